@@ -1,0 +1,95 @@
+"""Policy documents: what each privilege may do on the bucket. Pure functions, one per privilege.
+
+The key patterns are those that Nix itself writes. None of them matches ``nix-cache-info``, so a
+writer can neither replace nor remove the cache's own metadata, and nobody here can list or delete.
+"""
+
+from enum import StrEnum
+from typing import Any
+
+PolicyDocument = dict[str, Any]
+
+_HASH = "?" * 32
+"""A store path's hash: 32 characters. ``?`` stands for exactly one."""
+
+WRITABLE_KEYS = (
+    f"{_HASH}.narinfo",
+    f"{_HASH}.ls",
+    "nar/*",
+    "log/*",
+    "debuginfo/*",
+    "realisations/*",
+    "build-trace-v2/*",
+)
+"""The keys that ``nix copy`` writes, as patterns of IAM."""
+
+
+class Privilege(StrEnum):
+    """What a credential is for. The value ends the name of its policy."""
+
+    WRITE = "write"
+    READ = "read"
+
+
+def policy_for(privilege: Privilege, bucket: str) -> PolicyDocument:
+    """The policy to attach to a user who holds the privilege."""
+    match privilege:
+        case Privilege.WRITE:
+            return writer_policy(bucket)
+        case Privilege.READ:
+            return reader_policy(bucket)
+
+
+def writer_policy(bucket: str) -> PolicyDocument:
+    """Read every object; put, and abort unfinished uploads of, the keys that Nix writes."""
+    return _document(
+        _read_objects(bucket),
+        {
+            "Sid": "WriteWhatNixWrites",
+            "Effect": "Allow",
+            "Action": [
+                "s3:AbortMultipartUpload",
+                "s3:ListMultipartUploadParts",
+                "s3:PutObject",
+            ],
+            "Resource": [_object_arn(bucket, pattern) for pattern in WRITABLE_KEYS],
+        },
+    )
+
+
+def reader_policy(bucket: str) -> PolicyDocument:
+    """Read every object, and nothing else."""
+    return _document(_read_objects(bucket))
+
+
+def without_administration(document: PolicyDocument) -> PolicyDocument:
+    """The policy for a MinIO server, where every user may administer themselves unless denied.
+
+    Without the denial, whoever holds one credential of a team could change its secret, which locks
+    everybody else out unnoticed by the provider, and make further credentials for themselves.
+    """
+    denial = {"Sid": "AdministerNothing", "Effect": "Deny", "Action": ["admin:*"]}
+    return _document(*document["Statement"], denial)
+
+
+def anonymous_read_policy(bucket: str) -> PolicyDocument:
+    """A bucket policy: anybody reads objects whose names they know; nobody lists."""
+    statement = _read_objects(bucket)
+    return _document({**statement, "Sid": "AnybodyReadsObjects", "Principal": {"AWS": ["*"]}})
+
+
+def _read_objects(bucket: str) -> PolicyDocument:
+    return {
+        "Sid": "ReadObjects",
+        "Effect": "Allow",
+        "Action": ["s3:GetObject"],
+        "Resource": [_object_arn(bucket, "*")],
+    }
+
+
+def _document(*statements: PolicyDocument) -> PolicyDocument:
+    return {"Version": "2012-10-17", "Statement": list(statements)}
+
+
+def _object_arn(bucket: str, pattern: str) -> str:
+    return f"arn:aws:s3:::{bucket}/{pattern}"

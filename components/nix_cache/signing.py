@@ -1,0 +1,105 @@
+"""Nix signing keys as text: making, reading and naming them. Pure; knows nothing of Pulumi.
+
+The format is Nix's own: ``name:base64``, where the secret half carries 64 bytes (the Ed25519 seed
+followed by the public key) and the public half carries 32.
+"""
+
+import base64
+import binascii
+import re
+from dataclasses import dataclass
+
+from nacl.signing import SigningKey as Ed25519Key
+
+KEY_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+"""Names that survive in nix.conf (where keys are separated by spaces) and in file names."""
+
+_SEED_BYTES = 32
+_PUBLIC_BYTES = 32
+
+
+class KeyFormatError(ValueError):
+    """A text is no Nix key. The message never contains the text, for it may be a secret."""
+
+
+@dataclass(frozen=True)
+class SecretKey:
+    """A named Ed25519 key that can sign store paths."""
+
+    name: str
+    seed: bytes
+
+    @property
+    def public_text(self) -> str:
+        """The public half, as it goes into ``trusted-public-keys``."""
+        return f"{self.name}:{_encode(self._public_bytes())}"
+
+    @property
+    def secret_text(self) -> str:
+        """The whole key, as ``nix key generate-secret`` prints it. Never log it."""
+        return f"{self.name}:{_encode(self.seed + self._public_bytes())}"
+
+    def __repr__(self) -> str:
+        return f"SecretKey(name={self.name!r})"
+
+    def _public_bytes(self) -> bytes:
+        return bytes(Ed25519Key(self.seed).verify_key)
+
+
+def key_name(domain: str, writer: str, generation: int) -> str:
+    """The name of a writer's key: ``<domain>-<writer>-<generation>``."""
+    return f"{domain}-{writer}-{generation}"
+
+
+def generate(name: str) -> SecretKey:
+    """A new key from the operating system's random source."""
+    return SecretKey(name, bytes(Ed25519Key.generate()))
+
+
+def parse_secret_key(text: str) -> SecretKey:
+    """Read a secret key.
+
+    Raises:
+        KeyFormatError: the text is not ``name:base64`` of 64 bytes whose halves belong together.
+    """
+    name, material = _split(text, "secret", _SEED_BYTES + _PUBLIC_BYTES)
+    key = SecretKey(name, material[:_SEED_BYTES])
+    if key.secret_text.partition(":")[2] != _encode(material):
+        raise KeyFormatError("its public half does not belong to its secret half")
+    return key
+
+
+def name_of(key: str) -> str:
+    """The name of a key, of which only the half that is not secret is looked at."""
+    return key.partition(":")[0]
+
+
+def parse_public_key(text: str) -> str:
+    """Check a public key and give back its name.
+
+    Raises:
+        KeyFormatError: the text is not ``name:base64`` of 32 bytes.
+    """
+    name, _ = _split(text, "public", _PUBLIC_BYTES)
+    return name
+
+
+def _split(text: str, half: str, expected_bytes: int) -> tuple[str, bytes]:
+    name, colon, encoded = text.strip().partition(":")
+    if not colon:
+        raise KeyFormatError("it has no colon between a name and the key")
+    if not KEY_NAME.fullmatch(name):
+        raise KeyFormatError("its name has characters other than letters, digits, '.', '_' and '-'")
+    try:
+        material = base64.b64decode(encoded, validate=True)
+    except (binascii.Error, ValueError):
+        raise KeyFormatError("what follows the colon is not base64") from None
+    if len(material) != expected_bytes:
+        raise KeyFormatError(
+            f"a {half} key has {expected_bytes} bytes after the colon, this has {len(material)}"
+        )
+    return name, material
+
+
+def _encode(material: bytes) -> str:
+    return base64.b64encode(material).decode("ascii")

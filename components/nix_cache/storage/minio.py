@@ -1,0 +1,170 @@
+"""The MinIO backend, on the pulumi-minio package."""
+
+import json
+from collections.abc import Iterator, Sequence
+
+import pulumi
+import pulumi_minio as minio
+
+from nix_cache import nix_conf
+from nix_cache.access import Privilege, anonymous_read_policy, policy_for, without_administration
+from nix_cache.lifecycle import ExpiryRule
+from nix_cache.settings import CacheSettings, MinioSettings
+from nix_cache.storage.minio_claim import NameClaim, granted
+from nix_cache.storage.minio_connection import Kind
+from nix_cache.storage.protocol import Credential
+
+_RECIPE_BUCKET = "nix-cache"
+"""The bucket whose users bear the plain names of the recipe that everybody follows."""
+
+
+class MinioStorage:
+    """A bucket on a MinIO server, with users of its own."""
+
+    def __init__(
+        self,
+        settings: CacheSettings,
+        minio_settings: MinioSettings,
+        name: str,
+        parent: pulumi.ComponentResource,
+    ) -> None:
+        self.region = minio_settings.region
+        self._name = name
+        self._parent = parent
+        self.endpoint = minio_settings.endpoint
+        self._bucket_name = settings.bucket
+        self._user_prefix = _user_prefix(settings.bucket, minio_settings)
+        self._policies: dict[Privilege, minio.IamPolicy] = {}
+        self._bucket_settings: list[pulumi.Resource] = []
+        self._claims = granted(
+            [self._claim(kind, name, adopt=settings.adopt) for kind, name in self._names(settings)]
+        )
+        self._bucket = minio.S3Bucket(
+            f"{name}-bucket",
+            bucket=settings.bucket,
+            acl="private",
+            force_destroy=not settings.protect,
+            opts=self._options(protect=settings.protect),
+        )
+        if settings.public:
+            self.read_url = nix_conf.https_url(self.endpoint, settings.bucket)
+        else:
+            self.read_url = nix_conf.s3_read_url(
+                settings.bucket, self.endpoint, self.region, self.profile(settings.reader_names[0])
+            )
+
+    def profile(self, user: str) -> str:
+        """The user's name on the server, so that no two caches on it share a profile."""
+        return self._user_prefix + user
+
+    def push_url(self, writer: str) -> str:
+        """Where one writer's ``nix copy --to`` goes."""
+        return nix_conf.s3_push_url(
+            self._bucket_name, self.endpoint, self.region, self.profile(writer)
+        )
+
+    def allow_anonymous_read(self) -> None:
+        """Set the bucket policy. The canned ACL would also let anybody list every bucket."""
+        policy = minio.S3BucketPolicy(
+            f"{self._name}-anonymous-read",
+            bucket=self._bucket.bucket,
+            policy=json.dumps(anonymous_read_policy(self._bucket_name)),
+            opts=self._after_other_bucket_settings(),
+        )
+        self._bucket_settings.append(policy)
+
+    def add_user(self, user: str, privilege: Privilege) -> Credential:
+        """Make a user of the server, whose secret the provider draws, and attach the policy."""
+        user_name = self.profile(user)
+        iam_user = minio.IamUser(f"{self._name}-{user}", name=user_name, opts=self._options())
+        minio.IamUserPolicyAttachment(
+            f"{self._name}-{user}-{privilege}",
+            user_name=iam_user.name,
+            policy_name=self._policy(privilege).name,
+            opts=self._options(),
+        )
+        return Credential(
+            accessKeyId=iam_user.name, secretAccessKey=pulumi.Output.secret(iam_user.secret)
+        )
+
+    def expire(self, rules: Sequence[ExpiryRule]) -> None:
+        """Set the lifecycle. MinIO itself drops unfinished uploads after a day."""
+        lifecycle = minio.IlmPolicy(
+            f"{self._name}-expiry",
+            bucket=self._bucket.bucket,
+            rules=[
+                minio.IlmPolicyRuleArgs(id=rule.id, filter=rule.prefix, expiration=f"{rule.days}d")
+                for rule in rules
+            ],
+            opts=self._after_other_bucket_settings(),
+        )
+        self._bucket_settings.append(lifecycle)
+
+    def put_text(self, key: str, text: str, content_type: str) -> None:
+        """Keep one small object in the bucket."""
+        minio.S3Object(
+            f"{self._name}-{key}",
+            bucket_name=self._bucket.bucket,
+            object_name=key,
+            content=text,
+            content_type=content_type,
+            opts=self._options(),
+        )
+
+    def _policy(self, privilege: Privilege) -> minio.IamPolicy:
+        if privilege not in self._policies:
+            self._policies[privilege] = minio.IamPolicy(
+                f"{self._name}-{privilege}-policy",
+                name=self._policy_name(privilege),
+                policy=json.dumps(without_administration(policy_for(privilege, self._bucket_name))),
+                opts=self._options(),
+            )
+        return self._policies[privilege]
+
+    def _policy_name(self, privilege: Privilege) -> str:
+        return f"{self._bucket_name}-{privilege}"
+
+    def _names(self, settings: CacheSettings) -> Iterator[tuple[Kind, str]]:
+        """Everything that will bear a name on the server."""
+        yield Kind.BUCKET, settings.bucket
+        for privilege in sorted(set(settings.privileges.values())):
+            yield Kind.POLICY, self._policy_name(privilege)
+        for user in settings.privileges:
+            yield Kind.USER, self.profile(user)
+
+    def _claim(self, kind: Kind, name: str, *, adopt: bool) -> NameClaim:
+        return NameClaim(
+            f"{self._name}-claim-{kind}-{name}",
+            kind,
+            name,
+            owner=self._name,
+            adopt=adopt,
+            provider=self._parent.get_provider("minio:index/s3Bucket:S3Bucket"),
+            opts=pulumi.ResourceOptions(parent=self._parent),
+        )
+
+    def _after_other_bucket_settings(self) -> pulumi.ResourceOptions:
+        """One after the other: of two settings written at once, MinIO may lose one and say 200."""
+        before = pulumi.ResourceOptions(depends_on=list(self._bucket_settings))
+        return pulumi.ResourceOptions.merge(self._options(), before)
+
+    def _options(self, *, protect: bool = False) -> pulumi.ResourceOptions:
+        return pulumi.ResourceOptions(
+            parent=self._parent, protect=protect or None, depends_on=self._claims
+        )
+
+
+def open_storage(
+    settings: CacheSettings, name: str, parent: pulumi.ComponentResource
+) -> MinioStorage:
+    """Make the bucket."""
+    if settings.minio is None:
+        raise ValueError("settings for the backend minio were checked without their endpoint")
+    return MinioStorage(settings, settings.minio, name, parent)
+
+
+def _user_prefix(bucket: str, settings: MinioSettings) -> str:
+    """Users belong to the whole server, so those of further caches on it need a prefix."""
+    if settings.user_prefix is not None:
+        return settings.user_prefix
+    return "" if bucket == _RECIPE_BUCKET else f"{bucket}-"

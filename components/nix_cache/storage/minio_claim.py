@@ -1,0 +1,175 @@
+"""A claim on a name of a MinIO server, made before what bears the name.
+
+The provider takes over a user or a policy that exists already, replaces its secret, and deletes it
+on destroy. A claim finds that out in the preview, and so it does where two caches of one program
+want the same name, which neither of them has yet. It also asks whether the server answers at all,
+each time, so that an outage is one clear error before anything else happens.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import pulumi
+from pulumi.dynamic import (
+    CheckResult,
+    ConfigureRequest,
+    CreateResult,
+    DiffResult,
+    Resource,
+    ResourceProvider,
+    UpdateResult,
+)
+from pulumi.output import Unknown
+
+from nix_cache.storage.minio_connection import (
+    CONFIG_KEYS,
+    Connection,
+    Kind,
+    MinioServerError,
+    connection_from,
+)
+
+_ADVICE = {
+    Kind.BUCKET: "choose another bucket, or take it over as 'Adoption' in the README tells",
+    Kind.USER: "choose another name for the writer or reader, set minio.userPrefix, or take it "
+    "over as 'Adoption' in the README tells",
+    Kind.POLICY: "choose another bucket, remove the policy if nobody needs it, or take it over as "
+    "'Adoption' in the README tells",
+}
+_APART = {
+    Kind.BUCKET: "choose another bucket for one of them",
+    Kind.USER: "choose another name for the writer or reader of one of them, or set another "
+    "minio.userPrefix",
+    Kind.POLICY: "choose another bucket for one of them",
+}
+_SETTINGS = tuple(setting for setting, _ in CONFIG_KEYS.values())
+_IDENTITY = ("minioServer", "minioUser", "minioPassword")
+"""The settings without which no server can be asked."""
+
+
+class _ClaimProvider(ResourceProvider):
+    """Makes nothing. The check asks the server; what it finds goes to the program as an input."""
+
+    def configure(self, req: ConfigureRequest) -> None:
+        self._config = req.config
+        self._owners: dict[tuple[str, Kind, str], str] = {}
+        self._failures: dict[Connection, str] = {}
+
+    def check(self, _olds: dict[str, Any], news: dict[str, Any]) -> CheckResult:
+        return CheckResult({**news, "problem": self._problem(news, held=bool(_olds))}, [])
+
+    def create(self, props: dict[str, Any]) -> CreateResult:
+        return CreateResult(f"{props['kind']}/{props['name']}", _granted(props))
+
+    def diff(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> DiffResult:
+        replaces = [key for key in ("kind", "name") if _olds[key] != _news[key]]
+        return DiffResult(changes=bool(replaces or _news["problem"]), replaces=replaces)
+
+    def update(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> UpdateResult:
+        return UpdateResult(_granted(_news))
+
+    def _problem(self, props: dict[str, Any], *, held: bool) -> str:
+        """Why the name cannot be had, or nothing. For a name held already: why nobody answers."""
+        explicit = {key: props[key] for key in _SETTINGS if key in props}
+        unknown = {key for key, value in explicit.items() if isinstance(value, Unknown)}
+        if unknown.intersection(_IDENTITY):
+            return ""  # a preview before the server exists; `up` asks again
+        known = {key: value for key, value in explicit.items() if key not in unknown}
+        kind, name = Kind(props["kind"]), str(props["name"])
+        connection = None
+        try:
+            connection = connection_from(known.get if known else self._setting)
+            if reason := self._failures.get(connection):
+                return reason
+            owner = self._owners.setdefault((connection.server, kind, name), props["owner"])
+            if owner != props["owner"]:
+                both = " and ".join(repr(cache) for cache in sorted((owner, props["owner"])))
+                return f"the {kind} {name!r} is claimed by two caches, {both}: {_APART[kind]}"
+            if held or props["adopt"]:
+                _check_answers(connection)
+            elif _is_taken(connection, kind, name):
+                return f"the {kind} {name!r} exists already on the MinIO server: {_ADVICE[kind]}"
+        except MinioServerError as problem:
+            if connection is not None:
+                self._failures[connection] = str(problem)  # no claim after this one waits again
+            return str(problem)
+        return ""
+
+    def _setting(self, key: str) -> Any:
+        return self._config.get(f"minio:{key}")
+
+
+# A program that only declares claims needs no client, so who asks imports it.
+
+
+def _check_answers(connection: Connection) -> None:
+    from nix_cache.storage.minio_server import MinioServer
+
+    MinioServer(connection).check_answers()
+
+
+def _is_taken(connection: Connection, kind: Kind, name: str) -> bool:
+    from nix_cache.storage.minio_server import MinioServer
+
+    return MinioServer(connection).has(kind, name)
+
+
+def _granted(props: dict[str, Any]) -> dict[str, Any]:
+    if props["problem"]:
+        raise ValueError(props["problem"])
+    return {key: props[key] for key in ("kind", "name", "owner", "adopt", "problem")}
+
+
+class NameClaim(Resource, module="nix-cache", name="NameClaim"):
+    """The right to a name on a server.
+
+    Args:
+        resource_name: the resource's name in the stack.
+        kind: what is to bear the name.
+        name: the name on the server.
+        owner: the name of the cache that wants it. One process serves all caches of a program.
+        adopt: whether the name may be taken: what bears it is to be taken over.
+        provider: the explicit provider whose server is meant; by default the one that the stack's
+            configuration and the environment describe.
+        opts: as for any resource.
+    """
+
+    problem: pulumi.Output[str]
+    """Why the name cannot be had, or nothing."""
+
+    def __init__(
+        self,
+        resource_name: str,
+        kind: Kind,
+        name: str,
+        *,
+        owner: str,
+        adopt: bool = False,
+        provider: pulumi.ProviderResource | None = None,
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        props: dict[str, Any] = {
+            "kind": str(kind),
+            "name": name,
+            "owner": owner,
+            "adopt": adopt,
+            "problem": None,
+        }
+        if provider is not None:
+            for field, (setting, _) in CONFIG_KEYS.items():
+                props[setting] = pulumi.Output.secret(pulumi.get(provider, f"minio_{field}"))
+        super().__init__(_ClaimProvider(), resource_name, props, opts)
+
+
+def granted(claims: Sequence[NameClaim]) -> pulumi.Output[list[NameClaim]]:
+    """The claims, for ``depends_on``, once all of them are granted.
+
+    Resolving it raises ``pulumi.RunError`` with every reason why one was not.
+    """
+
+    def all_or_error(problems: Sequence[str]) -> list[NameClaim]:
+        if reasons := sorted({problem for problem in problems if problem}):
+            raise pulumi.RunError("\n".join([*reasons, "Nothing was changed."]))
+        return list(claims)
+
+    return pulumi.Output.all(*(claim.problem for claim in claims)).apply(all_or_error)

@@ -1,0 +1,61 @@
+"""Where the program finds its MinIO server: in the provider's settings, or in a connection file."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pulumi
+import pulumi_minio as minio
+
+from nix_cache.problems import Problem, SettingsError
+from nix_cache.storage.minio_connection import Connection, is_true
+
+
+def provider_of(connection: Connection) -> minio.Provider:
+    """The explicit provider for a server."""
+    return minio.Provider(
+        "minio",
+        minio_server=connection.server,
+        minio_user=connection.user,
+        minio_password=pulumi.Output.secret(connection.password),
+        minio_ssl=connection.ssl,
+    )
+
+
+def complete(
+    settings: Mapping[str, Any], configured: Mapping[str, str]
+) -> tuple[dict[str, Any], Connection | None]:
+    """Fill in the endpoint from the server's address, wherever that is known from.
+
+    Args:
+        settings: the object ``nix-cache:minio`` as written.
+        configured: all of the stack's configuration, for the provider's own settings.
+
+    Raises:
+        SettingsError: the connection file is named but not usable.
+    """
+    completed = dict(settings)
+    connection = None
+    server = configured.get("minio:minioServer") or os.environ.get("MINIO_ENDPOINT", "")
+    ssl = configured.get("minio:minioSsl") or os.environ.get("MINIO_ENABLE_HTTPS", "")
+    if path := completed.pop("connectionFile", ""):
+        connection = _read(str(path))
+        server, ssl = connection.server, str(connection.ssl)
+    if server and "endpoint" not in completed:
+        scheme = "https" if is_true(ssl) else "http"
+        completed["endpoint"] = f"{scheme}://{server}"
+    return completed, connection
+
+
+def _read(path: str) -> Connection:
+    key = "minio.connectionFile"
+    try:
+        return Connection.read(Path(path))
+    except FileNotFoundError:
+        fix = "the path of a file that exists; `make up` makes it for the local server"
+        raise SettingsError([Problem(key, repr(path), "does not exist", fix)]) from None
+    except (OSError, ValueError) as error:
+        fix = 'a JSON object: {"minioServer": …, "minioUser": …, "minioPassword": …}'
+        mistake = f"cannot be used ({error})"
+        raise SettingsError([Problem(key, repr(path), mistake, fix)]) from None
