@@ -1,0 +1,70 @@
+"""Where the local environment of a clone keeps its things."""
+
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+STACK = "dev"
+
+
+@dataclass(frozen=True)
+class Place:
+    """The folders and files of one clone's environment.
+
+    Attributes:
+        project: the folder with Pulumi.yaml.
+    """
+
+    project: Path
+
+    @property
+    def work(self) -> Path:
+        """Everything that is made for this clone; ignored by git, readable by its owner alone."""
+        return self.project / ".dev"
+
+    @property
+    def server(self) -> Path:
+        """The local MinIO: data, generated credentials, log."""
+        return self.work / "minio"
+
+    @property
+    def connection_file(self) -> Path:
+        """What the stack's configuration names as ``minio.connectionFile``."""
+        return self.server / "connection.json"
+
+    @property
+    def state(self) -> Path:
+        """The file backend."""
+        return self.work / "state"
+
+    @property
+    def passphrase_file(self) -> Path:
+        """The passphrase that encrypts the stack's secrets."""
+        return self.work / "passphrase"
+
+    @property
+    def stack_config(self) -> Path:
+        """The development stack's configuration."""
+        return self.project / f"Pulumi.{STACK}.yaml"
+
+    def remove_state(self) -> None:
+        """Remove the stack's state and the passphrase that only it was encrypted with."""
+        shutil.rmtree(self.state, ignore_errors=True)
+        self.passphrase_file.unlink(missing_ok=True)
+
+
+def private_folder(path: Path) -> Path:
+    """Make a folder that only its owner can read."""
+    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return path
+
+
+def write_private(path: Path, text: str) -> None:
+    """Write a file that only its owner can read, all of it or nothing."""
+    private_folder(path.parent)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(text)
+    temporary.replace(path)

@@ -1,0 +1,102 @@
+"""What `make` prints: progress on standard error, results on standard output."""
+
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn
+
+from toolchain.builds import PlainProgress
+from toolchain.builds import Progress as ProgressListener
+from toolchain.engine import Part
+
+out = Console(highlight=False, soft_wrap=True)
+err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+class LiveProgress:
+    """Progress as one line that is written anew, for a terminal."""
+
+    def __init__(self) -> None:
+        self._bar = Progress(
+            SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), console=err
+        )
+        self._task: TaskID | None = None
+
+    def step(self, text: str) -> None:
+        """A new step begins."""
+        self._bar.start()
+        self._end()
+        self._task = self._bar.add_task(text, total=None)
+
+    def update(self, done: int, total: int, text: str) -> None:
+        """The step has come to ``done`` of ``total``; 0 where that is not known."""
+        if self._task is not None:
+            self._bar.update(self._task, completed=done, total=total or None, description=text)
+
+    def done(self, text: str) -> None:
+        """The step has ended well."""
+        self._end()
+        self._bar.stop()
+        err.print(f"[green]✓[/] {text}")
+
+    def _end(self) -> None:
+        if self._task is not None:
+            self._bar.remove_task(self._task)
+            self._task = None
+
+
+def progress() -> ProgressListener:
+    """Progress that fits where it goes: a terminal, or a log."""
+    return LiveProgress() if sys.stderr.isatty() else PlainProgress()
+
+
+def error(text: object) -> None:
+    """Print one mistake."""
+    err.print("error:", style="red", end=" ")
+    err.print(str(text), markup=False)
+
+
+def note(text: str) -> None:
+    """Print one thing worth knowing."""
+    err.print(text, markup=False)
+
+
+def parts(found: Iterable[Part]) -> None:
+    """Tell which parts of the toolchain are official, built here, or stand-ins."""
+    _columns(err, [(part.name, part.version, str(part.origin)) for part in found])
+
+
+def facts(rows: Sequence[tuple[str, str]]) -> None:
+    """Print names and values as a table."""
+    _columns(out, rows)
+
+
+def summary(outputs: Mapping[str, Any], changes: Mapping[str, int]) -> None:
+    """Print what a user needs after `make up`."""
+    done = ", ".join(f"{count} {operation}d" for operation, count in changes.items())
+    out.print(f"\n[bold]The cache serves[/] ({done or 'no changes'}).\n")
+    keys = [("public key", key) for key in outputs["publicKeys"]]
+    facts([("read URL", outputs["readUrl"]), *keys])
+    out.print("\n[bold]nix.conf[/]")
+    for line in outputs["nixConf"].splitlines():
+        out.print(f"  {line}", markup=False)
+    out.print("\n[bold]Next[/]")
+    facts(
+        [
+            ('eval "$(make env)"', "then pulumi works in this shell: pulumi stack output"),
+            ("make preview", "what a change of Pulumi.dev.yaml would do"),
+            ("make status", "what runs, and what it is made of"),
+            ("make down", "remove everything that was made"),
+        ]
+    )
+
+
+def _columns(console: Console, rows: Iterable[Sequence[str]]) -> None:
+    """Print rows in columns that are never cut: what stands in them is there to be copied."""
+    table = [list(row) for row in rows]
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    for row in table:
+        line = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        console.print(f"  {line.rstrip()}", markup=False)

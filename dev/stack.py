@@ -1,0 +1,226 @@
+"""The stack `dev`: the engine's commands on it, and its configuration looked at before them."""
+
+import json
+import os
+import re
+import secrets
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from dev.errors import DevError
+from dev.place import STACK, Place, private_folder, write_private
+from nix_cache.problems import SettingsError
+from nix_cache.program import checked_arguments
+from toolchain.engine import Engine
+
+_SALT = re.compile(r"^encryptionsalt: .*\n?", re.MULTILINE)
+
+
+def variables(place: Place) -> dict[str, str]:
+    """What the engine's commands need beside PATH. No value in it is a secret."""
+    return {
+        "PULUMI_BACKEND_URL": place.state.as_uri(),
+        "PULUMI_CONFIG_PASSPHRASE_FILE": str(place.passphrase_file),
+        # Somebody may restore the configuration, which takes the salt away; the state has it too.
+        "PULUMI_FALLBACK_TO_STATE_SECRETS_MANAGER": "true",
+        "PULUMI_SUPPRESS_NEO_LINK": "true",
+    }
+
+
+class Stack:
+    """The development stack of one clone.
+
+    Args:
+        place: where its things are.
+        engine: what runs its commands.
+    """
+
+    def __init__(self, place: Place, engine: Engine) -> None:
+        self._place = place
+        self._engine = engine
+        self._environment = {**engine.environment(os.environ), **variables(place)}
+        self._environment.pop("PULUMI_CONFIG_PASSPHRASE", None)
+
+    @property
+    def exists(self) -> bool:
+        """Whether the file backend has it."""
+        return any(self._place.state.glob(f".pulumi/stacks/*/{STACK}.json"))
+
+    def check_config(self) -> None:
+        """Check the configuration as a whole, before the engine looks at single types.
+
+        Raises:
+            DevError: there are mistakes; it names all of them.
+        """
+        try:
+            checked_arguments(configured(self._place.project, self._place.stack_config))
+        except SettingsError as mistakes:
+            raise DevError(str(mistakes), f"correct {self._place.stack_config.name}") from None
+
+    def prepare(self) -> None:
+        """Make the passphrase and the stack, if they are not there.
+
+        The stack's encryption salt goes into its configuration, where the engine looks for it.
+        """
+        if not self._place.passphrase_file.exists():
+            write_private(self._place.passphrase_file, secrets.token_urlsafe(32))
+        private_folder(self._place.state)
+        if not self.exists:
+            self.forget_salt()
+            self._write_salt(self._init())
+        elif not _SALT.search(self._place.stack_config.read_text()):
+            self._write_salt(self._salt_of_state())
+
+    def _init(self) -> str:
+        """Make the stack; returns its salt, and leaves the configuration as it was written."""
+        config = self._place.stack_config
+        written = config.read_text()
+        try:
+            self._run("stack", "init", STACK, quiet=True)
+            return str(yaml.safe_load(config.read_text())["encryptionsalt"])
+        finally:
+            config.write_text(written)  # the engine writes the whole file in a form of its own
+
+    def _salt_of_state(self) -> str:
+        exported = json.loads(self._run("stack", "export", "--stack", STACK, quiet=True))
+        return str(exported["deployment"]["secrets_providers"]["state"]["salt"])
+
+    def _write_salt(self, salt: str) -> None:
+        config = self._place.stack_config
+        written = config.read_text().rstrip("\n")
+        config.write_text(f"{written}\nencryptionsalt: {salt}\n")
+
+    def forget_salt(self) -> None:
+        """Take the encryption salt out of the configuration again."""
+        config = self._place.stack_config
+        config.write_text(_SALT.sub("", config.read_text()))
+
+    def up(self, *, refresh: bool = False) -> dict[str, int]:
+        """Bring the stack up; returns how many resources were changed in which way.
+
+        Args:
+            refresh: whether to look at what is really there first.
+        """
+        options = ["--refresh"] if refresh else []
+        self._run(
+            *("up", "--yes", "--stack", STACK),
+            *("--suppress-outputs", "--suppress-permalink=true", *options),
+        )
+        return self._last_changes()
+
+    def preview(self) -> None:
+        """Show what `up` would do."""
+        self._run("preview", "--stack", STACK, "--diff", "--suppress-permalink=true")
+
+    def destroy(self) -> None:
+        """Remove every resource, and then the stack; its configuration stays."""
+        self._run("destroy", "--yes", "--stack", STACK, "--suppress-permalink=true")
+        self._run("stack", "rm", STACK, "--yes", "--preserve-config", quiet=True)
+
+    def outputs(self, *, secrets: bool = False) -> dict[str, Any]:
+        """The stack's outputs.
+
+        Args:
+            secrets: whether secret ones come in clear; else they are masked.
+        """
+        options = ["--show-secrets"] if secrets else []
+        answer: dict[str, Any] = json.loads(
+            self._run("stack", "output", "--json", "--stack", STACK, *options, quiet=True)
+        )
+        return answer
+
+    def resources(self) -> list[dict[str, Any]]:
+        """The state's resources, secrets encrypted."""
+        exported = json.loads(self._run("stack", "export", "--stack", STACK, quiet=True))
+        found: list[dict[str, Any]] = exported["deployment"].get("resources", [])
+        return found
+
+    def disposable_buckets(self) -> list[str]:
+        """The names of the buckets that may be deleted with all that is in them."""
+        return [
+            resource["id"]
+            for resource in self.resources()
+            if resource["type"] == "minio:index/s3Bucket:S3Bucket"
+            and resource["inputs"].get("forceDestroy")
+            and not resource.get("protect")
+        ]
+
+    def forget(self, urn: str) -> None:
+        """Drop a resource, and what depends on it, from the state. Nothing is deleted."""
+        self._run(
+            *("state", "delete", urn, "--stack", STACK),
+            *("--yes", "--force", "--target-dependents"),
+            quiet=True,
+        )
+
+    def _last_changes(self) -> dict[str, int]:
+        history = json.loads(
+            self._run(
+                *("stack", "history", "--json", "--stack", STACK, "--page-size", "1"), quiet=True
+            )
+        )
+        changes: dict[str, int] = history[0].get("resourceChanges") or {}
+        return {operation: count for operation, count in changes.items() if operation != "same"}
+
+    def _run(self, *arguments: str, quiet: bool = False) -> str:
+        """Run one command. Its output goes to the user, or, if quiet, comes back."""
+        command = [str(self._engine.pulumi), *arguments]
+        if not sys.stdout.isatty() or quiet:
+            command += ["--non-interactive", "--color", "never"]
+        done = _run_to_its_end(
+            command,
+            cwd=self._place.project,
+            env=self._environment,
+            stdin=subprocess.DEVNULL if quiet else None,
+            stdout=subprocess.PIPE if quiet else None,
+            stderr=subprocess.PIPE if quiet else None,
+            text=True,
+        )
+        if done.returncode:
+            said = f":\n{(done.stderr or done.stdout).strip()}" if quiet else "; see above"
+            raise DevError(
+                f"pulumi {' '.join(arguments[:2])} failed{said}",
+                "correct what it names, then run the same command again",
+            )
+        return done.stdout or ""
+
+
+def _run_to_its_end(command: list[str], **options: Any) -> "subprocess.CompletedProcess[str]":
+    """Run a command, and after Ctrl-C let it end by itself.
+
+    The terminal interrupts the engine too, which then finishes what it is at and frees its lock.
+    ``subprocess.run`` would kill it after a quarter of a second.
+    """
+    interrupted = False
+    process = subprocess.Popen(command, **options)
+    while True:
+        try:
+            out, err = process.communicate()
+        except KeyboardInterrupt:
+            interrupted = True
+        else:
+            break
+    if interrupted:
+        raise KeyboardInterrupt
+    return subprocess.CompletedProcess(command, process.returncode, out, err)
+
+
+def configured(project: Path, stack_config: Path) -> Mapping[str, str]:
+    """A stack's configuration with the project's defaults, as the engine hands it to a program.
+
+    Encrypted values are left out where they stand alone, and opaque within a list or an object.
+    """
+    declared = yaml.safe_load((project / "Pulumi.yaml").read_text()).get("config", {})
+    defaults = {key: entry["default"] for key, entry in declared.items() if "default" in entry}
+    written = (yaml.safe_load(stack_config.read_text()) or {}).get("config") or {}
+    values = {**defaults, **written}
+    return {
+        key: value if isinstance(value, str) else json.dumps(value)
+        for key, value in values.items()
+        if not (isinstance(value, dict) and set(value) == {"secure"})
+    }
