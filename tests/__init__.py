@@ -1,0 +1,1 @@
+"""Tests, by what only each level can show: unit, engine."""

@@ -1,0 +1,210 @@
+"""What a user has after cloning, in a folder of its own, and the commands behind `make` in it."""
+
+import contextlib
+import json
+import os
+import re
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+from minio import MinioAdmin
+from minio.credentials.providers import StaticProvider
+
+from dev.place import STACK, Place, private_folder
+from dev.server import LocalServer
+from nix_cache.storage.minio_connection import Connection
+from nix_cache.storage.minio_server import MinioServer
+from tests.engine.project import TIMEOUT_SECONDS, Result
+from tests.engine.s3 import s3_client
+from toolchain import engine as toolchain_engine
+from toolchain.bootstrap import ROOT
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+_SALT_LINE = re.compile(r"^encryptionsalt: .*\n?", re.MULTILINE)
+_OTHERS = ("PULUMI_", "MINIO_", "AWS_")
+"""How the variables begin that are the user's own and must not matter here."""
+
+
+@dataclass(frozen=True)
+class Clone:
+    """A folder with the program and the stack `dev`, on which `make`'s commands run.
+
+    Attributes:
+        folder: where it is.
+        engine: what its commands will find too.
+    """
+
+    folder: Path
+    engine: toolchain_engine.Engine
+
+    @classmethod
+    def create(cls, folder: Path, engine: toolchain_engine.Engine) -> "Clone":
+        """Copy what a user has; nothing runs yet."""
+        folder.mkdir(parents=True)
+        for name in ("Pulumi.yaml", "__main__.py"):
+            shutil.copy2(ROOT / name, folder / name)
+        # The clone that the tests are in may be up; its salt is no part of what a user gets.
+        config = (ROOT / f"Pulumi.{STACK}.yaml").read_text()
+        (folder / f"Pulumi.{STACK}.yaml").write_text(_SALT_LINE.sub("", config))
+        (folder / ".venv").symlink_to(ROOT / ".venv")
+        clone = cls(folder, engine)
+        toolchain_engine.remember_choice(ROOT / ".dev", private_folder(clone.place.work))
+        return clone
+
+    @property
+    def place(self) -> Place:
+        """Where its things are."""
+        return Place(self.folder)
+
+    @property
+    def server(self) -> LocalServer:
+        """Its MinIO."""
+        return LocalServer(self.place.server, self.engine.minio)
+
+    @property
+    def connection(self) -> Connection:
+        """How the administrator reaches it."""
+        return Connection.read(self.place.connection_file)
+
+    @property
+    def admin(self) -> MinioServer:
+        """Questions to its server, past the engine."""
+        return MinioServer(self.connection)
+
+    @property
+    def root(self) -> "S3Client":
+        """A plain S3 client of the administrator."""
+        known = self.connection
+        return s3_client(known.url, known.user, known.password)
+
+    def configure(self, **settings: Any) -> None:
+        """Set keys of the project ``nix-cache`` in the stack's configuration; None removes one."""
+        written = yaml.safe_load(self.place.stack_config.read_text())
+        for key, value in settings.items():
+            written["config"].pop(f"nix-cache:{key}", None)
+            if value is not None:
+                written["config"][f"nix-cache:{key}"] = value
+        self.place.stack_config.write_text(yaml.safe_dump(written))
+
+    def start(self, command: str) -> "subprocess.Popen[str]":
+        """Start one of `make`'s commands as a process group of its own."""
+        return subprocess.Popen(
+            [str(ROOT / ".venv" / "bin" / "python"), "-m", "dev", command],
+            cwd=self.folder,
+            env={**self._clean(), "PYTHONPATH": str(ROOT), "COLUMNS": "400"},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+
+    def run(self, command: str, timeout: float = TIMEOUT_SECONDS) -> Result:
+        """Run one of `make`'s commands, whatever its outcome."""
+        began = time.monotonic()
+        with self.start(command) as process:
+            try:
+                output, _ = process.communicate(timeout=timeout)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                raise
+        return Result(process.returncode, output, time.monotonic() - began)
+
+    def dev(self, command: str) -> str:
+        """Run one of `make`'s commands that has to succeed; gives back what it printed."""
+        result = self.run(command)
+        assert result.exit_code == 0, f"make {command} failed:\n{result.output}"
+        return result.output
+
+    def pulumi(self, *arguments: str) -> Result:
+        """Run the engine as a user does who evaluated `make env`."""
+        began = time.monotonic()
+        done = subprocess.run(
+            [str(self.engine.pulumi), *arguments, "--non-interactive", "--color", "never"],
+            cwd=self.folder,
+            env=self.variables(),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=TIMEOUT_SECONDS,
+            check=False,
+        )
+        output = done.stdout if done.returncode == 0 else done.stdout + done.stderr
+        return Result(done.returncode, output, time.monotonic() - began)
+
+    def variables(self) -> dict[str, str]:
+        """The environment that `make env` describes, without running it."""
+        return {
+            **self.engine.environment(self._clean()),
+            "PULUMI_BACKEND_URL": self.place.state.as_uri(),
+            "PULUMI_CONFIG_PASSPHRASE_FILE": str(self.place.passphrase_file),
+        }
+
+    def assert_unchanged_by_up(self) -> None:
+        """Fail if the stack and its server differ: by the engine's word, having looked."""
+        result = self.pulumi(
+            *("up", "--yes", "--skip-preview", "--refresh", "--expect-no-changes"),
+            *("--stack", STACK),
+        )
+        assert result.exit_code == 0, result.output
+
+    def outputs(self) -> dict[str, Any]:
+        """The stack's outputs, secret ones in clear."""
+        result = self.pulumi("stack", "output", "--json", "--show-secrets", "--stack", STACK)
+        assert result.exit_code == 0, result.output
+        answer: dict[str, Any] = json.loads(result.output)
+        return answer
+
+    def resources(self) -> list[dict[str, Any]]:
+        """The state's resources."""
+        result = self.pulumi("stack", "export", "--stack", STACK)
+        assert result.exit_code == 0, result.output
+        found: list[dict[str, Any]] = json.loads(result.output)["deployment"].get("resources", [])
+        return found
+
+    @staticmethod
+    def _clean() -> dict[str, str]:
+        return {name: value for name, value in os.environ.items() if not name.startswith(_OTHERS)}
+
+
+@contextlib.contextmanager
+def cloned(folder: Path, engine: toolchain_engine.Engine) -> Iterator[Clone]:
+    """A clone whose server is stopped in the end."""
+    clone = Clone.create(folder, engine)
+    try:
+        yield clone
+    finally:
+        clone.server.stop()
+
+
+def admin_client(connection: Connection) -> MinioAdmin:
+    """A plain client of the administration API."""
+    return MinioAdmin(
+        endpoint=connection.server,
+        credentials=StaticProvider(connection.user, connection.password),
+        secure=connection.ssl,
+    )
+
+
+def in_one_order(document: Any) -> Any:
+    """A policy document with its lists sorted: MinIO gives them out in another order each time."""
+    if isinstance(document, dict):
+        return {key: in_one_order(value) for key, value in document.items()}
+    if isinstance(document, list):
+        return sorted(map(in_one_order, document), key=json.dumps)
+    return document
+
+
+def assert_plain_error(output: str) -> None:
+    """Fail unless an error is told, in words and not as a traceback."""
+    assert "error" in output, output
+    for sign in ("Traceback", 'File "', "goroutine", "panic:"):
+        assert sign not in output, f"{sign!r} is in:\n{output}"

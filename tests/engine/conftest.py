@@ -1,0 +1,104 @@
+"""What the engine tests stand on: a toolchain, a MinIO server and a project for each test."""
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from dev.server import LocalServer
+from nix_cache.storage.minio_connection import Connection
+from nix_cache.storage.minio_server import MinioServer
+from tests.engine.project import Project, public_cache
+from tests.engine.s3 import s3_client as s3_client
+from tests.engine.s3 import user_client as user_client
+from tests.engine.two_caches import PUBLIC, TwoCaches
+from toolchain import engine as toolchain_engine
+from toolchain.bootstrap import ROOT
+
+
+@pytest.fixture(scope="session")
+def engine(tmp_path_factory: pytest.TempPathFactory) -> toolchain_engine.Engine:
+    """The official engine where there is one, else the one built here.
+
+    Whether Pulumi's own installer works was found out before the tests, for the whole clone.
+    """
+    work = tmp_path_factory.mktemp("engine")
+    toolchain_engine.remember_choice(ROOT / ".dev", work)
+    return toolchain_engine.provide(work)
+
+
+@contextlib.contextmanager
+def running_server(folder: Path, engine: toolchain_engine.Engine) -> Iterator[LocalServer]:
+    """A MinIO server with nothing in it, that has its things in a folder."""
+    local = LocalServer(folder, engine.minio)
+    local.start()
+    try:
+        yield local
+    finally:
+        local.stop()
+
+
+@pytest.fixture
+def server(tmp_path: Path, engine: toolchain_engine.Engine) -> Iterator[LocalServer]:
+    """A MinIO server with nothing in it."""
+    with running_server(tmp_path / "minio", engine) as local:
+        yield local
+
+
+@pytest.fixture
+def connection(server: LocalServer) -> Connection:
+    """How the server's administrator reaches it."""
+    return server.connection()
+
+
+@pytest.fixture
+def admin(connection: Connection) -> MinioServer:
+    """Questions to the server, past the engine."""
+    return MinioServer(connection)
+
+
+@pytest.fixture
+def project(tmp_path: Path, engine: toolchain_engine.Engine, server: LocalServer) -> Project:
+    """A public cache on the server, not up yet, of a development stack."""
+    return public_cache(tmp_path / "project", engine, tmp_path / "minio")
+
+
+@pytest.fixture(scope="module")
+def module_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where a module's tests keep what they share."""
+    return tmp_path_factory.mktemp("module")
+
+
+@pytest.fixture(scope="module")
+def module_server(module_folder: Path, engine: toolchain_engine.Engine) -> Iterator[LocalServer]:
+    """One server for all tests of a module, which only look at what is on it."""
+    with running_server(module_folder / "minio", engine) as local:
+        yield local
+
+
+@pytest.fixture(scope="module")
+def module_project(
+    module_folder: Path, engine: toolchain_engine.Engine, module_server: LocalServer
+) -> Project:
+    """A public cache on the module's server, not up yet."""
+    return public_cache(module_folder / "project", engine, module_folder / "minio")
+
+
+@pytest.fixture(scope="session")
+def caches(
+    tmp_path_factory: pytest.TempPathFactory, engine: toolchain_engine.Engine
+) -> Iterator[TwoCaches]:
+    """A public and a private cache on one server, for all who only ask what they let one do."""
+    folder = tmp_path_factory.mktemp("caches")
+    with running_server(folder / "minio", engine) as server:
+        yield TwoCaches.create(folder, engine, server)
+
+
+@pytest.fixture
+def unchanged(caches: TwoCaches) -> Iterator[None]:
+    """Fails a test after which the server holds other objects than before it."""
+    before = caches.contents()
+    assert f"{PUBLIC}/nix-cache-info" in before
+    yield
+    assert caches.contents() == before

@@ -1,0 +1,194 @@
+"""A copy of the program in a folder of its own, with a state, a passphrase and a stack."""
+
+import json
+import os
+import secrets
+import shutil
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from toolchain.bootstrap import ROOT
+from toolchain.engine import Engine
+
+STACK = "test"
+TIMEOUT_SECONDS = 120
+
+
+@dataclass(frozen=True)
+class Result:
+    """How a command of the engine ended, and what it printed on both streams together."""
+
+    exit_code: int
+    output: str
+    seconds: float = 0.0
+
+
+@dataclass
+class Project:
+    """One program with one stack.
+
+    Attributes:
+        folder: where it is.
+        engine: what runs it.
+        config: the stack's configuration by full key; written before each command.
+        environment: variables beside those that the engine needs.
+    """
+
+    folder: Path
+    engine: Engine
+    config: dict[str, Any] = field(default_factory=dict)
+    environment: dict[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def create(cls, folder: Path, engine: Engine) -> "Project":
+        """Copy the program into a folder and make its stack."""
+        folder.mkdir(parents=True)
+        for name in ("Pulumi.yaml", "__main__.py"):
+            shutil.copy2(ROOT / name, folder / name)
+        (folder / ".venv").symlink_to(ROOT / ".venv")
+        (folder / "state").mkdir()
+        (folder / "passphrase").write_text(secrets.token_hex(16))
+        project = cls(folder, engine)
+        project.pulumi("stack", "init", STACK)
+        return project
+
+    @property
+    def stack_file(self) -> Path:
+        """The stack's configuration file."""
+        return self.folder / f"Pulumi.{STACK}.yaml"
+
+    @property
+    def state_file(self) -> Path:
+        """The stack's state as the file backend keeps it."""
+        return self.folder / "state" / ".pulumi" / "stacks" / "nix-cache" / f"{STACK}.json"
+
+    def set(self, **settings: Any) -> None:
+        """Set keys of the project ``nix-cache``; None takes one away."""
+        for key, value in settings.items():
+            if value is None:
+                self.config.pop(f"nix-cache:{key}", None)
+            else:
+                self.config[f"nix-cache:{key}"] = value
+
+    def set_secret(self, path: str, value: str) -> None:
+        """Set something within a key of the project ``nix-cache`` as a secret, as a user does."""
+        key = f"nix-cache:{path}"
+        self.pulumi("config", "set", "--stack", STACK, "--secret", "--path", key, value)
+        self.config = yaml.safe_load(self.stack_file.read_text())["config"]
+
+    def run(self, *arguments: str, timeout: float = TIMEOUT_SECONDS) -> Result:
+        """Run a command of the engine, whatever its outcome."""
+        self._write_config()
+        done = subprocess.run(
+            [self.engine.pulumi, *arguments, "--non-interactive", "--color", "never"],
+            cwd=self.folder,
+            env=self.variables(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=timeout,
+            check=False,
+        )
+        return Result(done.returncode, done.stdout)
+
+    def pulumi(self, *arguments: str, timeout: float = TIMEOUT_SECONDS) -> str:
+        """Run a command of the engine that has to succeed; gives back what it printed."""
+        result = self.run(*arguments, timeout=timeout)
+        assert result.exit_code == 0, f"pulumi {' '.join(arguments)} failed:\n{result.output}"
+        return result.output
+
+    def up(self, *options: str) -> str:
+        """Bring the stack up."""
+        return self.pulumi("up", "--yes", "--stack", STACK, *options)
+
+    def preview(self, *options: str) -> str:
+        """Preview the stack."""
+        return self.pulumi("preview", "--stack", STACK, *options)
+
+    def destroy(self) -> str:
+        """Remove every resource.
+
+        The MinIO provider ends itself now and then while it removes a bucket that has objects: it
+        lists them until they are gone, and a list that fails with the bucket is fatal to it. A
+        second run that looks at what is there is the way out of that, and of nothing else.
+        """
+        result = self.run("destroy", "--yes", "--stack", STACK)
+        if "exited prematurely" in result.output:
+            return self.pulumi("destroy", "--yes", "--refresh", "--stack", STACK)
+        assert result.exit_code == 0, f"pulumi destroy failed:\n{result.output}"
+        return result.output
+
+    def planned(self) -> dict[str, str]:
+        """What a preview would do: by resource name, the operation. Unchanged ones are left out."""
+        steps = self._json("preview", "--stack", STACK, "--json")["steps"]
+        return {
+            step["urn"].rpartition("::")[2]: step["op"] for step in steps if step["op"] != "same"
+        }
+
+    def outputs(self, *, secrets: bool = False) -> dict[str, Any]:
+        """The stack's outputs."""
+        options = ["--show-secrets"] if secrets else []
+        return self._json("stack", "output", "--json", "--stack", STACK, *options)
+
+    def resources(self) -> dict[str, dict[str, Any]]:
+        """The state's resources by name."""
+        exported = self._json("stack", "export", "--stack", STACK)
+        found = exported["deployment"].get("resources") or []
+        return {resource["urn"].rpartition("::")[2]: resource for resource in found}
+
+    def variables(self) -> dict[str, str]:
+        """The environment of the engine's commands: nothing of the user's own Pulumi or AWS."""
+        kept = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith(("PULUMI_", "MINIO_", "AWS_"))
+        }
+        return {
+            **self.engine.environment(kept),
+            "PULUMI_BACKEND_URL": (self.folder / "state").as_uri(),
+            "PULUMI_CONFIG_PASSPHRASE_FILE": str(self.folder / "passphrase"),
+            **self.environment,
+        }
+
+    def _json(self, *arguments: str) -> dict[str, Any]:
+        self._write_config()
+        done = subprocess.run(
+            [self.engine.pulumi, *arguments, "--non-interactive", "--color", "never"],
+            cwd=self.folder,
+            env=self.variables(),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=TIMEOUT_SECONDS,
+            check=False,
+        )
+        assert done.returncode == 0, f"{arguments} failed:\n{done.stdout}{done.stderr}"
+        answer: dict[str, Any] = json.loads(done.stdout)
+        return answer
+
+    def _write_config(self) -> None:
+        """Write the configuration anew, keeping what the engine put beside it."""
+        written: Mapping[str, Any] = {}
+        if self.stack_file.exists():
+            written = yaml.safe_load(self.stack_file.read_text()) or {}
+        kept = {key: value for key, value in written.items() if key != "config"}
+        self.stack_file.write_text(yaml.safe_dump({**kept, "config": self.config}))
+
+
+def public_cache(folder: Path, engine: Engine, server_folder: Path, **settings: Any) -> Project:
+    """A public cache on a server, not up yet, of a development stack."""
+    made = Project.create(folder, engine)
+    made.set(
+        domain="cache.example.org",
+        public=True,
+        protect=False,
+        minio={"connectionFile": str(server_folder / "connection.json")},
+    )
+    made.set(**settings)
+    return made

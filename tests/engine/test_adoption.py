@@ -1,0 +1,87 @@
+"""Taking over a cache that was made by hand, as the README tells."""
+
+import json
+from io import BytesIO
+from pathlib import Path
+
+import pytest
+from minio import Minio, MinioAdmin
+from minio.credentials.providers import StaticProvider
+
+from dev.server import LocalServer
+from nix_cache.access import anonymous_read_policy
+from tests.engine.conftest import s3_client
+from tests.engine.project import STACK, Project
+
+USER_SECRET = "a-secret-made-by-hand"
+RECIPE_POLICY = {
+    "Version": "2012-10-17",
+    "Statement": [
+        {
+            "Effect": "Allow",
+            "Action": ["s3:GetObject", "s3:ListBucket", "s3:PutObject"],
+            "Resource": ["arn:aws:s3:::nix-cache", "arn:aws:s3:::nix-cache/*"],
+        }
+    ],
+}
+"""Wider than what the component gives out, as the recipe's is."""
+
+IDS = {
+    "nix-cache-bucket": "nix-cache",
+    "nix-cache-anonymous-read": "nix-cache",
+    "nix-cache-nixbuilder": "nixbuilder",
+    "nix-cache-write-policy": "nix-cache-write",
+    "nix-cache-nixbuilder-write": "nixbuilder/nix-cache-write",
+}
+"""By resource name, what the README says to write into the import file."""
+
+
+@pytest.fixture
+def made_by_hand(server: LocalServer, tmp_path: Path) -> Minio:
+    """A cache after the recipe, with an object in it."""
+    root = server.connection()
+    s3 = Minio(root.server, root.user, root.password, secure=False)
+    admin = MinioAdmin(
+        endpoint=root.server, credentials=StaticProvider(root.user, root.password), secure=False
+    )
+    policy_file = tmp_path / "policy.json"
+    policy_file.write_text(json.dumps(RECIPE_POLICY))
+    s3.make_bucket("nix-cache")
+    s3.set_bucket_policy("nix-cache", json.dumps(anonymous_read_policy("nix-cache")))
+    s3.put_object("nix-cache", "nar/kept.nar", BytesIO(b"nar"), 3)
+    admin.user_add("nixbuilder", USER_SECRET)
+    admin.policy_add("nix-cache-write", str(policy_file))
+    admin.policy_set("nix-cache-write", user="nixbuilder")
+    return s3
+
+
+def test_a_cache_made_by_hand_is_taken_over_and_then_narrowed(
+    project: Project, server: LocalServer, made_by_hand: Minio
+) -> None:
+    """Nothing is replaced: objects and the user's secret stay, and the policy's rights shrink."""
+    project.set(adopt=True)
+    import_file = project.folder / "import.json"
+    project.preview("--import-file", str(import_file))
+    written = json.loads(import_file.read_text())
+    entries = [
+        {**entry, **({"id": IDS[entry["name"]]} if entry["name"] in IDS else {})}
+        for entry in written["resources"]
+        if entry["name"] in IDS or "id" not in entry
+    ]
+    import_file.write_text(json.dumps({**written, "resources": entries}))
+    project.pulumi(
+        *("import", "--yes", "--stack", STACK, "--file", str(import_file)),
+        *("--protect=false", "--generate-code=false"),
+    )
+
+    planned = project.planned()
+    assert {planned.get(name, "same") for name in IDS} <= {"same", "update"}
+    project.up()
+    project.up("--expect-no-changes")
+
+    user = s3_client(server.url, "nixbuilder", USER_SECRET)
+    assert user.get_object(Bucket="nix-cache", Key="nar/kept.nar")["Body"].read() == b"nar"
+    with pytest.raises(user.exceptions.ClientError, match="AccessDenied"):
+        user.list_objects_v2(Bucket="nix-cache")
+    names = {entry.object_name for entry in made_by_hand.list_objects("nix-cache", recursive=True)}
+    assert names == {"nar/kept.nar", "nix-cache-info"}

@@ -1,0 +1,215 @@
+"""Broken configurations: every mistake at once, with key, value and fix, and nothing done."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nix_cache import signing
+from tests.engine.clone import Clone, assert_plain_error
+from tests.engine.project import STACK, Project
+from toolchain import engine as toolchain_engine
+
+KEY = signing.generate("cache.example.org-1")
+GIVE_UP_SECONDS = 10.0
+
+
+@dataclass(frozen=True)
+class Broken:
+    """One configuration that is wrong.
+
+    Attributes:
+        settings: keys of the project that differ from the development stack's.
+        told: what has to be in the error: for each mistake its key, its value, its fix.
+        hidden: what must not be in it.
+    """
+
+    settings: dict[str, Any]
+    told: list[str]
+    hidden: list[str] = field(default_factory=list)
+
+
+CASES = {
+    "no domain": Broken({"domain": None}, ["nix-cache:domain = ''", "fix: a name that is yours"]),
+    "domain with a space": Broken({"domain": "my cache"}, ["nix-cache:domain = 'my cache'"]),
+    "unknown backend": Broken(
+        {"backend": "floppy"}, ["nix-cache:backend = 'floppy'", "fix: one of: minio"]
+    ),
+    "bucket with a dot": Broken(
+        {"bucket": "my.cache"}, ["nix-cache:bucket = 'my.cache'", "dots break TLS"]
+    ),
+    "bucket in upper case": Broken({"bucket": "Cache"}, ["nix-cache:bucket = 'Cache'"]),
+    "bucket too short": Broken({"bucket": "ab"}, ["nix-cache:bucket = 'ab'", "3 to 63"]),
+    "public by half": Broken(
+        {"public": "maybe"}, ["nix-cache:public = 'maybe' is neither true nor false"]
+    ),
+    "priority in words": Broken(
+        {"priority": "high"}, ["nix-cache:priority = 'high' is not a whole number"]
+    ),
+    "negative priority": Broken({"priority": -1}, ["nix-cache:priority = '-1' is below 0"]),
+    "expiry in the past": Broken(
+        {"expireAfterDays": -1}, ["nix-cache:expireAfterDays = '-1' is below 0"]
+    ),
+    "relative store": Broken(
+        {"storeDir": "nix/store"}, ["nix-cache:storeDir = 'nix/store'", "fix: an absolute path"]
+    ),
+    "no writer": Broken({"writers": []}, ["nix-cache:writers = (a list of 0) is empty"]),
+    "writers are no list": Broken({"writers": "ci"}, ["nix-cache:writers = 'ci' is not a list"]),
+    "writer with a capital": Broken(
+        {"writers": ["Alice"]}, ["nix-cache:writers[0].name = 'Alice'", "lower-case"]
+    ),
+    "generation zero": Broken(
+        {"writers": [{"name": "alice", "generation": 0}]},
+        ["nix-cache:writers[0].generation = 0 is below 1"],
+    ),
+    "trust in the future": Broken(
+        {"writers": [{"name": "alice", "trustedGenerations": [2]}]},
+        ["nix-cache:writers[0].trustedGenerations", "trusts generation 2"],
+    ),
+    "writer and reader of one name": Broken(
+        {"writers": ["alice"], "readers": ["alice"]},
+        ["nix-cache:writers, readers = alice names more than one"],
+    ),
+    "a broken signing key": Broken(
+        {"writers": [{"name": "alice", "signingKey": "cache-1:c2VjcmV0LW1hdGVyaWFs"}]},
+        ["nix-cache:writers[0].signingKey = (secret)", "64 bytes", "fix: a secret key"],
+        hidden=["c2VjcmV0LW1hdGVyaWFs"],
+    ),
+    "one key for two": Broken(
+        {
+            "writers": [
+                {"name": "alice", "signingKey": KEY.secret_text},
+                {"name": "bob-b", "signingKey": KEY.secret_text},
+            ]
+        },
+        ["cache.example.org-1 is the signing key of two"],
+        hidden=[KEY.secret_text.partition(":")[2]],
+    ),
+    "a secret key among public ones": Broken(
+        {"retiredPublicKeys": [KEY.secret_text]},
+        ["nix-cache:retiredPublicKeys[0] = (secret)", "32 bytes"],
+        hidden=[KEY.secret_text.partition(":")[2]],
+    ),
+    "an unknown key": Broken(
+        {"colour": "red"}, ["nix-cache:colour is no setting", "fix: one of domain, backend"]
+    ),
+    "a near miss": Broken(
+        {"wantMassQuerry": True},
+        ["nix-cache:wantMassQuerry is no setting", "fix: perhaps wantMassQuery"],
+    ),
+    "an endpoint that is no URL": Broken(
+        {"minio": {"endpoint": "minio:9000"}},
+        ["nix-cache:minio.endpoint = 'minio:9000' is not a full URL"],
+    ),
+    "a connection file that is not there": Broken(
+        {"minio": {"connectionFile": "nowhere.json"}},
+        ["nix-cache:minio.connectionFile = 'nowhere.json' does not exist", "make up"],
+    ),
+    "everything at once": Broken(
+        {
+            "domain": "my cache",
+            "bucket": "My.Cache",
+            "priority": "high",
+            "writers": [{"name": "Alice", "generaton": 2}],
+            "colour": "red",
+        },
+        [
+            "6 mistakes",
+            "nix-cache:domain = 'my cache'",
+            "nix-cache:bucket = 'My.Cache'",
+            "nix-cache:priority = 'high'",
+            "nix-cache:writers[0].name = 'Alice'",
+            "nix-cache:writers[0].generaton is no setting",
+            "nix-cache:colour is no setting",
+        ],
+    ),
+}
+
+
+def as_text(value: Any) -> Any:
+    """Scalars as text, as `pulumi config set` writes them."""
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+@pytest.fixture(scope="module")
+def clone(tmp_path_factory: pytest.TempPathFactory, engine: toolchain_engine.Engine) -> Clone:
+    """A clone in which nothing ever came up."""
+    return Clone.create(tmp_path_factory.mktemp("broken") / "clone", engine)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_make_up_tells_all_mistakes_before_it_starts_anything(clone: Clone, name: str) -> None:
+    """No server is started, no stack is made, no traceback is shown."""
+    case = CASES[name]
+    written = clone.place.stack_config.read_text()
+    try:
+        clone.configure(**{key: as_text(value) for key, value in case.settings.items()})
+        result = clone.run("up")
+    finally:
+        clone.place.stack_config.write_text(written)
+
+    assert result.exit_code == 1
+    for words in case.told:
+        assert words in result.output, result.output
+    for secret in case.hidden:
+        assert secret not in result.output
+    assert_plain_error(result.output)
+    assert result.seconds < GIVE_UP_SECONDS
+    assert clone.server.process() is None
+    assert not clone.place.state.exists()
+
+
+PLAIN = ["bucket with a dot", "trust in the future", "a broken signing key", "an unknown key"]
+"""Mistakes that pass the engine's own look at types: the program is the first to see them."""
+
+
+@pytest.fixture
+def unserved(tmp_path: Path, engine: toolchain_engine.Engine) -> Project:
+    """A project without any server: the check needs none."""
+    project = Project.create(tmp_path / "project", engine)
+    project.set(domain="cache.example.org", minio={"endpoint": "http://127.0.0.1:1"})
+    return project
+
+
+def test_a_plain_preview_tells_all_mistakes_at_once(unserved: Project) -> None:
+    """In the program's own words, without the stack's state being touched."""
+    for name in PLAIN:
+        unserved.set(**{k: as_text(v) for k, v in CASES[name].settings.items()})
+    unserved.set(writers=[{"name": "Alice", "trustedGenerations": [2], "signingKey": "a:b"}])
+    before = unserved.state_file.read_bytes()
+
+    for command in (["preview"], ["up", "--yes"], ["up", "--yes", "--skip-preview"]):
+        result = unserved.run(*command, "--stack", STACK)
+
+        assert result.exit_code != 0
+        for words in (
+            "5 mistakes",
+            "nix-cache:bucket = 'my.cache'",
+            "nix-cache:writers[0].name = 'Alice'",
+            "nix-cache:writers[0].trustedGenerations",
+            "nix-cache:writers[0].signingKey = (secret)",
+            "nix-cache:colour is no setting",
+        ):
+            assert words in result.output, result.output
+        assert_plain_error(result.output)
+    assert unserved.resources().keys() <= {"nix-cache-test"}
+    assert b"BinaryCache" not in unserved.state_file.read_bytes()
+    assert b"BinaryCache" not in before
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "type_name"),
+    [("priority", "high", "integer"), ("public", "maybe", "boolean"), ("readers", "x", "array")],
+)
+def test_a_plain_preview_stops_at_the_engines_own_check_of_types(
+    unserved: Project, key: str, value: Any, type_name: str
+) -> None:
+    """The engine looks at the declared types first, and names the key and the type."""
+    unserved.set(**{key: value})
+
+    result = unserved.run("preview", "--stack", STACK)
+
+    assert result.exit_code != 0
+    assert f"'nix-cache:{key}' must be of type '{type_name}" in result.output
+    assert_plain_error(result.output)

@@ -1,0 +1,122 @@
+"""The commands behind `make`, as a user runs them in a clone."""
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from nix_cache.storage.minio_connection import Kind
+from tests.engine.clone import Clone, cloned
+from toolchain import engine as toolchain_engine
+
+
+@pytest.fixture
+def clone(tmp_path: Path, engine: toolchain_engine.Engine) -> Iterator[Clone]:
+    """A clone in which nothing is up."""
+    with cloned(tmp_path / "clone", engine) as made:
+        yield made
+
+
+def test_the_life_of_a_clone(clone: Clone) -> None:
+    """Up, no changes, status, a preview that changes nothing, down without a trace, and again."""
+    config = clone.place.stack_config.read_bytes()
+    assert "does not run" in clone.dev("status")
+
+    first = clone.dev("up")
+    assert "The cache serves" in first
+    assert f"{clone.connection.url}/nix-cache" in first
+    assert clone.outputs()["publicKeys"][0] in first
+    process = clone.server.process()
+    assert process is not None
+
+    assert "(no changes)" in clone.dev("up")
+    status = clone.dev("status")
+    assert clone.connection.url in status
+    assert "language host" in status
+
+    written = clone.place.stack_config.read_text()
+    clone.configure(writers=["nixbuilder", "second-writer"])
+    assert "second-writer" in clone.dev("preview")
+    assert not clone.admin.has(Kind.USER, "second-writer")
+    clone.place.stack_config.write_text(written)
+
+    clone.dev("down")
+    assert not process.is_running()
+    assert not clone.place.server.exists()
+    assert not clone.place.state.exists()
+    assert not clone.place.passphrase_file.exists()
+    assert clone.place.stack_config.read_bytes() == config
+    assert "removed" in clone.dev("down")
+
+    assert "The cache serves" in clone.dev("up")
+
+
+def test_the_environment_is_for_a_shell_and_a_plain_pulumi_works_in_it(clone: Clone) -> None:
+    """Also where the shell has a passphrase of another stack."""
+    clone.dev("up")
+    exports = clone.dev("env")
+
+    done = subprocess.run(
+        ["sh", "-eu", "-c", f"{exports}\npulumi preview --stack dev --expect-no-changes"],
+        cwd=clone.folder,
+        env={**clone._clean(), "PULUMI_CONFIG_PASSPHRASE": "of another stack"},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    for line in exports.splitlines():
+        assert line.startswith(("export ", "unset ")) or "built" in line or "host" in line, line
+
+
+def test_down_works_when_the_server_was_killed(clone: Clone) -> None:
+    """It is started once more, so that the stack can be destroyed in order."""
+    clone.dev("up")
+    process = clone.server.process()
+    assert process is not None
+    process.kill()
+    process.wait(10)
+
+    clone.dev("down")
+    assert not clone.place.server.exists()
+    assert not clone.place.state.exists()
+
+
+def test_a_server_that_was_killed_comes_back_with_its_data_and_its_port(clone: Clone) -> None:
+    """As after a restart of the machine."""
+    clone.dev("up")
+    before = clone.connection
+    clone.root.put_object(Bucket="nix-cache", Key="nar/kept.nar", Body=b"nar")
+    process = clone.server.process()
+    assert process is not None
+    process.kill()
+    process.wait(10)
+
+    assert "(no changes)" in clone.dev("up")
+    assert clone.connection == before
+    kept = clone.root.get_object(Bucket="nix-cache", Key="nar/kept.nar")["Body"].read()
+    assert kept == b"nar"
+
+
+def test_an_interrupted_up_is_finished_by_the_next(clone: Clone) -> None:
+    """Ctrl-C in the middle, when some resources are there and some are not."""
+    with clone.start("up") as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if "created" in line:
+                os.killpg(process.pid, signal.SIGINT)
+                break
+        process.stdout.read()
+        deadline = time.monotonic() + 60
+        while process.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.1)
+    assert process.returncode not in (None, 0)
+
+    assert "The cache serves" in clone.dev("up")
+    clone.assert_unchanged_by_up()

@@ -1,0 +1,137 @@
+"""What the README tells people to type, typed."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from dev.server import LocalServer
+from nix_cache.settings import check
+from tests.engine.project import Project
+from toolchain.bootstrap import ROOT
+
+README = (ROOT / "README.md").read_text()
+LEAST: dict[str, Any] = {
+    "domain": "cache.example.org",
+    "minio": {"endpoint": "https://minio.example.org"},
+}
+
+
+def blocks(language: str) -> list[str]:
+    """The README's fenced blocks of a language."""
+    return re.findall(rf"^```{language}\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+
+
+@pytest.fixture
+def clone(tmp_path: Path) -> Iterator[Path]:
+    """The files of this repository in a new folder, as `git clone` would leave them."""
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    folder = tmp_path / "clone"
+    for name in filter(None, listed.split("\0")):
+        if (ROOT / name).is_file():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, folder / name)
+    yield folder
+    LocalServer(folder / ".dev" / "minio").stop()
+
+
+def test_the_commands_in_order_make_a_cache_and_remove_it(clone: Path, tmp_path: Path) -> None:
+    """Every block that is marked as shell, but for the tests within the tests."""
+    (tmp_path / "home").mkdir()
+    script = "\n".join(blocks("sh")).replace("make test ", "true make test ")
+    config_file = clone / "Pulumi.dev.yaml"
+    # A developer's own `make up` may have put its salt there.
+    config = re.sub("^encryptionsalt: .*\n", "", config_file.read_text(), flags=re.MULTILINE)
+    environment = {
+        **{k: v for k, v in os.environ.items() if not k.startswith(("PULUMI_", "AWS_"))},
+        "XDG_CACHE_HOME": os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache"),
+        "HOME": str(tmp_path / "home"),
+        "PYTHON": sys.executable,
+    }
+
+    done = subprocess.run(
+        ["sh", "-eu", "-c", f"{script}\nmake down"],
+        cwd=clone,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=280,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stdout
+    assert "The cache serves" in done.stdout
+    assert '"nixbuilder": "s3://nix-cache?profile=nixbuilder&' in done.stdout
+    assert config_file.read_text() == config
+    assert not (clone / ".dev" / "minio").exists()
+    assert not (tmp_path / "home" / ".pulumi").exists()
+
+
+def test_the_rotation_steps_are_settings_that_are_accepted() -> None:
+    """Each block of YAML, checked as the program checks it."""
+    found = [yaml.safe_load(block) for block in blocks("yaml")]
+
+    assert len(found) == 2
+    for settings in found:
+        raw = {key.removeprefix("nix-cache:"): value for key, value in settings.items()}
+        assert check({**LEAST, **raw}).writers[0].generation == 2
+
+
+def test_the_component_example_is_accepted() -> None:
+    """Its arguments, taken out of the program in the README."""
+    [program] = blocks("python")
+    arguments = program[program.index("{") : program.rindex("}") + 1]
+
+    assert check(eval(arguments), snake_case=True).writers[0].name == "ci-runner"
+
+
+def test_the_production_example_comes_up(project: Project, server: LocalServer) -> None:
+    """As it is, but for the server's address; private, with readers, a rotated key, protected."""
+    example = yaml.safe_load((ROOT / "Pulumi.example.yaml").read_text())["config"]
+    root = server.connection()
+    project.config = {
+        **example,
+        "minio:minioServer": root.server,
+        "minio:minioSsl": "false",
+        "minio:minioUser": root.user,
+    }
+    project.environment["MINIO_PASSWORD"] = root.password
+
+    project.up()
+    project.up("--expect-no-changes")
+
+    outputs = project.outputs()
+    assert outputs["cache"]["public"] is False
+    assert outputs["publicKeys"][0].startswith("cache.example.org-nixbuilder-1:")
+    assert [key.partition(":")[0] for key in outputs["publicKeys"][1:]] == [
+        "cache.example.org-ci-runner-2",
+        "cache.example.org-ci-runner-1",
+    ]
+    assert project.resources()["nix-cache-bucket"]["protect"] is True
+    assert project.run("destroy", "--yes", "--stack", "test").exit_code != 0
+    assert project.outputs()["publicKeys"] == outputs["publicKeys"]
+
+
+def test_every_link_inside_the_repository_resolves() -> None:
+    """In all documents."""
+    for document in (*ROOT.glob("*.md"), *ROOT.glob("*/README.md")):
+        if document.is_relative_to(ROOT / ".venv"):
+            continue
+        for target in re.findall(r"\]\(([^)#]+)", document.read_text()):
+            if "://" not in target:
+                assert (document.parent / target).exists(), f"{document.name}: {target}"

@@ -1,0 +1,1 @@
+"""Pure functions, and the component under Pulumi's mocks. Seconds in all."""

@@ -1,0 +1,329 @@
+"""The component under mocks: exact inputs, absent keys, secrets, options."""
+
+import json
+from typing import Any
+
+import pulumi
+import pytest
+
+from nix_cache import BinaryCache, BinaryCacheArgs, signing
+from nix_cache.access import (
+    anonymous_read_policy,
+    reader_policy,
+    without_administration,
+    writer_policy,
+)
+from nix_cache.lifecycle import expiry_rules
+from tests.unit.mocks import Recorder, run
+
+PUBLIC: BinaryCacheArgs = {
+    "domain": "cache.example.org",
+    "public": True,
+    "minio": {"endpoint": "https://minio.example.org:9000"},
+}
+PRIVATE: BinaryCacheArgs = {**PUBLIC, "public": False}
+KEY = signing.generate("cache.example.org-1")
+
+
+def made(args: BinaryCacheArgs, name: str = "c", recorder: Recorder | None = None) -> Recorder:
+    """What a component with these arguments registers."""
+    return run(lambda: BinaryCache(name, args).cache, recorder)
+
+
+def outputs_of(args: BinaryCacheArgs) -> tuple[dict[str, Any], set[str]]:
+    """The component's outputs, and the names of those that are secrets."""
+    values: dict[str, Any] = {}
+    secret: set[str] = set()
+
+    def program() -> pulumi.Output[Any]:
+        cache = BinaryCache("c", args)
+        outputs = {name: getattr(cache, name) for name in BinaryCache.__annotations__}
+
+        async def look() -> None:
+            for name, output in outputs.items():
+                values[name] = await output.future()
+                if await output.is_secret():
+                    secret.add(name)
+
+        return pulumi.Output.from_input(look())
+
+    run(program)
+    return values, secret
+
+
+def test_a_public_cache_registers_exactly_these_resources() -> None:
+    """Nothing more than it needs, each under the component's name."""
+    recorder = made(PUBLIC)
+
+    assert sorted((r.type.rpartition(":")[2], r.name) for r in recorder.resources) == [
+        ("BinaryCache", "c"),
+        ("IamPolicy", "c-write-policy"),
+        ("IamUser", "c-nixbuilder"),
+        ("IamUserPolicyAttachment", "c-nixbuilder-write"),
+        ("NameClaim", "c-claim-bucket-nix-cache"),
+        ("NameClaim", "c-claim-policy-nix-cache-write"),
+        ("NameClaim", "c-claim-user-nixbuilder"),
+        ("S3Bucket", "c-bucket"),
+        ("S3BucketPolicy", "c-anonymous-read"),
+        ("S3Object", "c-nix-cache-info"),
+        ("SigningKey", "c-nixbuilder-key-1"),
+    ]
+
+
+def test_the_bucket_is_private_protected_and_not_forced_away() -> None:
+    """The canned ACL for reading would let anybody list every bucket."""
+    bucket = made(PUBLIC).one(":S3Bucket", "c-bucket")
+
+    assert bucket.inputs == {"bucket": "nix-cache", "acl": "private", "forceDestroy": False}
+    assert bucket.protect
+
+
+def test_a_development_cache_can_be_removed_with_all_that_is_in_it() -> None:
+    """Only without protection."""
+    recorder = made({**PUBLIC, "protect": False})
+    bucket = recorder.one(":S3Bucket", "c-bucket")
+
+    assert bucket.inputs["forceDestroy"] is True
+    assert not any(resource.protect for resource in recorder.resources)
+
+
+def test_the_bucket_and_the_keys_are_protected_and_nothing_else() -> None:
+    """A protected policy could not be corrected by replacing it."""
+    recorder = made({**PRIVATE, "writers": [{"name": "nixbuilder", "generation": 2}]})
+
+    assert {r.name for r in recorder.resources if r.protect} == {
+        "c-bucket",
+        "c-nixbuilder-key-1",
+        "c-nixbuilder-key-2",
+    }
+
+
+def test_anonymous_read_is_a_policy_of_its_own_and_absent_from_a_private_cache() -> None:
+    """GetObject for anybody, or nothing at all."""
+    policy = made(PUBLIC).one(":S3BucketPolicy", "c-anonymous-read")
+
+    assert set(policy.inputs) == {"bucket", "policy"}
+    assert json.loads(policy.inputs["policy"]) == anonymous_read_policy("nix-cache")
+    assert made(PRIVATE).names(":S3BucketPolicy") == []
+
+
+def test_nix_cache_info_is_an_object_with_its_own_content_type() -> None:
+    """Exactly these inputs, so that nothing else of it can differ."""
+    args: BinaryCacheArgs = {**PUBLIC, "priority": 30, "want_mass_query": False}
+
+    assert made(args).one(":S3Object", "c-nix-cache-info").inputs == {
+        "bucketName": "nix-cache",
+        "objectName": "nix-cache-info",
+        "content": "StoreDir: /nix/store\nWantMassQuery: 0\nPriority: 30\n",
+        "contentType": "text/x-nix-cache-info",
+    }
+
+
+def test_every_writer_and_reader_is_a_user_with_one_policy() -> None:
+    """The secret is drawn by the provider: no input of ours could leak it."""
+    recorder = made({**PRIVATE, "writers": [{"name": "ci-x"}, {"name": "ops"}]})
+
+    assert recorder.names(":IamUser") == ["c-ci-x", "c-nixreader", "c-ops"]
+    assert recorder.one(":IamUser", "c-ci-x").inputs == {"name": "ci-x"}
+    assert recorder.one(":IamUserPolicyAttachment", "c-ci-x-write").inputs == {
+        "userName": "ci-x",
+        "policyName": "nix-cache-write",
+    }
+    assert recorder.one(":IamUserPolicyAttachment", "c-nixreader-read").inputs == {
+        "userName": "nixreader",
+        "policyName": "nix-cache-read",
+    }
+    assert recorder.names(":IamUserPolicyAttachment") == [
+        "c-ci-x-write",
+        "c-nixreader-read",
+        "c-ops-write",
+    ]
+
+
+def test_there_is_one_policy_for_each_privilege_that_somebody_has() -> None:
+    """Writers share theirs, and a cache without readers has none for them."""
+    private = made({**PRIVATE, "writers": [{"name": "ci-x"}, {"name": "ops"}]})
+
+    assert private.names(":IamPolicy") == ["c-read-policy", "c-write-policy"]
+    write = private.one(":IamPolicy", "c-write-policy").inputs
+    read = private.one(":IamPolicy", "c-read-policy").inputs
+    assert (write["name"], json.loads(write["policy"])) == (
+        "nix-cache-write",
+        without_administration(writer_policy("nix-cache")),
+    )
+    assert (read["name"], json.loads(read["policy"])) == (
+        "nix-cache-read",
+        without_administration(reader_policy("nix-cache")),
+    )
+    assert made(PUBLIC).names(":IamPolicy") == ["c-write-policy"]
+
+
+@pytest.mark.parametrize(
+    ("bucket", "prefix", "user"),
+    [
+        ("nix-cache", None, "nixbuilder"),
+        ("team-a", None, "team-a-nixbuilder"),
+        ("team-a", "", "nixbuilder"),
+        ("nix-cache", "x-", "x-nixbuilder"),
+    ],
+)
+def test_users_of_further_caches_on_a_server_are_told_apart(
+    bucket: str, prefix: str | None, user: str
+) -> None:
+    """The recipe's bucket has the recipe's user; its profile is the user's name."""
+    minio = {**PUBLIC["minio"], **({} if prefix is None else {"user_prefix": prefix})}
+    args: Any = {**PUBLIC, "bucket": bucket, "minio": minio}
+    recorder = made(args)
+    values, _ = outputs_of(args)
+
+    assert recorder.one(":IamUser", "c-nixbuilder").inputs["name"] == user
+    assert f"profile={user}&" in values["push_urls"]["nixbuilder"]
+    assert recorder.one(":IamPolicy", "c-write-policy").inputs["name"] == f"{bucket}-write"
+
+
+def test_the_lifecycle_has_every_rule_and_is_absent_unless_asked_for() -> None:
+    """Rules by id, prefix and days, and no other keys."""
+    rules = made({**PUBLIC, "expire_after_days": 90}).one(":IlmPolicy", "c-expiry").inputs["rules"]
+
+    assert rules == [
+        {"id": rule.id, "filter": rule.prefix, "expiration": f"{rule.days}d"}
+        for rule in expiry_rules(90)
+    ]
+    assert made(PUBLIC).names(":IlmPolicy") == []
+
+
+def test_every_generation_that_is_kept_has_a_key() -> None:
+    """A retired one has none any more."""
+    writers: Any = [{"name": "nixbuilder", "generation": 3, "trusted_generations": [1]}]
+    recorder = made({**PUBLIC, "writers": writers})
+
+    assert recorder.names(":SigningKey") == ["c-nixbuilder-key-1", "c-nixbuilder-key-3"]
+    key = recorder.one(":SigningKey", "c-nixbuilder-key-3")
+    assert key.inputs == {"key_name": "cache.example.org-nixbuilder-3"}
+    assert key.secret_outputs == {"secret_key"}
+
+
+def test_a_key_that_is_brought_in_goes_to_the_current_generation_as_a_secret() -> None:
+    """Also when it was handed over as plain text."""
+    writers: Any = [{"name": "nixbuilder", "generation": 2, "signing_key": KEY.secret_text}]
+    recorder = made({**PUBLIC, "writers": writers})
+
+    current = recorder.one(":SigningKey", "c-nixbuilder-key-2")
+    assert current.inputs["brought_in"] == KEY.secret_text
+    assert current.secret_inputs == {"brought_in"}
+    assert "brought_in" not in recorder.one(":SigningKey", "c-nixbuilder-key-1").inputs
+
+
+def test_everything_on_the_server_waits_for_all_claims() -> None:
+    """So that one name that is taken keeps all of it from being made."""
+    recorder = made({**PUBLIC, "expire_after_days": 9})
+    claims = set(recorder.names(":NameClaim"))
+
+    for resource in recorder.resources:
+        if resource.type.startswith("minio:"):
+            assert claims <= resource.depends_on, resource.name
+
+
+def test_settings_of_the_bucket_are_made_one_after_the_other() -> None:
+    """MinIO rewrites them in one file without a lock, and may lose one of two."""
+    recorder = made({**PUBLIC, "expire_after_days": 9})
+
+    assert "c-anonymous-read" in recorder.one(":IlmPolicy", "c-expiry").depends_on
+    private = made({**PRIVATE, "expire_after_days": 9}).one(":IlmPolicy", "c-expiry")
+    assert "c-anonymous-read" not in private.depends_on
+
+
+def test_a_name_that_is_taken_is_one_error_and_nothing_on_the_server_is_made() -> None:
+    """All of them in one message."""
+    recorder = Recorder(taken={"nixbuilder": "the user is there", "nix-cache": "the bucket is"})
+
+    with pytest.raises(pulumi.RunError) as refusal:
+        made(PUBLIC, recorder=recorder)
+
+    assert "the user is there" in str(refusal.value)
+    assert "the bucket is" in str(refusal.value)
+    assert [r.name for r in recorder.resources if r.type.startswith("minio:")] == []
+
+
+def test_all_children_belong_to_the_component() -> None:
+    """And none to each other."""
+    recorder = made({**PRIVATE, "expire_after_days": 9})
+
+    assert {r.parent for r in recorder.resources if r.name != "c"} == {"c"}
+
+
+def test_signing_keys_and_credentials_are_secrets_and_the_rest_is_not() -> None:
+    """What a client has to be told can be printed."""
+    values, secret = outputs_of(PRIVATE)
+
+    assert secret == {"signing_keys", "credentials"}
+    assert values["signing_keys"] == {"nixbuilder": "cache.example.org-nixbuilder-1:SECRET"}
+    assert values["credentials"] == {
+        "nixbuilder": {
+            "accessKeyId": "nixbuilder",
+            "secretAccessKey": "secret-of-nixbuilder",
+        },
+        "nixreader": {"accessKeyId": "nixreader", "secretAccessKey": "secret-of-nixreader"},
+    }
+
+
+def test_public_keys_are_those_in_use_first_and_then_the_retired() -> None:
+    """Clients trust all of them."""
+    args: Any = {
+        **PUBLIC,
+        "writers": [{"name": "abc", "generation": 2}, {"name": "def"}],
+        "retired_public_keys": [KEY.public_text],
+    }
+    values, _ = outputs_of(args)
+
+    assert values["public_keys"] == [
+        "cache.example.org-abc-2:PUBLIC",
+        "cache.example.org-abc-1:PUBLIC",
+        "cache.example.org-def-1:PUBLIC",
+        KEY.public_text,
+    ]
+
+
+def test_a_public_cache_is_read_by_https_and_a_private_one_by_a_readers_profile() -> None:
+    """Anonymous reading through s3:// is slow, and a private cache needs a signature."""
+    public, _ = outputs_of(PUBLIC)
+    private, _ = outputs_of(PRIVATE)
+
+    assert public["read_url"] == "https://minio.example.org:9000/nix-cache"
+    assert private["read_url"].startswith("s3://nix-cache?profile=nixreader&")
+    assert f"extra-substituters = {private['read_url']}\n" in private["nix_conf"]
+    assert private["read_url"] in private["nixos_module"]
+
+
+def test_the_structured_output_is_complete_and_holds_no_secret() -> None:
+    """A client reads this instead of parsing text."""
+    values, _ = outputs_of(PRIVATE)
+
+    assert values["cache"] == {
+        "version": 1,
+        "backend": "minio",
+        "bucket": "nix-cache",
+        "endpoint": "https://minio.example.org:9000",
+        "region": "us-east-1",
+        "public": False,
+        "storeDir": "/nix/store",
+        "priority": 40,
+        "wantMassQuery": True,
+        "readUrl": values["read_url"],
+        "pushUrls": values["push_urls"],
+        "profiles": {"nixbuilder": "nixbuilder", "nixreader": "nixreader"},
+        "publicKeys": values["public_keys"],
+    }
+
+
+def test_wrong_arguments_are_told_all_at_once_before_anything_is_registered() -> None:
+    """In the spelling of Python arguments, with the component's name."""
+    recorder = Recorder()
+
+    with pytest.raises(pulumi.RunError) as refusal:
+        made({**PUBLIC, "priority": -1, "bucket": "X"}, recorder=recorder)
+
+    assert recorder.resources == []
+    assert str(refusal.value).startswith("c: 2 mistakes")
+    with pytest.raises(pulumi.RunError, match="expire_after_days = -1 is below 0"):
+        made({**PUBLIC, "expire_after_days": -1})

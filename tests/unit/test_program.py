@@ -1,0 +1,115 @@
+"""From a stack's configuration to arguments, without an engine."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from nix_cache.problems import SettingsError
+from nix_cache.program import checked_arguments
+from nix_cache.storage.minio_connection import Connection
+
+LEAST = {
+    "nix-cache:domain": "cache.example.org",
+    "nix-cache:minio": '{"endpoint": "https://minio.example.org"}',
+}
+
+
+@pytest.fixture
+def connection_file(tmp_path: Path) -> Path:
+    """A file as `make up` writes it."""
+    path = tmp_path / "connection.json"
+    path.write_text(
+        json.dumps(
+            {"minioServer": "127.0.0.1:9000", "minioUser": "root-1", "minioPassword": "hidden-1"}
+        )
+    )
+    return path
+
+
+def test_lists_and_objects_come_as_json_and_scalars_as_text() -> None:
+    """As the engine hands them over."""
+    args, connection = checked_arguments(
+        {
+            **LEAST,
+            "nix-cache:writers": '["ci-x", {"name": "ops", "generation": 2}]',
+            "nix-cache:public": "true",
+            "other:writers": "not ours",
+        }
+    )
+
+    assert args == {
+        "domain": "cache.example.org",
+        "minio": {"endpoint": "https://minio.example.org"},
+        "writers": ["ci-x", {"name": "ops", "generation": 2}],
+        "public": "true",
+    }
+    assert connection is None
+
+
+def test_the_endpoint_is_the_providers_server_unless_another_is_given() -> None:
+    """Nobody has to write the address twice."""
+    provider = {"minio:minioServer": "minio.example.org:9000", "minio:minioSsl": "true"}
+    args, _ = checked_arguments(
+        {"nix-cache:domain": "cache.example.org", "nix-cache:minio": "{}", **provider}
+    )
+    assert args["minio"]["endpoint"] == "https://minio.example.org:9000"
+
+    args, _ = checked_arguments({**LEAST, **provider})
+    assert args["minio"]["endpoint"] == "https://minio.example.org"
+
+
+def test_a_connection_file_gives_the_endpoint_and_the_administrator(connection_file: Path) -> None:
+    """The file's name does not reach the component, its password no representation."""
+    args, connection = checked_arguments(
+        {**LEAST, "nix-cache:minio": json.dumps({"connectionFile": str(connection_file)})}
+    )
+
+    assert args["minio"] == {"endpoint": "http://127.0.0.1:9000"}
+    assert connection == Connection("127.0.0.1:9000", "root-1", "hidden-1", ssl=False)
+    assert "hidden-1" not in repr(connection)
+
+
+@pytest.mark.parametrize(
+    ("content", "mistake"),
+    [
+        (None, "does not exist"),
+        ("not json", "cannot be used"),
+        ("{}", "it lacks minioServer"),
+        ("[]", "it lacks minioServer"),
+    ],
+)
+def test_a_connection_file_that_cannot_be_used_is_one_mistake_among_the_others(
+    tmp_path: Path, content: str | None, mistake: str
+) -> None:
+    """It is told together with the rest."""
+    path = tmp_path / "connection.json"
+    if content is not None:
+        path.write_text(content)
+
+    with pytest.raises(SettingsError) as refusal:
+        checked_arguments(
+            {
+                "nix-cache:minio": json.dumps({"connectionFile": str(path)}),
+                "nix-cache:priority": "high",
+            }
+        )
+
+    assert [problem.key for problem in refusal.value.problems] == [
+        "minio.connectionFile",
+        "domain",
+        "priority",
+    ]
+    assert mistake in refusal.value.problems[0].mistake
+
+
+def test_an_unknown_key_of_the_project_is_a_mistake() -> None:
+    """A typing error must not be taken for a default."""
+    with pytest.raises(SettingsError, match="nix-cache:wantMasQuery is no setting"):
+        checked_arguments({**LEAST, "nix-cache:wantMasQuery": "false"})
+
+
+def test_broken_json_is_told_as_what_it_stands_for() -> None:
+    """Not as a parser's error."""
+    with pytest.raises(SettingsError, match=r"nix-cache:writers = .* is not a list"):
+        checked_arguments({**LEAST, "nix-cache:writers": '["ci'})

@@ -1,0 +1,287 @@
+"""The whole check of settings: defaults, what is refused, and how it is told."""
+
+from typing import Any
+
+import pytest
+
+from nix_cache import signing
+from nix_cache.problems import SettingsError
+from nix_cache.settings import CacheSettings, check
+
+LEAST: dict[str, Any] = {
+    "domain": "cache.example.org",
+    "minio": {"endpoint": "https://minio.example.org"},
+}
+KEY = signing.generate("cache.example.org-1")
+
+
+def problems(**settings: Any) -> list[tuple[str, str]]:
+    """Where the mistakes are and what they are, with the least settings besides."""
+    with pytest.raises(SettingsError) as refusal:
+        check({**LEAST, **settings})
+    return [(problem.key, problem.mistake) for problem in refusal.value.problems]
+
+
+def test_the_defaults_are_the_recipes_names_and_a_private_protected_cache() -> None:
+    """Safe without thinking: nobody reads without a credential, and nothing expires."""
+    cache = check(LEAST)
+
+    assert (cache.backend, cache.bucket, cache.priority) == ("minio", "nix-cache", 40)
+    assert cache.store_dir == "/nix/store"
+    assert cache.want_mass_query is True
+    assert cache.public is False
+    assert cache.protect is True
+    assert cache.expire_after_days == 0
+    assert [writer.name for writer in cache.writers] == ["nixbuilder"]
+    assert cache.reader_names == ("nixreader",)
+    assert cache.minio is not None
+    assert cache.minio.region == "us-east-1"
+
+
+def test_a_public_cache_has_only_the_readers_that_it_names() -> None:
+    """Nobody needs a credential to read it."""
+    assert check({**LEAST, "public": True}).reader_names == ()
+    assert check({**LEAST, "public": True, "readers": ["ops-team"]}).reader_names == ("ops-team",)
+
+
+@pytest.mark.parametrize(
+    ("written", "current", "kept"),
+    [
+        ({"name": "abc"}, 1, (1,)),
+        ({"name": "abc", "generation": 3}, 3, (3, 2, 1)),
+        ({"name": "abc", "generation": 3, "trustedGenerations": [1]}, 3, (3, 1)),
+        ({"name": "abc", "generation": 3, "trustedGenerations": []}, 3, (3,)),
+        ({"name": "abc", "generation": 3, "trustedGenerations": [3, 2, 2]}, 3, (3, 2)),
+    ],
+)
+def test_earlier_generations_stay_trusted_until_they_are_left_out(
+    written: dict[str, Any], current: int, kept: tuple[int, ...]
+) -> None:
+    """The current one comes first, the newest next."""
+    writer = check({**LEAST, "writers": [written]}).writers[0]
+
+    assert writer.generation == current
+    assert writer.kept_generations == kept
+
+
+def test_text_from_the_engine_is_read_as_what_it_means() -> None:
+    """The engine hands scalars over as text."""
+    cache = check(
+        {**LEAST, "priority": "30", "public": "true", "expireAfterDays": "90", "protect": "false"}
+    )
+
+    assert (cache.priority, cache.public, cache.expire_after_days, cache.protect) == (
+        30,
+        True,
+        90,
+        False,
+    )
+
+
+def test_both_spellings_of_a_key_mean_the_same() -> None:
+    """The program writes camelCase, Python arguments are snake_case."""
+    assert check({**LEAST, "want_mass_query": False}) == check({**LEAST, "wantMassQuery": False})
+
+
+@pytest.mark.parametrize(
+    ("settings", "key", "mistake"),
+    [
+        ({"domain": None}, "domain", "is missing"),
+        ({"domain": ""}, "domain", "has another form"),
+        ({"domain": "two words"}, "domain", "has another form"),
+        ({"domain": 7}, "domain", "is not text"),
+        ({"backend": "floppy"}, "backend", "is not one of those known"),
+        ({"bucket": "my.cache"}, "bucket", "has another form"),
+        ({"bucket": "Cache"}, "bucket", "has another form"),
+        ({"bucket": "ab"}, "bucket", "has another form"),
+        ({"bucket": "a" * 64}, "bucket", "has another form"),
+        ({"public": "maybe"}, "public", "is neither true nor false"),
+        ({"writers": []}, "writers", "is empty"),
+        ({"writers": "ci"}, "writers", "is not a list"),
+        ({"writers": ["X"]}, "writers[0].name", "has another form"),
+        ({"writers": [{}]}, "writers[0].name", "is missing"),
+        ({"writers": [7]}, "writers[0]", "is not an object"),
+        ({"writers": [{"name": "abc", "generation": 0}]}, "writers[0].generation", "is below 1"),
+        (
+            {"writers": [{"name": "abc", "generation": "x"}]},
+            "writers[0].generation",
+            "is not a whole number",
+        ),
+        (
+            {"writers": [{"name": "abc", "trustedGenerations": [2]}]},
+            "writers[0].trustedGenerations",
+            "trusts generation 2, but the current one is 1",
+        ),
+        (
+            {"writers": [{"name": "abc", "signingKey": "abc"}]},
+            "writers[0].signingKey",
+            "it has no colon between a name and the key",
+        ),
+        ({"readers": ["UPPER"]}, "readers[0]", "has another form"),
+        ({"readers": {"a": 1}}, "readers", "is not a list"),
+        ({"priority": "high"}, "priority", "is not a whole number"),
+        ({"priority": -1}, "priority", "is below 0"),
+        ({"priority": 1.5}, "priority", "is not a whole number"),
+        ({"priority": 1001}, "priority", "is above 1000"),
+        ({"wantMassQuery": "si"}, "wantMassQuery", "is neither true nor false"),
+        ({"storeDir": "nix/store"}, "storeDir", "has another form"),
+        ({"storeDir": "/nix/../etc"}, "storeDir", "has another form"),
+        ({"expireAfterDays": -3}, "expireAfterDays", "is below 0"),
+        ({"expireAfterDays": 4000}, "expireAfterDays", "is above 3650"),
+        ({"retiredPublicKeys": ["a:b"]}, "retiredPublicKeys[0]", "what follows the colon"),
+        ({"retiredPublicKeys": [KEY.secret_text]}, "retiredPublicKeys[0]", "32 bytes"),
+        ({"protect": "often"}, "protect", "is neither true nor false"),
+        ({"minio": {}}, "minio.endpoint", "is missing"),
+        ({"minio": {"endpoint": "minio:9000"}}, "minio.endpoint", "is not a full URL"),
+        ({"minio": {"endpoint": "https://u:p@m"}}, "minio.endpoint", "has credentials in it"),
+        ({"minio": {"endpoint": "https://m/path"}}, "minio.endpoint", "more than a scheme"),
+        (
+            {"minio": {"endpoint": "https://m", "userPrefix": "A_"}},
+            "minio.userPrefix",
+            "has another form",
+        ),
+        ({"minio": None}, "minio", "is missing for the backend minio"),
+        ({"prioritty": 40}, "prioritty", "is no setting"),
+    ],
+)
+def test_a_mistake_is_named_by_key_and_kind(
+    settings: dict[str, Any], key: str, mistake: str
+) -> None:
+    """One mistake, one message."""
+    found = problems(**settings)
+
+    assert len(found) == 1
+    assert found[0][0] == key
+    assert mistake in found[0][1]
+
+
+@pytest.mark.parametrize(
+    ("settings", "key", "mistake"),
+    [
+        ({"writers": ["abc"], "readers": ["abc"]}, "writers, readers", "names more than one"),
+        ({"writers": ["abc", "abc"]}, "writers, readers", "names more than one"),
+        ({"writers": ["nixreader"]}, "writers, readers", "names more than one"),
+        (
+            {
+                "writers": [
+                    {"name": "abc", "signingKey": KEY.secret_text},
+                    {"name": "def", "signingKey": KEY.secret_text},
+                ]
+            },
+            "writers",
+            "is the signing key of two",
+        ),
+        (
+            {
+                "writers": [{"name": "abc", "signingKey": KEY.secret_text}],
+                "retiredPublicKeys": [KEY.public_text],
+            },
+            "retiredPublicKeys",
+            "is also a key in use",
+        ),
+        (
+            {"retiredPublicKeys": [KEY.public_text, KEY.public_text]},
+            "retiredPublicKeys",
+            "is there twice",
+        ),
+    ],
+)
+def test_options_that_contradict_each_other_are_refused(
+    settings: dict[str, Any], key: str, mistake: str
+) -> None:
+    """Each is right by itself, and together they are not."""
+    assert any(k == key and mistake in m for k, m in problems(**settings))
+
+
+def test_all_mistakes_are_told_at_once() -> None:
+    """Nobody has to run the program as often as they have made mistakes."""
+    found = problems(
+        domain=None, bucket="X.Y", priority="high", writers=[{"name": "a"}], colour="red"
+    )
+
+    assert {key for key, _ in found} == {
+        "domain",
+        "bucket",
+        "priority",
+        "writers[0].name",
+        "colour",
+    }
+
+
+def test_contradictions_are_told_beside_single_mistakes() -> None:
+    """But not such as follow from a mistake that is told already."""
+    found = problems(priority="high", writers=["abc"], readers=["abc"])
+    assert {key for key, _ in found} == {"priority", "writers, readers"}
+
+    found = problems(writers=["abc", "X"], readers=["abc"])
+    assert {key for key, _ in found} == {"writers[1].name"}
+
+
+def test_a_message_has_key_value_and_fix() -> None:
+    """In the spelling and with the prefix of where it was written."""
+    with pytest.raises(SettingsError) as refusal:
+        check({**LEAST, "expire_after_days": "soon"}, snake_case=True)
+    assert "expire_after_days = 'soon' is not a whole number" in str(refusal.value)
+    assert "fix: a whole number of days up to 3650, or 0 to keep everything" in str(refusal.value)
+
+    with pytest.raises(SettingsError) as refusal:
+        check({**LEAST, "expireAfterDays": "soon"}, prefix="nix-cache:")
+    assert "nix-cache:expireAfterDays = 'soon' is not a whole number" in str(refusal.value)
+
+
+def test_a_near_miss_is_told_what_was_meant() -> None:
+    """At the top and inside an object."""
+    with pytest.raises(SettingsError) as refusal:
+        check({**LEAST, "wantMassQuerry": True, "writers": [{"name": "abc", "generaton": 2}]})
+
+    fixes = {problem.key: problem.fix for problem in refusal.value.problems}
+    assert fixes == {
+        "wantMassQuerry": "perhaps wantMassQuery",
+        "writers[0].generaton": "perhaps generation",
+    }
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"writers": [{"name": "abc", "signingKey": f"{KEY.secret_text}x"}]},
+        {"writers": {"name": "abc", "signingKey": KEY.secret_text}},
+        {"writers": [[KEY.secret_text]]},
+        {"writers": [{"name": "a", "signingKey": KEY.secret_text}]},
+        {"signingKey": KEY.secret_text},
+        {"writers": [{"name": "abc", "signingkey": KEY.secret_text}]},
+        {"domain": KEY.secret_text},
+        {"retiredPublicKeys": [KEY.secret_text]},
+    ],
+    ids=[
+        "broken",
+        "no list",
+        "list in a list",
+        "beside a mistake",
+        "misplaced",
+        "misspelt",
+        "in another setting",
+        "taken for a public key",
+    ],
+)
+def test_no_message_shows_a_secret(settings: dict[str, Any]) -> None:
+    """Wherever the key stands, and whatever is wrong."""
+    with pytest.raises(SettingsError) as refusal:
+        check({**LEAST, **settings})
+
+    assert KEY.secret_text.partition(":")[2][:20] not in str(refusal.value)
+
+
+def test_the_value_of_what_is_no_setting_is_not_shown() -> None:
+    """It may be a password that was meant for the provider."""
+    with pytest.raises(SettingsError) as refusal:
+        check({**LEAST, "minioPassword": "hunter2"})
+
+    assert "minioPassword is no setting" in str(refusal.value)
+    assert "hunter2" not in str(refusal.value)
+
+
+def test_every_setting_says_what_to_write() -> None:
+    """A mistake in it is reported with that."""
+    for name, field in CacheSettings.model_fields.items():
+        assert field.description, name
