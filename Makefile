@@ -1,6 +1,8 @@
 # The ways in. `make up` makes a cache on this machine; `make test` proves it.
 PYTHON ?= python3
 .DEFAULT_GOAL := help
+# What is printed is the commands' own, also for a make within a make: `make env` is evaluated.
+MAKEFLAGS += --no-print-directory
 .PHONY: help up preview repair down status env test unit engine lint format lock
 
 venv := .venv/bin/python
