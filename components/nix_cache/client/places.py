@@ -1,0 +1,81 @@
+"""Where Nix and the S3 credentials of this machine are configured: for all, or for one user."""
+
+import os
+import pwd
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+CLIENT_FOLDER = "nix-cache"
+
+
+@dataclass(frozen=True)
+class Place:
+    """One level of configuration.
+
+    Attributes:
+        system: whether it is that of the whole machine, which only root writes.
+        nix_conf: the nix.conf that Nix reads there.
+        credentials: the S3 credentials of whoever fetches there: the daemon's user, root, or the
+            user.
+        state: what has to survive a restart but is no configuration.
+    """
+
+    system: bool
+    nix_conf: Path
+    credentials: Path
+    state: Path
+
+    @property
+    def folder(self) -> Path:
+        """The folder beside nix.conf for this client's own files."""
+        return self.nix_conf.parent / CLIENT_FOLDER
+
+    def conf(self, name: str) -> Path:
+        """The file with the settings for one cache, which nix.conf includes."""
+        return self.folder / f"{name}.conf"
+
+    def record(self, name: str) -> Path:
+        """What is known of one cache: its description, and who this machine is to it."""
+        return self.folder / f"{name}.json"
+
+    def signing_key(self, key_name: str) -> Path:
+        """The file with a secret key."""
+        return self.folder / f"{key_name}.sec"
+
+
+def system_place(environment: Mapping[str, str] = os.environ) -> Place:
+    """The whole machine's: ``/etc/nix/nix.conf`` and root's credentials."""
+    return Place(
+        system=True,
+        nix_conf=Path(environment.get("NIX_CONF_DIR") or "/etc/nix") / "nix.conf",
+        credentials=_home(0, environment) / ".aws" / "credentials",
+        state=Path("/var/lib") / CLIENT_FOLDER,
+    )
+
+
+def user_place(environment: Mapping[str, str] = os.environ) -> Place:
+    """The user's: the first nix.conf that Nix reads for them, and their credentials."""
+    home = _home(os.geteuid(), environment)
+    config = Path(environment.get("XDG_CONFIG_HOME") or home / ".config")
+    state = Path(environment.get("XDG_STATE_HOME") or home / ".local" / "state")
+    files = [name for name in environment.get("NIX_USER_CONF_FILES", "").split(":") if name]
+    return Place(
+        system=False,
+        nix_conf=Path(files[0]) if files else config / "nix" / "nix.conf",
+        credentials=home / ".aws" / "credentials",
+        state=state / CLIENT_FOLDER,
+    )
+
+
+def default_place(environment: Mapping[str, str] = os.environ) -> Place:
+    """The whole machine's for root, else the user's."""
+    return system_place(environment) if os.geteuid() == 0 else user_place(environment)
+
+
+def _home(uid: int, environment: Mapping[str, str]) -> Path:
+    """A user's home. ``sudo`` may leave HOME as it was, so it counts only if it is theirs."""
+    home = Path(environment.get("HOME", ""))
+    if home.is_absolute() and home.is_dir() and home.stat().st_uid == uid:
+        return home
+    return Path(pwd.getpwuid(uid).pw_dir)
