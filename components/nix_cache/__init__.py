@@ -11,7 +11,13 @@ __all__ = ["BinaryCache", "BinaryCacheArgs", "MinioArgs", "WriterArgs"]
 def __getattr__(name: str) -> Any:
     """Load the component when it is asked for: the client uses this package without Pulumi."""
     if name in __all__:
-        from nix_cache import binary_cache
-
+        try:
+            from nix_cache import binary_cache
+        except ModuleNotFoundError as missing:
+            raise ModuleNotFoundError(
+                f"nix_cache.{name} needs the package {missing.name}, which is not installed; "
+                "install it with the extra of your backend: pip install 'nix-cache[minio]'",
+                name=missing.name,
+            ) from None
         return getattr(binary_cache, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,57 @@
+"""What the package says where an extra is missing."""
+
+import subprocess
+import sys
+
+WITHOUT = """
+import sys
+class Refusing:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in {refused!r}:
+            raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
+sys.meta_path.insert(0, Refusing())
+{program}
+"""
+
+
+def run_without(refused: set[str], program: str) -> "subprocess.CompletedProcess[str]":
+    """Run a program in an interpreter that has not got some packages."""
+    return subprocess.run(
+        [sys.executable, "-c", WITHOUT.format(refused=refused, program=program)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+
+def test_the_component_without_pulumi_names_the_extra() -> None:
+    """A client's installation has no Pulumi, and somebody may try."""
+    done = run_without({"pulumi"}, "from nix_cache import BinaryCache")
+
+    assert done.returncode != 0
+    assert done.stderr.splitlines()[-1] == (
+        "ModuleNotFoundError: nix_cache.BinaryCache needs the package pulumi, which is not "
+        "installed; install it with the extra of your backend: pip install 'nix-cache[minio]'"
+    )
+
+
+def test_the_command_without_its_library_names_the_extra() -> None:
+    """A deploying machine's installation may have no client."""
+    done = run_without(
+        {"typer"}, "from nix_cache.client.__main__ import main; raise SystemExit(main())"
+    )
+
+    assert done.returncode == 2
+    assert done.stderr == (
+        "error: the command nix-cache needs the package typer, which is not installed; "
+        "install it with: pip install 'nix-cache[client]'\n"
+    )
+
+
+def test_the_command_works_without_pulumi() -> None:
+    """It must not load it, for it takes long and is not there."""
+    program = "from nix_cache.client import app; raise SystemExit(app.run(['--help']))"
+    done = run_without({"pulumi", "pulumi_minio", "jinja2", "grpc"}, program)
+
+    assert done.returncode == 0, done.stderr
