@@ -1,0 +1,124 @@
+"""What this machine knows of the caches that it uses: one JSON file for each, without secrets."""
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic.alias_generators import to_camel
+
+from nix_cache.client import files
+from nix_cache.client.errors import ClientError, UsageError
+from nix_cache.client.places import Place, system_place, user_place
+from nix_cache.description import Description
+
+
+class Record(BaseModel):
+    """A cache that is in use here.
+
+    Attributes:
+        name: under which it is used; that of its files.
+        description: the cache, as it was when ``nix-cache use`` ran last.
+        writer: as whom this machine pushes; None if it only reads.
+        reader: whose credential a private cache is read with; None if nobody was named.
+        signing_key_file: the writer's secret key, an absolute path.
+        source: what was given to ``nix-cache use``; None for standard input.
+    """
+
+    model_config = ConfigDict(
+        alias_generator=to_camel, populate_by_name=True, extra="ignore", frozen=True
+    )
+
+    name: str = Field(exclude=True)
+    description: Description
+    writer: str | None = None
+    reader: str | None = None
+    signing_key_file: Path | None = None
+    source: str | None = None
+
+
+def text(record: Record) -> bytes:
+    """A record as it stands in its file."""
+    content = record.model_dump(mode="json", by_alias=True)
+    return (json.dumps(content, indent=2, sort_keys=True) + "\n").encode()
+
+
+def save(place: Place, record: Record) -> None:
+    """Write a record.
+
+    Raises:
+        ClientError: its file cannot be written.
+    """
+    files.write(place.record(record.name), text(record), files.PUBLIC_FILE)
+
+
+def load(place: Place, name: str) -> Record | None:
+    """Read the record of one cache; None if the place has none of that name.
+
+    Raises:
+        ClientError: there is one that cannot be read.
+    """
+    path = place.record(name)
+    content = files.read(path)
+    if content is None:
+        return None
+    try:
+        return Record.model_validate({**json.loads(content), "name": name})
+    except (ValueError, TypeError, ValidationError):
+        raise ClientError(
+            f"{path} is no record of a cache", "run `nix-cache use` with its source again"
+        ) from None
+
+
+def all_records(place: Place) -> list[Record]:
+    """The records of a place, by name.
+
+    Raises:
+        ClientError: one of them cannot be read.
+    """
+    names = sorted(path.stem for path in place.folder.glob("*.json"))
+    return [found for name in names if (found := load(place, name)) is not None]
+
+
+def find(
+    name: str | None, environment: Mapping[str, str] = os.environ, *, option: str = "--cache"
+) -> Record:
+    """The record that a command is about: the user's own, or else the machine's.
+
+    Args:
+        name: the cache's name; None if the user named none, which is fine if there is only one.
+        environment: the process's.
+        option: with which the command's user names a cache, for messages.
+
+    Raises:
+        UsageError: there is none, or there are several to choose from.
+        ClientError: one cannot be read.
+    """
+    known = known_records([user_place(environment), system_place(environment)])
+    if name is not None:
+        known = {name: known[name]} if name in known else {}
+    match list(known.values()):
+        case [only]:
+            return only
+        case []:
+            what = "no cache" if name is None else f"no cache {name}"
+            raise UsageError(f"{what} is in use on this machine", "run `nix-cache use` first")
+        case _:
+            raise UsageError(
+                f"several caches are in use on this machine: {', '.join(known)}",
+                f"name one with {option}",
+            )
+
+
+def known_records(places: Sequence[Place]) -> dict[str, Record]:
+    """All records by name; of two with one name, that of the earlier place.
+
+    Raises:
+        ClientError: one cannot be read.
+    """
+    known: dict[str, Record] = {}
+    for place in places:
+        for found in all_records(place):
+            known.setdefault(found.name, found)
+    return dict(sorted(known.items()))
