@@ -166,7 +166,7 @@ def ensure(names: Sequence[str], cache: Path, progress: Progress | None = None) 
         if all(path.exists() for path in paths.values()):
             build_cache.remove_leftovers_unless_busy(cache)
         else:
-            with build_cache.locked(cache, _Waiting(progress)):
+            with build_cache.locked(cache, Waiting(progress)):
                 build_cache.remove_leftovers(cache)
                 # Another process may have built them while this one waited.
                 missing = [TOOLS[name] for name, path in paths.items() if not path.exists()]
@@ -178,7 +178,7 @@ def ensure(names: Sequence[str], cache: Path, progress: Progress | None = None) 
     return paths
 
 
-class _Waiting:
+class Waiting:
     """Says once who builds already, then how long that has been waited for."""
 
     def __init__(self, progress: Progress) -> None:
@@ -186,6 +186,7 @@ class _Waiting:
         self._said = False
 
     def __call__(self, holder: str, seconds: float) -> None:
+        """Tell that the process `holder` still builds, after some seconds of waiting."""
         if not self._said:
             self._progress.step(f"waiting for the builds that process {holder} runs")
             self._said = True

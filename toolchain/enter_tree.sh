@@ -1,0 +1,24 @@
+# Runs a program in a Debian tree, within a mount namespace of its own: tree cwd [outside inside]... -- argv
+# What the program writes to the tree goes to memory and vanishes with it, and so do all mounts.
+set -eu
+tree=$1 cwd=$2
+shift 2
+PATH=/usr/sbin:/usr/bin:/sbin:/bin
+
+mount -t tmpfs tmpfs "$tree/mnt"
+root=$tree/mnt/root
+mkdir "$tree/mnt/written" "$tree/mnt/work" "$root"
+mount -t overlay overlay "$root" \
+  -o "lowerdir=$tree,upperdir=$tree/mnt/written,workdir=$tree/mnt/work"
+# The whole of /dev, for builds of Nix open pseudo-terminals and Chromium wants shared memory.
+for folder in /dev /proc; do
+  mount --rbind "$folder" "$root$folder"
+done
+while [ "$1" != -- ]; do
+  mkdir -p "$root$2"
+  mount --rbind "$1" "$root$2"
+  shift 2
+done
+shift
+[ -d "$root$cwd" ] || cwd=/
+exec chroot "$root" env PATH="$PATH" --chdir="$cwd" "$@"
