@@ -3,7 +3,7 @@
 import contextlib
 import os
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -25,6 +25,7 @@ class FileChange:
         after: what it shall hold; None if it shall not exist.
         mode: its permissions afterwards; those that it has now, or 0644 for a new file, if None.
         folder_mode: the permissions of folders that have to be made for it.
+        mask: turns a line of it into what may be shown of it.
     """
 
     path: Path
@@ -32,6 +33,7 @@ class FileChange:
     after: bytes | None = field(repr=False)
     mode: int | None = None
     folder_mode: int = PUBLIC_FOLDER
+    mask: Callable[[str], str] = str
 
     @property
     def needed(self) -> bool:
@@ -82,9 +84,8 @@ def apply(changes: Sequence[FileChange]) -> None:
     Raises:
         ClientError: a file cannot be written. Everything is as it was.
     """
+    require_writable(changes)
     needed = [change for change in changes if change.needed]
-    for change in needed:
-        _require_writable(change.path)
     with contextlib.ExitStack() as scratch, contextlib.ExitStack() as undo:
         staged = []
         for change in needed:
@@ -94,6 +95,17 @@ def apply(changes: Sequence[FileChange]) -> None:
             with _told(change):
                 _commit(change, new, scratch, undo)
         undo.pop_all()
+
+
+def require_writable(changes: Sequence[FileChange]) -> None:
+    """Find out whether changes can be made, without making any.
+
+    Raises:
+        ClientError: a folder is in the way, or this user may not write there.
+    """
+    for change in changes:
+        if change.needed:
+            _require_writable_folder(change.path)
 
 
 @contextlib.contextmanager
@@ -107,7 +119,7 @@ def _told(change: FileChange) -> Iterator[None]:
         ) from None
 
 
-def _require_writable(path: Path) -> None:
+def _require_writable_folder(path: Path) -> None:
     """A file is replaced and not written to, so it is its folder that counts."""
     folder = _target(path).parent
     while not folder.exists():
@@ -156,6 +168,11 @@ def _commit(
     undo: contextlib.ExitStack,
 ) -> None:
     target = _target(change.path)
+    if read(target) != change.before:
+        raise ClientError(
+            f"{change.path} was changed by somebody else meanwhile; nothing was changed here",
+            "run the command again",
+        )
     if change.before is None:
         undo.callback(target.unlink, missing_ok=True)
     else:

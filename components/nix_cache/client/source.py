@@ -64,13 +64,13 @@ def load(source: str, *, secrets: bool = False, project: Path | None = None) -> 
         UsageError: it is none of those, or holds something else.
     """
     if source == "-":
-        return parse(sys.stdin.read(), "standard input")
+        return parse(_text(sys.stdin.buffer.read()), "standard input")
     if is_url(source):
         return parse(_fetched(source), source)
     path = Path(source)
-    if path.is_file():
+    if path.exists() and not path.is_dir():
         try:
-            return parse(path.read_text(encoding="utf-8"), source)
+            return parse(_text(path.read_bytes()), source)
         except OSError as failure:
             raise ClientError(
                 f"{source} cannot be read: {failure.strerror}", "check its permissions"
@@ -93,7 +93,7 @@ def parse(text: str, origin: str) -> Source:
     fix = "give the output `cache` or all outputs of a stack, as `pulumi stack output --json`"
     try:
         document = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise UsageError(f"{origin} is not JSON", fix) from None
     if not isinstance(document, dict):
         raise UsageError(f"{origin} holds no JSON object", fix)
@@ -134,19 +134,29 @@ def _fetched(url: str) -> str:
     address = f"{url.rstrip('/')}/{DESCRIPTOR_KEY}"
     http = urllib3.PoolManager(timeout=HTTP_TIMEOUT_SECONDS, retries=urllib3.Retry(2))
     try:
-        response = http.request("GET", address, preload_content=False)
+        response = http.request("GET", address, preload_content=False, redirect=False)
         body = response.read(_DESCRIPTION_BYTES)
     except urllib3.exceptions.HTTPError as failure:
         reason = getattr(failure, "reason", None) or failure
         raise ClientError(
             f"{address} cannot be read: {reason}", "check the URL and the network"
         ) from None
+    if target := response.get_redirect_location():
+        raise ClientError(
+            f"{address} redirects to {target}, and keys are taken from nowhere else than asked",
+            "name that URL if it is the cache's",
+        )
     if response.status != 200:
         raise ClientError(
             f"{address} answers {response.status}: the cache has no description there",
             "check the URL, turn `descriptor` on in its stack, or name the stack or a file",
         )
-    return body.decode("utf-8", errors="replace")
+    return _text(body)
+
+
+def _text(content: bytes) -> str:
+    """What is not UTF-8 is not JSON either, and told as that."""
+    return content.decode(errors="replace")
 
 
 def _stack_outputs(stack: str, *, secrets: bool, project: Path | None) -> str:

@@ -1,0 +1,115 @@
+"""The texts of nix.conf and of the file that it includes for a cache. Pure.
+
+What a line means is taken from Nix's own parser: a line ends with a newline, ``#`` starts a comment
+wherever it stands, blanks, tabs and carriage returns separate words, nothing continues a line, and
+of several lines the last counts unless it starts with ``extra-``.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from nix_cache.client.appended import append, cut, split_lines
+from nix_cache.client.places import CLIENT_FOLDER
+
+_BLANKS = re.compile(rb"[ \t\r\n]+")
+_INCLUDES = {"include", "!include"}
+_TOKENS = re.compile(r"((?:extra-)?access-tokens\s*=\s*)\S.*")
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of nix.conf that says something.
+
+    Attributes:
+        number: its place in the file, from 1.
+        name: the setting, or ``include`` for either kind of include.
+        value: the setting's words, or the included file's path.
+    """
+
+    number: int
+    name: str
+    value: tuple[str, ...]
+
+
+def parse(text: bytes) -> Iterator[Line]:
+    """The lines that say something. Those that Nix would not take are left out."""
+    for number, line in enumerate(split_lines(text), start=1):
+        match _words(line):
+            case [name, path] if name in _INCLUDES:
+                yield Line(number, "include", (path,))
+            case [name, "=", *value]:
+                yield Line(number, name, tuple(value))
+
+
+def settings_text(
+    name: str, read_url: str, public_keys: Sequence[str], signing_key_file: Path | None
+) -> bytes:
+    """The file with the settings of one cache. It adds to lists and replaces none."""
+    lines = [
+        f"# The binary cache {name}. `nix-cache use` writes this file anew; `--remove` removes it.",
+        f"extra-substituters = {read_url}",
+        f"extra-trusted-public-keys = {' '.join(public_keys)}",
+    ]
+    if signing_key_file is not None:
+        lines.append(f"extra-secret-key-files = {signing_key_file}")
+    return "".join(f"{line}\n" for line in lines).encode()
+
+
+def with_include(text: bytes | None, name: str) -> bytes:
+    """Include a cache's settings at the end of nix.conf, unless that is done somewhere already.
+
+    Args:
+        text: nix.conf; None if it does not exist.
+        name: the cache's.
+    """
+    if text is not None and include_line(text, name) is not None:
+        return text
+    return append(text, [_comment(name), b"!include " + _included(name).encode()])
+
+
+def without_include(text: bytes, name: str) -> bytes | None:
+    """Take out what ``with_include`` put in; None if that had made the file."""
+    left: bytes | None = text
+    while left is not None and (number := include_line(left, name)) is not None:
+        lines = split_lines(left)
+        start = number - 1
+        if start > 0 and lines[start - 1].strip() == _comment(name):
+            start -= 1
+        left = cut(lines, start, number)
+    return left
+
+
+def include_line(text: bytes, name: str) -> int | None:
+    """The number of the line that includes a cache's settings, from 1."""
+    wanted = ("!include", _included(name))
+    for number, line in enumerate(split_lines(text), start=1):
+        if tuple(_words(line)) == wanted:
+            return number
+    return None
+
+
+def included_names(text: bytes) -> list[str]:
+    """The caches whose settings nix.conf includes."""
+    paths = [Path(line.value[0]) for line in parse(text) if line.name == "include"]
+    return [path.stem for path in paths if str(path) == _included(path.stem)]
+
+
+def masked(line: str) -> str:
+    """A line of nix.conf as it may be shown: without the tokens for code hosts."""
+    return _TOKENS.sub(r"\1****", line)
+
+
+def _words(line: bytes) -> list[str]:
+    said = line.partition(b"#")[0].rstrip(b"\n")
+    return [word.decode(errors="surrogateescape") for word in _BLANKS.split(said) if word]
+
+
+def _comment(name: str) -> bytes:
+    return f"# The binary cache {name}, added by `nix-cache use`:".encode()
+
+
+def _included(name: str) -> str:
+    """Relative to the folder of nix.conf, whose path may have blanks: Nix knows no quotes."""
+    return f"{CLIENT_FOLDER}/{name}.conf"
