@@ -83,14 +83,14 @@ def command(
     Args:
         tree: the tree's folder.
         argv: the program, by name or by its path in the tree, and its arguments.
-        binds: folders that the program sees at the same path as everybody else.
-        mounts: by absolute path inside, the folder that the program sees there.
+        binds: folders and files that the program sees at the same path as everybody else.
+        mounts: by absolute path inside, the folder or file that the program sees there.
     """
-    pairs = [(folder.resolve(), str(folder.absolute())) for folder in binds]
-    pairs += [(folder.resolve(), inside) for inside, folder in (mounts or {}).items()]
-    folders = [str(part) for pair in pairs for part in pair]
+    seen = [(path.resolve(), str(path.absolute())) for path in binds]
+    seen += [(path.resolve(), inside) for inside, path in (mounts or {}).items()]
+    folders = [str(part) for pair in seen for part in pair]
     enter = ["unshare", "--mount", "--propagation", "private", "sh", str(ENTER)]
-    return [*enter, str(tree), os.getcwd(), *folders, "--", *argv]  # noqa: PTH109
+    return [*enter, str(tree), *folders, "--", *argv]
 
 
 def why_impossible() -> BuildError | None:

@@ -1,8 +1,8 @@
-# Runs a program in a Debian tree, within a mount namespace of its own: tree cwd [outside inside]... -- argv
+# Runs a program in a Debian tree, in a mount namespace of its own: tree [outside inside]... -- argv
 # What the program writes to the tree goes to memory and vanishes with it, and so do all mounts.
 set -eu
-tree=$1 cwd=$2
-shift 2
+tree=$1 cwd=$PWD
+shift
 PATH=/usr/sbin:/usr/bin:/sbin:/bin
 
 mount -t tmpfs tmpfs "$tree/mnt"
@@ -15,7 +15,12 @@ for folder in /dev /proc; do
   mount --rbind "$folder" "$root$folder"
 done
 while [ "$1" != -- ]; do
-  mkdir -p "$root$2"
+  if [ -d "$1" ]; then
+    mkdir -p "$root$2"
+  else
+    mkdir -p "$root$(dirname "$2")"
+    touch "$root$2"
+  fi
   mount --rbind "$1" "$root$2"
   shift 2
 done

@@ -1,0 +1,1 @@
+"""The real Nix against a real cache. Start at conftest.py."""

@@ -1,0 +1,92 @@
+"""A cache that the real engine made on the real MinIO, and everybody's view of it."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from dev.server import LocalServer
+from nix_cache.narinfo import Narinfo, narinfo_key
+from tests.e2e.nix import Done, Nix
+from tests.engine.project import Project
+from tests.engine.s3 import s3_client
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+WRITER, READER = "nixbuilder", "nixreader"
+
+
+@dataclass
+class Cache:
+    """A stack that is up, and its server.
+
+    Attributes:
+        project: the stack.
+        server: where it is.
+        outputs: the stack's outputs in clear, as of the last `up`.
+    """
+
+    project: Project
+    server: LocalServer
+    outputs: dict[str, Any]
+
+    @classmethod
+    def up(cls, project: Project, server: LocalServer) -> "Cache":
+        """Bring a stack up."""
+        project.up()
+        return cls(project, server, project.outputs(secrets=True))
+
+    def change(self, **settings: Any) -> None:
+        """Change settings of the stack and bring it up."""
+        self.project.set(**settings)
+        self.project.up()
+        self.outputs = self.project.outputs(secrets=True)
+
+    @property
+    def bucket(self) -> str:
+        """The bucket's name."""
+        return str(self.outputs["cache"]["bucket"])
+
+    @property
+    def read_url(self) -> str:
+        """The substituter's URL."""
+        return str(self.outputs["readUrl"])
+
+    @property
+    def root(self) -> "S3Client":
+        """An S3 client of the server's administrator."""
+        connection = self.server.connection()
+        return s3_client(self.server.url, connection.user, connection.password)
+
+    def push_url(self, nix: Nix, writer: str = WRITER) -> str:
+        """A writer's push URL, signing with the writer's key, on a machine that has it."""
+        key = nix.write_key(self.outputs["signingKeys"][writer])
+        return f"{self.outputs['pushUrls'][writer]}&secret-key={quote(str(key), safe='')}"
+
+    def let_write(self, nix: Nix, writer: str = WRITER) -> None:
+        """Give a machine a writer's credentials profile."""
+        profile = self.outputs["cache"]["profiles"][writer]
+        nix.add_profile(profile, self.outputs["credentials"][writer])
+
+    let_read = let_write
+
+    def push(self, nix: Nix, *paths: str, writer: str = WRITER) -> Done:
+        """Push paths from a machine by the real ``nix copy``, signed by a writer."""
+        return nix.run("copy", "--to", self.push_url(nix, writer), *paths)
+
+    def narinfo(self, path: str) -> Narinfo:
+        """What the bucket says about a store path."""
+        return Narinfo.parse(self.read(narinfo_key(path)).decode())
+
+    def read(self, key: str) -> bytes:
+        """An object of the bucket."""
+        return self.root.get_object(Bucket=self.bucket, Key=key)["Body"].read()
+
+    def write(self, key: str, content: bytes) -> None:
+        """Change an object of the bucket, as somebody with all rights could."""
+        self.root.put_object(Bucket=self.bucket, Key=key, Body=content)
+
+    def keys(self) -> set[str]:
+        """The keys of all objects."""
+        pages = self.root.get_paginator("list_objects_v2").paginate(Bucket=self.bucket)
+        return {entry["Key"] for page in pages for entry in page.get("Contents", [])}

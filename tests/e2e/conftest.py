@@ -1,0 +1,129 @@
+"""Fixtures for tests with the real Nix on a cache that the real engine made on the real MinIO.
+
+nix: a machine (`tests.e2e.nix.Nix`) with a store, home, nix.conf and credentials of its own, and the
+    commands `nix` and `nix-cache` on its user's PATH.
+new_nix: makes further machines. All of them know their store under the same path, so that each can
+    pull what another one built.
+cache: a public cache (`tests.e2e.cache.Cache`) for the whole session: push what you like to it, but
+    do not change its stack.
+private_cache: the same, private, with the writer `nixbuilder` and the reader `nixreader`.
+new_cache: makes a cache for one test, on a server of its own: `new_cache(writers=[...])`. Its stack
+    may be changed: `cache.change(...)`.
+
+`nix.run("copy", ...)` gives the outcome; `nix.get(...)` has to succeed and gives the output. Run a
+client as its user's shell would: `subprocess.run(["nix-cache", ...], env=nix.environment)`.
+`tests.e2e.store_paths.build(nix, length, large_bytes)` builds a closure that nobody built before.
+`nix.home` and `nix.folder` are seen by the Nix too, and so is everything in pytest's folders.
+
+Where the Nix cannot sign S3 requests, the `nix` on PATH goes through a signing proxy (launchers.py):
+it signs as the profile that a URL on the command line names, or else one of the substituters.
+"""
+
+import itertools
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.e2e.cache import Cache
+from tests.e2e.nix import Nix
+from tests.e2e.signing_probe import signs_requests
+from tests.engine.conftest import engine as engine
+from tests.engine.conftest import running_server
+from tests.engine.project import public_cache
+from toolchain.bootstrap import cache_folder
+from toolchain.engine import Engine
+from toolchain.nix import RealNix, find
+
+NewNix = Callable[[], Nix]
+NewCache = Callable[..., Cache]
+
+
+@pytest.fixture(scope="session")
+def session_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder that all machines see."""
+    return tmp_path_factory.getbasetemp()
+
+
+@pytest.fixture(scope="session")
+def real_nix() -> RealNix:
+    """The Nix to test with."""
+    return find(cache_folder())
+
+
+@pytest.fixture(scope="session")
+def nix_signs(real_nix: RealNix, session_folder: Path) -> bool:
+    """Whether the Nix signs S3 requests itself."""
+    return signs_requests(real_nix, session_folder)
+
+
+@pytest.fixture(scope="session")
+def store_dir(real_nix: RealNix, session_folder: Path) -> str:
+    """The store's path on all machines."""
+    return f"{real_nix.nix_folder(session_folder)}/store"
+
+
+@pytest.fixture
+def new_nix(
+    real_nix: RealNix, nix_signs: bool, session_folder: Path, tmp_path: Path
+) -> Iterator[NewNix]:
+    """Makes machines with Nix that know nothing of each other."""
+    numbers = itertools.count(1)
+    with ExitStack() as machines:
+
+        def new() -> Nix:
+            folder = tmp_path / f"machine-{next(numbers)}"
+            return machines.enter_context(
+                closing(Nix(real_nix, session_folder, folder, signs=nix_signs))
+            )
+
+        yield new
+
+
+@pytest.fixture
+def nix(new_nix: NewNix) -> Nix:
+    """A machine with Nix."""
+    return new_nix()
+
+
+@pytest.fixture
+def new_cache(engine: Engine, store_dir: str, tmp_path: Path) -> Iterator[NewCache]:
+    """Makes caches, each on a server of its own."""
+    numbers = itertools.count(1)
+    with ExitStack() as servers:
+
+        def new(**settings: Any) -> Cache:
+            folder = tmp_path / f"cache-{next(numbers)}"
+            server = servers.enter_context(running_server(folder / "minio", engine))
+            project = public_cache(folder / "project", engine, folder / "minio", storeDir=store_dir)
+            project.set(**settings)
+            return Cache.up(project, server)
+
+        yield new
+
+
+def shared_cache(folder: Path, engine: Engine, store_dir: str, **settings: Any) -> Iterator[Cache]:
+    """A cache for many tests."""
+    with running_server(folder / "minio", engine) as server:
+        project = public_cache(folder / "project", engine, folder / "minio", storeDir=store_dir)
+        project.set(**settings)
+        yield Cache.up(project, server)
+
+
+@pytest.fixture(scope="session")
+def cache(
+    engine: Engine, store_dir: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Cache]:
+    """A public cache for all tests that leave its stack as it is."""
+    yield from shared_cache(tmp_path_factory.mktemp("cache"), engine, store_dir)
+
+
+@pytest.fixture(scope="session")
+def private_cache(
+    engine: Engine, store_dir: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Cache]:
+    """A private cache for all tests that leave its stack as it is."""
+    folder = tmp_path_factory.mktemp("private-cache")
+    yield from shared_cache(folder, engine, store_dir, public=False)
