@@ -5,19 +5,17 @@ from typing import Any, NotRequired, TypedDict
 
 import pulumi
 
-from nix_cache import nix_conf, signing
-from nix_cache.lifecycle import INFO_KEY, expiry_rules
+from nix_cache import landing_page, nix_conf, signing
+from nix_cache.description import DESCRIPTION_VERSION, DESCRIPTOR_KEY, Description
+from nix_cache.lifecycle import INFO_KEY, LANDING_PAGE_KEY, expiry_rules
 from nix_cache.problems import SettingsError
 from nix_cache.sdk_messages import withhold_secrets
 from nix_cache.settings import CacheSettings, WriterSettings, check
 from nix_cache.signing_key import SigningKey
-from nix_cache.storage.protocol import open_storage
+from nix_cache.storage.protocol import Storage, open_storage
 
 # The component analyzer reads these classes at run time and knows neither unions nor deferred
 # annotations, so this module must not import annotations from __future__.
-
-DESCRIPTION_VERSION = 1
-"""Of the structure of the output ``cache``. Raised when a client has to read it differently."""
 
 
 class WriterArgs(TypedDict):
@@ -70,6 +68,11 @@ class BinaryCacheArgs(TypedDict):
     """The store of the machines that use the cache. Default: ``/nix/store``."""
     expire_after_days: NotRequired[int]
     """Days after which entries go; NARs go 30 days later. Default: 0, nothing expires."""
+    landing_page: NotRequired[bool]
+    """Whether the bucket has a page for people, ``index.html``. Default: what public is."""
+    descriptor: NotRequired[bool]
+    """Whether the bucket has a description for clients, ``nix-cache.json``. Default: what public
+    is."""
     protect: NotRequired[bool]
     """Whether the bucket and the keys refuse to be deleted. Default: true."""
     adopt: NotRequired[bool]
@@ -95,6 +98,8 @@ class BinaryCache(pulumi.ComponentResource):
     """What to add to nix.conf, and, as comments, what a writer adds."""
     nixos_module: pulumi.Output[str]
     """The same as a NixOS module."""
+    flake_config: pulumi.Output[str]
+    """The same as ``nixConfig`` of a flake."""
     cache: pulumi.Output[dict[str, Any]]
     """All of it but the secrets, for programs. ``version`` tells the structure."""
 
@@ -147,23 +152,20 @@ class BinaryCache(pulumi.ComponentResource):
         self.nixos_module = self.public_keys.apply(
             lambda known: nix_conf.nixos_module(storage.read_url, known)
         )
-        self.cache = pulumi.Output.from_input(
-            {
-                "version": DESCRIPTION_VERSION,
-                "backend": settings.backend,
-                "bucket": settings.bucket,
-                "endpoint": storage.endpoint,
-                "region": storage.region,
-                "public": settings.public,
-                "storeDir": settings.store_dir,
-                "priority": settings.priority,
-                "wantMassQuery": settings.want_mass_query,
-                "readUrl": storage.read_url,
-                "pushUrls": self.push_urls,
-                "profiles": {user: storage.profile(user) for user in credentials},
-                "publicKeys": self.public_keys,
-            }
+        self.flake_config = self.public_keys.apply(
+            lambda known: nix_conf.flake_config(storage.read_url, known)
         )
+        current_keys = pulumi.Output.all(**{w: key.public_key for w, (key, *_) in keys.items()})
+        description = pulumi.Output.all(self.public_keys, current_keys).apply(
+            lambda known: _description(settings, storage, *known)
+        )
+        self.cache = description.apply(lambda known: known.model_dump(mode="json", by_alias=True))
+        if settings.has_landing_page:
+            page = description.apply(lambda known: landing_page.render(settings.domain, known))
+            storage.put_text(LANDING_PAGE_KEY, page, landing_page.CONTENT_TYPE)
+        if settings.has_descriptor:
+            descriptor = self.cache.apply(nix_conf.descriptor)
+            storage.put_text(DESCRIPTOR_KEY, descriptor, nix_conf.DESCRIPTOR_TYPE)
         self.register_outputs({field: getattr(self, field) for field in _OUTPUTS})
 
     def _keys_of(
@@ -185,6 +187,35 @@ class BinaryCache(pulumi.ComponentResource):
 
 
 _OUTPUTS = tuple(BinaryCache.__annotations__)
+
+
+def _description(
+    settings: CacheSettings,
+    storage: Storage,
+    public_keys: Sequence[str],
+    current_keys: Mapping[str, str],
+) -> Description:
+    """The cache as its clients see it, once the keys are known."""
+    return Description(
+        version=DESCRIPTION_VERSION,
+        backend=settings.backend,
+        bucket=settings.bucket,
+        endpoint=storage.endpoint,
+        region=storage.region,
+        public=settings.public,
+        store_dir=settings.store_dir,
+        priority=settings.priority,
+        want_mass_query=settings.want_mass_query,
+        read_url=storage.read_url,
+        push_urls={writer: storage.push_url(writer) for writer in current_keys},
+        profiles={user: storage.profile(user) for user in settings.privileges},
+        public_keys=tuple(public_keys),
+        key_names={writer: signing.name_of(key) for writer, key in current_keys.items()},
+        readers=settings.reader_names,
+        expire_after_days=settings.expire_after_days,
+        landing_page=settings.has_landing_page,
+        descriptor=settings.has_descriptor,
+    )
 
 
 def _secret(value: Mapping[str, Any]) -> pulumi.Output[Any]:

@@ -1,17 +1,24 @@
 """Expiry as data: which keys go after how many days. Pure functions.
 
-Lifecycle filters can only include. "Everything but ``nix-cache-info``, and ``nar/`` later" is
-therefore a set of prefixes that covers every other name and meets neither.
+Lifecycle filters can only include. "Everything but the cache's own objects, and ``nar/`` later" is
+therefore a set of prefixes that covers every hash and meets none of them.
 """
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+
+from nix_cache.description import DESCRIPTOR_KEY
 
 NIX32 = "0123456789abcdfghijklmnpqrsvwxyz"
 """The alphabet of store path hashes (no e, o, t, u)."""
 
 NAR_PREFIX = "nar/"
 INFO_KEY = "nix-cache-info"
+LANDING_PAGE_KEY = "index.html"
+
+OWN_KEYS = (INFO_KEY, LANDING_PAGE_KEY, DESCRIPTOR_KEY)
+"""What the cache says of itself, which nobody would write again if it expired. Spared also where
+the cache has no landing page or descriptor, so that turning one on leaves the lifecycle alone."""
 
 NARINFO_TTL_DAYS = 30
 """How long a client may believe a narinfo that it has seen: Nix's ``narinfo-cache-positive-ttl``,
@@ -30,14 +37,14 @@ class ExpiryRule:
 def expiry_rules(expire_after_days: int) -> tuple[ExpiryRule, ...]:
     """The rules for a cache whose entries are kept for ``expire_after_days``; none for 0.
 
-    Every narinfo is matched by exactly one rule, ``nix-cache-info`` by none, and NARs go
+    Every narinfo is matched by exactly one rule, what is in ``OWN_KEYS`` by none, and NARs go
     ``NARINFO_TTL_DAYS`` after their narinfos.
     """
     if not expire_after_days:
         return ()
     metadata = (
         ExpiryRule(f"expire-{prefix}", prefix, expire_after_days)
-        for prefix in prefixes_sparing((NAR_PREFIX, INFO_KEY))
+        for prefix in prefixes_sparing((NAR_PREFIX, *OWN_KEYS))
     )
     nars = ExpiryRule("expire-nar", NAR_PREFIX, expire_after_days + NARINFO_TTL_DAYS)
     return (*metadata, nars)

@@ -1,10 +1,12 @@
-"""What clients need, as text: URLs, ``nix-cache-info``, nix.conf and the NixOS module. Pure."""
+"""What clients need, as text: URLs, the cache's own objects, nix.conf, NixOS and flakes. Pure."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 from urllib.parse import quote, urlencode
 
 NIX_CACHE_INFO_TYPE = "text/x-nix-cache-info"
+DESCRIPTOR_TYPE = "application/json"
 
 UPLOAD_PARAMETERS = {
     "compression": "zstd",
@@ -18,6 +20,11 @@ without multipart uploads, 5 GiB is the largest NAR."""
 def nix_cache_info(store_dir: str, want_mass_query: bool, priority: int) -> str:
     """The object by which Nix recognises a cache."""
     return f"StoreDir: {store_dir}\nWantMassQuery: {int(want_mass_query)}\nPriority: {priority}\n"
+
+
+def descriptor(cache: Mapping[str, Any]) -> str:
+    """The object by which ``nix-cache use`` learns of a cache: the output ``cache``, sorted."""
+    return json.dumps(cache, indent=2, sort_keys=True) + "\n"
 
 
 def https_url(endpoint: str, bucket: str) -> str:
@@ -37,14 +44,17 @@ def s3_push_url(bucket: str, endpoint: str, region: str, profile: str) -> str:
     )
 
 
+def substituter_settings(read_url: str, public_keys: Sequence[str]) -> str:
+    """What every machine that uses the cache adds to nix.conf."""
+    return f"extra-substituters = {read_url}\nextra-trusted-public-keys = {' '.join(public_keys)}\n"
+
+
 def nix_conf(read_url: str, public_keys: Sequence[str], secret_key_name: str) -> str:
     """Both parts of nix.conf: what every machine needs, and, as comments, what a writer adds."""
     return "\n".join(
         [
             "# /etc/nix/nix.conf, on every machine that uses the cache",
-            f"extra-substituters = {read_url}",
-            f"extra-trusted-public-keys = {' '.join(public_keys)}",
-            "",
+            substituter_settings(read_url, public_keys),
             "# ~/.config/nix/nix.conf, for those who push (an absolute path):",
             "# extra-experimental-features = nix-command",
             f"# secret-key-files = /home/YOU/.config/nix/{secret_key_name}.sec",
@@ -55,10 +65,20 @@ def nix_conf(read_url: str, public_keys: Sequence[str], secret_key_name: str) ->
 
 def nixos_module(read_url: str, public_keys: Sequence[str]) -> str:
     """The same for NixOS, where nix.conf is generated."""
+    return _nix_settings("nix.settings", read_url, public_keys)
+
+
+def flake_config(read_url: str, public_keys: Sequence[str]) -> str:
+    """The same within ``flake.nix``, for everybody who builds the flake and agrees when asked."""
+    return _nix_settings("nixConfig", read_url, public_keys)
+
+
+def _nix_settings(attribute: str, read_url: str, public_keys: Sequence[str]) -> str:
+    """An attribute set that can be read alone, or added to one that is there."""
     return "\n".join(
         [
             "{",
-            "  nix.settings = {",
+            f"  {attribute} = {{",
             f"    extra-substituters = {_nix_list([read_url])};",
             f"    extra-trusted-public-keys = {_nix_list(public_keys)};",
             "  };",
@@ -73,7 +93,8 @@ def _s3_url(bucket: str, parameters: dict[str, str]) -> str:
 
 
 def _nix_list(items: Sequence[str]) -> str:
-    return f"[ {' '.join(_nix_string(item) for item in items)} ]"
+    """A list within two attribute sets, one item on each line."""
+    return "\n".join(["[", *(f"      {_nix_string(item)}" for item in items), "    ]"])
 
 
 def _nix_string(text: str) -> str:

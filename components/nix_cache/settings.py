@@ -8,7 +8,6 @@ Each field's ``description`` says what to write; a mistake is reported with it.
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -24,28 +23,7 @@ from pydantic.alias_generators import to_camel
 from nix_cache import signing
 from nix_cache.access import Privilege
 from nix_cache.problems import Problem, SettingsError, problems_of
-
-_NAME_PATTERN = r"^[a-z0-9][a-z0-9-]{1,30}[a-z0-9]$"
-_NAME_RULE = "3 to 32 lower-case letters, digits and inner hyphens"
-
-_Name = Annotated[str, Field(pattern=_NAME_PATTERN, description=_NAME_RULE)]
-_Generation = Annotated[int, Field(ge=1, le=9999, description="a whole number from 1 to 9999")]
-
-
-def _endpoint(url: str) -> str:
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ValueError("is not a full URL")
-    if parts.username or parts.password:
-        raise ValueError("has credentials in it")
-    if parts.path.strip("/") or parts.query or parts.fragment:
-        raise ValueError("has more than a scheme, a host and a port")
-    return url.rstrip("/")
-
-
-def _public_key(text: str) -> str:
-    signing.parse_public_key(text)
-    return text.strip()
+from nix_cache.setting_types import Endpoint, Generation, LikePublic, Name, PublicKey
 
 
 def _secret_key(value: object) -> object:
@@ -82,7 +60,7 @@ class _Model(BaseModel):
 class MinioSettings(_Model):
     """Where a MinIO server is, as the machines that use the cache see it."""
 
-    endpoint: Annotated[str, AfterValidator(_endpoint)] = Field(
+    endpoint: Endpoint = Field(
         description="a URL of scheme, host and port, such as https://minio.example.org:9000"
     )
     region: str = Field(
@@ -101,10 +79,10 @@ class MinioSettings(_Model):
 class WriterSettings(_Model):
     """Somebody who pushes: a credential of their own, and a signing key per generation."""
 
-    name: _Name
-    generation: _Generation = Field(1, description="a whole number; raise it to rotate the key")
+    name: Name
+    generation: Generation = Field(1, description="a whole number; raise it to rotate the key")
     trusted_generations: Annotated[
-        tuple[_Generation, ...] | None, AfterValidator(_earlier_generations)
+        tuple[Generation, ...] | None, AfterValidator(_earlier_generations)
     ] = Field(None, description="a list of earlier generations that stay trusted (default: all)")
     signing_key: Annotated[Any, AfterValidator(_secret_key)] = Field(
         None, description="a secret key, NAME:BASE64, as `nix key generate-secret` prints it"
@@ -143,10 +121,10 @@ class CacheSettings(_Model):
         description="a list of names, or of objects with name, generation, trustedGenerations "
         "and signingKey",
     )
-    readers: tuple[_Name, ...] = Field(
+    readers: tuple[Name, ...] = Field(
         (), description="a list of names (without any, a private cache has nixreader)"
     )
-    retired_public_keys: tuple[Annotated[str, AfterValidator(_public_key)], ...] = Field(
+    retired_public_keys: tuple[PublicKey, ...] = Field(
         (), description="a list of public keys, NAME:BASE64, that stay trusted"
     )
     priority: int = Field(
@@ -167,6 +145,16 @@ class CacheSettings(_Model):
     expire_after_days: int = Field(
         0, ge=0, le=3650, description="a whole number of days up to 3650, or 0 to keep everything"
     )
+    landing_page: LikePublic = Field(
+        None,
+        description="true or false: whether the bucket has a page for people, index.html "
+        "(default: what public is)",
+    )
+    descriptor: LikePublic = Field(
+        None,
+        description="true or false: whether the bucket has a description for `nix-cache use`, "
+        "nix-cache.json (default: what public is)",
+    )
     protect: bool = Field(
         True, description="true or false: whether the bucket and the keys refuse to be deleted"
     )
@@ -183,6 +171,16 @@ class CacheSettings(_Model):
     def reader_names(self) -> tuple[str, ...]:
         """The readers. A private cache without any would serve nobody, so it has ``nixreader``."""
         return self.readers or (() if self.public else ("nixreader",))
+
+    @property
+    def has_landing_page(self) -> bool:
+        """Whether the bucket has a page for people."""
+        return self.public if self.landing_page is None else self.landing_page
+
+    @property
+    def has_descriptor(self) -> bool:
+        """Whether the bucket has its description for clients."""
+        return self.public if self.descriptor is None else self.descriptor
 
     @property
     def privileges(self) -> dict[str, Privilege]:

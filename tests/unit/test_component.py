@@ -6,13 +6,14 @@ from typing import Any
 import pulumi
 import pytest
 
-from nix_cache import BinaryCache, BinaryCacheArgs, signing
+from nix_cache import BinaryCache, BinaryCacheArgs, landing_page, nix_conf, signing
 from nix_cache.access import (
     anonymous_read_policy,
     reader_policy,
     without_administration,
     writer_policy,
 )
+from nix_cache.description import Description
 from nix_cache.lifecycle import expiry_rules
 from tests.unit.mocks import Recorder, run
 
@@ -65,7 +66,9 @@ def test_a_public_cache_registers_exactly_these_resources() -> None:
         ("NameClaim", "c-claim-user-nixbuilder"),
         ("S3Bucket", "c-bucket"),
         ("S3BucketPolicy", "c-anonymous-read"),
+        ("S3Object", "c-index.html"),
         ("S3Object", "c-nix-cache-info"),
+        ("S3Object", "c-nix-cache.json"),
         ("SigningKey", "c-nixbuilder-key-1"),
     ]
 
@@ -117,6 +120,63 @@ def test_nix_cache_info_is_an_object_with_its_own_content_type() -> None:
         "content": "StoreDir: /nix/store\nWantMassQuery: 0\nPriority: 30\n",
         "contentType": "text/x-nix-cache-info",
     }
+
+
+def test_a_public_cache_has_a_page_for_people_and_a_description_for_clients() -> None:
+    """The page tells the same as the output, and the description is the output."""
+    recorder = made(PUBLIC)
+    values, _ = outputs_of(PUBLIC)
+    description = Description.model_validate(values["cache"])
+
+    assert recorder.one(":S3Object", "c-index.html").inputs == {
+        "bucketName": "nix-cache",
+        "objectName": "index.html",
+        "content": landing_page.render("cache.example.org", description),
+        "contentType": "text/html; charset=utf-8",
+    }
+    assert recorder.one(":S3Object", "c-nix-cache.json").inputs == {
+        "bucketName": "nix-cache",
+        "objectName": "nix-cache.json",
+        "content": json.dumps(values["cache"], indent=2, sort_keys=True) + "\n",
+        "contentType": "application/json",
+    }
+
+
+@pytest.mark.parametrize(
+    ("args", "objects"),
+    [
+        (PRIVATE, []),
+        ({**PRIVATE, "landing_page": True}, ["c-index.html"]),
+        ({**PRIVATE, "descriptor": True}, ["c-nix-cache.json"]),
+        ({**PUBLIC, "landing_page": False}, ["c-nix-cache.json"]),
+        ({**PUBLIC, "landing_page": False, "descriptor": False}, []),
+    ],
+)
+def test_a_page_and_a_description_are_there_as_asked_for(
+    args: BinaryCacheArgs, objects: list[str]
+) -> None:
+    """By default in public caches alone; and the structured output says which there are."""
+    values, _ = outputs_of(args)
+
+    assert set(made(args).names(":S3Object")) - {"c-nix-cache-info"} == set(objects)
+    assert values["cache"]["landingPage"] == ("c-index.html" in objects)
+    assert values["cache"]["descriptor"] == ("c-nix-cache.json" in objects)
+
+
+def test_no_object_in_the_bucket_holds_a_secret() -> None:
+    """Anybody may read them, also when keys and credentials are many."""
+    args: Any = {
+        **PUBLIC,
+        "readers": ["ops-team"],
+        "writers": [{"name": "abc", "generation": 2}, {"name": "def"}],
+    }
+    objects = [r for r in made(args).resources if r.type.endswith(":S3Object")]
+
+    assert len(objects) == 3
+    for kept in objects:
+        assert "content" not in kept.secret_inputs
+        assert "SECRET" not in kept.inputs["content"]
+        assert "secret-of" not in kept.inputs["content"]
 
 
 def test_every_writer_and_reader_is_a_user_with_one_policy() -> None:
@@ -297,12 +357,18 @@ def test_a_public_cache_is_read_by_https_and_a_private_one_by_a_readers_profile(
 
 def test_the_structured_output_is_complete_and_holds_no_secret() -> None:
     """A client reads this instead of parsing text."""
-    values, _ = outputs_of(PRIVATE)
+    args: Any = {
+        **PRIVATE,
+        "bucket": "team-a",
+        "writers": [{"name": "abc", "generation": 2}, {"name": "def"}],
+        "expire_after_days": 90,
+    }
+    values, _ = outputs_of(args)
 
     assert values["cache"] == {
         "version": 1,
         "backend": "minio",
-        "bucket": "nix-cache",
+        "bucket": "team-a",
         "endpoint": "https://minio.example.org:9000",
         "region": "us-east-1",
         "public": False,
@@ -311,9 +377,23 @@ def test_the_structured_output_is_complete_and_holds_no_secret() -> None:
         "wantMassQuery": True,
         "readUrl": values["read_url"],
         "pushUrls": values["push_urls"],
-        "profiles": {"nixbuilder": "nixbuilder", "nixreader": "nixreader"},
+        "profiles": {"abc": "team-a-abc", "def": "team-a-def", "nixreader": "team-a-nixreader"},
         "publicKeys": values["public_keys"],
+        "keyNames": {"abc": "cache.example.org-abc-2", "def": "cache.example.org-def-1"},
+        "readers": ["nixreader"],
+        "expireAfterDays": 90,
+        "landingPage": False,
+        "descriptor": False,
     }
+
+
+def test_the_flake_config_has_the_read_url_and_every_key() -> None:
+    """As nix.conf and the NixOS module do."""
+    values, _ = outputs_of({**PUBLIC, "retired_public_keys": [KEY.public_text]})
+
+    assert values["flake_config"] == nix_conf.flake_config(
+        values["read_url"], values["public_keys"]
+    )
 
 
 def test_wrong_arguments_are_told_all_at_once_before_anything_is_registered() -> None:

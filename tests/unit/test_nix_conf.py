@@ -1,5 +1,6 @@
 """Texts for clients, letter by letter."""
 
+import json
 from urllib.parse import parse_qs, urlsplit
 
 from nix_cache import nix_conf
@@ -53,17 +54,53 @@ def test_nix_conf_adds_to_what_is_there_and_comments_out_the_writers_part() -> N
     assert "# secret-key-files = /home/YOU/.config/nix/cache.example.org-a-1.sec" in text
 
 
+def test_what_a_machine_adds_to_nix_conf_is_two_lines() -> None:
+    """The same that stands in the text for everybody."""
+    settings = nix_conf.substituter_settings("https://m.example.org/nix-cache", KEYS)
+
+    assert settings.count("\n") == 2
+    assert settings in nix_conf.nix_conf("https://m.example.org/nix-cache", KEYS, "name")
+
+
 def test_the_nixos_module_is_a_module() -> None:
     """Lists of strings, not one string of several."""
     assert nix_conf.nixos_module("https://m.example.org/nix-cache", KEYS) == (
         "{\n"
         "  nix.settings = {\n"
-        '    extra-substituters = [ "https://m.example.org/nix-cache" ];\n'
-        "    extra-trusted-public-keys = "
-        '[ "cache.example.org-a-1:AAAA" "cache.example.org-b-1:BBBB" ];\n'
+        "    extra-substituters = [\n"
+        '      "https://m.example.org/nix-cache"\n'
+        "    ];\n"
+        "    extra-trusted-public-keys = [\n"
+        '      "cache.example.org-a-1:AAAA"\n'
+        '      "cache.example.org-b-1:BBBB"\n'
+        "    ];\n"
         "  };\n"
         "}\n"
     )
+
+
+def test_the_flake_config_has_the_same_settings_as_the_nixos_module() -> None:
+    """Under the attribute that Nix reads in flake.nix."""
+    module = nix_conf.nixos_module("https://m.example.org/nix-cache", KEYS)
+    flake = nix_conf.flake_config("https://m.example.org/nix-cache", KEYS)
+
+    assert flake == module.replace("nix.settings", "nixConfig")
+    assert "  nixConfig = {\n" in flake
+
+
+def test_the_descriptor_is_the_same_text_whatever_the_order_of_its_fields() -> None:
+    """Sorted and with a final newline, so that what has not changed does not differ."""
+    one = nix_conf.descriptor({"version": 1, "bucket": "nix-cache", "publicKeys": KEYS})
+    other = nix_conf.descriptor({"publicKeys": KEYS, "bucket": "nix-cache", "version": 1})
+
+    assert one == other
+    assert one.endswith("}\n")
+    assert [line.partition(":")[0].strip() for line in one.splitlines() if line[:3] == '  "'] == [
+        '"bucket"',
+        '"publicKeys"',
+        '"version"',
+    ]
+    assert json.loads(one) == {"version": 1, "bucket": "nix-cache", "publicKeys": KEYS}
 
 
 def test_a_nix_string_cannot_be_broken_out_of() -> None:

@@ -44,6 +44,28 @@ def test_a_public_cache_has_only_the_readers_that_it_names() -> None:
     assert check({**LEAST, "public": True, "readers": ["ops-team"]}).reader_names == ("ops-team",)
 
 
+@pytest.mark.parametrize("public", [True, False])
+@pytest.mark.parametrize("unset", [{}, {"landingPage": "", "descriptor": ""}, {"descriptor": None}])
+def test_a_page_and_a_descriptor_are_there_where_the_cache_is_public(
+    public: bool, unset: dict[str, Any]
+) -> None:
+    """Unless it is said. The engine's default for what depends on another setting is empty."""
+    cache = check({**LEAST, "public": public, **unset})
+
+    assert (cache.has_landing_page, cache.has_descriptor) == (public, public)
+
+
+@pytest.mark.parametrize("public", [True, False])
+@pytest.mark.parametrize("wanted", [True, False])
+def test_a_page_and_a_descriptor_can_each_be_turned_on_and_off(public: bool, wanted: bool) -> None:
+    """Whatever the cache is, and whatever the other is."""
+    page = check({**LEAST, "public": public, "landingPage": wanted, "descriptor": not wanted})
+    text = check({**LEAST, "public": public, "landing_page": str(wanted).lower()})
+
+    assert (page.has_landing_page, page.has_descriptor) == (wanted, not wanted)
+    assert (text.has_landing_page, text.has_descriptor) == (wanted, public)
+
+
 @pytest.mark.parametrize(
     ("written", "current", "kept"),
     [
@@ -95,6 +117,8 @@ def test_both_spellings_of_a_key_mean_the_same() -> None:
         ({"bucket": "Cache"}, "bucket", "has another form"),
         ({"bucket": "ab"}, "bucket", "has another form"),
         ({"bucket": "a" * 64}, "bucket", "has another form"),
+        ({"landingPage": "maybe"}, "landingPage", "is neither true nor false"),
+        ({"descriptor": 7}, "descriptor", "is neither true nor false"),
         ({"public": "maybe"}, "public", "is neither true nor false"),
         ({"writers": []}, "writers", "is empty"),
         ({"writers": "ci"}, "writers", "is not a list"),
@@ -135,6 +159,9 @@ def test_both_spellings_of_a_key_mean_the_same() -> None:
         ({"minio": {"endpoint": "minio:9000"}}, "minio.endpoint", "is not a full URL"),
         ({"minio": {"endpoint": "https://u:p@m"}}, "minio.endpoint", "has credentials in it"),
         ({"minio": {"endpoint": "https://m/path"}}, "minio.endpoint", "more than a scheme"),
+        ({"minio": {"endpoint": "https://m\nn"}}, "minio.endpoint", "characters that no URL has"),
+        ({"minio": {"endpoint": 'https://m"n'}}, "minio.endpoint", "characters that no URL has"),
+        ({"minio": {"endpoint": "https://m<n>"}}, "minio.endpoint", "characters that no URL has"),
         (
             {"minio": {"endpoint": "https://m", "userPrefix": "A_"}},
             "minio.userPrefix",

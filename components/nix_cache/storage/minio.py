@@ -100,7 +100,7 @@ class MinioStorage:
         )
         self._bucket_settings.append(lifecycle)
 
-    def put_text(self, key: str, text: str, content_type: str) -> None:
+    def put_text(self, key: str, text: pulumi.Input[str], content_type: str) -> None:
         """Keep one small object in the bucket."""
         minio.S3Object(
             f"{self._name}-{key}",

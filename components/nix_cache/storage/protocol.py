@@ -50,7 +50,7 @@ class Storage(Protocol):
         """Let objects go by age."""
         ...
 
-    def put_text(self, key: str, text: str, content_type: str) -> None:
+    def put_text(self, key: str, text: pulumi.Input[str], content_type: str) -> None:
         """Keep one small object in the bucket."""
         ...
 
