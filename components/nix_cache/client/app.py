@@ -6,6 +6,7 @@ import typer
 
 from nix_cache.client import console
 from nix_cache.client.errors import ClientError, ExitCode
+from nix_cache.client.use import use
 
 app = typer.Typer(
     name="nix-cache",
@@ -32,6 +33,9 @@ def options(
     ] = False,
 ) -> None:
     """Options that every command has."""
+
+
+app.command()(use)
 
 
 def run(arguments: list[str] | None = None) -> int:

@@ -18,8 +18,9 @@ def error(text: object) -> None:
 
 
 def note(text: str) -> None:
-    """Print one thing worth knowing."""
-    err.print(text, markup=False)
+    """Print one thing worth knowing; one that starts with ``WARNING`` so that it is seen."""
+    style = "bold yellow" if text.lstrip().startswith("WARNING") else None
+    err.print(text, style=style, markup=False)
 
 
 def document(content: Any) -> None:

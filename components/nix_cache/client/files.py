@@ -42,6 +42,15 @@ class FileChange:
             return self.before is not self.after
         return self.before != self.after or self.mode not in {None, permissions(self.path)}
 
+    @property
+    def kind(self) -> str:
+        """What happens to the file, in a word."""
+        if not self.needed:
+            return "unchanged"
+        if self.after is None:
+            return "removed"
+        return "added" if self.before is None else "updated"
+
 
 def read(path: Path) -> bytes | None:
     """What a file holds, or None if there is none.

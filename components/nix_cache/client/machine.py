@@ -55,16 +55,17 @@ class _Said:
     line: nix_conf_file.Line
 
 
-def generator(place: Place, *, marker: Path = NIXOS_MARKER) -> str | None:
+def generator(place: Place, *, chosen: bool, marker: Path = NIXOS_MARKER) -> str | None:
     """Who makes the place's nix.conf, so that a change of it would be lost; None if nobody does.
 
     Args:
         place: whose nix.conf.
+        chosen: whether the user named the place. On NixOS nobody's own file is written unasked.
         marker: the file by which NixOS is known.
     """
     if Path(os.path.realpath(place.nix_conf)).is_relative_to(NIX_STORE):
         return "NixOS" if place.system else "home-manager"
-    return "NixOS" if place.system and marker.exists() else None
+    return "NixOS" if marker.exists() and (place.system or not chosen) else None
 
 
 def replaced_after(place: Place, text: bytes, name: str) -> bool:

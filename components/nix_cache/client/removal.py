@@ -54,7 +54,7 @@ def plan_removal(place: Place, name: str) -> list[FileChange]:
     nix_conf = files.read(place.nix_conf)
     if nix_conf is not None:
         after = nix_conf_file.without_include(nix_conf, name)
-        changes.append(FileChange(place.nix_conf, nix_conf, after))
+        changes.append(FileChange(place.nix_conf, nix_conf, after, mask=nix_conf_file.masked))
     known = record.load(place, name)
     changes.extend(_gone(place.conf(name)))
     changes.extend(secrets_plan.old_key_removal(place, known, None))

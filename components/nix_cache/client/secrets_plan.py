@@ -4,7 +4,6 @@ Reads files and writes none.
 """
 
 from collections.abc import Iterator
-
 from pathlib import Path
 
 from nix_cache import signing

@@ -112,7 +112,8 @@ def _nix_conf_change(place: Place, name: str) -> FileChange:
     text = before
     if text is not None and machine.replaced_after(place, text, name):
         text = nix_conf_file.without_include(text, name)
-    return FileChange(place.nix_conf, before, nix_conf_file.with_include(text, name))
+    after = nix_conf_file.with_include(text, name)
+    return FileChange(place.nix_conf, before, after, mask=nix_conf_file.masked)
 
 
 def _require_same_cache(previous: Record | None, description: Description, name: str) -> None:

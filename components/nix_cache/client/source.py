@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import urllib3
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic.alias_generators import to_camel
 
@@ -50,6 +49,17 @@ def is_url(source: str) -> bool:
     return source.startswith(("http://", "https://"))
 
 
+def is_file(source: str) -> bool:
+    """Whether a source is a file, or a pipe that the shell gave a name."""
+    path = Path(source)
+    return path.exists() and not path.is_dir()
+
+
+def is_stack(source: str) -> bool:
+    """Whether a source is the name of a stack."""
+    return source != "-" and not is_url(source) and not is_file(source)
+
+
 def load(source: str, *, secrets: bool = False, project: Path | None = None) -> Source:
     """Read a source.
 
@@ -68,7 +78,7 @@ def load(source: str, *, secrets: bool = False, project: Path | None = None) -> 
     if is_url(source):
         return parse(_fetched(source), source)
     path = Path(source)
-    if path.exists() and not path.is_dir():
+    if is_file(source):
         try:
             return parse(_text(path.read_bytes()), source)
         except OSError as failure:
@@ -131,6 +141,8 @@ def _secrets_of(outputs: Mapping[str, Any], name: str) -> dict[str, Any]:
 
 
 def _fetched(url: str) -> str:
+    import urllib3  # takes a while, and only a URL needs it
+
     address = f"{url.rstrip('/')}/{DESCRIPTOR_KEY}"
     http = urllib3.PoolManager(timeout=HTTP_TIMEOUT_SECONDS, retries=urllib3.Retry(2))
     try:

@@ -1,0 +1,77 @@
+"""What `nix-cache use` tells of its work, for people or for programs."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from rich.console import Console
+
+from nix_cache.client import console, diff
+from nix_cache.client.files import FileChange
+
+
+@dataclass(frozen=True)
+class Report:
+    """Tells what was done.
+
+    Args:
+        name: the cache's.
+        changes: the rows of a table: each file, and what happens to it. They have to be noted
+            before it happens.
+        as_json: whether a program reads it.
+    """
+
+    name: str
+    changes: Sequence[tuple[str, str]]
+    as_json: bool
+
+    @classmethod
+    def of(cls, name: str, changes: Sequence[FileChange], *, as_json: bool) -> "Report":
+        """The report on changes that are not made yet."""
+        return cls(name, [(str(change.path), change.kind) for change in changes], as_json)
+
+    def tell_done(self, remarks: Iterable[str], next_steps: Iterable[str] = ()) -> None:
+        """Tell that the changes were made.
+
+        Args:
+            remarks: what the user should know besides.
+            next_steps: commands to try.
+        """
+        said, steps = list(remarks), list(next_steps)
+        if self.as_json:
+            console.document({**self._document(), "remarks": said, "next": steps})
+            return
+        self._table(console.out)
+        for remark in said:
+            console.note(remark)
+        if steps:
+            console.note(f"Try next: {', or '.join(steps)}")
+
+    def tell_planned(self, changes: Sequence[FileChange]) -> None:
+        """Tell what would change, line by line."""
+        lines = [line for change in changes for line in diff.unified(change)]
+        if self.as_json:
+            console.document({**self._document(), "dryRun": True, "diff": lines})
+            return
+        for line in lines:
+            console.out.print(line, markup=False)
+        self._table(console.err)
+        console.note("Nothing was changed.")
+
+    def _document(self) -> dict[str, object]:
+        rows = [{"path": path, "change": change} for path, change in self.changes]
+        return {"name": self.name, "dryRun": False, "files": rows}
+
+    def _table(self, where: Console) -> None:
+        if self.changes:
+            console.columns(self.changes, where)
+
+
+def tell_module(module: str, remarks: Iterable[str], *, as_json: bool) -> None:
+    """Tell a module to be put somewhere by hand, and that nothing was changed."""
+    said = list(remarks)
+    if as_json:
+        console.document({"dryRun": False, "files": [], "remarks": said, "nixosModule": module})
+        return
+    for remark in said:
+        console.note(remark)
+    console.out.print(module, markup=False, end="")
