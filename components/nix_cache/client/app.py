@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from nix_cache.client import console
+from nix_cache.client.doctor.command import doctor
 from nix_cache.client.errors import ClientError, ExitCode
 from nix_cache.client.use import use
 
@@ -36,6 +37,7 @@ def options(
 
 
 app.command()(use)
+app.command()(doctor)
 
 
 def run(arguments: list[str] | None = None) -> int:

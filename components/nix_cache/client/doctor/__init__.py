@@ -1,0 +1,1 @@
+"""`nix-cache doctor`: what is wrong with a cache, why it matters, and the fix."""

@@ -1,0 +1,96 @@
+"""All checks in their order, and what happens when one cannot be done."""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import partial
+
+from nix_cache.client.doctor import contents, expiry, machine, narinfos, reach, rights, traps
+from nix_cache.client.doctor.door import NoAnswerError
+from nix_cache.client.doctor.finding import Finding, Level, error, not_checked
+from nix_cache.client.doctor.paths import Wanted
+from nix_cache.client.doctor.subject import Subject
+
+
+@dataclass(frozen=True)
+class Check:
+    """One look at the cache.
+
+    Attributes:
+        theme: under which its findings are told.
+        title: what is looked at.
+        look: does it.
+        needs_server: whether it makes no sense while the server cannot be reached.
+    """
+
+    theme: str
+    title: str
+    look: Callable[[Subject], Iterable[Finding]]
+    needs_server: bool = True
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a check found, and under which theme."""
+
+    theme: str
+    finding: Finding
+
+
+def all_checks(wanted: Wanted) -> tuple[Check, ...]:
+    """Every check there is. The first one decides whether those that need the server are done."""
+    return (
+        Check("server", "the server", reach.reachable, needs_server=False),
+        Check("server", "TLS", reach.tls),
+        Check("server", "the server's clock", reach.clock),
+        Check("contents", "nix-cache-info", contents.info),
+        Check("contents", "the answer for a missing path", contents.missing_path),
+        Check("contents", "the descriptor", contents.descriptor),
+        Check("rights", "what anybody may do", rights.anybody),
+        Check("rights", "what writers and readers may do", rights.users),
+        Check("expiry", "the bucket's lifecycle", expiry.lifecycle),
+        Check("paths", "narinfos and NARs", partial(narinfos.paths, wanted=wanted)),
+        Check("this machine", "nix.conf", machine.settings, needs_server=False),
+        Check("this machine", "the daemon's credentials", machine.credentials, needs_server=False),
+        Check("this machine", "the version of Nix", traps.nix_version, needs_server=False),
+        Check("this machine", "other caches", traps.shared_names, needs_server=False),
+    )
+
+
+def examine(
+    subject: Subject, checks: Iterable[Check], starting: Callable[[str], None] = lambda _: None
+) -> Iterator[Result]:
+    """Do the checks, one after the other.
+
+    Args:
+        subject: the cache.
+        checks: what to do.
+        starting: told what is looked at next.
+    """
+    is_reachable = True
+    for position, check in enumerate(checks):
+        starting(check.title)
+        if check.needs_server and not is_reachable:
+            reason = "the server cannot be reached as described"
+            yield Result(check.theme, not_checked(check.title, reason))
+            continue
+        for finding in _looked(check, subject):
+            yield Result(check.theme, finding)
+            if position == 0 and finding.level is Level.ERROR:
+                is_reachable = False
+
+
+def _looked(check: Check, subject: Subject) -> Iterator[Finding]:
+    try:
+        yield from check.look(subject)
+    except NoAnswerError as failure:
+        yield error(
+            f"the server stopped answering while doctor looked at {check.title}: {failure}",
+            "what it would have found is not known",
+            "look at the server, then run doctor again",
+        )
+    except Exception as failure:
+        yield error(
+            f"the check of {check.title} broke off: {type(failure).__name__}: {failure}",
+            "what it would have found is not known",
+            "run doctor again; if it stays so, report it",
+        )

@@ -1,0 +1,135 @@
+"""The objects that every client meets first: nix-cache-info, a missing path, the descriptor."""
+
+from collections.abc import Iterator
+
+from nix_cache import nix_conf
+from nix_cache.client.doctor.door import Answer
+from nix_cache.client.doctor.finding import Finding, error, not_checked, ok, warning
+from nix_cache.client.doctor.probes import random_hash
+from nix_cache.client.doctor.subject import Subject
+from nix_cache.client.errors import ClientError
+from nix_cache.client.source import parse
+from nix_cache.description import DESCRIPTOR_KEY, Description
+from nix_cache.lifecycle import INFO_KEY
+
+REPAIR = "run `pulumi up --refresh` on the stack (or `make repair`)"
+"""What puts back everything that the stack declares."""
+
+NO_READER = "the cache is private, and no credential that reads it was found"
+FIND_READER = "give a source with secrets, or put a reader's profile into the credentials file"
+
+
+def info(subject: Subject) -> Iterator[Finding]:
+    """Whether nix-cache-info is there and says what was declared."""
+    if subject.reading is None:
+        yield not_checked(INFO_KEY, NO_READER, FIND_READER)
+        return
+    answer = subject.reading.request("GET", INFO_KEY)
+    if answer.status != 200:
+        yield _no_info(answer)
+        return
+    declared = subject.description
+    wanted = nix_conf.nix_cache_info(
+        declared.store_dir, declared.want_mass_query, declared.priority
+    )
+    here = answer.body.decode(errors="replace")
+    if here != wanted:
+        yield error(
+            f"{INFO_KEY} is not as declared: {_differences(wanted, here)}",
+            "Nix takes the store, the order of caches and how to ask from it",
+            REPAIR,
+        )
+        return
+    content_type = answer.headers.get("Content-Type", "")
+    if content_type.partition(";")[0] != nix_conf.NIX_CACHE_INFO_TYPE:
+        yield warning(
+            f"{INFO_KEY} has the type {content_type}, not {nix_conf.NIX_CACHE_INFO_TYPE}",
+            "Nix does not mind, but it is not the object that the stack declares",
+            REPAIR,
+        )
+        return
+    yield ok(f"{INFO_KEY} is exactly as declared")
+
+
+def missing_path(subject: Subject) -> Iterator[Finding]:
+    """Whether a path that is not there is answered so that Nix goes on."""
+    if subject.reading is None:
+        yield not_checked("the answer for a missing path", NO_READER, FIND_READER)
+        return
+    answer = subject.reading.request("GET", f"{random_hash()}.narinfo")
+    if answer.status in {403, 404}:
+        yield ok(f"a missing path is answered {answer.status}, and Nix goes on")
+        return
+    yield error(
+        f"a missing path is answered {answer}, not 404 or 403",
+        "Nix takes only those as missing, and stops at anything else or believes it",
+        "look at what stands before the storage: it must pass its 404 and 403 on",
+    )
+
+
+def descriptor(subject: Subject) -> Iterator[Finding]:
+    """Whether the cache tells the same of itself."""
+    if not subject.description.descriptor:
+        return
+    if subject.reading is None:
+        yield not_checked(DESCRIPTOR_KEY, NO_READER, FIND_READER)
+        return
+    answer = subject.reading.request("GET", DESCRIPTOR_KEY)
+    if answer.status != 200:
+        yield warning(
+            f"{DESCRIPTOR_KEY} is missing: {answer}",
+            "`nix-cache use` with the cache's URL does not work",
+            REPAIR,
+        )
+        return
+    try:
+        told = parse(answer.body.decode(errors="replace"), DESCRIPTOR_KEY).description
+    except ClientError as mistake:
+        yield warning(
+            f"{DESCRIPTOR_KEY} cannot be read: {mistake.problem}",
+            "`nix-cache use` with the cache's URL does not work",
+            REPAIR,
+        )
+        return
+    yield _compared(told, subject.description)
+
+
+def _compared(told: Description, known: Description) -> Finding:
+    fields = [
+        name for name in Description.model_fields if getattr(told, name) != getattr(known, name)
+    ]
+    if not fields:
+        return ok(f"{DESCRIPTOR_KEY} tells the same as the source")
+    what = f"{DESCRIPTOR_KEY} tells another {', '.join(fields)} than the source"
+    if {"public_keys", "read_url"} & set(fields):
+        return error(
+            what,
+            "whoever sets up their machine by the cache's URL trusts those keys",
+            f"if the keys were rotated, look with the new source; else {REPAIR}",
+        )
+    return warning(what, "machines set up by the cache's URL differ from others", REPAIR)
+
+
+def _no_info(answer: Answer) -> Finding:
+    if answer.status == 404:
+        return error(
+            f"{INFO_KEY} is missing",
+            "the next writer makes one without the declared priority",
+            REPAIR,
+        )
+    return error(
+        f"{INFO_KEY} is answered {answer}",
+        "Nix stops at the cache instead of going on without it",
+        f"see who may read; {REPAIR}",
+    )
+
+
+def _differences(wanted: str, here: str) -> str:
+    """The fields that differ, as short as they can be told."""
+    said = dict(line.partition(": ")[::2] for line in here.splitlines())
+    texts = []
+    for line in wanted.splitlines():
+        name, _, value = line.partition(": ")
+        if said.get(name) != value:
+            texts.append(f"{name} is {said.get(name, 'missing')}, declared is {value}")
+    return "; ".join(texts) or "it has other lines or other white space"

@@ -1,0 +1,162 @@
+"""Is what expires safe to expire? The bucket's lifecycle, against the component's own rules."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import ClientError as S3Error
+
+from nix_cache.client.doctor.contents import REPAIR
+from nix_cache.client.doctor.door import certificates
+from nix_cache.client.doctor.finding import Finding, error, not_checked, ok, warning
+from nix_cache.client.doctor.subject import Subject
+from nix_cache.description import DESCRIPTOR_KEY
+from nix_cache.lifecycle import (
+    INFO_KEY,
+    NAR_PREFIX,
+    NARINFO_TTL_DAYS,
+    NIX32,
+    expiry_rules,
+)
+
+_FOREVER = float("inf")
+_HASH_CHARACTERS = 32
+
+
+@dataclass(frozen=True)
+class Expiry:
+    """Objects that go: those whose key starts with ``prefix``, after some days; 0 for a date."""
+
+    prefix: str
+    days: float
+
+
+def lifecycle(subject: Subject) -> Iterator[Finding]:
+    """Whether no rule takes what must stay, and NARs outlive their narinfos."""
+    if subject.owner is None:
+        yield not_checked(
+            "the bucket's lifecycle",
+            "only its owner may read it",
+            "name a profile of theirs with --owner",
+        )
+        return
+    try:
+        rules = owners_client(subject).get_bucket_lifecycle_configuration(
+            Bucket=subject.description.bucket
+        )["Rules"]
+    except S3Error as refusal:
+        code = refusal.response["Error"]["Code"]
+        if code != "NoSuchLifecycleConfiguration":
+            yield not_checked("the bucket's lifecycle", f"the owner was answered {code}")
+            return
+        rules = []
+    yield from judged(list(expiries(rules)), subject.description.expire_after_days)
+
+
+def owners_client(subject: Subject) -> Any:
+    """An S3 client of the bucket's owner. Their credential has to be there."""
+    if subject.owner is None:
+        raise ValueError("there is no credential of the owner")
+    return boto3.client(
+        "s3",
+        endpoint_url=subject.description.endpoint,
+        region_name=subject.description.region,
+        aws_access_key_id=subject.owner.access_key_id,
+        aws_secret_access_key=subject.owner.secret_access_key,
+        verify=certificates(),
+        config=Config(s3={"addressing_style": "path"}, retries={"max_attempts": 3}),
+    )
+
+
+def expiries(rules: Iterable[Any]) -> Iterator[Expiry]:
+    """What the rules of a bucket remove by age or date.
+
+    Rules by tag are left out: nothing that Nix or the stack puts has a tag.
+
+    Args:
+        rules: as S3's GetBucketLifecycleConfiguration gives them.
+    """
+    for rule in rules:
+        condition = rule.get("Filter", {})
+        condition = {**condition, **condition.get("And", {})}
+        ends = rule.get("Expiration", {})
+        if rule["Status"] != "Enabled" or not {"Days", "Date"} & set(ends):
+            continue
+        if {"Tag", "Tags"} & set(condition):
+            continue
+        yield Expiry(condition.get("Prefix", rule.get("Prefix", "")), ends.get("Days", 0))
+
+
+def judged(found: list[Expiry], declared_days: int) -> Iterator[Finding]:
+    """Whether what expires is safe, and as declared.
+
+    Args:
+        found: what the bucket's rules remove.
+        declared_days: after which entries should go; 0 if they should stay.
+    """
+    lost = [
+        f"{key}, by the prefix {rule.prefix!r} after {rule.days} days"
+        for key in (INFO_KEY, "index.html", DESCRIPTOR_KEY)
+        for rule in found
+        if key.startswith(rule.prefix)
+    ]
+    if lost:
+        yield error(
+            "the lifecycle removes what must stay",
+            "without nix-cache-info, Nix stops or the next writer makes one of its own",
+            f"leave expiry to `expireAfterDays`, which spares them: {REPAIR}",
+            lost,
+        )
+    narinfo_days, nar_days = longest_narinfo(found), shortest_nar(found)
+    if nar_days < narinfo_days + NARINFO_TTL_DAYS:
+        stay = "stay" if narinfo_days == _FOREVER else f"go after {narinfo_days:.0f}"
+        yield error(
+            f"NARs go after {nar_days:.0f} days, while narinfos {stay}",
+            f"clients believe a narinfo for {NARINFO_TTL_DAYS} days, and find no NAR to it",
+            f"leave expiry to `expireAfterDays`, which keeps NARs longer: {REPAIR}",
+        )
+    elif not lost:
+        yield _as_declared(found, declared_days)
+
+
+def longest_narinfo(found: list[Expiry]) -> float:
+    """After how many days the narinfo that stays longest goes."""
+
+    def longest(start: str) -> float:
+        covering = [rule.days for rule in found if start.startswith(rule.prefix)]
+        within = [rule for rule in found if len(rule.prefix) > len(start)]
+        soonest = min(covering, default=_FOREVER)
+        if not any(rule.prefix.startswith(start) for rule in within):
+            return soonest
+        if len(start) == _HASH_CHARACTERS:
+            return soonest
+        return min(soonest, max(longest(start + letter) for letter in NIX32))
+
+    return longest("")
+
+
+def shortest_nar(found: list[Expiry]) -> float:
+    """After how many days the first NAR goes."""
+    return min(
+        (
+            rule.days
+            for rule in found
+            if NAR_PREFIX.startswith(rule.prefix) or rule.prefix.startswith(NAR_PREFIX)
+        ),
+        default=_FOREVER,
+    )
+
+
+def _as_declared(found: list[Expiry], declared_days: int) -> Finding:
+    declared = {(rule.prefix, rule.days) for rule in expiry_rules(declared_days)}
+    if {(rule.prefix, rule.days) for rule in found} == declared:
+        when = f"after {declared_days} days" if declared_days else "never"
+        return ok(f"entries expire {when}, as declared, and nothing that must stay does")
+    return warning(
+        "the lifecycle is safe, but not the one that was declared "
+        f"(expireAfterDays is {declared_days})",
+        "somebody changed it past the stack",
+        REPAIR,
+    )

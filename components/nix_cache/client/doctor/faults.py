@@ -1,0 +1,118 @@
+"""What can be wrong with a path in a cache: how bad it is, why it matters, and the fix."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+from nix_cache.client.doctor.finding import Finding, Level
+
+_PUSH_AGAIN = (
+    "delete its narinfo as the bucket's owner and push it again with "
+    "`--option narinfo-cache-positive-ttl 0`"
+)
+_SIGN = (
+    "delete its narinfo as the bucket's owner, then `nix-cache push` it, which signs; a push never "
+    "signs what is there already"
+)
+
+
+@dataclass(frozen=True)
+class Advice:
+    """One kind of fault.
+
+    Attributes:
+        level: how bad it is.
+        headline: what is the case with some paths, after their number.
+        why: why it matters.
+        fix: what to do.
+    """
+
+    level: Level
+    headline: str
+    why: str
+    fix: str
+
+
+class Fault(Enum):
+    """Every kind of fault that a path can have."""
+
+    ABSENT = Advice(
+        Level.ERROR,
+        "not in the cache",
+        "machines build what they cannot fetch",
+        "push it with `nix-cache push`",
+    )
+    UNREADABLE = Advice(
+        Level.ERROR,
+        "with a narinfo that Nix cannot read",
+        "Nix stops, or takes the path as missing",
+        _PUSH_AGAIN,
+    )
+    MISPLACED = Advice(
+        Level.ERROR,
+        "with the narinfo of something else",
+        "Nix refuses it: somebody moved or changed it",
+        _PUSH_AGAIN,
+    )
+    UNSIGNED = Advice(
+        Level.ERROR,
+        "not signed",
+        "reading machines refuse it, or build it anew without a word",
+        _SIGN,
+    )
+    UNKNOWN_KEY = Advice(
+        Level.ERROR,
+        "signed by keys that are not trusted alone",
+        "reading machines refuse it, or build it anew without a word",
+        f"if that key is one of yours, list it in `retiredPublicKeys`; else {_SIGN}",
+    )
+    BAD_SIGNATURE = Advice(
+        Level.ERROR,
+        "with a signature by a trusted key that does not hold",
+        "its narinfo was changed after it was signed: reading machines refuse it",
+        f"find out who changed it; then {_PUSH_AGAIN}",
+    )
+    NAR_ABSENT = Advice(
+        Level.ERROR,
+        "without a NAR",
+        "Nix believes the narinfo and fails at the download; `nix copy` never repairs it",
+        _PUSH_AGAIN,
+    )
+    NAR_SIZE = Advice(
+        Level.ERROR,
+        "with a NAR of another size than stated",
+        "it was cut short or replaced: the download fails or is refused",
+        _PUSH_AGAIN,
+    )
+    NAR_CONTENT = Advice(
+        Level.ERROR,
+        "with a NAR of another content than stated",
+        "it was altered or damaged: reading machines refuse it after the download",
+        f"find out who changed it; then {_PUSH_AGAIN}",
+    )
+    REFERENCE_ABSENT = Advice(
+        Level.WARNING,
+        "referring to paths that are not in the cache",
+        "a machine that has no other source for those has to build them",
+        "push the whole closure: `nix-cache push` does",
+    )
+    NOT_DECOMPRESSED = Advice(
+        Level.NOT_CHECKED,
+        "whose NAR could not be decompressed here",
+        "",
+        "install the package that is named",
+    )
+
+
+def findings(faults: Mapping[Fault, Sequence[str]]) -> Iterator[Finding]:
+    """One finding for each kind of fault.
+
+    Args:
+        faults: for each kind, the paths that have it, with details.
+    """
+    for fault, items in faults.items():
+        advice = fault.value
+        count = "1 path" if len(items) == 1 else f"{len(items)} paths"
+        yield Finding(
+            advice.level, f"{count} {advice.headline}", advice.why, advice.fix, tuple(items)
+        )

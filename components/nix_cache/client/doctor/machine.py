@@ -1,0 +1,147 @@
+"""This machine: does its nix.conf let it use the cache, and does the daemon find credentials?"""
+
+import grp
+import json
+import os
+import pwd
+import stat
+from collections.abc import Iterator, Mapping
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+from nix_cache.client.doctor import local_nix
+from nix_cache.client.doctor.finding import Finding, error, not_checked, ok, warning
+from nix_cache.client.doctor.subject import Subject, profile_in
+from nix_cache.client.places import system_place, user_place
+from nix_cache.signing import name_of
+
+_USE = "run `nix-cache use` with the cache's source"
+
+
+def settings(subject: Subject) -> Iterator[Finding]:
+    """Whether this machine's nix.conf lets it use the cache."""
+    text = local_nix.output([*local_nix.NIX, "config", "show", "--json"], subject.environment)
+    if text is None:
+        yield not_checked("nix.conf", "there is no Nix on PATH that can show its settings")
+        return
+    config = {name: entry["value"] for name, entry in json.loads(text).items()}
+    yield from judged(config, subject)
+    yield from _store(subject)
+
+
+def judged(config: Mapping[str, Any], subject: Subject) -> Iterator[Finding]:
+    """Whether settings are those that the cache needs.
+
+    Args:
+        config: the effective settings, by name.
+        subject: the cache.
+    """
+    url = subject.description.read_url
+    is_used = any(same_cache(url, other) for other in config.get("substituters", ()))
+    if not is_used and subject.record is None:
+        yield not_checked("nix.conf", "this machine does not use the cache", _USE)
+        return
+    if is_used:
+        yield ok("nix.conf names the cache as a substituter")
+    else:
+        yield error(
+            f"nix.conf does not name the substituter {url}",
+            "Nix never asks the cache, although `nix-cache use` was run here",
+            f"look for a later `substituters =` in nix.conf or NIX_CONFIG, or {_USE} again",
+        )
+    yield from _keys(config, subject)
+    if not config.get("require-sigs", True):
+        yield warning(
+            "nix.conf has require-sigs = false",
+            "this machine takes anything from any substituter, signed or not",
+            "remove that line",
+        )
+    yield from _trust(config, subject)
+
+
+def credentials(subject: Subject) -> Iterator[Finding]:
+    """Whether the daemon finds the credentials of a private cache, and nobody else does."""
+    if subject.description.public or subject.record is None:
+        return
+    profile = parse_qs(urlsplit(subject.description.read_url).query).get("profile", ["default"])[0]
+    file = system_place(subject.environment).credentials
+    try:
+        mode = stat.S_IMODE(file.stat().st_mode)
+        is_there = profile_in(str(file), profile) is not None
+    except FileNotFoundError:
+        mode, is_there = 0o600, False
+    except PermissionError:
+        yield not_checked(
+            f"the daemon's credentials in {file}", "only root may look", "run doctor with sudo"
+        )
+        return
+    if not is_there:
+        yield error(
+            f"{file} has no profile {profile}",
+            "the daemon fetches as root, finds no credential there and is refused",
+            "run `nix-cache use --system` with the stack or its outputs with --show-secrets",
+        )
+    elif mode & 0o077:
+        yield error(
+            f"{file} has the mode {mode:04o}",
+            "everybody on this machine can read the credentials",
+            f"chmod 600 {file}",
+        )
+    else:
+        yield ok(f"the daemon finds the profile {profile} in {file}, and nobody else does")
+
+
+def same_cache(url: str, other: str) -> bool:
+    """Whether two substituter URLs are of one cache. Of S3 URLs, bucket and endpoint count."""
+    mine, theirs = urlsplit(url), urlsplit(other)
+    if mine.scheme != "s3" or theirs.scheme != "s3":
+        return url.rstrip("/") == other.rstrip("/")
+    endpoints = (parse_qs(parts.query).get("endpoint") for parts in (mine, theirs))
+    return mine.netloc == theirs.netloc and len({*map(str, endpoints)}) == 1
+
+
+def _keys(config: Mapping[str, Any], subject: Subject) -> Iterator[Finding]:
+    trusted = set(config.get("trusted-public-keys", ()))
+    missing = [key for key in subject.description.public_keys if key not in trusted]
+    names = {name_of(key) for key in trusted}
+    if not missing:
+        yield ok("nix.conf trusts every key of the cache")
+        return
+    what = "nix.conf does not trust every key of the cache"
+    if any(name_of(key) in names for key in missing):
+        what = "nix.conf trusts other keys under the names of the cache's"
+    yield error(what, "paths that are signed by these are refused", f"{_USE} again", missing)
+
+
+def _trust(config: Mapping[str, Any], subject: Subject) -> Iterator[Finding]:
+    """Who is not trusted by the daemon adds substituters in vain."""
+    if subject.record is None or os.geteuid() == 0:
+        return
+    name = subject.record.name
+    if not user_place(subject.environment).record(name).exists():
+        return
+    user = pwd.getpwuid(os.geteuid()).pw_name
+    groups = {f"@{grp.getgrgid(group).gr_name}" for group in os.getgroups()}
+    if {user, "*", *groups} & set(config.get("trusted-users", ())):
+        yield ok(f"the daemon trusts {user}, so their nix.conf counts")
+        return
+    yield warning(
+        f"the daemon does not trust {user}, whose own nix.conf names the cache",
+        "it leaves out substituters and keys of users that it does not trust",
+        f"run `sudo nix-cache use --system`, or add {user} to trusted-users in /etc/nix/nix.conf",
+    )
+
+
+def _store(subject: Subject) -> Iterator[Finding]:
+    command = [*local_nix.NIX, "eval", "--raw", "--expr", "builtins.storeDir"]
+    here, there = local_nix.output(command, subject.environment), subject.description.store_dir
+    if here is None:
+        yield not_checked("the store's folder", "Nix could not be asked for it")
+    elif here == there:
+        yield ok(f"the store is {here} here as in the cache")
+    else:
+        yield error(
+            f"the store is {here} here, but {there} in the cache",
+            "Nix passes over caches of another store",
+            "use a cache of this store: its stack's storeDir",
+        )

@@ -1,0 +1,145 @@
+"""Which store paths a cache may have: told, listed, remembered by Nix, or of the local store."""
+
+import contextlib
+import random
+import re
+import sqlite3
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from nix_cache.client.doctor import local_nix
+from nix_cache.client.doctor.expiry import owners_client
+from nix_cache.client.doctor.subject import Subject
+from nix_cache.client.errors import ClientError, UsageError
+from nix_cache.narinfo import BASE_NAME
+
+_NARINFO_KEY = re.compile(r"([0-9a-df-np-sv-z]{32})\.narinfo")
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which narinfos are looked at.
+
+    Attributes:
+        count: how many at most; None for all.
+        told: the hashes of paths that have to be there; None if nobody told any.
+        deep: whether NARs are read to the end.
+    """
+
+    count: int | None
+    told: tuple[str, ...] | None = None
+    deep: bool = False
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """Paths to ask for.
+
+    Attributes:
+        hashes: their hashes, in the order in which they are asked for.
+        origin: where they are known from, for messages.
+        must_exist: whether each has to be in the cache.
+    """
+
+    hashes: tuple[str, ...]
+    origin: str
+    must_exist: bool
+
+
+def candidates(subject: Subject, wanted: Wanted) -> Candidates:
+    """The paths to ask for, from the best source that there is.
+
+    Raises:
+        S3Error: the owner may not list.
+    """
+    if wanted.told is not None:
+        return Candidates(wanted.told, "those named", must_exist=True)
+    if subject.owner is not None:
+        return Candidates(_sampled(listed(subject), wanted.count), "the bucket", must_exist=True)
+    hashes = dict.fromkeys([*_shuffled(remembered(subject)), *_shuffled(in_local_store(subject))])
+    return Candidates(tuple(hashes), "this machine's Nix", must_exist=False)
+
+
+def hashes_in(file: Path) -> tuple[str, ...]:
+    """The hashes of the paths in a file.
+
+    Raises:
+        ClientError: it cannot be read.
+        UsageError: a line is no store path.
+    """
+    try:
+        lines = file.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as failure:
+        raise ClientError(f"{file} cannot be read: {failure}", "name another file") from None
+    hashes = []
+    for number, line in enumerate(lines, start=1):
+        name = line.strip().rpartition("/")[2]
+        if not name:
+            continue
+        if not BASE_NAME.fullmatch(name):
+            raise UsageError(
+                f"{file}:{number}: {line.strip()!r} is no store path",
+                "give one per line, as `nix path-info --recursive` prints them",
+            )
+        hashes.append(name[:32])
+    return tuple(dict.fromkeys(hashes))
+
+
+def listed(subject: Subject) -> Iterator[str]:
+    """The hashes of all narinfos in the bucket. It takes the owner's credential."""
+    pages = owners_client(subject).get_paginator("list_objects_v2")
+    count = 0
+    # Nothing but narinfos and their like lies outside of folders.
+    for page in pages.paginate(Bucket=subject.description.bucket, Delimiter="/"):
+        for entry in page.get("Contents", []):
+            if found := _NARINFO_KEY.fullmatch(entry["Key"]):
+                count += 1
+                yield found[1]
+        subject.progress(f"{count} narinfos listed")
+
+
+def remembered(subject: Subject) -> list[str]:
+    """The hashes that Nix's own memory of caches has for this one."""
+    home = Path(subject.environment.get("HOME") or "/")
+    folder = Path(subject.environment.get("XDG_CACHE_HOME") or home / ".cache") / "nix"
+    beginning = (
+        subject.description.read_url
+        if subject.description.public
+        else f"s3://{subject.description.bucket}"
+    )
+    found: list[str] = []
+    for file in sorted(folder.glob("binary-cache-v*.sqlite")):
+        with contextlib.suppress(sqlite3.Error):
+            found += _rows(file, beginning)
+    return found
+
+
+def in_local_store(subject: Subject) -> list[str]:
+    """The hashes of the paths in the local store; none without a Nix."""
+    paths = local_nix.output([*local_nix.NIX, "path-info", "--all"], subject.environment)
+    return [] if paths is None else [path.rpartition("/")[2][:32] for path in paths.split()]
+
+
+def _rows(file: Path, beginning: str) -> list[str]:
+    with contextlib.closing(sqlite3.connect(f"{file.as_uri()}?mode=ro", uri=True)) as database:
+        rows = database.execute(
+            "select hashPart from NARs join BinaryCaches on cache = id "
+            "where present = 1 and substr(url, 1, ?) = ?",
+            (len(beginning), beginning),
+        )
+        return [row[0] for row in rows]
+
+
+def _shuffled(hashes: Iterable[str]) -> list[str]:
+    mixed = list(hashes)
+    random.shuffle(mixed)
+    return mixed
+
+
+def _sampled(hashes: Iterable[str], count: int | None) -> tuple[str, ...]:
+    """All, or as many as wanted of all, each with the same chance."""
+    everything = list(hashes)
+    if count is None or count >= len(everything):
+        return tuple(everything)
+    return tuple(random.sample(everything, count))

@@ -1,0 +1,147 @@
+"""Trying what somebody may do, without doing it.
+
+A put is tried with a checksum that its body does not have. Storage asks for the right first and
+looks at the body last: who may not put is refused, who may is told ``BadDigest``, and nothing is
+stored either way. A delete is tried on a name that nothing has.
+"""
+
+import base64
+import hashlib
+import re
+import secrets
+from dataclasses import dataclass
+from enum import StrEnum
+
+from nix_cache.access import WRITABLE_KEYS
+from nix_cache.client.doctor.door import Answer, Door
+from nix_cache.lifecycle import NIX32
+
+_WRONG_CHECKSUM = base64.b64encode(hashlib.md5(secrets.token_bytes(32)).digest()).decode()  # noqa: S324
+_CHECKSUM_CODES = frozenset(
+    {"BadDigest", "XAmzContentChecksumMismatch", "XAmzContentSHA256Mismatch"}
+)
+_NOT_OFFERED = frozenset({405, 501})
+_UPLOAD_ID = re.compile(rb"<UploadId>([^<]+)</UploadId>")
+
+LIST_QUERIES = {
+    "objects": "list-type=2&max-keys=1",
+    "objects, the old way": "max-keys=1",
+    "versions": "versions&max-keys=1",
+    "unfinished uploads": "uploads&max-uploads=1",
+    "the access list": "acl",
+    "the bucket policy": "policy",
+}
+"""What is a list of what is in the bucket, or of who may do what, and how it is asked for."""
+
+
+class Outcome(StrEnum):
+    """What came of a try."""
+
+    ALLOWED = "allowed"
+    REFUSED = "refused"
+    UNCLEAR = "unclear"
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One try.
+
+    Attributes:
+        outcome: what came of it.
+        answer: what the storage said.
+        left: the object or upload that it left in the bucket; empty if none, as it should be.
+    """
+
+    outcome: Outcome
+    answer: str
+    left: str = ""
+
+
+def random_hash() -> str:
+    """A store path's hash that no store path has."""
+    return "".join(secrets.choice(NIX32) for _ in range(32))
+
+
+def nix_keys() -> tuple[str, ...]:
+    """A key of each kind that Nix writes, with a name that nothing has."""
+    name = f"doctor-{secrets.token_hex(16)}"
+    return tuple(
+        pattern.replace("?" * 32, random_hash()).replace("*", name) for pattern in WRITABLE_KEYS
+    )
+
+
+def foreign_key() -> str:
+    """A key that Nix never writes, with a name that nothing has."""
+    return f"doctor-{secrets.token_hex(16)}"
+
+
+def ask(door: Door, query: str) -> Trial:
+    """Try to read something about the bucket."""
+    return _trial(door.request("GET", query=query))
+
+
+def get(door: Door, key: str) -> Trial:
+    """Try to read an object that exists."""
+    return _trial(door.request("GET", key))
+
+
+def put(door: Door, key: str, present: Answer | None = None) -> Trial:
+    """Try to put an object.
+
+    Args:
+        door: as whom.
+        key: the object.
+        present: what is there now, if anything is. It is what would be put, so that a storage that
+            ignored the checksum would put the same again.
+    """
+    body = present.body if present else b"nix-cache doctor\n"
+    content_type = present.headers.get("Content-Type", "") if present else "text/plain"
+    headers = {"Content-MD5": _WRONG_CHECKSUM, "Content-Type": content_type}
+    answer = door.request("PUT", key, headers=headers, body=body)
+    if answer.code in _CHECKSUM_CODES:
+        return Trial(Outcome.ALLOWED, str(answer))
+    if answer.status == 200 and present is None:
+        return Trial(Outcome.ALLOWED, str(answer), left=_removed(door, key))
+    return _trial(answer)
+
+
+def delete(door: Door, key: str) -> Trial:
+    """Try to delete an object that does not exist.
+
+    In a bucket that keeps versions this leaves a mark, which is removed again.
+    """
+    answer = door.request("DELETE", key)
+    version = answer.headers.get("x-amz-version-id", "")
+    if answer.headers.get("x-amz-delete-marker") == "true":
+        again = door.request("DELETE", key, query=f"versionId={version}")
+        left = "" if again.status < 300 else f"{key} (a delete marker)"
+        return Trial(Outcome.ALLOWED, str(answer), left)
+    return _trial(answer)
+
+
+def upload(door: Door, key: str) -> Trial:
+    """Try to begin an upload in parts, as Nix does for a large NAR, and to abort it."""
+    begun = door.request("POST", key, query="uploads")
+    found = _UPLOAD_ID.search(begun.body)
+    if not found:
+        return _trial(begun)
+    ended = door.request("DELETE", key, query=f"uploadId={found[1].decode()}")
+    if ended.status >= 300:
+        return Trial(Outcome.REFUSED, f"abort: {ended}", f"{key} (an unfinished upload)")
+    return Trial(Outcome.ALLOWED, str(begun))
+
+
+def _removed(door: Door, key: str) -> str:
+    """Take back what a put left; gives back what is left all the same."""
+    return "" if door.request("DELETE", key).status < 300 else key
+
+
+def _trial(answer: Answer) -> Trial:
+    """Who is answered at all, were it that there is nothing, has the right to ask."""
+    if answer.is_refusal or answer.status in _NOT_OFFERED:
+        outcome = Outcome.REFUSED
+    elif answer.status < 300 or answer.status == 404:
+        outcome = Outcome.ALLOWED
+    else:
+        outcome = Outcome.UNCLEAR
+    return Trial(outcome, str(answer))

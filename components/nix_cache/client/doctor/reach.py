@@ -1,0 +1,167 @@
+"""Is the server there, and where it was said to be; are its certificate and its clock right?"""
+
+import socket
+import ssl
+import statistics
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from urllib.parse import urlsplit
+
+from nix_cache.client.doctor.door import Door, NoAnswerError, certificates
+from nix_cache.client.doctor.finding import Finding, error, not_checked, ok, warning
+from nix_cache.client.doctor.subject import Subject
+from nix_cache.lifecycle import INFO_KEY
+
+CERTIFICATE_WARNING_DAYS = 14
+"""Automatic renewals happen 30 days before the end. What is later than this was forgotten."""
+
+SKEW_ERROR_SECONDS = 15 * 60
+"""From here on, S3 refuses signed requests (RequestTimeTooSkewed)."""
+
+SKEW_WARNING_SECONDS = 60
+_LATENCY_WARNING_SECONDS = 1.0
+_TLS_SECONDS = 10.0
+
+_CERTIFICATE_FAULTS = {
+    10: ("has expired", "renew it, and make its renewal automatic"),
+    18: ("is signed by itself", "use one of a public authority, such as Let's Encrypt"),
+    19: (
+        "is signed by an authority of its own",
+        "add that authority where Nix looks: ssl-cert-file",
+    ),
+    20: (
+        "is signed by nobody known",
+        "serve the whole chain, or add its authority to ssl-cert-file",
+    ),
+    62: ("is for another host", "get one for this host, or correct the stack's endpoint"),
+}
+"""By OpenSSL's verification code."""
+
+
+def reachable(subject: Subject) -> Iterator[Finding]:
+    """Whether the server answers where the description says."""
+    door = subject.reading or subject.anybody
+    try:
+        first = door.request("GET", INFO_KEY)
+    except NoAnswerError as failure:
+        yield _unanswered(door, failure)
+        return
+    if 300 <= first.status < 400:
+        target = first.headers.get("Location", "somewhere else")
+        yield error(
+            f"{door.url} sends its readers on to {target}",
+            "signed requests are not valid there, and every other one is made twice",
+            "name the final URL as the endpoint in the stack, then `pulumi up`",
+        )
+    elif first.status >= 500:
+        yield error(
+            f"{door.url} answers {first}",
+            "nothing can be read or pushed while it does",
+            "look at the server's log, and at its disk",
+        )
+    else:
+        yield _how_fast(door)
+
+
+def tls(subject: Subject) -> Iterator[Finding]:
+    """Whether the line is private, and for how long yet."""
+    for url in sorted(
+        {_origin(subject.bucket_url), _origin((subject.reading or subject.anybody).url)}
+    ):
+        parts = urlsplit(url)
+        host = parts.hostname or ""
+        if parts.scheme == "https":
+            yield _certificate_days(host, parts.port or 443)
+        elif is_loopback(host):
+            yield ok(f"{url} is on this machine, where no TLS is needed")
+        else:
+            yield warning(
+                f"{url} is not encrypted",
+                "others on the line see what is read, and can withhold paths; signatures keep them "
+                "from changing any",
+                "put TLS before the server, and an https:// endpoint into the stack",
+            )
+
+
+def clock(subject: Subject) -> Iterator[Finding]:
+    """Whether this machine and the server agree on the time."""
+    before = time.time()
+    answer = (subject.reading or subject.anybody).request("HEAD", INFO_KEY)
+    here = (before + time.time()) / 2
+    try:
+        there = parsedate_to_datetime(answer.headers.get("Date", ""))
+    except (TypeError, ValueError):
+        yield not_checked("the server's clock", "its answers have no date")
+        return
+    seconds = round(abs(there.timestamp() - here))
+    if seconds < SKEW_WARNING_SECONDS:
+        yield ok(f"the clocks here and there are {seconds} s apart")
+        return
+    order = "before" if there.timestamp() > here else "behind"
+    what = f"the server's clock is {seconds} s {order} this machine's"
+    why = "S3 refuses signed requests from 15 minutes on: nobody pushes or reads a private cache"
+    fix = f"set both by NTP; here it is {datetime.now(UTC):%H:%M:%S}, there {there:%H:%M:%S} UTC"
+    found = error if seconds >= SKEW_ERROR_SECONDS else warning
+    yield found(what, why, fix)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host is this machine itself."""
+    return host == "localhost" or host == "::1" or host.startswith("127.")
+
+
+def _unanswered(door: Door, failure: NoAnswerError) -> Finding:
+    if failure.certificate is not None:
+        mistake, fix = _CERTIFICATE_FAULTS.get(
+            failure.certificate.verify_code,
+            (f"is refused: {failure.certificate.verify_message}", "replace it"),
+        )
+        return error(
+            f"the certificate of {_origin(door.url)} {mistake}",
+            "Nix refuses to talk to it",
+            fix,
+        )
+    return error(
+        f"{_origin(door.url)} does not answer: {failure}",
+        "nothing can be read or pushed",
+        "start the server, or correct the stack's endpoint; look at DNS and firewalls between",
+    )
+
+
+def _how_fast(door: Door) -> Finding:
+    def seconds() -> float:
+        started = time.monotonic()
+        door.request("HEAD", INFO_KEY)
+        return time.monotonic() - started
+
+    usual = statistics.median(seconds() for _ in range(3))
+    what = f"{door.url} answers within {usual * 1000:.0f} ms"
+    if usual < _LATENCY_WARNING_SECONDS:
+        return ok(what)
+    return warning(
+        what,
+        "Nix asks for one narinfo per path, some thousands for a system",
+        "look at the server's load, or put a nearer cache in front",
+    )
+
+
+def _certificate_days(host: str, port: int) -> Finding:
+    context = ssl.create_default_context(cafile=certificates())
+    with (
+        socket.create_connection((host, port), timeout=_TLS_SECONDS) as line,
+        context.wrap_socket(line, server_hostname=host) as secured,
+    ):
+        certificate = secured.getpeercert() or {}
+    end = ssl.cert_time_to_seconds(str(certificate["notAfter"]))
+    days = int((end - time.time()) // 86400)
+    what = f"the certificate of {host} is good for {days} more days"
+    if days >= CERTIFICATE_WARNING_DAYS:
+        return ok(what)
+    return warning(what, "then Nix refuses to talk to it", "see why it was not renewed")
+
+
+def _origin(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}"

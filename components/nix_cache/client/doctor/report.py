@@ -1,0 +1,122 @@
+"""What `nix-cache doctor` prints: findings by theme, and how far it is."""
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterable
+from itertools import groupby
+from typing import Any
+
+from rich.status import Status
+
+from nix_cache.client import console
+from nix_cache.client.doctor.checks import Result
+from nix_cache.client.doctor.finding import Finding, Level
+
+_MARKS = {
+    Level.OK: ("ok", "green"),
+    Level.NOT_CHECKED: ("--", "dim"),
+    Level.WARNING: ("warn", "yellow"),
+    Level.ERROR: ("ERROR", "bold red"),
+}
+_MARK_WIDTH = 5
+_SHOWN_ITEMS = 10
+_QUIET_SECONDS = 2.0
+_LINE_SECONDS = 10.0
+
+
+def document(results: Iterable[Result]) -> list[dict[str, Any]]:
+    """The findings for programs."""
+    return [
+        {
+            "theme": result.theme,
+            "level": result.finding.level.value,
+            "what": result.finding.what,
+            "why": result.finding.why,
+            "fix": result.finding.fix,
+            "items": list(result.finding.items),
+        }
+        for result in results
+    ]
+
+
+def table(results: Iterable[Result]) -> None:
+    """Print the findings by theme, and how many there are."""
+    known = list(results)
+    for theme, group in groupby(known, key=lambda result: result.theme):
+        console.out.print(theme, style="bold")
+        for result in group:
+            _finding(result.finding)
+    console.out.print(summary(known))
+
+
+def summary(results: Iterable[Result]) -> str:
+    """How many findings there are of each level."""
+    counts = Counter(result.finding.level for result in results)
+    errors, warnings = counts[Level.ERROR], counts[Level.WARNING]
+    return ", ".join(
+        [
+            f"{errors} error{'' if errors == 1 else 's'}",
+            f"{warnings} warning{'' if warnings == 1 else 's'}",
+            f"{counts[Level.NOT_CHECKED]} not checked",
+            f"{counts[Level.OK]} ok",
+        ]
+    )
+
+
+class Progress:
+    """Tells on standard error what is being done, once it takes longer than two seconds."""
+
+    def __init__(self) -> None:
+        self._status = Status("", console=console.err)
+        self._text = ""
+        self._told_at = 0.0
+        self._lock = threading.Lock()
+        self._is_shown = False
+        self._timer = threading.Timer(_QUIET_SECONDS, self._show)
+        self._timer.daemon = True
+
+    def __enter__(self) -> "Progress":
+        self._timer.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._timer.cancel()
+        with self._lock:
+            self._is_shown = False
+            self._status.stop()
+
+    def tell(self, text: str) -> None:
+        """Say what is being done now."""
+        with self._lock:
+            self._text = text
+            if self._is_shown:
+                self._tell()
+
+    def _show(self) -> None:
+        with self._lock:
+            self._is_shown = True
+            if console.err.is_terminal:
+                self._status.start()
+            self._tell()
+
+    def _tell(self) -> None:
+        if console.err.is_terminal:
+            self._status.update(f"looking at {self._text}")
+        elif time.monotonic() - self._told_at > _LINE_SECONDS:
+            self._told_at = time.monotonic()
+            console.note(f"looking at {self._text}")
+
+
+def _finding(finding: Finding) -> None:
+    mark, style = _MARKS[finding.level]
+    console.out.print(f"  {mark:<{_MARK_WIDTH}}", style=style, end="  ")
+    console.out.print(finding.what, markup=False)
+    margin = " " * (_MARK_WIDTH + 4)
+    for item in finding.items[:_SHOWN_ITEMS]:
+        console.out.print(f"{margin}- {item}", markup=False)
+    if len(finding.items) > _SHOWN_ITEMS:
+        console.out.print(f"{margin}- and {len(finding.items) - _SHOWN_ITEMS} more: see --json")
+    for label, text in (("why", finding.why), ("fix", finding.fix)):
+        if text:
+            console.out.print(f"{margin}{label}: {text}", markup=False)

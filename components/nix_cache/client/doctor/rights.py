@@ -1,0 +1,181 @@
+"""Who may do what: anybody, each writer and each reader, against what was declared."""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from nix_cache.client.doctor import probes
+from nix_cache.client.doctor.contents import REPAIR
+from nix_cache.client.doctor.door import Answer, Door
+from nix_cache.client.doctor.finding import Finding, error, not_checked, ok, warning
+from nix_cache.client.doctor.probes import Outcome, Trial
+from nix_cache.client.doctor.subject import Subject
+from nix_cache.description import DESCRIPTOR_KEY
+from nix_cache.lifecycle import INFO_KEY
+
+_PROTECTED_KEYS = (INFO_KEY, "index.html", DESCRIPTOR_KEY)
+"""What only the stack writes."""
+
+UNKNOWN_CREDENTIAL = frozenset({"InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidSecurity"})
+"""What S3 says of a credential that is gone, disabled, or has another secret."""
+
+_CLOCK = "RequestTimeTooSkewed"
+
+_LIST_WHY = "a list of what is there tells what you build, and finds what nobody was given"
+_PUT_WHY = (
+    "readers believe what is in these places: it has to come from writers and the stack alone"
+)
+_DELETE_WHY = "what is deleted is missed by every machine that was told it is there"
+
+
+def anybody(subject: Subject) -> Iterator[Finding]:
+    """What is possible without a credential."""
+    door = subject.anybody
+    yield _reading(subject, door)
+    yield from _listing("anybody", door)
+    yield from _no_puts("anybody", door, {**_new(probes.nix_keys()), **_protected(door)})
+    yield from _no_deletes("anybody", door)
+
+
+def users(subject: Subject) -> Iterator[Finding]:
+    """What writers and readers can do with their credentials."""
+    for user in subject.users:
+        role = "writer" if user in subject.description.push_urls else "reader"
+        name = f"the {role} {user}"
+        subject.progress(f"rights of {name}")
+        if user in subject.credentials:
+            yield from _of_user(name, subject.as_user(user), is_writer=role == "writer")
+        else:
+            profile = subject.description.profiles.get(user, user)
+            yield not_checked(
+                f"the rights of {name}",
+                f"no credential, neither in the source nor in a profile {profile}",
+                "give a source with secrets: the stack, or its outputs with --show-secrets",
+            )
+
+
+def _of_user(name: str, door: Door, *, is_writer: bool) -> Iterator[Finding]:
+    first = door.request("GET", INFO_KEY)
+    if first.code == _CLOCK:
+        yield not_checked(f"the rights of {name}", "the clocks differ too much for signed requests")
+        return
+    if first.code in UNKNOWN_CREDENTIAL:
+        yield error(
+            f"the credential of {name} is refused: {first.code}",
+            "the user is gone or disabled, or has another secret",
+            f"{REPAIR}, and hand the credential out again",
+        )
+        return
+    if first.is_refusal:
+        yield error(
+            f"{name} may not read: {first}", "Nix reads before it writes, and stops at this", REPAIR
+        )
+    else:
+        yield ok(f"{name} may read")
+    protected = {**_protected(door), **_new([probes.foreign_key()])}
+    if is_writer:
+        yield from _writer_puts(name, door)
+        yield from _no_puts(name, door, protected, "what Nix does not write")
+    else:
+        yield from _no_puts(name, door, {**_new(probes.nix_keys()), **protected})
+    yield from _listing(name, door)
+    yield from _no_deletes(name, door)
+
+
+def _reading(subject: Subject, door: Door) -> Finding:
+    is_allowed = probes.get(door, INFO_KEY).outcome is not Outcome.REFUSED
+    if subject.description.public and not is_allowed:
+        return error(
+            "anybody is refused to read a public cache",
+            "no machine without a credential can use it",
+            f"the bucket policy was changed: {REPAIR}",
+        )
+    if is_allowed and not subject.description.public:
+        return error(
+            "anybody may read a private cache",
+            "everything in it is open to whoever learns a store path",
+            f"the bucket policy was changed: {REPAIR}",
+        )
+    kind = "public" if subject.description.public else "private"
+    return ok(f"anybody {'may read' if is_allowed else 'is refused to read'}: the cache is {kind}")
+
+
+def _listing(name: str, door: Door) -> Iterator[Finding]:
+    trials = {what: probes.ask(door, query) for what, query in probes.LIST_QUERIES.items()}
+    yield from _refusals(name, "list", trials, _LIST_WHY)
+
+
+def _no_puts(
+    name: str,
+    door: Door,
+    keys: Mapping[str, Answer | None],
+    what: str = "",
+) -> Iterator[Finding]:
+    trials = {key: probes.put(door, key, present) for key, present in keys.items()}
+    yield from _refusals(name, f"put {what}".rstrip(), trials, _PUT_WHY)
+
+
+def _no_deletes(name: str, door: Door) -> Iterator[Finding]:
+    keys = [*probes.nix_keys()[:3], probes.foreign_key()]
+    yield from _refusals(
+        name, "delete", {key: probes.delete(door, key) for key in keys}, _DELETE_WHY
+    )
+
+
+def _writer_puts(name: str, door: Door) -> Iterator[Finding]:
+    trials = {key: probes.put(door, key) for key in probes.nix_keys()}
+    large = f"log/{probes.foreign_key()}"
+    trials[f"{large} in parts"] = probes.upload(door, large)
+    refused = [f"{key}: {t.answer}" for key, t in trials.items() if t.outcome is Outcome.REFUSED]
+    if refused:
+        yield error(
+            f"{name} may not put what Nix writes", "`nix copy` fails at it", REPAIR, refused
+        )
+    elif not _unclear(trials):
+        yield ok(f"{name} may put what Nix writes, also in parts")
+    yield from _rest(name, "put", trials)
+
+
+def _refusals(name: str, verb: str, trials: Mapping[str, Trial], why: str) -> Iterator[Finding]:
+    """What must not be possible."""
+    allowed = [f"{what}: {t.answer}" for what, t in trials.items() if t.outcome is Outcome.ALLOWED]
+    if allowed:
+        yield error(
+            f"{name} may {verb}",
+            why,
+            f"a policy was changed past the stack, or another one added: {REPAIR}",
+            allowed,
+        )
+    elif not _unclear(trials):
+        yield ok(f"{name} is refused to {verb}")
+    yield from _rest(name, verb, trials)
+
+
+def _rest(name: str, verb: str, trials: Mapping[str, Trial]) -> Iterator[Finding]:
+    unclear = _unclear(trials)
+    if unclear:
+        yield not_checked(f"whether {name} may {verb}", "; ".join(unclear), "try again later")
+    left = [trial.left for trial in trials.values() if trial.left]
+    if left:
+        yield warning(
+            "the check left something in the bucket",
+            "the storage took what others refuse by its checksum, or did not let go of it",
+            "remove it as the bucket's owner",
+            left,
+        )
+
+
+def _unclear(trials: Mapping[str, Trial]) -> list[str]:
+    return [f"{what}: {t.answer}" for what, t in trials.items() if t.outcome is Outcome.UNCLEAR]
+
+
+def _protected(door: Door) -> dict[str, Answer | None]:
+    """The stack's own objects, each with what is there now."""
+    return {key: _present(door.request("GET", key)) for key in _PROTECTED_KEYS}
+
+
+def _new(keys: Sequence[str]) -> dict[str, Answer | None]:
+    """Keys under which nothing is."""
+    return dict.fromkeys(keys)
+
+
+def _present(answer: Answer) -> Answer | None:
+    return answer if answer.status == 200 else None

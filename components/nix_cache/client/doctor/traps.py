@@ -1,0 +1,164 @@
+"""Known traps of the installed Nix, and of several caches on one machine.
+
+Which versions do what was found by reading Nix's release notes and issues, and by running them.
+"""
+
+import re
+import tempfile
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+from nix_cache.client.doctor import local_nix
+from nix_cache.client.doctor.finding import Finding, error, not_checked, ok, warning
+from nix_cache.client.doctor.subject import Subject
+from nix_cache.client.places import system_place, user_place
+from nix_cache.client.record import known_records
+
+Version = tuple[int, int, int]
+
+_NIX_VERSION = re.compile(r"\(Nix\) (\d+)\.(\d+)(?:\.(\d+))?")
+_MODERN: Version = (2, 33, 0)
+"""The first with Nix's own S3 code, instead of that of the AWS SDK."""
+
+_B2_WORKS: Version = (2, 34, 2)
+_NO_WEB_IDENTITY = (((2, 33, 0), (2, 33, 3)), ((2, 34, 0), (2, 34, 1)))
+"""First and last version of each gap."""
+
+_SIGNING_SECONDS = 20.0
+
+
+def nix_version(subject: Subject) -> Iterator[Finding]:
+    """Whether the installed Nix is one that works with the cache."""
+    told = local_nix.output(["nix", "--version"], subject.environment)
+    if told is None:
+        yield not_checked("the version of Nix", "there is no Nix on PATH")
+        return
+    found = _NIX_VERSION.search(told)
+    if not found:
+        yield not_checked("the version of Nix", f"{told.strip()} is none whose traps are known")
+        return
+    version = (int(found[1]), int(found[2]), int(found[3] or 0))
+    troubles = list(version_traps(version, subject))
+    yield from troubles or [ok(f"Nix {_spelled(version)} has no known trap here")]
+    if uses_s3(subject):
+        yield from _signing(subject)
+
+
+def version_traps(version: Version, subject: Subject) -> Iterator[Finding]:
+    """The traps of one version of Nix, for one cache."""
+    nix = f"Nix {_spelled(version)}"
+    if subject.description.backend == "b2" and uses_s3(subject) and version < _B2_WORKS:
+        yield error(
+            f"{nix} does not get on with Backblaze B2",
+            "B2 rejects checksums that it sends along",
+            f"install Nix {_spelled(_B2_WORKS)} or newer",
+        )
+    elif version < _MODERN:
+        yield warning(
+            f"{nix} is older than {_spelled(_MODERN)}",
+            "its S3 code is another one: settings of the push URL are ignored, a 403 is not taken "
+            "as missing, environment credentials do not come first",
+            "install a newer Nix",
+        )
+    if "AWS_WEB_IDENTITY_TOKEN_FILE" in subject.environment and any(
+        first <= version <= last for first, last in _NO_WEB_IDENTITY
+    ):
+        yield error(
+            f"{nix} does not know web identities, and this environment has one",
+            "it finds no credential, and asks as anybody",
+            "install Nix 2.33.4, 2.34.2 or newer",
+        )
+
+
+def uses_s3(subject: Subject) -> bool:
+    """Whether this machine's Nix speaks S3 with the cache, and not just HTTP."""
+    pushes = subject.record is not None and subject.record.writer is not None
+    return pushes or not subject.description.public
+
+
+def shared_names(subject: Subject) -> Iterator[Finding]:
+    """Whether two caches in use here share a bucket's name."""
+    places = [user_place(subject.environment), system_place(subject.environment)]
+    own = subject.description
+    others = [
+        record
+        for record in known_records(places).values()
+        if record.description.bucket == own.bucket and record.description.endpoint != own.endpoint
+    ]
+    for other in others:
+        yield warning(
+            f"the cache {other.name} has the bucket name {own.bucket} too, on "
+            f"{other.description.endpoint}",
+            "Nix remembers narinfos by the bucket's name alone, and mixes those of both up",
+            "give one of the buckets another name",
+        )
+    if not others:
+        yield ok(f"no other cache in use here has the bucket name {own.bucket}")
+
+
+def _signing(subject: Subject) -> Iterator[Finding]:
+    """Let Nix ask a server on this machine, and see whether it signs."""
+    server = _Listener(("127.0.0.1", 0), _Handler)
+    thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+    thread.start()
+    try:
+        # A cache folder of its own, so that Nix does not remember this server.
+        with tempfile.TemporaryDirectory() as folder:
+            environment = {
+                **subject.environment,
+                "AWS_ACCESS_KEY_ID": "probe",
+                "AWS_SECRET_ACCESS_KEY": "probe",
+                "AWS_EC2_METADATA_DISABLED": "true",
+                "XDG_CACHE_HOME": folder,
+                "NIX_CACHE_HOME": folder,
+            }
+            endpoint = f"http://127.0.0.1:{server.server_address[1]}"
+            store = f"s3://nix-cache-doctor?region=us-east-1&endpoint={endpoint}"
+            command = [*local_nix.NIX, "store", "info", "--store", store]
+            local_nix.output(command, environment, timeout_seconds=_SIGNING_SECONDS)
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+    if not server.signed:
+        yield not_checked("whether Nix signs S3 requests", "it sent none to a server on trial")
+    elif all(server.signed):
+        yield ok("Nix signs its S3 requests")
+    else:
+        yield error(
+            "Nix does not sign its S3 requests: it was built without AWS support",
+            "private caches and pushes are refused as anybody's, whatever the credentials",
+            "install Nix from nixos.org; that of Debian is such a one",
+        )
+
+
+def _spelled(version: Version) -> str:
+    return ".".join(map(str, version))
+
+
+class _Listener(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self.signed: list[bool] = []
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: _Listener
+
+    def _answer(self) -> None:
+        self.server.signed.append("Authorization" in self.headers)
+        body = b"StoreDir: /nix/store\n"
+        self.send_response_only(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(body)
+
+    do_GET = do_HEAD = _answer  # noqa: N815
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
+        """Say nothing."""
