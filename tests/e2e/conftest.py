@@ -1,7 +1,8 @@
 """Fixtures for tests with the real Nix on a cache that the real engine made on the real MinIO.
 
-nix: a machine (`tests.e2e.nix.Nix`) with a store, home, nix.conf and credentials of its own, and the
-    commands `nix` and `nix-cache` on its user's PATH.
+nix: a machine (`tests.e2e.nix.Nix`) with a store, home, nix.conf and credentials of its own, and
+    the commands `nix` and `nix-cache` on its user's PATH.
+module_nix: the same for all tests of a module.
 new_nix: makes further machines. All of them know their store under the same path, so that each can
     pull what another one built.
 cache: a public cache (`tests.e2e.cache.Cache`) for the whole session: push what you like to it, but
@@ -15,8 +16,8 @@ client as its user's shell would: `subprocess.run(["nix-cache", ...], env=nix.en
 `tests.e2e.store_paths.build(nix, length, large_bytes)` builds a closure that nobody built before.
 `nix.home` and `nix.folder` are seen by the Nix too, and so is everything in pytest's folders.
 
-Where the Nix cannot sign S3 requests, the `nix` on PATH goes through a signing proxy (launchers.py):
-it signs as the profile that a URL on the command line names, or else one of the substituters.
+Where the Nix cannot sign S3 requests, the `nix` on PATH goes through a signing proxy: it signs as
+the profile that a URL on the command line names, or else one of the substituters (launchers.py).
 """
 
 import itertools
@@ -86,6 +87,19 @@ def new_nix(
 def nix(new_nix: NewNix) -> Nix:
     """A machine with Nix."""
     return new_nix()
+
+
+@pytest.fixture(scope="module")
+def module_nix(
+    real_nix: RealNix,
+    nix_signs: bool,
+    session_folder: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Nix]:
+    """A machine for all tests of a module."""
+    folder = tmp_path_factory.mktemp("module") / "machine"
+    with closing(Nix(real_nix, session_folder, folder, signs=nix_signs)) as machine:
+        yield machine
 
 
 @pytest.fixture

@@ -164,9 +164,11 @@ class Nix:
         """Whether a store path is in its store, whole."""
         return self.run("--check-validity", path, program="nix-store").exit_code == 0
 
-    def nar_hash(self, path: str) -> str:
-        """The hash of what is really in a store path, not of what the database says."""
-        return self.get("hash", "path", "--sri", path)
+    def nar_hashes(self, paths: Sequence[str]) -> dict[str, str]:
+        """By path, the hash of its bytes. Fails if the database has another one."""
+        self.get("--verify-path", *paths, program="nix-store")
+        told = self.get("--query", "--hash", *paths, program="nix-store")
+        return dict(zip(paths, told.split(), strict=True))
 
     def settings(self) -> dict[str, Any]:
         """The effective value of every setting."""

@@ -1,6 +1,7 @@
 """Store paths made by real, input-addressed builds with ``/bin/sh`` as builder."""
 
 import itertools
+import os
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -43,13 +44,16 @@ class Closure:
     nar_hashes: dict[str, str]
 
 
-def build(nix: Nix, length: int = 1, large_bytes: Sequence[int] = ()) -> Closure:
+def build(
+    nix: Nix, length: int = 1, large_bytes: Sequence[int] = (), *, compressible: bool = True
+) -> Closure:
     """Build a closure that nobody has built before.
 
     Args:
         nix: the machine that builds.
         length: how many small paths there are, each referring to the one before it.
         large_bytes: a size for each further path; the first small one refers to them.
+        compressible: whether those hold what store paths hold, or random bytes.
     """
     seed = secrets.token_hex(8)
     expression = nix.folder / f"{seed}.nix"
@@ -57,7 +61,10 @@ def build(nix: Nix, length: int = 1, large_bytes: Sequence[int] = ()) -> Closure
     files = []
     for number, size in enumerate(large_bytes):
         file = nix.folder / f"{seed}-{number}.data"
-        write_realistic_data(file, size, f"{seed}-{number}", nix.real.samples())
+        if compressible:
+            write_realistic_data(file, size, f"{seed}-{number}", nix.real.samples())
+        else:
+            file.write_bytes(os.urandom(size))
         files.append(str(file))
     quoted = " ".join(f'"{file}"' for file in files)
     root = nix.get(
@@ -69,8 +76,7 @@ def build(nix: Nix, length: int = 1, large_bytes: Sequence[int] = ()) -> Closure
     for name in files:
         Path(name).unlink()
     paths = nix.get("--query", "--requisites", root, program="nix-store").split()
-    hashes = nix.get("--query", "--hash", *paths, program="nix-store").split()
-    return Closure(root, tuple(paths), dict(zip(paths, hashes, strict=True)))
+    return Closure(root, tuple(paths), nix.nar_hashes(paths))
 
 
 def write_realistic_data(target: Path, size: int, head: str, samples: Path) -> None:
