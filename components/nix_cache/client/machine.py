@@ -12,7 +12,6 @@ from nix_cache.client import nix_conf_file
 from nix_cache.client.places import Place, system_place, user_place
 
 NIXOS_MARKER = Path("/etc/NIXOS")
-NIX_STORE = Path("/nix/store")
 DAEMON_SOCKET = Path("/nix/var/nix/daemon-socket/socket")
 NIX_TIMEOUT_SECONDS = 20.0
 _DEEPEST_INCLUDE = 20
@@ -55,15 +54,18 @@ class _Said:
     line: nix_conf_file.Line
 
 
-def generator(place: Place, *, chosen: bool, marker: Path = NIXOS_MARKER) -> str | None:
+def generator(
+    place: Place, store: Path, *, chosen: bool, marker: Path = NIXOS_MARKER
+) -> str | None:
     """Who makes the place's nix.conf, so that a change of it would be lost; None if nobody does.
 
     Args:
         place: whose nix.conf.
+        store: the Nix store, where generated files are.
         chosen: whether the user named the place. On NixOS nobody's own file is written unasked.
         marker: the file by which NixOS is known.
     """
-    if Path(os.path.realpath(place.nix_conf)).is_relative_to(NIX_STORE):
+    if Path(os.path.realpath(place.nix_conf)).is_relative_to(store):
         return "NixOS" if place.system else "home-manager"
     return "NixOS" if marker.exists() and (place.system or not chosen) else None
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from nix_cache import nix_conf
 from nix_cache.client.appended import append, cut, split_lines
 from nix_cache.client.places import CLIENT_FOLDER
 
@@ -47,14 +48,13 @@ def settings_text(
     name: str, read_url: str, public_keys: Sequence[str], signing_key_file: Path | None
 ) -> bytes:
     """The file with the settings of one cache. It adds to lists and replaces none."""
-    lines = [
-        f"# The binary cache {name}. `nix-cache use` writes this file anew; `--remove` removes it.",
-        f"extra-substituters = {read_url}",
-        f"extra-trusted-public-keys = {' '.join(public_keys)}",
-    ]
+    text = (
+        f"# The binary cache {name}. `nix-cache use` keeps this file; `--remove` removes it.\n"
+        + nix_conf.substituter_settings(read_url, public_keys)
+    )
     if signing_key_file is not None:
-        lines.append(f"extra-secret-key-files = {signing_key_file}")
-    return "".join(f"{line}\n" for line in lines).encode()
+        text += f"extra-secret-key-files = {signing_key_file}\n"
+    return text.encode()
 
 
 def with_include(text: bytes | None, name: str) -> bytes:

@@ -82,7 +82,8 @@ def use(
         return
     wish = Wish(place, name, writer, reader, _lasting(given))
     loaded = _load(given, wish, project)
-    if maker := machine.generator(place, chosen=system is not None):
+    store = Path(loaded.description.store_dir)
+    if maker := machine.generator(place, store, chosen=system is not None):
         _print_module(loaded.description, maker, place, as_json=as_json)
         return
     plan = plan_use(loaded, wish)
