@@ -14,7 +14,7 @@ from nix_cache import nix_conf
 from nix_cache.client.appended import append, cut, split_lines
 from nix_cache.client.places import CLIENT_FOLDER
 
-_BLANKS = re.compile(rb"[ \t\r\n]+")
+_WORD = re.compile(r"[^ \t\r\n]+")
 _INCLUDES = {"include", "!include"}
 _TOKENS = re.compile(r"((?:extra-)?access-tokens\s*=\s*)\S.*")
 
@@ -84,6 +84,8 @@ def without_include(text: bytes, name: str) -> bytes | None:
 def include_line(text: bytes, name: str) -> int | None:
     """The number of the line that includes a cache's settings, from 1."""
     wanted = ("!include", _included(name))
+    if wanted[1].encode() not in text:
+        return None
     for number, line in enumerate(split_lines(text), start=1):
         if tuple(_words(line)) == wanted:
             return number
@@ -102,8 +104,8 @@ def masked(line: str) -> str:
 
 
 def _words(line: bytes) -> list[str]:
-    said = line.partition(b"#")[0].rstrip(b"\n")
-    return [word.decode(errors="surrogateescape") for word in _BLANKS.split(said) if word]
+    said = line.partition(b"#")[0].decode(errors="surrogateescape")
+    return _WORD.findall(said)
 
 
 def _comment(name: str) -> bytes:
