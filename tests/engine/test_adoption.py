@@ -84,4 +84,4 @@ def test_a_cache_made_by_hand_is_taken_over_and_then_narrowed(
     with pytest.raises(user.exceptions.ClientError, match="AccessDenied"):
         user.list_objects_v2(Bucket="nix-cache")
     names = {entry.object_name for entry in made_by_hand.list_objects("nix-cache", recursive=True)}
-    assert names == {"nar/kept.nar", "nix-cache-info"}
+    assert names == {"nar/kept.nar", "nix-cache-info", "index.html", "nix-cache.json"}

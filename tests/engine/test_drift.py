@@ -1,5 +1,6 @@
 """Drift: whatever was changed or deleted outside, `make repair` puts back, as plain clients see."""
 
+import functools
 import json
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -15,7 +16,9 @@ from toolchain import engine as toolchain_engine
 BUCKET = "nix-cache"
 WRITER = "nixbuilder"
 POLICY = "nix-cache-write"
-INFO = "nix-cache-info"
+OWN = ("nix-cache-info", "index.html", "nix-cache.json")
+"""What the cache says of itself."""
+
 NAR = "nar/0000000000000000000000000000000000000000000000000000.nar.zst"
 
 Damage = Callable[[Clone], object]
@@ -30,6 +33,14 @@ def _open_bucket(clone: Clone) -> None:
     }
     document = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
     clone.root.put_bucket_policy(Bucket=BUCKET, Policy=document)
+
+
+def _delete_object(clone: Clone, key: str) -> None:
+    clone.root.delete_object(Bucket=BUCKET, Key=key)
+
+
+def _overwrite(clone: Clone, key: str) -> None:
+    clone.root.put_object(Bucket=BUCKET, Key=key, Body=b"of somebody else\n")
 
 
 def _expire_the_whole_bucket(clone: Clone) -> None:
@@ -69,10 +80,8 @@ def _delete_user_and_policy(clone: Clone) -> None:
 DAMAGES: dict[str, Damage] = {
     "bucket policy deleted": lambda clone: clone.root.delete_bucket_policy(Bucket=BUCKET),
     "bucket policy lets anybody list": _open_bucket,
-    "nix-cache-info deleted": lambda clone: clone.root.delete_object(Bucket=BUCKET, Key=INFO),
-    "nix-cache-info with other content": lambda clone: clone.root.put_object(
-        Bucket=BUCKET, Key=INFO, Body=b"StoreDir: /other\n"
-    ),
+    **{f"{key} deleted": functools.partial(_delete_object, key=key) for key in OWN},
+    **{f"{key} with other content": functools.partial(_overwrite, key=key) for key in OWN},
     "lifecycle deleted": lambda clone: clone.root.delete_bucket_lifecycle(Bucket=BUCKET),
     "lifecycle expires the whole bucket": _expire_the_whole_bucket,
     "attachment deleted": lambda clone: admin_client(clone.connection).policy_unset(
@@ -139,8 +148,7 @@ def seen(clone: Clone) -> dict[str, Any]:
             json.loads(clone.root.get_bucket_policy(Bucket=BUCKET)["Policy"])
         ),
         "lifecycle": lambda: _rules(clone),
-        INFO: lambda: _object(clone, INFO),
-        NAR: lambda: _object(clone, NAR),
+        **{key: functools.partial(_object, clone, key) for key in (*OWN, NAR)},
         "policy": lambda: in_one_order(
             json.loads(admin_client(clone.connection).policy_info(POLICY))
         ),

@@ -22,6 +22,9 @@ NIX32 = "0123456789abcdfghijklmnpqrsvwxyz"
 NARINFO_TTL_DAYS = 30
 """How long a client may go on believing a narinfo that it has seen."""
 
+OWN = ("nix-cache-info", "index.html", "nix-cache.json")
+"""What the cache says of itself."""
+
 hashes = st.text(alphabet=NIX32, min_size=32, max_size=32)
 
 
@@ -102,10 +105,13 @@ def test_every_rule_is_enabled_and_removes_by_prefix_and_age_alone(
         assert rule["Expiration"] in ({"Days": days}, {"Days": days + NARINFO_TTL_DAYS})
 
 
+@pytest.mark.parametrize("key", OWN)
 @pytest.mark.parametrize("days", [45, 60])
-def test_no_rule_matches_nix_cache_info(history: History, days: int) -> None:
-    """Without it, Nix stops or writes one of its own."""
-    assert list(matching(history.rules[days], "nix-cache-info")) == []
+def test_no_rule_matches_what_the_cache_says_of_itself(
+    history: History, days: int, key: str
+) -> None:
+    """Without nix-cache-info, Nix stops or writes one of its own."""
+    assert list(matching(history.rules[days], key)) == []
 
 
 @pytest.mark.parametrize("days", [45, 60])
@@ -119,11 +125,14 @@ def test_every_narinfo_is_matched_by_exactly_one_rule(
 
 
 @pytest.mark.parametrize("days", [45, 60])
-@given(beginning=st.sampled_from(["n", "na", "nar", "ni", "nix", "nix0"]), rest=hashes)
+@given(
+    beginning=st.sampled_from(["n", "na", "nar", "ni", "nix", "nix0", "i", "in", "ind", "indx"]),
+    rest=hashes,
+)
 def test_a_narinfo_that_begins_like_a_spared_name_is_matched_too(
     history: History, days: int, beginning: str, rest: str
 ) -> None:
-    """Random hashes hardly ever begin with more than one letter of nar/ or nix-cache-info."""
+    """Random hashes hardly ever begin with more than one letter of such a name."""
     store_hash = (beginning + rest)[:32]
 
     assert list(matching(history.rules[days], f"{store_hash}.narinfo")) == [days]
@@ -149,15 +158,19 @@ def test_minio_announces_the_expiry_of_a_narinfo(history: History, first: str) -
     assert abs(announced(history.root, f"{first:z<32}.narinfo") - expected) < timedelta(days=2)
 
 
-def test_minio_announces_a_later_expiry_of_a_nar_and_none_of_nix_cache_info(
-    history: History,
-) -> None:
-    """The same for the other two kinds of name."""
+def test_minio_announces_a_later_expiry_of_a_nar(history: History) -> None:
+    """The same for what narinfos name."""
     expected = datetime.now(UTC) + timedelta(days=45 + NARINFO_TTL_DAYS)
 
     assert abs(announced(history.root, "nar/x.nar.zst") - expected) < timedelta(days=2)
-    info = history.root.head_object(Bucket="nix-cache", Key="nix-cache-info")
-    assert "Expiration" not in info
+
+
+@pytest.mark.parametrize("key", OWN)
+def test_minio_announces_no_expiry_of_what_the_cache_says_of_itself(
+    history: History, key: str
+) -> None:
+    """All three are there, and stay."""
+    assert "Expiration" not in history.root.head_object(Bucket="nix-cache", Key=key)
 
 
 def announced(root: "S3Client", key: str) -> datetime:

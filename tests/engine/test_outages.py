@@ -86,7 +86,9 @@ def test_an_outage_is_one_clear_error_and_costs_no_state(
         assert state_of(behind) == before, way
 
     proxy.heal()
-    assert behind.planned() == {"nix-cache-nix-cache-info": "update"}
+    assert behind.planned() == {
+        f"nix-cache-{key}": "update" for key in ("nix-cache-info", "index.html", "nix-cache.json")
+    }
     behind.up()
     behind.up("--expect-no-changes")
 

@@ -1,5 +1,6 @@
 """What neither a writer nor a reader can do, by plain S3 and the admin API."""
 
+import functools
 import json
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -24,6 +25,9 @@ from tests.engine.two_caches import (
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
+OWN = ("nix-cache-info", "index.html", "nix-cache.json")
+"""What the cache says of itself."""
+
 USERS = ("nixbuilder", "team-reader")
 """A writer and a reader of the public cache."""
 
@@ -41,7 +45,7 @@ OPEN_TO_ALL = {
 
 
 @pytest.mark.parametrize("user", ["", *USERS])
-@pytest.mark.parametrize("key", [NAR, "nix-cache-info"])
+@pytest.mark.parametrize("key", [NAR, *OWN])
 @pytest.mark.usefixtures("unchanged")
 def test_nobody_deletes_many_at_once(caches: TwoCaches, user: str, key: str) -> None:
     """A request that succeeds as a whole, and tells of each object what became of it."""
@@ -53,11 +57,23 @@ def test_nobody_deletes_many_at_once(caches: TwoCaches, user: str, key: str) -> 
     assert [(error["Key"], error["Code"]) for error in answer["Errors"]] == [(key, "AccessDenied")]
 
 
+def _delete(s3: "S3Client", key: str) -> None:
+    s3.delete_object(Bucket=PUBLIC, Key=key)
+
+
+def _begin_upload(s3: "S3Client", key: str) -> None:
+    s3.create_multipart_upload(Bucket=PUBLIC, Key=key)
+
+
+def _copy_nar_to(s3: "S3Client", key: str) -> None:
+    s3.copy_object(Bucket=PUBLIC, Key=key, CopySource={"Bucket": PUBLIC, "Key": NAR})
+
+
 REFUSED_TO_EVERYBODY: dict[str, Callable[["S3Client"], object]] = {
     "delete-nar": lambda s3: s3.delete_object(Bucket=PUBLIC, Key=NAR),
     "delete-narinfo": lambda s3: s3.delete_object(Bucket=PUBLIC, Key=NARINFO),
     "delete-version": lambda s3: s3.delete_object(Bucket=PUBLIC, Key=NAR, VersionId="null"),
-    "delete-info": lambda s3: s3.delete_object(Bucket=PUBLIC, Key="nix-cache-info"),
+    **{f"delete-{key}": functools.partial(_delete, key=key) for key in OWN},
     "list": lambda s3: s3.list_objects(Bucket=PUBLIC),
     "list-v2": lambda s3: s3.list_objects_v2(Bucket=PUBLIC, Prefix="nar/"),
     "list-versions": lambda s3: s3.list_object_versions(Bucket=PUBLIC),
@@ -65,10 +81,8 @@ REFUSED_TO_EVERYBODY: dict[str, Callable[["S3Client"], object]] = {
     "list-another": lambda s3: s3.list_objects_v2(Bucket=PRIVATE),
     "list-foreign": lambda s3: s3.list_objects_v2(Bucket=FOREIGN),
     "list-buckets": lambda s3: s3.list_buckets(),
-    "multipart-info": lambda s3: s3.create_multipart_upload(Bucket=PUBLIC, Key="nix-cache-info"),
-    "copy-to-info": lambda s3: s3.copy_object(
-        Bucket=PUBLIC, Key="nix-cache-info", CopySource={"Bucket": PUBLIC, "Key": NAR}
-    ),
+    **{f"upload-parts-of-{key}": functools.partial(_begin_upload, key=key) for key in OWN},
+    **{f"copy-to-{key}": functools.partial(_copy_nar_to, key=key) for key in OWN},
     "put-another": lambda s3: s3.put_object(Bucket=PRIVATE, Key=NAR, Body=b"no"),
     "put-foreign": lambda s3: s3.put_object(Bucket=FOREIGN, Key=NAR, Body=b"no"),
     "get-another": lambda s3: s3.get_object(Bucket=PRIVATE, Key=NAR),

@@ -48,6 +48,7 @@ WRITABLE = (
 UNWRITABLE = (
     "nix-cache-info",
     "index.html",
+    "nix-cache.json",
     f"{HASH[:-1]}.narinfo",
     f"{HASH}0.narinfo",
     f"{NARINFO}.bak",

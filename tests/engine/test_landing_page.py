@@ -1,0 +1,103 @@
+"""The page for people and the description for clients, as anybody gets them from the server."""
+
+import html
+import json
+from typing import Any
+
+import pytest
+import urllib3
+
+from dev.server import LocalServer
+from tests.engine.project import STACK, Project
+from tests.engine.s3 import s3_client
+
+PAGE, DESCRIPTOR = "index.html", "nix-cache.json"
+TYPES = {PAGE: "text/html; charset=utf-8", DESCRIPTOR: "application/json"}
+
+
+def got(server: LocalServer, key: str) -> Any:
+    """What anybody gets who asks for an object of the cache."""
+    return urllib3.request("GET", f"{server.url}/nix-cache/{key}", retries=False, timeout=10)
+
+
+def described(server: LocalServer) -> Any:
+    """The description, as a client reads it."""
+    return json.loads(got(server, DESCRIPTOR).data)
+
+
+def test_anybody_gets_both_and_nothing_changes_by_a_second_up(
+    project: Project, server: LocalServer
+) -> None:
+    """Each under its type; the description is the stack's own output. Neither holds a secret."""
+    project.up()
+    outputs = project.outputs(secrets=True)
+    secrets = [*outputs["signingKeys"].values()] + [
+        credential["secretAccessKey"] for credential in outputs["credentials"].values()
+    ]
+
+    answers = {key: got(server, key) for key in TYPES}
+
+    assert {key: answer.status for key, answer in answers.items()} == dict.fromkeys(TYPES, 200)
+    assert {key: answer.headers["Content-Type"] for key, answer in answers.items()} == TYPES
+    text = {key: answer.data.decode() for key, answer in answers.items()}
+    assert text[DESCRIPTOR] == json.dumps(outputs["cache"], indent=2, sort_keys=True) + "\n"
+    assert text[PAGE].startswith("<!doctype html>")
+    assert outputs["flakeConfig"] in html.unescape(text[PAGE])
+    assert not [key for key in TYPES for secret in secrets if secret in text[key]]
+    assert got(server, "").status == 403
+    assert got(server, "?list-type=2").status == 403
+    project.up("--expect-no-changes")
+    project.pulumi("refresh", "--yes", "--stack", STACK, "--expect-no-changes")
+
+
+def test_a_rotation_and_a_new_writer_are_told_at_once(
+    project: Project, server: LocalServer
+) -> None:
+    """In the same run that makes the keys."""
+    project.up()
+    before = described(server)
+
+    project.set(writers=[{"name": "nixbuilder", "generation": 2}, "ci-runner"])
+    project.up()
+
+    after = described(server)
+    assert before["keyNames"] == {"nixbuilder": "cache.example.org-nixbuilder-1"}
+    assert after["keyNames"] == {
+        "ci-runner": "cache.example.org-ci-runner-1",
+        "nixbuilder": "cache.example.org-nixbuilder-2",
+    }
+    assert (
+        set(before["publicKeys"]) < set(after["publicKeys"]) == set(project.outputs()["publicKeys"])
+    )
+    page = got(server, PAGE).data.decode()
+    for name in ("nixbuilder-2", "nixbuilder-1", "ci-runner-1"):
+        assert f"cache.example.org-{name}" in page
+
+
+@pytest.mark.parametrize(
+    ("settings", "left"),
+    [
+        ({"public": False}, set()),
+        ({"landingPage": False}, {DESCRIPTOR}),
+        ({"descriptor": False}, {PAGE}),
+        ({"public": False, "landingPage": True, "descriptor": True}, {PAGE, DESCRIPTOR}),
+    ],
+)
+def test_what_is_turned_off_goes_from_the_bucket(
+    project: Project, server: LocalServer, settings: dict[str, Any], left: set[str]
+) -> None:
+    """By its own setting, or with the cache's being public."""
+    project.up()
+    connection = server.connection()
+    root = s3_client(server.url, connection.user, connection.password)
+
+    project.set(**settings)
+    project.up()
+
+    kept = {entry["Key"] for entry in root.list_objects_v2(Bucket="nix-cache")["Contents"]}
+    assert kept == {"nix-cache-info", *left}
+    cache = project.outputs()["cache"]
+    assert (cache["landingPage"], cache["descriptor"]) == (PAGE in left, DESCRIPTOR in left)
+    if not cache["public"]:
+        assert {got(server, key).status for key in TYPES} == {403}
+    project.up("--expect-no-changes")
