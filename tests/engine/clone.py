@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import os
 import re
 import shutil
 import subprocess
@@ -20,7 +19,8 @@ from dev.place import STACK, Place, private_folder
 from dev.server import LocalServer
 from nix_cache.storage.minio_connection import Connection
 from nix_cache.storage.minio_server import MinioServer
-from tests.engine.project import TIMEOUT_SECONDS, Result
+from tests.engine import command as engine_command
+from tests.engine.command import TIMEOUT_SECONDS, Result, clean_environment
 from tests.engine.s3 import s3_client
 from toolchain import engine as toolchain_engine
 from toolchain.bootstrap import ROOT
@@ -29,8 +29,6 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 _SALT_LINE = re.compile(r"^encryptionsalt: .*\n?", re.MULTILINE)
-_OTHERS = ("PULUMI_", "MINIO_", "AWS_")
-"""How the variables begin that are the user's own and must not matter here."""
 
 
 @dataclass(frozen=True)
@@ -99,7 +97,7 @@ class Clone:
         return subprocess.Popen(
             [str(ROOT / ".venv" / "bin" / "python"), "-m", "dev", command],
             cwd=self.folder,
-            env={**self._clean(), "PYTHONPATH": str(ROOT), "COLUMNS": "400"},
+            env={**clean_environment(), "PYTHONPATH": str(ROOT), "COLUMNS": "400"},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -116,34 +114,20 @@ class Clone:
             except subprocess.TimeoutExpired:
                 process.kill()
                 raise
-        return Result(process.returncode, output, time.monotonic() - began)
+        return Result(process.returncode, output, output, time.monotonic() - began)
 
     def dev(self, command: str) -> str:
         """Run one of `make`'s commands that has to succeed; gives back what it printed."""
-        result = self.run(command)
-        assert result.exit_code == 0, f"make {command} failed:\n{result.output}"
-        return result.output
+        return self.run(command).checked(f"make {command}").output
 
     def pulumi(self, *arguments: str) -> Result:
         """Run the engine as a user does who evaluated `make env`."""
-        began = time.monotonic()
-        done = subprocess.run(
-            [str(self.engine.pulumi), *arguments, "--non-interactive", "--color", "never"],
-            cwd=self.folder,
-            env=self.variables(),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=TIMEOUT_SECONDS,
-            check=False,
-        )
-        output = done.stdout if done.returncode == 0 else done.stdout + done.stderr
-        return Result(done.returncode, output, time.monotonic() - began)
+        return engine_command.pulumi(self.engine, self.folder, self.variables(), arguments)
 
     def variables(self) -> dict[str, str]:
         """The environment that `make env` describes, without running it."""
         return {
-            **self.engine.environment(self._clean()),
+            **self.engine.environment(clean_environment()),
             "PULUMI_BACKEND_URL": self.place.state.as_uri(),
             "PULUMI_CONFIG_PASSPHRASE_FILE": str(self.place.passphrase_file),
         }
@@ -159,20 +143,15 @@ class Clone:
     def outputs(self) -> dict[str, Any]:
         """The stack's outputs, secret ones in clear."""
         result = self.pulumi("stack", "output", "--json", "--show-secrets", "--stack", STACK)
-        assert result.exit_code == 0, result.output
-        answer: dict[str, Any] = json.loads(result.output)
+        answer: dict[str, Any] = json.loads(result.checked("pulumi stack output").stdout)
         return answer
 
     def resources(self) -> list[dict[str, Any]]:
         """The state's resources."""
         result = self.pulumi("stack", "export", "--stack", STACK)
-        assert result.exit_code == 0, result.output
-        found: list[dict[str, Any]] = json.loads(result.output)["deployment"].get("resources", [])
+        state = json.loads(result.checked("pulumi stack export").stdout)
+        found: list[dict[str, Any]] = state["deployment"].get("resources", [])
         return found
-
-    @staticmethod
-    def _clean() -> dict[str, str]:
-        return {name: value for name, value in os.environ.items() if not name.startswith(_OTHERS)}
 
 
 @contextlib.contextmanager

@@ -1,10 +1,8 @@
 """A copy of the program in a folder of its own, with a state, a passphrase and a stack."""
 
 import json
-import os
 import secrets
 import shutil
-import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,20 +10,12 @@ from typing import Any
 
 import yaml
 
+from tests.engine import command
+from tests.engine.command import TIMEOUT_SECONDS, Result
 from toolchain.bootstrap import ROOT
 from toolchain.engine import Engine
 
 STACK = "test"
-TIMEOUT_SECONDS = 120
-
-
-@dataclass(frozen=True)
-class Result:
-    """How a command of the engine ended, and what it printed on both streams together."""
-
-    exit_code: int
-    output: str
-    seconds: float = 0.0
 
 
 @dataclass
@@ -84,24 +74,11 @@ class Project:
     def run(self, *arguments: str, timeout: float = TIMEOUT_SECONDS) -> Result:
         """Run a command of the engine, whatever its outcome."""
         self._write_config()
-        done = subprocess.run(
-            [self.engine.pulumi, *arguments, "--non-interactive", "--color", "never"],
-            cwd=self.folder,
-            env=self.variables(),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=timeout,
-            check=False,
-        )
-        return Result(done.returncode, done.stdout)
+        return command.pulumi(self.engine, self.folder, self.variables(), arguments, timeout)
 
     def pulumi(self, *arguments: str, timeout: float = TIMEOUT_SECONDS) -> str:
         """Run a command of the engine that has to succeed; gives back what it printed."""
-        result = self.run(*arguments, timeout=timeout)
-        assert result.exit_code == 0, f"pulumi {' '.join(arguments)} failed:\n{result.output}"
-        return result.output
+        return self.run(*arguments, timeout=timeout).checked(f"pulumi {' '.join(arguments)}").output
 
     def up(self, *options: str) -> str:
         """Bring the stack up."""
@@ -121,8 +98,7 @@ class Project:
         result = self.run("destroy", "--yes", "--stack", STACK)
         if "exited prematurely" in result.output:
             return self.pulumi("destroy", "--yes", "--refresh", "--stack", STACK)
-        assert result.exit_code == 0, f"pulumi destroy failed:\n{result.output}"
-        return result.output
+        return result.checked("pulumi destroy").output
 
     def planned(self) -> dict[str, str]:
         """What a preview would do: by resource name, the operation. Unchanged ones are left out."""
@@ -144,32 +120,16 @@ class Project:
 
     def variables(self) -> dict[str, str]:
         """The environment of the engine's commands: nothing of the user's own Pulumi or AWS."""
-        kept = {
-            name: value
-            for name, value in os.environ.items()
-            if not name.startswith(("PULUMI_", "MINIO_", "AWS_"))
-        }
         return {
-            **self.engine.environment(kept),
+            **self.engine.environment(command.clean_environment()),
             "PULUMI_BACKEND_URL": (self.folder / "state").as_uri(),
             "PULUMI_CONFIG_PASSPHRASE_FILE": str(self.folder / "passphrase"),
             **self.environment,
         }
 
     def _json(self, *arguments: str) -> dict[str, Any]:
-        self._write_config()
-        done = subprocess.run(
-            [self.engine.pulumi, *arguments, "--non-interactive", "--color", "never"],
-            cwd=self.folder,
-            env=self.variables(),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=TIMEOUT_SECONDS,
-            check=False,
-        )
-        assert done.returncode == 0, f"{arguments} failed:\n{done.stdout}{done.stderr}"
-        answer: dict[str, Any] = json.loads(done.stdout)
+        result = self.run(*arguments).checked(f"pulumi {' '.join(arguments)}")
+        answer: dict[str, Any] = json.loads(result.stdout)
         return answer
 
     def _write_config(self) -> None:

@@ -12,8 +12,9 @@ from dev.server import LocalServer
 from nix_cache.storage.minio_connection import Connection, Kind
 from nix_cache.storage.minio_server import MinioServer
 from tests.engine import keys
+from tests.engine.command import Result
 from tests.engine.conftest import running_server
-from tests.engine.project import STACK, Project, Result, public_cache
+from tests.engine.project import STACK, Project, public_cache
 from tests.engine.s3 import s3_client
 from toolchain.bootstrap import ROOT
 from toolchain.engine import Engine

@@ -11,6 +11,7 @@ import pytest
 
 from nix_cache.storage.minio_connection import Kind
 from tests.engine.clone import Clone, cloned
+from tests.engine.command import clean_environment
 from toolchain import engine as toolchain_engine
 
 
@@ -63,7 +64,7 @@ def test_the_environment_is_for_a_shell_and_a_plain_pulumi_works_in_it(clone: Cl
     done = subprocess.run(
         ["sh", "-eu", "-c", f"{exports}\npulumi preview --stack dev --expect-no-changes"],
         cwd=clone.folder,
-        env={**clone._clean(), "PULUMI_CONFIG_PASSPHRASE": "of another stack"},
+        env={**clean_environment(), "PULUMI_CONFIG_PASSPHRASE": "of another stack"},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
