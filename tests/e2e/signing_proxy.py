@@ -57,10 +57,6 @@ class SigningProxy:
         """Host and port for clients."""
         return f"127.0.0.1:{self._server.server_address[1]}"
 
-    def url(self, profile: str) -> str:
-        """What ``http_proxy`` is set to by who signs as a profile."""
-        return f"http://{profile}@{self.address}"
-
     def credentials(self, profile: str) -> Credentials | None:
         """The credentials of a profile, or None if there are none."""
         try:

@@ -11,8 +11,7 @@ from tests.e2e import store_paths
 from tests.e2e.cache import Cache
 from tests.e2e.conftest import NewNix
 from tests.e2e.nix import Nix
-
-UNTRUSTED = "not signed by any of the keys in 'trusted-public-keys'"
+from tests.e2e.refusal import UNTRUSTED, assert_accepted, assert_refused
 
 
 @pytest.fixture
@@ -41,21 +40,6 @@ def pushed(cache: Cache, writer: Nix) -> str:
     done = cache.push(writer, path)
     assert done.exit_code == 0, done.output
     return path
-
-
-def assert_refused(reader: Nix, path: str, reason: str) -> None:
-    """The path is not taken, for that reason."""
-    refused = reader.realise(path)
-    assert refused.exit_code != 0, refused.output
-    assert reason in refused.output
-    assert not reader.has(path)
-
-
-def assert_accepted(reader: Nix, path: str) -> None:
-    """The path is taken."""
-    accepted = reader.realise(path)
-    assert accepted.exit_code == 0, accepted.output
-    assert reader.has(path)
 
 
 def test_an_unsigned_path_is_refused(cache: Cache, writer: Nix, reader: Nix) -> None:
