@@ -176,15 +176,18 @@ class Door:
 
 def _no_answer(failure: urllib3.exceptions.HTTPError) -> NoAnswerError:
     reason: BaseException = failure
-    certificate = None
-    while inner := getattr(reason, "reason", None) or reason.__cause__:
-        if not isinstance(inner, BaseException):
-            break
+    while inner := _cause(reason):
         reason = inner
-        if isinstance(reason, ssl.SSLCertVerificationError):
-            certificate = reason
-            break
+    if isinstance(reason, ssl.SSLCertVerificationError):
+        return NoAnswerError(reason.verify_message, reason)
     if isinstance(reason, OSError) and reason.strerror:
-        return NoAnswerError(reason.strerror, certificate)
-    text = str(reason).partition(": ")[2] or str(reason)
-    return NoAnswerError(text, certificate)
+        return NoAnswerError(reason.strerror, None)
+    return NoAnswerError(str(reason).partition(": ")[2] or str(reason), None)
+
+
+def _cause(failure: BaseException) -> BaseException | None:
+    """What a failure of urllib3 came from: a reason, a cause, or what it was made of."""
+    if isinstance(failure, ssl.SSLError):
+        return None
+    candidates = (getattr(failure, "reason", None), failure.__cause__, *failure.args[:1])
+    return next((one for one in candidates if isinstance(one, BaseException)), None)

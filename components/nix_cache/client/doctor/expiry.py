@@ -12,12 +12,11 @@ from nix_cache.client.doctor.contents import REPAIR
 from nix_cache.client.doctor.door import certificates
 from nix_cache.client.doctor.finding import Finding, error, not_checked, ok, warning
 from nix_cache.client.doctor.subject import Subject
-from nix_cache.description import DESCRIPTOR_KEY
 from nix_cache.lifecycle import (
-    INFO_KEY,
     NAR_PREFIX,
     NARINFO_TTL_DAYS,
     NIX32,
+    OWN_KEYS,
     expiry_rules,
 )
 
@@ -98,7 +97,7 @@ def judged(found: list[Expiry], declared_days: int) -> Iterator[Finding]:
     """
     lost = [
         f"{key}, by the prefix {rule.prefix!r} after {rule.days} days"
-        for key in (INFO_KEY, "index.html", DESCRIPTOR_KEY)
+        for key in OWN_KEYS
         for rule in found
         if key.startswith(rule.prefix)
     ]

@@ -40,11 +40,13 @@ class Candidates:
         hashes: their hashes, in the order in which they are asked for.
         origin: where they are known from, for messages.
         must_exist: whether each has to be in the cache.
+        is_whole: whether there are no others in the cache than those that these were taken from.
     """
 
     hashes: tuple[str, ...]
     origin: str
     must_exist: bool
+    is_whole: bool = False
 
 
 def candidates(subject: Subject, wanted: Wanted) -> Candidates:
@@ -56,9 +58,10 @@ def candidates(subject: Subject, wanted: Wanted) -> Candidates:
     if wanted.told is not None:
         return Candidates(wanted.told, "those named", must_exist=True)
     if subject.owner is not None:
-        return Candidates(_sampled(listed(subject), wanted.count), "the bucket", must_exist=True)
-    hashes = dict.fromkeys([*_shuffled(remembered(subject)), *_shuffled(in_local_store(subject))])
-    return Candidates(tuple(hashes), "this machine's Nix", must_exist=False)
+        hashes = _sampled(listed(subject), wanted.count)
+        return Candidates(hashes, "the bucket", must_exist=True, is_whole=wanted.count != 0)
+    known = dict.fromkeys([*_shuffled(remembered(subject)), *_shuffled(in_local_store(subject))])
+    return Candidates(tuple(known), "this machine's Nix", must_exist=False)
 
 
 def hashes_in(file: Path) -> tuple[str, ...]:

@@ -3,19 +3,12 @@
 from collections.abc import Iterator, Mapping, Sequence
 
 from nix_cache.client.doctor import probes
-from nix_cache.client.doctor.contents import REPAIR
+from nix_cache.client.doctor.contents import REPAIR, UNKNOWN_CREDENTIAL
 from nix_cache.client.doctor.door import Answer, Door
 from nix_cache.client.doctor.finding import Finding, error, not_checked, ok, warning
 from nix_cache.client.doctor.probes import Outcome, Trial
 from nix_cache.client.doctor.subject import Subject
-from nix_cache.description import DESCRIPTOR_KEY
-from nix_cache.lifecycle import INFO_KEY
-
-_PROTECTED_KEYS = (INFO_KEY, "index.html", DESCRIPTOR_KEY)
-"""What only the stack writes."""
-
-UNKNOWN_CREDENTIAL = frozenset({"InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidSecurity"})
-"""What S3 says of a credential that is gone, disabled, or has another secret."""
+from nix_cache.lifecycle import INFO_KEY, OWN_KEYS
 
 _CLOCK = "RequestTimeTooSkewed"
 
@@ -169,7 +162,7 @@ def _unclear(trials: Mapping[str, Trial]) -> list[str]:
 
 def _protected(door: Door) -> dict[str, Answer | None]:
     """The stack's own objects, each with what is there now."""
-    return {key: _present(door.request("GET", key)) for key in _PROTECTED_KEYS}
+    return {key: _present(door.request("GET", key)) for key in OWN_KEYS}
 
 
 def _new(keys: Sequence[str]) -> dict[str, Answer | None]:
