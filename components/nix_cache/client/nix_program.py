@@ -1,0 +1,141 @@
+"""The real Nix of this machine: its version, its store's paths and their closures."""
+
+import os
+import re
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from nix_cache.client.errors import ClientError, UsageError
+from nix_cache.narinfo import BASE_NAME
+
+NIX = ("nix", "--extra-experimental-features", "nix-command")
+_MOST_LINKS = 40
+_VERSION = re.compile(r"nix \(Nix\) (\d+)\.(\d+)(?:\.(\d+))?")
+
+
+def version(environment: Mapping[str, str] = os.environ) -> tuple[int, int, int] | None:
+    """The version of Nix; None of a derivative of it, whose numbers mean something else.
+
+    Raises:
+        ClientError: there is no Nix, or it does not run.
+    """
+    found = _VERSION.match(ask(["nix", "--version"], environment))
+    return (int(found[1]), int(found[2]), int(found[3] or 0)) if found else None
+
+
+def ask(
+    command: Sequence[str], environment: Mapping[str, str] = os.environ, lines: Sequence[str] = ()
+) -> str:
+    """What one of Nix's programs prints.
+
+    Args:
+        command: the program and its arguments.
+        environment: its.
+        lines: what it reads.
+
+    Raises:
+        ClientError: there is no such program, or it fails.
+    """
+    try:
+        done = subprocess.run(
+            command,
+            env=dict(environment),
+            input="".join(f"{line}\n" for line in lines),
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            check=False,
+        )
+    except FileNotFoundError:
+        raise no_nix() from None
+    except OSError as failure:
+        raise ClientError(
+            f"{command[0]} cannot be run: {failure.strerror}", "mend its installation"
+        ) from None
+    if done.returncode != 0:
+        said = done.stderr.strip().splitlines() or ["it did not say why"]
+        errors = [line for line in said if line.startswith("error:")] or said[-1:]
+        raise ClientError(
+            f"{command[0]} failed: {errors[0].removeprefix('error:').strip()}",
+            "mend that and run the command again",
+        )
+    return done.stdout
+
+
+def no_nix() -> ClientError:
+    """The mistake that there is no Nix."""
+    return ClientError("there is no nix on PATH", "install Nix 2.33 or newer, or put it on PATH")
+
+
+def store_path(given: str, store_dir: str) -> str:
+    """The store path that somebody means: one that is named, or the target of a link to one.
+
+    Args:
+        given: a path, such as ``./result`` or one within a store path.
+        store_dir: the store's folder.
+
+    Raises:
+        UsageError: it leads nowhere into the store.
+    """
+    path = Path(os.path.abspath(given))  # noqa: PTH100  # resolve() would follow links in the store
+    for _ in range(_MOST_LINKS):
+        if path.is_relative_to(store_dir) and path != Path(store_dir):
+            name = path.relative_to(store_dir).parts[0]
+            if BASE_NAME.fullmatch(name):
+                return f"{store_dir}/{name}"
+            break
+        link = next((part for part in reversed([path, *path.parents]) if part.is_symlink()), None)
+        if link is None:
+            break
+        path = Path(os.path.normpath(link.parent / link.readlink() / path.relative_to(link)))
+    raise UsageError(
+        f"{given} is no path in {store_dir} and no link to one",
+        "give store paths or links such as ./result; for anything else "
+        "`nix build --no-link --print-out-paths … | nix-cache push --stdin`",
+    )
+
+
+def closure(paths: Sequence[str], environment: Mapping[str, str] = os.environ) -> dict[str, int]:
+    """All that some paths need, themselves included.
+
+    Args:
+        paths: store paths.
+        environment: the process's.
+
+    Returns:
+        by store path, the size of its NAR in bytes.
+
+    Raises:
+        ClientError: some of them are not in the store.
+    """
+    # The table is the same since Nix 2.0, while the form of --json has changed three times.
+    command = [*NIX, "path-info", "--recursive", "--size", "--stdin"]
+    try:
+        table = ask(command, environment, paths)
+    except ClientError:
+        if gone := invalid(paths, environment):
+            raise ClientError(
+                f"not in this machine's store: {', '.join(gone)}", "build it first, or leave it out"
+            ) from None
+        raise
+    rows = (line.split() for line in table.splitlines() if line)
+    return {path: int(size) for path, size in rows}
+
+
+def invalid(paths: Sequence[str], environment: Mapping[str, str] = os.environ) -> list[str]:
+    """Those of some paths that are not in the store.
+
+    Raises:
+        ClientError: Nix cannot be asked.
+    """
+    gone: list[str] = []
+    for start in range(0, len(paths), _ARGUMENTS):
+        some = paths[start : start + _ARGUMENTS]
+        told = ask(["nix-store", "--check-validity", "--print-invalid", *some], environment)
+        gone += told.split()
+    return gone
+
+
+_ARGUMENTS = 500
+"""Paths in one call: at most 250 characters each, and Linux allows two megabytes."""

@@ -1,0 +1,64 @@
+"""Tells how far something is, once it takes longer than a moment."""
+
+import threading
+import time
+from typing import Self
+
+from rich.status import Status
+
+from nix_cache.client import console
+
+_QUIET_SECONDS = 2.0
+_LINE_SECONDS = 10.0
+
+
+class Progress:
+    """Tells on standard error what is being done: one moving line on a terminal, else some lines.
+
+    What is done within two seconds is not worth a word.
+    """
+
+    def __init__(self) -> None:
+        self._status = Status("", console=console.err)
+        self._text = ""
+        self._told_at = 0.0
+        self._lock = threading.Lock()
+        self._is_shown = False
+        self._timer = threading.Timer(_QUIET_SECONDS, self._show)
+        self._timer.daemon = True
+
+    def __enter__(self) -> Self:
+        self._timer.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._timer.cancel()
+        with self._lock:
+            self._is_shown = False
+            self._status.stop()
+
+    def tell(self, text: str) -> None:
+        """Say how far it is now."""
+        with self._lock:
+            self._text = text
+            if self._is_shown:
+                self._tell()
+
+    def note(self, text: str) -> None:
+        """Say something that stays to be read, at once."""
+        with self._lock:
+            console.note(text)
+
+    def _show(self) -> None:
+        with self._lock:
+            self._is_shown = True
+            if console.err.is_terminal:
+                self._status.start()
+            self._tell()
+
+    def _tell(self) -> None:
+        if console.err.is_terminal:
+            self._status.update(self._text)
+        elif self._text and time.monotonic() - self._told_at > _LINE_SECONDS:
+            self._told_at = time.monotonic()
+            console.note(self._text)

@@ -1,0 +1,1 @@
+"""`nix-cache push`: signs closures and copies them into the cache."""

@@ -1,0 +1,65 @@
+"""The command `nix-cache push`: its options. What it does is imported when it runs."""
+
+import sys
+from typing import Annotated
+
+import typer
+
+from nix_cache.client import console
+from nix_cache.client.errors import ExitCode, UsageError
+
+JOBS = 25
+"""Requests at a time, as many as Nix's own ``http-connections``."""
+
+
+def push(
+    paths: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[PATH]...",
+            help="Store paths, or links to them such as ./result.",
+            show_default=False,
+        ),
+    ] = None,
+    cache: Annotated[
+        str | None,
+        typer.Option(
+            "--to",
+            "--cache",
+            metavar="CACHE",
+            help="The name of a cache in use here. Default: the one that this machine writes to.",
+            show_default=False,
+        ),
+    ] = None,
+    stdin: Annotated[
+        bool, typer.Option("--stdin", help="Read further paths from standard input, one per line.")
+    ] = False,
+    jobs: Annotated[
+        int, typer.Option("--jobs", "-j", min=1, max=256, help="How many requests at a time.")
+    ] = JOBS,
+    as_json: Annotated[bool, typer.Option("--json", help="Tell the result as JSON.")] = False,
+) -> None:
+    """Sign store paths with all that they need, and copy them into a cache.
+
+    What is there already is skipped. Exits 1 if readers will refuse anything of it.
+    """
+    from nix_cache.client.push import report, session
+    from nix_cache.client.push.writer import find_writer
+
+    given = list(paths or ())
+    if stdin:
+        given += [line.strip() for line in sys.stdin if line.strip()]
+    elif not given:
+        raise UsageError("there is nothing to push", "name paths, or read them with --stdin")
+    writer = find_writer(cache)
+    if given:
+        result = session.push(writer, given, jobs)
+    else:
+        console.note("Standard input named no paths: there is nothing to push.")
+        result = report.Result(writer.record.name, writer.key.name, [], 0, [], 0.0)
+    if as_json:
+        console.document(report.document(result))
+    elif given:
+        report.tell(result)
+    if result.refused:
+        raise typer.Exit(ExitCode.FAILED)

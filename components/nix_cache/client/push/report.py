@@ -1,0 +1,117 @@
+"""What `nix-cache push` tells: what was pushed, what was skipped, how fast."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from nix_cache.client import console
+from nix_cache.client.push.held import Held
+
+_SHOWN = 10
+_MEGA = 10**6
+
+
+@dataclass(frozen=True)
+class Result:
+    """What came of a push.
+
+    Attributes:
+        cache: the cache's name.
+        key_name: the key that was signed with.
+        pushed: the paths that were copied, as the cache has them now.
+        nar_bytes: the size of their NARs.
+        skipped: the paths that the cache had already.
+        seconds: how long the copying took.
+    """
+
+    cache: str
+    key_name: str
+    pushed: Sequence[Held]
+    nar_bytes: int
+    skipped: Sequence[Held]
+    seconds: float
+
+    @property
+    def stored_bytes(self) -> int | None:
+        """The size of what was pushed as it is stored; None if that is not known of all."""
+        sizes = [held.stored_bytes for held in self.pushed]
+        return None if None in sizes else sum(size for size in sizes if size is not None)
+
+    @property
+    def refused(self) -> list[Held]:
+        """The paths in the cache that readers refuse."""
+        return [held for held in [*self.pushed, *self.skipped] if held.fault is not None]
+
+    @property
+    def megabytes_per_second(self) -> float | None:
+        """The NARs' bytes by time; None if nothing was copied."""
+        return self.nar_bytes / self.seconds / _MEGA if self.pushed and self.seconds else None
+
+
+def document(result: Result) -> dict[str, Any]:
+    """The result for programs."""
+    return {
+        "cache": result.cache,
+        "keyName": result.key_name,
+        "pushed": sorted(held.path for held in result.pushed),
+        "skipped": sorted(held.path for held in result.skipped),
+        "narBytes": result.nar_bytes,
+        "storedBytes": result.stored_bytes,
+        "seconds": round(result.seconds, 3),
+        "refusedByReaders": [
+            {"path": held.path, "key": held.key, "reason": held.fault} for held in result.refused
+        ],
+    }
+
+
+def tell(result: Result) -> None:
+    """Print the result, and what readers will refuse."""
+    console.columns(_rows(result))
+    for line in warnings(result):
+        console.note(line)
+
+
+def warnings(result: Result) -> Iterable[str]:
+    """What is in the cache and of no use to anybody, and the fix."""
+    refused = result.refused
+    if not refused:
+        return
+    yield (
+        f"WARNING: readers refuse {_count(len(refused), 'path')} that the cache {result.cache} "
+        "has already, and no push changes them:"
+    )
+    for held in refused[:_SHOWN]:
+        yield f"  {held.path}: {held.fault} ({held.key})"
+    if len(refused) > _SHOWN:
+        yield f"  and {len(refused) - _SHOWN} more; --json tells all"
+    yield (
+        "  Fix: the bucket's owner deletes these narinfos, then push again; or, if they are signed "
+        "by a former writer of yours, list that key in `retiredPublicKeys`."
+    )
+
+
+def size(count: int) -> str:
+    """A number of bytes for people."""
+    amount = float(count)
+    for unit in ("B", "kB", "MB"):
+        if amount < 1000:
+            return f"{amount:.0f} {unit}" if unit == "B" else f"{amount:.1f} {unit}"
+        amount /= 1000
+    return f"{amount:.1f} GB"
+
+
+def _rows(result: Result) -> Iterable[tuple[str, str]]:
+    stored = result.stored_bytes
+    details = [f"{size(result.nar_bytes)} as NAR"]
+    if stored is not None:
+        details.append(f"{size(stored)} stored")
+    pushed = _count(len(result.pushed), "path")
+    yield "pushed", f"{pushed}, {', '.join(details)}" if result.pushed else pushed
+    yield "skipped", f"{_count(len(result.skipped), 'path')}, in the cache already"
+    yield "signed by", result.key_name
+    if (speed := result.megabytes_per_second) is not None:
+        yield "took", f"{result.seconds:.1f} s, {speed:.1f} MB/s"
+
+
+def _count(number: int, thing: str) -> str:
+    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"

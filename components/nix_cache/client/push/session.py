@@ -1,0 +1,141 @@
+"""One push, from the paths that were named to the check of what is in the cache then."""
+
+import os
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from nix_cache.client import nix_program
+from nix_cache.client.doctor.subject import Subject
+from nix_cache.client.doctor.traps import version_traps
+from nix_cache.client.errors import ClientError
+from nix_cache.client.progress import Progress
+from nix_cache.client.push.bucket import Bucket
+from nix_cache.client.push.copying import copy
+from nix_cache.client.push.events import Copying
+from nix_cache.client.push.held import Held
+from nix_cache.client.push.identity import Identity, identify
+from nix_cache.client.push.patience import patiently
+from nix_cache.client.push.refusals import Who
+from nix_cache.client.push.report import Result, size
+from nix_cache.client.push.writer import Writer
+
+
+@dataclass(frozen=True)
+class _Push:
+    """A push under way.
+
+    Attributes:
+        writer: as whom.
+        identity: with which credential.
+        jobs: how many requests there are at a time.
+        progress: tells how far it is.
+    """
+
+    writer: Writer
+    identity: Identity
+    jobs: int
+    progress: Progress
+
+    @property
+    def who(self) -> Who:
+        """The writer, for messages."""
+        return Who(
+            self.writer.name,
+            self.writer.record.name,
+            self.writer.description.bucket,
+            self.identity.origin,
+        )
+
+
+def push(writer: Writer, given: Sequence[str], jobs: int) -> Result:
+    """Push the closures of some paths.
+
+    Args:
+        writer: as whom.
+        given: store paths, or links to them.
+        jobs: how many requests there are at a time.
+
+    Raises:
+        UsageError: something that was given is no store path.
+        ClientError: nothing, or not all, was pushed, and this says why.
+    """
+    require_able_nix(writer)
+    store_dir = writer.description.store_dir
+    roots = list(dict.fromkeys(nix_program.store_path(path, store_dir) for path in given))
+    with Progress() as progress:
+        return _pushed(_Push(writer, identify(writer), jobs, progress), roots)
+
+
+def require_able_nix(writer: Writer) -> None:
+    """Make sure that the Nix of this machine gets on with the cache.
+
+    Raises:
+        ClientError: there is none, or it is one with a known trap.
+    """
+    version = nix_program.version()
+    if version is None:
+        return
+    subject = Subject(writer.description, record=writer.record, environment=os.environ)
+    for trap in version_traps(version, subject):
+        raise ClientError(f"{trap.what}: {trap.why}", trap.fix)
+
+
+def _pushed(push: _Push, roots: Sequence[str]) -> Result:
+    progress = push.progress
+    nar_bytes = nix_program.closure(roots)
+    bucket = Bucket(push.writer.description, push.identity, push.who, push.jobs)
+    patiently(bucket.require_access, progress.note)
+    skipped = _held(bucket, list(nar_bytes), progress)
+    missing = [path for path in nar_bytes if path not in skipped]
+    total = sum(nar_bytes[path] for path in missing)
+    started = time.monotonic()
+    arrived: dict[str, Held] = {}
+    if missing:
+        progress.note(
+            f"Pushing {len(missing)} of {len(nar_bytes)} paths ({size(total)}) "
+            f"to {push.writer.record.name}"
+        )
+        patiently(lambda: _copy(push, roots, total), progress.note)
+        seconds = time.monotonic() - started
+        arrived = _held(bucket, missing, progress)
+        _require_all(missing, arrived)
+    else:
+        seconds = 0.0
+    return Result(
+        cache=push.writer.record.name,
+        key_name=push.writer.key.name,
+        pushed=list(arrived.values()),
+        nar_bytes=total,
+        skipped=list(skipped.values()),
+        seconds=seconds,
+    )
+
+
+def _held(bucket: Bucket, paths: Sequence[str], progress: Progress) -> dict[str, Held]:
+    def tell(count: int) -> None:
+        progress.tell(f"asked the cache for {count} of {len(paths)} paths")
+
+    return patiently(lambda: bucket.held(paths, tell), progress.note)
+
+
+def _copy(push: _Push, roots: Sequence[str], total: int) -> None:
+    def tell(state: Copying) -> None:
+        while state.warnings:
+            push.progress.note(f"nix: {state.warnings.pop(0)}")
+        push.progress.tell(
+            f"pushed {state.done_paths} of {state.all_paths} paths, "
+            f"{size(state.copied_bytes)} of {size(total)}"
+        )
+
+    copy(roots, push.identity, push.who, push.jobs, tell)
+
+
+def _require_all(wanted: Sequence[str], arrived: dict[str, Held]) -> None:
+    lost = [path for path in wanted if path not in arrived]
+    if lost:
+        raise ClientError(
+            f"nix copy ended well, and the cache has no narinfo of {len(lost)} paths, such as "
+            f"{lost[0]}",
+            "look with `nix-cache doctor`, then push again",
+        )

@@ -1,0 +1,142 @@
+"""As whom this machine pushes: the cache, the writer, and the key that they sign with."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote
+
+from nix_cache import signing
+from nix_cache.client import files
+from nix_cache.client.errors import ClientError, UsageError
+from nix_cache.client.places import system_place, user_place
+from nix_cache.client.record import Record, find, known_records
+from nix_cache.description import Description
+
+CACHE_OPTION = "--to"
+
+
+@dataclass(frozen=True)
+class Writer:
+    """One who pushes and signs.
+
+    Attributes:
+        name: the writer's.
+        record: the cache, as this machine uses it.
+        key: what they sign with.
+        key_file: where Nix reads that, an absolute path.
+    """
+
+    name: str
+    record: Record
+    key: signing.SecretKey
+    key_file: Path
+
+    @property
+    def description(self) -> Description:
+        """The cache."""
+        return self.record.description
+
+    @property
+    def profile(self) -> str:
+        """The credentials profile that the push URL names."""
+        return self.description.profiles[self.name]
+
+    @property
+    def push_url(self) -> str:
+        """Where ``nix copy --to`` goes, signing with the key."""
+        # Nix decodes percent signs, and a plus stays one.
+        key_file = quote(str(self.key_file), safe="/")
+        return f"{self.description.push_urls[self.name]}&secret-key={key_file}"
+
+
+def find_writer(cache: str | None, environment: Mapping[str, str] = os.environ) -> Writer:
+    """The writer as whom this machine pushes to a cache.
+
+    Args:
+        cache: its name; None for the only one where this machine is a writer.
+        environment: the process's.
+
+    Raises:
+        UsageError: no such cache is in use, or this machine only reads it, or there are several.
+        ClientError: the key is missing or cannot be the right one. Nothing is pushed unsigned.
+    """
+    return as_writer(_record(cache, environment))
+
+
+def as_writer(record: Record) -> Writer:
+    """The writer of a cache in use.
+
+    Raises:
+        UsageError: this machine only reads the cache.
+        ClientError: the key is missing or cannot be the right one.
+    """
+    writer, description = record.writer, record.description
+    if writer is None:
+        raise UsageError(
+            f"this machine only reads the cache {record.name}",
+            f"run `nix-cache use {record.source or 'SOURCE'} --as WRITER` with one of: "
+            f"{', '.join(sorted(description.push_urls))}",
+        )
+    again = (
+        f"run `nix-cache use {record.source or 'SOURCE'} --as {writer}` with the stack's secrets"
+    )
+    if writer not in description.push_urls or writer not in description.profiles:
+        raise ClientError(
+            f"the cache {record.name} has no writer {writer} any more",
+            f"run `nix-cache use` again with --as and one of: "
+            f"{', '.join(sorted(description.push_urls))}",
+        )
+    if record.signing_key_file is None:
+        raise ClientError(
+            f"no signing key of {writer} was brought to this machine, and readers refuse what is "
+            "not signed",
+            again,
+        )
+    key = read_key(record.signing_key_file, again)
+    _require_trusted(key, writer, record, again)
+    return Writer(writer, record, key, record.signing_key_file)
+
+
+def read_key(file: Path, fix: str) -> signing.SecretKey:
+    """Read a signing key.
+
+    Raises:
+        ClientError: there is none that can be read.
+    """
+    content = files.read(file)
+    if content is None:
+        raise ClientError(f"the signing key {file} is gone", fix)
+    try:
+        return signing.parse_secret_key(content.decode(errors="replace"))
+    except signing.KeyFormatError as mistake:
+        raise ClientError(f"{file} holds no signing key: {mistake}", fix) from None
+
+
+def _require_trusted(key: signing.SecretKey, writer: str, record: Record, fix: str) -> None:
+    wanted = record.description.key_names.get(writer)
+    if wanted is not None and key.name != wanted:
+        raise ClientError(
+            f"{record.signing_key_file} holds the key {key.name}, and {writer} signs with {wanted}",
+            fix,
+        )
+    if key.public_text not in record.description.public_keys:
+        raise ClientError(
+            f"the key {key.name} in {record.signing_key_file} is not among the public keys of the "
+            f"cache {record.name}, so nobody would trust what it signs",
+            fix,
+        )
+
+
+def _record(cache: str | None, environment: Mapping[str, str]) -> Record:
+    if cache is None:
+        known = known_records([user_place(environment), system_place(environment)])
+        writable = [record.name for record in known.values() if record.writer is not None]
+        if len(writable) == 1:
+            return known[writable[0]]
+        if writable:
+            raise UsageError(
+                f"this machine is a writer of several caches: {', '.join(writable)}",
+                f"name one with {CACHE_OPTION}",
+            )
+    return find(cache, environment, option=CACHE_OPTION)
