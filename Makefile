@@ -3,7 +3,7 @@ PYTHON ?= python3
 .DEFAULT_GOAL := help
 # What is printed is the commands' own, also for a make within a make: `make env` is evaluated.
 MAKEFLAGS += --no-print-directory
-.PHONY: help up preview repair down status env test unit engine lint format lock
+.PHONY: help up preview repair down status env test unit engine e2e bench lint format lock
 
 venv := .venv/bin/python
 dev := $(venv) -m dev
@@ -37,6 +37,14 @@ unit: .venv/.tests
 engine: .venv/.tests
 	@$(venv) -m toolchain
 	@$(venv) -m pytest tests/engine -n 2 --dist loadfile
+
+e2e: .venv/.tests ## the real Nix against a real cache; makes one in the user's cache as root
+	@$(venv) -m toolchain
+	@$(venv) -m tests.e2e
+
+bench: .venv/.tests ## measure push and pull with the real Nix into bench/RESULTS.md
+	@$(venv) -m toolchain
+	@$(venv) -m bench
 
 lint: .venv/.tests ## style, formatting and types
 	@$(venv) -m ruff check .

@@ -138,6 +138,19 @@ def mirror(listed: str) -> str:
     )
 
 
+def mirror_settings(dumped: str) -> list[str]:
+    """How apt reaches mirrors: proxies, certificates, time limits.
+
+    Args:
+        dumped: apt's whole configuration, as ``apt-config dump`` prints it.
+    """
+    return [
+        line.removesuffix(";")
+        for line in dumped.splitlines()
+        if line.startswith(("Acquire::http::", "Acquire::https::")) and not line.endswith('"";')
+    ]
+
+
 def _make(path: Path, packages: Sequence[str], cache: Path, progress: Progress) -> None:
     name = path.name.rpartition("-")[0]
     build_cache.check_space(cache, NEEDED_BYTES, f"a Debian tree for {name}")
@@ -157,10 +170,12 @@ def _make(path: Path, packages: Sequence[str], cache: Path, progress: Progress) 
                 doing = line.removeprefix("I: ")
             progress.update(0, 0, f"{name}: {doing}, {time.monotonic() - start:.0f} s")
 
+        dumped = subprocess.run(["apt-config", "dump"], capture_output=True, text=True, check=True)
+        options = (*APT_OPTIONS, *mirror_settings(dumped.stdout))
         argv = [
             *("unshare", "--mount", _mmdebstrap(folder)),
             *("--mode=root", "--variant=apt", f"--include={','.join(packages)}"),
-            *(f"--aptopt={option}" for option in (*APT_OPTIONS, *_apt_settings())),
+            *(f"--aptopt={option}" for option in options),
             *(SUITE, str(made), mirror(_apt("indextargets", "--format", INDEX_FORMAT))),
         ]
         environment = {**os.environ, "TMPDIR": str(folder / "tmp"), "LC_ALL": "C.UTF-8"}
@@ -184,16 +199,6 @@ def _mmdebstrap(folder: Path) -> str:
     package = next(folder.glob("mmdebstrap_*.deb"))
     subprocess.run(["dpkg", "-x", package, folder / "mmdebstrap"], check=True)
     return str(folder / "mmdebstrap" / "usr" / "bin" / "mmdebstrap")
-
-
-def _apt_settings() -> list[str]:
-    """How this machine's apt reaches mirrors: proxies, certificates, time limits."""
-    listed = subprocess.run(["apt-config", "dump"], capture_output=True, text=True, check=True)
-    return [
-        line.rstrip(";")
-        for line in listed.stdout.splitlines()
-        if line.startswith(("Acquire::http", "Acquire::https")) and not line.endswith('"";')
-    ]
 
 
 def _apt(*arguments: str, folder: Path | None = None) -> str:

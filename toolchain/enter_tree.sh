@@ -26,4 +26,4 @@ while [ "$1" != -- ]; do
 done
 shift
 [ -d "$root$cwd" ] || cwd=/
-exec chroot "$root" env PATH="$PATH" --chdir="$cwd" "$@"
+exec chroot "$root" env --chdir="$cwd" PATH="$PATH" "$@"

@@ -23,7 +23,7 @@ let
   small = build "small" ''echo "$seed $number $before" > "$out"'';
   next = before: number: small { inherit before; number = toString number; };
 in
-builtins.foldl' next large (builtins.genList (number: number) length)
+if length == 0 then large else builtins.foldl' next large (builtins.genList (n: n) length)
 """
 
 TIMEOUT_SECONDS = 240
@@ -51,7 +51,8 @@ def build(
 
     Args:
         nix: the machine that builds.
-        length: how many small paths there are, each referring to the one before it.
+        length: how many small paths there are, each referring to the one before it; without any,
+            there has to be one large path.
         large_bytes: a size for each further path; the first small one refers to them.
         compressible: whether those hold what store paths hold, or random bytes.
     """

@@ -1,0 +1,1 @@
+"""Measurements with the real Nix: `make bench`."""
