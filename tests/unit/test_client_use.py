@@ -1,0 +1,457 @@
+"""`nix-cache use` on real files."""
+
+import json
+import shlex
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nix_cache.client import advice, app, machine, record
+from nix_cache.client.machine import Trust
+from nix_cache.client.places import Place, system_place
+from nix_cache.client.settings_plan import Wish, plan_use
+from tests.unit import client_caches
+from tests.unit.client_caches import KEY, NEXT_KEY, READER, WRITER, outputs
+from tests.unit.test_client_use_files import tree
+from tests.unit.test_package import run_without
+
+OTHER_PROFILES = b"# mine\n[default]\naws_access_key_id = a\naws_secret_access_key = b"
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A user with a home and a nix.conf of their own, on a machine with another nix.conf."""
+    home = tmp_path / "home"
+    home.mkdir()
+    for name in ("NIX_CONFIG", "NIX_USER_CONF_FILES"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(home / ".config"))
+    monkeypatch.setenv("XDG_STATE_HOME", str(home / ".state"))
+    monkeypatch.setenv("NIX_CONF_DIR", str(tmp_path / "etc"))
+    monkeypatch.chdir(home)
+    return home
+
+
+def place() -> Place:
+    """The machine's."""
+    return system_place()
+
+
+def use(*arguments: str, told: dict[str, Any] | None = None) -> int:
+    """Run the command for the whole machine, on a file with outputs if they are given."""
+    if told is None:
+        return app.run(["use", "--system", *arguments])
+    Path("outputs.json").write_text(json.dumps(told))
+    return app.run(["use", "--system", "outputs.json", *arguments])
+
+
+def refused(capsys: pytest.CaptureFixture[str], *arguments: str, **options: Any) -> str:
+    """Run a command that fails and changes nothing; gives its message."""
+    folder = Path.home().parent
+    before = tree(folder)
+    code = use(*arguments, **options)
+    after = {name: what for name, what in tree(folder).items() if name != "home/outputs.json"}
+    before.pop("home/outputs.json", None)
+    message = capsys.readouterr().err
+    assert code in (1, 2), message
+    assert after == before
+    assert message.startswith("error: ")
+    assert message.count("\n") == 1
+    return message
+
+
+def test_a_writer_gets_key_credential_and_record(tmp_path: Path) -> None:
+    """Each with the mode that it needs."""
+    assert use("--as", WRITER, told=outputs(public=False)) == 0
+
+    written = tree(tmp_path / "etc")
+    assert {name: oct(mode) for name, (mode, _) in written.items()} == {
+        "nix.conf": "0o644",
+        "nix-cache/demo.conf": "0o644",
+        "nix-cache/demo.json": "0o644",
+        f"nix-cache/{KEY.name}.sec": "0o600",
+    }
+    assert written[f"nix-cache/{KEY.name}.sec"][1].decode().strip() == KEY.secret_text
+    found = record.find(None)
+    assert (found.name, found.writer, found.reader) == ("demo", WRITER, READER)
+    assert found.signing_key_file == tmp_path / "etc" / "nix-cache" / f"{KEY.name}.sec"
+    assert found.description.bucket == "demo"
+    assert tree(Path.home() / ".aws")["credentials"][0] == 0o600
+
+
+def test_no_secret_is_told(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """Not on a dry run, not as JSON, and the record has none."""
+    told = outputs(public=False)
+    secrets = [KEY.secret_text.partition(":")[2], "secret-of-"]
+    for options in (["--dry-run"], ["--dry-run", "--json"], [], ["--json"]):
+        assert use("--as", WRITER, *options, told=told) == 0
+    assert use("demo", "--remove", "--dry-run") == 0
+    seen = "".join(capsys.readouterr()) + place().record("demo").read_text()
+
+    assert KEY.name in seen
+    for secret in secrets:
+        assert secret not in seen
+
+
+def test_a_dry_run_changes_nothing_and_shows_every_file(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """As a diff that `patch` could read."""
+    assert use("--as", WRITER, "--dry-run", told=outputs(public=False)) == 0
+
+    shown = capsys.readouterr().out
+    assert not (tmp_path / "etc").exists()
+    assert not Path(".aws").exists()
+    files = [line[4:] for line in shown.splitlines() if line.startswith("+++ ")]
+    assert [Path(name).name for name in files] == [
+        f"{KEY.name}.sec",
+        "credentials",
+        "demo.conf",
+        "nix.conf",
+        "demo.json",
+    ]
+
+
+def test_the_table_tells_what_happened_to_each_file(capsys: pytest.CaptureFixture[str]) -> None:
+    """Added, then unchanged, then updated, then removed."""
+    kinds = []
+    rotated = outputs(key=NEXT_KEY)
+    for arguments, told in (((), outputs()), ((), outputs()), ((), rotated)):
+        assert use(*arguments, "--json", told=told) == 0
+        document = json.loads(capsys.readouterr().out)
+        kinds.append([entry["change"] for entry in document["files"]])
+        assert document["next"] == ["nix-cache doctor demo"]
+    assert use("demo", "--remove", "--json") == 0
+    kinds.append([entry["change"] for entry in json.loads(capsys.readouterr().out)["files"]])
+
+    assert kinds == [
+        ["added", "added", "added"],
+        ["unchanged", "unchanged", "unchanged"],
+        ["updated", "unchanged", "updated"],
+        ["removed", "removed", "removed"],
+    ]
+
+
+def test_other_profiles_stay_byte_for_byte(capsys: pytest.CaptureFixture[str]) -> None:
+    """Through use, rotation and removal; a file that others could read is closed."""
+    path = Path(".aws/credentials")
+    path.parent.mkdir()
+    path.write_bytes(OTHER_PROFILES)
+    path.chmod(0o644)
+    rotated = outputs(public=False)
+    rotated["credentials"][READER]["secretAccessKey"] = "rotated"
+
+    assert use(told=outputs(public=False)) == 0
+    assert use(told=rotated) == 0
+
+    assert path.read_bytes().startswith(OTHER_PROFILES)
+    assert path.read_bytes().count(b"[nixreader]") == 1
+    assert b"aws_secret_access_key = rotated" in path.read_bytes()
+    assert b"secret-of-nixreader" not in path.read_bytes()
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert use("demo", "--remove") == 0
+    assert path.read_bytes() == OTHER_PROFILES
+
+
+def test_a_foreign_profile_of_that_name_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    """It may be in use for something else."""
+    Path(".aws").mkdir()
+    Path(".aws/credentials").write_text("[nixreader]\naws_access_key_id = other\n")
+
+    assert "has a profile nixreader already" in refused(capsys, told=outputs(public=False))
+
+
+@pytest.mark.parametrize("missing", ["credentials", "signingKeys"])
+def test_a_source_without_secrets_tells_how_to_give_them(
+    capsys: pytest.CaptureFixture[str], missing: str
+) -> None:
+    """The output `cache` alone, or outputs that were not decrypted."""
+    told = outputs(public=False)
+    told[missing] = "[secret]"
+
+    message = refused(capsys, "--as", WRITER, told=told)
+
+    assert "pulumi stack output --json --show-secrets | nix-cache use -" in message
+
+
+@pytest.mark.parametrize(
+    ("arguments", "public", "message"),
+    [
+        (["--as", "nobody"], True, "has no writer 'nobody'; take one of these with --as: nixbuil"),
+        (["--reader", "nobody"], False, "no reader 'nobody'; take one of these: nixbuilder, nixr"),
+        (["--reader", READER], True, "anybody may read the cache demo, and it has no readers"),
+        (["--name", "../x"], True, "the cache's name '../x' has other characters"),
+    ],
+)
+def test_names_that_the_cache_does_not_have_are_refused(
+    capsys: pytest.CaptureFixture[str], arguments: list[str], public: bool, message: str
+) -> None:
+    """The error lists those that it has."""
+    assert message in refused(capsys, *arguments, told=outputs(public=public))
+
+
+def test_a_key_that_is_not_the_caches_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    """Nobody would trust what it signs."""
+    told = outputs()
+    told["signingKeys"][WRITER] = NEXT_KEY.secret_text
+
+    message = refused(capsys, "--as", WRITER, told=told)
+
+    assert f"the signing key {NEXT_KEY.name} of the writer nixbuilder is not among" in message
+    assert NEXT_KEY.secret_text not in message
+
+
+def test_what_is_no_key_is_refused_without_telling_it(capsys: pytest.CaptureFixture[str]) -> None:
+    """It may be a secret all the same."""
+    told = outputs()
+    told["signingKeys"][WRITER] = "a-name:hunter2"
+
+    assert "hunter2" not in refused(capsys, "--as", WRITER, told=told)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"bucket": "../../etc/cron.d/x"}, "name it with --name"),
+        ({"readUrl": "https://x\npost-build-hook = /tmp/x"}, "is no URL of a cache"),
+        ({"readUrl": "https://x #"}, "is no URL of a cache"),
+        ({"readUrl": "ssh://x"}, "is no URL of a cache"),
+        ({"readUrl": "https://x?trusted=true"}, "`trusted`, which lets unsigned paths in"),
+        ({"publicKeys": [KEY.public_text + "\nsandbox = false"]}, "is none: what follows"),
+        ({"publicKeys": [KEY.public_text + "\n"]}, "has blanks around it"),
+        ({"profiles": {WRITER: "x]\n[default"}}, "is no profile's name"),
+    ],
+)
+def test_a_description_cannot_smuggle_in_settings(
+    capsys: pytest.CaptureFixture[str], changes: dict[str, Any], message: str
+) -> None:
+    """A line of nix.conf more, and the daemon runs anything as root."""
+    bucket = changes.get("bucket", "demo")
+    told = outputs()
+    told["cache"].update({**changes, "bucket": bucket})
+
+    assert message in refused(capsys, told=told)
+
+
+def test_a_credential_cannot_smuggle_in_profiles(capsys: pytest.CaptureFixture[str]) -> None:
+    """Nor does the error tell it."""
+    told = outputs(public=False)
+    told["credentials"][READER]["secretAccessKey"] = "hunter2\n[default]"
+
+    assert "hunter2" not in refused(capsys, told=told)
+
+
+def test_another_cache_of_the_same_name_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    """The error names the way out, and that works."""
+    assert use(told=outputs()) == 0
+    other = outputs(readUrl="https://elsewhere.example.org/demo")
+    capsys.readouterr()
+
+    assert "give this one another name with --name" in refused(capsys, told=other)
+    assert use("--name", "second", told=other) == 0
+    assert [found.name for found in record.all_records(place())] == ["demo", "second"]
+
+
+def test_a_secret_that_the_stack_does_not_know_is_told(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """That of an adopted user: whoever has it writes the profile by hand."""
+    told = outputs(public=False)
+    told["credentials"][READER]["secretAccessKey"] = ""
+    assert "a user that it adopted" in refused(capsys, told=told)
+    by_hand = b"[nixreader]\naws_access_key_id = nixreader\naws_secret_access_key = x\n"
+    Path(".aws").mkdir()
+    Path(".aws/credentials").write_bytes(by_hand)
+
+    assert use(told=told) == 0
+
+    assert "was left as it is" in capsys.readouterr().err
+    assert Path(".aws/credentials").read_bytes() == by_hand
+
+
+def test_the_writer_stays_when_only_the_description_is_read_again(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """And after a rotation it is told that the key here is not the current one."""
+    assert use("--as", WRITER, told=outputs()) == 0
+    rotated = outputs(key=NEXT_KEY, publicKeys=[NEXT_KEY.public_text, KEY.public_text])["cache"]
+
+    assert use(told=rotated) == 0
+
+    kept = record.find("demo")
+    assert (kept.writer, kept.signing_key_file) == (WRITER, place().signing_key(KEY.name))
+    assert f"signs with {NEXT_KEY.name} now" in capsys.readouterr().err
+
+
+def test_a_key_that_another_cache_still_names_stays() -> None:
+    """The same cache may be in use under two names."""
+    assert use("--as", WRITER, told=outputs()) == 0
+    assert use("--as", WRITER, "--name", "again", told=outputs()) == 0
+
+    assert use("demo", "--remove") == 0
+    assert place().signing_key(KEY.name).exists()
+    assert use("again", "--remove") == 0
+    assert not place().folder.exists()
+
+
+@pytest.mark.parametrize("called", ["demo", "https://s3.example.org/demo/", "source"])
+def test_a_cache_is_removed_by_whatever_name_it_has(called: str) -> None:
+    """Its name, its URL, or what was given to `use`."""
+    assert use(told=outputs()) == 0
+
+    assert (
+        use("--remove", str(Path("outputs.json").absolute()) if called == "source" else called) == 0
+    )
+
+    assert not (place().folder).exists()
+
+
+def test_a_cache_whose_record_is_lost_is_removed_all_the_same() -> None:
+    """By its name."""
+    assert use(told=outputs()) == 0
+    place().record("demo").unlink()
+
+    assert use("demo", "--remove") == 0
+
+    assert not place().nix_conf.exists()
+
+
+def test_removing_what_is_not_there_names_what_is(capsys: pytest.CaptureFixture[str]) -> None:
+    """A typing mistake."""
+    assert use(told=outputs()) == 0
+    capsys.readouterr()
+
+    assert "no cache 'dmeo' is in use on this machine; name one of these: demo" in refused(
+        capsys, "dmeo", "--remove"
+    )
+
+
+def test_the_users_own_file_is_written_on_request(tmp_path: Path) -> None:
+    """And the machine's is not."""
+    client_caches.write(Path("o.json"), outputs())
+
+    assert app.run(["use", "--user", "o.json"]) == 0
+
+    assert (Path.home() / ".config/nix/nix-cache/demo.conf").exists()
+    assert not (tmp_path / "etc").exists()
+
+
+def test_a_key_in_a_folder_with_a_blank_is_refused(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nix knows no quotes. Without a key the folder does no harm, as the include is relative."""
+    monkeypatch.setenv("NIX_CONF_DIR", str(tmp_path / "my etc"))
+
+    assert "whose path has a blank or '#'" in refused(capsys, "--as", WRITER, told=outputs())
+    assert use(told=outputs()) == 0
+
+
+def test_nixos_gets_the_module(tmp_path: Path) -> None:
+    """By its marker for the machine, or by the link into the store for whoever has one."""
+    marker = tmp_path / "NIXOS"
+    store = Path("/nix/store")
+    user = Place(system=False, nix_conf=tmp_path / "n", credentials=tmp_path, state=tmp_path)
+
+    assert machine.generator(place(), store, chosen=False, marker=marker) is None
+    marker.touch()
+    assert machine.generator(place(), store, chosen=True, marker=marker) == "NixOS"
+    assert machine.generator(user, store, chosen=False, marker=marker) == "NixOS"
+    assert machine.generator(user, store, chosen=True, marker=marker) is None
+    user.nix_conf.symlink_to("/nix/store/0000-nix.conf")
+    assert machine.generator(user, store, chosen=True, marker=marker) == "home-manager"
+
+
+def test_a_link_into_the_store_changes_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    """The module is printed, and the command succeeds."""
+    place().nix_conf.parent.mkdir()
+    place().nix_conf.symlink_to("/nix/store/0000-nix.conf")
+
+    assert use("--json", told=outputs(public=False)) == 0
+
+    document = json.loads(capsys.readouterr().out)
+    assert document["files"] == []
+    assert "nix.settings" in document["nixosModule"]
+    assert "is generated by NixOS" in document["remarks"][0]
+    assert "root's ~/.aws/credentials" in document["remarks"][1]
+    assert list(place().nix_conf.parent.iterdir()) == [place().nix_conf]
+
+
+def test_what_defeats_the_cache_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where it stands, also in files that are included."""
+    assert use(told=outputs()) == 0
+    own = Path.home() / ".config/nix"
+    own.mkdir(parents=True)
+    (own / "nix.conf").write_text("!include more.conf\nrequire-sigs = false\n")
+    (own / "more.conf").write_text("\nbinary-caches = https://x\n!include more.conf\n")
+    monkeypatch.setenv("NIX_CONFIG", "substitute = false")
+
+    found = [(obstacle.where, obstacle.fix) for obstacle in machine.obstacles(place())]
+
+    assert found[0] == (f"{own}/more.conf:2", "write extra-substituters there instead")
+    assert found[-2:] == [
+        (f"{own}/nix.conf:2", "take that line out"),
+        ("NIX_CONFIG", "take that line out"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("said", "trust"),
+    [
+        ('{"trusted":true,"url":"daemon"}', Trust.TRUSTED),
+        ('{"trusted":false,"url":"daemon"}', Trust.UNTRUSTED),
+        ('{"url":"daemon"}', Trust.UNKNOWN),
+        ("", Trust.UNKNOWN),
+    ],
+)
+def test_the_daemon_is_asked_whether_it_trusts_the_user(
+    tmp_path: Path, said: str, trust: Trust
+) -> None:
+    """The answers are those of Nix 2.34 to root, to somebody else, and without its daemon."""
+    nix = tmp_path / "nix"
+    nix.write_text(f"#!/bin/sh\necho {shlex.quote(said)}\n")
+    nix.chmod(0o755)
+
+    assert machine.trust({"PATH": f"{tmp_path}:/bin"}) is trust
+    assert machine.trust({"PATH": "/nowhere"}) is Trust.UNKNOWN
+
+
+@pytest.mark.parametrize(
+    ("source", "feed"),
+    [
+        ("dev", "pulumi stack output --json --show-secrets --stack dev | "),
+        ("-", "pulumi stack output --json --show-secrets | "),
+        ("outputs.json", ""),
+    ],
+)
+def test_the_command_for_root_is_complete(source: str, feed: str) -> None:
+    """Root has no login to the stack's backend, so the outputs are piped to it."""
+    given = client_caches.source(public=False)
+    Path("outputs.json").touch()
+    command = advice.as_root(plan_use(given, Wish(place(), reader=READER)), source)
+
+    assert command.startswith(f"{feed}sudo /")
+    assert command.endswith(f" use {source if not feed else '-'} --name demo --reader nixreader")
+
+
+def test_the_daemon_is_restarted_only_for_the_machines_settings(tmp_path: Path) -> None:
+    """A trusted user's reach it with every request. Found out with Nix 2.34."""
+    socket = tmp_path / "socket"
+
+    assert machine.restart_command(socket=socket) is None
+    socket.touch()
+    assert "nix-daemon" in str(machine.restart_command(socket=socket))
+
+
+def test_use_works_without_pulumi() -> None:
+    """It is installed on machines that only read."""
+    client_caches.write(Path("o.json"), outputs(public=False))
+    program = (
+        "from nix_cache.client import app; "
+        "raise SystemExit(app.run(['use', '--system', 'o.json', '--as', 'nixbuilder']))"
+    )
+    done = run_without({"pulumi", "pulumi_minio", "jinja2", "grpc", "boto3"}, program)
+
+    assert done.returncode == 0, done.stderr
+    assert place().conf("demo").exists()
