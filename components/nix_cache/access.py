@@ -1,7 +1,8 @@
 """Policy documents: what each privilege may do on the bucket. Pure functions, one per privilege.
 
-The key patterns are those that Nix itself writes. None of them matches ``nix-cache-info``, so a
-writer can neither replace nor remove the cache's own metadata, and nobody here can list or delete.
+The key patterns are those that Nix itself writes. None of them matches what the cache says of
+itself, such as ``nix-cache-info``, so a writer can neither replace nor remove that, and nobody here
+can list or delete.
 """
 
 from enum import StrEnum
