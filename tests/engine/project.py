@@ -3,6 +3,7 @@
 import json
 import secrets
 import shutil
+import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -69,7 +70,7 @@ class Project:
         """Set something within a key of the project ``nix-cache`` as a secret, as a user does."""
         key = f"nix-cache:{path}"
         self.pulumi("config", "set", "--stack", STACK, "--secret", "--path", key, value)
-        self.config = yaml.safe_load(self.stack_file.read_text())["config"]
+        self._read_config()
 
     def run(self, *arguments: str, timeout: float = TIMEOUT_SECONDS) -> Result:
         """Run a command of the engine, whatever its outcome."""
@@ -79,6 +80,27 @@ class Project:
     def pulumi(self, *arguments: str, timeout: float = TIMEOUT_SECONDS) -> str:
         """Run a command of the engine that has to succeed; gives back what it printed."""
         return self.run(*arguments, timeout=timeout).checked(f"pulumi {' '.join(arguments)}").output
+
+    def typed(self, line: str, answer: str = "") -> str:
+        """Type a line into a shell that has the engine on PATH, and, when asked, the answer.
+
+        It has to succeed; gives back what it printed. Questions whether to go on are answered yes.
+        """
+        self._write_config()
+        done = subprocess.run(
+            ["sh", "-euc", line],
+            cwd=self.folder,
+            env={**self.variables(), "PULUMI_SKIP_CONFIRMATIONS": "true", "NO_COLOR": "1"},
+            input=answer,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=TIMEOUT_SECONDS,
+            check=False,
+        )
+        assert done.returncode == 0, f"{line} failed:\n{done.stdout}"
+        self._read_config()
+        return done.stdout
 
     def up(self, *options: str) -> str:
         """Bring the stack up."""
@@ -131,6 +153,10 @@ class Project:
         result = self.run(*arguments).checked(f"pulumi {' '.join(arguments)}")
         answer: dict[str, Any] = json.loads(result.stdout)
         return answer
+
+    def _read_config(self) -> None:
+        """Take over what the engine changed in the configuration."""
+        self.config = yaml.safe_load(self.stack_file.read_text())["config"]
 
     def _write_config(self) -> None:
         """Write the configuration anew, keeping what the engine put beside it."""

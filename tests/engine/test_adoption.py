@@ -12,6 +12,7 @@ from dev.server import LocalServer
 from nix_cache.access import anonymous_read_policy
 from tests.engine.conftest import s3_client
 from tests.engine.project import STACK, Project
+from tests.engine.readme import commands
 
 USER_SECRET = "a-secret-made-by-hand"
 RECIPE_POLICY = {
@@ -59,9 +60,11 @@ def test_a_cache_made_by_hand_is_taken_over_and_then_narrowed(
     project: Project, server: LocalServer, made_by_hand: Minio
 ) -> None:
     """Nothing is replaced: objects and the user's secret stay, and the policy's rights shrink."""
-    project.set(adopt=True)
+    enable, begin, bring_in, look, finish, disable = commands("Adoption")
+    project.pulumi("stack", "select", STACK)
+    project.typed(enable)
+    project.typed(begin)
     import_file = project.folder / "import.json"
-    project.preview("--import-file", str(import_file))
     written = json.loads(import_file.read_text())
     entries = [
         {**entry, **({"id": IDS[entry["name"]]} if entry["name"] in IDS else {})}
@@ -69,14 +72,14 @@ def test_a_cache_made_by_hand_is_taken_over_and_then_narrowed(
         if entry["name"] in IDS or "id" not in entry
     ]
     import_file.write_text(json.dumps({**written, "resources": entries}))
-    project.pulumi(
-        *("import", "--yes", "--stack", STACK, "--file", str(import_file)),
-        *("--protect=false", "--generate-code=false"),
-    )
+    project.typed(bring_in)
 
     planned = project.planned()
     assert {planned.get(name, "same") for name in IDS} <= {"same", "update"}
-    project.up()
+    assert "s3:ListBucket" in project.typed(look)
+    project.typed(finish)
+    project.typed(disable)
+    assert "nix-cache:adopt" not in project.config
     project.up("--expect-no-changes")
 
     user = s3_client(server.url, "nixbuilder", USER_SECRET)

@@ -1,5 +1,6 @@
 """What the README tells people to type, typed."""
 
+import json
 import os
 import re
 import shutil
@@ -13,20 +14,16 @@ import pytest
 import yaml
 
 from dev.server import LocalServer
+from nix_cache import signing
 from nix_cache.settings import check
-from tests.engine.project import Project
+from tests.engine.project import STACK, Project
+from tests.engine.readme import blocks, commands
 from toolchain.bootstrap import ROOT
 
-README = (ROOT / "README.md").read_text()
 LEAST: dict[str, Any] = {
     "domain": "cache.example.org",
     "minio": {"endpoint": "https://minio.example.org"},
 }
-
-
-def blocks(language: str) -> list[str]:
-    """The README's fenced blocks of a language."""
-    return re.findall(rf"^```{language}\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
 
 
 @pytest.fixture
@@ -100,31 +97,51 @@ def test_the_component_example_is_accepted() -> None:
     assert check(eval(arguments), snake_case=True).writers[0].name == "ci-runner"
 
 
-def test_the_production_example_comes_up(project: Project, server: LocalServer) -> None:
-    """As it is, but for the server's address; private, with readers, a rotated key, protected."""
-    example = yaml.safe_load((ROOT / "Pulumi.example.yaml").read_text())["config"]
+def test_production_begins_as_the_readme_tells(project: Project, server: LocalServer) -> None:
+    """The example, with the server's address written in: private, a rotated key, protected."""
     root = server.connection()
-    project.config = {
-        **example,
-        "minio:minioServer": root.server,
-        "minio:minioSsl": "false",
-        "minio:minioUser": root.user,
+    shutil.copy2(ROOT / "Pulumi.example.yaml", project.folder)
+    here = {
+        "minio.example.org:9000": root.server,
+        '"true"': '"false"',
+        "User: admin": f"User: {root.user}",
     }
-    project.environment["MINIO_PASSWORD"] = root.password
+    for line in commands("In production: MinIO"):
+        project.typed(line, root.password)
+        if line.startswith("cp "):
+            stack_file = project.folder / "Pulumi.prod.yaml"
+            written = stack_file.read_text()
+            for meant, real in here.items():
+                assert meant in written
+                written = written.replace(meant, real)
+            stack_file.write_text(written)
+    assert root.password not in stack_file.read_text()
 
-    project.up()
-    project.up("--expect-no-changes")
-
-    outputs = project.outputs()
+    stack = ("--stack", "prod")
+    project.pulumi("up", "--yes", "--expect-no-changes", *stack)
+    outputs = json.loads(project.run("stack", "output", "--json", *stack).stdout)
     assert outputs["cache"]["public"] is False
-    assert outputs["publicKeys"][0].startswith("cache.example.org-nixbuilder-1:")
-    assert [key.partition(":")[0] for key in outputs["publicKeys"][1:]] == [
+    names = [key.partition(":")[0] for key in outputs["publicKeys"]]
+    assert names == [
+        "cache.example.org-nixbuilder-1",
         "cache.example.org-ci-runner-2",
         "cache.example.org-ci-runner-1",
     ]
-    assert project.resources()["nix-cache-bucket"]["protect"] is True
-    assert project.run("destroy", "--yes", "--stack", "test").exit_code != 0
-    assert project.outputs()["publicKeys"] == outputs["publicKeys"]
+    assert "protect" in project.run("destroy", "--yes", *stack).output
+    assert json.loads(project.run("stack", "output", "--json", *stack).stdout) == outputs
+
+
+def test_a_key_is_brought_in_as_the_readme_tells(project: Project) -> None:
+    """It is in the state under its own name, and in clear nowhere."""
+    key = signing.generate("of-my-own-1")
+    (project.folder / "key.sec").write_text(key.secret_text + "\n")
+    project.pulumi("stack", "select", STACK)
+    for line in commands("Rotate a key"):
+        project.typed(line)
+
+    project.up()
+    assert project.outputs()["publicKeys"] == [key.public_text]
+    assert key.secret_text not in project.stack_file.read_text() + project.state_file.read_text()
 
 
 def test_every_link_inside_the_repository_resolves() -> None:
