@@ -1,6 +1,7 @@
 """A cache that the real engine made on the real MinIO, and everybody's view of it."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -88,5 +89,10 @@ class Cache:
 
     def keys(self) -> set[str]:
         """The keys of all objects."""
+        return set(self.changed_at())
+
+    def changed_at(self) -> dict[str, datetime]:
+        """By key, when the object was last written."""
         pages = self.root.get_paginator("list_objects_v2").paginate(Bucket=self.bucket)
-        return {entry["Key"] for page in pages for entry in page.get("Contents", [])}
+        entries = [entry for page in pages for entry in page.get("Contents", [])]
+        return {entry["Key"]: entry["LastModified"] for entry in entries}
