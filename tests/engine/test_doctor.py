@@ -203,6 +203,32 @@ def test_a_disabled_writer_is_found(public: Patient) -> None:
     only(found, "the credential of the writer nixbuilder is refused: InvalidAccessKeyId")
 
 
+def test_a_disabled_reader_of_a_private_cache_is_one_error(private: Patient) -> None:
+    """Their refusal is not taken for that of the objects, which the writer reads."""
+    path = private.new_path()
+    private.admin.user_disable(private.user_name("team-reader"))
+    try:
+        with private.having(path):
+            found = private.examined("--all")
+            nobody = private.examined("--as", "team-reader", owner=False, source=bare(private))
+    finally:
+        private.admin.user_enable(private.user_name("team-reader"))
+
+    only(found, "the credential of the reader team-reader is refused: InvalidAccessKeyId")
+    only(nobody, "the credential of the reader team-reader is refused: InvalidAccessKeyId")
+    assert "narinfos" in str(nobody.of("not checked"))
+    assert "missing path" in str(nobody.of("not checked"))
+
+
+def bare(patient: Patient) -> Path:
+    """A source with the credential of the reader alone."""
+    file = patient.source()
+    outputs = json.loads(file.read_text())
+    outputs["credentials"].pop("nixbuilder")
+    file.write_text(json.dumps(outputs))
+    return file
+
+
 def test_a_writer_without_their_policy_is_found(public: Patient) -> None:
     """They can read, as anybody, but not put."""
     user = public.user_name("nixbuilder")

@@ -12,13 +12,10 @@ from nix_cache.client.source import parse
 from nix_cache.description import DESCRIPTOR_KEY, Description
 from nix_cache.lifecycle import INFO_KEY
 
-UNKNOWN_CREDENTIAL = frozenset({"InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidSecurity"})
-"""What S3 says of a credential that is gone, disabled, or has another secret."""
-
 REPAIR = "run `pulumi up --refresh` on the stack (or `make repair`)"
 """What puts back everything that the stack declares."""
 
-NO_READER = "the cache is private, and no credential that reads it was found"
+NO_READER = "the cache is private, and no credential was found that it accepts"
 FIND_READER = "give a source with secrets, or put a reader's profile into the credentials file"
 
 
@@ -114,8 +111,6 @@ def _compared(told: Description, known: Description) -> Finding:
 
 
 def _no_info(answer: Answer) -> Finding:
-    if answer.code in UNKNOWN_CREDENTIAL:
-        return not_checked(INFO_KEY, f"the credential was refused: {answer.code}")
     if answer.status == 404:
         return error(
             f"{INFO_KEY} is missing",

@@ -23,6 +23,12 @@ _READ_SECONDS = 30.0
 _BODY_BYTES = 4_000_000
 """Of an answer that is kept. A narinfo with 10,000 references has half a megabyte."""
 
+_NOT_ACCEPTED = frozenset(
+    {"InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidSecurity", "RequestTimeTooSkewed"}
+)
+"""What S3 says of a credential that is gone or disabled, that has another secret, or that comes
+with a wrong time. Whether it would have the right was not asked."""
+
 _CODE = re.compile(rb"<Code>([A-Za-z0-9]+)</Code>")
 _BUSY = frozenset({429, 500, 502, 503, 504})
 
@@ -54,6 +60,11 @@ class Answer:
         """The storage's own word for an error, such as ``AccessDenied``; empty without one."""
         found = _CODE.search(self.body)
         return found[1].decode() if found else ""
+
+    @property
+    def is_stranger(self) -> bool:
+        """Whether the credential itself was not accepted."""
+        return self.code in _NOT_ACCEPTED
 
     @property
     def is_refusal(self) -> bool:

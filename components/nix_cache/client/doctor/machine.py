@@ -1,9 +1,6 @@
 """This machine: does its nix.conf let it use the cache, and does the daemon find credentials?"""
 
-import grp
 import json
-import os
-import pwd
 import stat
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -12,7 +9,9 @@ from urllib.parse import parse_qs, urlsplit
 from nix_cache.client.doctor import local_nix
 from nix_cache.client.doctor.finding import Finding, error, not_checked, ok, warning
 from nix_cache.client.doctor.subject import Subject, profile_in
-from nix_cache.client.places import system_place, user_place
+from nix_cache.client.machine import Trust, obstacles, trust
+from nix_cache.client.places import default_place, system_place, user_place
+from nix_cache.client.record import all_records
 from nix_cache.signing import name_of
 
 _USE = "run `nix-cache use` with the cache's source"
@@ -26,6 +25,7 @@ def settings(subject: Subject) -> Iterator[Finding]:
         return
     config = {name: entry["value"] for name, entry in json.loads(text).items()}
     yield from judged(config, subject)
+    yield from _trust(subject)
     yield from _store(subject)
 
 
@@ -48,6 +48,7 @@ def judged(config: Mapping[str, Any], subject: Subject) -> Iterator[Finding]:
             f"nix.conf does not name the substituter {url}",
             "Nix never asks the cache, although `nix-cache use` was run here",
             f"look for a later `substituters =` in nix.conf or NIX_CONFIG, or {_USE} again",
+            _in_the_way(subject),
         )
     yield from _keys(config, subject)
     if not config.get("require-sigs", True):
@@ -56,7 +57,6 @@ def judged(config: Mapping[str, Any], subject: Subject) -> Iterator[Finding]:
             "this machine takes anything from any substituter, signed or not",
             "remove that line",
         )
-    yield from _trust(config, subject)
 
 
 def credentials(subject: Subject) -> Iterator[Finding]:
@@ -100,6 +100,12 @@ def same_cache(url: str, other: str) -> bool:
     return mine.netloc == theirs.netloc and len({*map(str, endpoints)}) == 1
 
 
+def _in_the_way(subject: Subject) -> Iterator[str]:
+    """The lines that undo the cache's settings."""
+    for obstacle in obstacles(default_place(subject.environment), subject.environment):
+        yield f"{obstacle.where} {obstacle.problem}"
+
+
 def _keys(config: Mapping[str, Any], subject: Subject) -> Iterator[Finding]:
     trusted = set(config.get("trusted-public-keys", ()))
     missing = [key for key in subject.description.public_keys if key not in trusted]
@@ -113,23 +119,24 @@ def _keys(config: Mapping[str, Any], subject: Subject) -> Iterator[Finding]:
     yield error(what, "paths that are signed by these are refused", f"{_USE} again", missing)
 
 
-def _trust(config: Mapping[str, Any], subject: Subject) -> Iterator[Finding]:
+def _trust(subject: Subject) -> Iterator[Finding]:
     """Who is not trusted by the daemon adds substituters in vain."""
-    if subject.record is None or os.geteuid() == 0:
+    if subject.record is None or subject.record.name not in {
+        record.name for record in all_records(user_place(subject.environment))
+    }:
         return
-    name = subject.record.name
-    if not user_place(subject.environment).record(name).exists():
-        return
-    user = pwd.getpwuid(os.geteuid()).pw_name
-    groups = {f"@{grp.getgrgid(group).gr_name}" for group in os.getgroups()}
-    if {user, "*", *groups} & set(config.get("trusted-users", ())):
-        yield ok(f"the daemon trusts {user}, so their nix.conf counts")
-        return
-    yield warning(
-        f"the daemon does not trust {user}, whose own nix.conf names the cache",
-        "it leaves out substituters and keys of users that it does not trust",
-        f"run `sudo nix-cache use --system`, or add {user} to trusted-users in /etc/nix/nix.conf",
-    )
+    match trust(subject.environment):
+        case Trust.TRUSTED:
+            yield ok("the daemon trusts this user, so their nix.conf counts")
+        case Trust.UNKNOWN:
+            yield not_checked("whether the daemon trusts this user", "Nix did not tell")
+        case Trust.UNTRUSTED:
+            yield error(
+                "the daemon does not trust this user, whose own nix.conf names the cache",
+                "it leaves out substituters and keys of users that it does not trust",
+                "run `sudo nix-cache use --system`, or add the user to trusted-users in "
+                "/etc/nix/nix.conf",
+            )
 
 
 def _store(subject: Subject) -> Iterator[Finding]:

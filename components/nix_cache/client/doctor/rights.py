@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 
 from nix_cache.client.doctor import probes
-from nix_cache.client.doctor.contents import REPAIR, UNKNOWN_CREDENTIAL
+from nix_cache.client.doctor.contents import REPAIR
 from nix_cache.client.doctor.door import Answer, Door
 from nix_cache.client.doctor.finding import Finding, error, not_checked, ok, warning
 from nix_cache.client.doctor.probes import Outcome, Trial
@@ -50,7 +50,7 @@ def _of_user(name: str, door: Door, *, is_writer: bool) -> Iterator[Finding]:
     if first.code == _CLOCK:
         yield not_checked(f"the rights of {name}", "the clocks differ too much for signed requests")
         return
-    if first.code in UNKNOWN_CREDENTIAL:
+    if first.is_stranger:
         yield error(
             f"the credential of {name} is refused: {first.code}",
             "the user is gone or disabled, or has another secret",

@@ -11,11 +11,12 @@ import urllib3
 from botocore.configloader import raw_config_parse
 from botocore.exceptions import BotoCoreError
 
-from nix_cache.client.doctor.door import Door, connections
+from nix_cache.client.doctor.door import Door, NoAnswerError, connections
 from nix_cache.client.places import system_place, user_place
 from nix_cache.client.record import Record
 from nix_cache.client.source import Credential
 from nix_cache.description import Description
+from nix_cache.lifecycle import INFO_KEY
 
 
 @dataclass
@@ -66,14 +67,25 @@ class Subject:
             return None
         return Door(self.http, self.bucket_url, self.description.region, self.owner)
 
-    @property
+    @cached_property
     def reading(self) -> Door | None:
-        """The cache as a reading machine comes in; None if it is private and nobody is known."""
+        """The cache as a reading machine comes in.
+
+        None if it is private, and nobody is known whose credential it accepts.
+        """
         if self.description.public:
             return Door(self.http, self.description.read_url, self.description.region)
         known = [*self.description.readers, *self.description.push_urls]
-        reader = next((user for user in known if user in self.credentials), None)
-        return self.as_user(reader) if reader else self.as_owner
+        doors = [self.as_user(user) for user in known if user in self.credentials]
+        return next((door for door in doors if _accepts(door)), self.as_owner)
+
+
+def _accepts(door: Door) -> bool:
+    """Whether a credential is known. Where nothing answers, that is for others to tell."""
+    try:
+        return not door.request("GET", INFO_KEY).is_stranger
+    except NoAnswerError:
+        return True
 
 
 def profile_credential(
