@@ -307,6 +307,21 @@ def test_after_a_rotation_only_the_new_key_signs(module_nix: Nix, tmp_path: Path
     assert public == NEXT_KEY.public_text
 
 
+def test_a_folder_with_blanks_does_no_harm(module_nix: Nix, tmp_path: Path) -> None:
+    """Nix knows no quotes, but takes an include relative to the file that has it."""
+    nix = on_own_folder(module_nix, tmp_path)
+    folder = tmp_path / "my etc # 1"
+    folder.mkdir()
+    nix.environment["NIX_CONF_DIR"] = str(folder)
+    before = effect(nix)
+
+    used = nix_cache(nix, "use", "-")
+
+    assert used.returncode == 0, used.stderr
+    added = {"substituters": [URL], "trusted-public-keys": [KEY.public_text]}
+    assert_added(before, effect(nix), added)
+
+
 def test_two_caches_stand_side_by_side(module_nix: Nix, tmp_path: Path) -> None:
     """Removing one leaves the other, whichever came first."""
     nix = on_own_folder(module_nix, tmp_path)

@@ -1,6 +1,8 @@
 """`nix-cache use` on real files."""
 
 import json
+import os
+import pwd
 import shlex
 from pathlib import Path
 from typing import Any
@@ -9,11 +11,11 @@ import pytest
 
 from nix_cache.client import advice, app, machine, record
 from nix_cache.client.machine import Trust
-from nix_cache.client.places import Place, system_place
+from nix_cache.client.places import Place, system_place, user_place
 from nix_cache.client.settings_plan import Wish, plan_use
 from tests.unit import client_caches
 from tests.unit.client_caches import KEY, NEXT_KEY, READER, WRITER, outputs
-from tests.unit.test_client_use_files import tree
+from tests.unit.test_client_use_files import tree, without_privileges
 from tests.unit.test_package import run_without
 
 OTHER_PROFILES = b"# mine\n[default]\naws_access_key_id = a\naws_secret_access_key = b"
@@ -433,6 +435,26 @@ def test_the_command_for_root_is_complete(source: str, feed: str) -> None:
 
     assert command.startswith(f"{feed}sudo /")
     assert command.endswith(f" use {source if not feed else '-'} --name demo --reader nixreader")
+
+
+def test_an_ordinary_user_is_told_what_the_daemon_ignores() -> None:
+    """It has to trust them, and it does not see their credentials."""
+    user = user_place()
+    plan = plan_use(client_caches.source(public=False), Wish(user))
+
+    with without_privileges():
+        name = pwd.getpwuid(os.geteuid()).pw_name
+        told = list(advice.after_use(plan, user, "-", {"PATH": "/nowhere"}))
+
+    assert f"`extra-trusted-users = {name}` in {place().nix_conf} makes" in told[0]
+    assert f"does not see those in {user.credentials}. For the daemon: pulumi stack" in told[1]
+
+
+def test_root_is_told_neither() -> None:
+    """Root's credentials are the daemon's."""
+    plan = plan_use(client_caches.source(public=False), Wish(place()))
+
+    assert not any("trust" in line for line in advice.after_use(plan, place(), "-", {}))
 
 
 def test_the_daemon_is_restarted_only_for_the_machines_settings(tmp_path: Path) -> None:

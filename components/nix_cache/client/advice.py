@@ -1,7 +1,7 @@
 """What the user of a cache has to know or do besides, once its settings are written."""
 
-import getpass
 import os
+import pwd
 import shlex
 import sys
 from collections.abc import Iterator, Mapping
@@ -90,7 +90,7 @@ def as_root(plan: Plan, source: str) -> str:
 
 
 def _about_trust(trust: Trust) -> Iterator[str]:
-    user = getpass.getuser()
+    user = _user_name()
     line = f"extra-trusted-users = {user}"
     where = system_place().nix_conf
     match trust:
@@ -105,3 +105,11 @@ def _about_trust(trust: Trust) -> Iterator[str]:
                 "The Nix daemon takes these settings only from a user that it trusts: "
                 f"`{line}` in {where} makes {user} one."
             )
+
+
+def _user_name() -> str:
+    """As the daemon knows the user."""
+    try:
+        return pwd.getpwuid(os.geteuid()).pw_name
+    except KeyError:
+        return str(os.geteuid())

@@ -1,10 +1,13 @@
 """Where Nix and the S3 credentials of this machine are configured: for all, or for one user."""
 
+import contextlib
 import os
 import pwd
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+
+from nix_cache.client.errors import UsageError
 
 CLIENT_FOLDER = "nix-cache"
 
@@ -76,6 +79,12 @@ def default_place(environment: Mapping[str, str] = os.environ) -> Place:
 def _home(uid: int, environment: Mapping[str, str]) -> Path:
     """A user's home. ``sudo`` may leave HOME as it was, so it counts only if it is theirs."""
     home = Path(environment.get("HOME", ""))
-    if home.is_absolute() and home.is_dir() and home.stat().st_uid == uid:
-        return home
-    return Path(pwd.getpwuid(uid).pw_dir)
+    with contextlib.suppress(OSError):  # it is missing, or somebody else's
+        if home.is_absolute() and home.is_dir() and home.stat().st_uid == uid:
+            return home
+    try:
+        return Path(pwd.getpwuid(uid).pw_dir)
+    except KeyError:
+        raise UsageError(
+            f"the user with the number {uid} has no home", "set HOME to a folder of theirs"
+        ) from None
