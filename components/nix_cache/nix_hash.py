@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import hashlib
 from dataclasses import dataclass
 from typing import Self
 
@@ -47,6 +48,11 @@ class NixHash:
         if len(digest) != size:
             raise HashFormatError(f"{text!r} has another length than a {algorithm} hash")
         return cls(algorithm, digest)
+
+    @classmethod
+    def of(cls, content: bytes) -> Self:
+        """The SHA-256 of something."""
+        return cls("sha256", hashlib.sha256(content).digest())
 
     @property
     def nix32(self) -> str:

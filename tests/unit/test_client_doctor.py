@@ -1,0 +1,436 @@
+"""The parts of doctor that are pure: expiry, versions, settings, NARs; and how checks end."""
+
+import bz2
+import gzip
+import io
+import json
+import lzma
+import subprocess
+import sys
+import tracemalloc
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import zstandard
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from nix_cache.client.doctor import checks, expiry, machine, paths, report, traps
+from nix_cache.client.doctor.expiry import Expiry
+from nix_cache.client.doctor.faults import Fault, findings
+from nix_cache.client.doctor.finding import Finding, Level, error, not_checked, ok, warning
+from nix_cache.client.doctor.nar import CannotDecompressError, NarError, measure
+from nix_cache.client.doctor.subject import Subject, profile_credential
+from nix_cache.client.errors import UsageError
+from nix_cache.client.record import Record
+from nix_cache.description import Description
+from nix_cache.lifecycle import NIX32, OWN_KEYS, expiry_rules
+from nix_cache.nix_hash import NixHash
+
+KEY = "cache.example.org-nixbuilder-1:" + "A" * 43 + "="
+HASH = "0123456789abcdfghijklmnpqrsvwxyz"
+
+hashes = st.text(NIX32, min_size=32, max_size=32)
+prefixes = st.one_of(
+    st.text(NIX32, max_size=3),
+    st.sampled_from(["", "nar/", "nar/0", "n", "log/", "nar", f"{HASH}.narinfo"]),
+)
+rule_sets = st.lists(st.builds(Expiry, prefixes, st.integers(1, 200)), max_size=40)
+
+
+def described(**changes: Any) -> Description:
+    """A public cache."""
+    return Description.model_validate(
+        {
+            "version": 1,
+            "backend": "minio",
+            "bucket": "nix-cache",
+            "endpoint": "https://minio.example.org",
+            "region": "us-east-1",
+            "public": True,
+            "storeDir": "/nix/store",
+            "priority": 40,
+            "wantMassQuery": True,
+            "readUrl": "https://minio.example.org/nix-cache",
+            "pushUrls": {"nixbuilder": "s3://nix-cache?profile=nixbuilder"},
+            "profiles": {"nixbuilder": "nixbuilder"},
+            "publicKeys": [KEY],
+            "keyNames": {"nixbuilder": KEY.partition(":")[0]},
+            "readers": [],
+            "expireAfterDays": 0,
+            "landingPage": True,
+            "descriptor": True,
+            **changes,
+        }
+    )
+
+
+def levels(found: Iterator[Finding]) -> list[Level]:
+    """How bad each finding is."""
+    return [finding.level for finding in found]
+
+
+class TestExpiry:
+    """Whether what expires is safe."""
+
+    @pytest.mark.parametrize("days", [0, 1, 45])
+    def test_the_components_own_rules_are_well(self, days: int) -> None:
+        """Whatever the number of days."""
+        found = [Expiry(rule.prefix, rule.days) for rule in expiry_rules(days)]
+
+        assert levels(expiry.judged(found, days)) == [Level.OK]
+
+    @settings(deadline=None)  # how busy the machine is says nothing of the rules
+    @given(rule_sets, hashes)
+    def test_no_narinfo_stays_longer_than_is_said(
+        self, found: list[Expiry], store_hash: str
+    ) -> None:
+        """Whatever the rules."""
+        key = f"{store_hash}.narinfo"
+        life = min((r.days for r in found if key.startswith(r.prefix)), default=float("inf"))
+
+        assert life <= expiry.longest_narinfo(found)
+
+    @settings(deadline=None)  # how busy the machine is says nothing of the rules
+    @given(rule_sets)
+    def test_some_narinfo_stays_as_long_as_is_said(self, found: list[Expiry]) -> None:
+        """The figure is reached by a hash that leads away from all longer prefixes."""
+        longest = max(
+            min((r.days for r in found if f"{start}{'0' * 32}".startswith(r.prefix)), default=1e9)
+            for start in _starts(found)
+        )
+
+        assert longest == min(expiry.longest_narinfo(found), 1e9)
+
+    @settings(deadline=None)  # how busy the machine is says nothing of the rules
+    @given(rule_sets, st.text("0123abc.", max_size=4))
+    def test_no_nar_goes_sooner_than_is_said(self, found: list[Expiry], name: str) -> None:
+        """Whatever the rules."""
+        key = f"nar/{name}"
+        life = min((r.days for r in found if key.startswith(r.prefix)), default=float("inf"))
+
+        assert life >= expiry.shortest_nar(found)
+
+    @pytest.mark.parametrize("key", OWN_KEYS)
+    def test_a_rule_that_takes_one_of_the_caches_own_objects_is_an_error(self, key: str) -> None:
+        """By any beginning of its name."""
+        for end in range(len(key) + 1):
+            found = list(expiry.judged([Expiry(key[:end], 1000)], 0))
+            assert found[0].level is Level.ERROR
+            assert key in str(found[0].items)
+
+    def test_rules_that_do_nothing_to_a_cache_are_left_out(self) -> None:
+        """Disabled, by tag, of old versions, of unfinished uploads."""
+        rules = [
+            {"Status": "Disabled", "Filter": {"Prefix": ""}, "Expiration": {"Days": 1}},
+            {"Status": "Enabled", "Filter": {"Tag": {"Key": "a"}}, "Expiration": {"Days": 1}},
+            {"Status": "Enabled", "Filter": {"And": {"Tags": []}}, "Expiration": {"Days": 1}},
+            {"Status": "Enabled", "Filter": {}, "AbortIncompleteMultipartUpload": {}},
+            {"Status": "Enabled", "Filter": {}, "Expiration": {"ExpiredObjectDeleteMarker": True}},
+        ]
+
+        assert list(expiry.expiries(rules)) == []
+
+    def test_rules_are_read_in_each_of_their_forms(self) -> None:
+        """With a filter, with several conditions, the old way, and by date."""
+        rules = [
+            {"Status": "Enabled", "Filter": {"Prefix": "a"}, "Expiration": {"Days": 1}},
+            {"Status": "Enabled", "Filter": {"And": {"Prefix": "b"}}, "Expiration": {"Days": 2}},
+            {"Status": "Enabled", "Prefix": "c", "Expiration": {"Days": 3}},
+            {"Status": "Enabled", "Filter": {"Prefix": "d"}, "Expiration": {"Date": "2030"}},
+        ]
+
+        assert list(expiry.expiries(rules)) == [
+            Expiry("a", 1),
+            Expiry("b", 2),
+            Expiry("c", 3),
+            Expiry("d", 0),
+        ]
+
+
+def _starts(found: list[Expiry]) -> Iterator[str]:
+    """A beginning for each way in which the rules can treat a hash."""
+    yield from NIX32
+    for rule in found:
+        for end in range(min(len(rule.prefix), 31) + 1):
+            for letter in NIX32:
+                if set(rule.prefix[:end]) <= set(NIX32):
+                    yield rule.prefix[:end] + letter
+
+
+COMPRESSORS: dict[str, Callable[[bytes], bytes]] = {
+    "none": bytes,
+    "xz": lzma.compress,
+    "bzip2": bz2.compress,
+    "gzip": gzip.compress,
+    "zstd": zstandard.compress,
+}
+
+
+class TestNar:
+    """What comes out of a stored NAR."""
+
+    @pytest.mark.parametrize("compression", COMPRESSORS)
+    @settings(deadline=None)
+    @given(content=st.binary(max_size=5000), parts=st.integers(1, 3))
+    def test_sizes_and_hashes_are_those_of_what_was_stored(
+        self, compression: str, content: bytes, parts: int
+    ) -> None:
+        """For every compression, also in several streams one after the other."""
+        stored = COMPRESSORS[compression](content) * parts
+        nar = content * parts
+        found = measure(io.BytesIO(stored), compression, len(nar))
+
+        assert (found.file_size, found.nar_size) == (len(stored), len(nar))
+        assert found.file_hash == NixHash.of(stored)
+        assert found.nar_hash == NixHash.of(nar)
+
+    @pytest.mark.parametrize("compression", ["xz", "bzip2", "gzip", "zstd"])
+    def test_garbage_is_told(self, compression: str) -> None:
+        """It is no such compression."""
+        with pytest.raises(NarError):
+            measure(io.BytesIO(b"garbage" * 99), compression, 1000)
+
+    @pytest.mark.parametrize("compression", COMPRESSORS)
+    def test_a_nar_that_was_cut_short_is_not_taken_for_whole(self, compression: str) -> None:
+        """By an error, or by what it measures."""
+        content = bytes(range(256)) * 500
+        stored = COMPRESSORS[compression](content)[:-20]
+        try:
+            found = measure(io.BytesIO(stored), compression, len(content))
+        except NarError:
+            return
+        assert found.nar_size < len(content)
+
+    @pytest.mark.parametrize("compression", ["xz", "bzip2", "gzip", "zstd"])
+    def test_a_few_bytes_that_stand_for_very_many_are_not_all_unpacked(
+        self, compression: str
+    ) -> None:
+        """50 MB of nothing: neither held in memory nor read beyond what was stated."""
+        stored = COMPRESSORS[compression](bytes(50_000_000))
+        tracemalloc.start()
+        try:
+            found = measure(io.BytesIO(stored), compression, 1000)
+            peak = tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+
+        assert 1000 < found.nar_size < 10_000_000
+        assert found.file_size == len(stored)
+        assert peak < 20_000_000  # xz holds a dictionary of 8 MB
+
+    def test_an_unknown_compression_is_named(self) -> None:
+        """It is not taken for damage."""
+        with pytest.raises(CannotDecompressError, match="lzip"):
+            measure(io.BytesIO(b""), "lzip", 1)
+
+
+class TestVersions:
+    """Which Nix has which trap."""
+
+    @pytest.mark.parametrize(
+        ("version", "backend", "public", "variables", "expected"),
+        [
+            ((2, 34, 2), "b2", False, {}, []),
+            ((2, 34, 1), "b2", False, {}, [Level.ERROR]),
+            ((2, 34, 1), "b2", True, {}, []),
+            ((2, 32, 9), "b2", False, {}, [Level.ERROR]),
+            ((2, 33, 0), "minio", False, {}, []),
+            ((2, 32, 9), "minio", False, {}, [Level.WARNING]),
+            ((2, 32, 9), "minio", True, {}, [Level.WARNING]),
+            *(
+                ((2, minor, patch), "aws", False, {"AWS_WEB_IDENTITY_TOKEN_FILE": "x"}, found)
+                for minor, patch, found in [
+                    (33, 0, [Level.ERROR]),
+                    (33, 3, [Level.ERROR]),
+                    (33, 4, []),
+                    (34, 0, [Level.ERROR]),
+                    (34, 1, [Level.ERROR]),
+                    (34, 2, []),
+                ]
+            ),
+            ((2, 33, 3), "aws", False, {}, []),
+        ],
+    )
+    def test_a_version_has_the_traps_that_are_known_of_it(
+        self,
+        version: traps.Version,
+        backend: str,
+        public: bool,
+        variables: dict[str, str],
+        expected: list[Level],
+    ) -> None:
+        """And none that matters only elsewhere."""
+        subject = Subject(described(backend=backend, public=public), environment=variables)
+
+        assert levels(traps.version_traps(version, subject)) == expected
+
+    def test_two_caches_in_use_with_one_bucket_name_are_told(self, tmp_path: Path) -> None:
+        """On two endpoints; a cache is not told of itself."""
+        variables = {"HOME": str(tmp_path), "NIX_CONF_DIR": str(tmp_path)}
+        here, there = described(), described(endpoint="https://other.example.org")
+        folder = tmp_path / "nix-cache"
+        folder.mkdir()
+        for name, description in (("here", here), ("there", there)):
+            record = Record(name=name, description=description)
+            (folder / f"{name}.json").write_text(record.model_dump_json(by_alias=True))
+
+        found = list(traps.shared_names(Subject(here, environment=variables)))
+
+        assert [finding.level for finding in found] == [Level.WARNING]
+        assert "there" in found[0].what
+
+
+class TestMachine:
+    """Whether nix.conf lets a machine use the cache."""
+
+    @pytest.mark.parametrize(
+        ("one", "other", "expected"),
+        [
+            ("https://a/b", "https://a/b/", True),
+            ("https://a/b", "https://a/c", False),
+            ("s3://b?endpoint=x&profile=p", "s3://b?profile=q&endpoint=x", True),
+            ("s3://b?endpoint=x", "s3://b?endpoint=y", False),
+            ("s3://b?endpoint=x", "s3://c?endpoint=x", False),
+            ("s3://b", "https://b", False),
+        ],
+    )
+    def test_substituters_are_of_one_cache_if_they_lead_to_one(
+        self, one: str, other: str, expected: bool
+    ) -> None:
+        """Whatever else is in their URLs."""
+        assert machine.same_cache(one, other) is expected
+
+    def test_a_machine_that_does_not_use_the_cache_is_no_error(self, tmp_path: Path) -> None:
+        """Somebody may look at a cache from anywhere."""
+        subject = Subject(described(), environment={"HOME": str(tmp_path)})
+
+        assert levels(machine.judged({"substituters": []}, subject)) == [Level.NOT_CHECKED]
+
+
+class TestChecks:
+    """How checks end."""
+
+    def test_a_check_that_breaks_off_is_an_error_and_the_others_go_on(self) -> None:
+        """What it found before stays."""
+
+        def broken(_: Subject) -> Iterator[Finding]:
+            yield ok("something")
+            raise ZeroDivisionError("by nothing")
+
+        found = list(
+            checks.examine(
+                Subject(described()),
+                [
+                    checks.Check("one", "the first", lambda _: [ok("fine")]),
+                    checks.Check("two", "the second", broken),
+                    checks.Check("three", "the third", lambda _: [ok("fine too")]),
+                ],
+            )
+        )
+
+        assert [result.finding.level for result in found] == [
+            Level.OK,
+            Level.OK,
+            Level.ERROR,
+            Level.OK,
+        ]
+        assert "the second broke off: ZeroDivisionError: by nothing" in found[2].finding.what
+
+    def test_without_a_server_the_rest_is_not_checked(self) -> None:
+        """Except what needs none."""
+        found = list(
+            checks.examine(
+                Subject(described()),
+                [
+                    checks.Check("one", "the server", lambda _: [error("a", "b", "c")]),
+                    checks.Check("two", "objects", lambda _: [ok("never")]),
+                    checks.Check("two", "here", lambda _: [ok("fine")], needs_server=False),
+                ],
+            )
+        )
+
+        assert [result.finding.level for result in found] == [
+            Level.ERROR,
+            Level.NOT_CHECKED,
+            Level.OK,
+        ]
+
+    def test_every_fault_says_why_and_what_to_do(self) -> None:
+        """Except what is no fault of the cache."""
+        for finding in findings({fault: ["x"] for fault in Fault}):
+            assert finding.what.startswith("1 path ")
+            assert finding.fix
+            assert finding.why or finding.level is Level.NOT_CHECKED
+
+
+class TestReport:
+    """What is printed."""
+
+    def test_many_items_are_cut_and_the_document_has_them_all(
+        self, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """A thousand paths would hide the other findings."""
+        many = [f"path-{number}" for number in range(1000)]
+        results = [
+            checks.Result("paths", error("unsigned", "why", "fix", many)),
+            checks.Result("paths", warning("[bold]odd[/bold]", "why", "fix")),
+            checks.Result("here", not_checked("nix.conf", "no Nix")),
+        ]
+        report.table(results)
+        printed = capsys.readouterr().out
+
+        assert "path-9\n" in printed
+        assert "path-10\n" not in printed
+        assert "and 990 more: see --json" in printed
+        assert "[bold]odd[/bold]" in printed
+        assert printed.splitlines()[-1] == "1 error, 1 warning, 1 not checked, 0 ok"
+        assert len(json.loads(json.dumps(report.document(results)))[0]["items"]) == 1000
+
+
+class TestSources:
+    """Where paths and credentials come from."""
+
+    def test_paths_are_read_from_a_file(self, tmp_path: Path) -> None:
+        """Whole or by their names, each once, blank lines left out."""
+        file = tmp_path / "paths"
+        file.write_text(f"/nix/store/{HASH}-a\n\n{HASH}-b\n  /gnu/store/{HASH[::-1]}-c  \n")
+
+        assert paths.hashes_in(file) == (HASH, HASH[::-1])
+
+    def test_a_line_that_is_no_path_is_told_with_its_number(self, tmp_path: Path) -> None:
+        """So that it is found in a long file."""
+        file = tmp_path / "paths"
+        file.write_text(f"/nix/store/{HASH}-a\n./result\n")
+
+        with pytest.raises(UsageError, match=r"paths:2: '\./result' is no store path"):
+            paths.hashes_in(file)
+
+    def test_a_profile_is_found_whole_or_not_at_all(self, tmp_path: Path) -> None:
+        """In the user's file, or the one that the environment names."""
+        (tmp_path / ".aws").mkdir()
+        (tmp_path / ".aws" / "credentials").write_text(
+            "[half]\naws_access_key_id = a\n[whole]\naws_access_key_id = a\n"
+            "aws_secret_access_key = b\n"
+        )
+        named = tmp_path / "named"
+        named.write_text("[there]\naws_access_key_id = c\naws_secret_access_key = d\n")
+        variables = {"HOME": str(tmp_path), "AWS_SHARED_CREDENTIALS_FILE": str(named)}
+
+        found = {name: profile_credential(name, variables) for name in ("half", "whole", "there")}
+
+        assert found["half"] is None
+        assert found["whole"] is not None
+        assert found["there"] is not None
+        assert found["there"].access_key_id == "c"
+
+
+def test_the_command_line_imports_nothing_heavy() -> None:
+    """What doctor needs is imported when it runs, so that other commands start at once."""
+    heavy = "{'boto3', 'botocore', 'zstandard', 'pulumi'} & set(sys.modules)"
+    code = f"import sys, nix_cache.client.app; print({heavy})"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert done.stdout.strip() == "set()"

@@ -1,0 +1,160 @@
+"""What is left in a bucket by tries on a storage that is careless, and how requests fail."""
+
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from nix_cache.client.doctor import probes
+from nix_cache.client.doctor.door import Answer, Door, NoAnswerError, connections
+from nix_cache.client.doctor.probes import Outcome
+
+
+class CarelessStorage(ThreadingHTTPServer):
+    """A storage that looks at no checksum, unlike any that is known.
+
+    Attributes:
+        objects: what is in it.
+        uploads: the keys of unfinished uploads.
+        may_delete: whether anybody may delete and abort.
+        refusals: how many of the next requests are answered 503.
+    """
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.objects: dict[str, bytes] = {}
+        self.uploads: list[str] = []
+        self.may_delete = True
+        self.refusals = 0
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: CarelessStorage
+    protocol_version = "HTTP/1.1"
+
+    def _serve(self) -> None:
+        parts = urlsplit(self.path)
+        query = parse_qs(parts.query, keep_blank_values=True)
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        status, content = self._answer(parts.path, query, body)
+        self.send_response_only(status)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    do_GET = do_PUT = do_POST = do_DELETE = _serve  # noqa: N815
+
+    def _answer(self, key: str, query: dict[str, list[str]], body: bytes) -> tuple[int, bytes]:
+        server = self.server
+        if server.refusals:
+            server.refusals -= 1
+            return 503, b"<Error><Code>SlowDown</Code></Error>"
+        if self.command == "POST" and "uploads" in query:
+            server.uploads.append(key)
+            return 200, b"<UploadId>1</UploadId>"
+        if self.command == "DELETE":
+            if not server.may_delete:
+                return 403, b"<Error><Code>AccessDenied</Code></Error>"
+            if "uploadId" in query:
+                server.uploads.remove(key)
+            server.objects.pop(key, None)
+            return 204, b""
+        if self.command == "PUT":
+            server.objects[key] = body
+            return 200, b""
+        return (200, server.objects[key]) if key in server.objects else (404, b"")
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
+        """Say nothing."""
+
+
+@pytest.fixture
+def storage() -> Iterator[CarelessStorage]:
+    """A storage with nothing in it."""
+    server = CarelessStorage()
+    thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+    thread.start()
+    yield server
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.fixture
+def door(storage: CarelessStorage) -> Door:
+    """The way into it."""
+    return Door(connections(), f"http://127.0.0.1:{storage.server_address[1]}", "us-east-1")
+
+
+def test_a_put_that_took_effect_is_taken_back(storage: CarelessStorage, door: Door) -> None:
+    """And is told as allowed."""
+    assert probes.put(door, "nar/x").outcome is Outcome.ALLOWED
+    assert storage.objects == {}
+
+
+def test_what_cannot_be_taken_back_is_named(storage: CarelessStorage, door: Door) -> None:
+    """Objects and uploads."""
+    storage.may_delete = False
+
+    assert probes.put(door, "nar/x").left == "nar/x"
+    upload = probes.upload(door, "log/x")
+    assert upload.outcome is Outcome.REFUSED
+    assert upload.left == "log/x (an unfinished upload)"
+
+
+def test_what_is_there_stays_as_it_is(storage: CarelessStorage, door: Door) -> None:
+    """A put that takes effect on a real object puts its own content, and it is not deleted."""
+    storage.objects["/nix-cache-info"] = b"StoreDir: /nix/store\n"
+    present = Answer(200, {"Content-Type": "text/x-nix-cache-info"}, b"StoreDir: /nix/store\n")
+
+    trial = probes.put(door, "nix-cache-info", present)
+
+    assert trial.outcome is Outcome.ALLOWED
+    assert storage.objects == {"/nix-cache-info": b"StoreDir: /nix/store\n"}
+
+
+def test_an_upload_that_was_begun_is_aborted(storage: CarelessStorage, door: Door) -> None:
+    """Nothing is left of it."""
+    assert probes.upload(door, "log/x").outcome is Outcome.ALLOWED
+    assert storage.uploads == []
+
+
+def test_a_busy_server_is_asked_again(storage: CarelessStorage, door: Door) -> None:
+    """A few times, and then its answer counts: as unclear, not as a refusal."""
+    storage.refusals = 2
+    assert probes.get(door, "x").outcome is Outcome.ALLOWED
+    storage.refusals = 99
+    trial = probes.get(door, "x")
+    assert trial.outcome is Outcome.UNCLEAR
+    assert trial.answer == "503 SlowDown"
+
+
+def test_a_server_that_is_gone_is_told_by_its_reason() -> None:
+    """In the system's words."""
+    door = Door(connections(), "http://127.0.0.1:9/bucket", "us-east-1")
+
+    with pytest.raises(NoAnswerError, match=r"^Connection refused$"):
+        door.request("GET", "x")
+    unknown = Door(connections(), "http://no-such-host.invalid/bucket", "us-east-1")
+    with pytest.raises(NoAnswerError):
+        unknown.request("GET", "x")
+
+
+def test_tries_go_to_names_that_nothing_has() -> None:
+    """Drawn anew each time, of every kind that Nix writes."""
+    first, second = probes.nix_keys(), probes.nix_keys()
+
+    assert not {*first} & {*second}
+    assert {key.partition("/")[0] for key in first if "/" in key} == {
+        "nar",
+        "log",
+        "debuginfo",
+        "realisations",
+        "build-trace-v2",
+    }
+    assert not any("?" in key or "*" in key for key in first)
