@@ -165,7 +165,8 @@ def test_a_private_cache_says_so_and_how_it_is_read() -> None:
 def test_no_value_becomes_markup(different: dict[str, Any]) -> None:
     """It is shown as it is written, and the page has no element more."""
     page = page_of(**different)
-    plain = page_of(**({"public_keys": (NEW, OLD)} if "public_keys" in different else {}))
+    harmless: dict[str, Any] = {"public_keys": (NEW, OLD)} if "public_keys" in different else {}
+    plain = page_of(**harmless)
 
     assert [name for name, _ in page.elements] == [name for name, _ in plain.elements]
     assert HOSTILE in page.text
