@@ -1,8 +1,13 @@
 """`nix-cache use` on real caches: what it writes is all that the real Nix needs."""
 
+import contextlib
 import json
+import os
+import signal
 import subprocess
 import sys
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,6 +20,7 @@ from tests.e2e.store_paths import Closure
 from tests.engine.project import STACK
 
 PATHS = 3
+DAEMON_SECONDS = 20
 
 
 def use(nix: Nix, *arguments: str, given: str = "", path: str = "") -> str:
@@ -34,6 +40,33 @@ def use(nix: Nix, *arguments: str, given: str = "", path: str = "") -> str:
     )
     assert done.returncode == 0, done.stderr
     return done.stdout + done.stderr
+
+
+@contextlib.contextmanager
+def daemon(nix: Nix) -> Iterator[None]:
+    """A daemon of the machine, which its Nix talks to."""
+    process = subprocess.Popen(
+        [nix.bin / "nix", "daemon"],
+        env=nix.environment,
+        cwd=nix.home,
+        stdin=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    socket = nix.store_folder / "var" / "nix" / "daemon-socket" / "socket"
+    own_store = nix.environment["NIX_REMOTE"]
+    try:
+        nix.environment["NIX_REMOTE"] = "daemon"
+        until = time.monotonic() + DAEMON_SECONDS
+        while not socket.exists() or nix.run("store", "info").exit_code != 0:
+            assert time.monotonic() < until, "the daemon did not start"
+            time.sleep(0.1)
+        yield
+    finally:
+        nix.environment["NIX_REMOTE"] = own_store
+        os.killpg(process.pid, signal.SIGTERM)
+        process.wait(timeout=DAEMON_SECONDS)
+        socket.unlink(missing_ok=True)
 
 
 def pushed(cache: Cache, nix: Nix) -> Closure:
@@ -117,6 +150,39 @@ def test_a_stack_is_asked_for_the_secrets_that_a_private_cache_takes(
     assert READER in nix.credentials.read_text()
     assert WRITER not in nix.credentials.read_text()
     assert_pulls(nix, private_closure)
+
+
+def test_a_running_daemon_takes_the_settings_when_it_is_restarted(
+    cache: Cache, closure: Closure, nix: Nix
+) -> None:
+    """As `use` tells root."""
+    with daemon(nix):
+        use(nix, cache.read_url, "--yes")
+        assert nix.realise(closure.root).exit_code != 0
+
+    with daemon(nix):
+        assert_pulls(nix, closure)
+
+
+def test_a_running_daemon_takes_a_trusted_users_settings_at_once(
+    cache: Cache, closure: Closure, nix: Nix
+) -> None:
+    """They come with the request, so nothing has to be restarted."""
+    with daemon(nix):
+        use(nix, cache.read_url, "--yes", "--user")
+
+        assert_pulls(nix, closure)
+
+
+def test_the_daemon_pulls_from_a_private_cache(
+    private_cache: Cache, private_closure: Closure, nix: Nix
+) -> None:
+    """With the credentials of its own user, not those of whoever asks."""
+    use(nix, "-", given=json.dumps(private_cache.outputs))
+    with daemon(nix):
+        nix.environment["HOME"] = str(nix.folder / "nobody")
+
+        assert_pulls(nix, private_closure)
 
 
 def test_what_a_writer_builds_is_signed_at_once(cache: Cache, nix: Nix) -> None:
