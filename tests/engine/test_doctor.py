@@ -13,10 +13,15 @@ import pytest
 import trustme
 
 from dev.server import LocalServer
+from nix_cache.client.doctor import probes
+from nix_cache.client.doctor.door import Door, connections
+from nix_cache.client.doctor.probes import Outcome
+from nix_cache.client.source import Credential
 from tests.engine.altering_proxy import AlteringProxy, Headers
 from tests.engine.keys import new_secret_key
 from tests.engine.patient import OWNER, Diagnosis, Patient, signed
 from tests.engine.project import public_cache
+from tests.engine.s3 import s3_client
 from toolchain.engine import Engine
 
 PUBLIC, PRIVATE = "nix-cache", "private-cache"
@@ -469,3 +474,28 @@ def test_a_request_that_makes_no_sense_is_refused(
     assert done.returncode in {1, 2}
     assert message in done.stderr
     assert done.stdout == ""
+
+
+def test_a_try_to_delete_leaves_no_mark_where_versions_are_kept(module_server: LocalServer) -> None:
+    """As the owner, and as anybody who may delete."""
+    bucket = "with-versions"
+    connection = module_server.connection()
+    root = s3_client(module_server.url, connection.user, connection.password)
+    root.create_bucket(Bucket=bucket)
+    root.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+    url = f"{module_server.url}/{bucket}"
+    owner = Credential(access_key_id=connection.user, secret_access_key=connection.password)
+
+    statement = {
+        "Effect": "Allow",
+        "Principal": {"AWS": ["*"]},
+        "Action": ["s3:DeleteObject"],
+        "Resource": [f"arn:aws:s3:::{bucket}/*"],
+    }
+    policy = {"Version": "2012-10-17", "Statement": [statement]}
+    root.put_bucket_policy(Bucket=bucket, Policy=json.dumps(policy))
+
+    for credential in (owner, None):
+        trial = probes.delete(Door(connections(), url, "us-east-1", credential), "nar/x")
+        assert (trial.outcome, trial.left) == (Outcome.ALLOWED, "")
+        assert "DeleteMarkers" not in root.list_object_versions(Bucket=bucket)

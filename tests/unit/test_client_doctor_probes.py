@@ -20,6 +20,7 @@ class CarelessStorage(ThreadingHTTPServer):
         objects: what is in it.
         uploads: the keys of unfinished uploads.
         may_delete: whether anybody may delete and abort.
+        marks: whether a delete leaves a mark, which nobody may remove.
         refusals: how many of the next requests are answered 503.
     """
 
@@ -30,6 +31,7 @@ class CarelessStorage(ThreadingHTTPServer):
         self.objects: dict[str, bytes] = {}
         self.uploads: list[str] = []
         self.may_delete = True
+        self.marks = False
         self.refusals = 0
 
 
@@ -44,6 +46,9 @@ class _Handler(BaseHTTPRequestHandler):
         status, content = self._answer(parts.path, query, body)
         self.send_response_only(status)
         self.send_header("Content-Length", str(len(content)))
+        if self.command == "DELETE" and self.server.marks:
+            self.send_header("x-amz-delete-marker", "true")
+            self.send_header("x-amz-version-id", "1")
         self.end_headers()
         self.wfile.write(content)
 
@@ -58,7 +63,7 @@ class _Handler(BaseHTTPRequestHandler):
             server.uploads.append(key)
             return 200, b"<UploadId>1</UploadId>"
         if self.command == "DELETE":
-            if not server.may_delete:
+            if not server.may_delete or (server.marks and "versionId" in query):
                 return 403, b"<Error><Code>AccessDenied</Code></Error>"
             if "uploadId" in query:
                 server.uploads.remove(key)
@@ -105,6 +110,15 @@ def test_what_cannot_be_taken_back_is_named(storage: CarelessStorage, door: Door
     upload = probes.upload(door, "log/x")
     assert upload.outcome is Outcome.REFUSED
     assert upload.left == "log/x (an unfinished upload)"
+
+
+def test_a_mark_that_cannot_be_removed_is_named(storage: CarelessStorage, door: Door) -> None:
+    """In a bucket that keeps versions."""
+    storage.marks = True
+
+    trial = probes.delete(door, "nar/x")
+
+    assert (trial.outcome, trial.left) == (Outcome.ALLOWED, "nar/x (a delete marker)")
 
 
 def test_what_is_there_stays_as_it_is(storage: CarelessStorage, door: Door) -> None:

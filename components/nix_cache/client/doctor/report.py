@@ -1,13 +1,9 @@
-"""What `nix-cache doctor` prints: findings by theme, and how far it is."""
+"""What `nix-cache doctor` prints: findings by theme, and how many there are."""
 
-import threading
-import time
 from collections import Counter
 from collections.abc import Iterable
 from itertools import groupby
 from typing import Any
-
-from rich.status import Status
 
 from nix_cache.client import console
 from nix_cache.client.doctor.checks import Result
@@ -21,8 +17,6 @@ _MARKS = {
 }
 _MARK_WIDTH = 5
 _SHOWN_ITEMS = 10
-_QUIET_SECONDS = 2.0
-_LINE_SECONDS = 10.0
 
 
 def document(results: Iterable[Result]) -> list[dict[str, Any]]:
@@ -62,50 +56,6 @@ def summary(results: Iterable[Result]) -> str:
             f"{counts[Level.OK]} ok",
         ]
     )
-
-
-class Progress:
-    """Tells on standard error what is being done, once it takes longer than two seconds."""
-
-    def __init__(self) -> None:
-        self._status = Status("", console=console.err)
-        self._text = ""
-        self._told_at = 0.0
-        self._lock = threading.Lock()
-        self._is_shown = False
-        self._timer = threading.Timer(_QUIET_SECONDS, self._show)
-        self._timer.daemon = True
-
-    def __enter__(self) -> "Progress":
-        self._timer.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._timer.cancel()
-        with self._lock:
-            self._is_shown = False
-            self._status.stop()
-
-    def tell(self, text: str) -> None:
-        """Say what is being done now."""
-        with self._lock:
-            self._text = text
-            if self._is_shown:
-                self._tell()
-
-    def _show(self) -> None:
-        with self._lock:
-            self._is_shown = True
-            if console.err.is_terminal:
-                self._status.start()
-            self._tell()
-
-    def _tell(self) -> None:
-        if console.err.is_terminal:
-            self._status.update(f"looking at {self._text}")
-        elif time.monotonic() - self._told_at > _LINE_SECONDS:
-            self._told_at = time.monotonic()
-            console.note(f"looking at {self._text}")
 
 
 def _finding(finding: Finding) -> None:

@@ -13,6 +13,7 @@ from nix_cache.client.doctor.paths import Wanted, hashes_in
 from nix_cache.client.doctor.subject import Subject, profile_credential
 from nix_cache.client.errors import UsageError
 from nix_cache.client.places import system_place, user_place
+from nix_cache.client.progress import Progress
 from nix_cache.client.record import Record, find, known_records
 from nix_cache.client.source import Credential, Source
 from nix_cache.description import Description
@@ -63,9 +64,9 @@ def run(request: Request, *, as_json: bool) -> bool:
         told=hashes_in(request.paths_from) if request.paths_from else None,
         deep=request.deep,
     )
-    with report.Progress() as progress:
-        subject.progress = progress.tell
-        results = list(examine(subject, all_checks(wanted), progress.tell))
+    with Progress() as progress:
+        subject.progress = lambda text: progress.tell(f"looking at {text}")
+        results = list(examine(subject, all_checks(wanted), subject.progress))
     if as_json:
         console.document(report.document(results))
     else:
