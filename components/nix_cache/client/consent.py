@@ -2,7 +2,7 @@
 
 import ipaddress
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from urllib.parse import urlsplit
 
 from nix_cache.client import console
@@ -77,7 +77,7 @@ def require(url: str, plan: Plan, *, given: bool) -> bool:
     return console.confirmed("Trust these keys?")
 
 
-def _listed(title: str, sign: str, keys: "list[str] | tuple[str, ...]") -> Iterator[str]:
+def _listed(title: str, sign: str, keys: Sequence[str]) -> Iterator[str]:
     if keys:
         yield f"  {title}"
         yield from (f"    {sign}{key}" for key in keys)

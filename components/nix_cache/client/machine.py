@@ -90,7 +90,7 @@ def obstacles(place: Place, environment: Mapping[str, str] = os.environ) -> list
     found = [_replacement(said) for said in later if said.line.name in _REPLACING]
     for said in [*lines, *later]:
         found.extend(_switch(said))
-    return found
+    return list(dict.fromkeys(found))
 
 
 def trust(environment: Mapping[str, str] = os.environ) -> Trust:
