@@ -18,6 +18,7 @@ class AlteringProxy:
         upstream: host and port of the server behind it.
         alter: makes of an answer's status and headers what is passed on.
         tls: what it speaks TLS with; None for plain HTTP.
+        body: what comes with every answer instead.
     """
 
     def __init__(
@@ -25,9 +26,11 @@ class AlteringProxy:
         upstream: str,
         alter: Callable[[int, Headers], tuple[int, Headers]] = lambda *answer: answer,
         tls: ssl.SSLContext | None = None,
+        body: bytes | None = None,
     ) -> None:
         self._server = _Server(("127.0.0.1", 0), _Handler)
         self._server.upstream, self._server.alter = upstream, alter
+        self._server.body = body
         if tls:
             # Without a handshake in the thread that accepts, a bad one disturbs nobody else.
             self._server.socket = tls.wrap_socket(
@@ -50,6 +53,7 @@ class AlteringProxy:
 class _Server(ThreadingHTTPServer):
     upstream: str
     alter: Callable[[int, Headers], tuple[int, Headers]]
+    body: bytes | None
     daemon_threads = True
     block_on_close = False
 
@@ -67,7 +71,7 @@ class _Handler(BaseHTTPRequestHandler):
         headers = {k: v for k, v in self.headers.items() if k.lower() not in _NOT_FORWARDED}
         upstream.request(self.command, self.path, body or None, headers)
         answer = upstream.getresponse()
-        content = answer.read()
+        content = answer.read() if self.server.body is None else self.server.body
         status, told = self.server.alter(answer.status, dict(answer.getheaders()))
         upstream.close()
         self.send_response_only(status)

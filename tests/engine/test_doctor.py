@@ -397,6 +397,21 @@ def test_a_server_that_is_down_is_one_error_and_the_rest_is_not_checked(
     assert any("narinfos" in what for what in found.of("not checked"))
 
 
+def test_something_else_than_the_storage_is_found(public: Patient) -> None:
+    """Its answers say nothing of rights. So does a storage without the bucket."""
+
+    def lost(_: int, told: Headers) -> tuple[int, Headers]:
+        return 404, {name: value for name, value in told.items() if name != "Content-Type"}
+
+    with AlteringProxy(public.server.connection().server, lost, body=b"nothing here") as proxy:
+        found = public.examined(source=public.seen_at(proxy.url))
+    only(found, "what answers at http.* is no S3 storage: 404")
+    missing = b"<Error><Code>NoSuchBucket</Code></Error>"
+    with AlteringProxy(public.server.connection().server, lost, body=missing) as proxy:
+        found = public.examined(source=public.seen_at(proxy.url))
+    only(found, "has no bucket nix-cache")
+
+
 def tls(authority: trustme.CA, host: str = "localhost", *, days: float = 90) -> ssl.SSLContext:
     """What a server with a certificate speaks TLS with."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

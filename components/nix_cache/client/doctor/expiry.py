@@ -151,8 +151,8 @@ def shortest_nar(found: list[Expiry]) -> float:
 def _as_declared(found: list[Expiry], declared_days: int) -> Finding:
     declared = {(rule.prefix, rule.days) for rule in expiry_rules(declared_days)}
     if {(rule.prefix, rule.days) for rule in found} == declared:
-        when = f"after {declared_days} days" if declared_days else "never"
-        return ok(f"entries expire {when}, as declared, and nothing that must stay does")
+        when = f"expire after {declared_days} days" if declared_days else "never expire"
+        return ok(f"entries {when}, as declared, and nothing that must stay does")
     return warning(
         "the lifecycle is safe, but not the one that was declared "
         f"(expireAfterDays is {declared_days})",

@@ -21,6 +21,7 @@ _CHECKSUM_CODES = frozenset(
     {"BadDigest", "XAmzContentChecksumMismatch", "XAmzContentSHA256Mismatch"}
 )
 _NOT_OFFERED = frozenset({405, 501})
+NO_BUCKET = "NoSuchBucket"
 _UPLOAD_ID = re.compile(rb"<UploadId>([^<]+)</UploadId>")
 
 LIST_QUERIES = {
@@ -137,10 +138,10 @@ def _removed(door: Door, key: str) -> str:
 
 
 def _trial(answer: Answer) -> Trial:
-    """Who is answered at all, were it that there is nothing, has the right to ask."""
+    """Who is told by the storage that there is no such thing had the right to ask for it."""
     if answer.is_refusal or answer.status in _NOT_OFFERED:
         outcome = Outcome.REFUSED
-    elif answer.status < 300 or answer.status == 404:
+    elif answer.status < 300 or (answer.code.startswith("NoSuch") and answer.code != NO_BUCKET):
         outcome = Outcome.ALLOWED
     else:
         outcome = Outcome.UNCLEAR

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from nix_cache.client.doctor.door import Door, NoAnswerError, certificates
 from nix_cache.client.doctor.finding import Finding, error, not_checked, ok, warning
+from nix_cache.client.doctor.probes import LIST_QUERIES, NO_BUCKET
 from nix_cache.client.doctor.subject import Subject
 from nix_cache.lifecycle import INFO_KEY
 
@@ -62,6 +63,7 @@ def reachable(subject: Subject) -> Iterator[Finding]:
             "look at the server's log, and at its disk",
         )
     else:
+        yield from _storage(subject)
         yield _how_fast(door)
 
 
@@ -110,6 +112,23 @@ def clock(subject: Subject) -> Iterator[Finding]:
 def is_loopback(host: str) -> bool:
     """Whether a host is this machine itself."""
     return host == "localhost" or host == "::1" or host.startswith("127.")
+
+
+def _storage(subject: Subject) -> Iterator[Finding]:
+    """Whether it is a storage that answers, and has the bucket."""
+    answer = subject.anybody.request("GET", query=LIST_QUERIES["objects"])
+    if answer.code == NO_BUCKET:
+        yield error(
+            f"{_origin(subject.bucket_url)} has no bucket {subject.description.bucket}",
+            "there is no cache",
+            "bring the stack up, or correct its endpoint",
+        )
+    elif answer.status >= 300 and not answer.code:
+        yield error(
+            f"what answers at {subject.bucket_url} is no S3 storage: {answer}",
+            "nothing can be read or pushed",
+            "correct the stack's endpoint, or what stands before the storage",
+        )
 
 
 def _unanswered(door: Door, failure: NoAnswerError) -> Finding:
