@@ -103,8 +103,8 @@ class Project:
         return done.stdout
 
     def up(self, *options: str) -> str:
-        """Bring the stack up."""
-        return self.pulumi("up", "--yes", "--stack", STACK, *options)
+        """Bring the stack up, without the preview that a user would see before it: it takes time."""
+        return self.pulumi("up", "--yes", "--skip-preview", "--stack", STACK, *options)
 
     def preview(self, *options: str) -> str:
         """Preview the stack."""
