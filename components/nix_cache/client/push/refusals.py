@@ -23,6 +23,10 @@ class BusyError(ClientError):
     """The server did not do what was asked, and may do so a little later."""
 
 
+class RefusedError(ClientError):
+    """The storage refuses this writer, whatever is pushed."""
+
+
 @dataclass(frozen=True)
 class Who:
     """Who was refused, for messages.
@@ -61,7 +65,7 @@ def is_busy(status: str, code: str, text: str = "") -> bool:
     )
 
 
-def explain(status: str, code: str, who: Who) -> ClientError | None:
+def explain(status: str, code: str, who: Who) -> RefusedError | None:
     """The reason why a storage refused; None if its answer says nothing that is known here.
 
     Args:
@@ -71,36 +75,36 @@ def explain(status: str, code: str, who: Who) -> ClientError | None:
     """
     match code:
         case "InvalidAccessKeyId":
-            return ClientError(
+            return RefusedError(
                 f"the storage does not know the credential of {who.writer} ({who.origin}): the "
                 "writer was removed, or got a new one",
                 f"ask the cache's owner; if there is a new one, {who.again}",
             )
         case "SignatureDoesNotMatch":
-            return ClientError(
+            return RefusedError(
                 f"the secret of {who.writer} ({who.origin}) is not the right one",
                 who.again,
             )
         case "RequestTimeTooSkewed":
-            return ClientError(
+            return RefusedError(
                 "the clock of this machine differs from the storage's by more than 15 minutes",
                 "set it right, for example with `timedatectl set-ntp true`",
             )
         case "ExpiredToken" | "InvalidToken" | "ExpiredTokenException":
-            return ClientError(
+            return RefusedError(
                 f"the credential of {who.writer} ({who.origin}) has run out", "get a new one"
             )
         case "NoSuchBucket":
-            return ClientError(
+            return RefusedError(
                 f"the storage has no bucket {who.bucket}", "run `pulumi up --refresh` on the stack"
             )
         case "NoSuchKey":
-            return ClientError(
+            return RefusedError(
                 f"the bucket {who.bucket} has no nix-cache-info",
                 "run `pulumi up --refresh` on the stack",
             )
     if status in {"401", "403"}:
-        return ClientError(
+        return RefusedError(
             f"the credential of {who.writer} ({who.origin}) may not write to the bucket "
             f"{who.bucket}" + (f": {code}" if code else ""),
             f"look with `nix-cache doctor {who.cache}`; the writer's rights come from the stack",

@@ -61,7 +61,7 @@ def find_writer(cache: str | None, environment: Mapping[str, str] = os.environ) 
         UsageError: no such cache is in use, or this machine only reads it, or there are several.
         ClientError: the key is missing or cannot be the right one. Nothing is pushed unsigned.
     """
-    return as_writer(_record(cache, environment))
+    return as_writer(find_writer_record(cache, environment))
 
 
 def as_writer(record: Record) -> Writer:
@@ -128,7 +128,13 @@ def _require_trusted(key: signing.SecretKey, writer: str, record: Record, fix: s
         )
 
 
-def _record(cache: str | None, environment: Mapping[str, str]) -> Record:
+def find_writer_record(cache: str | None, environment: Mapping[str, str] = os.environ) -> Record:
+    """The cache that is pushed to: the one of a name, or the only one where this is a writer.
+
+    Raises:
+        UsageError: there is none, or there are several to choose from.
+        ClientError: a record cannot be read.
+    """
     if cache is None:
         known = known_records([user_place(environment), system_place(environment)])
         writable = [record.name for record in known.values() if record.writer is not None]

@@ -1,0 +1,169 @@
+"""Putting the hook into nix.conf, and taking it out."""
+
+import os
+import shutil
+import sys
+from pathlib import Path
+
+from nix_cache.client import console, files, machine, nix_conf_file, nix_program
+from nix_cache.client.errors import ClientError
+from nix_cache.client.files import FileChange
+from nix_cache.client.hook import texts
+from nix_cache.client.hook.queue import Queue
+from nix_cache.client.hook.texts import Hook
+from nix_cache.client.places import Place, system_place, user_place
+from nix_cache.client.record import Record
+
+_PROGRAM = "nix-cache"
+_SCRIPT_MODE = 0o755
+
+
+def place_of(record: Record) -> Place:
+    """Where a cache is used: by this user, or on the whole machine."""
+    own = user_place()
+    return own if own.record(record.name).exists() else system_place()
+
+
+def folder_of(place: Place, name: str) -> Path:
+    """Where the queue of a cache is."""
+    return place.state / "hook" / name
+
+
+def hook_of(record: Record) -> Hook:
+    """The hook for a cache in use.
+
+    Raises:
+        ClientError: there is no Nix, or this command is not installed.
+    """
+    place = place_of(record)
+    nix = shutil.which("nix")
+    if nix is None:
+        raise nix_program.no_nix()
+    return Hook(
+        name=record.name,
+        script=(place.folder / texts.settings_name(record.name)).absolute(),
+        record=place.record(record.name).absolute(),
+        folder=folder_of(place, record.name).absolute(),
+        client=_client(),
+        programs=Path(nix).absolute().parent,
+    )
+
+
+def install(record: Record, hook: Hook) -> list[FileChange]:
+    """Write the script, and let nix.conf name it, unless that is generated.
+
+    Returns:
+        what was changed.
+
+    Raises:
+        ClientError: another hook is there, or the daemon would not run this one. Nothing was
+            changed.
+    """
+    place = place_of(record)
+    _require_runnable(place, hook)
+    _require_no_other(hook)
+    changes = [
+        FileChange(hook.script, files.read(hook.script), texts.script(hook).encode(), _SCRIPT_MODE)
+    ]
+    if generator(record) is None:
+        name = texts.settings_name(record.name)
+        conf, before = place.conf(name), files.read(place.nix_conf)
+        changes += [
+            FileChange(conf, files.read(conf), texts.settings(hook).encode(), files.PUBLIC_FILE),
+            FileChange(
+                place.nix_conf,
+                before,
+                nix_conf_file.with_include(before, name),
+                mask=nix_conf_file.masked,
+            ),
+        ]
+    files.apply(changes)
+    make_queue(Queue(hook.folder), hook.name)
+    return changes
+
+
+def remove(record: Record) -> list[FileChange]:
+    """Take out what ``install`` put in. What still waits stays in the queue.
+
+    Returns:
+        what was changed.
+    """
+    place, name = place_of(record), texts.settings_name(record.name)
+    nix_conf = files.read(place.nix_conf)
+    own = [place.conf(name), place.folder / name]
+    changes = [FileChange(path, files.read(path), None) for path in own]
+    if nix_conf is not None:
+        after = nix_conf_file.without_include(nix_conf, name)
+        changes.insert(0, FileChange(place.nix_conf, nix_conf, after, mask=nix_conf_file.masked))
+    needed = [change for change in changes if change.needed]
+    files.apply(needed)
+    queue = Queue(folder_of(place, record.name))
+    if waiting := queue.paths():
+        console.note(
+            f"{len(waiting)} paths still wait in {queue.links}; `nix-cache hook --drain` pushes "
+            "them"
+        )
+    else:
+        queue.clear()
+    return needed
+
+
+def generator(record: Record) -> str | None:
+    """Who makes nix.conf; None if it is there to be written."""
+    return machine.generator(place_of(record), Path(record.description.store_dir), chosen=False)
+
+
+def make_queue(queue: Queue, name: str) -> None:
+    """Make the queue: among the garbage collector's roots if this user may write there.
+
+    Raises:
+        ClientError: the folder cannot be made.
+    """
+    roots = Path(os.environ.get("NIX_STATE_DIR") or "/nix/var/nix") / "gcroots"
+    try:
+        queue.folder.mkdir(parents=True, exist_ok=True)
+        if os.access(roots, os.W_OK) and not queue.links.exists():
+            target = roots / "nix-cache" / name
+            target.mkdir(parents=True, exist_ok=True)
+            queue.links.unlink(missing_ok=True)
+            queue.links.symlink_to(target)
+        queue.links.mkdir(exist_ok=True)
+    except OSError as failure:
+        raise ClientError(
+            f"{failure.filename} cannot be made: {failure.strerror}", "mend that folder"
+        ) from None
+
+
+def _require_runnable(place: Place, hook: Hook) -> None:
+    if any(blank in str(hook.script) for blank in " \t\r\n#"):
+        raise ClientError(
+            f"nix.conf cannot name the file {hook.script}, whose path has a blank or '#'",
+            "use another place: --system, or XDG_CONFIG_HOME",
+        )
+    if not place.system and os.geteuid() != 0 and machine.DAEMON_SOCKET.exists():
+        raise ClientError(
+            "the Nix daemon runs the hook as root, and this cache is used by this user alone",
+            "as root run `nix-cache use` with --as, then `nix-cache hook --install`",
+        )
+
+
+def _require_no_other(hook: Hook) -> None:
+    told = nix_program.ask([*nix_program.NIX, "config", "show", "post-build-hook"]).strip()
+    if told not in {"", str(hook.script)}:
+        raise ClientError(
+            f"nix.conf has another post-build-hook already: {told}",
+            f"take it out, or let it call the script that `nix-cache hook --to {hook.name}` prints",
+        )
+
+
+def _client() -> Path:
+    """This command, as a daemon can start it."""
+    called = Path(sys.argv[0])
+    beside = Path(sys.executable).with_name(_PROGRAM)
+    found = shutil.which(_PROGRAM)
+    for path in (called, beside, *([Path(found)] if found else [])):
+        if path.name == _PROGRAM and path.is_file():
+            return path.absolute()
+    raise ClientError(
+        "the command nix-cache is not on PATH", "install it: pip install 'nix-cache[client]'"
+    )
