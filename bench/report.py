@@ -64,7 +64,7 @@ def page(rows: Sequence[Row], closure_bytes: int, paths: int, machine: str, nix:
 
 `make bench` wrote this. A closure of {paths} paths, {closure_bytes / _MB:.0f} MB as NARs (programs
 and libraries; the largest is {LARGEST_SHARE:.0%} of it), between a store and a MinIO on one
-machine: {machine}; {nix}. Each time is the median of several runs; xz ran once.
+machine: {machine}; {nix}. Each time is the median of three runs; what takes minutes ran once.
 
 {table(rows, closure_bytes)}
 
