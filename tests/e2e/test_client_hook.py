@@ -138,6 +138,16 @@ def test_the_hook_is_taken_out_again_byte_for_byte(machine: HookedMachine) -> No
     assert not machine.folder.exists()
 
 
+def test_a_cache_is_removed_with_its_hook(machine: HookedMachine) -> None:
+    """`nix-cache use --remove` leaves nothing behind that Nix would run."""
+    removed = machine.run("use", machine.cache.bucket, "--remove", "--user")
+
+    assert removed.exit_code == 0, removed.output
+    assert not machine.user_conf.exists()
+    assert not machine.settings.exists()
+    assert machine.nix.settings()["post-build-hook"] == ""
+
+
 def test_a_build_waits_for_no_server(machine: HookedMachine, proxy: FaultyProxy) -> None:
     """A server that never answers costs a build no time. The restarted machine pushes."""
     started = time.monotonic()

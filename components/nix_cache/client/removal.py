@@ -5,6 +5,7 @@ from pathlib import Path
 from nix_cache.client import credentials_file, files, nix_conf_file, record, secrets_plan
 from nix_cache.client.errors import UsageError
 from nix_cache.client.files import FileChange
+from nix_cache.client.hook.texts import settings_name
 from nix_cache.client.places import Place
 
 
@@ -51,12 +52,16 @@ def plan_removal(place: Place, name: str) -> list[FileChange]:
         ClientError: a file cannot be read.
     """
     changes = []
+    hook = settings_name(name)
     nix_conf = files.read(place.nix_conf)
     if nix_conf is not None:
-        after = nix_conf_file.without_include(nix_conf, name)
+        after = nix_conf_file.without_include(nix_conf, hook)
+        after = nix_conf_file.without_include(after, name) if after is not None else None
         changes.append(FileChange(place.nix_conf, nix_conf, after, mask=nix_conf_file.masked))
     known = record.load(place, name)
     changes.extend(_gone(place.conf(name)))
+    changes.extend(_gone(place.conf(hook)))
+    changes.extend(_gone(place.folder / hook))
     changes.extend(secrets_plan.old_key_removal(place, known, None))
     credentials = files.read(place.credentials)
     if credentials is not None:

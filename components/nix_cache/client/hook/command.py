@@ -48,6 +48,8 @@ def hook(
             "--install, --remove, --drain, --status and --systemd are different things to do",
             "give one of them",
         )
+    if as_json and not status:
+        raise UsageError("--json is for --status", "give both, or leave --json out")
     from nix_cache.client.push.writer import find_writer_record
 
     record = find_writer_record(cache)

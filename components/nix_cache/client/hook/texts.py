@@ -15,6 +15,7 @@ set -f
 umask 022
 PATH=$PATH:{programs}:/usr/bin:/bin:/run/current-system/sw/bin
 export PATH
+command=
 record={record}
 folder={folder}
 client={client}
@@ -29,8 +30,10 @@ for path in $OUT_PATHS; do
     echo "nix-cache: $path could not be queued in $folder; push it by hand" >&2
 done
 
-# Who waits for their turn will see what was just queued.
-read -r waiting 2>/dev/null <"$folder/waiting" && kill -0 "$waiting" 2>/dev/null && exit 0
+# Who waits for their turn will see what was just queued. Their number may be another's by now.
+read -r waiting 2>/dev/null <"$folder/waiting" &&
+  read -r command 2>/dev/null <"/proc/$waiting/cmdline"
+case $command in *--drain*--to*{name}*) exit 0 ;; esac
 if ! [ -x "$client" ]; then
   echo "nix-cache: $client is gone; what was built waits in $folder/queue" >&2
   exit 0
