@@ -105,13 +105,19 @@ class TestExpiry:
         assert longest == min(expiry.longest_narinfo(found), 1e9)
 
     @settings(deadline=None)  # how busy the machine is says nothing of the rules
-    @given(rule_sets, st.text("0123abc.", max_size=4))
+    @given(rule_sets, st.sampled_from(["", "0", "0a.nar.zst", "1"]))
     def test_no_nar_goes_sooner_than_is_said(self, found: list[Expiry], name: str) -> None:
         """Whatever the rules."""
         key = f"nar/{name}"
         life = min((r.days for r in found if key.startswith(r.prefix)), default=float("inf"))
 
         assert life >= expiry.shortest_nar(found)
+
+    def test_a_rule_for_some_nars_is_judged_as_for_all(self) -> None:
+        """Those few would be missed as well."""
+        found = [*(Expiry(r.prefix, r.days) for r in expiry_rules(45)), Expiry("nar/0", 45)]
+
+        assert levels(expiry.judged(found, 45)) == [Level.ERROR]
 
     @pytest.mark.parametrize("key", OWN_KEYS)
     def test_a_rule_that_takes_one_of_the_caches_own_objects_is_an_error(self, key: str) -> None:
