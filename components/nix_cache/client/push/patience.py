@@ -3,14 +3,20 @@
 from collections.abc import Callable
 from typing import TypeVar
 
-from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt
-from tenacity.wait import wait_exponential_jitter
+from tenacity import (
+    RetryCallState,
+    Retrying,
+    retry_if_exception_type,
+    stop_after_attempt,
+    wait_exponential,
+    wait_random,
+)
 
 from nix_cache.client.push.refusals import BusyError
 
 TRIES = 4
 FIRST_WAIT_SECONDS = 1.0
-LONGEST_WAIT_SECONDS = 30.0
+JITTER_SECONDS = 1.0
 
 _Result = TypeVar("_Result")
 
@@ -20,14 +26,16 @@ def patiently(
     tell: Callable[[str], None],
     *,
     first_wait_seconds: float = FIRST_WAIT_SECONDS,
+    jitter_seconds: float = JITTER_SECONDS,
 ) -> _Result:
     """Do something, a few times if the server is busy, with longer and longer waits in between.
 
     Args:
         work: what is to be done; it must be harmless to do it twice.
         tell: is told of every further try.
-        first_wait_seconds: before the second try; doubled before each further one. Up to a second
-            more is waited at random, so that many clients do not come back all at once.
+        first_wait_seconds: before the second try; doubled before each further one.
+        jitter_seconds: up to so much more is waited at random, so that many clients do not come
+            back all at once.
 
     Raises:
         BusyError: the server was busy each time. Whatever else goes wrong is raised at once.
@@ -41,7 +49,7 @@ def patiently(
     retrying = Retrying(
         retry=retry_if_exception_type(BusyError),
         stop=stop_after_attempt(TRIES),
-        wait=wait_exponential_jitter(initial=first_wait_seconds, max=LONGEST_WAIT_SECONDS),
+        wait=wait_exponential(first_wait_seconds) + wait_random(0, jitter_seconds),
         before_sleep=tell_of_wait,
         reraise=True,
     )

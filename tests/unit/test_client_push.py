@@ -1,0 +1,435 @@
+"""The parts of `nix-cache push` that need neither Nix nor a server."""
+
+import base64
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from nacl.signing import SigningKey
+
+from nix_cache import signing
+from nix_cache.client import nix_program
+from nix_cache.client.errors import ClientError, UsageError
+from nix_cache.client.places import user_place
+from nix_cache.client.push import report
+from nix_cache.client.push.events import Copying
+from nix_cache.client.push.held import Held, judge
+from nix_cache.client.push.identity import CREDENTIAL_VARIABLES, Identity, identify
+from nix_cache.client.push.patience import TRIES, patiently
+from nix_cache.client.push.refusals import BusyError, RefusedError, Who, from_nix, is_busy
+from nix_cache.client.push.report import Result
+from nix_cache.client.push.writer import Writer, as_writer, find_writer
+from nix_cache.client.record import Record, save
+from nix_cache.narinfo import Narinfo
+from tests.unit.client_caches import KEY, NEXT_KEY, WRITER, description
+
+STORE = "/nix/store"
+PATH = f"{STORE}/{'0' * 32}-name"
+WHO = Who(WRITER, "team", "nix-cache", "the profile nixbuilder in /home/me/.aws/credentials")
+
+
+def narinfo(*signatures: str, path: str = PATH) -> bytes:
+    """What a cache could say of a path."""
+    lines = [
+        f"StorePath: {path}",
+        "URL: nar/x.nar.zst",
+        "Compression: zstd",
+        "FileSize: 70",
+        f"NarHash: sha256:{'0' * 52}",
+        "NarSize: 120",
+        "References: ",
+        *(f"Sig: {signature}" for signature in signatures),
+    ]
+    return "".join(f"{line}\n" for line in lines).encode()
+
+
+def signature(key: signing.SecretKey, path: str = PATH) -> str:
+    """What a key signs that with."""
+    message = Narinfo.parse(narinfo(path=path).decode()).fingerprint.encode()
+    signed = SigningKey(key.seed).sign(message).signature
+    return f"{key.name}:{base64.b64encode(signed).decode()}"
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A user's home with nothing in it."""
+    for name in [*CREDENTIAL_VARIABLES, "AWS_SHARED_CREDENTIALS_FILE", "NIX_USER_CONF_FILES"]:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "no-config"))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    monkeypatch.setenv("NIX_CONF_DIR", str(tmp_path / "etc"))
+    return tmp_path
+
+
+def record(home: Path, *, name: str = "demo", writer: str | None = WRITER) -> Record:
+    """A cache in use, with a key."""
+    key_file = home / "the key&.sec"
+    key_file.write_text(f"{KEY.secret_text}\n")
+    return Record(
+        name=name,
+        description=description(bucket=name),
+        writer=writer,
+        signing_key_file=key_file if writer else None,
+    )
+
+
+def writer(home: Path) -> Writer:
+    """Somebody who pushes to it."""
+    return as_writer(record(home))
+
+
+class TestWhatTheCacheHolds:
+    """Whether readers will take what is there."""
+
+    def test_a_trusted_signature_is_accepted(self) -> None:
+        """Whatever other signatures there are."""
+        stranger = signing.generate("stranger-1")
+        content = narinfo(signature(stranger), signature(KEY))
+
+        assert judge(PATH, content, [KEY.public_text]) == Held(PATH, 70, None)
+
+    @pytest.mark.parametrize(
+        ("content", "fault"),
+        [
+            (narinfo(), "it is not signed"),
+            (narinfo(signature(NEXT_KEY)), f"it is signed by {NEXT_KEY.name} alone"),
+            (
+                narinfo(signature(KEY, PATH.replace("name", "other"))),
+                f"its signature by {KEY.name} does not hold",
+            ),
+            (narinfo(signature(KEY), path=f"{STORE}/{'1' * 32}-name"), "its narinfo is that of"),
+            (narinfo(signature(KEY))[:-20], "its narinfo cannot be read"),
+            (b"\xff\n", "its narinfo cannot be read"),
+        ],
+    )
+    def test_what_readers_refuse_has_a_fault(self, content: bytes, fault: str) -> None:
+        """Each kind in its own words."""
+        held = judge(PATH, content, [KEY.public_text])
+
+        assert held.fault is not None
+        assert held.fault.startswith(fault)
+        assert held.key == f"{'0' * 32}.narinfo"
+
+
+class TestWriter:
+    """As whom this machine pushes."""
+
+    def test_the_push_url_names_the_key_file_percent_encoded(self, home: Path) -> None:
+        """A blank or an ampersand would end it."""
+        url = writer(home).push_url
+
+        assert url.endswith(f"&secret-key={home}/the%20key%26.sec")
+        assert url.startswith("s3://demo?profile=nixbuilder&")
+
+    def test_the_only_cache_that_is_written_to_is_the_default(self, home: Path) -> None:
+        """Others, which are only read, do not make it unclear."""
+        save(user_place(), record(home, name="mine"))
+        save(user_place(), record(home, name="other", writer=None))
+
+        assert find_writer(None).record.name == "mine"
+
+    def test_several_caches_that_are_written_to_have_to_be_told_apart(self, home: Path) -> None:
+        """Nothing is pushed to a cache by chance."""
+        for name in ("one", "two"):
+            save(user_place(), record(home, name=name))
+
+        with pytest.raises(UsageError, match="writer of several caches: one, two; name one with"):
+            find_writer(None)
+        assert find_writer("two").record.name == "two"
+
+    def test_who_only_reads_is_told_how_to_become_a_writer(self, home: Path) -> None:
+        """The writers' names are part of it."""
+        save(user_place(), record(home, writer=None))
+
+        with pytest.raises(UsageError, match=r"only reads the cache demo; run .* nixbuilder"):
+            find_writer(None)
+
+    def test_a_machine_that_uses_no_cache_is_told_so(self) -> None:
+        """The way in is `nix-cache use`."""
+        with pytest.raises(UsageError, match="no cache is in use on this machine; run `nix-cache"):
+            find_writer(None)
+
+    def test_no_message_has_the_key_in_it(self, home: Path) -> None:
+        """Also if its file is not as it should be."""
+        broken = record(home)
+        secret = KEY.secret_text.partition(":")[2]
+        assert broken.signing_key_file is not None
+        broken.signing_key_file.write_text(f"{KEY.name} {secret}")
+
+        with pytest.raises(ClientError) as refused:
+            as_writer(broken)
+
+        assert secret[:10] not in str(refused.value)
+
+
+def keys_of(found: Identity) -> tuple[str | None, str | None]:
+    """The key and the token that requests of this client are signed with."""
+    pair = found.session.get_credentials()
+    assert pair is not None
+    return pair.access_key, pair.token
+
+
+class TestIdentity:
+    """Whose credential a push goes with."""
+
+    def test_a_profile_beats_the_environment(
+        self, home: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """For Nix, the environment's are taken away; they would come first."""
+        (home / ".aws").mkdir()
+        (home / ".aws" / "credentials").write_text(
+            "[nixbuilder]\naws_access_key_id = mine\naws_secret_access_key = my-secret\n"
+        )
+        for name in CREDENTIAL_VARIABLES:
+            monkeypatch.setenv(name, "foreign")
+
+        found = identify(writer(home))
+
+        assert not CREDENTIAL_VARIABLES & set(found.environment)
+        assert found.environment["AWS_SHARED_CREDENTIALS_FILE"] == str(home / ".aws/credentials")
+        assert "profile=nixbuilder" in found.push_url
+        assert keys_of(found) == ("mine", None)
+
+    def test_without_the_profile_the_environments_are_used(
+        self, home: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """As in CI. The URL then names no profile, for there is none."""
+        monkeypatch.setenv("AWS_ACCESS_KEY_ID", "ci")
+        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "ci-secret")
+        monkeypatch.setenv("AWS_SESSION_TOKEN", "ci-token")
+
+        found = identify(writer(home))
+
+        assert found.environment["AWS_ACCESS_KEY_ID"] == "ci"
+        assert "profile=" not in found.push_url
+        assert found.push_url.endswith("the%20key%26.sec")
+        assert "endpoint=https%3A%2F%2Fs3.example.org" in found.push_url
+        assert keys_of(found) == ("ci", "ci-token")
+        assert "ci-secret" not in repr(found)
+
+    def test_without_either_the_missing_profile_is_named(self, home: Path) -> None:
+        """With its file."""
+        with pytest.raises(ClientError, match=r"no profile nixbuilder .* in .*/\.aws/credentials"):
+            identify(writer(home))
+
+
+class TestRefusals:
+    """What a storage's answer means."""
+
+    @pytest.mark.parametrize(
+        ("status", "code", "text", "busy"),
+        [
+            ("503", "SlowDown", "", True),
+            ("503", "SlowDownWrite", "", True),
+            ("429", "", "", True),
+            ("500", "InternalError", "", True),
+            ("400", "RequestTimeout", "", True),
+            ("", "", "Could not connect to server (7)", True),
+            ("", "", "Timeout was reached (28)", True),
+            ("", "", "Connection reset by peer", True),
+            ("403", "AccessDenied", "timed out", False),
+            ("404", "NoSuchBucket", "", False),
+            ("", "", "path is not valid", False),
+        ],
+    )
+    def test_only_what_may_pass_is_tried_again(
+        self, status: str, code: str, text: str, busy: bool
+    ) -> None:
+        """A refusal stays one."""
+        assert is_busy(status, code, text) is busy
+
+    @pytest.mark.parametrize(
+        ("code", "said", "fix"),
+        [
+            ("InvalidAccessKeyId", "the writer was removed, or got a new one", "cache's owner"),
+            ("SignatureDoesNotMatch", "is not the right one", "nix-cache use"),
+            ("RequestTimeTooSkewed", "the clock of this machine differs", "timedatectl"),
+            ("ExpiredToken", "has run out", "get a new one"),
+            ("NoSuchBucket", "no bucket nix-cache", "pulumi up"),
+            ("AccessDenied", "may not write to the bucket nix-cache", "nix-cache doctor team"),
+        ],
+    )
+    def test_what_nix_was_answered_is_explained(self, code: str, said: str, fix: str) -> None:
+        """Taken from the storage's own code within Nix's message."""
+        message = (
+            "error: unable to upload 'http://s3.example.org/nar/x': HTTP error 403 response body: "
+            f"<Error><Code>{code}</Code><Message>no</Message></Error>"
+        )
+
+        explained = from_nix(message, WHO)
+
+        assert isinstance(explained, RefusedError)
+        assert said in explained.problem
+        assert fix in explained.fix
+
+    def test_what_is_not_known_is_told_in_nixs_words(self) -> None:
+        """In one line."""
+        explained = from_nix("error: a path\n  is broken", WHO)
+
+        assert not isinstance(explained, BusyError | RefusedError)
+        assert explained.problem == "nix copy failed: a path is broken"
+
+
+class TestPatience:
+    """Trying again."""
+
+    def test_what_succeeds_at_last_gives_its_result(self) -> None:
+        """Every further try is told."""
+        told: list[str] = []
+
+        assert patiently(fails(2, BusyError("busy", "wait")), told.append, **quick()) == "done"
+        assert len(told) == 2
+        assert told[0].startswith("busy; trying again in ")
+
+    def test_who_stays_busy_is_given_up(self) -> None:
+        """With the mistake of the last try."""
+        told: list[str] = []
+
+        with pytest.raises(BusyError, match="busy; wait"):
+            patiently(fails(TRIES, BusyError("busy", "wait")), told.append, **quick())
+        assert len(told) == TRIES - 1
+
+    def test_a_refusal_is_not_tried_again(self) -> None:
+        """It would be the same."""
+        told: list[str] = []
+
+        with pytest.raises(RefusedError):
+            patiently(fails(1, RefusedError("no", "go")), told.append, **quick())
+        assert told == []
+
+
+def quick() -> dict[str, float]:
+    return {"first_wait_seconds": 0.0, "jitter_seconds": 0.0}
+
+
+def fails(times: int, failure: ClientError) -> Callable[[], str]:
+    """Something that fails some times and then succeeds."""
+    left = [failure] * times
+
+    def work() -> str:
+        if left:
+            raise left.pop()
+        return "done"
+
+    return work
+
+
+class TestEvents:
+    """What Nix tells while it copies. The lines were recorded from Nix 2.34.8."""
+
+    def test_progress_is_counted_over_all_paths(self) -> None:
+        """Paths that are done keep their bytes."""
+        state = Copying()
+        for line in (
+            '@nix {"action":"start","id":9,"level":3,"parent":0,"text":"copying 2 paths",'
+            '"type":103}',
+            '@nix {"action":"result","fields":[0,2,1,0],"id":9,"type":105}',
+            '@nix {"action":"start","fields":["a","local","s3"],"id":10,"level":3,"parent":0,'
+            '"text":"copying","type":100}',
+            '@nix {"action":"result","fields":[8,136,0,0],"id":10,"type":105}',
+            '@nix {"action":"result","fields":[136,136,0,0],"id":10,"type":105}',
+            '@nix {"action":"stop","id":10}',
+            '@nix {"action":"result","fields":[1,2,1,0],"id":9,"type":105}',
+            '@nix {"action":"start","fields":["b","local","s3"],"id":11,"level":3,"parent":0,'
+            '"text":"copying","type":100}',
+            '@nix {"action":"result","fields":[24,184,0,0],"id":11,"type":105}',
+        ):
+            state.read(line)
+
+        assert (state.done_paths, state.all_paths) == (1, 2)
+        assert state.copied_bytes == 160
+
+    def test_errors_and_warnings_are_kept_without_colours(self) -> None:
+        """Also what comes before Nix knows how it shall log."""
+        state = Copying()
+        state.read(
+            '@nix {"action":"msg","level":1,"msg":"\\u001b[35;1mwarning:\\u001b[0m unable; '
+            'retrying"}'
+        )
+        state.read(
+            '@nix {"action":"msg","level":0,"msg":"\\u001b[31;1merror:\\u001b[0m\\n no\\n way"}'
+        )
+        state.read("error: unrecognised flag '--stdin'\n")
+        state.read("@nix broken\n")
+        state.read("\n")
+
+        assert state.warnings == ["warning: unable; retrying"]
+        assert state.errors == [
+            "error: no way",
+            "error: unrecognised flag '--stdin'",
+            "@nix broken",
+        ]
+
+
+class TestStorePath:
+    """The store path that somebody means."""
+
+    def test_links_are_followed_into_the_store_and_no_further(self, tmp_path: Path) -> None:
+        """A store path that is a link itself is what is meant."""
+        store = tmp_path / "store"
+        (store / f"{'1' * 32}-inner" / "bin").mkdir(parents=True)
+        (store / f"{'0' * 32}-outer").symlink_to(store / f"{'1' * 32}-inner")
+        (tmp_path / "result").symlink_to(store / f"{'0' * 32}-outer")
+        (tmp_path / "again").symlink_to("result")
+
+        for given in ("result", "again", "again/bin", "./x/../again/bin/program"):
+            found = nix_program.store_path(str(tmp_path / given), str(store))
+            assert found == f"{store}/{'0' * 32}-outer"
+
+    def test_a_store_that_is_not_here_is_no_obstacle(self, tmp_path: Path) -> None:
+        """The path is looked at as text."""
+        (tmp_path / "result").symlink_to(PATH)
+
+        assert nix_program.store_path(str(tmp_path / "result"), STORE) == PATH
+        assert nix_program.store_path(f"{PATH}/bin/x", STORE) == PATH
+
+    def test_links_in_a_circle_are_refused(self, tmp_path: Path) -> None:
+        """And not followed for ever."""
+        (tmp_path / "one").symlink_to("two")
+        (tmp_path / "two").symlink_to("one")
+
+        with pytest.raises(UsageError, match="is no path in /nix/store and no link to one"):
+            nix_program.store_path(str(tmp_path / "one"), STORE)
+
+    @pytest.mark.parametrize("given", ["nixpkgs#hello", "/nix/store", "/nix/store/.links", "", "."])
+    def test_what_is_no_store_path_is_refused(self, given: str) -> None:
+        """Nix would take some of these as something to be built."""
+        with pytest.raises(UsageError, match="nix build --no-link --print-out-paths"):
+            nix_program.store_path(given, STORE)
+
+
+def test_a_missing_nix_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """With the version that is needed."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+
+    with pytest.raises(ClientError, match=r"no nix on PATH; install Nix 2\.33"):
+        nix_program.version(os.environ)
+
+
+class TestReport:
+    """What is told in the end."""
+
+    RESULT = Result("team", KEY.name, [Held(PATH, 70, None)], 2_500_000, [], 0.5)
+
+    def test_speed_is_that_of_the_nars(self) -> None:
+        """In megabytes of ten to the sixth."""
+        assert self.RESULT.megabytes_per_second == 5.0
+        assert list(report.warnings(self.RESULT)) == []
+
+    def test_sizes_are_for_people(self) -> None:
+        """Three digits and a unit."""
+        sizes = [report.size(number) for number in (0, 999, 1000, 999_900, 10**8, 5 * 10**11)]
+
+        assert sizes == ["0 B", "999 B", "1.0 kB", "999.9 kB", "100.0 MB", "500.0 GB"]
+
+    def test_many_refused_paths_are_not_all_told_to_people(self) -> None:
+        """Programs get all of them."""
+        refused = [Held(f"{PATH}{number}", None, "it is not signed") for number in range(25)]
+        result = Result("team", KEY.name, [], 0, refused, 0.0)
+
+        assert "  and 15 more; --json tells all" in report.warnings(result)
+        assert len(report.document(result)["refusedByReaders"]) == 25
+        assert result.megabytes_per_second is None
