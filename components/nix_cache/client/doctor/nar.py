@@ -6,15 +6,19 @@ import hashlib
 import importlib
 import io
 import lzma
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import IO, Any, Protocol, cast
+from typing import IO, Any, Protocol
 
 import zstandard
 
 from nix_cache.nix_hash import NixHash
 
 _CHUNK_BYTES = 1 << 20
+
+_DAMAGE = (OSError, EOFError, ValueError, lzma.LZMAError, zlib.error, zstandard.ZstdError)
+"""What the decompressors raise over what they cannot read."""
 
 
 class NarError(ValueError):
@@ -70,7 +74,7 @@ def measure(stored: Readable, compression: str, limit: int) -> Measured:
         while nar_size <= limit and (chunk := content.read(_CHUNK_BYTES)):
             nar_size += len(chunk)
             nar.update(chunk)
-    except (OSError, EOFError, ValueError, lzma.LZMAError, zstandard.ZstdError) as failure:
+    except _DAMAGE as failure:
         raise NarError(str(failure)) from None
     while file.read(_CHUNK_BYTES):
         pass
@@ -103,16 +107,26 @@ class _Brotli:
 
     def __init__(self, file: Readable) -> None:
         try:
-            self._decompressor = importlib.import_module("brotli").Decompressor()
+            self._brotli: Any = importlib.import_module("brotli")
         except ModuleNotFoundError:
             raise CannotDecompressError("br needs the package brotli, which is missing") from None
+        self._decompressor = self._brotli.Decompressor()
         self._file = file
 
     def read(self, size: int = -1, /) -> bytes:
-        while chunk := self._file.read(min(size, 1 << 16)):
-            if content := self._decompressor.process(chunk):
-                return cast("bytes", content)
-        return b""
+        chunk = b""
+        while True:
+            if self._decompressor.can_accept_more_data():
+                chunk = self._file.read(_CHUNK_BYTES)
+                if not chunk:
+                    return b""
+            try:
+                content: bytes = self._decompressor.process(chunk, output_buffer_limit=size)
+            except self._brotli.error as failure:
+                raise NarError(str(failure)) from None
+            if content:
+                return content
+            chunk = b""
 
 
 _DECOMPRESSORS: dict[str, Callable[[Any], Any]] = {
