@@ -3,6 +3,7 @@
 import argparse
 import shlex
 import sys
+import sysconfig
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from dev.place import Place, private_folder
 from dev.repair import is_half_made, mend, remove_half_made_bucket
 from dev.server import LocalServer
 from dev.stack import Stack, variables
+from nix_cache.client import console
 from nix_cache.storage.minio_connection import MinioServerError
 from nix_cache.storage.minio_server import MinioServer
 from toolchain import engine
@@ -22,7 +24,7 @@ def up(place: Place) -> None:
     """Start the local server and bring the stack up."""
     stack, server = _ready(place)
     if bucket := remove_half_made_bucket(stack, server):
-        report.note(f"the bucket {bucket}, which an interrupted run left empty, is made anew")
+        console.note(f"the bucket {bucket}, which an interrupted run left empty, is made anew")
     changes = stack.up(refresh=is_half_made(stack))
     report.summary(stack.outputs(), changes)
 
@@ -37,7 +39,7 @@ def repair(place: Place) -> None:
     """Look at what is really there and put back what was changed or removed outside."""
     stack, server = _ready(place)
     for done in mend(stack, server):
-        report.note(done)
+        console.note(done)
     changes = stack.up(refresh=True)
     report.summary(stack.outputs(), changes)
 
@@ -55,7 +57,7 @@ def down(place: Place) -> None:
     local.stop()
     local.remove()
     place.remove_state()
-    report.note("everything that `make up` made is removed; built tools stay in the cache")
+    console.note("everything that `make up` made is removed; built tools stay in the cache")
 
 
 def status(place: Place) -> None:
@@ -78,7 +80,8 @@ def env(place: Place) -> None:
     found = _engine(place)
     path = ":".join(shlex.quote(str(folder)) for folder in found.bin_dirs)
     names = {"PULUMI_HOME": str(found.home), "PULUMI_SKIP_UPDATE_CHECK": "true"}
-    print(f'export PATH={path}:"$PATH"')
+    own = shlex.quote(sysconfig.get_path("scripts"))  # last: nix-cache, and nobody's python
+    print(f'export PATH={path}:"$PATH":{own}')
     print("unset PULUMI_CONFIG_PASSPHRASE")  # it would win over the file
     for name, value in {**names, **variables(place)}.items():
         print(f"export {name}={shlex.quote(value)}")
@@ -115,10 +118,10 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         command(Place(Path.cwd()))
     except (DevError, MinioServerError, ToolchainError) as failure:
-        report.error(failure)
+        console.error(failure)
         return 1
     except KeyboardInterrupt:
-        report.error("interrupted; run the same command again to go on")
+        console.error("interrupted; run the same command again to go on")
         return 130
     return 0
 

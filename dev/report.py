@@ -4,15 +4,12 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn
 
+from nix_cache.client.console import columns, err, out
 from toolchain.builds import PlainProgress
 from toolchain.builds import Progress as ProgressListener
 from toolchain.engine import Part
-
-out = Console(highlight=False, soft_wrap=True)
-err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
 class LiveProgress:
@@ -52,25 +49,14 @@ def progress() -> ProgressListener:
     return LiveProgress() if sys.stderr.isatty() else PlainProgress()
 
 
-def error(text: object) -> None:
-    """Print one mistake."""
-    err.print("error:", style="red", end=" ")
-    err.print(str(text), markup=False)
-
-
-def note(text: str) -> None:
-    """Print one thing worth knowing."""
-    err.print(text, markup=False)
-
-
 def parts(found: Iterable[Part]) -> None:
     """Tell which parts of the toolchain are official, built here, or stand-ins."""
-    _columns(err, [(part.name, part.version, str(part.origin)) for part in found])
+    columns([(part.name, part.version, str(part.origin)) for part in found], err)
 
 
 def facts(rows: Sequence[tuple[str, str]]) -> None:
     """Print names and values as a table."""
-    _columns(out, rows)
+    columns(rows, out)
 
 
 def summary(outputs: Mapping[str, Any], changes: Mapping[str, int]) -> None:
@@ -85,18 +71,10 @@ def summary(outputs: Mapping[str, Any], changes: Mapping[str, int]) -> None:
     out.print("\n[bold]Next[/]")
     facts(
         [
-            ('eval "$(make env)"', "then pulumi works in this shell: pulumi stack output"),
+            ('eval "$(make env)"', "then pulumi and nix-cache work in this shell"),
+            ("nix-cache use dev", "after that: this machine's Nix uses the cache"),
             ("make preview", "what a change of Pulumi.dev.yaml would do"),
             ("make status", "what runs, and what it is made of"),
             ("make down", "remove everything that was made"),
         ]
     )
-
-
-def _columns(console: Console, rows: Iterable[Sequence[str]]) -> None:
-    """Print rows in columns that are never cut: what stands in them is there to be copied."""
-    table = [list(row) for row in rows]
-    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-    for row in table:
-        line = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-        console.print(f"  {line.rstrip()}", markup=False)
