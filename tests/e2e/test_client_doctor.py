@@ -12,6 +12,9 @@ import pytest
 import zstandard
 
 from nix_cache import signing
+from nix_cache.client.doctor import paths
+from nix_cache.client.doctor.subject import Subject
+from nix_cache.description import Description
 from nix_cache.narinfo import narinfo_key
 from tests.e2e import store_paths
 from tests.e2e.cache import READER, WRITER, Cache
@@ -289,3 +292,23 @@ def test_the_daemons_credentials_of_a_private_cache_are_looked_at(
     machine.credentials.write_text("")
     gone = doctor(machine, "team", "--sample", "0")
     assert gone.of("error") == [f"{machine.credentials} has no profile {profile}", *always]
+
+
+@pytest.mark.parametrize("kind", ["cache", "private_cache"])
+def test_the_memory_of_the_real_nix_is_read(
+    request: pytest.FixtureRequest, nix: Nix, new_nix: NewNix, kind: str
+) -> None:
+    """Which paths it found in which cache, by HTTP and by S3."""
+    cache: Cache = request.getfixturevalue(kind)
+    cache.let_write(nix)
+    path = store_paths.build(nix).root
+    assert cache.push(nix, path).exit_code == 0
+    reader = new_nix()
+    cache.let_read(reader, READER if kind == "private_cache" else WRITER)
+    reader.configure(cache.outputs["nixConf"])
+    assert reader.realise(path).exit_code == 0
+
+    description = Description.model_validate(cache.outputs["cache"])
+    known = paths.remembered(Subject(description, environment=reader.environment))
+
+    assert narinfo_key(path).removesuffix(".narinfo") in known

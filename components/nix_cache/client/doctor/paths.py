@@ -127,8 +127,8 @@ def in_local_store(subject: Subject) -> list[str]:
 def _rows(file: Path, beginning: str) -> list[str]:
     with contextlib.closing(sqlite3.connect(f"{file.as_uri()}?mode=ro", uri=True)) as database:
         rows = database.execute(
-            "select hashPart from NARs join BinaryCaches on cache = id "
-            "where present = 1 and substr(url, 1, ?) = ?",
+            "select hashPart from NARs join BinaryCaches on NARs.cache = BinaryCaches.id "
+            "where present = 1 and substr(BinaryCaches.url, 1, ?) = ?",
             (len(beginning), beginning),
         )
         return [row[0] for row in rows]
