@@ -1,0 +1,78 @@
+"""From `make up` to a path that another machine pulls, by the README's own commands."""
+
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+
+from tests.e2e.conftest import NewNix
+from tests.e2e.nix import Nix
+from tests.engine.clone import cloned
+from tests.engine.readme import commands
+from toolchain.engine import Engine
+
+YOURS = """\
+let
+  build = name: script: derivation {
+    inherit name;
+    system = builtins.currentSystem;
+    builder = "/bin/sh";
+    args = [ "-c" script ];
+  };
+  words = build "words" "echo 'made by the first machine' > $out";
+in
+build "your-program" "echo 'says what is in ${words}' > $out"
+"""
+
+
+def shell(line: str, folder: Path, environment: Mapping[str, str]) -> str:
+    """Type a line; it has to succeed. Gives back what it printed as its result."""
+    done = subprocess.run(
+        ["sh", "-euc", line],
+        cwd=folder,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, f"{line}\n{done.stdout}{done.stderr}"
+    return done.stdout
+
+
+def with_pulumi(machine: Nix, variables: Mapping[str, str]) -> dict[str, str]:
+    """A machine's environment, and in it what `make env` adds."""
+    path = f"{machine.environment['PATH']}:{variables['PATH']}"
+    return {**variables, **machine.environment, "PATH": path}
+
+
+def test_the_readme_leads_from_nothing_to_a_pull_elsewhere(
+    engine: Engine, new_nix: NewNix, tmp_path: Path
+) -> None:
+    """Up, use, build, push, doctor; then, on a machine that has only the URL, use and pull."""
+    first, second = new_nix(), new_nix()
+    first.configure()
+    second.configure()
+    with cloned(tmp_path / "clone", engine) as clone:
+        clone.configure(storeDir=first.store_dir)
+        clone.dev("up")
+        (clone.folder / "your.nix").write_text(YOURS)
+        environment = with_pulumi(first, clone.variables())
+        *steps, look = commands("Use it")
+        for line in steps:
+            shell(line, clone.folder, environment)
+        built = (clone.folder / "result").readlink()
+        findings = shell(f"{look.partition('#')[0]} || true", clone.folder, environment)
+        errors = [line for line in findings.splitlines() if line.strip().startswith("ERROR")]
+        # For the Nix that is to be tested with, that one is right.
+        expected = [] if first.signs else ["Nix does not sign its S3 requests"]
+        assert len(errors) == len(expected), findings
+        assert all(words in "".join(errors) for words in expected), findings
+
+        url = clone.outputs()["readUrl"]
+        shell(f"nix-cache use {url} --yes", second.home, second.environment)
+        shell(f"nix-store --realise {built} --option max-jobs 0", second.home, second.environment)
+
+        requisites = first.get("--query", "--requisites", str(built), program="nix-store").split()
+        assert len(requisites) == 2
+        assert second.nar_hashes(requisites) == first.nar_hashes(requisites)
