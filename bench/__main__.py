@@ -20,7 +20,7 @@ from tests.e2e.nix import Nix
 from tests.e2e.signing_probe import signs_requests
 from tests.engine.conftest import running_server
 from tests.engine.project import public_cache
-from toolchain import engine
+from toolchain import engine, golang
 from toolchain.bootstrap import ROOT, cache_folder
 from toolchain.errors import ToolchainError
 from toolchain.nix import RealNix, find
@@ -29,7 +29,9 @@ CLOSURE_BYTES = 500 * 10**6
 SHARES = (LARGEST_SHARE, *[0.1] * 3, *[0.05] * 5, *[0.03] * 5)
 """Of the closure's size, for its larger paths: a few large ones, as in most closures."""
 
-SMALL_PATHS = 50
+SMALL_PATHS = 15
+"""In a chain, for Nix uploads a path after those that it refers to; real closures are this deep."""
+
 RUNS = 3
 LEVELS = {1: RUNS, 6: RUNS, 9: RUNS, 12: 1, 15: 1, 19: 1}
 """Of zstd, how often each is run; 3 is the default, and 19 the highest that is not called ultra."""
@@ -43,7 +45,8 @@ def main() -> int:
     except ToolchainError as failure:
         print(f"error: {failure}", file=sys.stderr)
         return 1
-    with tempfile.TemporaryDirectory(prefix="nix-cache-bench-") as name:
+    folder = tempfile.TemporaryDirectory(prefix="nix-cache-bench-")
+    with golang.ended_by_signal(), folder as name:
         session = Path(name)
         signs = signs_requests(real, session)
         with running_server(session / "minio", made) as server:

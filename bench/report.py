@@ -62,9 +62,12 @@ def page(rows: Sequence[Row], closure_bytes: int, paths: int, machine: str, nix:
     return f"""\
 # Push and pull, measured
 
-`make bench` wrote this. A closure of {paths} paths, {closure_bytes / _MB:.0f} MB as NARs (programs
-and libraries; the largest is {LARGEST_SHARE:.0%} of it), between a store and a MinIO on one
-machine: {machine}; {nix}. Each time is the median of three runs; what takes minutes ran once.
+`make bench` wrote this. Each time is the median of three runs; what takes minutes ran once.
+
+- The closure: {paths} paths, {closure_bytes / _MB:.0f} MB as NARs, made of programs and
+  libraries. The largest path is {LARGEST_SHARE:.0%} of it.
+- The machine, with both the store and MinIO: {machine}.
+- Nix: {nix}.
 
 {table(rows, closure_bytes)}
 

@@ -1,6 +1,7 @@
 """What the stack gives out for clients, read by the real Nix."""
 
 import json
+from typing import Any
 from urllib.parse import parse_qs
 
 import pytest
@@ -49,58 +50,24 @@ def test_the_writers_part_of_nix_conf_is_valid(any_cache: Cache, nix: Nix) -> No
     assert nix.settings()["secret-key-files"] == [f"/home/YOU/.config/nix/{name}.sec"]
 
 
-def test_the_nixos_module_says_the_same(any_cache: Cache, nix: Nix) -> None:
-    """It is Nix, and its settings are those of nix.conf."""
-    module = nix.folder / "module.nix"
-    module.write_text(any_cache.outputs["nixosModule"])
-
-    nix.get("--parse", str(module), program="nix-instantiate")
-    value = json.loads(
-        nix.get("--eval", "--strict", "--json", str(module), program="nix-instantiate")
-    )
-
-    assert value == {
-        "nix": {
-            "settings": {
-                "extra-substituters": [any_cache.read_url],
-                "extra-trusted-public-keys": any_cache.outputs["publicKeys"],
-            }
-        }
-    }
-
-
-def test_the_flake_snippet_says_the_same(any_cache: Cache, nix: Nix) -> None:
-    """It is Nix, and its settings are those of nix.conf."""
-    snippet = nix.folder / "snippet.nix"
-    snippet.write_text(any_cache.outputs["flakeConfig"])
-
-    nix.get("--parse", str(snippet), program="nix-instantiate")
-    value = json.loads(
-        nix.get("--eval", "--strict", "--json", str(snippet), program="nix-instantiate")
-    )
-
-    assert value == {
-        "nixConfig": {
-            "extra-substituters": [any_cache.read_url],
-            "extra-trusted-public-keys": any_cache.outputs["publicKeys"],
-        }
-    }
-
-
-def test_a_flake_with_the_snippet_sets_the_cache_for_who_accepts_it(
-    any_cache: Cache, nix: Nix
+@pytest.mark.parametrize(
+    ("output", "attributes"),
+    [("nixosModule", ("nix", "settings")), ("flakeConfig", ("nixConfig",))],
+)
+def test_the_texts_for_nixos_and_flakes_say_the_same(
+    any_cache: Cache, nix: Nix, output: str, attributes: tuple[str, ...]
 ) -> None:
-    """Added to a flake, it counts with `--accept-flake-config`, and is named without."""
-    flake = nix.home / "flake" / "flake.nix"
-    flake.parent.mkdir()
-    settings = any_cache.outputs["flakeConfig"].rstrip().removesuffix("}")
-    flake.write_text(f"{settings}  outputs = _: {{ answer = 42; }};\n}}\n")
-    question = ("eval", f"path:{flake.parent}#answer")
+    """Each is Nix by itself, and its settings are those of nix.conf."""
+    file = nix.folder / "text.nix"
+    file.write_text(any_cache.outputs[output])
 
-    ignored = nix.run(*question)
-    accepted = nix.run(*question, "--accept-flake-config")
+    nix.get("--parse", str(file), program="nix-instantiate")
+    told = nix.get("--eval", "--strict", "--json", str(file), program="nix-instantiate")
 
-    for setting in ("extra-substituters", "extra-trusted-public-keys"):
-        assert f"ignoring untrusted flake configuration setting '{setting}'" in ignored.err
-    assert accepted.out.strip() == "42"
-    assert "warning" not in accepted.err, accepted.err
+    expected: dict[str, Any] = {
+        "extra-substituters": [any_cache.read_url],
+        "extra-trusted-public-keys": any_cache.outputs["publicKeys"],
+    }
+    for attribute in reversed(attributes):
+        expected = {attribute: expected}
+    assert json.loads(told) == expected

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from bench.report import Row, page, table
+from tests.e2e import __main__ as e2e
 from toolchain import debian, nix
 from toolchain.errors import BuildError
 
@@ -79,6 +80,34 @@ def test_without_a_usable_nix_and_without_rights_both_reasons_are_told(
     assert named in told.value.problem
     assert "only root" in told.value.problem
     assert "install Nix 2.33 or newer" in told.value.fix
+
+
+def test_where_there_can_be_no_nix_it_is_said_that_nothing_was_proven(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Loudly, and it is no failure of the project's."""
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    monkeypatch.setenv("PATH", str(tmp_path))
+
+    assert e2e.main([]) == 0
+
+    told = capsys.readouterr().err
+    assert "NOT run, and nothing was proven" in told
+    assert "there is no nix on PATH" in told
+    assert "only root" in told
+
+
+def test_a_nix_that_could_be_had_but_fails_is_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A broken cache folder must not look like a machine on which nothing can be proven."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("XDG_CACHE_HOME", "/proc")
+    monkeypatch.setattr(debian, "why_impossible", lambda: None)
+
+    assert e2e.main([]) == 1
+
+    assert "cache folder /proc/nix-cache" in capsys.readouterr().err
 
 
 def test_debians_mirror_is_the_one_of_the_machines_apt() -> None:
