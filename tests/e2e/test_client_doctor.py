@@ -298,7 +298,7 @@ def test_the_daemons_credentials_of_a_private_cache_are_looked_at(
 def test_the_memory_of_the_real_nix_is_read(
     request: pytest.FixtureRequest, nix: Nix, new_nix: NewNix, kind: str
 ) -> None:
-    """Which paths it found in which cache, by HTTP and by S3."""
+    """Which paths it found in which cache, by HTTP and by S3; and what is in its store."""
     cache: Cache = request.getfixturevalue(kind)
     cache.let_write(nix)
     path = store_paths.build(nix).root
@@ -309,6 +309,8 @@ def test_the_memory_of_the_real_nix_is_read(
     assert reader.realise(path).exit_code == 0
 
     description = Description.model_validate(cache.outputs["cache"])
-    known = paths.remembered(Subject(description, environment=reader.environment))
+    subject = Subject(description, environment=reader.environment)
 
-    assert narinfo_key(path).removesuffix(".narinfo") in known
+    store_hash = narinfo_key(path).removesuffix(".narinfo")
+    assert store_hash in paths.remembered(subject)
+    assert store_hash in paths.in_local_store(subject)

@@ -72,7 +72,9 @@ class _Handler(BaseHTTPRequestHandler):
         if self.command == "PUT":
             server.objects[key] = body
             return 200, b""
-        return (200, server.objects[key]) if key in server.objects else (404, b"")
+        if key in server.objects:
+            return 200, server.objects[key]
+        return 404, b"" if key == "/bare" else b"<Error><Code>NoSuchKey</Code></Error>"
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
         """Say nothing."""
@@ -146,6 +148,12 @@ def test_a_busy_server_is_asked_again(storage: CarelessStorage, door: Door) -> N
     trial = probes.get(door, "x")
     assert trial.outcome is Outcome.UNCLEAR
     assert trial.answer == "503 SlowDown"
+
+
+def test_an_answer_that_no_storage_gives_says_nothing_of_rights(door: Door) -> None:
+    """A 404 without the storage's own word for it may be anybody's."""
+    assert probes.get(door, "missing").outcome is Outcome.ALLOWED
+    assert probes.get(door, "bare").outcome is Outcome.UNCLEAR
 
 
 def test_a_server_that_is_gone_is_told_by_its_reason() -> None:
