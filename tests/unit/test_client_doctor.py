@@ -2,7 +2,6 @@
 
 import bz2
 import gzip
-import importlib
 import io
 import json
 import lzma
@@ -10,10 +9,10 @@ import subprocess
 import sys
 import tracemalloc
 from collections.abc import Callable, Iterator
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import brotli
 import pytest
 import zstandard
 from hypothesis import given, settings
@@ -174,9 +173,8 @@ COMPRESSORS: dict[str, Callable[[bytes], bytes]] = {
     "bzip2": bz2.compress,
     "gzip": gzip.compress,
     "zstd": zstandard.compress,
+    "br": brotli.compress,
 }
-if find_spec("brotli"):
-    COMPRESSORS["br"] = importlib.import_module("brotli").compress
 PACKED = [name for name in COMPRESSORS if name != "none"]
 
 

@@ -3,7 +3,6 @@
 import bz2
 import gzip
 import hashlib
-import importlib
 import io
 import lzma
 import zlib
@@ -11,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import IO, Any, Protocol
 
+import brotli
 import zstandard
 
 from nix_cache.nix_hash import NixHash
@@ -106,11 +106,7 @@ class _Brotli:
     """Brotli's decompressor as a file."""
 
     def __init__(self, file: Readable) -> None:
-        try:
-            self._brotli: Any = importlib.import_module("brotli")
-        except ModuleNotFoundError:
-            raise CannotDecompressError("br needs the package brotli, which is missing") from None
-        self._decompressor = self._brotli.Decompressor()
+        self._decompressor = brotli.Decompressor()
         self._file = file
 
     def read(self, size: int = -1, /) -> bytes:
@@ -122,7 +118,7 @@ class _Brotli:
                     return b""
             try:
                 content: bytes = self._decompressor.process(chunk, output_buffer_limit=size)
-            except self._brotli.error as failure:
+            except brotli.error as failure:
                 raise NarError(str(failure)) from None
             if content:
                 return content
