@@ -103,7 +103,7 @@ class Project:
         return done.stdout
 
     def up(self, *options: str) -> str:
-        """Bring the stack up, without the preview that a user would see before it: it takes time."""
+        """Bring the stack up, without the preview that a user sees before it: it takes time."""
         return self.pulumi("up", "--yes", "--skip-preview", "--stack", STACK, *options)
 
     def preview(self, *options: str) -> str:
