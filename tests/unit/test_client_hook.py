@@ -1,0 +1,361 @@
+"""The post-build hook's script, run by the shell, and its queue."""
+
+import multiprocessing
+import os
+import subprocess
+import threading
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from nix_cache.client.errors import ClientError
+from nix_cache.client.hook import drain, texts
+from nix_cache.client.hook.queue import Queue
+from nix_cache.client.hook.texts import Hook
+from nix_cache.client.push.held import Held
+from nix_cache.client.push.refusals import BusyError
+from nix_cache.client.push.report import Result
+from nix_cache.client.push.writer import Writer
+from nix_cache.client.record import Record
+from tests.unit.client_caches import KEY, WRITER, description
+
+ONE, TWO, THREE = (f"/nix/store/{digit * 32}-built" for digit in "123")
+
+
+@pytest.fixture
+def hook(tmp_path: Path) -> Hook:
+    """A hook whose client only notes how it was started."""
+    folder = tmp_path / "with a blank"
+    folder.mkdir()
+    client = folder / "nix-cache"
+    client.write_text(f'#!/bin/sh\necho "$@" >"{folder}/started"\n')
+    client.chmod(0o755)
+    (folder / "demo.json").write_text("{}")
+    return Hook(
+        name="demo",
+        script=folder / "hook",
+        record=folder / "demo.json",
+        folder=folder / "state",
+        client=client,
+        programs=folder / "programs",
+    )
+
+
+def run(hook: Hook, *paths: str) -> "subprocess.CompletedProcess[str]":
+    """Run the script as Nix does after a build."""
+    if not hook.script.exists():
+        hook.script.write_text(texts.script(hook))
+    return subprocess.run(
+        ["/bin/sh", str(hook.script)],
+        env={"PATH": os.environ["PATH"], "OUT_PATHS": " ".join(paths)},
+        capture_output=True,
+        text=True,
+        timeout=20,
+        check=False,
+    )
+
+
+def started(hook: Hook) -> str | None:
+    """How a worker was started, if one was."""
+    note = hook.client.with_name("started")
+    deadline = time.monotonic() + 2
+    while not (note.exists() and note.read_text()):
+        if time.monotonic() > deadline:
+            return None
+        time.sleep(0.02)
+    return note.read_text()
+
+
+def waiting(hook: Hook) -> list[str]:
+    """What is in the queue."""
+    return sorted(Queue(hook.folder).paths())
+
+
+def test_the_hook_queues_every_path_once_and_starts_a_worker(hook: Hook) -> None:
+    """Also when the same path is built again."""
+    for _ in range(2):
+        done = run(hook, ONE, TWO)
+        assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+    assert waiting(hook) == [ONE, TWO]
+    assert started(hook) == "hook --drain --to demo\n"
+
+
+def test_a_link_is_never_made_within_a_store_path(hook: Hook, tmp_path: Path) -> None:
+    """Two hooks at once may queue the same path; the second link must not go into the first."""
+    built = tmp_path / f"{'1' * 32}-built"
+    built.mkdir()
+    blind = texts.script(hook).replace('[ -L "$entry" ] || ln', "ln")  # as if both had just looked
+    hook.script.write_text(blind)
+    for _ in range(2):
+        subprocess.run(
+            ["/bin/sh", str(hook.script)],
+            env={"PATH": os.environ["PATH"], "OUT_PATHS": str(built)},
+            timeout=20,
+            check=True,
+        )
+
+    assert list(built.iterdir()) == []
+
+
+def test_many_hooks_at_once_lose_nothing(hook: Hook) -> None:
+    """Each runs in a process of its own, as builds do."""
+    paths = [f"/nix/store/{number:032d}-built" for number in range(40)]
+    threads = [threading.Thread(target=run, args=(hook, path, ONE)) for path in paths]
+    hook.script.write_text(texts.script(hook))
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert waiting(hook) == sorted([*paths, ONE])
+
+
+def test_a_worker_that_waits_for_its_turn_is_enough(hook: Hook) -> None:
+    """It will see what was just queued, so no other is started."""
+    hook.folder.mkdir()
+    stand_in = subprocess.Popen(
+        ["sh", "-c", "read -r end", "nix-cache", "hook", "--drain", "--to", "demo"],
+        stdin=subprocess.PIPE,
+    )
+    try:
+        (hook.folder / "waiting").write_text(f"{stand_in.pid}\n")
+        assert run(hook, ONE).returncode == 0
+        assert started(hook) is None
+        assert waiting(hook) == [ONE]
+    finally:
+        stand_in.communicate(timeout=10)
+
+
+@pytest.mark.parametrize("content", ["1\n", f"{os.getpid()}\n", "99999999\n", "", "x y\n"])
+def test_the_number_of_a_worker_that_is_gone_counts_for_nothing(hook: Hook, content: str) -> None:
+    """After a restart it may be somebody else's."""
+    hook.folder.mkdir()
+    (hook.folder / "waiting").write_text(content)
+
+    done = run(hook, ONE)
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert started(hook) is not None
+
+
+def test_a_missing_client_is_told_and_fails_nothing(hook: Hook) -> None:
+    """The path waits."""
+    hook.client.unlink()
+
+    done = run(hook, ONE)
+
+    assert done.returncode == 0
+    assert f"{hook.client} is gone; what was built waits in" in done.stderr
+    assert waiting(hook) == [ONE]
+
+
+def test_a_folder_in_the_way_is_told_and_fails_nothing(hook: Hook) -> None:
+    """The user learns which path has to be pushed by hand."""
+    hook.folder.write_text("")
+
+    done = run(hook, ONE)
+
+    assert done.returncode == 0
+    assert f"nix-cache: {ONE} could not be queued in {hook.folder}" in done.stderr
+
+
+def test_a_log_that_has_grown_is_set_aside(hook: Hook) -> None:
+    """One old log is kept, so the disk does not fill up."""
+    hook.folder.mkdir()
+    (hook.folder / "log").write_text("x" * 1_000_001)
+
+    assert run(hook, ONE).returncode == 0
+
+    assert (hook.folder / "log.1").stat().st_size == 1_000_001
+    assert started(hook) is not None
+    assert (hook.folder / "log").stat().st_size < 1000
+
+
+def test_a_log_that_cannot_be_written_stops_no_worker(hook: Hook) -> None:
+    """What is pushed matters more than what is told of it."""
+    (hook.folder / "log").mkdir(parents=True)
+
+    done = run(hook, ONE)
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert started(hook) is not None
+
+
+def test_without_built_paths_what_waits_is_pushed(hook: Hook) -> None:
+    """A hook that was called by hand does no harm."""
+    done = run(hook)
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert started(hook) is not None
+
+
+def test_units_drain_at_boot_and_again(hook: Hook) -> None:
+    """A service that a timer starts."""
+    units = texts.systemd_units(hook)
+
+    assert f"ExecStart={hook.client} hook --drain --to demo" in units
+    assert "OnBootSec=1min" in units
+    assert "/etc/systemd/system/nix-cache-push-demo.timer" in units
+
+
+@pytest.fixture
+def queue(tmp_path: Path) -> Queue:
+    """An empty queue."""
+    made = Queue(tmp_path / "queue-of-demo")
+    made.links.mkdir(parents=True)
+    return made
+
+
+def put(queue: Queue, *paths: str) -> None:
+    """Queue paths, one after the other."""
+    for path in paths:
+        (queue.links / Path(path).name).symlink_to(path)
+
+
+def test_the_oldest_path_comes_first_and_nothing_else_counts(queue: Queue) -> None:
+    """Files that somebody left there are no paths."""
+    put(queue, TWO, ONE)
+    (queue.links / "note").write_text("")
+    (queue.links / "link").symlink_to("/etc")
+
+    assert queue.paths() == [TWO, ONE]
+    queue.remove(TWO)
+    queue.remove(TWO)
+    assert queue.paths() == [ONE]
+
+
+def test_an_error_is_kept_until_all_goes_well(queue: Queue) -> None:
+    """With its time."""
+    queue.note_error("it is busy")
+    assert queue.last_error is not None
+    assert queue.last_error.endswith(" it is busy")
+    queue.note_error(None)
+    assert queue.last_error is None
+
+
+def _take_turn(folder: Path, told: "multiprocessing.Queue[bool]") -> None:
+    with Queue(folder).turn() as is_ours:
+        told.put(is_ours)
+
+
+def test_one_works_one_waits_and_no_more(queue: Queue) -> None:
+    """The third is not needed; the second gets its turn."""
+    spawn = multiprocessing.get_context("spawn")  # a fork would hold our own lock as well
+    told = spawn.Queue()
+    second, third = (spawn.Process(target=_take_turn, args=(queue.folder, told)) for _ in range(2))
+    note = queue.folder / "waiting"
+    with queue.turn() as is_ours:
+        assert is_ours
+        assert note.read_text() == ""
+        second.start()
+        deadline = time.monotonic() + 20
+        while not note.read_text():
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        assert note.read_text() == f"{second.pid}\n"
+        third.start()
+        third.join(20)
+        assert told.get(timeout=5) is False
+        assert second.is_alive()
+    second.join(20)
+    assert told.get(timeout=5) is True
+    assert note.read_text() == ""
+
+
+class Pushes:
+    """Stands in for pushing: notes what is asked for, and fails over some paths."""
+
+    def __init__(self, failures: dict[str, ClientError]) -> None:
+        self.calls: list[list[str]] = []
+        self.failures = failures
+        self.then: dict[str, str] = {}
+        self.faults: dict[str, str] = {}
+        self.queue: Queue | None = None
+
+    def __call__(self, _writer: Writer, paths: Sequence[str], _jobs: int) -> Result:
+        self.calls.append(list(paths))
+        for path in paths:
+            if path in self.failures:
+                raise self.failures[path]
+            if self.queue is not None and path in self.then:
+                put(self.queue, self.then.pop(path))
+        held = [Held(path, 1, self.faults.get(path)) for path in paths]
+        return Result("demo", KEY.name, held, 1, [], 1.0)
+
+
+@pytest.fixture
+def record(tmp_path: Path) -> Record:
+    """A cache that this machine writes to."""
+    key_file = tmp_path / "key.sec"
+    key_file.write_text(KEY.secret_text)
+    return Record(name="demo", description=description(), writer=WRITER, signing_key_file=key_file)
+
+
+@pytest.fixture(autouse=True)
+def _everything_is_in_the_store(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("nix_cache.client.nix_program.invalid", lambda _: [])
+
+
+def test_what_comes_meanwhile_is_pushed_too(record: Record, queue: Queue) -> None:
+    """A hook that found a worker at work has started none that would."""
+    put(queue, ONE)
+    pushes = Pushes({})
+    pushes.queue, pushes.then = queue, {ONE: TWO}
+
+    assert drain.drain(record, queue, pushes) is True
+
+    assert pushes.calls == [[ONE], [TWO]]
+    assert queue.paths() == []
+
+
+def test_one_that_fails_holds_up_nobody_and_stays(record: Record, queue: Queue) -> None:
+    """It is tried once in a run, and the error is kept."""
+    put(queue, ONE, TWO, THREE)
+    pushes = Pushes({TWO: ClientError("it is broken", "mend it")})
+
+    assert drain.drain(record, queue, pushes) is False
+
+    assert pushes.calls == [[ONE, TWO, THREE], [ONE], [TWO], [THREE]]
+    assert queue.paths() == [TWO]
+    assert "it is broken; mend it" in str(queue.last_error)
+
+
+def test_a_busy_server_is_not_asked_for_each_path(record: Record, queue: Queue) -> None:
+    """All of them stay."""
+    put(queue, ONE, TWO)
+    pushes = Pushes({ONE: BusyError("it is busy", "wait")})
+
+    with pytest.raises(BusyError):
+        drain.drain(record, queue, pushes)
+
+    assert pushes.calls == [[ONE, TWO]]
+    assert queue.paths() == [ONE, TWO]
+    assert str(queue.last_error).endswith("it is busy; wait")
+
+
+def test_what_readers_refuse_is_told_and_waits_no_longer(record: Record, queue: Queue) -> None:
+    """Waiting would not mend it, and everything that refers to it would wait for ever."""
+    put(queue, ONE)
+    pushes = Pushes({})
+    pushes.faults = {ONE: "it is not signed"}
+
+    assert drain.drain(record, queue, pushes) is False
+
+    assert queue.paths() == []
+    assert f"readers refuse {ONE}" in str(queue.last_error)
+
+
+def test_a_missing_key_is_kept_as_the_error(record: Record, queue: Queue) -> None:
+    """Nobody reads the log of the background; the status tells of it."""
+    put(queue, ONE)
+    assert record.signing_key_file is not None
+    record.signing_key_file.unlink()
+
+    with pytest.raises(ClientError):
+        drain.drain(record, queue, Pushes({}))
+
+    assert "is gone" in str(queue.last_error)
+    assert queue.paths() == [ONE]
