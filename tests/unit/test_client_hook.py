@@ -217,7 +217,8 @@ def put(queue: Queue, *paths: str) -> None:
 
 def test_the_oldest_path_comes_first_and_nothing_else_counts(queue: Queue) -> None:
     """Files that somebody left there are no paths."""
-    put(queue, TWO, ONE)
+    put(queue, ONE, TWO)
+    os.utime(queue.links / Path(TWO).name, (0, 0), follow_symlinks=False)
     (queue.links / "note").write_text("")
     (queue.links / "link").symlink_to("/etc")
 
