@@ -6,7 +6,6 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from typing import Any
 
-import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError
 from botocore.exceptions import ClientError as StorageError
@@ -42,7 +41,7 @@ class Bucket:
         self._description = description
         self._who = who
         self._jobs = jobs
-        self._s3: Any = boto3.Session(botocore_session=identity.session).client(
+        self._s3: Any = identity.session.create_client(
             "s3",
             endpoint_url=description.endpoint,
             region_name=description.region,
