@@ -33,8 +33,8 @@ SMALL_PATHS = 15
 """In a chain, for Nix uploads a path after those that it refers to; real closures are this deep."""
 
 RUNS = 3
-LEVELS = {1: RUNS, 6: RUNS, 9: RUNS, 12: 1, 15: 1, 19: 1}
-"""Of zstd, how often each is run; 3 is the default, and 19 the highest that is not called ultra."""
+LEVELS = {1: RUNS, 6: RUNS, 9: 1, 12: 1}
+"""Of zstd, how often each is run; 3 is the default."""
 
 
 def main() -> int:
