@@ -265,6 +265,21 @@ class TestRefusals:
         assert said in explained.problem
         assert fix in explained.fix
 
+    def test_a_busy_answer_is_told_without_its_xml(self) -> None:
+        """One line that can be read; recorded from Nix 2.34.8."""
+        explained = from_nix(
+            "error: … while uploading to S3 binary cache at 's3://nix-cache' error: unable to "
+            "upload 'http://s3.example.org/nar/x': HTTP error 503 response body: "
+            "<Error><Code>SlowDownRead</Code><Message>busy</Message></Error>",
+            WHO,
+        )
+
+        assert isinstance(explained, BusyError)
+        assert explained.problem == (
+            "the storage did not take it: unable to upload 'http://s3.example.org/nar/x': "
+            "HTTP error 503 SlowDownRead"
+        )
+
     def test_what_is_not_known_is_told_in_nixs_words(self) -> None:
         """In one line."""
         explained = from_nix("error: a path\n  is broken", WHO)

@@ -7,6 +7,8 @@ from nix_cache.client.errors import ClientError
 
 _CODE = re.compile(r"<Code>([A-Za-z0-9]+)</Code>")
 _STATUS = re.compile(r"\bHTTP error (\d{3})\b")
+_BODY = re.compile(r" response body: <.*>")
+_LONGEST = 300
 _BUSY_STATUSES = frozenset({"408", "429", "500", "502", "503", "504"})
 _BUSY_CODES = frozenset(
     {"InternalError", "RequestTimeout", "ServiceUnavailable", "SlowDown", "TooManyRequests"}
@@ -120,13 +122,20 @@ def from_nix(message: str, who: Who) -> ClientError:
         who: was pushing.
     """
     code, status = _found(_CODE, message), _found(_STATUS, message)
-    first = " ".join(message.removeprefix("error:").split())[:400] or "it did not say why"
+    first = short(message.rpartition("error:")[2]) or "it did not say why"
     if is_busy(status, code, message):
         return BusyError(f"the storage did not take it: {first}", "try again later")
     return explain(status, code, who) or ClientError(
         f"nix copy failed: {first}",
         f"look with `nix-cache doctor {who.cache}`",
     )
+
+
+def short(message: str) -> str:
+    """What Nix says, in one line, with the storage's code in the place of its XML."""
+    code = _found(_CODE, message)
+    said = _BODY.sub(f" {code}" if code else "", " ".join(message.split()))
+    return said if len(said) <= _LONGEST else f"{said[:_LONGEST]}…"
 
 
 def _found(pattern: re.Pattern[str], text: str) -> str:

@@ -16,7 +16,7 @@ from nix_cache.client.push.events import Copying
 from nix_cache.client.push.held import Held
 from nix_cache.client.push.identity import Identity, identify
 from nix_cache.client.push.patience import patiently
-from nix_cache.client.push.refusals import Who
+from nix_cache.client.push.refusals import Who, short
 from nix_cache.client.push.report import Result, size
 from nix_cache.client.push.writer import Writer
 
@@ -122,7 +122,7 @@ def _held(bucket: Bucket, paths: Sequence[str], progress: Progress) -> dict[str,
 def _copy(push: _Push, roots: Sequence[str], total: int) -> None:
     def tell(state: Copying) -> None:
         while state.warnings:
-            push.progress.note(f"nix: {state.warnings.pop(0)}")
+            push.progress.note(f"nix: {short(state.warnings.pop(0))}")
         push.progress.tell(
             f"pushed {state.done_paths} of {state.all_paths} paths, "
             f"{size(state.copied_bytes)} of {size(total)}"
