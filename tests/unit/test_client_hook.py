@@ -6,6 +6,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -40,6 +41,7 @@ def hook(tmp_path: Path) -> Hook:
         folder=folder / "state",
         client=client,
         programs=folder / "programs",
+        system=True,
     )
 
 
@@ -199,6 +201,7 @@ def test_units_drain_at_boot_and_again(hook: Hook) -> None:
     assert f"ExecStart={hook.client} hook --drain --to demo" in units
     assert "OnBootSec=1min" in units
     assert "/etc/systemd/system/nix-cache-push-demo.timer" in units
+    assert "systemctl --user" in texts.systemd_units(replace(hook, system=False))
 
 
 @pytest.fixture

@@ -46,6 +46,7 @@ def hook_of(record: Record) -> Hook:
         folder=folder_of(place, record.name).absolute(),
         client=_client(),
         programs=Path(nix).absolute().parent,
+        system=place.system,
     )
 
 

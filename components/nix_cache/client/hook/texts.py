@@ -45,7 +45,7 @@ $session "$client" hook --drain --to {name} </dev/null >>"$log" 2>&1 &
 """
 
 _SERVICE = """\
-# /etc/systemd/system/{unit}.service
+# {units}/{unit}.service
 [Unit]
 Description=Push what was built to the binary cache {name}
 Wants=network-online.target
@@ -56,7 +56,7 @@ Type=oneshot
 Environment=PATH={programs}:/usr/bin:/bin:/run/current-system/sw/bin
 ExecStart={client} hook --drain --to {name}
 
-# /etc/systemd/system/{unit}.timer
+# {units}/{unit}.timer
 [Unit]
 Description=Push what still waits for the binary cache {name}
 
@@ -67,7 +67,7 @@ OnUnitInactiveSec=15min
 [Install]
 WantedBy=timers.target
 
-# Then: systemctl daemon-reload && systemctl enable --now {unit}.timer
+# Then: {systemctl} daemon-reload && {systemctl} enable --now {unit}.timer
 """
 
 
@@ -82,6 +82,7 @@ class Hook:
         folder: where the queue, the log and the locks are.
         client: the command ``nix-cache``, an absolute path.
         programs: the folder of the command ``nix``.
+        system: whether it is for the whole machine, and not for one user.
     """
 
     name: str
@@ -90,6 +91,7 @@ class Hook:
     folder: Path
     client: Path
     programs: Path
+    system: bool
 
 
 def settings_name(cache: str) -> str:
@@ -129,6 +131,8 @@ def systemd_units(hook: Hook) -> str:
     down, until systemd gives it up.
     """
     return _SERVICE.format(
+        units="/etc/systemd/system" if hook.system else "~/.config/systemd/user",
+        systemctl="systemctl" if hook.system else "systemctl --user",
         unit=f"nix-cache-push-{hook.name}",
         name=hook.name,
         client=hook.client,

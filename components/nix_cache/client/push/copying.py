@@ -4,7 +4,8 @@ import contextlib
 import os
 import signal
 import subprocess
-from collections.abc import Callable, Iterator, Sequence
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import FrameType
 
 from nix_cache.client import nix_program
@@ -36,7 +37,15 @@ def copy(
         ClientError: it failed, and this says why.
         BusyError: the storage was busy.
     """
-    with _running(_command(identity.push_url, jobs), identity) as nix:
+    with (
+        # Nix remembers narinfos for 30 days, by the bucket's name, and would not push again what
+        # was deleted meanwhile. A time to live of 0 helps too, but then it asks thrice for each.
+        tempfile.TemporaryDirectory(prefix="nix-cache-") as memory,
+        _running(
+            _command(identity.push_url, jobs),
+            {**identity.environment, "XDG_CACHE_HOME": memory, "NIX_CACHE_HOME": memory},
+        ) as nix,
+    ):
         assert nix.stdin is not None  # for the type checker
         assert nix.stderr is not None
         with contextlib.suppress(BrokenPipeError), nix.stdin as asked:
@@ -50,26 +59,21 @@ def copy(
 
 
 def _command(url: str, jobs: int) -> list[str]:
-    """Nix remembers narinfos by the bucket's name; what was deleted meanwhile it would not push."""
-    options = {
-        "narinfo-cache-positive-ttl": "0",
-        "narinfo-cache-negative-ttl": "0",
-        "http-connections": str(jobs),
-    }
-    settings = [word for name, value in options.items() for word in ("--option", name, value)]
     return [
         *(*nix_program.NIX, "copy", "--log-format", "internal-json"),
-        *(*settings, "--to", url, "--stdin"),
+        *("--option", "http-connections", str(jobs), "--to", url, "--stdin"),
     ]
 
 
 @contextlib.contextmanager
-def _running(command: Sequence[str], identity: Identity) -> Iterator["subprocess.Popen[str]"]:
+def _running(
+    command: Sequence[str], environment: Mapping[str, str]
+) -> Iterator["subprocess.Popen[str]"]:
     """A child that does not outlive this process, unless that is killed outright."""
     try:
         child = subprocess.Popen(
             command,
-            env=dict(identity.environment),
+            env=dict(environment),
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,

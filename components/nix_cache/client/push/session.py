@@ -123,10 +123,11 @@ def _copy(push: _Push, roots: Sequence[str], total: int) -> None:
     def tell(state: Copying) -> None:
         while state.warnings:
             push.progress.note(f"nix: {short(state.warnings.pop(0))}")
-        push.progress.tell(
-            f"pushed {state.done_paths} of {state.all_paths} paths, "
-            f"{size(state.copied_bytes)} of {size(total)}"
-        )
+        if state.all_paths:
+            push.progress.tell(
+                f"pushed {state.done_paths} of {state.all_paths} paths, "
+                f"{size(state.copied_bytes)} of {size(total)}"
+            )
 
     copy(roots, push.identity, push.who, push.jobs, tell)
 
