@@ -18,6 +18,9 @@ from toolchain.engine import Engine
 
 STACK = "test"
 
+RETOLD = {"nix-cache-index.html": "update", "nix-cache-nix-cache.json": "update"}
+"""What every change of a public cache's keys and users plans: its page and its description."""
+
 
 @dataclass
 class Project:

@@ -14,7 +14,7 @@ from nix_cache.storage.minio_server import MinioServer
 from tests.engine import keys
 from tests.engine.command import Result
 from tests.engine.conftest import running_server
-from tests.engine.project import STACK, Project, public_cache
+from tests.engine.project import RETOLD, STACK, Project, public_cache
 from tests.engine.s3 import s3_client
 from toolchain.bootstrap import ROOT
 from toolchain.engine import Engine
@@ -140,7 +140,7 @@ def test_a_key_that_was_brought_in_is_rotated_like_any_other(adoption: Adoption)
     """The next generation is made here, and what the old key signed stays trusted."""
     planned, after = adoption.rotated
 
-    assert planned == {"nix-cache-nixbuilder-key-2": "create"}
+    assert planned == {"nix-cache-nixbuilder-key-2": "create", **RETOLD}
     assert keys.names(after["publicKeys"]) == ["cache.example.org-nixbuilder-2", RECIPE_NAME]
     assert after["publicKeys"][1] == keys.public_half(adoption.secret_key)
     assert keys.verifies(after["signingKeys"]["nixbuilder"], after["publicKeys"][0])

@@ -11,7 +11,7 @@ from dev.server import LocalServer
 from nix_cache.storage.minio_connection import Kind
 from nix_cache.storage.minio_server import MinioServer
 from tests.engine import keys
-from tests.engine.project import Project
+from tests.engine.project import RETOLD, Project
 from tests.engine.s3 import s3_client
 
 if TYPE_CHECKING:
@@ -123,6 +123,7 @@ def public_keys(chapter: Chapter) -> dict[str, str]:
 def test_a_new_writer_is_only_added(story: Story) -> None:
     """Nothing is updated, replaced or deleted."""
     assert story.added.planned == {
+        **RETOLD,
         "nix-cache-claim-user-ci-bot": "create",
         "nix-cache-ci-bot": "create",
         "nix-cache-ci-bot-write": "create",
@@ -164,7 +165,7 @@ def test_signatures_of_every_writer_are_accepted_with_the_public_keys(
 
 def test_a_higher_generation_makes_one_key_and_touches_nothing_else(story: Story) -> None:
     """Neither the older key nor the user."""
-    assert story.rotated.planned == {"nix-cache-nixbuilder-key-2": "create"}
+    assert story.rotated.planned == {"nix-cache-nixbuilder-key-2": "create", **RETOLD}
     assert story.rotated.outputs["credentials"] == story.added.outputs["credentials"]
     assert story.rotated.refused == set()
 
@@ -185,7 +186,7 @@ def test_a_generation_that_is_no_longer_trusted_is_dropped_alone(story: Story) -
     """The current key stays as it is."""
     before, after = story.rotated, story.dropped
 
-    assert after.planned == {"nix-cache-nixbuilder-key-1": "delete"}
+    assert after.planned == {"nix-cache-nixbuilder-key-1": "delete", **RETOLD}
     assert list(public_keys(after)) == [BUILDER_2, BOT_1]
     assert after.outputs["signingKeys"] == before.outputs["signingKeys"]
     assert after.outputs["credentials"] == before.outputs["credentials"]
@@ -194,6 +195,7 @@ def test_a_generation_that_is_no_longer_trusted_is_dropped_alone(story: Story) -
 def test_a_writer_who_leaves_takes_along_what_was_theirs(story: Story) -> None:
     """User, attachment and key; nothing of the others."""
     assert story.removed.planned == {
+        **RETOLD,
         "nix-cache-claim-user-ci-bot": "delete",
         "nix-cache-ci-bot": "delete",
         "nix-cache-ci-bot-write": "delete",
