@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 
-from nix_cache.client import advice, app, machine, record
+from nix_cache.client import app, machine, record
 from nix_cache.client.machine import Trust
 from nix_cache.client.places import Place, system_place, user_place
-from nix_cache.client.settings_plan import Wish, plan_use
+from nix_cache.client.use import advice
+from nix_cache.client.use.settings_plan import Wish, plan_use
 from tests.unit import client_caches
 from tests.unit.client_caches import KEY, NEXT_KEY, READER, WRITER, outputs
 from tests.unit.test_client_use_files import tree, without_privileges

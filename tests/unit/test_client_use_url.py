@@ -12,11 +12,12 @@ from typing import Any
 import pytest
 
 from nix_cache import signing
-from nix_cache.client import app, consent
+from nix_cache.client import app
 from nix_cache.client.errors import ClientError
 from nix_cache.client.places import system_place
-from nix_cache.client.settings_plan import Wish, plan_use
 from nix_cache.client.source import load
+from nix_cache.client.use import consent
+from nix_cache.client.use.settings_plan import Wish, plan_use
 from tests.unit import client_caches
 from tests.unit.client_caches import KEY, NEXT_KEY, outputs
 from tests.unit.served_cache import ServedCache, served_cache

@@ -9,7 +9,7 @@ from nix_cache.client.doctor.command import doctor
 from nix_cache.client.errors import ClientError, ExitCode
 from nix_cache.client.hook.command import hook
 from nix_cache.client.push.command import push
-from nix_cache.client.use import use
+from nix_cache.client.use.command import use
 
 app = typer.Typer(
     name="nix-cache",

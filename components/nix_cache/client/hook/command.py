@@ -66,9 +66,9 @@ def hook(
 
 
 def _install(record: "Record") -> None:
-    from nix_cache.client import advice
     from nix_cache.client.hook import installation, texts
     from nix_cache.client.push.writer import as_writer
+    from nix_cache.client.use import advice
 
     as_writer(record)
     hook = installation.hook_of(record)
@@ -86,8 +86,8 @@ def _install(record: "Record") -> None:
 
 
 def _remove(record: "Record") -> None:
-    from nix_cache.client import advice
     from nix_cache.client.hook import installation
+    from nix_cache.client.use import advice
 
     rows = [(str(change.path), "removed") for change in installation.remove(record)]
     if not rows:

@@ -4,12 +4,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
-from nix_cache.client import files, machine, nix_conf_file, record, safety, secrets_plan
+from nix_cache.client import files, machine, nix_conf_file, record
 from nix_cache.client.errors import ClientError, UsageError
 from nix_cache.client.files import FileChange
 from nix_cache.client.places import Place
 from nix_cache.client.record import Record
 from nix_cache.client.source import Source
+from nix_cache.client.use import safety, secrets_plan
 from nix_cache.description import Description
 
 

@@ -2,11 +2,12 @@
 
 from pathlib import Path
 
-from nix_cache.client import credentials_file, files, nix_conf_file, record, secrets_plan
+from nix_cache.client import files, nix_conf_file, record
 from nix_cache.client.errors import UsageError
 from nix_cache.client.files import FileChange
 from nix_cache.client.hook.texts import settings_name
 from nix_cache.client.places import Place
+from nix_cache.client.use import credentials_file, secrets_plan
 
 
 def cache_name(place: Place, source: str, name: str | None) -> str:

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 from rich.console import Console
 
-from nix_cache.client import console, diff
+from nix_cache.client import console
 from nix_cache.client.files import FileChange
+from nix_cache.client.use import diff
 
 
 @dataclass(frozen=True)

@@ -7,23 +7,13 @@ from typing import Annotated
 import typer
 
 from nix_cache import nix_conf
-from nix_cache.client import (
-    advice,
-    consent,
-    console,
-    files,
-    machine,
-    places,
-    record,
-    removal,
-    safety,
-    source,
-)
+from nix_cache.client import console, files, machine, places, record, source
 from nix_cache.client.errors import ExitCode
 from nix_cache.client.places import Place
-from nix_cache.client.report import Report, tell_module
-from nix_cache.client.settings_plan import Wish, plan_use
 from nix_cache.client.source import Source
+from nix_cache.client.use import advice, consent, removal, safety
+from nix_cache.client.use.report import Report, tell_module
+from nix_cache.client.use.settings_plan import Wish, plan_use
 from nix_cache.description import Description
 
 

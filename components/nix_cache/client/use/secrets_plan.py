@@ -7,12 +7,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from nix_cache import signing
-from nix_cache.client import credentials_file, files, record, safety
+from nix_cache.client import files, record
 from nix_cache.client.errors import ClientError, UsageError
 from nix_cache.client.files import FileChange
 from nix_cache.client.places import Place
 from nix_cache.client.record import Record
 from nix_cache.client.source import Credential, Source
+from nix_cache.client.use import credentials_file, safety
 from nix_cache.description import Description
 
 WITH_SECRETS = (

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from nix_cache.client import console
 from nix_cache.client.errors import UsageError
-from nix_cache.client.settings_plan import Plan
+from nix_cache.client.use.settings_plan import Plan
 
 
 def is_needed(plan: Plan) -> bool:

@@ -1,0 +1,1 @@
+"""``nix-cache use``: settings, keys and credentials onto this machine, and off again."""
