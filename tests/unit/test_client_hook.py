@@ -131,7 +131,10 @@ def test_a_worker_that_waits_for_its_turn_is_enough(hook: Hook) -> None:
         stand_in.communicate(timeout=10)
 
 
-@pytest.mark.parametrize("content", ["1\n", f"{os.getpid()}\n", "99999999\n", "", "x y\n"])
+@pytest.mark.parametrize(
+    "content",
+    ["1\n", pytest.param(f"{os.getpid()}\n", id="ours"), "99999999\n", "", "x y\n"],
+)
 def test_the_number_of_a_worker_that_is_gone_counts_for_nothing(hook: Hook, content: str) -> None:
     """After a restart it may be somebody else's."""
     hook.folder.mkdir()

@@ -6,10 +6,7 @@ from enum import Enum
 
 from nix_cache.client.doctor.finding import Finding, Level
 
-_PUSH_AGAIN = (
-    "delete its narinfo as the bucket's owner and push it again with "
-    "`--option narinfo-cache-positive-ttl 0`"
-)
+_PUSH_AGAIN = "delete its narinfo as the bucket's owner, and push it again with `nix-cache push`"
 _SIGN = (
     "delete its narinfo as the bucket's owner, then `nix-cache push` it, which signs; a push never "
     "signs what is there already"
