@@ -4,6 +4,7 @@ import sys
 
 import pytest
 
+from tests.e2e import browser
 from toolchain.bootstrap import ROOT, cache_folder
 from toolchain.errors import ToolchainError
 from toolchain.nix import NoNixError, find
@@ -17,18 +18,28 @@ def main(arguments: list[str]) -> int:
 
     A machine that has no Nix and can have none is no failure of the project's: that ends with 0.
     """
+    folder = ROOT / "tests" / "e2e"
+    left_out = []
     try:
         nix = find(cache_folder())
+        print(f"Nix {nix.version}: {nix.origin}", file=sys.stderr)
+        if problem := browser.why_missing():
+            _tell(f"The page was NOT looked at in a browser:\n{problem}")
+            left_out = ["--ignore", str(folder / "test_landing_page.py")]
+        else:
+            browser.find(cache_folder())  # takes longer, the first time, than a test may
     except NoNixError as missing:
-        said = f"The end-to-end tests were NOT run, and nothing was proven:\n{missing}"
-        print(f"{_LINE}\n{said}\n{_LINE}", file=sys.stderr)
+        _tell(f"The end-to-end tests were NOT run, and nothing was proven:\n{missing}")
         return 0
     except ToolchainError as failure:
         print(f"error: {failure}", file=sys.stderr)
         return 1
-    print(f"Nix {nix.version}: {nix.origin}", file=sys.stderr)
-    folder = str(ROOT / "tests" / "e2e")
-    return int(pytest.main([folder, "-n", str(_WORKERS), "--dist", "loadfile", *arguments]))
+    spread = ["-n", str(_WORKERS), "--dist", "loadfile"]
+    return int(pytest.main([str(folder), *spread, *left_out, *arguments]))
+
+
+def _tell(text: str) -> None:
+    print(f"{_LINE}\n{text}\n{_LINE}", file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from typing import Any, Literal
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from toolchain import debian
+from toolchain.errors import BuildError
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 PACKAGES = ("chromium", "fonts-dejavu-core")
@@ -35,9 +36,18 @@ def find(cache: Path) -> list[str]:
     Raises:
         BuildError: there is none on PATH, and a tree cannot be made.
     """
-    if own := next(filter(None, map(shutil.which, NAMES)), None):
+    if own := _own():
         return [own]
     return debian.command(debian.tree("browser", PACKAGES, cache), ["chromium"])
+
+
+def why_missing() -> BuildError | None:
+    """Why this machine has no Chromium and can have none; None if it can."""
+    return None if _own() else debian.why_impossible()
+
+
+def _own() -> str | None:
+    return next(filter(None, map(shutil.which, NAMES)), None)
 
 
 @contextlib.contextmanager
