@@ -2,13 +2,12 @@
 
 import json
 import os
-import subprocess
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from nix_cache.client import nix_conf_file
+from nix_cache.client import nix_conf_file, nix_program
 from nix_cache.client.places import Place, system_place, user_place
 
 NIXOS_MARKER = Path("/etc/NIXOS")
@@ -95,18 +94,11 @@ def obstacles(place: Place, environment: Mapping[str, str] = os.environ) -> list
 
 def trust(environment: Mapping[str, str] = os.environ) -> Trust:
     """Ask the daemon, through the installed Nix, whether it trusts this user."""
-    command = ["nix", "--extra-experimental-features", "nix-command", "store", "info", "--json"]
+    command = [*nix_program.NIX, "store", "info", "--json"]
+    told = nix_program.output(command, environment, timeout_seconds=NIX_TIMEOUT_SECONDS)
     try:
-        done = subprocess.run(
-            command,
-            env=dict(environment),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=NIX_TIMEOUT_SECONDS,
-            check=False,
-        )
-        trusted = json.loads(done.stdout)["trusted"]
-    except (OSError, subprocess.TimeoutExpired, ValueError, KeyError, TypeError):
+        trusted = json.loads(told or "")["trusted"]
+    except (ValueError, KeyError, TypeError):
         return Trust.UNKNOWN
     return Trust.TRUSTED if trusted else Trust.UNTRUSTED
 

@@ -11,6 +11,7 @@ from nix_cache.narinfo import BASE_NAME
 
 NIX = ("nix", "--extra-experimental-features", "nix-command")
 _MOST_LINKS = 40
+_TIMEOUT_SECONDS = 60.0
 _VERSION = re.compile(r"nix \(Nix\) (\d+)\.(\d+)(?:\.(\d+))?")
 
 
@@ -20,7 +21,12 @@ def version(environment: Mapping[str, str] = os.environ) -> tuple[int, int, int]
     Raises:
         ClientError: there is no Nix, or it does not run.
     """
-    found = _VERSION.match(ask(["nix", "--version"], environment))
+    return version_in(ask(["nix", "--version"], environment))
+
+
+def version_in(told: str) -> tuple[int, int, int] | None:
+    """The version in what ``nix --version`` printed; None of a derivative of Nix."""
+    found = _VERSION.match(told)
     return (int(found[1]), int(found[2]), int(found[3] or 0)) if found else None
 
 
@@ -38,15 +44,7 @@ def ask(
         ClientError: there is no such program, or it fails.
     """
     try:
-        done = subprocess.run(
-            command,
-            env=dict(environment),
-            input="".join(f"{line}\n" for line in lines),
-            capture_output=True,
-            encoding="utf-8",
-            errors="replace",
-            check=False,
-        )
+        done = _run(command, environment, lines)
     except FileNotFoundError:
         raise no_nix() from None
     except OSError as failure:
@@ -61,6 +59,44 @@ def ask(
             "mend that and run the command again",
         )
     return done.stdout
+
+
+def output(
+    command: Sequence[str],
+    environment: Mapping[str, str] = os.environ,
+    *,
+    timeout_seconds: float = _TIMEOUT_SECONDS,
+) -> str | None:
+    """What one of Nix's programs prints; None if there is none of that name, it fails or hangs.
+
+    Args:
+        command: the program and its arguments.
+        environment: its.
+        timeout_seconds: after how long it is taken to hang.
+    """
+    try:
+        done = _run(command, environment, timeout_seconds=timeout_seconds)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout if done.returncode == 0 else None
+
+
+def _run(
+    command: Sequence[str],
+    environment: Mapping[str, str],
+    lines: Sequence[str] = (),
+    timeout_seconds: float | None = None,
+) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        command,
+        env=dict(environment),
+        input="".join(f"{line}\n" for line in lines),
+        capture_output=True,
+        encoding="utf-8",
+        errors="replace",
+        timeout=timeout_seconds,
+        check=False,
+    )
 
 
 def no_nix() -> ClientError:

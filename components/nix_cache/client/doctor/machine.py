@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from nix_cache.client.doctor import local_nix
+from nix_cache.client import nix_program
 from nix_cache.client.doctor.finding import Finding, error, not_checked, ok, warning
 from nix_cache.client.doctor.subject import Subject, profile_in
 from nix_cache.client.machine import Trust, obstacles, trust
@@ -19,7 +19,7 @@ _USE = "run `nix-cache use` with the cache's source"
 
 def settings(subject: Subject) -> Iterator[Finding]:
     """Whether this machine's nix.conf lets it use the cache."""
-    text = local_nix.output([*local_nix.NIX, "config", "show", "--json"], subject.environment)
+    text = nix_program.output([*nix_program.NIX, "config", "show", "--json"], subject.environment)
     if text is None:
         yield not_checked("nix.conf", "there is no Nix on PATH that can show its settings")
         return
@@ -140,8 +140,8 @@ def _trust(subject: Subject) -> Iterator[Finding]:
 
 
 def _store(subject: Subject) -> Iterator[Finding]:
-    command = [*local_nix.NIX, "eval", "--raw", "--expr", "builtins.storeDir"]
-    here, there = local_nix.output(command, subject.environment), subject.description.store_dir
+    command = [*nix_program.NIX, "eval", "--raw", "--expr", "builtins.storeDir"]
+    here, there = nix_program.output(command, subject.environment), subject.description.store_dir
     if here is None:
         yield not_checked("the store's folder", "Nix could not be asked for it")
     elif here == there:

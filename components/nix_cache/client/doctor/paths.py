@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from nix_cache.client.doctor import local_nix
+from nix_cache.client import nix_program
 from nix_cache.client.doctor.expiry import owners_client
 from nix_cache.client.doctor.subject import Subject
 from nix_cache.client.errors import ClientError, UsageError
@@ -120,7 +120,7 @@ def remembered(subject: Subject) -> list[str]:
 
 def in_local_store(subject: Subject) -> list[str]:
     """The hashes of the paths in the local store; none without a Nix."""
-    paths = local_nix.output([*local_nix.NIX, "path-info", "--all"], subject.environment)
+    paths = nix_program.output([*nix_program.NIX, "path-info", "--all"], subject.environment)
     return [] if paths is None else [path.rpartition("/")[2][:32] for path in paths.split()]
 
 

@@ -3,14 +3,13 @@
 Which versions do what was found by reading Nix's release notes and issues, and by running them.
 """
 
-import re
 import tempfile
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from nix_cache.client.doctor import local_nix
+from nix_cache.client import nix_program
 from nix_cache.client.doctor.finding import Finding, error, not_checked, ok, warning
 from nix_cache.client.doctor.subject import Subject
 from nix_cache.client.places import system_place, user_place
@@ -18,7 +17,6 @@ from nix_cache.client.record import known_records
 
 Version = tuple[int, int, int]
 
-_NIX_VERSION = re.compile(r"\(Nix\) (\d+)\.(\d+)(?:\.(\d+))?")
 _MODERN: Version = (2, 33, 0)
 """The first with Nix's own S3 code, instead of that of the AWS SDK."""
 
@@ -31,15 +29,14 @@ _SIGNING_SECONDS = 20.0
 
 def nix_version(subject: Subject) -> Iterator[Finding]:
     """Whether the installed Nix is one that works with the cache."""
-    told = local_nix.output(["nix", "--version"], subject.environment)
+    told = nix_program.output(["nix", "--version"], subject.environment)
     if told is None:
         yield not_checked("the version of Nix", "there is no Nix on PATH")
         return
-    found = _NIX_VERSION.search(told)
-    if not found:
+    version = nix_program.version_in(told)
+    if version is None:
         yield not_checked("the version of Nix", f"{told.strip()} is none whose traps are known")
         return
-    version = (int(found[1]), int(found[2]), int(found[3] or 0))
     troubles = list(version_traps(version, subject))
     yield from troubles or [ok(f"Nix {_spelled(version)} has no known trap here")]
     if uses_s3(subject):
@@ -116,8 +113,8 @@ def _signing(subject: Subject) -> Iterator[Finding]:
             }
             endpoint = f"http://127.0.0.1:{server.server_address[1]}"
             store = f"s3://nix-cache-doctor?region=us-east-1&endpoint={endpoint}"
-            command = [*local_nix.NIX, "store", "info", "--store", store]
-            local_nix.output(command, environment, timeout_seconds=_SIGNING_SECONDS)
+            command = [*nix_program.NIX, "store", "info", "--store", store]
+            nix_program.output(command, environment, timeout_seconds=_SIGNING_SECONDS)
     finally:
         server.shutdown()
         thread.join()
