@@ -4,13 +4,11 @@ Which versions do what was found by reading Nix's release notes and issues, and 
 """
 
 import tempfile
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
 
 from nix_cache.client import nix_program
 from nix_cache.client.doctor.finding import Finding, error, not_checked, ok, warning
+from nix_cache.client.doctor.signing_trial import signing_trial
 from nix_cache.client.doctor.subject import Subject
 from nix_cache.client.places import system_place, user_place
 from nix_cache.client.record import known_records
@@ -97,31 +95,22 @@ def shared_names(subject: Subject) -> Iterator[Finding]:
 
 def _signing(subject: Subject) -> Iterator[Finding]:
     """Let Nix ask a server on this machine, and see whether it signs."""
-    server = _Listener(("127.0.0.1", 0), _Handler)
-    thread = threading.Thread(target=server.serve_forever, args=(0.05,))
-    thread.start()
-    try:
-        # A cache folder of its own, so that Nix does not remember this server.
-        with tempfile.TemporaryDirectory() as folder:
-            environment = {
-                **subject.environment,
-                "AWS_ACCESS_KEY_ID": "probe",
-                "AWS_SECRET_ACCESS_KEY": "probe",
-                "AWS_EC2_METADATA_DISABLED": "true",
-                "XDG_CACHE_HOME": folder,
-                "NIX_CACHE_HOME": folder,
-            }
-            endpoint = f"http://127.0.0.1:{server.server_address[1]}"
-            store = f"s3://nix-cache-doctor?region=us-east-1&endpoint={endpoint}"
-            command = [*nix_program.NIX, "store", "info", "--store", store]
-            nix_program.output(command, environment, timeout_seconds=_SIGNING_SECONDS)
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
-    if not server.signed:
+    # A cache folder of its own, so that Nix does not remember this server.
+    with signing_trial() as trial, tempfile.TemporaryDirectory() as folder:
+        environment = {
+            **subject.environment,
+            "AWS_ACCESS_KEY_ID": "probe",
+            "AWS_SECRET_ACCESS_KEY": "probe",
+            "AWS_EC2_METADATA_DISABLED": "true",
+            "XDG_CACHE_HOME": folder,
+            "NIX_CACHE_HOME": folder,
+        }
+        store = f"s3://nix-cache-doctor?region=us-east-1&endpoint={trial.url}"
+        command = [*nix_program.NIX, "store", "info", "--store", store]
+        nix_program.output(command, environment, timeout_seconds=_SIGNING_SECONDS)
+    if not trial.signed:
         yield not_checked("whether Nix signs S3 requests", "it sent none to a server on trial")
-    elif all(server.signed):
+    elif all(trial.signed):
         yield ok("Nix signs its S3 requests")
     else:
         yield error(
@@ -133,29 +122,3 @@ def _signing(subject: Subject) -> Iterator[Finding]:
 
 def _spelled(version: Version) -> str:
     return ".".join(map(str, version))
-
-
-class _Listener(ThreadingHTTPServer):
-    daemon_threads = True
-
-    def __init__(self, *arguments: Any) -> None:
-        super().__init__(*arguments)
-        self.signed: list[bool] = []
-
-
-class _Handler(BaseHTTPRequestHandler):
-    server: _Listener
-
-    def _answer(self) -> None:
-        self.server.signed.append("Authorization" in self.headers)
-        body = b"StoreDir: /nix/store\n"
-        self.send_response_only(200)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.write(body)
-
-    do_GET = do_HEAD = _answer  # noqa: N815
-
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
-        """Say nothing."""
