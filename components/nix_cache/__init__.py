@@ -3,21 +3,43 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from nix_cache.binary_cache import BinaryCache, BinaryCacheArgs, MinioArgs, WriterArgs
+    from nix_cache.arguments import (
+        AwsArgs,
+        AwsMonitoringArgs,
+        B2Args,
+        BinaryCacheArgs,
+        CloudFrontArgs,
+        MinioArgs,
+        SpacesArgs,
+        SpacesCdnArgs,
+        WriterArgs,
+    )
+    from nix_cache.binary_cache import BinaryCache
 
-__all__ = ["BinaryCache", "BinaryCacheArgs", "MinioArgs", "WriterArgs"]
+__all__ = [
+    "AwsArgs",
+    "AwsMonitoringArgs",
+    "B2Args",
+    "BinaryCache",
+    "BinaryCacheArgs",
+    "CloudFrontArgs",
+    "MinioArgs",
+    "SpacesArgs",
+    "SpacesCdnArgs",
+    "WriterArgs",
+]
 
 
 def __getattr__(name: str) -> Any:
     """Load the component when it is asked for: the client uses this package without Pulumi."""
     if name in __all__:
         try:
-            from nix_cache import binary_cache
+            from nix_cache import arguments, binary_cache
         except ModuleNotFoundError as missing:
             raise ModuleNotFoundError(
                 f"nix_cache.{name} needs the package {missing.name}, which is not installed; "
                 "install it with the extra of your backend: pip install 'nix-cache[minio]'",
                 name=missing.name,
             ) from None
-        return getattr(binary_cache, name)
+        return getattr(binary_cache if name == "BinaryCache" else arguments, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,84 +1,20 @@
 """The component: a whole cache from its arguments. Composition only."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NotRequired, TypedDict
+from typing import Any
 
 import pulumi
 
-from nix_cache import landing_page, nix_conf, signing
+from nix_cache import github_actions, nix_conf, signing
+from nix_cache.arguments import BinaryCacheArgs
 from nix_cache.description import DESCRIPTION_VERSION, DESCRIPTOR_KEY, Description
 from nix_cache.lifecycle import INFO_KEY, LANDING_PAGE_KEY, expiry_rules
 from nix_cache.problems import SettingsError
 from nix_cache.sdk_messages import withhold_secrets
-from nix_cache.settings import CacheSettings, WriterSettings, check
+from nix_cache.settings import CacheSettings, WriterSettings
 from nix_cache.signing_key import SigningKey
-from nix_cache.storage.protocol import Storage, open_storage
-
-# The component analyzer reads these classes at run time and knows neither unions nor deferred
-# annotations, so this module must not import annotations from __future__.
-
-
-class WriterArgs(TypedDict):
-    """Somebody who pushes."""
-
-    name: str
-    """Their name: 3 to 32 lower-case letters, digits and inner hyphens."""
-    generation: NotRequired[int]
-    """The generation of their signing key. Raise it to rotate the key. Default: 1."""
-    trusted_generations: NotRequired[list[int]]
-    """Earlier generations whose signatures stay trusted. Default: all."""
-    signing_key: NotRequired[pulumi.Input[str]]
-    """An existing secret key for the current generation, ``NAME:BASE64``; it keeps its name."""
-
-
-class MinioArgs(TypedDict):
-    """Where a MinIO server is. Its administrator comes through the MinIO provider."""
-
-    endpoint: str
-    """The URL under which clients reach it, such as ``https://minio.example.org:9000``."""
-    region: NotRequired[str]
-    """The server's region. Default: ``us-east-1``."""
-    user_prefix: NotRequired[str]
-    """Put before every user's name, as users belong to the whole server. Default: nothing for the
-    bucket ``nix-cache``, else the bucket's name and a hyphen."""
-
-
-class BinaryCacheArgs(TypedDict):
-    """A binary cache."""
-
-    domain: str
-    """A name that is yours; keys are called ``<domain>-<writer>-<generation>``."""
-    backend: NotRequired[str]
-    """The storage service: ``minio``, which is the default."""
-    bucket: NotRequired[str]
-    """The bucket's name. Default: ``nix-cache``."""
-    public: NotRequired[bool]
-    """Whether anybody may read objects by name. Nobody may list them. Default: false."""
-    writers: NotRequired[list[WriterArgs]]
-    """Who pushes. Default: ``nixbuilder``."""
-    readers: NotRequired[list[str]]
-    """Who reads a private cache. Default: ``nixreader`` if the cache is private, else nobody."""
-    retired_public_keys: NotRequired[list[str]]
-    """Public keys of former writers that stay trusted, ``NAME:BASE64``."""
-    priority: NotRequired[int]
-    """Clients ask caches of a smaller number first; cache.nixos.org has 40. Default: 40."""
-    want_mass_query: NotRequired[bool]
-    """Whether clients may ask for many paths at once. Default: true."""
-    store_dir: NotRequired[str]
-    """The store of the machines that use the cache. Default: ``/nix/store``."""
-    expire_after_days: NotRequired[int]
-    """Days after which entries go; NARs go 30 days later. Default: 0, nothing expires."""
-    landing_page: NotRequired[bool]
-    """Whether the bucket has a page for people, ``index.html``. Default: what public is."""
-    descriptor: NotRequired[bool]
-    """Whether the bucket has a description for clients, ``nix-cache.json``. Default: what public
-    is."""
-    protect: NotRequired[bool]
-    """Whether the bucket and the keys refuse to be deleted. Default: true."""
-    adopt: NotRequired[bool]
-    """Whether what exists under the cache's names is taken over. Default: false, it is refused."""
-    minio: NotRequired[MinioArgs]
-    """Settings of the backend ``minio``."""
+from nix_cache.storage.protocol import KeylessWriter, Storage, open_storage
+from nix_cache.validation import check
 
 
 class BinaryCache(pulumi.ComponentResource):
@@ -100,6 +36,8 @@ class BinaryCache(pulumi.ComponentResource):
     """The same as a NixOS module."""
     flake_config: pulumi.Output[str]
     """The same as ``nixConfig`` of a flake."""
+    github_actions: pulumi.Output[dict[str, str]]
+    """By keyless writer, the steps of a workflow that pushes."""
     cache: pulumi.Output[dict[str, Any]]
     """All of it but the secrets, for programs. ``version`` tells the structure."""
 
@@ -111,7 +49,7 @@ class BinaryCache(pulumi.ComponentResource):
         Args:
             name: the component's name; the names of its resources start with it.
             args: what the cache is like.
-            opts: as for any component. An explicit MinIO provider goes into ``providers``.
+            opts: as for any component. An explicit provider goes into ``providers``.
 
         Raises:
             pulumi.RunError: arguments are wrong; it names all of them, and nothing was registered.
@@ -124,10 +62,7 @@ class BinaryCache(pulumi.ComponentResource):
         withhold_secrets()
 
         storage = open_storage(settings, name, self)
-        if settings.public:
-            storage.allow_anonymous_read()
-        if rules := expiry_rules(settings.expire_after_days):
-            storage.expire(rules)
+        storage.set_lifecycle(expiry_rules(settings.expire_after_days))
         info = nix_conf.nix_cache_info(
             settings.store_dir, settings.want_mass_query, settings.priority
         )
@@ -138,6 +73,12 @@ class BinaryCache(pulumi.ComponentResource):
         }
         keys = {writer.name: self._keys_of(name, settings, writer) for writer in settings.writers}
 
+        keyless = {
+            writer.name: storage.add_keyless_writer(writer, keys[writer.name][0].secret_key)
+            for writer in settings.writers
+            if writer.is_keyless
+        }
+
         self.read_url = pulumi.Output.from_input(storage.read_url)
         self.push_urls = pulumi.Output.from_input({w: storage.push_url(w) for w in keys})
         self.public_keys = pulumi.Output.all(
@@ -146,21 +87,24 @@ class BinaryCache(pulumi.ComponentResource):
         self.signing_keys = _secret({w: current.secret_key for w, (current, *_) in keys.items()})
         self.credentials = _secret(credentials)
         first_key, *_ = keys[settings.writers[0].name]
-        self.nix_conf = pulumi.Output.all(self.public_keys, first_key.public_key).apply(
-            lambda known: nix_conf.nix_conf(storage.read_url, known[0], signing.name_of(known[1]))
+        self.nix_conf = pulumi.Output.all(
+            self.read_url, self.public_keys, first_key.public_key
+        ).apply(lambda known: nix_conf.nix_conf(known[0], known[1], signing.name_of(known[2])))
+        clients = pulumi.Output.all(self.read_url, self.public_keys)
+        self.nixos_module = clients.apply(lambda known: nix_conf.nixos_module(*known))
+        self.flake_config = clients.apply(lambda known: nix_conf.flake_config(*known))
+        roles: pulumi.Output[dict[str, str]] = pulumi.Output.from_input(
+            {w: made.role_arn for w, made in keyless.items()}
         )
-        self.nixos_module = self.public_keys.apply(
-            lambda known: nix_conf.nixos_module(storage.read_url, known)
-        )
-        self.flake_config = self.public_keys.apply(
-            lambda known: nix_conf.flake_config(storage.read_url, known)
-        )
+        self.github_actions = roles.apply(lambda known: _snippets(storage, keyless, known))
         current_keys = pulumi.Output.all(**{w: key.public_key for w, (key, *_) in keys.items()})
-        description = pulumi.Output.all(self.public_keys, current_keys).apply(
+        description = pulumi.Output.all(self.read_url, self.public_keys, current_keys, roles).apply(
             lambda known: _description(settings, storage, *known)
         )
         self.cache = description.apply(lambda known: known.model_dump(mode="json", by_alias=True))
         if settings.has_landing_page:
+            from nix_cache import landing_page  # a cache without one does without its templates
+
             page = description.apply(lambda known: landing_page.render(settings.domain, known))
             storage.put_text(LANDING_PAGE_KEY, page, landing_page.CONTENT_TYPE)
         if settings.has_descriptor:
@@ -192,8 +136,10 @@ _OUTPUTS = tuple(BinaryCache.__annotations__)
 def _description(
     settings: CacheSettings,
     storage: Storage,
+    read_url: str,
     public_keys: Sequence[str],
     current_keys: Mapping[str, str],
+    roles: Mapping[str, str],
 ) -> Description:
     """The cache as its clients see it, once the keys are known."""
     return Description(
@@ -206,9 +152,10 @@ def _description(
         store_dir=settings.store_dir,
         priority=settings.priority,
         want_mass_query=settings.want_mass_query,
-        read_url=storage.read_url,
+        read_url=read_url,
         push_urls={writer: storage.push_url(writer) for writer in current_keys},
         profiles={user: storage.profile(user) for user in settings.privileges},
+        roles=dict(roles),
         public_keys=tuple(public_keys),
         key_names={writer: signing.name_of(key) for writer, key in current_keys.items()},
         readers=settings.reader_names,
@@ -216,6 +163,21 @@ def _description(
         landing_page=settings.has_landing_page,
         descriptor=settings.has_descriptor,
     )
+
+
+def _snippets(
+    storage: Storage, keyless: Mapping[str, KeylessWriter], roles: Mapping[str, str]
+) -> dict[str, str]:
+    """For each keyless writer, what their workflow does."""
+    return {
+        writer: github_actions.steps(
+            role_arn=roles[writer],
+            region=storage.region,
+            push_url=storage.push_url(writer),
+            fetch_key=made.fetch_signing_key,
+        )
+        for writer, made in keyless.items()
+    }
 
 
 def _secret(value: Mapping[str, Any]) -> pulumi.Output[Any]:

@@ -33,12 +33,18 @@ def https_url(endpoint: str, bucket: str) -> str:
 
 
 def s3_read_url(bucket: str, endpoint: str, region: str, profile: str) -> str:
-    """The substituter URL of a private bucket: signed by a credentials profile."""
+    """The substituter URL of a private bucket: signed by a credentials profile.
+
+    Without an endpoint it is AWS's own.
+    """
     return _s3_url(bucket, {"profile": profile, "endpoint": endpoint, "region": region})
 
 
 def s3_push_url(bucket: str, endpoint: str, region: str, profile: str) -> str:
-    """The URL for ``nix copy --to``: signed, with fast compression and without a size limit."""
+    """The URL for ``nix copy --to``: signed, with fast compression and without a size limit.
+
+    Without an endpoint it is AWS's own; without a profile the environment has the credentials.
+    """
     return _s3_url(
         bucket, {"profile": profile, "endpoint": endpoint, "region": region, **UPLOAD_PARAMETERS}
     )
@@ -89,7 +95,8 @@ def _nix_settings(attribute: str, read_url: str, public_keys: Sequence[str]) -> 
 
 
 def _s3_url(bucket: str, parameters: dict[str, str]) -> str:
-    return f"s3://{bucket}?{urlencode(parameters, quote_via=quote, safe='')}"
+    given = {name: value for name, value in parameters.items() if value}
+    return f"s3://{bucket}?{urlencode(given, quote_via=quote, safe='')}"
 
 
 def _nix_list(items: Sequence[str]) -> str:

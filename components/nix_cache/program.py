@@ -1,19 +1,21 @@
 """The program's part: a stack's configuration becomes the component's arguments and options."""
 
+import importlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, cast
 
 import pulumi
 from pulumi.runtime import get_config_env
 
-from nix_cache.binary_cache import BinaryCacheArgs
+from nix_cache.arguments import BinaryCacheArgs
 from nix_cache.problems import Problem, SettingsError
-from nix_cache.settings import check
-from nix_cache.storage.minio_config import complete, provider_of
-from nix_cache.storage.minio_connection import Connection
+from nix_cache.settings import BACKENDS
+from nix_cache.validation import check
 
 PREFIX = "nix-cache:"
+
+ProviderFactory = Callable[[], pulumi.ProviderResource]
 
 
 def read_config() -> tuple[BinaryCacheArgs, pulumi.ResourceOptions]:
@@ -23,18 +25,18 @@ def read_config() -> tuple[BinaryCacheArgs, pulumi.ResourceOptions]:
         pulumi.RunError: the configuration is wrong. It names every mistake.
     """
     try:
-        args, connection = checked_arguments(get_config_env())
+        args, provider = checked_arguments(get_config_env())
     except SettingsError as mistakes:
         raise pulumi.RunError(str(mistakes)) from None
-    if connection is None:
+    if provider is None:
         return args, pulumi.ResourceOptions()
-    return args, pulumi.ResourceOptions(providers=[provider_of(connection)])
+    return args, pulumi.ResourceOptions(providers=[provider()])
 
 
 def checked_arguments(
     configured: Mapping[str, str],
-) -> tuple[BinaryCacheArgs, Connection | None]:
-    """Arguments without a mistake, and the connection file if the configuration names one.
+) -> tuple[BinaryCacheArgs, ProviderFactory | None]:
+    """Arguments without a mistake, and the explicit provider if the configuration describes one.
 
     Args:
         configured: values by full key, as the engine hands them over: lists and objects as JSON.
@@ -47,21 +49,25 @@ def checked_arguments(
         for key, value in configured.items()
         if key.startswith(PREFIX)
     }
+    backend = raw.get("backend", "minio")
+    # The project's configuration has an empty object for each backend, as it has no optional ones.
+    raw = {key: raw[key] for key in raw if key == backend or key not in BACKENDS or raw[key] != {}}
     problems: list[Problem] = []
-    connection = None
-    if raw.get("backend", "minio") == "minio" and isinstance(raw.get("minio"), dict):
+    provider = None
+    if backend in BACKENDS and isinstance(raw.get(backend), dict):
+        completion = importlib.import_module(f"nix_cache.storage.{backend}_config")
         try:
-            raw["minio"], connection = complete(raw["minio"], configured)
+            raw[backend], provider = completion.complete(raw[backend], configured)
         except SettingsError as mistakes:
             problems += mistakes.problems
-            del raw["minio"]
+            del raw[backend]
     try:
         check(raw)
     except SettingsError as mistakes:
-        problems += (p for p in mistakes.problems if not (problems and p.key == "minio"))
+        problems += (p for p in mistakes.problems if not (problems and p.key == backend))
     if problems:
         raise SettingsError(problems, prefix=PREFIX)
-    return cast("BinaryCacheArgs", raw), connection
+    return cast("BinaryCacheArgs", raw), provider
 
 
 def _decoded(value: str) -> Any:

@@ -4,7 +4,8 @@ import re
 from typing import Annotated
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic.alias_generators import to_camel
 
 from nix_cache import signing
 
@@ -13,6 +14,14 @@ _NAME_RULE = "3 to 32 lower-case letters, digits and inner hyphens"
 
 _NEVER_IN_A_URL = re.compile(r"""[^!-~]|[<>"'`{}|\\^]""")
 """The endpoint goes into nix.conf, Nix code and a page as it is written."""
+
+
+class SettingsModel(BaseModel):
+    """A group of settings: under camelCase or snake_case keys, and no others."""
+
+    model_config = ConfigDict(
+        alias_generator=to_camel, populate_by_name=True, extra="forbid", frozen=True
+    )
 
 
 def _endpoint(url: str) -> str:

@@ -1,29 +1,19 @@
-"""Every setting of a cache: its type, its default, what is allowed, and the whole check. Pure.
+"""Every setting of a cache: its type, its default, and what is allowed. Pure.
 
-The same check serves the program, whose keys are camelCase, and the component, whose arguments are
-snake_case. It reports every mistake at once, and nothing else in the package doubts a value again.
 Each field's ``description`` says what to write; a mistake is reported with it.
 """
 
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    ValidationError,
-    ValidationInfo,
-)
-from pydantic.alias_generators import to_camel
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo
 
 from nix_cache import signing
 from nix_cache.access import Privilege
-from nix_cache.problems import Problem, SettingsError, problems_of
-from nix_cache.setting_types import Endpoint, Generation, LikePublic, Name, PublicKey
+from nix_cache.backend_settings import AwsSettings, B2Settings, MinioSettings, SpacesSettings
+from nix_cache.setting_types import Generation, LikePublic, Name, PublicKey, SettingsModel
+
+BACKENDS = ("minio", "aws", "spaces", "b2")
+"""The storage services. Each has an object of settings under its own name."""
 
 
 def _secret_key(value: object) -> object:
@@ -51,33 +41,15 @@ def _writer(raw: object) -> object:
     return {"name": raw} if isinstance(raw, str) else raw
 
 
-class _Model(BaseModel):
-    model_config = ConfigDict(
-        alias_generator=to_camel, populate_by_name=True, extra="forbid", frozen=True
-    )
+_NO_WILDCARD = r"^[A-Za-z0-9][A-Za-z0-9._/ -]{0,98}[A-Za-z0-9]$|^[A-Za-z0-9]$"
+"""A branch or an environment of GitHub's, without what IAM takes for a wildcard."""
 
 
-class MinioSettings(_Model):
-    """Where a MinIO server is, as the machines that use the cache see it."""
+class WriterSettings(SettingsModel):
+    """Somebody who pushes: a credential of their own, and a signing key per generation.
 
-    endpoint: Endpoint = Field(
-        description="a URL of scheme, host and port, such as https://minio.example.org:9000"
-    )
-    region: str = Field(
-        "us-east-1",
-        pattern=r"^[a-z0-9-]+$",
-        description="the server's region; MinIO's own default is us-east-1",
-    )
-    user_prefix: str | None = Field(
-        None,
-        pattern=r"^[a-z0-9-]{0,32}$",
-        description="at most 32 lower-case letters, digits and hyphens, put before every user's "
-        "name (default: none for the bucket nix-cache, else the bucket's name and a hyphen)",
-    )
-
-
-class WriterSettings(_Model):
-    """Somebody who pushes: a credential of their own, and a signing key per generation."""
+    One with a ``github_repository`` has no stored credential: its workflows prove who they are.
+    """
 
     name: Name
     generation: Generation = Field(1, description="a whole number; raise it to rotate the key")
@@ -87,6 +59,26 @@ class WriterSettings(_Model):
     signing_key: Annotated[Any, AfterValidator(_secret_key)] = Field(
         None, description="a secret key, NAME:BASE64, as `nix key generate-secret` prints it"
     )
+    github_repository: str | None = Field(
+        None,
+        pattern=r"^[A-Za-z0-9-]{1,39}/[A-Za-z0-9._-]{1,100}$",
+        description="OWNER/NAME of one repository, whose workflows push without a stored key",
+    )
+    github_branch: str | None = Field(
+        None,
+        pattern=_NO_WILDCARD,
+        description="the one branch whose workflows may push, such as main; no wildcard",
+    )
+    github_environment: str | None = Field(
+        None,
+        pattern=_NO_WILDCARD,
+        description="the one environment whose jobs may push, such as production; no wildcard",
+    )
+
+    @property
+    def is_keyless(self) -> bool:
+        """Whether the writer proves who it is by its workflow's identity, not by a stored key."""
+        return self.github_repository is not None
 
     @property
     def kept_generations(self) -> tuple[int, ...]:
@@ -97,14 +89,16 @@ class WriterSettings(_Model):
         return (self.generation, *sorted({*earlier} - {self.generation}, reverse=True))
 
 
-class CacheSettings(_Model):
+class CacheSettings(SettingsModel):
     """A whole cache, checked."""
 
     domain: str = Field(
         pattern=r"^[A-Za-z0-9]([A-Za-z0-9.-]{0,126}[A-Za-z0-9])?$",
         description="a name that is yours, such as cache.example.org; key names start with it",
     )
-    backend: Literal["minio"] = Field("minio", description="one of: minio")
+    backend: Literal["minio", "aws", "spaces", "b2"] = Field(
+        "minio", description="one of: minio, aws, spaces, b2"
+    )
     bucket: str = Field(
         "nix-cache",
         pattern=r"^[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$",
@@ -166,6 +160,13 @@ class CacheSettings(_Model):
     minio: MinioSettings | None = Field(
         None, description="an object with endpoint and, where needed, region and userPrefix"
     )
+    aws: AwsSettings | None = Field(
+        None, description="an object with region and, where wanted, the rest of what AWS offers"
+    )
+    spaces: SpacesSettings | None = Field(
+        None, description="an object with region and, where wanted, cdn"
+    )
+    b2: B2Settings | None = Field(None, description="an object with region, such as us-west-004")
 
     @property
     def reader_names(self) -> tuple[str, ...]:
@@ -186,93 +187,10 @@ class CacheSettings(_Model):
     def privileges(self) -> dict[str, Privilege]:
         """Everybody who has a credential, and what it lets them do."""
         return {
-            **dict.fromkeys((writer.name for writer in self.writers), Privilege.WRITE),
+            **dict.fromkeys((w.name for w in self.writers if not w.is_keyless), Privilege.WRITE),
             **dict.fromkeys(self.reader_names, Privilege.READ),
         }
 
     def key_name(self, writer: WriterSettings, generation: int) -> str:
         """The name of the key that one of the writers has in one generation."""
         return signing.key_name(self.domain, writer.name, generation)
-
-
-def check(raw: Mapping[str, Any], *, prefix: str = "", snake_case: bool = False) -> CacheSettings:
-    """Check every setting and give back the cache that they describe.
-
-    Args:
-        raw: the settings as written, under camelCase or snake_case keys. None counts as absent.
-        prefix: what a message puts before each key, such as ``nix-cache:``.
-        snake_case: whether a message spells keys in snake_case, as Python arguments are.
-
-    Raises:
-        SettingsError: with every mistake that there is.
-    """
-    written = {key: value for key, value in raw.items() if value is not None}
-    problems: list[Problem] = []
-    doubtful: set[str] = set()
-    try:
-        settings = CacheSettings.model_validate(written)
-    except ValidationError as error:
-        problems += problems_of(error, CacheSettings)
-        doubtful = {to_camel(str(entry["loc"][0])) for entry in error.errors()}
-        rest = {key: value for key, value in written.items() if to_camel(key) not in doubtful}
-        settings = CacheSettings.model_validate({"domain": "unknown.invalid", **rest})
-    for fields, contradictions in _CONTRADICTIONS:
-        if not doubtful & set(fields):
-            problems += contradictions(settings)
-    if problems:
-        raise SettingsError(problems, prefix=prefix, snake_case=snake_case)
-    return settings
-
-
-def _backend_without_its_settings(cache: CacheSettings) -> Iterator[Problem]:
-    if getattr(cache, cache.backend) is None:
-        fix = CacheSettings.model_fields[cache.backend].description or ""
-        yield Problem(cache.backend, "", f"is missing for the backend {cache.backend}", fix)
-
-
-def _names_used_twice(cache: CacheSettings) -> Iterator[Problem]:
-    names = Counter([*(writer.name for writer in cache.writers), *cache.reader_names])
-    for name in (name for name, uses in names.items() if uses > 1):
-        yield Problem(
-            "writers, readers",
-            name,
-            "names more than one writer or reader",
-            "a name of its own for each, as each has a credential of its own",
-        )
-
-
-def _keys_of_one_name(cache: CacheSettings) -> Iterator[Problem]:
-    live = Counter(_live_key_names(cache))
-    retired = Counter(signing.parse_public_key(key) for key in cache.retired_public_keys)
-    for name in (name for name, uses in live.items() if uses > 1):
-        yield Problem("writers", name, "is the signing key of two", "a key of its own for each")
-    for name, uses in retired.items():
-        if name in live:
-            yield Problem(
-                "retiredPublicKeys",
-                name,
-                "is also a key in use",
-                "only keys that no writer has any more",
-            )
-        elif uses > 1:
-            yield Problem("retiredPublicKeys", name, "is there twice", "each key once")
-
-
-def _live_key_names(cache: CacheSettings) -> Iterator[str]:
-    for writer in cache.writers:
-        for generation in writer.kept_generations:
-            brought_in = writer.signing_key if generation == writer.generation else None
-            if isinstance(brought_in, str):
-                yield signing.parse_secret_key(brought_in).name
-            else:
-                yield cache.key_name(writer, generation)
-
-
-_CONTRADICTIONS: tuple[
-    tuple[tuple[str, ...], Callable[[CacheSettings], Iterator[Problem]]], ...
-] = (
-    (("backend", "minio"), _backend_without_its_settings),
-    (("writers", "readers", "public"), _names_used_twice),
-    (("domain", "writers", "retiredPublicKeys"), _keys_of_one_name),
-)
-"""Checks that need several settings, each with the ones it reads."""

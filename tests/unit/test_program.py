@@ -1,6 +1,7 @@
 """From a stack's configuration to arguments, without an engine."""
 
 import json
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -29,7 +30,7 @@ def connection_file(tmp_path: Path) -> Path:
 
 def test_lists_and_objects_come_as_json_and_scalars_as_text() -> None:
     """As the engine hands them over."""
-    args, connection = checked_arguments(
+    args, provider = checked_arguments(
         {
             **LEAST,
             "nix-cache:writers": '["ci-x", {"name": "ops", "generation": 2}]',
@@ -44,7 +45,7 @@ def test_lists_and_objects_come_as_json_and_scalars_as_text() -> None:
         "writers": ["ci-x", {"name": "ops", "generation": 2}],
         "public": "true",
     }
-    assert connection is None
+    assert provider is None
 
 
 def test_the_endpoint_is_the_providers_server_unless_another_is_given() -> None:
@@ -61,13 +62,14 @@ def test_the_endpoint_is_the_providers_server_unless_another_is_given() -> None:
 
 def test_a_connection_file_gives_the_endpoint_and_the_administrator(connection_file: Path) -> None:
     """The file's name does not reach the component, its password no representation."""
-    args, connection = checked_arguments(
+    args, provider = checked_arguments(
         {**LEAST, "nix-cache:minio": json.dumps({"connectionFile": str(connection_file)})}
     )
 
     assert args["minio"] == {"endpoint": "http://127.0.0.1:9000"}
-    assert connection == Connection("127.0.0.1:9000", "root-1", "hidden-1", ssl=False)
-    assert "hidden-1" not in repr(connection)
+    assert isinstance(provider, partial)
+    assert provider.args == (Connection("127.0.0.1:9000", "root-1", "hidden-1", ssl=False),)
+    assert "hidden-1" not in repr(provider)
 
 
 @pytest.mark.parametrize(

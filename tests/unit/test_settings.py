@@ -6,7 +6,8 @@ import pytest
 
 from nix_cache import signing
 from nix_cache.problems import SettingsError
-from nix_cache.settings import CacheSettings, check
+from nix_cache.settings import CacheSettings
+from nix_cache.validation import check
 
 LEAST: dict[str, Any] = {
     "domain": "cache.example.org",

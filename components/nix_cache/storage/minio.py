@@ -8,17 +8,18 @@ import pulumi_minio as minio
 
 from nix_cache import nix_conf
 from nix_cache.access import Privilege, anonymous_read_policy, policy_for, without_administration
+from nix_cache.backend_settings import MinioSettings
 from nix_cache.lifecycle import ExpiryRule
-from nix_cache.settings import CacheSettings, MinioSettings
+from nix_cache.settings import CacheSettings
 from nix_cache.storage.minio_claim import NameClaim, granted
 from nix_cache.storage.minio_connection import Kind
-from nix_cache.storage.protocol import Credential
+from nix_cache.storage.protocol import Credential, OnlyStoredCredentials
 
 _RECIPE_BUCKET = "nix-cache"
 """The bucket whose users bear the plain names of the recipe that everybody follows."""
 
 
-class MinioStorage:
+class MinioStorage(OnlyStoredCredentials):
     """A bucket on a MinIO server, with users of its own."""
 
     def __init__(
@@ -47,6 +48,7 @@ class MinioStorage:
             opts=self._options(protect=settings.protect),
         )
         if settings.public:
+            self._allow_anonymous_read()
             self.read_url = nix_conf.https_url(self.endpoint, settings.bucket)
         else:
             self.read_url = nix_conf.s3_read_url(
@@ -63,16 +65,6 @@ class MinioStorage:
             self._bucket_name, self.endpoint, self.region, self.profile(writer)
         )
 
-    def allow_anonymous_read(self) -> None:
-        """Set the bucket policy. The canned ACL would also let anybody list every bucket."""
-        policy = minio.S3BucketPolicy(
-            f"{self._name}-anonymous-read",
-            bucket=self._bucket.bucket,
-            policy=json.dumps(anonymous_read_policy(self._bucket_name)),
-            opts=self._after_other_bucket_settings(),
-        )
-        self._bucket_settings.append(policy)
-
     def add_user(self, user: str, privilege: Privilege) -> Credential:
         """Make a user of the server, whose secret the provider draws, and attach the policy."""
         user_name = self.profile(user)
@@ -87,8 +79,10 @@ class MinioStorage:
             accessKeyId=iam_user.name, secretAccessKey=pulumi.Output.secret(iam_user.secret)
         )
 
-    def expire(self, rules: Sequence[ExpiryRule]) -> None:
+    def set_lifecycle(self, rules: Sequence[ExpiryRule]) -> None:
         """Set the lifecycle. MinIO itself drops unfinished uploads after a day."""
+        if not rules:
+            return
         lifecycle = minio.IlmPolicy(
             f"{self._name}-expiry",
             bucket=self._bucket.bucket,
@@ -110,6 +104,16 @@ class MinioStorage:
             content_type=content_type,
             opts=self._options(),
         )
+
+    def _allow_anonymous_read(self) -> None:
+        """Set the bucket policy. The canned ACL would also let anybody list every bucket."""
+        policy = minio.S3BucketPolicy(
+            f"{self._name}-anonymous-read",
+            bucket=self._bucket.bucket,
+            policy=json.dumps(anonymous_read_policy(self._bucket_name)),
+            opts=self._after_other_bucket_settings(),
+        )
+        self._bucket_settings.append(policy)
 
     def _policy(self, privilege: Privilege) -> minio.IamPolicy:
         if privilege not in self._policies:

@@ -1,19 +1,21 @@
 """Where the program finds its MinIO server: in the provider's settings, or in a connection file."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pulumi
-import pulumi_minio as minio
 
 from nix_cache.problems import Problem, SettingsError
 from nix_cache.storage.minio_connection import Connection, is_true
 
 
-def provider_of(connection: Connection) -> minio.Provider:
+def provider_of(connection: Connection) -> pulumi.ProviderResource:
     """The explicit provider for a server."""
+    import pulumi_minio as minio  # what only checks a configuration does without it
+
     return minio.Provider(
         "minio",
         minio_server=connection.server,
@@ -25,8 +27,10 @@ def provider_of(connection: Connection) -> minio.Provider:
 
 def complete(
     settings: Mapping[str, Any], configured: Mapping[str, str]
-) -> tuple[dict[str, Any], Connection | None]:
+) -> tuple[dict[str, Any], Callable[[], pulumi.ProviderResource] | None]:
     """Fill in the endpoint from the server's address, wherever that is known from.
+
+    Gives back the settings, and what makes the explicit provider if a connection file is named.
 
     Args:
         settings: the object ``nix-cache:minio`` as written.
@@ -36,16 +40,17 @@ def complete(
         SettingsError: the connection file is named but not usable.
     """
     completed = dict(settings)
-    connection = None
+    provider = None
     server = configured.get("minio:minioServer") or os.environ.get("MINIO_ENDPOINT", "")
     ssl = configured.get("minio:minioSsl") or os.environ.get("MINIO_ENABLE_HTTPS", "")
     if path := completed.pop("connectionFile", ""):
         connection = _read(str(path))
+        provider = partial(provider_of, connection)
         server, ssl = connection.server, str(connection.ssl)
     if server and "endpoint" not in completed:
         scheme = "https" if is_true(ssl) else "http"
         completed["endpoint"] = f"{scheme}://{server}"
-    return completed, connection
+    return completed, provider
 
 
 def _read(path: str) -> Connection:

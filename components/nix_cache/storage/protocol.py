@@ -6,13 +6,14 @@ one that is imported costs every preview a second.
 
 import importlib
 from collections.abc import Sequence
-from typing import Protocol, TypedDict
+from dataclasses import dataclass
+from typing import NoReturn, Protocol, TypedDict
 
 import pulumi
 
 from nix_cache.access import Privilege
 from nix_cache.lifecycle import ExpiryRule
-from nix_cache.settings import CacheSettings
+from nix_cache.settings import CacheSettings, WriterSettings
 
 
 class Credential(TypedDict):
@@ -22,12 +23,29 @@ class Credential(TypedDict):
     secretAccessKey: pulumi.Output[str]
 
 
+@dataclass(frozen=True)
+class KeylessWriter:
+    """A writer without a stored credential.
+
+    Attributes:
+        role_arn: the role that their workflows assume.
+        fetch_signing_key: the shell command that prints their signing key to their workflows;
+            empty where the key is kept nowhere for them.
+    """
+
+    role_arn: pulumi.Output[str]
+    fetch_signing_key: str
+
+
 class Storage(Protocol):
-    """A bucket that exists once the object does, and what can be added to it."""
+    """A bucket that exists once the object does, read by whom the settings name.
+
+    In a public cache that is anybody, object by object, and nobody lists.
+    """
 
     endpoint: str
     region: str
-    read_url: str
+    read_url: pulumi.Input[str]
     """Where a machine that uses the cache reads it."""
 
     def push_url(self, writer: str) -> str:
@@ -38,21 +56,33 @@ class Storage(Protocol):
         """The credentials profile under which a client keeps a writer's or a reader's key pair."""
         ...
 
-    def allow_anonymous_read(self) -> None:
-        """Let anybody read objects by name, and do nothing else."""
-        ...
-
     def add_user(self, user: str, privilege: Privilege) -> Credential:
         """Make a writer or a reader and give back their credential, the secret half as a secret."""
         ...
 
-    def expire(self, rules: Sequence[ExpiryRule]) -> None:
-        """Let objects go by age."""
+    def add_keyless_writer(
+        self, writer: WriterSettings, signing_key: pulumi.Input[str]
+    ) -> KeylessWriter:
+        """Let one repository's workflows push, without a stored credential."""
+        ...
+
+    def set_lifecycle(self, rules: Sequence[ExpiryRule]) -> None:
+        """Let objects go by age, if there are rules, and what was never finished anyway."""
         ...
 
     def put_text(self, key: str, text: pulumi.Input[str], content_type: str) -> None:
         """Keep one small object in the bucket."""
         ...
+
+
+class OnlyStoredCredentials:
+    """For services that trust no identity but their own: the check refuses keyless writers."""
+
+    def add_keyless_writer(
+        self, writer: WriterSettings, signing_key: pulumi.Input[str]
+    ) -> NoReturn:
+        """Never called."""
+        raise NotImplementedError(f"{writer.name} cannot push without a credential")
 
 
 def open_storage(settings: CacheSettings, name: str, parent: pulumi.ComponentResource) -> Storage:
