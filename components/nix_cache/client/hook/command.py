@@ -6,22 +6,14 @@ import typer
 
 from nix_cache.client import console
 from nix_cache.client.errors import ExitCode, UsageError
+from nix_cache.client.options import WriterCache
 
 if TYPE_CHECKING:
     from nix_cache.client.record import Record
 
 
 def hook(
-    cache: Annotated[
-        str | None,
-        typer.Option(
-            "--to",
-            "--cache",
-            metavar="CACHE",
-            help="The name of a cache in use here. Default: the one that this machine writes to.",
-            show_default=False,
-        ),
-    ] = None,
+    cache: WriterCache = None,
     install: Annotated[
         bool, typer.Option("--install", help="Let Nix run the hook after every build.")
     ] = False,

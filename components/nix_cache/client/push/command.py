@@ -7,6 +7,7 @@ import typer
 
 from nix_cache.client import console
 from nix_cache.client.errors import ExitCode, UsageError
+from nix_cache.client.options import WriterCache
 
 JOBS = 25
 """Requests at a time, as many as Nix's own ``http-connections``."""
@@ -21,16 +22,7 @@ def push(
             show_default=False,
         ),
     ] = None,
-    cache: Annotated[
-        str | None,
-        typer.Option(
-            "--to",
-            "--cache",
-            metavar="CACHE",
-            help="The name of a cache in use here. Default: the one that this machine writes to.",
-            show_default=False,
-        ),
-    ] = None,
+    cache: WriterCache = None,
     stdin: Annotated[
         bool, typer.Option("--stdin", help="Read further paths from standard input, one per line.")
     ] = False,
