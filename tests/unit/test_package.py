@@ -49,9 +49,26 @@ def test_the_command_without_its_library_names_the_extra() -> None:
     )
 
 
-def test_the_command_works_without_pulumi() -> None:
-    """It must not load it, for it takes long and is not there."""
-    program = "from nix_cache.client import app; raise SystemExit(app.run(['--help']))"
+def test_the_client_works_without_pulumi() -> None:
+    """None of its modules may load it, for it takes long and is not there."""
+    program = """
+from pkgutil import walk_packages
+from importlib import import_module
+from nix_cache import client
+names = [module.name for module in walk_packages(client.__path__, "nix_cache.client.")]
+assert len(names) > 40, names
+for name in names:
+    import_module(name)
+"""
     done = run_without({"pulumi", "pulumi_minio", "jinja2", "grpc"}, program)
 
     assert done.returncode == 0, done.stderr
+
+
+def test_help_loads_nothing_of_what_the_commands_do() -> None:
+    """It is there at once: only the options are read."""
+    program = "from nix_cache.client import app; raise SystemExit(app.run(['--help']))"
+    done = run_without({"pydantic", "requests", "urllib3", "botocore", "zstandard"}, program)
+
+    assert done.returncode == 0, done.stderr
+    assert all(f" {name} " in done.stdout for name in ("use", "push", "hook", "doctor"))

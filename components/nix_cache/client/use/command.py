@@ -1,20 +1,11 @@
-"""`nix-cache use`: makes this machine, or this user, use a cache; or no longer."""
+"""The command `nix-cache use`: its options. What it does is imported when it runs."""
 
-import contextlib
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from nix_cache import nix_conf
-from nix_cache.client import console, files, machine, places, record, source
 from nix_cache.client.errors import ExitCode
-from nix_cache.client.places import Place
-from nix_cache.client.source import Source
-from nix_cache.client.use import advice, consent, removal, safety
-from nix_cache.client.use.report import Report, tell_module
-from nix_cache.client.use.settings_plan import Wish, plan_use
-from nix_cache.description import Description
 
 
 def use(
@@ -66,68 +57,19 @@ def use(
     The settings go into a file of their own, which nix.conf includes. What nix.conf says already
     stays as it is.
     """
-    place = _place(system)
+    from nix_cache.client.use import session
+
+    request = session.Request(
+        given=given,
+        writer=writer,
+        reader=reader,
+        name=name,
+        system=system,
+        dry_run=dry_run,
+        agreed=yes,
+        project=project,
+    )
     if remove:
-        _remove(place, removal.cache_name(place, given, name), dry_run=dry_run, as_json=as_json)
-        return
-    wish = Wish(place, name, writer, reader, _lasting(given))
-    loaded = _load(given, wish, project)
-    store = Path(loaded.description.store_dir)
-    if maker := machine.generator(place, store, chosen=system is not None):
-        _print_module(loaded.description, maker, place, as_json=as_json)
-        return
-    plan = plan_use(loaded, wish)
-    files.require_writable(plan.changes)
-    report = Report.of(plan.record.name, plan.changes, as_json=as_json)
-    if dry_run:
-        report.tell_planned(plan.changes)
-        return
-    if source.is_url(given) and not consent.require(given, plan, given=yes):
-        console.note("Nothing was changed.")
+        session.remove(request, as_json=as_json)
+    elif not session.use(request, as_json=as_json):
         raise typer.Exit(ExitCode.FAILED)
-    files.apply(plan.changes)
-    report.tell_done(advice.after_use(plan, place, given), advice.next_steps(plan))
-
-
-def _place(system: bool | None) -> Place:
-    if system is None:
-        return places.default_place()
-    return places.system_place() if system else places.user_place()
-
-
-def _lasting(given: str) -> str | None:
-    """A source as it can be found again from any folder."""
-    if given == "-":
-        return None
-    return str(Path(given).absolute()) if source.is_file(given) else given
-
-
-def _load(given: str, wish: Wish, project: Path | None) -> Source:
-    """Read the source; a stack's secrets only where they are needed."""
-    loaded = source.load(given, secrets=wish.writer is not None, project=project)
-    if wish.writer is not None or not source.is_stack(given):
-        return loaded
-    previous = record.load(wish.place, wish.name or loaded.description.bucket)
-    if loaded.description.public and (previous is None or previous.writer is None):
-        return loaded
-    return source.load(given, secrets=True, project=project)
-
-
-def _remove(place: Place, name: str, *, dry_run: bool, as_json: bool) -> None:
-    changes = removal.plan_removal(place, name)
-    files.require_writable(changes)
-    report = Report.of(name, changes, as_json=as_json)
-    if dry_run:
-        report.tell_planned(changes)
-        return
-    files.apply(changes)
-    with contextlib.suppress(OSError):  # other caches' files are in it
-        place.folder.rmdir()
-    report.tell_done(advice.restart(place))
-
-
-def _print_module(description: Description, maker: str, place: Place, *, as_json: bool) -> None:
-    safety.require_harmless(description)
-    module = nix_conf.nixos_module(description.read_url, description.public_keys)
-    remarks = advice.instead_of_writing(description, maker, place)
-    tell_module(module, remarks, as_json=as_json)

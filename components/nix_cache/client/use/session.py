@@ -1,0 +1,124 @@
+"""One run of `nix-cache use`: reads the source, plans, asks, and changes files all together."""
+
+import contextlib
+from dataclasses import dataclass
+from pathlib import Path
+
+from nix_cache import nix_conf
+from nix_cache.client import console, files, machine, places, record, source
+from nix_cache.client.places import Place
+from nix_cache.client.source import Source
+from nix_cache.client.use import advice, consent, removal, safety
+from nix_cache.client.use.report import Report, tell_module
+from nix_cache.client.use.settings_plan import Wish, plan_use
+from nix_cache.description import Description
+
+
+@dataclass(frozen=True)
+class Request:
+    """What was asked for.
+
+    Attributes:
+        given: the source; of a removal also the name under which the cache is used.
+        writer: as whom this machine shall push; as before if None.
+        reader: whose credential a private cache is to be read with.
+        name: under which the cache is to be used; its bucket's name if None.
+        system: whether it is for the whole machine; by who runs the command if None.
+        dry_run: whether files stay as they are.
+        agreed: whether keys that a URL names are trusted unasked.
+        project: the folder of the stack's program; the current one if None.
+    """
+
+    given: str
+    writer: str | None
+    reader: str | None
+    name: str | None
+    system: bool | None
+    dry_run: bool
+    agreed: bool
+    project: Path | None
+
+
+def use(request: Request, *, as_json: bool) -> bool:
+    """Make the machine, or the user, use a cache.
+
+    Returns:
+        whether that was done, or shown; not if the user did not agree to the keys.
+
+    Raises:
+        UsageError: the request makes no sense.
+        ClientError: the source cannot be read, or a file cannot be written.
+    """
+    place = _place(request.system)
+    wish = Wish(place, request.name, request.writer, request.reader, _lasting(request.given))
+    loaded = _load(request.given, wish, request.project)
+    store = Path(loaded.description.store_dir)
+    if maker := machine.generator(place, store, chosen=request.system is not None):
+        _print_module(loaded.description, maker, place, as_json=as_json)
+        return True
+    plan = plan_use(loaded, wish)
+    files.require_writable(plan.changes)
+    report = Report.of(plan.record.name, plan.changes, as_json=as_json)
+    if request.dry_run:
+        report.tell_planned(plan.changes)
+        return True
+    if source.is_url(request.given) and not consent.require(
+        request.given, plan, given=request.agreed
+    ):
+        console.note("Nothing was changed.")
+        return False
+    files.apply(plan.changes)
+    report.tell_done(advice.after_use(plan, place, request.given), advice.next_steps(plan))
+    return True
+
+
+def remove(request: Request, *, as_json: bool) -> None:
+    """Take out all that `use` put in for a cache.
+
+    Raises:
+        UsageError: no such cache is in use.
+        ClientError: a file cannot be written.
+    """
+    place = _place(request.system)
+    name = removal.cache_name(place, request.given, request.name)
+    changes = removal.plan_removal(place, name)
+    files.require_writable(changes)
+    report = Report.of(name, changes, as_json=as_json)
+    if request.dry_run:
+        report.tell_planned(changes)
+        return
+    files.apply(changes)
+    with contextlib.suppress(OSError):  # other caches' files are in it
+        place.folder.rmdir()
+    report.tell_done(advice.restart(place))
+
+
+def _place(system: bool | None) -> Place:
+    if system is None:
+        return places.default_place()
+    return places.system_place() if system else places.user_place()
+
+
+def _lasting(given: str) -> str | None:
+    """A source as it can be found again from any folder."""
+    if given == "-":
+        return None
+    return str(Path(given).absolute()) if source.is_file(given) else given
+
+
+def _load(given: str, wish: Wish, project: Path | None) -> Source:
+    """Read the source; a stack's secrets only where they are needed."""
+    loaded = source.load(given, secrets=wish.writer is not None, project=project)
+    if wish.writer is not None or not source.is_stack(given):
+        return loaded
+    previous = record.load(wish.place, wish.name or loaded.description.bucket)
+    if loaded.description.public and (previous is None or previous.writer is None):
+        return loaded
+    return source.load(given, secrets=True, project=project)
+
+
+def _print_module(description: Description, maker: str, place: Place, *, as_json: bool) -> None:
+    safety.require_harmless(description)
+    module = nix_conf.nixos_module(description.read_url, description.public_keys)
+    remarks = advice.instead_of_writing(description, maker, place)
+    tell_module(module, remarks, as_json=as_json)
