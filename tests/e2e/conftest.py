@@ -10,6 +10,8 @@ cache: a public cache (`tests.e2e.cache.Cache`) for the whole session: push what
 private_cache: the same, private, with the writer `nixbuilder` and the reader `nixreader`.
 new_cache: makes a cache for one test, on a server of its own: `new_cache(writers=[...])`. Its stack
     may be changed: `cache.change(...)`.
+writer: `nix` with the credentials of the writer of `cache`.
+pushed: a path that `writer` built, signed and pushed to `cache`.
 
 `nix.run("copy", ...)` gives the outcome; `nix.get(...)` has to succeed and gives the output. Run a
 client as its user's shell would: `subprocess.run(["nix-cache", ...], env=nix.environment)`.
@@ -28,6 +30,7 @@ from typing import Any
 
 import pytest
 
+from tests.e2e import store_paths
 from tests.e2e.cache import Cache
 from tests.e2e.nix import Nix
 from tests.e2e.signing_probe import signs_requests
@@ -144,3 +147,19 @@ def private_cache(
     """A private cache for all tests that leave its stack as it is."""
     folder = tmp_path_factory.mktemp("private-cache")
     yield from shared_cache(folder, engine, store_dir, public=False)
+
+
+@pytest.fixture
+def writer(cache: Cache, nix: Nix) -> Nix:
+    """A machine with the writer's credentials."""
+    cache.let_write(nix)
+    return nix
+
+
+@pytest.fixture
+def pushed(cache: Cache, writer: Nix) -> str:
+    """A path that was pushed and signed as it should be."""
+    path = store_paths.build(writer).root
+    done = cache.push(writer, path)
+    assert done.exit_code == 0, done.output
+    return path

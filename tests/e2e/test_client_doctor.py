@@ -74,22 +74,6 @@ def named(nix: Nix, *paths: str) -> tuple[str, str]:
     return "--paths-from", str(file)
 
 
-@pytest.fixture
-def writer(cache: Cache, nix: Nix) -> Nix:
-    """A machine with the writer's credentials."""
-    cache.let_write(nix)
-    return nix
-
-
-@pytest.fixture
-def pushed(cache: Cache, writer: Nix) -> str:
-    """A path that was pushed and signed as it should be."""
-    path = store_paths.build(writer).root
-    done = cache.push(writer, path)
-    assert done.exit_code == 0, done.output
-    return path
-
-
 def only_error(found: Diagnosis, pattern: str, path: str) -> None:
     """The one error about paths, which names the path and a fix."""
     assert found.exit_code == 1

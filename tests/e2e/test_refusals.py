@@ -26,22 +26,6 @@ def reader(cache: Cache, new_nix: NewNix) -> Nix:
     return machine
 
 
-@pytest.fixture
-def writer(cache: Cache, nix: Nix) -> Nix:
-    """A machine with the writer's credentials."""
-    cache.let_write(nix)
-    return nix
-
-
-@pytest.fixture
-def pushed(cache: Cache, writer: Nix) -> str:
-    """A path that was pushed and signed as it should be."""
-    path = store_paths.build(writer).root
-    done = cache.push(writer, path)
-    assert done.exit_code == 0, done.output
-    return path
-
-
 def test_an_unsigned_path_is_refused(cache: Cache, writer: Nix, reader: Nix) -> None:
     """A push without the key uploads, and nobody takes it; signed, everybody does."""
     path = store_paths.build(writer).root
