@@ -93,9 +93,8 @@ class BinaryCache(pulumi.ComponentResource):
         clients = pulumi.Output.all(self.read_url, self.public_keys)
         self.nixos_module = clients.apply(lambda known: nix_conf.nixos_module(*known))
         self.flake_config = clients.apply(lambda known: nix_conf.flake_config(*known))
-        roles: pulumi.Output[dict[str, str]] = pulumi.Output.from_input(
-            {w: made.role_arn for w, made in keyless.items()}
-        )
+        role_arns: dict[str, Any] = {w: made.role_arn for w, made in keyless.items()}
+        roles = pulumi.Output.from_input(role_arns)
         self.github_actions = roles.apply(lambda known: _snippets(storage, keyless, known))
         current_keys = pulumi.Output.all(**{w: key.public_key for w, (key, *_) in keys.items()})
         description = pulumi.Output.all(self.read_url, self.public_keys, current_keys, roles).apply(
