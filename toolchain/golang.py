@@ -158,17 +158,7 @@ def run(
     `heard` gets each line, and None after every second of silence. Whatever ends this call
     early, an exception of `heard` or an interrupt, ends the command and its children too.
     """
-    process = subprocess.Popen(
-        command,
-        cwd=folder,
-        env=env,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",
-        start_new_session=True,
-    )
+    process = _start(command, folder, env, subprocess.PIPE)
     lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
 
     def read() -> None:
@@ -206,24 +196,29 @@ def in_background(
 
     They only save time: what they print and whether they succeed is nobody's concern.
     """
-    processes = [
-        subprocess.Popen(
-            command,
-            cwd=folder,
-            env=env,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            text=True,
-            start_new_session=True,
-        )
-        for command, folder in commands
-    ]
+    processes = [_start(command, folder, env, subprocess.DEVNULL) for command, folder in commands]
     try:
         yield
     finally:
         for process in processes:
             end_group(process)
+
+
+def _start(
+    command: Sequence[str], folder: Path, env: dict[str, str], output: int
+) -> "subprocess.Popen[str]":
+    """Start a command that leads a group of its own; all that it prints goes to `output`."""
+    return subprocess.Popen(
+        command,
+        cwd=folder,
+        env=env,
+        stdin=subprocess.DEVNULL,
+        stdout=output,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        start_new_session=True,
+    )
 
 
 def end_group(process: "subprocess.Popen[str]") -> None:
