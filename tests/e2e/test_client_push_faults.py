@@ -2,8 +2,7 @@
 
 import signal
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import psutil
 import pytest
@@ -15,6 +14,7 @@ from tests.e2e.nix import Nix
 from tests.e2e.store_paths import Closure
 from tests.e2e.writer import WritingMachine
 from tests.engine.faulty_proxy import Fault, FaultyProxy
+from tests.waiting import wait_until
 
 WAIT_SECONDS = 60
 
@@ -120,7 +120,11 @@ def test_an_interrupted_push_ends_with_all_of_its_children(
     """Nothing goes on in the background, and the same push later succeeds."""
     proxy.fault_of_uploads, proxy.faulty_uploads = Fault.HANG, 1
     pushing = machine.start("push", closure.root)
-    wait_for(lambda: any(request.startswith("PUT ") for request in proxy.requests))
+    wait_until(
+        lambda: any(request.startswith("PUT ") for request in proxy.requests),
+        "an upload",
+        seconds=WAIT_SECONDS,
+    )
     children = psutil.Process(pushing.pid).children(recursive=True)
 
     pushing.send_signal(signal.SIGINT)
@@ -131,11 +135,3 @@ def test_an_interrupted_push_ends_with_all_of_its_children(
     assert children
     assert not psutil.wait_procs(children, timeout=5)[1]
     assert sorted(closure.paths) == machine.push(closure.root)["pushed"]
-
-
-def wait_for(condition: Callable[[], bool]) -> None:
-    """Wait until something is the case."""
-    deadline = time.monotonic() + WAIT_SECONDS
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)

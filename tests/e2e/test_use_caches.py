@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from tests.e2e.conftest import NewNix
 from tests.e2e.nix import Nix
 from tests.e2e.store_paths import Closure
 from tests.engine.project import STACK
+from tests.waiting import wait_until
 
 PATHS = 3
 DAEMON_SECONDS = 20
@@ -57,10 +57,10 @@ def daemon(nix: Nix) -> Iterator[None]:
     own_store = nix.environment["NIX_REMOTE"]
     try:
         nix.environment["NIX_REMOTE"] = "daemon"
-        until = time.monotonic() + DAEMON_SECONDS
-        while not socket.exists() or nix.run("store", "info").exit_code != 0:
-            assert time.monotonic() < until, "the daemon did not start"
-            time.sleep(0.1)
+        wait_until(
+            lambda: socket.exists() and nix.run("store", "info").exit_code == 0,
+            "a daemon that answers",
+        )
         yield
     finally:
         nix.environment["NIX_REMOTE"] = own_store

@@ -14,13 +14,13 @@ import signal
 import subprocess
 import sys
 import sysconfig
-import time
 import venv
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
 
+from tests.waiting import is_running, wait_until
 from toolchain.engine import Engine
 from toolchain.host.launchers import write_launchers
 
@@ -58,23 +58,6 @@ with open({half!r}, "w") as file:
 os.rename({half!r}, {whole!r})
 time.sleep(300)
 """
-
-
-def wait_until(condition: Callable[[], bool], what: str) -> None:
-    """Wait for what other processes bring about; fail if they do not."""
-    deadline = time.monotonic() + END_SECONDS
-    while not condition():
-        assert time.monotonic() < deadline, f"in {END_SECONDS} s: not {what}"
-        time.sleep(0.05)
-
-
-def is_running(pid: int) -> bool:
-    """Whether a process is there and is no zombie."""
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except OSError:
-        return False
-    return state != "Z"
 
 
 @pytest.fixture(scope="session")

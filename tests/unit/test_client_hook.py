@@ -21,6 +21,7 @@ from nix_cache.client.push.report import Result
 from nix_cache.client.push.writer import Writer
 from nix_cache.client.record import Record
 from tests.unit.client_caches import KEY, WRITER, description
+from tests.waiting import wait_until
 
 ONE, TWO, THREE = (f"/nix/store/{digit * 32}-built" for digit in "123")
 
@@ -258,10 +259,7 @@ def test_one_works_one_waits_and_no_more(queue: Queue) -> None:
         assert is_ours
         assert note.read_text() == ""
         second.start()
-        deadline = time.monotonic() + 20
-        while not note.read_text():
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
+        wait_until(lambda: note.read_text() != "", "waiting")
         assert note.read_text() == f"{second.pid}\n"
         third.start()
         third.join(20)

@@ -22,6 +22,7 @@ from google.protobuf.struct_pb2 import Struct
 from pulumi.runtime.proto import analyzer_pb2, language_pb2, language_pb2_grpc
 
 import toolchain.host.__main__ as host_main
+from tests.waiting import is_running, wait_until
 from toolchain.errors import ToolchainError
 from toolchain.host import SDK_VERSION, STAND_IN, inspect_environment, programs, run_child
 from toolchain.host.children import Child, Children, describe_exit, stop_children
@@ -35,23 +36,6 @@ from toolchain.host.service import UNSUPPORTED, LanguageHost
 
 ROOT = Path(__file__).resolve().parents[2]
 WAIT_SECONDS = 10
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    """Wait for a condition that another process brings about; fail if it does not."""
-    deadline = time.monotonic() + WAIT_SECONDS
-    while not condition():
-        assert time.monotonic() < deadline, "nothing happened in time"
-        time.sleep(0.02)
-
-
-def is_running(pid: int) -> bool:
-    """Whether a process is there and is no zombie."""
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except OSError:
-        return False
-    return state != "Z"
 
 
 @pytest.fixture
@@ -483,7 +467,7 @@ def test_what_a_child_started_ends_with_it(tmp_path: Path) -> None:
     )
     assert child.wait() == 0
     pid = int((tmp_path / "pid").read_text())
-    wait_until(lambda: not is_running(pid))
+    wait_until(lambda: not is_running(pid), "ended")
     assert not child.stopped
 
 
@@ -498,12 +482,12 @@ def test_a_child_that_ignores_the_interrupt_is_killed(tmp_path: Path) -> None:
         "time.sleep(300)\n",
         tmp_path,
     )
-    wait_until((tmp_path / "pid").exists)
+    wait_until((tmp_path / "pid").exists, "started")
     stop_children([child], grace_seconds=0.1)
     assert child.wait() == -signal.SIGKILL
     assert child.stopped
     pid = int((tmp_path / "pid").read_text())
-    wait_until(lambda: not is_running(pid))
+    wait_until(lambda: not is_running(pid), "ended")
 
 
 def test_a_child_is_interrupted_once_however_often_it_is_asked_to_end(tmp_path: Path) -> None:
@@ -518,7 +502,7 @@ def test_a_child_is_interrupted_once_however_often_it_is_asked_to_end(tmp_path: 
         "sys.exit(len(seen))\n",
         tmp_path,
     )
-    wait_until((tmp_path / "ready").exists)
+    wait_until((tmp_path / "ready").exists, "started")
     child.interrupt()
     time.sleep(0.2)
     child.interrupt()
@@ -755,7 +739,7 @@ def test_a_dynamic_provider_ends_with_its_parent(tmp_path: Path) -> None:
     parent.kill()
     parent.communicate()
     try:
-        wait_until(lambda: not is_running(pid))
+        wait_until(lambda: not is_running(pid), "ended")
     finally:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
