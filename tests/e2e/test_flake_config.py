@@ -1,6 +1,5 @@
 """The settings for a flake, read by the real Nix."""
 
-import json
 from pathlib import Path
 
 import pytest
@@ -17,21 +16,6 @@ def flake(cache: Cache, nix: Nix) -> Path:
     settings = cache.outputs["flakeConfig"].removesuffix("}\n")
     (folder / "flake.nix").write_text(f'{settings}  outputs = _: {{ word = "built"; }};\n}}\n')
     return folder
-
-
-def test_the_flake_config_says_the_same_as_nix_conf(cache: Cache, nix: Nix) -> None:
-    """It is Nix, and its settings are those of nix.conf."""
-    text = nix.folder / "settings.nix"
-    text.write_text(cache.outputs["flakeConfig"])
-
-    value = nix.get("--eval", "--strict", "--json", str(text), program="nix-instantiate")
-
-    assert json.loads(value) == {
-        "nixConfig": {
-            "extra-substituters": [cache.read_url],
-            "extra-trusted-public-keys": cache.outputs["publicKeys"],
-        }
-    }
 
 
 def test_nix_takes_the_settings_from_a_flake_once_it_is_allowed_to(nix: Nix, flake: Path) -> None:
