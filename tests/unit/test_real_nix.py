@@ -10,6 +10,7 @@ import pytest
 from bench.report import Row, page, table
 from tests.e2e import __main__ as e2e
 from toolchain import debian, nix
+from toolchain.bootstrap import ROOT
 from toolchain.errors import BuildError
 
 AN_OLD_NIX = "#!/bin/sh\necho 'nix (Nix) 2.8.0'\n"
@@ -108,6 +109,38 @@ def test_a_nix_that_could_be_had_but_fails_is_an_error(
     assert e2e.main([]) == 1
 
     assert "cache folder /proc/nix-cache" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("has_browser", [False, True])
+def test_the_page_is_left_out_loudly_where_no_browser_can_be_had(
+    tmp_path: Path,
+    path_with: Callable[[str], dict[str, str]],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    has_browser: bool,
+) -> None:
+    """All other end-to-end tests are run; with a browser the page's are too, and none is told."""
+    monkeypatch.setenv("PATH", path_with(A_NEW_NIX)["PATH"])
+    if has_browser:
+        (tmp_path / "chromium").write_text("#!/bin/sh\n")
+        (tmp_path / "chromium").chmod(0o755)
+    runs: list[list[str]] = []
+
+    def run(options: list[str]) -> int:
+        runs.append(options)
+        return 3
+
+    monkeypatch.setattr(pytest, "main", run)  # the tests themselves take minutes
+
+    assert e2e.main(["--quiet"]) == 3
+
+    [options] = runs
+    page = ROOT / "tests" / "e2e" / "test_landing_page.py"
+    assert page.exists()
+    assert (str(page) in options) is not has_browser
+    assert options[-1] == "--quiet"
+    told = "The page was NOT looked at in a browser" in capsys.readouterr().err
+    assert told is not has_browser
 
 
 def test_debians_mirror_is_the_one_of_the_machines_apt() -> None:
