@@ -16,8 +16,6 @@ from nacl.signing import VerifyKey
 from nix_cache import content_address, signing
 from nix_cache.nix_hash import HashFormatError, NixHash
 
-NARINFO_TYPE = "text/x-nix-narinfo"
-
 BASE_NAME = re.compile(r"[0-9a-df-np-sv-z]{32}-[0-9A-Za-z+._?=-]{1,211}")
 """A store path's last part: its hash, and the name of at most 211 characters."""
 
