@@ -19,7 +19,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nix_cache.client.doctor import checks, expiry, machine, paths, report, traps
-from nix_cache.client.doctor.expiry import Expiry
 from nix_cache.client.doctor.faults import Fault, findings
 from nix_cache.client.doctor.finding import Finding, Level, error, not_checked, ok, warning
 from nix_cache.client.doctor.nar import CannotDecompressError, NarError, measure
@@ -28,6 +27,7 @@ from nix_cache.client.errors import UsageError
 from nix_cache.client.record import Record
 from nix_cache.description import Description
 from nix_cache.lifecycle import NIX32, OWN_KEYS, expiry_rules
+from nix_cache.lifetimes import Expiry, longest_narinfo, shortest_nar
 from nix_cache.nix_hash import NixHash
 
 KEY = "cache.example.org-nixbuilder-1:" + "A" * 43 + "="
@@ -92,7 +92,7 @@ class TestExpiry:
         key = f"{store_hash}.narinfo"
         life = min((r.days for r in found if key.startswith(r.prefix)), default=float("inf"))
 
-        assert life <= expiry.longest_narinfo(found)
+        assert life <= longest_narinfo(found)
 
     @settings(deadline=None)  # how busy the machine is says nothing of the rules
     @given(rule_sets)
@@ -103,7 +103,7 @@ class TestExpiry:
             for start in _starts(found)
         )
 
-        assert longest == min(expiry.longest_narinfo(found), 1e9)
+        assert longest == min(longest_narinfo(found), 1e9)
 
     @settings(deadline=None)  # how busy the machine is says nothing of the rules
     @given(rule_sets, st.sampled_from(["", "0", "0a.nar.zst", "1"]))
@@ -112,7 +112,7 @@ class TestExpiry:
         key = f"nar/{name}"
         life = min((r.days for r in found if key.startswith(r.prefix)), default=float("inf"))
 
-        assert life >= expiry.shortest_nar(found)
+        assert life >= shortest_nar(found)
 
     def test_a_rule_for_some_nars_is_judged_as_for_all(self) -> None:
         """Those few would be missed as well."""

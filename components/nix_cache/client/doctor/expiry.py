@@ -1,7 +1,6 @@
 """Is what expires safe to expire? The bucket's lifecycle, against the component's own rules."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import boto3
@@ -12,24 +11,8 @@ from nix_cache.client.doctor.contents import REPAIR
 from nix_cache.client.doctor.door import certificates
 from nix_cache.client.doctor.finding import Finding, error, not_checked, ok, warning
 from nix_cache.client.doctor.subject import Subject
-from nix_cache.lifecycle import (
-    NAR_PREFIX,
-    NARINFO_TTL_DAYS,
-    NIX32,
-    OWN_KEYS,
-    expiry_rules,
-)
-
-_FOREVER = float("inf")
-_HASH_CHARACTERS = 32
-
-
-@dataclass(frozen=True)
-class Expiry:
-    """Objects that go: those whose key starts with ``prefix``, after some days; 0 for a date."""
-
-    prefix: str
-    days: float
+from nix_cache.lifecycle import NARINFO_TTL_DAYS, OWN_KEYS, expiry_rules
+from nix_cache.lifetimes import FOREVER, Expiry, longest_narinfo, shortest_nar
 
 
 def lifecycle(subject: Subject) -> Iterator[Finding]:
@@ -110,7 +93,7 @@ def judged(found: list[Expiry], declared_days: int) -> Iterator[Finding]:
         )
     narinfo_days, nar_days = longest_narinfo(found), shortest_nar(found)
     if nar_days < narinfo_days + NARINFO_TTL_DAYS:
-        stay = "stay" if narinfo_days == _FOREVER else f"go after {narinfo_days:.0f}"
+        stay = "stay" if narinfo_days == FOREVER else f"go after {narinfo_days:.0f}"
         yield error(
             f"NARs go after {nar_days:.0f} days, while narinfos {stay}",
             f"clients believe a narinfo for {NARINFO_TTL_DAYS} days, and find no NAR to it",
@@ -118,34 +101,6 @@ def judged(found: list[Expiry], declared_days: int) -> Iterator[Finding]:
         )
     elif not lost:
         yield _as_declared(found, declared_days)
-
-
-def longest_narinfo(found: list[Expiry]) -> float:
-    """After how many days the narinfo that stays longest goes."""
-
-    def longest(start: str) -> float:
-        covering = [rule.days for rule in found if start.startswith(rule.prefix)]
-        within = [rule for rule in found if len(rule.prefix) > len(start)]
-        soonest = min(covering, default=_FOREVER)
-        if not any(rule.prefix.startswith(start) for rule in within):
-            return soonest
-        if len(start) == _HASH_CHARACTERS:
-            return soonest
-        return min(soonest, max(longest(start + letter) for letter in NIX32))
-
-    return longest("")
-
-
-def shortest_nar(found: list[Expiry]) -> float:
-    """After how many days the first NAR goes."""
-    return min(
-        (
-            rule.days
-            for rule in found
-            if NAR_PREFIX.startswith(rule.prefix) or rule.prefix.startswith(NAR_PREFIX)
-        ),
-        default=_FOREVER,
-    )
 
 
 def _as_declared(found: list[Expiry], declared_days: int) -> Finding:

@@ -1,0 +1,45 @@
+"""How long the entries of a bucket live, by whatever rules it has. Pure."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from nix_cache.lifecycle import NAR_PREFIX, NIX32
+
+FOREVER = float("inf")
+_HASH_CHARACTERS = 32
+
+
+@dataclass(frozen=True)
+class Expiry:
+    """Objects that go: those whose key starts with ``prefix``, after some days; 0 for a date."""
+
+    prefix: str
+    days: float
+
+
+def longest_narinfo(found: Sequence[Expiry]) -> float:
+    """After how many days the narinfo that stays longest goes."""
+
+    def longest(start: str) -> float:
+        covering = [rule.days for rule in found if start.startswith(rule.prefix)]
+        within = [rule for rule in found if len(rule.prefix) > len(start)]
+        soonest = min(covering, default=FOREVER)
+        if not any(rule.prefix.startswith(start) for rule in within):
+            return soonest
+        if len(start) == _HASH_CHARACTERS:
+            return soonest
+        return min(soonest, max(longest(start + letter) for letter in NIX32))
+
+    return longest("")
+
+
+def shortest_nar(found: Sequence[Expiry]) -> float:
+    """After how many days the first NAR goes."""
+    return min(
+        (
+            rule.days
+            for rule in found
+            if NAR_PREFIX.startswith(rule.prefix) or rule.prefix.startswith(NAR_PREFIX)
+        ),
+        default=FOREVER,
+    )
