@@ -79,6 +79,89 @@ def anonymous_read_policy(bucket: str) -> PolicyDocument:
     return _document({**statement, "Sid": "AnybodyReadsObjects", "Principal": {"AWS": ["*"]}})
 
 
+def cloudfront_read_policy(bucket: str, distribution_arn: str) -> PolicyDocument:
+    """A bucket policy: one distribution of CloudFront's reads objects; nobody lists."""
+    return _document(
+        {
+            **_read_objects(bucket),
+            "Sid": "CloudFrontReadsObjects",
+            "Principal": {"Service": "cloudfront.amazonaws.com"},
+            "Condition": {"StringEquals": {"AWS:SourceArn": distribution_arn}},
+        }
+    )
+
+
+def tls_only_policy(bucket: str) -> PolicyDocument:
+    """A bucket policy: whatever else it allows, nobody asks for it in the clear."""
+    return _document(
+        {
+            "Sid": "OnlyOverTls",
+            "Effect": "Deny",
+            "Principal": "*",
+            "Action": "s3:*",
+            "Resource": [f"arn:aws:s3:::{bucket}", _object_arn(bucket, "*")],
+            "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+        }
+    )
+
+
+def kms_policy(privilege: Privilege, key_arn: str, region: str) -> PolicyDocument:
+    """What a credential needs besides in a bucket whose objects a KMS key encrypts."""
+    to_write = ["kms:GenerateDataKey"] if privilege is Privilege.WRITE else []
+    return _document(
+        {
+            "Sid": "UseTheBucketsKey",
+            "Effect": "Allow",
+            "Action": ["kms:Decrypt", *to_write],
+            "Resource": [key_arn],
+            "Condition": {"StringEquals": {"kms:ViaService": f"s3.{region}.amazonaws.com"}},
+        }
+    )
+
+
+def read_secret_policy(action: str, arn: str) -> PolicyDocument:
+    """Read one secret by one action, and nothing else."""
+    return _document(
+        {"Sid": "ReadOwnSigningKey", "Effect": "Allow", "Action": [action], "Resource": [arn]}
+    )
+
+
+GITHUB_ISSUER = "token.actions.githubusercontent.com"
+"""Who vouches for GitHub's workflows, and the name of what their tokens claim."""
+
+GITHUB_AUDIENCE = "sts.amazonaws.com"
+"""For whom the tokens are that AWS accepts."""
+
+
+def github_subject(repository: str, *, branch: str | None, environment: str | None) -> str:
+    """Whom GitHub's token names: the workflows of one branch, or the jobs of one environment."""
+    of_what = f"environment:{environment}" if environment else f"ref:refs/heads/{branch}"
+    return f"repo:{repository}:{of_what}"
+
+
+def github_trust_policy(provider_arn: str, subject: str) -> PolicyDocument:
+    """Who may assume a role: exactly one subject of GitHub's, with a token made for AWS."""
+    return _document(
+        {
+            "Sid": "OneSubjectOfGitHubs",
+            "Effect": "Allow",
+            "Principal": {"Federated": provider_arn},
+            "Action": "sts:AssumeRoleWithWebIdentity",
+            "Condition": {
+                "StringEquals": {
+                    f"{GITHUB_ISSUER}:aud": GITHUB_AUDIENCE,
+                    f"{GITHUB_ISSUER}:sub": subject,
+                }
+            },
+        }
+    )
+
+
+def merged(*documents: PolicyDocument) -> PolicyDocument:
+    """One document that says what all of them say."""
+    return _document(*(statement for document in documents for statement in document["Statement"]))
+
+
 def _read_objects(bucket: str) -> PolicyDocument:
     return {
         "Sid": "ReadObjects",

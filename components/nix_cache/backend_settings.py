@@ -1,6 +1,6 @@
 """What each storage service has to be told: its settings, and what is allowed in them. Pure."""
 
-from typing import Annotated, Literal
+from typing import Literal
 
 from pydantic import Field
 
@@ -101,8 +101,10 @@ class AwsSettings(SettingsModel):
         "STANDARD",
         description="one of: STANDARD, STANDARD_IA, INTELLIGENT_TIERING; for NARs above 128 KiB",
     )
-    tags: dict[Annotated[str, Field(min_length=1, max_length=128)], str] = Field(
-        {}, description="an object of tag names and values, for all that can carry them"
+    tags: dict[str, str] = Field(
+        {},
+        max_length=10,
+        description="an object of up to 10 tag names and values, as many as an object can have",
     )
     cloudfront: CloudFrontSettings | None = Field(
         None, description="an object, which may be empty: {} puts CloudFront before the bucket"
@@ -134,16 +136,18 @@ class SpacesCdnSettings(SettingsModel):
     certificate_name: str | None = Field(
         None, min_length=1, description="the name of a certificate at DigitalOcean for domainName"
     )
-    ttl_seconds: int = Field(
-        3600, ge=60, le=604800, description="a whole number of seconds from 60 to 604800"
+    ttl_seconds: Literal[60, 600, 3600, 86400, 604800] = Field(
+        3600, description="one of: 60, 600, 3600, 86400, 604800"
     )
 
 
 class SpacesSettings(SettingsModel):
-    """A bucket on DigitalOcean Spaces."""
+    """A bucket on DigitalOcean Spaces, in one of the regions that the provider 4.84 knows."""
 
-    region: str = Field(
-        pattern=r"^[a-z]{3}\d$", description="a region that has Spaces, such as fra1"
+    region: Literal[
+        "ams3", "atl1", "blr1", "fra1", "lon1", "nyc3", "sfo2", "sfo3", "sgp1", "syd1", "tor1"
+    ] = Field(
+        description="one of: ams3, atl1, blr1, fra1, lon1, nyc3, sfo2, sfo3, sgp1, syd1, tor1"
     )
     endpoint: Endpoint | None = Field(
         None, description="a URL of scheme, host and port, where it is not DigitalOcean's own"

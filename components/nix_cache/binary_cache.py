@@ -93,11 +93,12 @@ class BinaryCache(pulumi.ComponentResource):
         clients = pulumi.Output.all(self.read_url, self.public_keys)
         self.nixos_module = clients.apply(lambda known: nix_conf.nixos_module(*known))
         self.flake_config = clients.apply(lambda known: nix_conf.flake_config(*known))
-        role_arns: dict[str, Any] = {w: made.role_arn for w, made in keyless.items()}
-        roles = pulumi.Output.from_input(role_arns)
-        self.github_actions = roles.apply(lambda known: _snippets(storage, keyless, known))
+        role_arns: dict[str, Any] = {writer: made.role_arn for writer, made in keyless.items()}
+        self.github_actions = pulumi.Output.from_input(role_arns).apply(
+            lambda known: _snippets(storage, keyless, known)
+        )
         current_keys = pulumi.Output.all(**{w: key.public_key for w, (key, *_) in keys.items()})
-        description = pulumi.Output.all(self.read_url, self.public_keys, current_keys, roles).apply(
+        description = pulumi.Output.all(self.read_url, self.public_keys, current_keys).apply(
             lambda known: _description(settings, storage, *known)
         )
         self.cache = description.apply(lambda known: known.model_dump(mode="json", by_alias=True))
@@ -138,7 +139,6 @@ def _description(
     read_url: str,
     public_keys: Sequence[str],
     current_keys: Mapping[str, str],
-    roles: Mapping[str, str],
 ) -> Description:
     """The cache as its clients see it, once the keys are known."""
     return Description(
@@ -154,7 +154,6 @@ def _description(
         read_url=read_url,
         push_urls={writer: storage.push_url(writer) for writer in current_keys},
         profiles={user: storage.profile(user) for user in settings.privileges},
-        roles=dict(roles),
         public_keys=tuple(public_keys),
         key_names={writer: signing.name_of(key) for writer, key in current_keys.items()},
         readers=settings.reader_names,

@@ -34,7 +34,6 @@ class Description(BaseModel):
         read_url: the substituter.
         push_urls: by writer, where ``nix copy --to`` goes.
         profiles: by writer and reader, the credentials profile that their URLs name.
-        roles: by writer whose workflows push without a stored key, the role that they assume.
         public_keys: the trusted keys, as they stand in ``trusted-public-keys``.
         key_names: by writer, the name of the key that they sign with now.
         readers: who has a credential for reading alone.
@@ -59,7 +58,6 @@ class Description(BaseModel):
     read_url: str
     push_urls: dict[str, str]
     profiles: dict[str, str]
-    roles: dict[str, str] = {}
     public_keys: tuple[str, ...]
     key_names: dict[str, str]
     readers: tuple[str, ...]

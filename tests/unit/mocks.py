@@ -7,6 +7,8 @@ from typing import Any
 from pulumi.runtime import rpc, set_mocks, test
 from pulumi.runtime.mocks import MockCallArgs, MockMonitor, MockResourceArgs, Mocks
 
+from tests.unit import aws_answers
+
 
 @dataclass(frozen=True)
 class Registered:
@@ -39,9 +41,11 @@ class Recorder(Mocks):
 
     Attributes:
         taken: by name on the server, the problem that a claim on it finds.
+        answers: by function, what it gives back, or the text of its failure.
     """
 
     taken: dict[str, str] = field(default_factory=dict)
+    answers: dict[str, dict[str, Any] | str] = field(default_factory=dict)
     resources: list[Registered] = field(default_factory=list)
 
     def new_resource(self, args: MockResourceArgs) -> tuple[str, dict[str, Any]]:
@@ -55,11 +59,18 @@ class Recorder(Mocks):
             computed = {"public_key": f"{name}:PUBLIC", "secret_key": f"{name}:SECRET"}
         elif args.typ.endswith(":NameClaim"):
             computed = {"problem": self.taken.get(inputs["name"], "")}
+        elif args.typ.endswith(":Claim"):
+            computed = {"problem": "" if inputs["adopt"] else inputs["taken"]}
+        elif args.typ in aws_answers.OUTPUTS:
+            computed = aws_answers.OUTPUTS[args.typ](inputs)
         return f"{args.name}-id", {**inputs, **computed}
 
     def call(self, args: MockCallArgs) -> Any:
-        """Refuse every function: this component calls none."""
-        raise AssertionError(f"unexpected call of {args.token}")
+        """Answer as a provider does; refuse every function that no test expects."""
+        if args.token not in self.answers:
+            raise AssertionError(f"unexpected call of {args.token}")
+        answer = self.answers[args.token]
+        return answer if isinstance(answer, dict) else ({}, [(args.token, answer)])
 
     def one(self, type_ending: str, name: str) -> Registered:
         """The only resource of a type and a name."""

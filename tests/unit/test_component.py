@@ -378,7 +378,6 @@ def test_the_structured_output_is_complete_and_holds_no_secret() -> None:
         "readUrl": values["read_url"],
         "pushUrls": values["push_urls"],
         "profiles": {"abc": "team-a-abc", "def": "team-a-def", "nixreader": "team-a-nixreader"},
-        "roles": {},
         "publicKeys": values["public_keys"],
         "keyNames": {"abc": "cache.example.org-abc-2", "def": "cache.example.org-def-1"},
         "readers": ["nixreader"],

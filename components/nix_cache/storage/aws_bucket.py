@@ -1,0 +1,193 @@
+"""The bucket on AWS S3 and all that is set on it."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+
+import pulumi
+import pulumi_aws as aws
+
+from nix_cache.access import PolicyDocument, merged, tls_only_policy
+from nix_cache.lifecycle import NAR_PREFIX, ExpiryRule
+from nix_cache.storage.aws_scope import Scope
+
+_Rule = aws.s3.BucketLifecycleConfigurationRuleArgsDict
+
+UNFINISHED_UPLOAD_DAYS = 7
+"""After how many days the parts of an upload that nobody finished go. They cost as objects do."""
+
+_COLD_BYTES = 128 * 1024
+"""AWS bills smaller objects as this large in Standard-IA, and does not tier them."""
+
+_COLD_DAYS = {"STANDARD_IA": 30, "INTELLIGENT_TIERING": 0}
+"""The least age at which an object may go to a storage class."""
+
+OWN_OBJECTS_MAX_AGE_SECONDS = 300
+"""How long a cache on the way may keep what the cache says of itself. A rotated key shows up so."""
+
+
+def make_bucket(scope: Scope) -> aws.s3.Bucket:
+    """Make the bucket: encrypted, without ACLs, and with versions if they are wanted."""
+    bucket = aws.s3.Bucket(
+        f"{scope.name}-bucket",
+        bucket=scope.bucket,
+        region=scope.region,
+        force_destroy=not scope.cache.protect,
+        tags=scope.tags,
+        opts=scope.options(protect=scope.cache.protect),
+    )
+    aws.s3.BucketOwnershipControls(
+        f"{scope.name}-ownership",
+        bucket=bucket.bucket,
+        region=scope.region,
+        rule={"object_ownership": "BucketOwnerEnforced"},
+        opts=scope.options(),
+    )
+    aws.s3.BucketServerSideEncryptionConfiguration(
+        f"{scope.name}-encryption",
+        bucket=bucket.bucket,
+        region=scope.region,
+        rules=[_encryption(scope)],
+        opts=scope.options(),
+    )
+    if scope.aws.versioning:
+        aws.s3.BucketVersioning(
+            f"{scope.name}-versioning",
+            bucket=bucket.bucket,
+            region=scope.region,
+            versioning_configuration={"status": "Enabled"},
+            opts=scope.options(),
+        )
+    return bucket
+
+
+def set_access(
+    scope: Scope,
+    bucket: aws.s3.Bucket,
+    reading: pulumi.Input[PolicyDocument] | None,
+    *,
+    open_to_all: bool,
+) -> None:
+    """Let in whom the reading policy names, over TLS alone, and keep everybody else out.
+
+    Args:
+        scope: the cache.
+        bucket: its bucket.
+        reading: who reads besides users of the account; nobody if it is None.
+        open_to_all: whether that may be anybody. ACLs open nothing in any case.
+    """
+    block = aws.s3.BucketPublicAccessBlock(
+        f"{scope.name}-public-access-block",
+        bucket=bucket.bucket,
+        region=scope.region,
+        block_public_acls=True,
+        ignore_public_acls=True,
+        block_public_policy=not open_to_all,
+        restrict_public_buckets=not open_to_all,
+        opts=scope.options(),
+    )
+    tls_only = tls_only_policy(scope.bucket)
+    policy = pulumi.Output.from_input(reading).apply(
+        lambda document: json.dumps(merged(tls_only, document) if document else tls_only)
+    )
+    aws.s3.BucketPolicy(
+        f"{scope.name}-bucket-policy",
+        bucket=bucket.bucket,
+        region=scope.region,
+        policy=policy,
+        # While the block is still closed, S3 refuses a policy that lets anybody in.
+        opts=scope.options(block),
+    )
+
+
+def set_lifecycle(scope: Scope, bucket: aws.s3.Bucket, rules: Sequence[ExpiryRule]) -> None:
+    """Let objects go by age, unfinished uploads and noncurrent versions too, and NARs get cold."""
+    unfinished: _Rule = {
+        "id": "unfinished-uploads",
+        "status": "Enabled",
+        "filter": {"prefix": ""},
+        "abort_incomplete_multipart_upload": {"days_after_initiation": UNFINISHED_UPLOAD_DAYS},
+    }
+    expiring: list[_Rule] = [
+        {
+            "id": rule.id,
+            "status": "Enabled",
+            "filter": {"prefix": rule.prefix},
+            "expiration": {"days": rule.days},
+        }
+        for rule in rules
+    ]
+    aws.s3.BucketLifecycleConfiguration(
+        f"{scope.name}-lifecycle",
+        bucket=bucket.bucket,
+        region=scope.region,
+        rules=[unfinished, *_cleanup(scope), *_tiering(scope), *expiring],
+        opts=scope.options(),
+    )
+
+
+def put_text(
+    scope: Scope, bucket: aws.s3.Bucket, key: str, text: pulumi.Input[str], content_type: str
+) -> None:
+    """Keep one small object in the bucket."""
+    known = pulumi.Output.from_input(text)
+    aws.s3.BucketObjectv2(
+        f"{scope.name}-{key}",
+        bucket=bucket.bucket,
+        region=scope.region,
+        key=key,
+        content=known,
+        content_type=content_type,
+        cache_control=f"max-age={OWN_OBJECTS_MAX_AGE_SECONDS}",
+        # Only by it does the provider see that somebody wrote the object; KMS makes it no digest.
+        etag=None if scope.aws.kms_key_arn else known.apply(_md5),
+        tags=scope.tags,
+        opts=scope.options(),
+    )
+
+
+def _md5(text: str) -> str:
+    return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
+
+
+def _encryption(scope: Scope) -> aws.s3.BucketServerSideEncryptionConfigurationRuleArgsDict:
+    if key := scope.aws.kms_key_arn:
+        return {
+            "apply_server_side_encryption_by_default": {
+                "sse_algorithm": "aws:kms",
+                "kms_master_key_id": key,
+            },
+            # One call of KMS for many objects: a closure has thousands.
+            "bucket_key_enabled": True,
+        }
+    return {"apply_server_side_encryption_by_default": {"sse_algorithm": "AES256"}}
+
+
+def _cleanup(
+    scope: Scope,
+) -> list[_Rule]:
+    if not scope.aws.versioning:
+        return []
+    return [
+        {
+            "id": "noncurrent-versions",
+            "status": "Enabled",
+            "filter": {"prefix": ""},
+            "noncurrent_version_expiration": {"noncurrent_days": scope.aws.noncurrent_days},
+            "expiration": {"expired_object_delete_marker": True},
+        }
+    ]
+
+
+def _tiering(scope: Scope) -> list[_Rule]:
+    storage_class = scope.aws.nar_storage_class
+    if storage_class not in _COLD_DAYS:
+        return []
+    return [
+        {
+            "id": "cold-nars",
+            "status": "Enabled",
+            "filter": {"and_": {"prefix": NAR_PREFIX, "object_size_greater_than": _COLD_BYTES}},
+            "transitions": [{"days": _COLD_DAYS[storage_class], "storage_class": storage_class}],
+        }
+    ]

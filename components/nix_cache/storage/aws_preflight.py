@@ -1,0 +1,130 @@
+"""What is asked of AWS before anything is made: whose account, which bucket, which provider.
+
+The questions go through the provider that will make the resources, whatever it is set up with.
+"""
+
+import re
+
+import pulumi
+import pulumi_aws as aws
+
+from nix_cache.access import GITHUB_ISSUER
+from nix_cache.backend_settings import AwsSettings
+from nix_cache.settings import CacheSettings
+from nix_cache.storage.claim import Claim, granted
+
+_MISSING = re.compile(r"couldn't find resource|empty result|NotFound|NoSuchEntity|StatusCode: 404")
+_ELSEWHERE = re.compile(r"StatusCode: 301|MovedPermanently|PermanentRedirect|BucketRegionError")
+_FOREIGN = re.compile(r"StatusCode: 403|Forbidden|AccessDenied")
+
+_FIXES = (
+    (
+        re.compile(r"[Nn]o valid credential sources|failed to refresh cached credentials"),
+        "there are no credentials for AWS",
+        "log in with `aws sso login`, or set AWS_PROFILE or aws:profile",
+    ),
+    (
+        re.compile(r"InvalidClientTokenId|ExpiredToken|InvalidAccessKeyId|SignatureDoesNotMatch"),
+        "AWS does not accept the credentials",
+        "log in anew, or correct AWS_PROFILE, aws:profile or the key pair in the environment",
+    ),
+    (
+        re.compile(r"[Mm]issing [Rr]egion|[Ii]nvalid AWS Region|must specify a region"),
+        "the AWS provider has no region that there is",
+        "pulumi config set aws:region eu-central-1",
+    ),
+)
+"""What the provider says when it cannot ask at all, what that means, and what to do."""
+
+
+def claims(
+    settings: CacheSettings, aws_settings: AwsSettings, name: str, parent: pulumi.Resource
+) -> pulumi.Output[list[Claim]]:
+    """Claims on the names that the cache will have, for ``depends_on`` of what bears them.
+
+    Raises:
+        pulumi.RunError: AWS cannot be asked, or the account is not the one that is meant.
+    """
+    asking = pulumi.InvokeOptions(parent=parent)
+    _check_account(aws_settings, asking)
+    taken = {settings.bucket: _bucket_taken(settings.bucket, aws_settings, asking)}
+    if _makes_github_provider(settings, aws_settings):
+        taken[GITHUB_ISSUER] = _github_taken(asking)
+    return granted(
+        [
+            Claim(
+                f"{name}-claim-{what}",
+                what,
+                taken=why,
+                adopt=settings.adopt,
+                opts=pulumi.ResourceOptions(parent=parent),
+            )
+            for what, why in taken.items()
+        ]
+    )
+
+
+def explained(said: str) -> str | None:
+    """What the provider said, as a mistake and its fix; None if it is none of those known."""
+    for pattern, mistake, fix in _FIXES:
+        if pattern.search(said):
+            return f"{mistake}\n  fix: {fix}\nNothing was changed."
+    return None
+
+
+def _check_account(settings: AwsSettings, asking: pulumi.InvokeOptions) -> None:
+    try:
+        account = aws.get_caller_identity(opts=asking).account_id
+    except Exception as error:  # the engine has one kind of error for all of them
+        raise pulumi.RunError(explained(str(error)) or str(error)) from None
+    # A provider that is itself yet to be made has no account in its first preview.
+    if settings.account_id and account and account != settings.account_id:
+        raise pulumi.RunError(
+            f"the credentials belong to the AWS account {account}, but the cache's is "
+            f"{settings.account_id}\n  fix: log in to that account, or correct aws.accountId\n"
+            "Nothing was changed."
+        )
+
+
+def _bucket_taken(bucket: str, settings: AwsSettings, asking: pulumi.InvokeOptions) -> str:
+    try:
+        found = aws.s3.get_bucket(bucket=bucket, region=settings.region, opts=asking)
+    except Exception as error:
+        said = str(error)
+        if _MISSING.search(said):
+            return ""
+        if _ELSEWHERE.search(said):
+            return f"the bucket {bucket!r} exists already in another region: {_ADVICE}"
+        if _FOREIGN.search(said):
+            return f"the bucket {bucket!r} exists already and is somebody else's: {_ADVICE}"
+        raise pulumi.RunError(explained(said) or said) from None
+    if not found or not found.id:
+        return ""  # the provider is yet to be made
+    return f"the bucket {bucket!r} exists already in this account: {_ADVICE}"
+
+
+_ADVICE = (
+    "choose another name, as those of S3 belong to all its users, or take it over as 'Adoption' in "
+    "the README tells"
+)
+
+
+def _makes_github_provider(settings: CacheSettings, aws_settings: AwsSettings) -> bool:
+    keyless = any(writer.is_keyless for writer in settings.writers)
+    return keyless and aws_settings.github_oidc_provider_arn is None
+
+
+def _github_taken(asking: pulumi.InvokeOptions) -> str:
+    try:
+        found = aws.iam.get_open_id_connect_provider(url=f"https://{GITHUB_ISSUER}", opts=asking)
+    except Exception as error:
+        said = str(error)
+        if _MISSING.search(said) or "finding IAM OIDC Provider" in said:
+            return ""
+        raise pulumi.RunError(explained(said) or said) from None
+    if not found or not found.arn:
+        return ""
+    return (
+        "the account has its identity provider for GitHub already, and can have no second: set "
+        f"aws.githubOidcProviderArn to {found.arn}"
+    )

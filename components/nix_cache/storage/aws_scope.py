@@ -1,0 +1,64 @@
+"""What every resource of a cache on AWS has in common: names, tags, region, options."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pulumi
+
+from nix_cache.backend_settings import AwsSettings
+from nix_cache.settings import CacheSettings
+
+CDN_REGION = "us-east-1"
+"""Where CloudFront looks for certificates and reports its metrics."""
+
+
+@dataclass(frozen=True)
+class Scope:
+    """One cache on AWS.
+
+    Attributes:
+        name: what the names of all resources start with.
+        cache: the cache, checked.
+        aws: its settings for this backend.
+        parent: the component that owns the resources.
+        claims: what has to be granted before any of them is made.
+    """
+
+    name: str
+    cache: CacheSettings
+    aws: AwsSettings
+    parent: pulumi.ComponentResource
+    claims: pulumi.Input[Sequence[pulumi.Resource]]
+
+    @property
+    def bucket(self) -> str:
+        """The bucket's name."""
+        return self.cache.bucket
+
+    @property
+    def region(self) -> str:
+        """Where the bucket is."""
+        return self.aws.region
+
+    @property
+    def tags(self) -> dict[str, str] | None:
+        """For all that can carry them."""
+        return self.aws.tags or None
+
+    def identity(self, user: str) -> str:
+        """The name of a writer or a reader in IAM, where names belong to the whole account."""
+        return f"{self.bucket}-{user}"
+
+    def options(
+        self, *after: pulumi.Resource, protect: bool = False, ignore: Sequence[str] = ()
+    ) -> pulumi.ResourceOptions:
+        """The options of a resource that has to wait for others, and for the claims."""
+        options = pulumi.ResourceOptions(
+            parent=self.parent,
+            protect=protect or None,
+            depends_on=self.claims,
+            ignore_changes=list(ignore) or None,
+        )
+        if not after:
+            return options
+        return pulumi.ResourceOptions.merge(options, pulumi.ResourceOptions(depends_on=list(after)))
