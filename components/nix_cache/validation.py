@@ -207,6 +207,26 @@ def _readers_of_a_public_space(cache: CacheSettings) -> Iterator[Problem]:
         )
 
 
+def _cdn_before_a_space(cache: CacheSettings) -> Iterator[Problem]:
+    cdn = cache.spaces.cdn if cache.spaces else None
+    if cdn is None:
+        return
+    if not cache.public:
+        yield Problem(
+            "spaces.cdn",
+            "",
+            "cannot be used without public: it reads the bucket as anybody does",
+            "public: true, or take it away",
+        )
+    if bool(cdn.domain_name) != bool(cdn.certificate_name):
+        yield Problem(
+            "spaces.cdn",
+            "",
+            "has a domainName or a certificateName, but not both",
+            "both, or neither for a name of DigitalOcean's own",
+        )
+
+
 _B2_RULES = 100
 """The most lifecycle rules that a bucket of B2 has."""
 
@@ -233,6 +253,7 @@ _CONTRADICTIONS: tuple[
     (("backend", "bucket", "writers", "readers", "public"), _names_too_long_for_iam),
     (("aws",), _watched_without_words),
     (("backend", "readers", "public"), _readers_of_a_public_space),
+    (("spaces", "public"), _cdn_before_a_space),
     (("backend", "expireAfterDays"), _expiry_on_b2),
 )
 """Checks that need several settings, each with the ones it reads."""

@@ -1,0 +1,212 @@
+"""The DigitalOcean Spaces backend, on the pulumi-digitalocean package.
+
+Spaces has no policies for users, so rights are coarser than elsewhere. In a private cache every
+key is limited to the bucket, and a writer's can do anything in it. In a public one, anybody reads
+by a bucket policy; Spaces takes no limited key beside one, so a writer's opens the whole account.
+"""
+
+import hashlib
+import json
+from collections.abc import Sequence
+
+import pulumi
+import pulumi_digitalocean as digitalocean
+
+from nix_cache import nix_conf
+from nix_cache.access import Privilege, anonymous_read_policy
+from nix_cache.backend_settings import SpacesCdnSettings, SpacesSettings
+from nix_cache.lifecycle import ExpiryRule, expiry_rules
+from nix_cache.settings import CacheSettings
+from nix_cache.storage.protocol import Credential, OnlyStoredCredentials
+from nix_cache.storage.spaces_claim import SpaceClaim
+
+_UNFINISHED_UPLOAD_DAYS = 7
+"""After this an upload is taken for given up. Spaces itself keeps its parts for 90 days."""
+
+_PERMISSIONS = {Privilege.WRITE: "readwrite", Privilege.READ: "read"}
+
+
+class SpacesStorage(OnlyStoredCredentials):
+    """A bucket on DigitalOcean Spaces, with a key for everybody who needs one."""
+
+    def __init__(
+        self,
+        settings: CacheSettings,
+        spaces_settings: SpacesSettings,
+        name: str,
+        parent: pulumi.ComponentResource,
+    ) -> None:
+        self.region = spaces_settings.region
+        self.endpoint = spaces_settings.endpoint or _region_endpoint(self.region)
+        self._name = name
+        self._parent = parent
+        self._bucket_name = settings.bucket
+        self._is_public = settings.public
+        self._claim = self._claimed(settings)
+        self._bucket = digitalocean.SpacesBucket(
+            f"{name}-bucket",
+            name=settings.bucket,
+            region=self.region,
+            acl="private",
+            force_destroy=not settings.protect,
+            lifecycle_rules=_lifecycle_rules(expiry_rules(settings.expire_after_days)),
+            opts=self._options(protect=settings.protect),
+        )
+        self.read_url: pulumi.Input[str]
+        if settings.public:
+            self._allow_anonymous_read()
+            self.read_url = self._public_url(spaces_settings)
+        else:
+            self.read_url = nix_conf.s3_read_url(
+                settings.bucket, self.endpoint, self.region, self.profile(settings.reader_names[0])
+            )
+
+    def profile(self, user: str) -> str:
+        """The key's name in the account, so that no two caches in it share a profile."""
+        return f"{self._bucket_name}-{user}"
+
+    def push_url(self, writer: str) -> str:
+        """Where one writer's ``nix copy --to`` goes."""
+        return nix_conf.s3_push_url(
+            self._bucket_name, self.endpoint, self.region, self.profile(writer)
+        )
+
+    def add_user(self, user: str, privilege: Privilege) -> Credential:
+        """Make a key, as narrow as Spaces has it, and say how wide that is."""
+        key = digitalocean.SpacesKey(
+            f"{self._name}-{user}",
+            name=self.profile(user),
+            grants=[self._grant(privilege)],
+            opts=self._options(),
+        )
+        if self._is_public:
+            pulumi.log.warn(
+                f"the key of the writer {user!r} opens all Spaces of the account: DigitalOcean has "
+                "no narrower one for a bucket that anybody may read. Keep the cache in an account "
+                "or a team of its own, or make it private",
+                key,
+            )
+        elif privilege is Privilege.WRITE:
+            pulumi.log.info(
+                f"the key of the writer {user!r} can do anything in the bucket "
+                f"{self._bucket_name!r}: DigitalOcean has no narrower one that writes",
+                key,
+            )
+        return Credential(
+            accessKeyId=key.access_key, secretAccessKey=pulumi.Output.secret(key.secret_key)
+        )
+
+    def set_lifecycle(self, rules: Sequence[ExpiryRule]) -> None:
+        """Nothing: on Spaces the rules are a part of the bucket, which was made with them."""
+
+    def put_text(self, key: str, text: pulumi.Input[str], content_type: str) -> None:
+        """Keep one small object in the bucket.
+
+        Its checksum is declared, as by it alone the provider sees that somebody replaced it.
+        """
+        digitalocean.SpacesBucketObject(
+            f"{self._name}-{key}",
+            bucket=self._bucket.name,
+            region=self.region,
+            key=key,
+            content=text,
+            content_type=content_type,
+            etag=pulumi.Output.from_input(text).apply(_md5),
+            opts=self._options(),
+        )
+
+    def _allow_anonymous_read(self) -> None:
+        """Set the bucket policy. The canned ACL lets anybody list, and get nothing."""
+        digitalocean.SpacesBucketPolicy(
+            f"{self._name}-anonymous-read",
+            bucket=self._bucket.name,
+            region=self.region,
+            policy=json.dumps(anonymous_read_policy(self._bucket_name)),
+            opts=self._options(),
+        )
+
+    def _public_url(self, settings: SpacesSettings) -> pulumi.Input[str]:
+        if settings.cdn is not None:
+            return self._through_cdn(settings.cdn)
+        if settings.endpoint is not None:
+            return nix_conf.https_url(settings.endpoint, self._bucket_name)
+        return f"https://{self._bucket_name}.{self.region}.digitaloceanspaces.com"
+
+    def _through_cdn(self, settings: SpacesCdnSettings) -> pulumi.Input[str]:
+        cdn = digitalocean.Cdn(
+            f"{self._name}-cdn",
+            origin=self._bucket.bucket_domain_name,
+            ttl=settings.ttl_seconds,
+            custom_domain=settings.domain_name,
+            certificate_name=settings.certificate_name,
+            opts=self._options(),
+        )
+        if settings.domain_name is not None:
+            return f"https://{settings.domain_name}"
+        return pulumi.Output.concat("https://", cdn.endpoint)
+
+    def _grant(self, privilege: Privilege) -> digitalocean.SpacesKeyGrantArgs:
+        if self._is_public:
+            return digitalocean.SpacesKeyGrantArgs(bucket="", permission="fullaccess")
+        return digitalocean.SpacesKeyGrantArgs(
+            bucket=self._bucket.name, permission=_PERMISSIONS[privilege]
+        )
+
+    def _claimed(self, settings: CacheSettings) -> pulumi.Output[list[SpaceClaim]]:
+        return SpaceClaim(
+            f"{self._name}-claim",
+            settings.bucket,
+            self.region,
+            public=settings.public,
+            owner=self._name,
+            adopt=settings.adopt,
+            provider=self._parent.get_provider("digitalocean:index/spacesBucket:SpacesBucket"),
+            opts=pulumi.ResourceOptions(parent=self._parent),
+        ).granted()
+
+    def _options(self, *, protect: bool = False) -> pulumi.ResourceOptions:
+        return pulumi.ResourceOptions(
+            parent=self._parent, protect=protect or None, depends_on=self._claim
+        )
+
+
+def open_storage(
+    settings: CacheSettings, name: str, parent: pulumi.ComponentResource
+) -> SpacesStorage:
+    """Make the bucket."""
+    if settings.spaces is None:
+        raise ValueError("settings for the backend spaces were checked without their region")
+    return SpacesStorage(settings, settings.spaces, name, parent)
+
+
+def _region_endpoint(region: str) -> str:
+    """Without the bucket: Nix puts that into the path."""
+    return f"https://{region}.digitaloceanspaces.com"
+
+
+def _lifecycle_rules(
+    rules: Sequence[ExpiryRule],
+) -> list[digitalocean.SpacesBucketLifecycleRuleArgs]:
+    """The expiry, and that unfinished uploads go, in the order in which Spaces gives rules out.
+
+    It sorts them by id, and the provider takes another order for a difference.
+    """
+    unfinished = digitalocean.SpacesBucketLifecycleRuleArgs(
+        id="abort-unfinished-uploads",
+        enabled=True,
+        abort_incomplete_multipart_upload_days=_UNFINISHED_UPLOAD_DAYS,
+    )
+    expiry = [
+        digitalocean.SpacesBucketLifecycleRuleArgs(
+            id=rule.id,
+            enabled=True,
+            prefix=rule.prefix,
+            expiration=digitalocean.SpacesBucketLifecycleRuleExpirationArgs(days=rule.days),
+        )
+        for rule in sorted(rules, key=lambda rule: rule.id)
+    ]
+    return [unfinished, *expiry]
+
+
+def _md5(text: str) -> str:
+    return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
