@@ -313,3 +313,163 @@ def test_every_setting_says_what_to_write() -> None:
     """A mistake in it is reported with that."""
     for name, field in CacheSettings.model_fields.items():
         assert field.description, name
+
+
+AWS: dict[str, Any] = {
+    "domain": "cache.example.org",
+    "backend": "aws",
+    "bucket": "team-cache",
+    "aws": {"region": "eu-central-1"},
+}
+
+
+def aws_problems(aws: dict[str, Any] | None = None, **settings: Any) -> list[tuple[str, str]]:
+    """Where the mistakes are and what they are, for a cache on AWS."""
+    with pytest.raises(SettingsError) as refusal:
+        check({**AWS, "aws": {**AWS["aws"], **(aws or {})}, **settings})
+    return [(problem.key, problem.mistake) for problem in refusal.value.problems]
+
+
+@pytest.mark.parametrize(
+    ("writer", "key", "mistake"),
+    [
+        (
+            {"githubRepository": "o/*", "githubBranch": "main"},
+            "writers[0].githubRepository",
+            "has another form",
+        ),
+        (
+            {"githubRepository": "*", "githubBranch": "main"},
+            "writers[0].githubRepository",
+            "has another form",
+        ),
+        (
+            {"githubRepository": "o/r", "githubBranch": "release-*"},
+            "writers[0].githubBranch",
+            "has another form",
+        ),
+        (
+            {"githubRepository": "o/r", "githubEnvironment": "pro?"},
+            "writers[0].githubEnvironment",
+            "has another form",
+        ),
+        (
+            {"githubRepository": "o/r"},
+            "writers[0]",
+            "may push from workflows, but not exactly one of branch and environment is named",
+        ),
+        (
+            {"githubRepository": "o/r", "githubBranch": "main", "githubEnvironment": "prod"},
+            "writers[0]",
+            "may push from workflows, but not exactly one of branch and environment is named",
+        ),
+        (
+            {"githubBranch": "main"},
+            "writers[0].githubRepository",
+            "is missing, so the branch or the environment means nothing",
+        ),
+    ],
+)
+def test_a_keyless_writer_is_one_branch_or_environment_of_one_repository(
+    writer: dict[str, Any], key: str, mistake: str
+) -> None:
+    """Whatever is wider would let somebody else's workflow push."""
+    assert aws_problems(writers=[{"name": "gha", **writer}]) == [(key, mistake)]
+
+
+def test_nobody_is_keyless_on_a_backend_that_trusts_nobody_elses_word() -> None:
+    """The error says what to do instead."""
+    writer = {"name": "gha", "githubRepository": "o/r", "githubBranch": "main"}
+    assert problems(writers=[writer]) == [
+        (
+            "writers[0].githubRepository",
+            "needs the backend aws: with minio, nobody can push without a key",
+        )
+    ]
+
+
+def test_a_keyless_writer_has_no_stored_credential() -> None:
+    """Only those who have one are users."""
+    writer = {"name": "gha", "githubRepository": "o/r", "githubBranch": "release/1.0"}
+    assert list(check({**AWS, "writers": [writer, "ops"]}).privileges) == ["ops", "nixreader"]
+
+
+@pytest.mark.parametrize(
+    ("aws", "settings", "key"),
+    [
+        ({"region": "cn-north-1"}, {}, "aws.region"),
+        ({"region": "us-gov-west-1"}, {}, "aws.region"),
+        ({"accountId": "12345"}, {}, "aws.accountId"),
+        ({"narStorageClass": "GLACIER"}, {}, "aws.narStorageClass"),
+        ({"signingKeyStore": "vault"}, {}, "aws.signingKeyStore"),
+        ({"kmsKeyArn": "alias/mine"}, {}, "aws.kmsKeyArn"),
+        (
+            {"kmsKeyArn": "arn:aws:kms:eu-central-1:123456789012:key/0f"},
+            {"public": True},
+            "aws.kmsKeyArn",
+        ),
+        ({"cloudfront": {}}, {}, "aws.cloudfront"),
+        (
+            {"cloudfront": {"domainName": "c.example.org"}},
+            {"public": True},
+            "aws.cloudfront.domainName",
+        ),
+        ({"cloudfront": {"hostedZoneId": "Z1"}}, {"public": True}, "aws.cloudfront.domainName"),
+        (
+            {
+                "cloudfront": {
+                    "domainName": "c.example.org",
+                    "certificateArn": "arn:aws:acm:eu-central-1:123456789012:certificate/0f",
+                }
+            },
+            {"public": True},
+            "aws.cloudfront.certificateArn",
+        ),
+        ({"monitoring": {"monthlyBudgetUsd": 5}}, {}, "aws.monitoring"),
+        ({"monitoring": {"budgetEmails": ["a@example.org"]}}, {}, "aws.monitoring"),
+        ({}, {"bucket": "b" * 60}, "bucket, writers, readers"),
+    ],
+)
+def test_what_aws_would_refuse_or_leak_is_refused_before(
+    aws: dict[str, Any], settings: dict[str, Any], key: str
+) -> None:
+    """With the setting that is wrong."""
+    assert {found for found, _ in aws_problems(aws, **settings)} == {key}
+
+
+@pytest.mark.parametrize("backend", ["aws", "spaces", "b2"])
+def test_a_backend_without_its_settings_is_told_which_are_missing(backend: str) -> None:
+    """And settings of one that was not chosen are a mistake too: somebody forgot to choose it."""
+    assert problems(backend=backend) == [
+        ("minio", f"is there, but the backend is {backend}"),
+        (backend, f"is missing for the backend {backend}"),
+    ]
+
+
+def test_keys_of_a_public_space_cannot_be_limited_to_readers() -> None:
+    """A bucket has a policy or limited keys; both valid choices are offered."""
+    with pytest.raises(SettingsError) as refusal:
+        check(
+            {
+                "domain": "cache.example.org",
+                "backend": "spaces",
+                "public": True,
+                "readers": ["ops-team"],
+                "spaces": {"region": "fra1"},
+            }
+        )
+    assert "public: false" in str(refusal.value)
+    assert "no readers" in str(refusal.value)
+
+
+def test_expiry_that_b2_cannot_do_exactly_points_to_what_does() -> None:
+    """A rule that met nix-cache-info would take the cache away."""
+    with pytest.raises(SettingsError, match="nix-cache gc"):
+        check(
+            {
+                "domain": "cache.example.org",
+                "backend": "b2",
+                "expireAfterDays": 30,
+                "b2": {"region": "us-west-004"},
+            }
+        )
