@@ -1,0 +1,49 @@
+"""What a rule finds in a resource, once the exceptions of the stack are applied. Pure."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from nix_cache_policies.model import Context, NotYetKnownError, Resource, Rule
+
+EXCEPTIONS: Final[Mapping[str, dict[str, Any]]] = {
+    "exceptions": {
+        "type": "object",
+        "additionalProperties": {"type": "string", "minLength": 10},
+        "description": "by a resource's name or URN, the reason why the rule does not hold for it",
+        "default": {},
+    }
+}
+"""The setting that every rule has: whom it spares, each with a reason."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a rule found in one resource.
+
+    Attributes:
+        violations: messages, each a whole one.
+        not_yet_known: why the rule cannot tell, or nothing.
+        exception: the exception without which there would be more, or nothing.
+    """
+
+    violations: Sequence[str] = ()
+    not_yet_known: str = ""
+    exception: str = ""
+
+
+def judge(rule: Rule, resource: Resource, context: Context) -> Verdict:
+    """What a rule finds in a resource."""
+    violations: list[str] = []
+    not_yet_known = ""
+    try:
+        for what in rule.check(resource, context):
+            violations += [f"{resource.name} {what}\n  why: {rule.why}\n  fix: {rule.fix}"]
+    except NotYetKnownError as missing:
+        not_yet_known = str(missing)
+    exceptions: Mapping[str, str] = context.settings.get("exceptions", {})
+    names = (resource.urn, resource.name)
+    spared = next((name for name in names if exceptions.get(name, "").strip()), "")
+    if spared and (violations or not_yet_known):
+        return Verdict(exception=spared)
+    return Verdict(violations, not_yet_known)

@@ -1,0 +1,200 @@
+"""Rules on who may do what: nobody anonymous but read, no wildcards, writers only write."""
+
+from collections.abc import Iterator, Mapping
+from fnmatch import fnmatchcase
+from operator import attrgetter
+from typing import Any
+
+from nix_cache.lifecycle import INFO_KEY
+from nix_cache_policies.documents import Document, DocumentError, Statement, granting, parse
+from nix_cache_policies.model import Context, Resource, Rule, read, read_list
+from nix_cache_policies.storage_types import (
+    ACLS,
+    B2_KEY,
+    BUCKETS,
+    READY_MADE,
+    Holder,
+    documents_of,
+)
+from nix_cache_policies.wildcards import is_pattern
+
+READ_OBJECT = "s3:getobject"
+
+_ON_BUCKETS = (
+    "s3:ListBucket",
+    "s3:ListBucketVersions",
+    "s3:ListBucketMultipartUploads",
+    "s3:DeleteBucket",
+    "s3:PutBucketPolicy",
+    "s3:PutLifecycleConfiguration",
+)
+_ON_OBJECTS = (
+    "s3:PutObject",
+    "s3:PutObjectAcl",
+    "s3:PutObjectTagging",
+    "s3:DeleteObject",
+    "s3:DeleteObjectVersion",
+)
+"""What lists, writes and deletes: what a wildcard is measured by."""
+
+_DELETING = ("s3:DeleteObject", "s3:DeleteObjectVersion")
+_DELETING_BUCKETS = ("s3:DeleteBucket", "s3:PutLifecycleConfiguration")
+_DELETING_IN_B2 = frozenset({"deleteFiles", "deleteBuckets", "writeBuckets"})
+"""``writeBuckets`` sets the lifecycle, and so deletes."""
+
+_OPEN_ACLS = frozenset(
+    {"public", "public-read", "public-read-write", "public-write", "authenticated-read"}
+)
+_READING_ACL = "public-read"
+_EVERYBODY = ("/AllUsers", "/AuthenticatedUsers")
+
+_READY_MADE_OF_MINIO = frozenset(
+    {"consoleAdmin", "diagnostics", "readonly", "readwrite", "writeonly"}
+)
+_READY_MADE_OF_AWS = ":iam::aws:policy/"
+
+
+def _anonymous(resource: Resource, _context: Context) -> Iterator[str]:
+    yield from _open_acl(resource)
+    for place, document, holder in documents_of(resource):
+        if holder is not Holder.BUCKET:
+            continue
+        try:
+            actions = sorted(_granted_to_anybody(parse(document)))
+        except DocumentError as mistake:
+            yield f"has a {place} that {mistake}"
+            continue
+        if actions:
+            yield f"lets anybody {', '.join(actions)}"
+
+
+def _open_acl(resource: Resource) -> Iterator[str]:
+    if resource.type not in ACLS:
+        return
+    acl = resource.read("acl")
+    # A single object that anybody may read is what a public cache is made of.
+    if acl in _OPEN_ACLS and (resource.type in BUCKETS or acl != _READING_ACL):
+        yield f"has the ACL {acl!r}"
+    grants = read_list(resource.properties, "grants")
+    grants += read_list(resource.properties, "accessControlPolicy", "grants")
+    for grant in grants:
+        uri = str(read(grant, "uri") or read(grant, "grantee", "uri") or "")
+        if uri.endswith(_EVERYBODY):
+            yield f"has a grant for {uri.rpartition('/')[2]}"
+
+
+def _granted_to_anybody(document: Document) -> Iterator[str]:
+    """The actions besides reading objects that people without a credential may do."""
+    anybody = attrgetter("is_for_anybody")
+    named = {action for statement in document if statement.allows for action in statement.actions}
+    for action in {name for name in named if not is_pattern(name)} - {READ_OBJECT}:
+        asked = (granting(document, action, key, anybody) for key in (None, "*"))
+        if any(any(statements) for statements in asked):
+            yield action
+    for key, actions in ((None, _ON_BUCKETS), ("*", _ON_OBJECTS)):
+        for action in actions:
+            if action.lower() not in named and any(granting(document, action, key, anybody)):
+                yield action
+
+
+def _wildcards(resource: Resource, _context: Context) -> Iterator[str]:
+    yield from _ready_made(resource)
+    for place, document, holder in documents_of(resource):
+        try:
+            for statement in parse(document):
+                if statement.allows:
+                    yield from _too_wide(statement, holder)
+        except DocumentError as mistake:
+            yield f"has a {place} that {mistake}"
+
+
+def _too_wide(statement: Statement, holder: Holder) -> Iterator[str]:
+    for action in filter(is_pattern, statement.actions):
+        yield f"allows the action {action!r}"
+    if statement.all_but_actions:
+        yield f"allows every action but {', '.join(statement.actions)}"
+    if statement.all_but_resources:
+        yield f"allows it on everything but {', '.join(statement.resources)}"
+    if statement.all_but_principals:
+        yield f"allows it to everybody but {', '.join(statement.principals)}"
+    is_public_read = holder is Holder.BUCKET and set(statement.actions) == {READ_OBJECT}
+    if not (is_public_read and statement.is_for_anybody):
+        for principal in filter(is_pattern, statement.principals):
+            yield f"allows {', '.join(statement.actions)} to the principal {principal!r}"
+
+
+def _ready_made(resource: Resource) -> Iterator[str]:
+    place = READY_MADE.get(resource.type)
+    for name in map(read, read_list(resource.properties, place) if place else ()):
+        if name in _READY_MADE_OF_MINIO or _READY_MADE_OF_AWS in str(name):
+            yield f"attaches {name}, which the service brings along for all buckets"
+
+
+def _writers(resource: Resource, context: Context) -> Iterator[str]:
+    janitors = context.settings.get("janitors", _JANITORS["janitors"]["default"])
+    may_delete = any(fnmatchcase(resource.name, pattern) for pattern in janitors)
+    if resource.type == B2_KEY:
+        for capability in map(read, read_list(resource.properties, "capabilities")):
+            if capability in _DELETING_IN_B2 and not may_delete:
+                yield f"has the capability {capability}"
+        return
+    for place, document, holder in documents_of(resource):
+        if holder is Holder.ROLE:
+            continue
+        try:
+            statements = parse(document)
+        except DocumentError as mistake:
+            yield f"has a {place} that {mistake}"
+            continue
+        if not may_delete:
+            yield from _deletes(statements)
+        touching = [a for a in _ON_OBJECTS if _grants(statements, a, INFO_KEY)]
+        if touching:
+            yield f"allows {', '.join(touching)} on {INFO_KEY}"
+
+
+def _deletes(document: Document) -> Iterator[str]:
+    of_objects = [action for action in _DELETING if _grants(document, action, "*")]
+    of_buckets = [action for action in _DELETING_BUCKETS if _grants(document, action, None)]
+    if of_objects or of_buckets:
+        yield f"allows {', '.join([*of_objects, *of_buckets])}"
+
+
+def _grants(document: Document, action: str, key: str | None) -> bool:
+    return any(granting(document, action, key, lambda _: True))
+
+
+_JANITORS: Mapping[str, dict[str, Any]] = {
+    "janitors": {
+        "type": "array",
+        "items": {"type": "string"},
+        "description": "names of the resources with the rights of those who clean up, which may "
+        "delete; * stands for anything",
+        "default": ["*-janitor", "*-janitor-policy"],
+    }
+}
+
+ANONYMOUS_ACCESS = Rule(
+    id="anonymous-access",
+    holds="Whoever has no credential gets objects by name, and can do nothing else.",
+    why="a list of what is there tells what you build; who can write or delete owns your machines",
+    fix="allow anonymous principals s3:GetObject alone, and keep canned ACLs private",
+    check=_anonymous,
+)
+
+NO_WILDCARDS = Rule(
+    id="no-wildcards",
+    holds="No policy allows a wildcard, but for anybody's reading of a public cache.",
+    why="a wildcard also allows what the service will be able to do tomorrow",
+    fix="name each action and principal, in a policy of your own for this bucket",
+    check=_wildcards,
+)
+
+WRITERS_ONLY_WRITE = Rule(
+    id="writers-only-write",
+    holds=f"Nobody but a janitor can delete, and nobody can touch {INFO_KEY}.",
+    why="a leaked credential of a writer must not be able to empty the cache or to redirect it",
+    fix="allow s3:PutObject on the keys that Nix writes, s3:GetObject, and no deleting",
+    check=_writers,
+    settings=_JANITORS,
+)

@@ -1,0 +1,128 @@
+"""Rules on AWS alone: buckets are encrypted and closed, and roles trust one subject."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from nix_cache_policies.documents import DocumentError, Statement, parse
+from nix_cache_policies.model import Context, Resource, Rule, Scope, is_true, read, read_list
+from nix_cache_policies.storage_types import (
+    AWS_BUCKET,
+    AWS_ROLE,
+    Holder,
+    documents_of,
+    is_in,
+)
+from nix_cache_policies.wildcards import is_pattern
+
+_ENCRYPTION = (
+    "aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration"
+)
+_OWNERSHIP = "aws:s3/bucketOwnershipControls:BucketOwnershipControls"
+_BLOCK = "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock"
+_POLICY = "aws:s3/bucketPolicy:BucketPolicy"
+
+_AGAINST_ACLS = ("blockPublicAcls", "ignorePublicAcls")
+_AGAINST_POLICIES = ("blockPublicPolicy", "restrictPublicBuckets")
+
+_WEB_IDENTITY = "sts:AssumeRoleWithWebIdentity"
+_PINNING = frozenset({"stringequals", "stringlike"})
+"""Operators that fail where a token lacks the claim. Those that end in IfExists do not, and
+ForAllValues does not either."""
+
+
+def _bucket(bucket: Resource, context: Context) -> Iterator[str]:
+    if bucket.type != AWS_BUCKET:
+        return
+    if not any(_encrypts(one) for one in _set_on(bucket, _ENCRYPTION, context)):
+        yield "has no encryption of its own (BucketServerSideEncryptionConfiguration)"
+    if not any(_owns(one) for one in _set_on(bucket, _OWNERSHIP, context)):
+        yield "still has ACLs (BucketOwnershipControls is not BucketOwnerEnforced)"
+    blocks = list(_set_on(bucket, _BLOCK, context))
+    wanted = [*_AGAINST_ACLS]
+    if not any(map(_is_public, _set_on(bucket, _POLICY, context))):
+        wanted += _AGAINST_POLICIES
+    open_ = [name for name in wanted if not any(is_true(one.read(name)) for one in blocks)]
+    if open_:
+        yield f"is not closed to the public: {', '.join(open_)} (BucketPublicAccessBlock)"
+
+
+def _set_on(bucket: Resource, type_token: str, context: Context) -> Iterator[Resource]:
+    """The resources of a type that set something on a bucket."""
+    for resource in context.resources:
+        if resource.type == type_token and is_in(resource, "bucket", bucket):
+            yield resource
+
+
+def _encrypts(resource: Resource) -> bool:
+    return any(
+        read(rule, "applyServerSideEncryptionByDefault", "sseAlgorithm")
+        for rule in read_list(resource.properties, "rules")
+    )
+
+
+def _owns(resource: Resource) -> bool:
+    return bool(resource.read("rule", "objectOwnership") == "BucketOwnerEnforced")
+
+
+def _is_public(policy: Resource) -> bool:
+    """Whether it lets anybody in. One that cannot be read is told by another rule."""
+    try:
+        statements = [s for _, document, _ in documents_of(policy) for s in parse(document)]
+    except DocumentError:
+        return False
+    return any(statement.allows and statement.is_for_anybody for statement in statements)
+
+
+def _trust(resource: Resource, _context: Context) -> Iterator[str]:
+    if resource.type != AWS_ROLE:
+        return
+    for place, document, holder in documents_of(resource):
+        if holder is not Holder.ROLE:
+            continue
+        try:
+            statements = parse(document)
+        except DocumentError as mistake:
+            yield f"has an {place} that {mistake}"
+            continue
+        for statement in statements:
+            if statement.allows and statement.names_action(_WEB_IDENTITY):
+                yield from _not_pinned(statement)
+
+
+def _not_pinned(statement: Statement) -> Iterator[str]:
+    pinned = dict(_pinned(statement.conditions or {}))
+    for claim, what in (("aud", "audience"), ("sub", "subject")):
+        values = pinned.get(claim)
+        if not values:
+            yield f"trusts tokens of any {what} (no condition on :{claim})"
+        for value in values or ():
+            if is_pattern(value):
+                yield f"trusts every {what} like {value!r} (the condition on :{claim})"
+
+
+def _pinned(conditions: Mapping[str, Any]) -> Iterator[tuple[str, list[str]]]:
+    """By claim, the values that a condition requires."""
+    for operator in conditions:
+        if operator.lower().removeprefix("foranyvalue:") in _PINNING:
+            compared = read(conditions, operator) or {}
+            for key in compared:
+                values = [str(read(value)) for value in read_list(compared, key)]
+                yield key.lower().rpartition(":")[2], values
+
+
+AWS_BUCKETS = Rule(
+    id="aws-buckets",
+    holds="A bucket on AWS is encrypted, has no ACLs, and is closed but for what its policy opens.",
+    why="each of them is what keeps a later mistake from giving everything away",
+    fix="declare the three resources beside the bucket, as the backend aws does",
+    check=_bucket,
+    scope=Scope.STACK,
+)
+
+OIDC_TRUST = Rule(
+    id="oidc-trust",
+    holds="A role that is taken on by a token trusts one audience and named subjects.",
+    why="whoever runs a workflow anywhere at the same issuer could otherwise push to the cache",
+    fix="pin :aud and :sub by StringEquals, as in repo:you/project:ref:refs/heads/main",
+    check=_trust,
+)

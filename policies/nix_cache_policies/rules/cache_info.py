@@ -1,0 +1,72 @@
+"""Rules on nix-cache-info: it is valid, and each cache has exactly one."""
+
+from collections.abc import Iterator
+
+from nix_cache.lifecycle import INFO_KEY
+from nix_cache_policies.model import Context, Resource, Rule, Scope
+from nix_cache_policies.storage_types import CACHE, OBJECTS, is_bucket, is_in, text_of
+
+_SWITCH = ("0", "1")
+
+
+def _is_valid(resource: Resource, _context: Context) -> Iterator[str]:
+    if resource.type not in OBJECTS or resource.read(OBJECTS[resource.type][1]) != INFO_KEY:
+        return
+    text = text_of(resource)
+    if text is None:
+        yield "has its content in a file, where it cannot be judged"
+        return
+    fields: dict[str, str] = {}
+    for line in text.splitlines():
+        name, colon, value = line.partition(": ")
+        if not colon:
+            yield f"has the line {line!r}, which is no 'Name: value'"
+        elif name in fields:
+            yield f"has {name} twice"
+        fields[name] = value
+    if not fields.get("StoreDir", "").startswith("/"):
+        yield f"has the StoreDir {fields.get('StoreDir')!r}, which is no absolute path"
+    if not fields.get("Priority", "0").isascii() or not fields.get("Priority", "0").isdigit():
+        yield f"has the Priority {fields['Priority']!r}, which is no whole number"
+    if fields.get("WantMassQuery", "0") not in _SWITCH:
+        yield f"has the WantMassQuery {fields['WantMassQuery']!r}, which is neither 0 nor 1"
+
+
+def _is_one(bucket: Resource, context: Context) -> Iterator[str]:
+    if not is_bucket(bucket):
+        return
+    infos = [
+        resource.name
+        for resource in context.resources
+        if resource.type in OBJECTS
+        and resource.read(OBJECTS[resource.type][1]) == INFO_KEY
+        and is_in(resource, OBJECTS[resource.type][0], bucket)
+    ]
+    if len(infos) > 1:
+        yield f"has {INFO_KEY} {len(infos)} times: {', '.join(sorted(infos))}"
+    elif not infos and _is_part_of_cache(bucket, context):
+        yield f"has no {INFO_KEY}"
+
+
+def _is_part_of_cache(resource: Resource, context: Context) -> bool:
+    parents = {one.urn: one for one in context.resources}
+    parent = parents.get(resource.parent)
+    return parent is not None and (parent.type == CACHE or _is_part_of_cache(parent, context))
+
+
+VALID_CACHE_INFO = Rule(
+    id="valid-cache-info",
+    holds=f"{INFO_KEY} says what Nix can read.",
+    why="Nix takes the store from it, and refuses the cache or ignores what it cannot read",
+    fix="write StoreDir: /nix/store, WantMassQuery: 1 and Priority: 40, a line for each",
+    check=_is_valid,
+)
+
+ONE_CACHE_INFO = Rule(
+    id="one-cache-info",
+    holds=f"The bucket of a cache has exactly one {INFO_KEY}.",
+    why="without one Nix does not take the bucket for a cache; two overwrite each other",
+    fix=f"declare one object {INFO_KEY} for the bucket",
+    check=_is_one,
+    scope=Scope.STACK,
+)

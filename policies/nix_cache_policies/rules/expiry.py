@@ -1,0 +1,41 @@
+"""Rules on what expires: never what the cache says of itself, and NARs after their narinfos."""
+
+from collections.abc import Iterator
+
+from nix_cache.lifecycle import INFO_KEY, NARINFO_TTL_DAYS
+from nix_cache.lifetimes import FOREVER, longest_narinfo, shortest_nar
+from nix_cache_policies.model import Context, Resource, Rule
+from nix_cache_policies.storage_types import expiries
+
+
+def _spares_info(resource: Resource, _context: Context) -> Iterator[str]:
+    for expiry in expiries(resource):
+        if INFO_KEY.startswith(expiry.prefix):
+            what = f"the prefix {expiry.prefix!r}" if expiry.prefix else "every key"
+            when = f"after {expiry.days:.0f} days" if expiry.days else "on a date"
+            yield f"removes {INFO_KEY} {when}, by a rule for {what}"
+
+
+def _nars_last(resource: Resource, _context: Context) -> Iterator[str]:
+    found = list(expiries(resource))
+    narinfo_days, nar_days = longest_narinfo(found), shortest_nar(found)
+    if nar_days < narinfo_days + NARINFO_TTL_DAYS:
+        stay = "stay" if narinfo_days == FOREVER else f"go after {narinfo_days:.0f}"
+        yield f"removes NARs after {nar_days:.0f} days, while narinfos {stay}"
+
+
+EXPIRY_SPARES_INFO = Rule(
+    id="expiry-spares-info",
+    holds=f"No expiry rule matches {INFO_KEY}.",
+    why="without it Nix stops, or the next writer makes one without your priority",
+    fix="leave expiry to expireAfterDays, whose prefixes spare it",
+    check=_spares_info,
+)
+
+NARS_OUTLIVE_NARINFOS = Rule(
+    id="nars-outlive-narinfos",
+    holds=f"NARs stay {NARINFO_TTL_DAYS} days longer than the narinfos that name them.",
+    why="clients believe a narinfo for that long, and would find no NAR to it",
+    fix=f"leave expiry to expireAfterDays, or let nar/ go {NARINFO_TTL_DAYS} days later",
+    check=_nars_last,
+)

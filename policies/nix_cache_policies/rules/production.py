@@ -1,0 +1,115 @@
+"""Rules that hold outside development: what lasts is protected, and everything goes over TLS."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+from nix_cache_policies.model import (
+    FOR_PRODUCTION,
+    Context,
+    Resource,
+    Rule,
+    Scope,
+    is_true,
+    read,
+    read_list,
+)
+from nix_cache_policies.storage_types import (
+    CACHE,
+    SIGNING_KEY,
+    deletes_what_is_in_it,
+    is_bucket,
+)
+
+_CLEAR = "http://"
+_ENDPOINTS = ("endpoints", "apiEndpoint", "spacesEndpoint")
+_AWS_ENDPOINT_VARIABLES = ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL_IAM")
+_DISTRIBUTION = "aws:cloudfront/distribution:Distribution"
+
+
+def _protected(resource: Resource, context: Context) -> Iterator[str]:
+    if context.is_development or not (is_bucket(resource) or resource.type == SIGNING_KEY):
+        return
+    if not resource.protect:
+        yield "is not protected"
+    if is_bucket(resource) and deletes_what_is_in_it(resource):
+        yield "may be deleted with all that is in it (forceDestroy)"
+
+
+def _tls_to_storage(resource: Resource, context: Context) -> Iterator[str]:
+    if context.is_development or not resource.type.startswith("pulumi:providers:"):
+        return
+    name = resource.type.removeprefix("pulumi:providers:")
+    if name == "minio":
+        ssl = resource.read("minioSsl")
+        if not is_true(context.environment.get("MINIO_ENABLE_HTTPS") if ssl is None else ssl):
+            yield "reaches MinIO without TLS (minioSsl is not true)"
+        if is_true(resource.read("minioInsecure")):
+            yield "accepts any certificate (minioInsecure)"
+    if name == "aws":
+        if is_true(resource.read("insecure")):
+            yield "accepts any certificate (insecure)"
+        for variable in _AWS_ENDPOINT_VARIABLES:
+            if context.environment.get(variable, "").startswith(_CLEAR):
+                yield f"reaches AWS without TLS ({variable})"
+    for setting in _ENDPOINTS:
+        if any(text.startswith(_CLEAR) for text in _texts(resource.read(setting))):
+            yield f"reaches the storage without TLS ({setting})"
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """Every text within a value. Providers get lists and objects as JSON."""
+    if isinstance(value, str) and value.startswith(("[", "{")):
+        value = json.loads(value)
+    if isinstance(value, dict):
+        value = [*value.values()]
+    if isinstance(value, list):
+        for item in value:
+            yield from _texts(read(item))
+    elif isinstance(value, str):
+        yield value
+
+
+def _tls_for_clients(resource: Resource, context: Context) -> Iterator[str]:
+    if context.is_development:
+        return
+    if resource.type == CACHE:
+        for url in {*_texts(resource.read("read_url")), *_texts(resource.read("push_urls"))}:
+            endpoints = parse_qs(urlsplit(url).query).get("endpoint", [])
+            if any(place.startswith(_CLEAR) for place in (url, *endpoints)):
+                yield f"gives its clients a URL without TLS: {url.partition('&')[0]}"
+    if resource.type == _DISTRIBUTION:
+        behaviors = read_list(resource.properties, "defaultCacheBehavior")
+        behaviors += read_list(resource.properties, "orderedCacheBehaviors")
+        if any(read(each, "viewerProtocolPolicy") == "allow-all" for each in behaviors):
+            yield "also answers without TLS (viewerProtocolPolicy is allow-all)"
+
+
+DELETION_PROTECTION = Rule(
+    id="deletion-protection",
+    holds="Outside development, buckets and signing keys refuse to be deleted.",
+    why="what is in a bucket is gone with it, and with a lost key all that it signed is refused",
+    fix="leave nix-cache:protect true; on resources of your own set protect, not forceDestroy",
+    check=_protected,
+    settings=FOR_PRODUCTION,
+)
+
+TLS_TO_STORAGE = Rule(
+    id="tls-to-storage",
+    holds="Outside development, providers reach the storage over TLS.",
+    why="the administrator's credential and every user's secret go over that connection",
+    fix="set minio:minioSsl to true, or an endpoint that begins with https://",
+    check=_tls_to_storage,
+    settings=FOR_PRODUCTION,
+)
+
+TLS_FOR_CLIENTS = Rule(
+    id="tls-for-clients",
+    holds="Outside development, clients are sent to URLs with TLS.",
+    why="anybody on the way sees what is fetched and may withhold it, though signatures hold",
+    fix="set nix-cache:minio.endpoint, or the backend's endpoint, to a URL with https://",
+    check=_tls_for_clients,
+    scope=Scope.STACK,
+    settings=FOR_PRODUCTION,
+)

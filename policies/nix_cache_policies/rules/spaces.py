@@ -1,0 +1,33 @@
+"""The rule on Spaces alone: limited keys and a bucket policy do not go together."""
+
+from collections.abc import Iterator
+
+from nix_cache_policies.model import Context, Resource, Rule, Scope, read, read_list
+from nix_cache_policies.storage_types import SPACES_KEY, SPACES_POLICY
+
+_FULL_ACCESS = "fullaccess"
+
+
+def _keys(key: Resource, context: Context) -> Iterator[str]:
+    if key.type != SPACES_KEY:
+        return
+    policies = [one for one in context.resources if one.type == SPACES_POLICY]
+    for grant in read_list(key.properties, "grants"):
+        if read(grant, "permission") == _FULL_ACCESS:
+            if not policies:
+                yield "may do everything in the account, while no bucket has a policy"
+            continue
+        bucket = read(grant, "bucket")
+        for policy in policies:
+            if policy.read("bucket") == bucket:
+                yield f"is limited to the bucket {bucket}, which has the policy {policy.name}"
+
+
+SPACES_KEYS = Rule(
+    id="spaces-keys",
+    holds="On Spaces, a bucket with a policy has no limited keys, and one without has no others.",
+    why="Spaces refuses whichever of the two comes second, and a half-made cache stays",
+    fix="a private cache: a limited key each and no policy; a public one: keys with full access",
+    check=_keys,
+    scope=Scope.STACK,
+)
