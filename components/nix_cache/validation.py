@@ -231,6 +231,16 @@ _B2_RULES = 100
 """The most lifecycle rules that a bucket of B2 has."""
 
 
+def _bucket_names_on_b2(cache: CacheSettings) -> Iterator[Problem]:
+    if cache.backend == "b2" and (len(cache.bucket) < 6 or cache.bucket.startswith("b2-")):
+        yield Problem(
+            "bucket",
+            repr(cache.bucket),
+            "is no name that B2 takes",
+            "at least 6 letters, digits and hyphens that do not begin with b2-",
+        )
+
+
 def _expiry_on_b2(cache: CacheSettings) -> Iterator[Problem]:
     rules = len(expiry_rules(cache.expire_after_days))
     if cache.backend == "b2" and rules > _B2_RULES:
@@ -254,6 +264,7 @@ _CONTRADICTIONS: tuple[
     (("aws",), _watched_without_words),
     (("backend", "readers", "public"), _readers_of_a_public_space),
     (("spaces", "public"), _cdn_before_a_space),
+    (("backend", "bucket"), _bucket_names_on_b2),
     (("backend", "expireAfterDays"), _expiry_on_b2),
 )
 """Checks that need several settings, each with the ones it reads."""

@@ -59,6 +59,10 @@ class Recorder(Mocks):
             computed = {"public_key": f"{name}:PUBLIC", "secret_key": f"{name}:SECRET"}
         elif args.typ.endswith(":NameClaim"):
             computed = {"problem": self.taken.get(inputs["name"], "")}
+        elif args.typ.endswith(":B2BucketClaim"):
+            computed = {"problem": self.taken.get(inputs["bucket"], "")}
+        elif args.typ.endswith(":B2Key"):
+            computed = {"secret_access_key": f"secret-of-{inputs['key_name']}"}
         elif args.typ.endswith(":Claim"):
             computed = {"problem": "" if inputs["adopt"] else inputs["taken"]}
         elif args.typ in aws_answers.OUTPUTS:

@@ -1,5 +1,6 @@
 """What Backblaze's SDK reports, in words for those who run a cache."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -17,6 +18,9 @@ _TRANSIENT = (
     sdk.UnknownHost,
 )
 """What may pass. The SDK has tried several times before it reports one."""
+
+_CAUSE = re.compile(r"\[Errno -?\d+\] ([\w ]+)")
+"""The system's own words within those of the libraries between."""
 
 NOT_EMPTY = "cannot_delete_non_empty_bucket"
 """The code for a bucket that has any version of any object."""
@@ -58,10 +62,9 @@ def explained(login: Login, *, authorizing: bool = False) -> Iterator[None]:
 
 def _sentence(error: Exception, login: Login, *, authorizing: bool) -> str:
     if isinstance(error, _TRANSIENT):
-        reason = str(error).rsplit(": ", 1)[-1].strip("')(> ")
         return (
-            f"Backblaze at {login.realm} does not answer ({reason}); see that it can be reached, "
-            "then run the same command again"
+            f"Backblaze at {login.realm} does not answer ({_reason(error)}); see that it can be "
+            "reached, then run the same command again"
         )
     if isinstance(error, sdk.EmailNotVerified | sdk.NoPaymentHistory):
         return (
@@ -88,3 +91,8 @@ def _sentence(error: Exception, login: Login, *, authorizing: bool) -> str:
     if isinstance(error, sdk.BadRequest) and error.code in _CODES:
         return _CODES[error.code]
     return f"Backblaze answers: {error}"
+
+
+def _reason(error: Exception) -> str:
+    cause = _CAUSE.search(str(error))
+    return cause[1] if cause else str(error).rsplit(": ", 1)[-1].strip("\"')(> ")
