@@ -48,6 +48,16 @@ class Place:
         """The development stack's configuration."""
         return self.project / f"Pulumi.{STACK}.yaml"
 
+    @property
+    def policies(self) -> Path:
+        """The policy pack."""
+        return self.project / "policies"
+
+    @property
+    def policy_config(self) -> Path:
+        """What the policy pack is told for the development stack; most often there is nothing."""
+        return self.policies / "stacks" / f"{STACK}.json"
+
     def remove_state(self) -> None:
         """Remove the stack's state and the passphrase that only it was encrypted with."""
         shutil.rmtree(self.state, ignore_errors=True)

@@ -109,13 +109,16 @@ class Stack:
         options = ["--refresh"] if refresh else []
         self._run(
             *("up", "--yes", "--stack", STACK),
-            *("--suppress-outputs", "--suppress-permalink=true", *options),
+            *("--suppress-outputs", "--suppress-permalink=true", *self._policies(), *options),
         )
         return self._last_changes()
 
     def preview(self) -> None:
         """Show what `up` would do."""
-        self._run("preview", "--stack", STACK, "--diff", "--suppress-permalink=true")
+        self._run(
+            *("preview", "--stack", STACK, "--diff", "--suppress-permalink=true"),
+            *self._policies(),
+        )
 
     def destroy(self) -> None:
         """Remove every resource, and then the stack; its configuration stays."""
@@ -157,6 +160,13 @@ class Stack:
             *("--yes", "--force", "--target-dependents"),
             quiet=True,
         )
+
+    def _policies(self) -> list[str]:
+        """The options by which the policy pack judges, before anything is changed."""
+        options = ["--policy-pack", str(self._place.policies)]
+        if self._place.policy_config.is_file():
+            options += ["--policy-pack-config", str(self._place.policy_config)]
+        return options
 
     def _last_changes(self) -> dict[str, int]:
         history = json.loads(

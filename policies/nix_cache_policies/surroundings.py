@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-_BESIDE_THE_PACK = Path(__file__).resolve().parents[2]
+_BESIDE_THE_PACK = Path(__file__).absolute().parents[2]
 
 
 @cache

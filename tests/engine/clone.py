@@ -52,7 +52,8 @@ class Clone:
         # The clone that the tests are in may be up; its salt is no part of what a user gets.
         config = (ROOT / f"Pulumi.{STACK}.yaml").read_text()
         (folder / f"Pulumi.{STACK}.yaml").write_text(_SALT_LINE.sub("", config))
-        (folder / ".venv").symlink_to(ROOT / ".venv")
+        for name in (".venv", "policies"):
+            (folder / name).symlink_to(ROOT / name)
         clone = cls(folder, engine)
         toolchain_engine.remember_choice(ROOT / ".dev", private_folder(clone.place.work))
         return clone
