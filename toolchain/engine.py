@@ -1,7 +1,7 @@
 """Finds the engine and its parts: the official ones where they can be had, else what is built here.
 
 In order: a `pulumi` with its language host on PATH; the official release, by Pulumi's own
-installer; the CLI and the MinIO plugin built from Go modules, with the stand-in language host.
+installer; the CLI and the plugins built from Go modules, with the stand-in language host.
 """
 
 import contextlib
@@ -18,10 +18,12 @@ from pathlib import Path
 
 from toolchain import builds
 from toolchain.bootstrap import ROOT, cache_folder
-from toolchain.builds import PlainProgress, Progress
 from toolchain.host.launchers import write_launchers
+from toolchain.progress import PlainProgress, Progress
 
 LANGUAGE_HOST = "pulumi-language-python"
+AWS_PLUGIN = "AWS plugin"
+"""The name of the part that an engine may lack: it is built on demand alone."""
 _INSTALLER_TIMEOUT_SECONDS = 20.0
 _NO_INSTALLER = "no-installer"
 """The file in a clone's folder by which it knows that Pulumi's installer did not work here."""
@@ -65,6 +67,11 @@ class Engine:
         """The CLI's program."""
         return self.bin_dirs[0] / "pulumi"
 
+    @property
+    def serves_aws(self) -> bool:
+        """Whether stacks on AWS can run."""
+        return any(part.name == AWS_PLUGIN for part in self.parts)
+
     def environment(self, base: Mapping[str, str]) -> dict[str, str]:
         """The given environment with this engine first on PATH, and nothing asked of the network.
 
@@ -80,12 +87,14 @@ class Engine:
         }
 
 
-def provide(work: Path, progress: Progress | None = None) -> Engine:
+def provide(work: Path, progress: Progress | None = None, *, aws: bool = False) -> Engine:
     """Get an engine, downloading or building what is not there yet.
 
     Args:
         work: the folder of this clone for what is made for it alone.
         progress: who is told about long steps.
+        aws: whether the AWS plugin is built where it cannot be downloaded. One that is built
+            already is always a part.
 
     Raises:
         toolchain.errors.ToolchainError: a part can neither be downloaded nor built.
@@ -99,10 +108,11 @@ def provide(work: Path, progress: Progress | None = None) -> Engine:
             Part("pulumi", _version(official / "pulumi"), Origin.OFFICIAL),
             Part("language host", "python", Origin.OFFICIAL),
             Part("MinIO plugin", "downloaded by the engine", Origin.OFFICIAL),
+            Part(AWS_PLUGIN, "downloaded by the engine", Origin.OFFICIAL),
             minio_part,
         )
         return Engine((official,), cache / "pulumi-home", minio, parts)
-    return _built(cache, work, progress)
+    return _built(cache, work, progress, aws=aws)
 
 
 def remember_choice(known: Path, work: Path) -> None:
@@ -177,19 +187,24 @@ def _minio(cache: Path, progress: Progress) -> tuple[Path, Part]:
     return path, Part("MinIO", tool.version, Origin.BUILT)
 
 
-def _built(cache: Path, work: Path, progress: Progress) -> Engine:
+def _built(cache: Path, work: Path, progress: Progress, *, aws: bool) -> Engine:
     tools = builds.TOOLS
-    paths = builds.ensure(["pulumi", "pulumi-resource-minio", "minio"], cache, progress)
+    plugins = {"MinIO plugin": "minio"}
+    if aws or builds.built_path(tools["pulumi-resource-aws"], cache).exists():
+        plugins[AWS_PLUGIN] = "aws"
+    programs = {name: f"pulumi-resource-{plugin}" for name, plugin in plugins.items()}
+    paths = builds.ensure(["pulumi", *programs.values(), "minio"], cache, progress)
     bin_dir, home = work / "bin", work / "pulumi-home"
-    plugin = home / "plugins" / f"resource-minio-v{tools['pulumi-resource-minio'].version}"
     # The engine takes a language host from beside itself without a warning, so it is put there.
     _place(paths["pulumi"], bin_dir / "pulumi")
-    _place(paths["pulumi-resource-minio"], plugin / "pulumi-resource-minio")
+    for name, plugin in plugins.items():
+        folder = home / "plugins" / f"resource-{plugin}-v{tools[programs[name]].version}"
+        _place(paths[programs[name]], folder / programs[name])
     write_launchers(bin_dir, Path(sys.prefix) / "bin" / "python", ROOT)
     parts = (
         Part("pulumi", tools["pulumi"].version, Origin.BUILT),
         Part("language host", "python", Origin.STAND_IN),
-        Part("MinIO plugin", tools["pulumi-resource-minio"].version, Origin.BUILT),
+        *(Part(name, tools[program].version, Origin.BUILT) for name, program in programs.items()),
         Part("MinIO", tools["minio"].version, Origin.BUILT),
     )
     return Engine((bin_dir,), home, paths["minio"], parts)

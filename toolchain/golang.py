@@ -43,6 +43,10 @@ class Go:
         form = "{{if .Stale}}{{.ImportPath}}{{end}}"
         return [str(self.executable), "list", "-deps", "-f", form, package]
 
+    def download_command(self, module: str, version: str) -> list[str]:
+        """The command that downloads one module, and verifies it by the go.sum of its folder."""
+        return [str(self.executable), "mod", "download", f"{module}@v{version}"]
+
 
 def version_of(text: str) -> Version:
     """The numbers of a Go version such as `go1.26.8`, `1.25` or `go1.27rc1` (as 1.27)."""

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from toolchain import debian
-from toolchain.builds import Progress
 from toolchain.errors import BuildError, ToolchainError
+from toolchain.progress import Progress
 
 LEAST_VERSION = (2, 33)
 """From here on Nix has its own S3 code; before, it had that of the AWS SDK."""

@@ -9,6 +9,7 @@ import pytest
 from dev.server import LocalServer
 from nix_cache.storage.minio_connection import Connection
 from nix_cache.storage.minio_server import MinioServer
+from tests.engine import aws_server as aws
 from tests.engine.project import Project, public_cache
 from tests.engine.s3 import s3_client as s3_client
 from tests.engine.s3 import user_client as user_client
@@ -93,6 +94,41 @@ def caches(
     folder = tmp_path_factory.mktemp("caches")
     with running_server(folder / "minio", engine) as server:
         yield TwoCaches.create(folder, engine, server)
+
+
+@pytest.fixture(scope="session")
+def aws_engine(engine: toolchain_engine.Engine) -> toolchain_engine.Engine:
+    """The engine, where it has the AWS plugin: that one is built on demand alone."""
+    if not engine.serves_aws:
+        pytest.skip(aws.NO_PLUGIN)
+    return engine
+
+
+@pytest.fixture(scope="session")
+def aws_venv() -> Path:
+    """The environment of a program on AWS."""
+    return aws.environment(ROOT / ".dev")
+
+
+@pytest.fixture(scope="module")
+def aws_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[aws.AwsServer]:
+    """AWS with nothing in it but an administrator, for all tests of a module."""
+    with aws.running(tmp_path_factory.mktemp("aws")) as server:
+        yield server
+
+
+@pytest.fixture
+def aws_project(
+    tmp_path: Path,
+    aws_engine: toolchain_engine.Engine,
+    aws_venv: Path,
+    aws_server: aws.AwsServer,
+) -> Project:
+    """The program, not up yet, whose AWS is the server."""
+    project = Project.create(tmp_path / "project", aws_engine, aws_venv)
+    project.config.update(aws_server.config())
+    project.environment.update(aws_server.environment())
+    return project
 
 
 @pytest.fixture

@@ -13,13 +13,18 @@ import yaml
 
 from tests.engine import command
 from tests.engine.command import TIMEOUT_SECONDS, Result
-from toolchain.bootstrap import ROOT
+from tests.engine.state import State
+from toolchain.bootstrap import ROOT, VENV
 from toolchain.engine import Engine
 
 STACK = "test"
 
 RETOLD = {"nix-cache-index.html": "update", "nix-cache-nix-cache.json": "update"}
 """What every change of a public cache's keys and users plans: its page and its description."""
+
+
+_new_stacks: dict[Engine, Mapping[str, bytes]] = {}
+"""By engine, the files of a stack with nothing in it. To make them takes half a second."""
 
 
 @dataclass
@@ -39,22 +44,27 @@ class Project:
     environment: dict[str, str] = field(default_factory=dict)
 
     @classmethod
-    def create(cls, folder: Path, engine: Engine) -> "Project":
-        """Copy the program into a folder and make its stack."""
+    def create(cls, folder: Path, engine: Engine, venv: Path = VENV) -> "Project":
+        """Copy the program into a folder, for an environment, and make its stack."""
         folder.mkdir(parents=True)
         for name in ("Pulumi.yaml", "__main__.py"):
             shutil.copy2(ROOT / name, folder / name)
-        (folder / ".venv").symlink_to(ROOT / ".venv")
+        (folder / ".venv").symlink_to(venv)
         (folder / "state").mkdir()
         (folder / "passphrase").write_text(secrets.token_hex(16))
         project = cls(folder, engine)
-        project.pulumi("stack", "init", STACK)
+        project._make_stack()
         return project
 
     @property
     def stack_file(self) -> Path:
         """The stack's configuration file."""
         return self.folder / f"Pulumi.{STACK}.yaml"
+
+    @property
+    def state(self) -> State:
+        """The stack's state, as long as it is in the project's folder."""
+        return State(self.state_file, self.folder / "passphrase")
 
     @property
     def state_file(self) -> Path:
@@ -134,13 +144,18 @@ class Project:
 
     def outputs(self, *, secrets: bool = False) -> dict[str, Any]:
         """The stack's outputs."""
+        if self._is_kept_here:
+            return self.state.outputs(secrets=secrets)
         options = ["--show-secrets"] if secrets else []
         return self._json("stack", "output", "--json", "--stack", STACK, *options)
 
     def resources(self) -> dict[str, dict[str, Any]]:
         """The state's resources by name."""
-        exported = self._json("stack", "export", "--stack", STACK)
-        found = exported["deployment"].get("resources") or []
+        if self._is_kept_here:
+            found = self.state.resources()
+        else:
+            exported = self._json("stack", "export", "--stack", STACK)
+            found = exported["deployment"].get("resources") or []
         return {resource["urn"].rpartition("::")[2]: resource for resource in found}
 
     def variables(self) -> dict[str, str]:
@@ -150,6 +165,25 @@ class Project:
             "PULUMI_BACKEND_URL": (self.folder / "state").as_uri(),
             "PULUMI_CONFIG_PASSPHRASE_FILE": str(self.folder / "passphrase"),
             **self.environment,
+        }
+
+    @property
+    def _is_kept_here(self) -> bool:
+        return "PULUMI_BACKEND_URL" not in self.environment
+
+    def _make_stack(self) -> None:
+        """Make the stack: the first one by the engine, further ones as copies of it."""
+        if pattern := _new_stacks.get(self.engine):
+            for name, content in pattern.items():
+                (self.folder / name).parent.mkdir(parents=True, exist_ok=True)
+                (self.folder / name).write_bytes(content)
+            return
+        self.pulumi("stack", "init", STACK)
+        parts = [self.folder / "passphrase", self.stack_file, *(self.folder / "state").rglob("*")]
+        _new_stacks[self.engine] = {
+            str(path.relative_to(self.folder)): path.read_bytes()
+            for path in parts
+            if path.is_file()
         }
 
     def _json(self, *arguments: str) -> dict[str, Any]:

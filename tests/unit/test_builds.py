@@ -19,6 +19,7 @@ import pytest
 
 from toolchain import build_cache, build_errors, builds, golang
 from toolchain.errors import BuildError
+from toolchain.progress import PlainProgress
 
 ROOT = Path(builds.__file__).parents[1]
 MAIN = 'package main\n\nimport "fmt"\n\nfunc main() { fmt.Println("built", version) }\n'
@@ -130,7 +131,7 @@ def calls(go_home: Path) -> int:
 # The project's own tools
 
 
-@pytest.mark.parametrize("name", ["pulumi", "pulumi-resource-minio", "minio"])
+@pytest.mark.parametrize("name", ["pulumi", "pulumi-resource-minio", "pulumi-resource-aws", "minio"])
 def test_every_tool_is_pinned_with_checksums_and_has_a_version(name: str) -> None:
     """A tool's module folder is whole, and its version is that of the pinned module."""
     tool = builds.TOOLS[name]
@@ -267,7 +268,7 @@ def test_plain_progress_prints_a_line_each_quarter_minute() -> None:
     """A log gets the steps and one update per fifteen seconds, not one per package."""
     now = 0.0
     stream = io.StringIO()
-    progress = builds.PlainProgress(stream, lambda: now)
+    progress = PlainProgress(stream, lambda: now)
     progress.step("building hello")
     for second in range(40):
         now = float(second)

@@ -1,0 +1,49 @@
+"""Who is told how far long work has come."""
+
+import sys
+import time
+from collections.abc import Callable
+from typing import Protocol, TextIO
+
+LOG_SECONDS = 15.0
+
+
+class Progress(Protocol):
+    """Who is told how far long work has come."""
+
+    def step(self, text: str) -> None:
+        """A new step begins."""
+
+    def update(self, done: int, total: int, text: str) -> None:
+        """The step has come to `done` of `total` (0 when unknown); about once a second."""
+
+    def done(self, text: str) -> None:
+        """The step has ended well."""
+
+
+class PlainProgress:
+    """Progress as lines of a log, one every `LOG_SECONDS` while a step lasts."""
+
+    def __init__(
+        self, stream: TextIO | None = None, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._stream = stream or sys.stderr
+        self._clock = clock
+        self._last = clock()
+
+    def _say(self, text: str) -> None:
+        self._last = self._clock()
+        print(text, file=self._stream, flush=True)
+
+    def step(self, text: str) -> None:
+        """Print the step's name."""
+        self._say(text)
+
+    def update(self, done: int, total: int, text: str) -> None:
+        """Print where the step is, unless something was printed a moment ago."""
+        if self._clock() - self._last >= LOG_SECONDS:
+            self._say(f"  {done}/{total} {text}" if total else f"  {text}")
+
+    def done(self, text: str) -> None:
+        """Print how the step ended."""
+        self._say(text)
