@@ -22,6 +22,7 @@ from nix_cache.storage.minio_server import MinioServer
 from tests.engine import command as engine_command
 from tests.engine.command import TIMEOUT_SECONDS, Result, clean_environment
 from tests.engine.s3 import s3_client
+from tests.engine.state import State
 from toolchain import engine as toolchain_engine
 from toolchain.bootstrap import ROOT
 
@@ -143,16 +144,16 @@ class Clone:
 
     def outputs(self) -> dict[str, Any]:
         """The stack's outputs, secret ones in clear."""
-        result = self.pulumi("stack", "output", "--json", "--show-secrets", "--stack", STACK)
-        answer: dict[str, Any] = json.loads(result.checked("pulumi stack output").stdout)
-        return answer
+        return self._state.outputs(secrets=True)
 
     def resources(self) -> list[dict[str, Any]]:
         """The state's resources."""
-        result = self.pulumi("stack", "export", "--stack", STACK)
-        state = json.loads(result.checked("pulumi stack export").stdout)
-        found: list[dict[str, Any]] = state["deployment"].get("resources", [])
-        return found
+        return self._state.resources()
+
+    @property
+    def _state(self) -> State:
+        [file] = self.place.state.glob(f".pulumi/stacks/*/{STACK}.json")
+        return State(file, self.place.passphrase_file)
 
 
 @contextlib.contextmanager

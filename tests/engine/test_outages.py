@@ -55,10 +55,9 @@ def behind(project: Project, proxy: FaultyProxy, connection: Connection, tmp_pat
 
 def state_of(project: Project) -> dict[str, Any]:
     """What the state says of everything, in clear, as secrets are encrypted anew each time."""
-    exported = project._json("stack", "export", "--stack", STACK, "--show-secrets")
     return {
         resource["urn"]: {key: resource.get(key) for key in ("id", "type", "inputs", "outputs")}
-        for resource in exported["deployment"]["resources"]
+        for resource in project.state.resources_in_clear()
         if not resource["type"].startswith("pulumi:providers:")  # they hold the configuration
     }
 
