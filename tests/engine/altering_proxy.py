@@ -1,14 +1,11 @@
 """A proxy in front of a server that changes what comes back, or speaks TLS."""
 
-import http.client
 import ssl
 import threading
 from collections.abc import Callable
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, Self
+from typing import Self
 
-Headers = dict[str, str]
-_NOT_FORWARDED = {"connection", "transfer-encoding", "keep-alive"}
+from tests.engine.forwarding import ForwardingHandler, ForwardingServer, Headers
 
 
 class AlteringProxy:
@@ -50,42 +47,18 @@ class AlteringProxy:
         self._server.server_close()
 
 
-class _Server(ThreadingHTTPServer):
+class _Server(ForwardingServer):
     upstream: str
     alter: Callable[[int, Headers], tuple[int, Headers]]
     body: bytes | None
-    daemon_threads = True
-    block_on_close = False
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """Clients that refuse a certificate are no news."""
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(ForwardingHandler):
     server: _Server
-    protocol_version = "HTTP/1.1"
 
     def _pass_on(self) -> None:
-        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        upstream = http.client.HTTPConnection(self.server.upstream, timeout=30)
-        headers = {k: v for k, v in self.headers.items() if k.lower() not in _NOT_FORWARDED}
-        upstream.request(self.command, self.path, body or None, headers)
-        answer = upstream.getresponse()
-        content = answer.read() if self.server.body is None else self.server.body
-        status, told = self.server.alter(answer.status, dict(answer.getheaders()))
-        upstream.close()
-        self.send_response_only(status)
-        told = {k: v for k, v in told.items() if k.lower() not in _NOT_FORWARDED}
-        if self.command != "HEAD" and status != 204:
-            told = {k: v for k, v in told.items() if k.lower() != "content-length"}
-            told["Content-Length"] = str(len(content))
-        for name, value in told.items():
-            self.send_header(name, value)
-        self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.write(content)
+        status, headers, content = self.forward(self.server.upstream, self.body())
+        status, headers = self.server.alter(status, headers)
+        self.answer(status, headers, content if self.server.body is None else self.server.body)
 
     do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = _pass_on  # noqa: N815
-
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
-        """Say nothing."""

@@ -1,14 +1,13 @@
 """A proxy in front of a server that fails on demand, as networks and busy servers do."""
 
-import http.client
 import socket
 import struct
 import threading
 from enum import StrEnum
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, Self
+from typing import Self
 
-_NOT_FORWARDED = {"connection", "transfer-encoding", "keep-alive"}
+from tests.engine.forwarding import ForwardingHandler, ForwardingServer
+
 _BUSY = b"<Error><Code>SlowDownRead</Code><Message>busy</Message></Error>"
 
 
@@ -113,28 +112,22 @@ class FaultyProxy:
         self._server.server_close()
 
 
-class _Server(ThreadingHTTPServer):
+class _Server(ForwardingServer):
     proxy: FaultyProxy
-    daemon_threads = True
-    block_on_close = False
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """Clients give up on a faulty server; that is no news."""
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(ForwardingHandler):
     server: _Server
-    protocol_version = "HTTP/1.1"
 
     def _treat(self) -> None:
-        proxy, request, body = self.server.proxy, f"{self.command} {self.path}", self._body()
+        proxy, request, body = self.server.proxy, f"{self.command} {self.path}", self.body()
         fault, is_answered = proxy.treatment(request)
         match fault:
             case Fault.NONE:
                 self._pass_on(body, is_answered=is_answered)
                 proxy.after(request)
             case Fault.BUSY:
-                self._answer(503, {"Content-Type": "application/xml"}, _BUSY)
+                self.answer(503, {"Content-Type": "application/xml"}, _BUSY)
             case Fault.HANG:
                 proxy.wait_for_end()
                 self.close_connection = True
@@ -143,49 +136,18 @@ class _Handler(BaseHTTPRequestHandler):
 
     do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = _treat  # noqa: N815
 
-    def _body(self) -> bytes:
-        if self.headers.get("Transfer-Encoding", "") != "chunked":
-            return self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        parts = []
-        while size := int(self.rfile.readline().split(b";")[0], 16):
-            parts.append(self.rfile.read(size))
-            self.rfile.readline()
-        self.rfile.readline()
-        return b"".join(parts)
-
     def _pass_on(self, body: bytes, *, is_answered: bool) -> None:
-        upstream = http.client.HTTPConnection(self.server.proxy.upstream, timeout=30)
         try:
-            headers = {k: v for k, v in self.headers.items() if k.lower() not in _NOT_FORWARDED}
-            upstream.request(self.command, self.path, body or None, headers)
-            answer = upstream.getresponse()
-            content = answer.read()
+            answer = self.forward(self.server.proxy.upstream, body)
             if is_answered:
-                self._answer(answer.status, dict(answer.getheaders()), content)
+                self.answer(*answer)
             else:
                 self._reset()
         except OSError:
             self._reset()
-        finally:
-            upstream.close()
-
-    def _answer(self, status: int, headers: dict[str, str], body: bytes) -> None:
-        self.send_response_only(status)
-        kept = {k: v for k, v in headers.items() if k.lower() not in _NOT_FORWARDED}
-        if self.command != "HEAD":
-            kept = {k: v for k, v in kept.items() if k.lower() != "content-length"}
-            kept["Content-Length"] = str(len(body))
-        for name, value in kept.items():
-            self.send_header(name, value)
-        self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.write(body)
 
     def _reset(self) -> None:
         linger = struct.pack("ii", 1, 0)  # closing now sends a reset instead of an orderly end
         self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
         self.close_connection = True
         self.connection.close()
-
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
-        """Say nothing."""
