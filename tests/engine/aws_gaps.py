@@ -1,9 +1,10 @@
 """What else moto's S3 leaves out: the tags that a bucket is created with."""
 
+from collections.abc import Callable
 from typing import Any
+from xml.etree import ElementTree
 
 import flask
-import xmltodict
 from moto.s3.models import FakeBucket, S3Backend
 
 
@@ -17,12 +18,15 @@ def fill() -> None:
             backend.put_bucket_tagging(bucket.name, tags)
         return bucket
 
-    S3Backend.create_bucket = create
+    replace(S3Backend, "create_bucket", create)
 
 
 def tags_at_creation(body: bytes) -> dict[str, str]:
     """The tags in the body of a CreateBucket request."""
-    if not body:
-        return {}
-    asked = xmltodict.parse(body, force_list=("Tag",))["CreateBucketConfiguration"] or {}
-    return {tag["Key"]: tag["Value"] or "" for tag in (asked.get("Tags") or {}).get("Tag", [])}
+    tags = ElementTree.fromstring(body).iterfind(".//{*}Tag") if body else ()
+    return {tag.findtext("{*}Key", ""): tag.findtext("{*}Value", "") for tag in tags}
+
+
+def replace(owner: type, method: str, by: Callable[..., Any]) -> None:
+    """Put another function in the place of a method, or add one, as long as the process lasts."""
+    setattr(owner, method, by)

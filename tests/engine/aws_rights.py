@@ -10,9 +10,9 @@ import json
 from typing import Any
 
 import flask
-from moto.core import DEFAULT_ACCOUNT_ID
 from moto.core.authorization import ActionAuthenticatorMixin
 from moto.core.exceptions import AccessDeniedError
+from moto.core.models import DEFAULT_ACCOUNT_ID
 from moto.iam.access_control import (
     CreateAccessKeyFailure,
     IAMPolicy,
@@ -27,6 +27,7 @@ from moto.s3.utils import bucket_policy_is_public
 from moto.secretsmanager.responses import SecretsManagerResponse
 from moto.ssm.responses import SimpleSystemManagerResponse
 
+from tests.engine.aws_gaps import replace
 from tests.engine.iam_evaluation import Decision, Principal, Request, decide
 
 _RESULTS = {
@@ -79,7 +80,7 @@ def _judge_documents() -> None:
         asked = dataclasses.replace(asked, context={**asked.context, **(values or {})})
         return _RESULTS[decide(policy._policy_json, asked)]
 
-    IAMPolicy.is_action_permitted = is_action_permitted
+    replace(IAMPolicy, "is_action_permitted", is_action_permitted)
 
 
 def _check_s3() -> None:
@@ -90,7 +91,7 @@ def _check_s3() -> None:
     ) -> None:
         asked = response._get_action()
         action = f"s3:{asked[0] if isinstance(asked, list) else asked}"
-        bucket = s3_backends[DEFAULT_ACCOUNT_ID]["aws"].buckets.get(bucket_name)
+        bucket = s3_backends[DEFAULT_ACCOUNT_ID]["aws"].buckets.get(bucket_name or "")
         path = f"/{key_name}" if key_name else ""
         said = _said_by(bucket, _asked(action, f"arn:aws:s3:::{bucket_name}{path}"))
         if "Authorization" not in flask.request.headers:
@@ -105,9 +106,9 @@ def _check_s3() -> None:
         if not permitted:
             raise BucketAccessDeniedError(bucket_name) if bucket_name else S3AccessDeniedError
 
-    ActionAuthenticatorMixin._authenticate_and_authorize_s3_action = authorize
+    replace(ActionAuthenticatorMixin, "_authenticate_and_authorize_s3_action", authorize)
     # moto's own look at bucket policies comes first, and takes a HEAD for another right than a GET.
-    FakeBucket.get_permission = lambda *_: PermissionResult.PERMITTED
+    replace(FakeBucket, "get_permission", lambda *_: PermissionResult.PERMITTED)
 
 
 def _said_by(bucket: FakeBucket | None, request: Request) -> Decision:
@@ -132,7 +133,7 @@ def _restricted(bucket: FakeBucket | None) -> bool:
     if bucket is None or bucket.public_access_block is None:
         return False
     return bucket.public_access_block.restrict_public_buckets and bucket_policy_is_public(
-        bucket.policy
+        bucket.policy or b""
     )
 
 
@@ -151,7 +152,8 @@ def _block_public_access() -> None:
             raise BucketAccessDeniedError(bucket=bucket_name)
         put_bucket_policy(backend, bucket_name, policy)
 
-    S3Backend.create_bucket, S3Backend.put_bucket_policy = create, put
+    replace(S3Backend, "create_bucket", create)
+    replace(S3Backend, "put_bucket_policy", put)
 
 
 def _check_web_identity() -> None:
@@ -166,7 +168,7 @@ def _check_web_identity() -> None:
         if not _trusts(role, json.loads(_padded(token.split(".")[1]))):
             raise AccessDeniedError(user_arn="anybody", action=f"sts:{_WEB_IDENTITY}")
 
-    ActionAuthenticatorMixin._authenticate_and_authorize_normal_action = authorize
+    replace(ActionAuthenticatorMixin, "_authenticate_and_authorize_normal_action", authorize)
 
 
 def _trusts(role_arn: str, claims: dict[str, str]) -> bool:
@@ -205,5 +207,5 @@ def _name_resources() -> None:
         where = f"arn:aws:ssm:{response.region}:{DEFAULT_ACCOUNT_ID}:parameter"
         return f"{where}/{name.removeprefix('/')}" if name else "*"
 
-    SecretsManagerResponse._determine_resource = secret
-    SimpleSystemManagerResponse._determine_resource = parameter
+    replace(SecretsManagerResponse, "_determine_resource", secret)
+    replace(SimpleSystemManagerResponse, "_determine_resource", parameter)

@@ -87,9 +87,9 @@ class AwsServer:
             endpoint_url=self.url,
             verify=str(self.authority),
             region_name=REGION,
-            aws_access_key_id=credential and credential.access_key_id,
-            aws_secret_access_key=credential and credential.secret_access_key,
-            aws_session_token=credential and credential.session_token,
+            aws_access_key_id=credential.access_key_id if credential else None,
+            aws_secret_access_key=credential.secret_access_key if credential else None,
+            aws_session_token=credential.session_token if credential else None,
             config=Config(**settings),
         )
 
