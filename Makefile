@@ -4,7 +4,7 @@ PYTHON ?= python3
 # What is printed is the commands' own, also for a make within a make: `make env` is evaluated.
 MAKEFLAGS += --no-print-directory
 .PHONY: help install aws-plugin up preview repair down status env test test-aws unit engine e2e bench
-.PHONY: lint format lock
+.PHONY: lint format lock verify-b2
 
 dev := .venv/bin/python -m dev
 tests := .venv-dev/bin/python
@@ -50,6 +50,9 @@ e2e: .venv-dev/.made ## the real Nix against a real cache; makes one in the user
 bench: .venv-dev/.made ## measure push and pull with the real Nix into bench/RESULTS.md
 	@$(tests) -m toolchain
 	@$(tests) -m bench
+
+verify-b2: .venv/.made ## try it out on the real Backblaze B2, with your account
+	@.venv/bin/python -m dev.verify b2
 
 lint: .venv-dev/.made ## style, formatting and types
 	@$(tests) -m ruff check .

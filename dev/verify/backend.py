@@ -1,0 +1,72 @@
+"""What a verification has to know of a storage service: one row for each."""
+
+import importlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+VERIFIED = ("b2",)
+"""The services that have a row: a module of their name, with ``ROW`` in it."""
+
+
+class Role(StrEnum):
+    """Who asks."""
+
+    ANYBODY = "anybody"
+    WRITER = "the writer"
+    READER = "the reader"
+
+
+class Action(StrEnum):
+    """What is asked for."""
+
+    READ = "read an object"
+    LIST = "list the bucket"
+    PUT = "put a NAR"
+    UPLOAD = "upload in parts, and abort"
+    REPLACE_INFO = "replace nix-cache-info"
+    DELETE = "delete a NAR"
+
+
+_WRITER = frozenset({Action.READ, Action.PUT, Action.UPLOAD})
+_READER = frozenset({Action.READ})
+
+
+@dataclass(frozen=True)
+class Backend:
+    """A storage service.
+
+    Attributes:
+        name: as in ``nix-cache:backend``.
+        service: its name for people.
+        costs: what a verification costs there, in a sentence or two, with what that rests on.
+        variables: the environment's variables that have to be set, and what each is.
+        config: makes of the environment and a bucket's name the stack's configuration, by full
+            key, beside what every verification sets.
+        beyond: what the service lets somebody do although no cache needs it.
+        least_nix: the oldest Nix that can push there.
+    """
+
+    name: str
+    service: str
+    costs: str
+    variables: Mapping[str, str]
+    config: Callable[[Mapping[str, str]], dict[str, Any]]
+    beyond: frozenset[tuple[Role, Action]] = frozenset()
+    least_nix: tuple[int, int, int] = (2, 33, 0)
+
+    def allowed(self, role: Role, *, public: bool) -> set[Action]:
+        """All that somebody can do to a cache."""
+        needed = {
+            Role.ANYBODY: _READER if public else frozenset(),
+            Role.WRITER: _WRITER,
+            Role.READER: _READER,
+        }[role]
+        return {*needed, *(action for who, action in self.beyond if who is role)}
+
+
+def backend(name: str) -> Backend:
+    """The row of one of the services in ``VERIFIED``."""
+    row: Backend = importlib.import_module(f"dev.verify.{name}").ROW
+    return row
