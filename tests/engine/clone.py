@@ -153,7 +153,7 @@ class Clone:
     @property
     def _state(self) -> State:
         [file] = self.place.state.glob(f".pulumi/stacks/*/{STACK}.json")
-        return State(file, self.place.passphrase_file)
+        return State(file, self.place.passphrase_file.read_text())
 
 
 @contextlib.contextmanager

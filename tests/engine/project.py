@@ -64,7 +64,7 @@ class Project:
     @property
     def state(self) -> State:
         """The stack's state, as long as it is in the project's folder."""
-        return State(self.state_file, self.folder / "passphrase")
+        return State(self.state_file, (self.folder / "passphrase").read_text())
 
     @property
     def state_file(self) -> Path:

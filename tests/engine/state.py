@@ -7,7 +7,7 @@ import base64
 import functools
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -30,11 +30,11 @@ class State:
 
     Attributes:
         file: where the file backend keeps it.
-        passphrase_file: what its secrets are encrypted with.
+        passphrase: what its secrets are encrypted with.
     """
 
     file: Path
-    passphrase_file: Path
+    passphrase: str = field(repr=False)
 
     def resources(self) -> list[dict[str, Any]]:
         """All resources as they are kept, secrets encrypted."""
@@ -72,7 +72,7 @@ class State:
         _, salt, _ = self._latest()["secrets_providers"]["state"]["salt"].split(":", 2)
         version, nonce, encrypted = ciphertext.split(":")
         assert version == "v1"
-        key = _key(self.passphrase_file.read_text().strip(), salt)
+        key = _key(self.passphrase, salt)
         return AESGCM(key).decrypt(base64.b64decode(nonce), base64.b64decode(encrypted), None)
 
 
