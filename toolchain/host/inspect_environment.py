@@ -42,16 +42,18 @@ def describe() -> dict[str, Any]:
     packages = {}
     required = set()
     for distribution in importlib.metadata.distributions():
-        name = distribution.metadata["Name"]
+        metadata = distribution.metadata  # read and parsed anew each time that it is asked for
+        name = metadata["Name"]
         # The first one on the path is the one that imports find.
         if not name or normalized(name) in packages:
             continue
         packages[normalized(name)] = {
             "name": normalized(name),
-            "version": distribution.version,
+            "version": metadata["Version"],
             "plugin": plugin_file(name),
         }
-        for requirement in distribution.requires or ():
+        # Only the older form of a distribution has its requirements elsewhere.
+        for requirement in metadata.get_all("Requires-Dist") or distribution.requires or ():
             match = re.match(r"[A-Za-z0-9._-]+", requirement)
             if match and not re.search(r";.*\bextra\b", requirement):
                 required.add(normalized(match[0]))
