@@ -1,0 +1,328 @@
+"""A team's state in a bucket: shared, locked, encrypted, and moved there, as the README tells."""
+
+import json
+import os
+import secrets
+import signal
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import boto3
+import pytest
+from moto.server import ThreadedMotoServer
+
+from dev.server import LocalServer
+from nix_cache import signing
+from tests.engine.clone import admin_client
+from tests.engine.command import Result
+from tests.engine.project import STACK, Project, public_cache
+from tests.engine.readme import commands
+from tests.engine.s3 import s3_client
+from tests.engine.secret_search import leaks
+from tests.waiting import wait_until
+from toolchain.engine import Engine
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+README_BUCKET = README_PROFILE = "pulumi-state"
+"""What the README calls a bucket for states, and whoever may use it."""
+
+GATED_PROGRAM = """\
+import pathlib, time
+
+pathlib.Path("started").touch()
+while pathlib.Path("gate").exists():
+    time.sleep(0.02)
+"""
+"""What a program begins with that waits, once it has started, until its gate is removed."""
+
+
+@dataclass(frozen=True)
+class Team:
+    """People who keep states in one bucket.
+
+    Attributes:
+        server: where the bucket is, and the caches too.
+        home: of whoever runs commands. It has the profile and a passphrase.
+        engine: what runs them.
+        bucket: its name.
+    """
+
+    server: LocalServer
+    home: Path
+    engine: Engine
+    bucket: str
+
+    @classmethod
+    def create(
+        cls, home: Path, engine: Engine, server: LocalServer, bucket: str = README_BUCKET
+    ) -> "Team":
+        """Make the bucket, with versioning, and a user who may do what the README says."""
+        root = server.connection()
+        s3 = s3_client(server.url, root.user, root.password)
+        s3.create_bucket(Bucket=bucket)
+        s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+        document = home / "policy.json"
+        home.mkdir()
+        document.write_text(json.dumps(rights_to(bucket)))
+        secret = secrets.token_hex(16)
+        admin = admin_client(root)
+        admin.user_add(bucket, secret)
+        admin.policy_add(bucket, str(document))
+        admin.attach_policy([bucket], user=bucket)
+        (home / ".aws").mkdir()
+        (home / ".aws" / "credentials").write_text(
+            f"[{README_PROFILE}]\naws_access_key_id = {bucket}\naws_secret_access_key = {secret}\n"
+        )
+        return cls(server, home, engine, bucket)
+
+    @property
+    def s3(self) -> "S3Client":
+        """An S3 client of the server's administrator."""
+        root = self.server.connection()
+        return s3_client(self.server.url, root.user, root.password)
+
+    def project(self, folder: Path, bucket: str) -> Project:
+        """A clone of somebody of the team, its state still in a folder of its own."""
+        made = public_cache(folder, self.engine, self.server._folder, bucket=bucket)
+        made.environment["HOME"] = str(self.home)
+        (self.home / f"{STACK}.passphrase").write_text((folder / "passphrase").read_text())
+        return made
+
+    def type_readme(self, project: Project, holding: str) -> str:
+        """Type a block of the README's; the project's state is from then on where it leads."""
+        lines = "\n".join(commands("Environments", holding=holding))
+        meant = {
+            f"s3://{README_BUCKET}": f"s3://{self.bucket}",
+            "https://minio.example.org": self.server.url,
+            "prod": STACK,
+        }
+        for there, here in meant.items():
+            lines = lines.replace(there, here)
+        printed = project.typed(f'{lines}\necho "$PULUMI_BACKEND_URL"')
+        project.environment["PULUMI_BACKEND_URL"] = printed.splitlines()[-1]
+        return printed
+
+    def stored(self) -> dict[str, bytes]:
+        """Every version of every object of the bucket, by key and version."""
+        pages = self.s3.get_paginator("list_object_versions").paginate(Bucket=self.bucket)
+        found = [version for page in pages for version in page.get("Versions", [])]
+        return {
+            f"{version['Key']} {version['VersionId']}": self.s3.get_object(
+                Bucket=self.bucket, Key=version["Key"], VersionId=version["VersionId"]
+            )["Body"].read()
+            for version in found
+        }
+
+    def locks(self) -> list[str]:
+        """The keys of all locks."""
+        listed = self.s3.list_objects_v2(Bucket=self.bucket, Prefix=".pulumi/locks/")
+        return [entry["Key"] for entry in listed.get("Contents", [])]
+
+
+def rights_to(bucket: str) -> dict[str, Any]:
+    """To list a bucket, and to get, put and delete its objects."""
+    arn = f"arn:aws:s3:::{bucket}"
+    statements = [
+        {"Effect": "Allow", "Action": ["s3:ListBucket"], "Resource": [arn]},
+        {
+            "Effect": "Allow",
+            "Action": ["s3:GetObject", "s3:PutObject", "s3:DeleteObject"],
+            "Resource": [f"{arn}/*"],
+        },
+    ]
+    return {"Version": "2012-10-17", "Statement": statements}
+
+
+@pytest.fixture(scope="module")
+def team(module_folder: Path, engine: Engine, module_server: LocalServer) -> Team:
+    """A bucket for states, and whoever may use it."""
+    return Team.create(module_folder / "home", engine, module_server)
+
+
+@pytest.fixture(scope="module")
+def deployed(team: Team, module_folder: Path) -> Project:
+    """A stack whose state was in the bucket from the beginning."""
+    project = team.project(module_folder / "deployed", "nix-cache")
+    team.type_readme(project, "PULUMI_CONFIG_PASSPHRASE_FILE")
+    project.up()
+    return project
+
+
+def colleague_of(project: Project, folder: Path) -> Project:
+    """Somebody else's clone of what is committed, with the same passphrase and the same bucket."""
+    folder.mkdir()
+    for file in (*project.folder.glob("*.yaml"), project.folder / "__main__.py"):
+        (folder / file.name).write_text(file.read_text())
+    (folder / ".venv").symlink_to(project.folder / ".venv")
+    passphrase = str(project.folder / "passphrase")
+    return Project(
+        folder,
+        project.engine,
+        config=dict(project.config),
+        environment={**project.environment, "PULUMI_CONFIG_PASSPHRASE_FILE": passphrase},
+    )
+
+
+@contextmanager
+def changing(project: Project) -> Iterator["subprocess.Popen[bytes]"]:
+    """An update that goes on meanwhile; it ends by itself afterwards, unless it was killed."""
+    program = project.folder / "__main__.py"
+    original = program.read_text()
+    gate, started = project.folder / "gate", project.folder / "started"
+    gate.touch()
+    started.unlink(missing_ok=True)
+    program.write_text(GATED_PROGRAM + original)
+    process = subprocess.Popen(
+        [str(project.engine.pulumi), "up", "--yes", "--non-interactive", "--stack", STACK],
+        cwd=project.folder,
+        env=project.variables(),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    try:
+        wait_until(started.exists, "an update that runs")
+        yield process
+    finally:
+        gate.unlink()
+        process.wait(60)
+        program.write_text(original)
+
+
+def planned_nothing(project: Project) -> Result:
+    """A preview that has to find nothing to change."""
+    return project.run("preview", "--expect-no-changes", "--stack", STACK)
+
+
+def test_a_colleague_goes_on_where_the_first_one_stopped(
+    team: Team, deployed: Project, tmp_path: Path
+) -> None:
+    """From another folder, by the bucket and the passphrase alone."""
+    colleague = colleague_of(deployed, tmp_path / "colleague")
+
+    planned_nothing(colleague).checked("the colleague's preview")
+    assert colleague.outputs(secrets=True) == deployed.outputs(secrets=True)
+    assert not any((deployed.folder / "state" / ".pulumi").rglob("*history*"))
+
+
+def test_commands_do_not_warn_of_answers_without_a_checksum(deployed: Project) -> None:
+    """Which is what one parameter of the README's URL is for."""
+    listed = deployed.run("stack", "ls").checked("pulumi stack ls")
+
+    assert STACK in listed.stdout
+    assert "checksum" not in listed.output
+
+
+def test_no_secret_is_in_the_bucket_in_clear(team: Team, deployed: Project) -> None:
+    """Neither in the state nor in its history, in none of their versions."""
+    outputs = deployed.outputs(secrets=True)
+    known = {f"key of {name}": key for name, key in outputs["signingKeys"].items()}
+    known |= {
+        f"credential of {name}": pair["secretAccessKey"]
+        for name, pair in outputs["credentials"].items()
+    }
+    stored = team.stored()
+
+    assert any(STACK in key for key in stored)
+    assert known
+    assert leaks(stored, known) == {}
+
+
+def test_who_comes_second_is_told_who_changes_the_stack(
+    team: Team, deployed: Project, tmp_path: Path
+) -> None:
+    """The lock names the process; a preview is not held up, and afterwards all is free again."""
+    colleague = colleague_of(deployed, tmp_path / "colleague")
+    with changing(deployed) as first:
+        refused = colleague.run("up", "--yes", "--stack", STACK)
+        planned_nothing(colleague).checked("a preview meanwhile")
+
+    assert refused.exit_code != 0
+    assert "the stack is currently locked by 1 lock" in refused.output
+    assert f"(pid {first.pid})" in refused.output
+    assert first.returncode == 0
+    assert team.locks() == []
+
+
+def test_what_was_killed_is_cancelled_and_done_again(team: Team, deployed: Project) -> None:
+    """The lock stays until somebody says that its holder has ended."""
+    with changing(deployed) as killed:
+        os.killpg(killed.pid, signal.SIGKILL)
+    assert len(team.locks()) == 1
+    assert f"(pid {killed.pid})" in deployed.run("up", "--yes", "--stack", STACK).output
+
+    team.type_readme(deployed, "pulumi cancel")
+
+    assert team.locks() == []
+    planned_nothing(deployed).checked("the preview afterwards")
+
+
+def test_a_stack_is_moved_into_the_bucket_without_a_change(team: Team, tmp_path: Path) -> None:
+    """The same outputs, secrets among them; the old place knows it no more."""
+    other_team = Team.create(tmp_path / "home", team.engine, team.server, "other-state")
+    project = other_team.project(tmp_path / "moved", "moved-cache")
+    project.up()
+    old, before = project.variables()["PULUMI_BACKEND_URL"], project.outputs(secrets=True)
+
+    printed = other_team.type_readme(project, "stack import")
+
+    assert before["signingKeys"]["nixbuilder"] not in printed
+    assert project.variables()["PULUMI_BACKEND_URL"].startswith("s3://other-state?")
+    assert project.outputs(secrets=True) == before
+    assert not (project.folder / f"{STACK}.json").exists()
+    project.environment["PULUMI_BACKEND_URL"] = old
+    assert STACK not in project.pulumi("stack", "ls")
+
+
+@pytest.fixture
+def kms(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, str]]:
+    """AWS's key service with the key that the README names, as variables by which it is found."""
+    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    server.start()
+    found = {
+        "AWS_ENDPOINT_URL_KMS": "http://{}:{}".format(*server.get_host_and_port()),
+        "AWS_ACCESS_KEY_ID": "testing",
+        "AWS_SECRET_ACCESS_KEY": "testing",
+    }
+    for name, value in found.items():
+        monkeypatch.setenv(name, value)
+    client = boto3.client("kms", region_name="eu-central-1")
+    key = client.create_key()["KeyMetadata"]["KeyId"]
+    client.create_alias(AliasName=f"alias/nix-cache-{STACK}", TargetKeyId=key)
+    yield found
+    server.stop()
+
+
+def test_a_stack_can_do_with_a_key_of_kms_and_go_back(
+    team: Team, kms: dict[str, str], tmp_path: Path
+) -> None:
+    """With the key, no passphrase is asked for; without it, nothing can be read."""
+    project = team.project(tmp_path / "project", "kms-cache")
+    project.set_secret("writers[0].signingKey", signing.generate("of-my-own-1").secret_text)
+    project.set_secret("writers[0].name", "nixbuilder")
+    project.up()
+    before = project.outputs(secrets=True)
+    project.environment |= kms
+
+    team.type_readme(project, "change-secrets-provider")
+    with_passphrase = dict(project.environment)
+    project.environment["PULUMI_CONFIG_PASSPHRASE_FILE"] = ""
+    assert project.outputs(secrets=True) == before
+    planned_nothing(project).checked("the preview with the key")
+
+    project.environment["AWS_ENDPOINT_URL_KMS"] = "http://127.0.0.1:1"
+    assert project.run("stack", "output", "--show-secrets", "--stack", STACK).exit_code != 0
+
+    project.environment = with_passphrase
+    project.typed(f"pulumi stack change-secrets-provider --stack {STACK} passphrase")
+    for name in kms:
+        del project.environment[name]
+    assert project.outputs(secrets=True) == before
+    planned_nothing(project).checked("the preview with the passphrase again")
