@@ -1,4 +1,4 @@
-"""The stack `dev`: the engine's commands on it, and its configuration looked at before them."""
+"""A stack: the engine's commands on it. That of development is made and checked here as well."""
 
 import json
 import os
@@ -14,8 +14,8 @@ import yaml
 
 from dev.errors import DevError
 from dev.place import STACK, Place, private_folder, write_private
+from nix_cache.configuration import checked_arguments
 from nix_cache.problems import SettingsError
-from nix_cache.program import checked_arguments
 from toolchain.engine import Engine
 
 _SALT = re.compile(r"^encryptionsalt: .*\n?", re.MULTILINE)
@@ -33,23 +33,35 @@ def variables(place: Place) -> dict[str, str]:
 
 
 class Stack:
-    """The development stack of one clone.
+    """A stack of one clone's program: that of development, or another one.
 
     Args:
-        place: where its things are.
+        place: where the clone's things are.
         engine: what runs its commands.
+        name: the stack's name. Where the state of another one than that of development is, and
+            what its secrets are encrypted with, is told by the environment as for any `pulumi`.
     """
 
-    def __init__(self, place: Place, engine: Engine) -> None:
+    def __init__(self, place: Place, engine: Engine, name: str = STACK) -> None:
+        self.name = name
         self._place = place
         self._engine = engine
-        self._environment = {**engine.environment(os.environ), **variables(place)}
-        self._environment.pop("PULUMI_CONFIG_PASSPHRASE", None)
+        self._environment = engine.environment(os.environ)
+        is_told_elsewhere = {"PULUMI_BACKEND_URL", "PULUMI_ACCESS_TOKEN"} & set(os.environ)
+        if self.is_of_development or (self.exists and not is_told_elsewhere):
+            self._environment |= variables(place)
+        if self.is_of_development:
+            self._environment.pop("PULUMI_CONFIG_PASSPHRASE", None)
+
+    @property
+    def is_of_development(self) -> bool:
+        """Whether it is the one that `make` makes and removes."""
+        return self.name == STACK
 
     @property
     def exists(self) -> bool:
-        """Whether the file backend has it."""
-        return any(self._place.state.glob(f".pulumi/stacks/*/{STACK}.json"))
+        """Whether the clone's own file backend has it."""
+        return any(self._place.state.glob(f".pulumi/stacks/*/{self.name}.json"))
 
     def check_config(self) -> None:
         """Check the configuration as a whole, before the engine looks at single types.
@@ -108,7 +120,7 @@ class Stack:
         """
         options = ["--refresh"] if refresh else []
         self._run(
-            *("up", "--yes", "--stack", STACK),
+            *("up", "--yes", "--stack", self.name),
             *("--suppress-outputs", "--suppress-permalink=true", *self._policies(), *options),
         )
         return self._last_changes()
@@ -116,14 +128,14 @@ class Stack:
     def preview(self) -> None:
         """Show what `up` would do."""
         self._run(
-            *("preview", "--stack", STACK, "--diff", "--suppress-permalink=true"),
+            *("preview", "--stack", self.name, "--diff", "--suppress-permalink=true"),
             *self._policies(),
         )
 
     def destroy(self) -> None:
         """Remove every resource, and then the stack; its configuration stays."""
-        self._run("destroy", "--yes", "--stack", STACK, "--suppress-permalink=true")
-        self._run("stack", "rm", STACK, "--yes", "--preserve-config", quiet=True)
+        self._run("destroy", "--yes", "--stack", self.name, "--suppress-permalink=true")
+        self._run("stack", "rm", self.name, "--yes", "--preserve-config", quiet=True)
 
     def outputs(self, *, secrets: bool = False) -> dict[str, Any]:
         """The stack's outputs.
@@ -133,15 +145,38 @@ class Stack:
         """
         options = ["--show-secrets"] if secrets else []
         answer: dict[str, Any] = json.loads(
-            self._run("stack", "output", "--json", "--stack", STACK, *options, quiet=True)
+            self._run("stack", "output", "--json", "--stack", self.name, *options, quiet=True)
         )
         return answer
 
+    def state(self, *, secrets: bool = False) -> dict[str, Any]:
+        """The state: its resources, and the operations that an interrupted run left pending.
+
+        Args:
+            secrets: whether secret values come in clear; else they are encrypted.
+        """
+        options = ["--show-secrets"] if secrets else []
+        exported = json.loads(
+            self._run("stack", "export", "--stack", self.name, *options, quiet=True)
+        )
+        found: dict[str, Any] = exported["deployment"]
+        return found
+
     def resources(self) -> list[dict[str, Any]]:
         """The state's resources, secrets encrypted."""
-        exported = json.loads(self._run("stack", "export", "--stack", STACK, quiet=True))
-        found: list[dict[str, Any]] = exported["deployment"].get("resources", [])
+        found: list[dict[str, Any]] = self.state().get("resources", [])
         return found
+
+    def configuration(self) -> dict[str, str]:
+        """The configuration with the project's defaults, secrets in clear, as a program gets it."""
+        told = self._run("config", "--json", "--show-secrets", "--stack", self.name, quiet=True)
+        return {key: entry["value"] for key, entry in json.loads(told).items() if "value" in entry}
+
+    def refresh_steps(self) -> list[dict[str, Any]]:
+        """What a refresh would find, resource by resource, secrets masked. Nothing is written."""
+        told = self._run("refresh", "--preview-only", "--json", "--stack", self.name, quiet=True)
+        steps: list[dict[str, Any]] = json.loads(told).get("steps", [])
+        return steps
 
     def disposable_buckets(self) -> list[str]:
         """The names of the buckets that may be deleted with all that is in them."""
@@ -156,7 +191,7 @@ class Stack:
     def forget(self, urn: str) -> None:
         """Drop a resource, and what depends on it, from the state. Nothing is deleted."""
         self._run(
-            *("state", "delete", urn, "--stack", STACK),
+            *("state", "delete", urn, "--stack", self.name),
             *("--yes", "--force", "--target-dependents"),
             quiet=True,
         )
@@ -164,14 +199,16 @@ class Stack:
     def _policies(self) -> list[str]:
         """The options by which the policy pack judges, before anything is changed."""
         options = ["--policy-pack", str(self._place.policies)]
-        if self._place.policy_config.is_file():
-            options += ["--policy-pack-config", str(self._place.policy_config)]
+        config = self._place.policy_config(self.name)
+        if config.is_file():
+            options += ["--policy-pack-config", str(config)]
         return options
 
     def _last_changes(self) -> dict[str, int]:
         history = json.loads(
             self._run(
-                *("stack", "history", "--json", "--stack", STACK, "--page-size", "1"), quiet=True
+                *("stack", "history", "--json", "--stack", self.name, "--page-size", "1"),
+                quiet=True,
             )
         )
         changes: dict[str, int] = history[0].get("resourceChanges") or {}

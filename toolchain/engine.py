@@ -14,6 +14,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from importlib import metadata
 from pathlib import Path
 
 from toolchain import builds
@@ -139,7 +140,7 @@ def _is_official(host: Path) -> bool:
 
 def _installed(cache: Path, work: Path, progress: Progress) -> Path | None:
     """The official release in the cache. Its installer is tried once in the life of a clone."""
-    from pulumi._version import version as sdk_version  # the release that fits the SDK
+    sdk_version = metadata.version("pulumi")  # the release that fits the SDK
 
     root = cache / f"pulumi-{sdk_version}"
     if _is_official(root / "bin" / LANGUAGE_HOST):

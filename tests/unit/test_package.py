@@ -65,6 +65,18 @@ for name in names:
     assert done.returncode == 0, done.stderr
 
 
+def test_a_configuration_is_checked_without_pulumi() -> None:
+    """`make` looks at it before each command."""
+    program = """
+from nix_cache.configuration import checked_arguments
+given = {"domain": "cache.example.org", "minio": '{"endpoint": "https://minio.example.org"}'}
+checked_arguments({f"nix-cache:{key}": value for key, value in given.items()})
+"""
+    done = run_without({"pulumi", "pulumi_minio", "grpc"}, program)
+
+    assert done.returncode == 0, done.stderr
+
+
 def test_help_loads_nothing_of_what_the_commands_do() -> None:
     """It is there at once: only the options are read."""
     program = "from nix_cache.client import app; raise SystemExit(app.run(['--help']))"

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from nix_cache.configuration import checked_arguments
 from nix_cache.problems import SettingsError
-from nix_cache.program import checked_arguments
 from nix_cache.storage.minio_connection import Connection
 
 LEAST = {

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
+from nix_cache.configuration import checked_arguments
 from nix_cache.problems import SettingsError
-from nix_cache.program import checked_arguments
 from nix_cache.storage.spaces_connection import Connection, SpacesAccountError, connection_from
 from nix_cache.validation import check
 

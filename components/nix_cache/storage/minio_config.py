@@ -4,17 +4,19 @@ import os
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any
-
-import pulumi
+from typing import TYPE_CHECKING, Any
 
 from nix_cache.problems import Problem, SettingsError
 from nix_cache.storage.minio_connection import Connection, is_true
 
+if TYPE_CHECKING:
+    import pulumi
 
-def provider_of(connection: Connection) -> pulumi.ProviderResource:
+
+def provider_of(connection: Connection) -> "pulumi.ProviderResource":
     """The explicit provider for a server."""
-    import pulumi_minio as minio  # what only checks a configuration does without it
+    import pulumi  # what only checks a configuration does without them
+    import pulumi_minio as minio
 
     return minio.Provider(
         "minio",
@@ -27,7 +29,7 @@ def provider_of(connection: Connection) -> pulumi.ProviderResource:
 
 def complete(
     settings: Mapping[str, Any], configured: Mapping[str, str]
-) -> tuple[dict[str, Any], Callable[[], pulumi.ProviderResource] | None]:
+) -> "tuple[dict[str, Any], Callable[[], pulumi.ProviderResource] | None]":
     """Fill in the endpoint from the server's address, wherever that is known from.
 
     Gives back the settings, and what makes the explicit provider if a connection file is named.
