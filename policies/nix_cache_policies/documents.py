@@ -57,6 +57,10 @@ class Statement:
         """Whether it is about people who have no credential."""
         return self.all_but_principals or bool(ANYBODY.intersection(self.principals))
 
+    @property
+    def _is_attached(self) -> bool:
+        return not (self.principals or self.all_but_principals)
+
     def names_action(self, action: str) -> bool:
         """Whether it is about an action, such as ``s3:GetObject``."""
         named = any(overlap(pattern, action.lower()) for pattern in self.actions)
@@ -76,7 +80,8 @@ class Statement:
         for path in _s3_paths(self.resources):
             bucket, slash, _ = path.partition("/")
             if key is None:
-                if not slash:
+                # MinIO takes "bucket/*" for the bucket as well, in what is attached to a user.
+                if not slash or (self._is_attached and overlap(path, f"{bucket}/")):
                     yield bucket
             elif slash and key == "*":
                 yield path
@@ -188,9 +193,10 @@ def _texts(raw: Any, element: str) -> list[str]:
 def _principals(raw: Any) -> Iterator[str]:
     if isinstance(raw, Mapping):
         for kind in raw:
-            yield from (f"{kind}:{read(value)}" for value in read_list(raw, kind))
-    elif raw is not None:
-        yield str(raw)
+            spelled = "AWS" if kind.lower() == "aws" else kind
+            yield from (f"{spelled}:{read(value)}" for value in read_list(raw, kind))
+    else:
+        yield from (str(read(value)) for value in read_list(raw))
 
 
 def _s3_paths(resources: Sequence[str], *, certain: bool = False) -> Iterator[str]:

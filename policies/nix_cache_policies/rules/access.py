@@ -88,6 +88,7 @@ def _granted_to_anybody(document: Document) -> Iterator[str]:
     anybody = attrgetter("is_for_anybody")
     named = {action for statement in document if statement.allows for action in statement.actions}
     for action in {name for name in named if not is_pattern(name)} - {READ_OBJECT}:
+        # Whether an action is one on buckets or on objects, its name alone does not tell.
         asked = (granting(document, action, key, anybody) for key in (None, "*"))
         if any(any(statements) for statements in asked):
             yield action

@@ -1,5 +1,6 @@
 """Rules that hold outside development: what lasts is protected, and everything goes over TLS."""
 
+import contextlib
 import json
 from collections.abc import Iterator
 from typing import Any
@@ -61,7 +62,8 @@ def _tls_to_storage(resource: Resource, context: Context) -> Iterator[str]:
 def _texts(value: Any) -> Iterator[str]:
     """Every text within a value. Providers get lists and objects as JSON."""
     if isinstance(value, str) and value.startswith(("[", "{")):
-        value = json.loads(value)
+        with contextlib.suppress(ValueError):
+            value = json.loads(value)
     if isinstance(value, dict):
         value = [*value.values()]
     if isinstance(value, list):
