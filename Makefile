@@ -4,7 +4,7 @@ PYTHON ?= python3
 # What is printed is the commands' own, also for a make within a make: `make env` is evaluated.
 MAKEFLAGS += --no-print-directory
 .PHONY: help install aws-plugin up preview repair down status env test test-aws unit engine e2e bench
-.PHONY: lint format lock verify-b2
+.PHONY: lint format lock verify verify-aws verify-spaces verify-b2
 
 dev := .venv/bin/python -m dev
 tests := .venv-dev/bin/python
@@ -51,8 +51,11 @@ bench: .venv-dev/.made ## measure push and pull with the real Nix into bench/RES
 	@$(tests) -m toolchain
 	@$(tests) -m bench
 
-verify-b2: .venv/.made ## try it out on the real Backblaze B2, with your account
-	@.venv/bin/python -m dev.verify b2
+verify: .venv/.made ## try a backend out on the real service: make verify BACKEND=b2
+	@.venv/bin/python -m dev.verify $(BACKEND)
+
+verify-aws verify-spaces verify-b2: verify-%:
+	@$(MAKE) verify BACKEND=$*
 
 lint: .venv-dev/.made ## style, formatting and types
 	@$(tests) -m ruff check .

@@ -63,7 +63,7 @@ class Journey:
             for role in roles:
                 self._step(
                     f"{role} of a {kind} cache can do what was declared",
-                    partial(self._rights, role, public=public),
+                    partial(self.rights, role, public=public),
                 )
             self._step("a refresh puts back what was changed", self._repairs)
             self._step("and then finds nothing to do", self._settles)
@@ -71,6 +71,15 @@ class Journey:
             self._tell("--", f"the real Nix was not asked: {reason}")
         else:
             self._step("the real Nix pushes and pulls", self._round_trip)
+
+    def rights(self, role: Role, *, public: bool) -> str:
+        """What is wrong with what somebody can do to the cache as it is up; or nothing."""
+        outputs = self._stack.outputs(secrets=True)
+        found = rights.can_do(outputs["cache"], rights.actor(role, outputs))
+        declared = self._backend.allowed(role, public=public)
+        wrong = [f"can {action}" for action in Action if action in found - declared]
+        wrong += [f"cannot {action}" for action in Action if action in declared - found]
+        return ", ".join(wrong)
 
     def _step(self, name: str, check: Callable[[], str]) -> None:
         try:
@@ -88,14 +97,6 @@ class Journey:
         url = f"{self._stack.outputs()['readUrl']}/{'0' * 32}.narinfo"
         status = _HTTP.request("GET", url).status
         return "" if status in (403, 404) else f"the answer was {status}"
-
-    def _rights(self, role: Role, *, public: bool) -> str:
-        outputs = self._stack.outputs(secrets=True)
-        found = rights.can_do(outputs["cache"], rights.actor(role, outputs))
-        declared = self._backend.allowed(role, public=public)
-        wrong = [f"can {action}" for action in Action if action in found - declared]
-        wrong += [f"cannot {action}" for action in Action if action in declared - found]
-        return ", ".join(wrong)
 
     def _repairs(self) -> str:
         """A writer replaced nix-cache-info, where the service let them."""

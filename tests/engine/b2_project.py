@@ -1,5 +1,6 @@
-"""A cache on a simulated Backblaze B2, for the tests of that backend."""
+"""A cache on a simulated Backblaze B2, for the tests of that backend: its fixtures."""
 
+import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -8,24 +9,15 @@ import pytest
 
 from tests.engine.b2_server import B2Server
 from tests.engine.b2_service import REGION
+from tests.engine.environments import program_environment
 from tests.engine.project import Project
-from toolchain import bootstrap
 from toolchain.engine import Engine
 
 BUCKET = "team-cache"
-RETRIES_SECONDS = 120
 
 
-@pytest.fixture(scope="session")
-def b2_environment(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The Python environment of a program on this backend."""
-    folder = tmp_path_factory.mktemp("b2") / "venv"
-    bootstrap.provide("b2", folder)
-    return folder
-
-
-@pytest.fixture
-def b2() -> Iterator[B2Server]:
+@contextlib.contextmanager
+def running_service() -> Iterator[B2Server]:
     """A service with an account and nothing in it. It has to know every request that it gets."""
     with B2Server() as server:
         yield server
@@ -33,18 +25,21 @@ def b2() -> Iterator[B2Server]:
 
 
 @pytest.fixture
-def cache(tmp_path: Path, engine: Engine, b2: B2Server, b2_environment: Path) -> Project:
+def b2() -> Iterator[B2Server]:
+    """A service with an account and nothing in it."""
+    with running_service() as server:
+        yield server
+
+
+@pytest.fixture
+def cache(tmp_path: Path, engine: Engine, b2: B2Server) -> Project:
     """A public cache of a development stack, not up yet."""
-    return b2_cache(tmp_path / "project", engine, b2, b2_environment)
+    return b2_cache(tmp_path / "project", engine, b2)
 
 
-def b2_cache(
-    folder: Path, engine: Engine, server: B2Server, environment: Path, **settings: Any
-) -> Project:
+def b2_cache(folder: Path, engine: Engine, server: B2Server, **settings: Any) -> Project:
     """A public cache on the service, not up yet, of a development stack."""
-    made = Project.create(folder, engine)
-    (folder / ".venv").unlink()
-    (folder / ".venv").symlink_to(environment)
+    made = Project.create(folder, engine, program_environment("b2"))
     made.config["b2:realm"] = server.url
     made.environment |= {
         "B2_APPLICATION_KEY_ID": server.service.key_id,
@@ -60,3 +55,8 @@ def b2_cache(
     )
     made.set(**settings)
     return made
+
+
+def logged_in(server: B2Server, key: dict[str, Any]) -> bool:
+    """Whether a key that was given out still opens the account."""
+    return key["accessKeyId"] in server.service.key_id_to_key

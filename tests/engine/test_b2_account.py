@@ -1,0 +1,120 @@
+"""Backblaze B2: whose account, whose bucket, and where secrets are not."""
+
+import pytest
+
+from tests.engine.b2_project import BUCKET
+from tests.engine.b2_project import b2 as b2
+from tests.engine.b2_project import cache as cache
+from tests.engine.b2_server import B2Server
+from tests.engine.project import STACK, Project
+from tests.engine.readme import commands
+from tests.engine.secret_search import files_below, found_in, leaks
+
+
+def refusal(cache: Project, *command: str) -> str:
+    """What a command that has to fail said."""
+    failed = cache.run(*command, "--stack", STACK)
+    assert failed.exit_code != 0, failed.output
+    assert "Traceback" not in failed.output
+    return failed.output
+
+
+def test_a_stack_without_a_usable_account_is_refused_in_the_preview(
+    b2: B2Server, cache: Project
+) -> None:
+    """No key, a wrong one, another region: each is one error that names the fix."""
+    login = dict(cache.environment)
+
+    cache.environment = {}
+    assert "set b2:applicationKeyId (or B2_APPLICATION_KEY_ID)" in refusal(cache, "preview")
+    cache.environment = {**login, "B2_APPLICATION_KEY": "K004wrong"}
+    wrong = refusal(cache, "preview")
+    assert f"Backblaze refuses the key '{b2.service.key_id}': correct" in wrong
+    assert "K004wrong" not in wrong
+    cache.environment = login
+    cache.set(b2={"region": "eu-central-003"})
+    elsewhere = refusal(cache, "up", "--yes", "--skip-preview")
+    assert "b2.region is 'eu-central-003', but the account" in elsewhere
+    assert "Nothing was changed." in elsewhere
+    assert b2.service.bucket_name_to_bucket == {}
+
+
+def test_a_bucket_that_is_there_is_taken_over_only_on_purpose(b2: B2Server, cache: Project) -> None:
+    """With all that is in it; keys that were made by hand go on working, and stay on destroy."""
+    bucket_id = b2.service.make_bucket_past_the_stack(BUCKET).bucket_id
+    b2.service.put(BUCKET, "nar/kept.nar", b"nar")
+    by_hand = b2.service.make_key("byhand-1", BUCKET, ["readFiles"])["applicationKeyId"]
+
+    assert "exists already in the Backblaze account: choose another" in refusal(cache, "preview")
+    *take_over, settle = commands("On Backblaze B2", holding="adopt")
+    for line in take_over:
+        cache.typed(line)
+    assert b2.service.bucket(BUCKET).bucket_id == bucket_id
+    assert b2.service.bucket(BUCKET).bucket_type == "allPublic"
+    assert {"nar/kept.nar", "nix-cache-info"} < set(b2.service.texts(BUCKET))
+    assert set(b2.service.keys()) == {"byhand", "nixbuilder"}
+
+    cache.typed(settle)
+    cache.up("--refresh", "--expect-no-changes")
+    cache.destroy()
+    assert b2.service.bucket_name_to_bucket == {}
+    assert by_hand in b2.service.key_id_to_key
+
+
+@pytest.mark.parametrize("obstacle", ["another account's", "too many"])
+def test_a_bucket_that_cannot_be_made_is_one_error_and_later_made(
+    b2: B2Server, cache: Project, obstacle: str
+) -> None:
+    """No list shows this beforehand, so it is `up` that fails; the next one goes on."""
+    if obstacle == "too many":
+        b2.service.cap = 0
+        expected = "the account has as many buckets as Backblaze lets it have: remove one"
+    else:
+        b2.service.names_of_others.add(BUCKET)
+        expected = f"the bucket '{BUCKET}' is there in somebody else's account"
+
+    assert expected in refusal(cache, "up", "--yes", "--skip-preview")
+    assert b2.service.keys() == {}
+    b2.service.cap = 10
+    cache.set(bucket="our-team-cache")
+    cache.up()
+    assert set(b2.service.bucket_name_to_bucket) == {"our-team-cache"}
+
+
+def test_no_secret_is_in_plain_sight(b2: B2Server, cache: Project) -> None:
+    """Neither the account's key, set as the README tells, nor those of writers, old and new."""
+    account_key = cache.environment.pop("B2_APPLICATION_KEY")
+    printed = {
+        "config": cache.typed(
+            f"pulumi config set --stack {STACK} --secret b2:applicationKey", account_key
+        ).encode()
+    }
+    secrets = {"the account's key": account_key, "passphrase": passphrase(cache)}
+
+    def learn(moment: str) -> None:
+        outputs = cache.outputs(secrets=True)
+        secrets[f"{moment} key"] = outputs["credentials"]["nixbuilder"]["secretAccessKey"]
+        secrets[f"{moment} signing key"] = outputs["signingKeys"]["nixbuilder"].partition(":")[2]
+
+    printed["preview"] = cache.preview("--diff", "--json").encode()
+    printed["up"] = cache.pulumi("up", "--yes", "--json", "--stack", STACK).encode()
+    learn("first")
+    urn = cache.resources()["nix-cache-nixbuilder"]["urn"]
+    printed["replace"] = cache.up("--replace", urn, "--diff").encode()
+    learn("second")
+    printed["refresh"] = cache.pulumi("refresh", "--yes", "--diff", "--stack", STACK).encode()
+    printed["export"] = cache.pulumi("stack", "export", "--stack", STACK).encode()
+    printed["stack file"] = cache.stack_file.read_bytes()
+    b2.service.key_id_to_key[b2.service.key_id].key = "K004another-one-now"
+    printed["refused"] = refusal(cache, "up", "--yes").encode()
+
+    assert len(set(secrets.values())) == 5
+    state = files_below(cache.folder / "state")
+    assert leaks({**printed, **state}, secrets) == {}
+    clear = cache.pulumi("stack", "export", "--show-secrets", "--stack", STACK).encode()
+    assert "second key" in found_in(clear, secrets)
+
+
+def passphrase(cache: Project) -> str:
+    """What the stack's secrets are encrypted with."""
+    return (cache.folder / "passphrase").read_text()

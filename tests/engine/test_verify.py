@@ -1,0 +1,72 @@
+"""What `make verify-BACKEND` does, on a local MinIO in the place of a service."""
+
+from pathlib import Path
+
+import pytest
+
+from dev.verify import nix
+from dev.verify.backend import VERIFIED, Action, Backend, Role, backend
+from dev.verify.journey import Journey
+from dev.verify.stack import ThrowAwayStack
+from nix_cache.storage.minio_connection import Kind
+from nix_cache.storage.minio_server import MinioServer
+from toolchain.engine import Engine
+
+NEEDED = {Action.READ, Action.PUT, Action.UPLOAD}
+
+
+def minio(folder: Path, beyond: frozenset[tuple[Role, Action]] = frozenset()) -> Backend:
+    """A row for the local server."""
+    file = str(folder / "minio" / "connection.json")
+    return Backend(
+        name="minio",
+        service="MinIO",
+        costs="nothing",
+        variables={},
+        config=lambda _environment: {"nix-cache:minio": {"connectionFile": file}},
+        beyond=beyond,
+    )
+
+
+def test_every_step_goes_well_and_nothing_is_left(
+    tmp_path: Path, engine: Engine, admin: MinioServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All that was declared is so, public and private."""
+    monkeypatch.setattr(nix, "why_not", lambda _least: "it is tested elsewhere")
+    told: list[tuple[str, str]] = []
+    stack = ThrowAwayStack(tmp_path / "stack", engine, minio(tmp_path), {})
+    steps = Journey(minio(tmp_path), stack, lambda *step: told.append(step))
+
+    steps.run()
+    assert [step for step in told if step[0] == "FAILED"] == []
+    assert (steps.failures, len(told)) == (0, 12)
+    stack.remove()
+    assert not (tmp_path / "stack").exists()
+    assert not admin.has(Kind.BUCKET, stack.bucket)
+
+
+@pytest.mark.usefixtures("server")
+def test_what_a_service_lets_through_or_withholds_is_a_failure(
+    tmp_path: Path, engine: Engine
+) -> None:
+    """Both are told, and the other steps are taken all the same."""
+    wrong = minio(tmp_path, frozenset({(Role.ANYBODY, Action.LIST)}))
+    stack = ThrowAwayStack(tmp_path / "stack", engine, wrong, {})
+    stack.up()
+    steps = Journey(wrong, stack, lambda *_: None)
+
+    assert steps.rights(Role.ANYBODY, public=True) == "cannot list the bucket"
+    assert steps.rights(Role.WRITER, public=True) == ""
+    assert steps.rights(Role.ANYBODY, public=False) == "can read an object, cannot list the bucket"
+    stack.remove()
+
+
+@pytest.mark.parametrize("name", VERIFIED)
+def test_a_row_says_what_its_service_lets_through(name: str) -> None:
+    """Nobody but writers and readers reads a private cache, and nobody is kept from their work."""
+    row = backend(name)
+
+    assert row.name == name
+    assert row.allowed(Role.ANYBODY, public=False) == set()
+    assert row.allowed(Role.WRITER, public=False) >= NEEDED
+    assert row.allowed(Role.READER, public=False) == {Action.READ}
