@@ -9,7 +9,9 @@ import (
 	"context"
 	_ "embed"
 	"encoding/json"
+	"fmt"
 	"log"
+	"os"
 	"strings"
 
 	"github.com/hashicorp/terraform-provider-aws/internal/provider/framework"
@@ -19,11 +21,6 @@ import (
 	shimv2 "github.com/pulumi/pulumi-terraform-bridge/v3/pkg/tfshim/sdk-v2"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/tokens"
 )
-
-// schema says which version of the pulumi-aws package this serves.
-//
-//go:embed schema.json
-var schema []byte
 
 // services lists what is served: for each upstream service its types, by their names upstream, with
 // their names in the pulumi-aws package. What it does not name is not compiled.
@@ -36,6 +33,14 @@ func main() {
 	info, err := bridged(ctx)
 	if err != nil {
 		log.Fatal(err)
+	}
+	if len(os.Args) == 2 && os.Args[1] == "schema" {
+		err = printSchema(info, os.Stdout)
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
 	}
 	pf.MainWithMuxer(ctx, "aws", info, schema)
 }
@@ -72,11 +77,18 @@ func bridged(ctx context.Context) (tfbridge.ProviderInfo, error) {
 		for upstream, name := range service.Resources {
 			token := tokenOf(name)
 			_, old := shim.ResourcesMap().GetOk(upstream)
-			info.Resources[upstream] = resource(upstream, tokens.Type(token))
+			description, found := info.P.ResourcesMap().GetOk(upstream)
+			if !found {
+				return tfbridge.ProviderInfo{}, fmt.Errorf("upstream has no resource %s", upstream)
+			}
+			info.Resources[upstream] = resource(upstream, tokens.Type(token), description.Schema())
 			resourceKinds[token] = kind(old)
 		}
 		for upstream, name := range service.Functions {
 			token := tokenOf(name)
+			if _, found := info.P.DataSourcesMap().GetOk(upstream); !found {
+				return tfbridge.ProviderInfo{}, fmt.Errorf("upstream has no data source %s", upstream)
+			}
 			_, old := shim.DataSourcesMap().GetOk(upstream)
 			info.DataSources[upstream] = &tfbridge.DataSourceInfo{Tok: tokens.ModuleMember(token)}
 			functionKinds[token] = kind(old)
