@@ -36,7 +36,7 @@ class Result:
 
 def clean_environment() -> dict[str, str]:
     """This process's environment without what a user has set for Pulumi and for storage."""
-    users_own = ("PULUMI_", "MINIO_", "AWS_")
+    users_own = ("PULUMI_", "MINIO_", "AWS_", "B2_")
     return {name: value for name, value in os.environ.items() if not name.startswith(users_own)}
 
 
