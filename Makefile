@@ -3,10 +3,11 @@ PYTHON ?= python3
 .DEFAULT_GOAL := help
 # What is printed is the commands' own, also for a make within a make: `make env` is evaluated.
 MAKEFLAGS += --no-print-directory
-.PHONY: help install aws-plugin up preview repair down status env test test-aws unit engine e2e bench
+.PHONY: help install aws-plugin up preview drift repair renew down status env test test-aws unit engine e2e bench
 .PHONY: lint format lock verify verify-aws verify-spaces verify-b2
 
 dev := .venv/bin/python -m dev
+on_stack := $(if $(STACK),--stack '$(STACK)')
 tests := .venv-dev/bin/python
 
 help: ## what there is
@@ -18,8 +19,14 @@ up: .venv/.made ## make the cache, or bring it up to date
 preview: .venv/.made ## show what `make up` would do
 	@$(dev) preview
 
-repair: .venv/.made ## put back what was changed or removed outside
-	@$(dev) repair
+drift: .venv/.made ## tell what was changed or removed outside: make drift STACK=prod
+	@$(dev) drift $(on_stack)
+
+repair: .venv/.made ## put it back, after telling what that will do: make repair STACK=prod
+	@$(dev) repair $(on_stack) $(if $(YES),--yes)
+
+renew: .venv/.made ## replace a credential that got out: make renew USER_NAME=nixbuilder
+	@$(dev) renew $(on_stack) $(if $(YES),--yes) --user '$(USER_NAME)'
 
 down: .venv/.made ## remove everything that `make up` made
 	@$(dev) down

@@ -1,4 +1,4 @@
-"""The commands behind `make`: up, preview, repair, down, status and env."""
+"""The commands behind `make`: up, preview, drift, repair, renew, down, status and env."""
 
 import argparse
 import shlex
@@ -8,9 +8,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 from dev import report
+from dev.drift import report as drift_report
+from dev.drift.check import Checked, check
 from dev.errors import DevError
-from dev.place import Place, private_folder
-from dev.repair import is_half_made, mend, remove_half_made_bucket
+from dev.locks import remove_dead
+from dev.place import STACK, Place, private_folder
+from dev.repair import end_user, is_half_made, mend, remove_half_made_bucket
 from dev.server import LocalServer
 from dev.stack import Stack, variables
 from nix_cache.client import console
@@ -35,13 +38,44 @@ def preview(place: Place) -> None:
     stack.preview()
 
 
-def repair(place: Place) -> None:
-    """Look at what is really there and put back what was changed or removed outside."""
-    stack, server = _ready(place)
-    for done in mend(stack, server):
-        console.note(done)
+def drift(place: Place, options: argparse.Namespace) -> int:
+    """Tell what was changed outside. Nothing is written, neither to the state nor to the server."""
+    stack, checked = _checked(place, options.stack)
+    drift_report.tell(checked, stack.name, as_json=options.json)
+    return DRIFTED if checked.findings else 0
+
+
+def repair(place: Place, options: argparse.Namespace) -> int:
+    """Tell what was changed outside, and put it back."""
+    stack, checked = _checked(place, options.stack, begin=True)
+    drift_report.announce(checked.findings)
+    _agree(f"repair the stack {stack.name}", stack, options)
+    if checked.server:
+        if bucket := remove_half_made_bucket(stack, checked.server):
+            console.note(f"the bucket {bucket}, which an interrupted run left empty, is made anew")
+        for act in mend(checked.findings, stack, checked.server):
+            console.note(act)
     changes = stack.up(refresh=True)
     report.summary(stack.outputs(), changes)
+    return 0
+
+
+def renew(place: Place, options: argparse.Namespace) -> int:
+    """Make one user anew, whose credential somebody else has."""
+    stack, checked = _checked(place, options.stack, begin=True)
+    if checked.server is None:
+        raise DevError(
+            f"the users of the stack {stack.name} are not MinIO's",
+            "replace the credential as the README's 'Recovery' tells",
+        )
+    drift_report.announce(checked.findings)
+    _agree(f"make the user {options.user} anew", stack, options)
+    end_user(options.user, stack, checked.server)
+    for act in mend(checked.findings, stack, checked.server):
+        console.note(act)
+    report.summary(stack.outputs(), stack.up(refresh=True))
+    console.note(f"the user {options.user} has a new secret: hand it out again")
+    return 0
 
 
 def down(place: Place) -> None:
@@ -87,8 +121,14 @@ def env(place: Place) -> None:
         print(f"export {name}={shlex.quote(value)}")
 
 
+DRIFTED = 2
+"""The exit code of a check that found something, as users of Terraform know it."""
+
 _COMMANDS: dict[str, Callable[[Place], None]] = {
-    command.__name__: command for command in (up, preview, repair, down, status, env)
+    command.__name__: command for command in (up, preview, down, status, env)
+}
+_ON_ANY_STACK: dict[str, Callable[[Place, argparse.Namespace], int]] = {
+    command.__name__: command for command in (drift, repair, renew)
 }
 
 
@@ -107,16 +147,62 @@ def _ready(place: Place) -> tuple[Stack, MinioServer]:
     stack.check_config()
     local.start()
     stack.prepare()
+    if remove_dead(place.state):
+        console.note("an earlier run was killed; its lock on the state is removed")
     return stack, MinioServer(local.connection())
+
+
+def _checked(place: Place, name: str, *, begin: bool = False) -> tuple[Stack, Checked]:
+    """A stack, and what was changed outside.
+
+    Args:
+        place: where the clone's things are.
+        name: the stack's name.
+        begin: whether something will be done about it, so that the local server may be started.
+    """
+    if name == STACK and begin:
+        stack, _ = _ready(place)
+    else:
+        stack = Stack(place, _engine(place), name)
+        if stack.is_of_development and not stack.exists:
+            raise DevError(f"the stack {name} is not there", "make up")
+        if stack.is_of_development and LocalServer(place.server).process() is None:
+            raise DevError("the local MinIO does not run", "make up, which starts it")
+    return stack, check(stack, place.project)
+
+
+def _agree(what: str, stack: Stack, options: argparse.Namespace) -> None:
+    """Ask before anything is done to a stack that matters."""
+    if stack.is_of_development or options.yes or console.confirmed(f"{what}?"):
+        return
+    raise DevError(f"nothing was done: nobody agreed to {what}", "answer yes, or add YES=1")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m dev", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    for command in _COMMANDS.values():
+        commands.add_parser(command.__name__, help=command.__doc__)
+    for on_stack in _ON_ANY_STACK.values():
+        own = commands.add_parser(on_stack.__name__, help=on_stack.__doc__)
+        own.add_argument("--stack", default=STACK, help="the stack (default: %(default)s)")
+        if on_stack is drift:
+            own.add_argument("--json", action="store_true", help="print the result for programs")
+        else:
+            own.add_argument("--yes", action="store_true", help="do not ask")
+        if on_stack is renew:
+            own.add_argument("--user", required=True, help="the user's name on the server")
+    return parser
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; returns the process's exit code."""
-    parser = argparse.ArgumentParser(prog="python -m dev", description=__doc__)
-    parser.add_argument("command", choices=_COMMANDS)
-    command = _COMMANDS[parser.parse_args(arguments).command]
+    options = _parser().parse_args(arguments)
+    place = Place(Path.cwd())
     try:
-        command(Place(Path.cwd()))
+        if command := _ON_ANY_STACK.get(options.command):
+            return command(place, options)
+        _COMMANDS[options.command](place)
     except (DevError, MinioServerError, ToolchainError) as failure:
         console.error(failure)
         return 1

@@ -53,10 +53,9 @@ class Place:
         """The policy pack."""
         return self.project / "policies"
 
-    @property
-    def policy_config(self) -> Path:
-        """What the policy pack is told for the development stack; most often there is nothing."""
-        return self.policies / "stacks" / f"{STACK}.json"
+    def policy_config(self, stack: str) -> Path:
+        """What the policy pack is told for a stack; most often there is nothing."""
+        return self.policies / "stacks" / f"{stack}.json"
 
     def remove_state(self) -> None:
         """Remove the stack's state and the passphrase that only it was encrypted with."""

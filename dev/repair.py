@@ -1,24 +1,18 @@
 """The way out of what a refresh cannot mend: what is gone, and what somebody did to users.
 
-Over a bucket, a user or a policy that is gone the provider fails every refresh. It does not see
-that a user was disabled, or has another secret, or further policies. So further policies are
-detached, and the rest is taken out of the state; then the engine makes it anew, users with a new
-secret.
+Over a bucket, a user or a policy that is gone the provider fails every refresh, and it does not see
+everything that can be done outside. So the one is taken out of the state, and the other is undone
+on the server; then the engine makes anew what is missing, users with a new secret.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
+from dev.drift.declared import declared
+from dev.drift.finding import Act, Finding, Undo
+from dev.drift.server import Administration
+from dev.errors import DevError
 from dev.stack import Stack
-from nix_cache.storage.minio_connection import Kind
 from nix_cache.storage.minio_server import MinioServer
-
-_ATTACHMENT = "minio:index/iamUserPolicyAttachment:IamUserPolicyAttachment"
-_CLAIM = "pulumi-python:dynamic/nix-cache:NameClaim"
-_BEARERS = {
-    "minio:index/s3Bucket:S3Bucket": Kind.BUCKET,
-    "minio:index/iamUser:IamUser": Kind.USER,
-    "minio:index/iamPolicy:IamPolicy": Kind.POLICY,
-}
 
 
 def is_half_made(stack: Stack) -> bool:
@@ -29,53 +23,49 @@ def is_half_made(stack: Stack) -> bool:
     return any(resource.get("initErrors") for resource in stack.resources())
 
 
-def mend(stack: Stack, server: MinioServer) -> Iterator[str]:
+def mend(findings: Iterable[Finding], stack: Stack, server: Administration) -> Iterator[str]:
     """Do what a refresh cannot, so that it and what follows it mend the rest.
 
     Args:
+        findings: what was found.
         stack: the stack whose state is meant.
-        server: asked about everything that has a name before anything is done.
+        server: the server on which it was found.
 
     Yields:
-        what was done, one sentence each.
+        what is being done, one sentence each.
 
     Raises:
         MinioServerError: the server does not answer.
     """
-    if bucket := remove_half_made_bucket(stack, server):
-        yield f"the bucket {bucket}, which an interrupted run left empty, will be made anew"
-    credentials = stack.outputs(secrets=True).get("credentials", {}).values()
-    # The secret of a user who was adopted is not known.
-    secrets = {
-        pair["accessKeyId"]: pair["secretAccessKey"]
-        for pair in credentials
-        if pair["secretAccessKey"]
-    }
-    resources = stack.resources()
-    lost: dict[str, str] = {}
-    added: list[tuple[str, str]] = []
-    for resource in resources:
-        kind = _BEARERS.get(resource["type"])
-        if kind is None:
-            continue
-        name = resource["id"]
-        if not server.has(kind, name):
-            lost[resource["urn"]] = f"the {kind} {name} is gone from the server"
-        elif kind is Kind.USER:
-            if (secret := secrets.get(name)) and not server.accepts(name, secret):
-                lost[resource["urn"]] = f"the user {name} was disabled or given another secret"
-            added += ((policy, name) for policy in server.policies_of(name))
-    meant = {
-        (resource["outputs"]["policyName"], resource["outputs"]["userName"])
-        for resource in resources
-        if resource["type"] == _ATTACHMENT
-    }
-    for policy, user in sorted({*added} - meant):
-        server.detach(policy, user)
-        yield f"the user {user} had got the policy {policy}, which was taken away again"
-    for urn, loss in lost.items():
-        stack.forget(urn)
-        yield f"{loss} and will be made anew"
+    for finding in findings:
+        for undo in finding.undo:
+            yield f"{undo.act}: {' '.join(filter(None, (undo.subject, undo.name)))}"
+            server.undo(undo)
+        _forget(finding.forget, stack)
+
+
+def end_user(name: str, stack: Stack, server: Administration) -> None:
+    """Remove a user of the stack's from the server and from the state, for the engine to make anew.
+
+    A new secret alone would not do: temporary credentials that somebody got with the old one would
+    go on working. They end with the user. Replacing the resource would not do either: the provider
+    makes the new one first, and then deletes both, which have one name.
+
+    Args:
+        name: the user's name on the server.
+        stack: the stack whose user it is.
+        server: where they are.
+
+    Raises:
+        DevError: the stack has no such user.
+        MinioServerError: the server does not answer.
+    """
+    users = {user.name: user for user in declared(stack.resources()).users if user.urn}
+    if name not in users:
+        known = ", ".join(users) or "none"
+        raise DevError(f"the stack {stack.name} has no user {name!r}", f"name one of: {known}")
+    server.undo(Undo(Act.REMOVE_USER, name))
+    _forget((users[name].urn, *users[name].attachments.values()), stack)
 
 
 def remove_half_made_bucket(stack: Stack, server: MinioServer) -> str:
@@ -91,14 +81,14 @@ def remove_half_made_bucket(stack: Stack, server: MinioServer) -> str:
     Returns:
         the bucket's name, or nothing if there was none.
     """
-    resources = stack.resources()
-    known = {r["id"] for r in resources if _BEARERS.get(r["type"]) is Kind.BUCKET}
-    claimed = {
-        r["outputs"]["name"]
-        for r in resources
-        if r["type"] == _CLAIM and r["outputs"]["kind"] == Kind.BUCKET
-    }
-    for bucket in claimed - known:
-        if server.remove_empty_bucket(bucket):
-            return str(bucket)
+    for bucket in declared(stack.resources()).buckets:
+        if not bucket.urn and server.remove_empty_bucket(bucket.name):
+            return bucket.name
     return ""
+
+
+def _forget(urns: Iterable[str], stack: Stack) -> None:
+    for urn in urns:
+        # What depends on something is forgotten with it.
+        if urn in {resource["urn"] for resource in stack.resources()}:
+            stack.forget(urn)

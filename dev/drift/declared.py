@@ -1,0 +1,197 @@
+"""What a stack made on a MinIO server, by its state. Pure."""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from nix_cache.storage.minio_connection import Kind
+
+_SECRET = ("4dabf18193072939515e22adb298388d", "1b47061264138c4ac30d75fd1eb44270")
+"""How the engine marks a secret in an exported state: a key and its value."""
+
+_CLAIM = "pulumi-python:dynamic/nix-cache:NameClaim"
+_BUCKET = "minio:index/s3Bucket:S3Bucket"
+_BUCKET_POLICY = "minio:index/s3BucketPolicy:S3BucketPolicy"
+_LIFECYCLE = "minio:index/ilmPolicy:IlmPolicy"
+_OBJECT = "minio:index/s3Object:S3Object"
+_USER = "minio:index/iamUser:IamUser"
+_POLICY = "minio:index/iamPolicy:IamPolicy"
+_ATTACHMENT = "minio:index/iamUserPolicyAttachment:IamUserPolicyAttachment"
+
+_Made = tuple[str, Mapping[str, Any]]
+"""The URN of a resource, and the values that it was made from."""
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One rule of a bucket's lifecycle.
+
+    Attributes:
+        id: its name.
+        prefix: how the keys begin that it is about.
+        expiration: when they go: ``90d``, or a date.
+        extra: whatever else it says; the stack's own rules say nothing else.
+    """
+
+    id: str
+    prefix: str
+    expiration: str
+    extra: str = ""
+
+
+@dataclass(frozen=True)
+class TextObject:
+    """One small object that the stack keeps in a bucket."""
+
+    key: str
+    text: str
+    content_type: str
+
+
+@dataclass(frozen=True)
+class Bucket:
+    """A bucket with its settings and the stack's own objects.
+
+    Attributes:
+        urn: its name in the engine; empty where the state has lost it.
+        name: its name on the server.
+        policy: its policy document; empty if it has none.
+        rules: its lifecycle's.
+        objects: what the stack keeps in it.
+    """
+
+    urn: str
+    name: str
+    policy: str = ""
+    rules: frozenset[Rule] = frozenset()
+    objects: tuple[TextObject, ...] = ()
+
+
+@dataclass(frozen=True)
+class User:
+    """A user of the server.
+
+    Attributes:
+        urn: its name in the engine; empty where the state has lost it.
+        name: its name on the server.
+        secret: the secret half of the credential; empty where the stack never knew it.
+        attachments: by policy, the URN of its attachment.
+    """
+
+    urn: str
+    name: str
+    secret: str = field(default="", repr=False)
+    attachments: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Policy:
+    """A policy for users; the URN and the document are empty where the state has lost it."""
+
+    urn: str
+    name: str
+    document: str = ""
+
+
+@dataclass(frozen=True)
+class Declared:
+    """All that a stack made on a server."""
+
+    buckets: tuple[Bucket, ...] = ()
+    users: tuple[User, ...] = ()
+    policies: tuple[Policy, ...] = ()
+
+
+def declared(resources: Iterable[Mapping[str, Any]]) -> Declared:
+    """What a state says of a server.
+
+    The inputs count, which are what the program wanted: outputs may be what a refresh found. What
+    has a claim but is not in the state was lost from it, as by a refresh during an outage.
+
+    Args:
+        resources: those of an exported state, secrets in clear.
+    """
+    state = _State(resources)
+    return Declared(
+        buckets=tuple(_bucket(state, name) for name in state.names(Kind.BUCKET, _BUCKET, "bucket")),
+        users=tuple(_user(state, name) for name in state.names(Kind.USER, _USER, "name")),
+        policies=tuple(_policy(state, name) for name in state.names(Kind.POLICY, _POLICY, "name")),
+    )
+
+
+def in_clear(value: Any) -> Any:
+    """A value of an exported state, without the marks around its secrets.
+
+    A secret that was exported encrypted is None.
+    """
+    mark, is_secret = _SECRET
+    if isinstance(value, Mapping):
+        if value.get(mark) == is_secret:
+            return json.loads(value.get("plaintext", "null"))
+        return {key: in_clear(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [in_clear(item) for item in value]
+    return value
+
+
+class _State:
+    def __init__(self, resources: Iterable[Mapping[str, Any]]) -> None:
+        # One that is marked is the old half of a replacement that was interrupted.
+        self._resources = [resource for resource in resources if not resource.get("delete")]
+
+    def made(self, of_type: str, /, **properties: str) -> Iterator[_Made]:
+        """All resources of a type that were made from certain values."""
+        for resource in self._resources:
+            inputs = in_clear(resource.get("inputs") or {})
+            if resource["type"] == of_type and properties.items() <= inputs.items():
+                yield resource["urn"], inputs
+
+    def one(self, of_type: str, /, **properties: str) -> _Made:
+        """The first of them, or nothing."""
+        return next(self.made(of_type, **properties), ("", {}))
+
+    def output(self, urn: str, name: str) -> Any:
+        """What the provider told of a resource."""
+        outputs = (r.get("outputs") or {} for r in self._resources if r["urn"] == urn)
+        return in_clear(next(outputs, {}).get(name))
+
+    def names(self, claimed: Kind, of_type: str, name: str) -> list[str]:
+        """The names of everything of a type that was made, and of what was claimed."""
+        made = {inputs[name] for _, inputs in self.made(of_type)}
+        return sorted(made | {inputs["name"] for _, inputs in self.made(_CLAIM, kind=claimed)})
+
+
+def _bucket(state: _State, name: str) -> Bucket:
+    urn, _ = state.one(_BUCKET, bucket=name)
+    _, policy = state.one(_BUCKET_POLICY, bucket=name)
+    _, lifecycle = state.one(_LIFECYCLE, bucket=name)
+    return Bucket(
+        urn,
+        name,
+        policy=policy.get("policy", ""),
+        rules=frozenset(
+            Rule(rule["id"], rule.get("filter", ""), rule.get("expiration", ""))
+            for rule in lifecycle.get("rules", ())
+        ),
+        objects=tuple(
+            TextObject(made["objectName"], made["content"], made["contentType"])
+            for _, made in state.made(_OBJECT, bucketName=name)
+        ),
+    )
+
+
+def _user(state: _State, name: str) -> User:
+    urn, _ = state.one(_USER, name=name)
+    attachments = state.made(_ATTACHMENT, userName=name)
+    return User(
+        urn,
+        name,
+        secret=state.output(urn, "secret") or "",
+        attachments={made["policyName"]: attachment for attachment, made in attachments},
+    )
+
+
+def _policy(state: _State, name: str) -> Policy:
+    urn, made = state.one(_POLICY, name=name)
+    return Policy(urn, name, made.get("policy", ""))

@@ -1,0 +1,89 @@
+"""What a refresh would find, in the cache's words, for storage that its provider asks. Pure.
+
+Types are named by what their tokens say, so that a new resource of a backend needs no line here.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from dev.drift import rights
+from dev.drift.finding import Finding
+
+_NAMES = ("bucket", "bucketName", "bucket_name", "name", "key", "user", "userName", "role", "id")
+"""The properties that may say of what a resource is, the best first."""
+
+_KEYS = ("objectName", "key")
+_INTERNAL = frozenset({"id", "etag", "versionId", "lastModified", "tagsAll", "arn"})
+"""What changes with other properties, and says nothing to people."""
+
+_WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z][a-z]+")
+_MAKERS = frozenset({"spaces", "s3", "b2", "iam"})
+_LONGEST = 200
+
+
+def findings(steps: Iterable[Mapping[str, Any]]) -> list[Finding]:
+    """What was changed outside.
+
+    Args:
+        steps: those of ``pulumi refresh --preview-only --json``; secrets are masked there.
+    """
+    found: list[Finding] = []
+    for step in steps:
+        before, after = step.get("oldState") or {}, step.get("newState") or {}
+        if step["op"] == "delete":
+            found.append(
+                Finding(f"{_noun(before)} was deleted", "there", "not there", "makes it anew")
+            )
+        elif step["op"] == "update":
+            found += _changes(before, after)
+    return found
+
+
+def _changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterable[Finding]:
+    old, new = before.get("outputs") or {}, after.get("outputs") or {}
+    changed = [
+        name
+        for name in {**old, **new}
+        if old.get(name) != new.get(name) and not name.startswith("__")
+    ]
+    if "policy" in changed and rights.same(old.get("policy"), new.get("policy")):
+        changed.remove("policy")
+    told = [name for name in changed if name not in _INTERNAL]
+    if told == ["policy"] and _is_of_a_bucket(before):
+        what = rights.bucket_policy_change(_name(before), old["policy"], new.get("policy"))
+    elif told:
+        what = f"{_noun(before)} was changed: {', '.join(told)}"
+    elif changed:
+        what = f"{_noun(before)} was written anew"
+    else:
+        return
+    was, now = ({name: values.get(name) for name in told or changed} for values in (old, new))
+    yield Finding(what, _in_short(was), _in_short(now))
+
+
+def _is_of_a_bucket(resource: Mapping[str, Any]) -> bool:
+    return "bucketpolicy" in str(resource.get("type")).lower()
+
+
+def _noun(resource: Mapping[str, Any]) -> str:
+    """What a resource is, as a noun: "the bucket policy of nix-cache"."""
+    kind = str(resource.get("type")).rpartition(":")[2]
+    words = [word.lower() for word in _WORDS.findall(re.sub(r"[Vv]2$", "", kind))]
+    noun = " ".join(word for word in words if word not in _MAKERS) or kind
+    outputs = resource.get("outputs") or {}
+    if key := next((outputs[name] for name in _KEYS if "object" in noun and outputs.get(name)), ""):
+        return f"{key} in the bucket"
+    preposition = "" if noun in ("bucket", "user", "role") else "of "
+    return f"the {noun} {preposition}{_name(resource)}"
+
+
+def _name(resource: Mapping[str, Any]) -> str:
+    outputs = resource.get("outputs") or {}
+    named = (outputs[name] for name in _NAMES if isinstance(outputs.get(name), str))
+    return next(filter(None, named), str(resource.get("urn")).rpartition("::")[2])
+
+
+def _in_short(values: Mapping[str, Any]) -> str:
+    text = "; ".join(f"{name}: {value}" for name, value in values.items() if value is not None)
+    return (text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…") or "not set"

@@ -1,0 +1,136 @@
+"""Two policy documents, compared by what they let somebody do. Pure."""
+
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from nix_cache.access import WRITABLE_KEYS
+from nix_cache.lifecycle import OWN_KEYS
+from nix_cache_policies.documents import Document, DocumentError, Statement, granting, parse
+
+_HASH = "0" * 32
+_WRITABLE = tuple(key.replace("?" * 32, _HASH).replace("*", "any") for key in WRITABLE_KEYS)
+_FOREIGN = "of-nobody"
+
+RIGHTS: Sequence[tuple[str, Sequence[str], Sequence[str | None]]] = (
+    ("read objects", ["s3:GetObject"], [*_WRITABLE, *OWN_KEYS]),
+    ("put what Nix writes", ["s3:PutObject"], _WRITABLE),
+    ("replace what the cache says of itself", ["s3:PutObject"], OWN_KEYS),
+    ("put anything else", ["s3:PutObject"], [_FOREIGN]),
+    ("abort uploads", ["s3:AbortMultipartUpload"], _WRITABLE),
+    ("delete", ["s3:DeleteObject", "s3:DeleteObjectVersion"], [*_WRITABLE, *OWN_KEYS, _FOREIGN]),
+    ("list the bucket", ["s3:ListBucket", "s3:ListBucketVersions"], [None]),
+    ("list unfinished uploads", ["s3:ListBucketMultipartUploads"], [None]),
+    ("change the bucket's policy", ["s3:PutBucketPolicy", "s3:DeleteBucketPolicy"], [None]),
+    ("change the lifecycle", ["s3:PutLifecycleConfiguration"], [None]),
+    ("delete the bucket", ["s3:DeleteBucket"], [None]),
+)
+"""Rights in words, and by which actions on which keys they are told; None is the bucket itself."""
+
+_ADMINISTER = "administer themselves"
+_ADMINISTRATION = "admin:CreateServiceAccount"
+
+
+def anybody(statement: Statement) -> bool:
+    """Whether a statement of a bucket's policy is about people who have no credential."""
+    return statement.is_for_anybody
+
+
+def whoever_has_it(_statement: Statement) -> bool:
+    """Every statement of a policy is about the users to whom it is attached."""
+    return True
+
+
+def same(one: Any, other: Any) -> bool:
+    """Whether two documents say the same, whatever their order and spelling."""
+    try:
+        return _normal(parse(one)) == _normal(parse(other))
+    except DocumentError:
+        return False
+
+
+def gained_and_lost(
+    before: Any, after: Any, whose: Callable[[Statement], bool]
+) -> tuple[list[str], list[str]]:
+    """What one document lets somebody do that the other does not, and the other way round.
+
+    Args:
+        before: a document, or None.
+        after: the other one, or None.
+        whose: which statements count.
+    """
+    old, new = _grants(before, whose), _grants(after, whose)
+    gained = [right for right in new if new[right] - old.get(right, frozenset())]
+    lost = [right for right in old if old[right] - new.get(right, frozenset())]
+    return gained, lost
+
+
+def in_words(document: Any, whose: Callable[[Statement], bool]) -> str:
+    """All that a document lets somebody do."""
+    return _listed(_grants(document, whose)) or "do nothing"
+
+
+def _grants(
+    document: Any, whose: Callable[[Statement], bool]
+) -> dict[str, frozenset[tuple[str, str | None]]]:
+    """By right, the actions and keys of it that are granted."""
+    try:
+        statements: Document = parse(document) if document else []
+    except DocumentError:
+        statements = []
+    found = {
+        right: frozenset(
+            (action, key)
+            for action in actions
+            for key in keys
+            if any(granting(statements, action, key, whose))
+        )
+        for right, actions, keys in RIGHTS
+    }
+    denied = any(not s.allows and s.names_action(_ADMINISTRATION) for s in statements)
+    if statements and whose is whoever_has_it and not denied:
+        found[_ADMINISTER] = frozenset({(_ADMINISTRATION, None)})
+    return {right: cases for right, cases in found.items() if cases}
+
+
+def _normal(document: Document) -> list[str]:
+    return sorted(
+        json.dumps(
+            {
+                name: sorted(value) if isinstance(value, list) else value
+                for name, value in vars(statement).items()
+            },
+            sort_keys=True,
+        )
+        for statement in document
+    )
+
+
+def _listed(rights: Iterable[str]) -> str:
+    return ", ".join(rights)
+
+
+def bucket_policy_change(bucket: str, before: str | None, after: Mapping[str, Any] | None) -> str:
+    """What became of a bucket's policy, in words."""
+    gained, lost = gained_and_lost(before, after, anybody)
+    if gained:
+        return f"anybody may {_listed(gained)} in the bucket {bucket}"
+    if lost:
+        return f"nobody may {_listed(lost)} without a credential in the bucket {bucket}"
+    if after is None:
+        return f"the policy of the bucket {bucket} was deleted"
+    return f"the policy of the bucket {bucket} was written anew, and still lets anybody do the same"
+
+
+def policy_change(name: str, before: str, after: Mapping[str, Any]) -> str:
+    """What became of a policy for users, in words."""
+    gained, lost = gained_and_lost(before, after, whoever_has_it)
+    holder = {"write": "a writer", "read": "a reader"}.get(name.rpartition("-")[2], "its users")
+    parts = []
+    if gained:
+        parts.append(f"lets {holder} {_listed(gained)}")
+    if lost:
+        parts.append(f"no longer lets {holder} {_listed(lost)}")
+    if not parts:
+        parts.append(f"was written anew, and still lets {holder} do the same")
+    return f"the policy {name} {' and '.join(parts)}"

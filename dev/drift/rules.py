@@ -1,0 +1,54 @@
+"""What became of a bucket's lifecycle. Pure."""
+
+from collections.abc import Iterable, Iterator
+
+from dev.drift.declared import Bucket, Rule
+from dev.drift.finding import BACK_TO_STACK, Act, Finding, Undo
+from dev.drift.seen import SeenBucket
+from nix_cache.lifecycle import OWN_KEYS
+
+
+def lifecycle_finding(made: Bucket, there: SeenBucket) -> Iterator[Finding]:
+    """What the rules are now, if they are others."""
+    if made.rules == there.rules:
+        return
+    yield Finding(
+        f"the lifecycle of the bucket {made.name} {_change(made.rules, there.rules)}",
+        _told(made.rules),
+        _told(there.rules),
+        BACK_TO_STACK if made.rules else "removes it",
+        undo=() if made.rules else (Undo(Act.REMOVE_LIFECYCLE, made.name),),
+    )
+
+
+def _change(before: frozenset[Rule], after: frozenset[Rule]) -> str:
+    if not after:
+        return "was deleted: nothing expires"
+    if len(before) != len(after):
+        change = f"has {_counted(after)} instead of {len(before) or 'none'}"
+    else:
+        one = min(after - before, key=lambda rule: rule.prefix)
+        change = f"has {len(after - before)} other rules of {len(after)}, such as {_rule(one)}"
+    lost = [key for key in OWN_KEYS if any(key.startswith(rule.prefix) for rule in _ending(after))]
+    return f"{change}, and deletes {', '.join(lost)}" if lost else change
+
+
+def _ending(rules: Iterable[Rule]) -> Iterator[Rule]:
+    """The rules by which something goes."""
+    return (rule for rule in rules if rule.expiration and not rule.extra)
+
+
+def _told(rules: frozenset[Rule]) -> str:
+    if not rules:
+        return "nothing expires"
+    ends = ", ".join(sorted({rule.expiration for rule in rules if rule.expiration}))
+    return f"{_counted(rules)}, after {ends or 'no time'}"
+
+
+def _rule(rule: Rule) -> str:
+    extra = f" ({rule.extra})" if rule.extra else ""
+    return f"{rule.prefix or 'all'}* after {rule.expiration or 'no time'}{extra}"
+
+
+def _counted(rules: frozenset[Rule]) -> str:
+    return f"{len(rules)} rule{'s' if len(rules) != 1 else ''}"

@@ -1,0 +1,60 @@
+"""What is really there on a MinIO server, of all that a stack made. Pure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from dev.drift.declared import Rule
+
+
+@dataclass(frozen=True)
+class SeenObject:
+    """An object; of a large one, the text is only its beginning."""
+
+    text: str
+    content_type: str
+
+
+@dataclass(frozen=True)
+class SeenBucket:
+    """A bucket that exists.
+
+    Attributes:
+        policy: its policy document, if it has one.
+        rules: its lifecycle's.
+        objects: by key, those of the stack's own that are there.
+        quota_bytes: how much it may hold; 0 where there is no limit.
+    """
+
+    policy: Mapping[str, Any] | None = None
+    rules: frozenset[Rule] = frozenset()
+    objects: Mapping[str, SeenObject] = field(default_factory=dict)
+    quota_bytes: int = 0
+
+
+@dataclass(frozen=True)
+class SeenUser:
+    """A user who exists.
+
+    Attributes:
+        enabled: whether they may log in.
+        has_secret: whether theirs is the one that the stack gave out; true where it knows none.
+        policies: what is attached to them.
+        groups: what they are a member of.
+        access_keys: the names of further key pairs that act in their name.
+    """
+
+    enabled: bool = True
+    has_secret: bool = True
+    policies: frozenset[str] = frozenset()
+    groups: frozenset[str] = frozenset()
+    access_keys: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class Seen:
+    """By name, what exists of what was asked for."""
+
+    buckets: Mapping[str, SeenBucket] = field(default_factory=dict)
+    users: Mapping[str, SeenUser] = field(default_factory=dict)
+    policies: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)

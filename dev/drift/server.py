@@ -1,0 +1,161 @@
+"""A MinIO server looked at, and what is done on it about what the engine does not see."""
+
+import contextlib
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any, cast
+
+import urllib3
+from minio.error import MinioAdminException, S3Error, ServerError
+from minio.lifecycleconfig import Rule as ServerRule
+
+from dev.drift.declared import Bucket, Declared, Rule, User
+from dev.drift.finding import Act, Undo
+from dev.drift.seen import Seen, SeenBucket, SeenObject, SeenUser
+from nix_cache.storage.minio_connection import Kind
+from nix_cache.storage.minio_server import MinioServer
+
+_MOST_CHARACTERS = 1_000_000
+"""What is read of an object that somebody may have replaced by anything."""
+
+
+class Administration(MinioServer):
+    """A server as its administrator sees it. Each question raises what ``MinioServer``'s do."""
+
+    def look(self, declared: Declared) -> Seen:
+        """What is there of all that a stack made. Nothing is written.
+
+        Raises:
+            MinioServerError: the server is down, busy, or refuses the administrator.
+        """
+        self.check_answers()
+        return Seen(
+            buckets={
+                bucket.name: self._bucket(bucket)
+                for bucket in declared.buckets
+                if self.has(Kind.BUCKET, bucket.name)
+            },
+            users={
+                user.name: self._user(user)
+                for user in declared.users
+                if self.has(Kind.USER, user.name)
+            },
+            policies={
+                policy.name: self._policy(policy.name)
+                for policy in declared.policies
+                if self.has(Kind.POLICY, policy.name)
+            },
+        )
+
+    def undo(self, undo: Undo) -> None:
+        """Do one act. What is gone already is no error.
+
+        Raises:
+            MinioServerError: the server is down, busy, or refuses the administrator.
+        """
+        with self._explained():
+            match undo.act:
+                case Act.REMOVE_USER:
+                    self._admin.user_remove(undo.subject)
+                case Act.DETACH_POLICY:
+                    self._admin.detach_policy([undo.name], user=undo.subject)
+                case Act.LEAVE_GROUP:
+                    members = cast("Any", [undo.subject])  # its type says text, its body is a list
+                    self._admin.group_remove(undo.name, members)
+                case Act.REMOVE_ACCESS_KEY:
+                    self._admin.delete_service_account(undo.name)
+                case Act.REMOVE_BUCKET_POLICY:
+                    self._s3.delete_bucket_policy(undo.subject)
+                case Act.REMOVE_LIFECYCLE:
+                    self._s3.delete_bucket_lifecycle(undo.subject)
+                case Act.REMOVE_QUOTA:
+                    self._admin.bucket_quota_clear(undo.subject)
+
+    def _bucket(self, bucket: Bucket) -> SeenBucket:
+        with self._explained():
+            lifecycle = self._s3.get_bucket_lifecycle(bucket.name)
+            return SeenBucket(
+                policy=self._bucket_policy(bucket.name),
+                rules=frozenset(map(_rule, lifecycle.rules if lifecycle else ())),
+                objects={
+                    known.key: found
+                    for known in bucket.objects
+                    if (found := self._object(bucket.name, known.key))
+                },
+                quota_bytes=json.loads(self._admin.bucket_quota_get(bucket.name))["quota"],
+            )
+
+    def _bucket_policy(self, bucket: str) -> Mapping[str, Any] | None:
+        try:
+            document: dict[str, Any] = json.loads(self._s3.get_bucket_policy(bucket))
+        except S3Error as refusal:
+            if refusal.code == "NoSuchBucketPolicy":
+                return None
+            raise
+        return document
+
+    def _object(self, bucket: str, key: str) -> SeenObject | None:
+        try:
+            answer = self._s3.get_object(bucket, key)
+        except S3Error as refusal:
+            if refusal.code == "NoSuchKey":
+                return None
+            raise
+        try:
+            text = answer.read(_MOST_CHARACTERS).decode(errors="replace")
+            return SeenObject(text, answer.headers.get("Content-Type", ""))
+        finally:
+            answer.close()
+            answer.release_conn()
+
+    def _user(self, user: User) -> SeenUser:
+        with self._explained():
+            found = json.loads(self._admin.user_info(user.name))
+            keys = json.loads(self._admin.list_service_account(user.name))["accounts"] or ()
+        enabled = found["status"] == "enabled"
+        return SeenUser(
+            enabled=enabled,
+            has_secret=not (enabled and user.secret) or self.accepts(user.name, user.secret),
+            policies=frozenset(filter(None, (found.get("policyName") or "").split(","))),
+            groups=frozenset(found.get("memberOf") or ()),
+            access_keys=frozenset(key["accessKey"] for key in keys),
+        )
+
+    def _policy(self, name: str) -> Mapping[str, Any]:
+        with self._explained():
+            document: dict[str, Any] = json.loads(self._admin.policy_info(name))
+            return document
+
+    @contextlib.contextmanager
+    def _explained(self) -> Iterator[None]:
+        try:
+            yield
+        except MinioAdminException as refusal:
+            raise self._refused_admin(refusal) from None
+        except S3Error as refusal:
+            raise self._refused(str(refusal.code)) from None
+        except (ServerError, urllib3.exceptions.HTTPError) as failure:
+            raise self._not_ready(failure) from None
+
+
+def _rule(rule: ServerRule) -> Rule:
+    ends, condition = rule.expiration, rule.rule_filter
+    expiration = ""
+    if ends and ends.days:
+        expiration = f"{ends.days}d"
+    elif ends and ends.date:
+        expiration = f"{ends.date:%Y-%m-%d}"
+    unusual = {
+        "disabled": rule.status != "Enabled",
+        "of versions": rule.noncurrent_version_expiration,
+        "of delete markers": ends and ends.expired_object_delete_marker,
+        "of some tags or sizes": condition and (condition.tag or condition.and_operator),
+        "elsewhere": rule.transition or rule.noncurrent_version_transition,
+        "of unfinished uploads": rule.abort_incomplete_multipart_upload,
+    }
+    return Rule(
+        rule.rule_id or "",
+        (condition and condition.prefix) or "",
+        expiration,
+        ", ".join(name for name, is_so in unusual.items() if is_so),
+    )
