@@ -8,6 +8,7 @@ import pytest
 
 from nix_cache import access
 from nix_cache.access import PolicyDocument, Privilege
+from toolchain.bootstrap import ROOT
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # it imports pkg_resources, which is on its way out
@@ -44,6 +45,9 @@ DOCUMENTS: dict[str, PolicyDocument] = {
         ),
     ),
     "github": access.github_trust_policy(PROVIDER, SUBJECT),
+    "deployer": json.loads(
+        (ROOT / "examples" / "aws-production" / "deployer-policy.json").read_text()
+    ),
 }
 
 
