@@ -13,7 +13,7 @@ from nix_cache.access import anonymous_read_policy
 from nix_cache.lifecycle import expiry_rules
 from tests.unit.mocks import Recorder, run
 
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:pulumi_digitalocean")
+pytestmark = pytest.mark.filterwarnings("ignore:digitalocean:DeprecationWarning")
 
 PRIVATE: BinaryCacheArgs = {
     "domain": "cache.example.org",

@@ -50,7 +50,11 @@ class SpacesStorage(OnlyStoredCredentials):
             acl="private",
             force_destroy=not settings.protect,
             lifecycle_rules=_lifecycle_rules(expiry_rules(settings.expire_after_days)),
-            opts=self._options(protect=settings.protect),
+            opts=pulumi.ResourceOptions.merge(
+                self._options(protect=settings.protect),
+                # The provider takes another name for a new one of the same bucket.
+                pulumi.ResourceOptions(replace_on_changes=["name"]),
+            ),
         )
         self.read_url: pulumi.Input[str]
         if settings.public:

@@ -1,0 +1,109 @@
+"""A cache on a local service in place of DigitalOcean, for the tests of that backend."""
+
+import fcntl
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from dev.server import LocalServer
+from tests.engine.project import Project
+from tests.engine.s3 import s3_client
+from tests.engine.spaces_buckets import DOMAIN, REGION
+from tests.engine.spaces_service import SpacesService
+from toolchain import bootstrap
+from toolchain.engine import Engine
+from toolchain.spaces.install import install
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+BUCKET = "team-cache"
+NAR = "nar/00000000000000000000000000000000.nar.zst"
+
+
+@pytest.fixture(scope="session")
+def spaces_venv() -> Path:
+    """The environment of a program on Spaces, made once per clone, by one process for all."""
+    work = bootstrap.ROOT / ".dev"
+    work.mkdir(exist_ok=True)
+    with (work / "venv-spaces.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        bootstrap.provide("spaces", work / "venv-spaces")
+    return work / "venv-spaces"
+
+
+@pytest.fixture(scope="session")
+def spaces_engine(engine: Engine) -> Engine:
+    """The engine with a plugin for DigitalOcean: the stand-in, unless it downloads its own."""
+    install(engine)
+    return engine
+
+
+@pytest.fixture(scope="module")
+def spaces(
+    tmp_path_factory: pytest.TempPathFactory, spaces_engine: Engine
+) -> Iterator[SpacesService]:
+    """A service with nothing in it, for all tests of a module."""
+    folder = tmp_path_factory.mktemp("spaces")
+    # MinIO learns only by a variable that a host name may have the bucket in it.
+    program = folder / "minio"
+    minio = shlex.quote(str(spaces_engine.minio))
+    program.write_text(f'#!/bin/sh\nMINIO_DOMAIN={DOMAIN} exec {minio} "$@"\n')
+    program.chmod(0o755)
+    local = LocalServer(folder / "server", program)
+    local.start()
+    try:
+        with SpacesService(local.connection()) as service:
+            yield service
+    finally:
+        local.stop()
+
+
+@pytest.fixture
+def root(spaces: SpacesService) -> "S3Client":
+    """A plain S3 client of the account's owner."""
+    known = spaces.connection
+    return s3_client(known.url, known.user, known.password)
+
+
+@pytest.fixture
+def cache(
+    tmp_path: Path, spaces_engine: Engine, spaces: SpacesService, spaces_venv: Path
+) -> Iterator[Project]:
+    """A private cache of a development stack, not up yet. What it made goes with the test."""
+    project = spaces_cache(tmp_path / "project", spaces_engine, spaces, spaces_venv)
+    yield project
+    if project.resources():
+        project.destroy()
+
+
+def spaces_cache(
+    folder: Path, engine: Engine, service: SpacesService, venv: Path, **settings: Any
+) -> Project:
+    """A private cache on the service, not up yet, of a development stack."""
+    project = Project.create(folder, engine)
+    (folder / ".venv").unlink()
+    (folder / ".venv").symlink_to(venv)
+    project.config |= service.provider_config
+    project.environment |= service.environment
+    project.set(
+        domain="cache.example.org",
+        backend="spaces",
+        bucket=BUCKET,
+        protect=False,
+        spaces={"region": REGION, "endpoint": service.connection.url},
+    )
+    project.set(**settings)
+    return project
+
+
+def key_client(project: Project, user: str) -> "S3Client":
+    """An S3 client with the credential that the stack gives out for a writer or a reader."""
+    outputs = project.outputs(secrets=True)
+    credential = outputs["credentials"][user]
+    return s3_client(
+        outputs["cache"]["endpoint"], credential["accessKeyId"], credential["secretAccessKey"]
+    )

@@ -1,0 +1,188 @@
+"""A cache on DigitalOcean Spaces: made once, stays as it is, and goes without a trace."""
+
+import os
+import signal
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+from botocore.exceptions import ClientError
+
+from tests.engine.project import STACK, Project
+from tests.engine.spaces_project import (
+    BUCKET,
+    NAR,
+    cache,
+    key_client,
+    root,
+    spaces,
+    spaces_engine,
+    spaces_venv,
+)
+from tests.engine.spaces_service import CERTIFICATE, SpacesService
+from tests.waiting import wait_until
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+__all__ = ["cache", "root", "spaces", "spaces_engine", "spaces_venv"]
+
+
+@pytest.mark.parametrize("public", [False, True], ids=["private", "public"])
+def test_a_second_up_and_a_refresh_change_nothing(cache: Project, public: bool) -> None:
+    """What was created is what was asked for, also by the provider's own account."""
+    cache.set(public=public, expireAfterDays=90)
+    cache.up()
+
+    cache.up("--expect-no-changes")
+    cache.pulumi("refresh", "--yes", "--stack", STACK, "--expect-no-changes")
+    cache.up("--expect-no-changes")
+
+
+def test_destroy_leaves_an_empty_account(
+    cache: Project, spaces: SpacesService, root: "S3Client"
+) -> None:
+    """Bucket, keys and delivery network are gone, also when the bucket had objects in it."""
+    cache.set(public=True, spaces={**cache.config["nix-cache:spaces"], "cdn": {}})
+    cache.up()
+    root.put_object(Bucket=BUCKET, Key=NAR, Body=b"nar")
+
+    cache.destroy()
+
+    assert root.list_buckets()["Buckets"] == []
+    assert spaces.keys.all() == []
+    assert spaces.cdns == {}
+
+
+def test_a_protected_cache_is_not_destroyed(cache: Project, root: "S3Client") -> None:
+    """Neither the engine nor Spaces lets go of it."""
+    cache.set(protect=True)
+    cache.up()
+
+    refused = cache.run("destroy", "--yes", "--stack", STACK)
+
+    assert refused.exit_code != 0
+    assert "protect" in refused.output
+    assert BUCKET in [bucket["Name"] for bucket in root.list_buckets()["Buckets"]]
+    cache.set(protect=False)
+    cache.up()
+
+
+def test_the_secrets_of_keys_are_not_in_the_state(cache: Project) -> None:
+    """Nor is what opens the account."""
+    for name in ("token", "spacesSecretKey"):
+        value = cache.config.pop(f"digitalocean:{name}")
+        cache.pulumi("config", "set", "--stack", STACK, "--secret", f"digitalocean:{name}", value)
+        cache._read_config()
+        cache.environment[f"OF_{name.upper()}"] = value
+    cache.up()
+    pairs = cache.outputs(secrets=True)["credentials"]
+    secrets = [pair["secretAccessKey"] for pair in pairs.values()]
+    secrets += [cache.environment.pop(f"OF_{name}") for name in ("TOKEN", "SPACESSECRETKEY")]
+
+    kept = b"".join(p.read_bytes() for p in (cache.folder / "state").rglob("*") if p.is_file())
+
+    assert not [secret for secret in secrets if secret.encode() in kept]
+    assert cache.outputs()["credentials"] == "[secret]"
+
+
+def test_a_rotated_signing_key_changes_nothing_else(cache: Project) -> None:
+    """Not the bucket, not the credentials."""
+    cache.up()
+    cache.set(writers=[{"name": "nixbuilder", "generation": 2}])
+
+    assert cache.planned() == {
+        "nix-cache-nixbuilder-key-2": "create",
+        "nix-cache-test": "update",
+    } or set(cache.planned()) == {"nix-cache-nixbuilder-key-2"}
+    cache.up()
+
+    cache.up("--expect-no-changes")
+
+
+def test_a_writer_comes_and_goes_alone(cache: Project, spaces: SpacesService) -> None:
+    """Their credential works once they are there, and is void once they are not."""
+    cache.up()
+    before = cache.outputs(secrets=True)["credentials"]
+    cache.set(writers=["nixbuilder", "second"])
+    cache.up()
+    second = key_client(cache, "second")
+    second.put_object(Bucket=BUCKET, Key=NAR, Body=b"by the second")
+    assert cache.outputs(secrets=True)["credentials"].items() >= before.items()
+
+    cache.set(writers=["nixbuilder"])
+    cache.up()
+
+    with pytest.raises(ClientError, match="InvalidAccessKeyId"):
+        second.put_object(Bucket=BUCKET, Key=NAR, Body=b"by the second")
+    assert cache.outputs(secrets=True)["credentials"] == before
+    assert {key.name for key in spaces.keys.all()} == {
+        f"{BUCKET}-nixbuilder",
+        f"{BUCKET}-nixreader",
+    }
+
+
+def test_another_bucket_name_makes_another_bucket(cache: Project, root: "S3Client") -> None:
+    """The provider by itself would take the new name for one of the old bucket."""
+    cache.up()
+    cache.set(bucket="other-cache")
+
+    cache.up()
+
+    assert [bucket["Name"] for bucket in root.list_buckets()["Buckets"]] == ["other-cache"]
+    key_client(cache, "nixbuilder").put_object(Bucket="other-cache", Key=NAR, Body=b"nar")
+    cache.up("--refresh", "--expect-no-changes")
+
+
+def test_a_cdn_comes_changes_and_goes(cache: Project, spaces: SpacesService) -> None:
+    """Readers read through it meanwhile, and the bucket stays."""
+    cache.set(public=True)
+    base = cache.config["nix-cache:spaces"]
+    own_domain = {"domainName": "nix.example.org", "certificateName": CERTIFICATE["name"]}
+    told = []
+    for cdn in ({}, {**own_domain, "ttlSeconds": 600}, None):
+        cache.set(spaces=base if cdn is None else {**base, "cdn": cdn})
+        cache.up()
+        cache.up("--refresh", "--expect-no-changes")
+        told.append(cache.outputs()["readUrl"])
+        assert [(c["ttl"], c.get("certificate_id", "")) for c in spaces.cdns.values()] == {
+            0: [(3600, "")],
+            1: [(600, CERTIFICATE["id"])],
+            2: [],
+        }[len(told) - 1]
+
+    assert told == [
+        f"https://{BUCKET}.fra1.cdn.digitaloceanspaces.com",
+        "https://nix.example.org",
+        f"{spaces.connection.url}/{BUCKET}",
+    ]
+
+
+def test_an_interrupted_up_is_finished_by_the_next_one(
+    cache: Project, spaces: SpacesService, root: "S3Client"
+) -> None:
+    """Also where it made a bucket of which it could not note that any more."""
+    cache.set(expireAfterDays=90)
+    cache.preview()  # writes the configuration
+    up = subprocess.Popen(
+        [str(cache.engine.pulumi), "up", "--yes", "--skip-preview", "--stack", STACK],
+        cwd=cache.folder,
+        env=cache.variables(),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    wait_until(lambda: bool(root.list_buckets()["Buckets"]), "the bucket made", seconds=120)
+    os.killpg(up.pid, signal.SIGKILL)
+    up.wait()
+    cache.run("cancel", "--yes", "--stack", STACK)
+
+    cache.up("--refresh")
+
+    cache.up("--expect-no-changes")
+    assert sorted(key.name for key in spaces.keys.all()) == [
+        f"{BUCKET}-nixbuilder",
+        f"{BUCKET}-nixreader",
+    ]
+    key_client(cache, "nixbuilder").put_object(Bucket=BUCKET, Key=NAR, Body=b"nar")

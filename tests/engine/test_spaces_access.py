@@ -1,0 +1,133 @@
+"""What anybody and each key can do on Spaces, by plain HTTP and S3, never by Pulumi's word.
+
+The rights of a key are those that DigitalOcean documents, as the local service gives them.
+"""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import urllib3
+from botocore.exceptions import ClientError
+
+from tests.engine.project import Project
+from tests.engine.spaces_project import (
+    NAR,
+    key_client,
+    root,
+    spaces,
+    spaces_cache,
+    spaces_engine,
+    spaces_venv,
+)
+from tests.engine.spaces_service import SpacesService
+from toolchain.engine import Engine
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+__all__ = ["root", "spaces", "spaces_engine", "spaces_venv"]
+
+PUBLIC, PRIVATE = "public-cache", "private-cache"
+
+
+@pytest.fixture(scope="module")
+def caches(
+    tmp_path_factory: pytest.TempPathFactory,
+    spaces_engine: Engine,
+    spaces: SpacesService,
+    spaces_venv: Path,
+) -> Iterator[dict[str, Project]]:
+    """A public and a private cache in one account, each with a NAR."""
+    folder = tmp_path_factory.mktemp("caches")
+    made = {}
+    for bucket in (PUBLIC, PRIVATE):
+        project = spaces_cache(folder / bucket, spaces_engine, spaces, spaces_venv)
+        project.set(bucket=bucket, public=bucket == PUBLIC)
+        project.up()
+        key_client(project, "nixbuilder").put_object(Bucket=bucket, Key=NAR, Body=b"a NAR")
+        made[bucket] = project
+    yield made
+    for project in made.values():
+        project.destroy()
+
+
+def status(method: str, url: str, **request: Any) -> int:
+    """What anybody gets who asks for a URL."""
+    return urllib3.request(method, url, retries=False, timeout=30, **request).status
+
+
+def test_anybody_gets_objects_of_a_public_cache_alone(caches: dict[str, Project]) -> None:
+    """Nobody lists, puts or deletes, and a private cache tells nothing."""
+    url = caches[PUBLIC].outputs()["readUrl"]
+    server = url.removesuffix(f"/{PUBLIC}")
+
+    assert status("GET", f"{url}/nix-cache-info") == 200
+    assert status("GET", f"{url}/{NAR}") == 200
+    for method, place in {
+        "GET": ["", "/", "?list-type=2", "?policy", "?lifecycle", "/nothing-there"],
+        "PUT": ["/nix-cache-info", f"/{NAR}"],
+        "DELETE": ["/nix-cache-info", f"/{NAR}", ""],
+    }.items():
+        for path in place:
+            assert status(method, f"{url}{path}") == 403, (method, path)
+    assert status("GET", f"{server}/{PRIVATE}/nix-cache-info") == 403
+    assert status("GET", f"{server}/{PRIVATE}") == 403
+
+
+Act = Callable[["S3Client"], Any]
+ACTS: dict[str, Act] = {
+    "get": lambda s3: s3.get_object(Bucket=PRIVATE, Key=NAR),
+    "get nix-cache-info": lambda s3: s3.get_object(Bucket=PRIVATE, Key="nix-cache-info"),
+    "list": lambda s3: s3.list_objects_v2(Bucket=PRIVATE),
+    "put": lambda s3: s3.put_object(Bucket=PRIVATE, Key="log/x", Body=b"x"),
+    "upload in parts": lambda s3: s3.abort_multipart_upload(
+        Bucket=PRIVATE,
+        Key=NAR,
+        UploadId=s3.create_multipart_upload(Bucket=PRIVATE, Key=NAR)["UploadId"],
+    ),
+    "delete": lambda s3: s3.delete_object(Bucket=PRIVATE, Key="log/x"),
+    "replace nix-cache-info": lambda s3: s3.copy_object(
+        Bucket=PRIVATE,
+        Key="nix-cache-info",
+        CopySource=f"{PRIVATE}/nix-cache-info",
+        MetadataDirective="REPLACE",
+        ContentType="text/x-nix-cache-info",
+    ),
+    "make a bucket": lambda s3: s3.create_bucket(Bucket="another"),
+    "set a policy": lambda s3: s3.put_bucket_policy(Bucket=PRIVATE, Policy="{}"),
+    "set a lifecycle": lambda s3: s3.delete_bucket_lifecycle(Bucket=PRIVATE),
+    "get from another cache": lambda s3: s3.list_objects_v2(Bucket=PUBLIC),
+    "put into another cache": lambda s3: s3.put_object(Bucket=PUBLIC, Key="log/x", Body=b"x"),
+}
+READS = {"get", "get nix-cache-info", "list"}
+WRITES = {*READS, "put", "upload in parts", "delete", "replace nix-cache-info"}
+
+
+@pytest.mark.parametrize(("user", "allowed"), [("nixreader", READS), ("nixbuilder", WRITES)])
+def test_a_limited_key_opens_its_bucket_alone(
+    caches: dict[str, Project], user: str, allowed: set[str]
+) -> None:
+    """A writer's is wider than elsewhere: it deletes, lists, and replaces nix-cache-info."""
+    client = key_client(caches[PRIVATE], user)
+
+    assert {name for name, act in ACTS.items() if _is_allowed(client, act)} == allowed
+
+
+def test_a_full_key_opens_the_other_cache_too(caches: dict[str, Project]) -> None:
+    """Which is what the warning is about."""
+    client = key_client(caches[PUBLIC], "nixbuilder")
+
+    assert _is_allowed(client, ACTS["get"])
+    assert _is_allowed(client, ACTS["put"])
+
+
+def _is_allowed(client: "S3Client", act: Act) -> bool:
+    try:
+        act(client)
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "AccessDenied":
+            raise
+        return False
+    return True

@@ -1,0 +1,139 @@
+"""What was changed or removed outside on Spaces is put back by `pulumi up --refresh`."""
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from nix_cache.lifecycle import INFO_KEY
+from tests.engine.project import Project
+from tests.engine.spaces_project import (
+    BUCKET,
+    NAR,
+    root,
+    spaces,
+    spaces_cache,
+    spaces_engine,
+    spaces_venv,
+)
+from tests.engine.spaces_service import SpacesService
+from toolchain.engine import Engine
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+__all__ = ["root", "spaces", "spaces_engine", "spaces_venv"]
+
+WRITER = f"{BUCKET}-nixbuilder"
+Damage = Callable[[SpacesService, "S3Client"], object]
+
+
+def _open_bucket(_: SpacesService, root: "S3Client") -> None:
+    statement = {
+        "Effect": "Allow",
+        "Principal": {"AWS": ["*"]},
+        "Action": ["s3:GetObject", "s3:ListBucket"],
+        "Resource": [f"arn:aws:s3:::{BUCKET}", f"arn:aws:s3:::{BUCKET}/*"],
+    }
+    document = {"Version": "2012-10-17", "Statement": [statement]}
+    root.put_bucket_policy(Bucket=BUCKET, Policy=json.dumps(document))
+
+
+def _expire_everything(_: SpacesService, root: "S3Client") -> None:
+    rule = {"ID": "all", "Status": "Enabled", "Filter": {"Prefix": ""}, "Expiration": {"Days": 7}}
+    root.put_bucket_lifecycle_configuration(
+        Bucket=BUCKET,
+        LifecycleConfiguration={"Rules": [rule]},  # type: ignore[list-item]
+    )
+
+
+def _change_cdn(spaces: SpacesService, _: "S3Client") -> None:
+    (cdn,) = spaces.cdns.values()
+    cdn["ttl"] = 60
+
+
+def _empty_bucket(_: SpacesService, root: "S3Client") -> None:
+    for entry in root.list_objects_v2(Bucket=BUCKET)["Contents"]:
+        root.delete_object(Bucket=BUCKET, Key=entry["Key"])
+    root.delete_bucket_policy(Bucket=BUCKET)
+    root.delete_bucket(Bucket=BUCKET)
+
+
+DAMAGES: dict[str, Damage] = {
+    "policy deleted": lambda _, root: root.delete_bucket_policy(Bucket=BUCKET),
+    "policy lets anybody list": _open_bucket,
+    "nix-cache-info deleted": lambda _, root: root.delete_object(Bucket=BUCKET, Key=INFO_KEY),
+    "nix-cache-info of somebody else": lambda _, root: root.put_object(
+        Bucket=BUCKET, Key=INFO_KEY, Body=b"StoreDir: /gnu/store\n"
+    ),
+    "lifecycle deleted": lambda _, root: root.delete_bucket_lifecycle(Bucket=BUCKET),
+    "lifecycle expires the whole bucket": _expire_everything,
+    "CDN keeps things for another time": _change_cdn,
+    "key renamed": lambda spaces, _: setattr(spaces.keys.named(WRITER), "name", "renamed"),
+    "key deleted": lambda spaces, _: spaces.keys.remove(spaces.keys.named(WRITER)),
+    "bucket deleted": _empty_bucket,
+}
+
+
+@pytest.fixture(scope="module")
+def drifting(
+    tmp_path_factory: pytest.TempPathFactory,
+    spaces_engine: Engine,
+    spaces: SpacesService,
+    spaces_venv: Path,
+) -> Iterator[Project]:
+    """A public cache with everything that one can have."""
+    folder = tmp_path_factory.mktemp("drift") / "project"
+    project = spaces_cache(folder, spaces_engine, spaces, spaces_venv, public=True)
+    project.set(expireAfterDays=90, spaces={**project.config["nix-cache:spaces"], "cdn": {}})
+    project.up()
+    yield project
+    project.destroy()
+
+
+def seen(spaces: SpacesService, root: "S3Client") -> dict[str, Any]:
+    """The whole cache as plain clients see it. What is not there is None."""
+
+    def rules() -> list[tuple[Any, ...]]:
+        found = root.get_bucket_lifecycle_configuration(Bucket=BUCKET)["Rules"]
+        return sorted((r["ID"], r["Filter"]["Prefix"], r["Expiration"]["Days"]) for r in found)
+
+    def info() -> tuple[bytes, str]:
+        answer = root.get_object(Bucket=BUCKET, Key=INFO_KEY)
+        return answer["Body"].read(), answer["ContentType"]
+
+    questions: dict[str, Callable[[], Any]] = {
+        "policy": lambda: json.loads(root.get_bucket_policy(Bucket=BUCKET)["Policy"]),
+        "lifecycle": rules,
+        "info": info,
+        "cdn": lambda: [(cdn["origin"], cdn["ttl"]) for cdn in spaces.cdns.values()],
+        "keys": lambda: [(key.name, key.grants) for key in spaces.keys.all()],
+    }
+    return {name: _or_none(question) for name, question in questions.items()}
+
+
+@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
+def test_a_refreshed_up_puts_back_what_was_changed_outside(
+    drifting: Project, spaces: SpacesService, root: "S3Client", damage: Damage
+) -> None:
+    """All of it, and nothing else: plain clients see the cache as it was, and its keys stay."""
+    before, keys = seen(spaces, root), drifting.outputs()["publicKeys"]
+    assert None not in before.values()
+    damage(spaces, root)
+    assert seen(spaces, root) != before, "the damage did no damage"
+
+    drifting.up("--refresh")
+
+    assert seen(spaces, root) == before
+    assert drifting.outputs()["publicKeys"] == keys
+    root.put_object(Bucket=BUCKET, Key=NAR, Body=b"pushed meanwhile")
+
+
+def _or_none(question: Callable[[], Any]) -> Any:
+    try:
+        return question()
+    except ClientError:
+        return None

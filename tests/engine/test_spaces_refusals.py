@@ -1,0 +1,116 @@
+"""What stands in the way on Spaces is told in one line, before anything is made."""
+
+import json
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import pytest
+
+from nix_cache.access import anonymous_read_policy
+from tests.engine.clone import assert_plain_error
+from tests.engine.project import STACK, Project
+from tests.engine.spaces_buckets import FOREIGN
+from tests.engine.spaces_project import (
+    BUCKET,
+    cache,
+    key_client,
+    root,
+    spaces,
+    spaces_engine,
+    spaces_venv,
+)
+from tests.engine.spaces_service import SpacesService
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+__all__ = ["cache", "root", "spaces", "spaces_engine", "spaces_venv"]
+
+Obstacle = Callable[[Project, SpacesService, "S3Client"], object]
+
+
+def _bucket_exists(_: Project, __: SpacesService, root: "S3Client") -> None:
+    root.create_bucket(Bucket=BUCKET)
+    root.put_object(Bucket=BUCKET, Key="theirs", Body=b"somebody's")
+
+
+def _limited_key(cache: Project, spaces: SpacesService, _: "S3Client") -> None:
+    cache.set(public=True)
+    spaces.keys.add("of a colleague", [{"bucket": BUCKET, "permission": "read"}])
+
+
+def _bucket_with_a_policy(cache: Project, _: SpacesService, root: "S3Client") -> None:
+    cache.set(adopt=True)
+    root.create_bucket(Bucket=BUCKET)
+    policy = json.dumps(anonymous_read_policy(BUCKET))
+    root.put_bucket_policy(Bucket=BUCKET, Policy=policy)
+
+
+def _configured(**settings: str) -> Obstacle:
+    values = {f"digitalocean:{name}": value for name, value in settings.items()}
+    return lambda cache, *_: cache.config.update(values)
+
+
+OBSTACLES: dict[str, tuple[Obstacle, str]] = {
+    "the bucket exists": (_bucket_exists, f"the bucket '{BUCKET}' exists already in the region"),
+    "the bucket is another account's": (
+        lambda cache, *_: cache.set(bucket=FOREIGN),
+        f"may not see the bucket '{FOREIGN}'",
+    ),
+    "a key is limited to the bucket": (
+        _limited_key,
+        "cannot be public while keys are limited to it (of a colleague): remove them first",
+    ),
+    "the bucket has a policy": (
+        _bucket_with_a_policy,
+        "while it has a policy: remove that first",
+    ),
+    "the token is wrong": (_configured(token="dop_v1_wrong"), "refuses the token (401); set"),
+    "the key is wrong": (_configured(spacesAccessId="DO00WRONG"), "refuses the key 'DO00WRONG'"),
+    "the secret is wrong": (_configured(spacesSecretKey="wrong"), "(SignatureDoesNotMatch)"),
+    "the API is down": (_configured(apiEndpoint="http://127.0.0.1:9"), "does not answer"),
+}
+
+
+@pytest.mark.parametrize(("obstacle", "told"), OBSTACLES.values(), ids=OBSTACLES)
+def test_an_obstacle_is_told_by_the_preview(
+    cache: Project, spaces: SpacesService, root: "S3Client", obstacle: Obstacle, told: str
+) -> None:
+    """Once, in words, with a fix."""
+    obstacle(cache, spaces, root)
+
+    refused = cache.run("preview", "--stack", STACK)
+
+    for key in spaces.keys.all():
+        spaces.keys.remove(key)
+    if BUCKET in [bucket["Name"] for bucket in root.list_buckets()["Buckets"]]:
+        root.delete_object(Bucket=BUCKET, Key="theirs")
+        root.delete_bucket(Bucket=BUCKET)
+    assert refused.exit_code != 0
+    assert_plain_error(refused.output)
+    assert refused.output.count(told) == 1, refused.output
+    assert "Nothing was changed" in refused.output
+
+
+def test_a_cache_goes_from_private_to_public_and_back_in_two_steps(
+    cache: Project, spaces: SpacesService, root: "S3Client"
+) -> None:
+    """As the README tells; its objects and its signing keys stay."""
+    cache.up()
+    keys = cache.outputs()["publicKeys"]
+    key_client(cache, "nixbuilder").put_object(Bucket=BUCKET, Key="log/x", Body=b"x")
+
+    for public, first in ((True, "**SpacesKey**"), (False, "**SpacesBucketPolicy**")):
+        cache.set(public=public)
+        refused = cache.run("up", "--yes", "--stack", STACK)
+        assert "in two steps" in refused.output
+        assert "Nothing was changed" in refused.output
+
+        cache.pulumi("destroy", "--yes", "--target", first, "--stack", STACK)
+        cache.up()
+
+        cache.up("--refresh", "--expect-no-changes")
+        limited = [key.is_limited_to(BUCKET) for key in spaces.keys.all()]
+        assert limited == ([False] if public else [True, True])
+    assert cache.outputs()["publicKeys"] == keys
+    assert root.get_object(Bucket=BUCKET, Key="log/x")["Body"].read() == b"x"
