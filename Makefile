@@ -64,14 +64,18 @@ verify: .venv/.made ## try a backend out on the real service: make verify BACKEN
 verify-aws verify-spaces verify-b2: verify-%:
 	@$(MAKE) verify BACKEND=$*
 
-lint: .venv-dev/.made ## style, formatting and types
+lint: .venv-dev/.made ## style, formatting, types and workflows
 	@$(tests) -m ruff check .
 	@$(tests) -m ruff format --check .
 	@$(tests) -m mypy
+	@$(tests) -m dev.workflows
 
 format: .venv-dev/.made ## rewrite the sources in the project's style
 	@$(tests) -m ruff check --fix .
 	@$(tests) -m ruff format .
+
+ci-preview ci-deploy ci-drift: .venv/.made # what the workflows run, with STACK and perhaps REPORT
+	@.venv/bin/python -m dev.ci $(@:ci-%=%) "$(STACK)" $(if $(REPORT),--report "$(REPORT)")
 
 install: ## the environment of another backend's program: make install BACKEND=aws
 	@$(PYTHON) toolchain/bootstrap.py $(BACKEND)

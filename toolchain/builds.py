@@ -1,4 +1,4 @@
-"""Builds the CLI, MinIO and two plugins from pinned Go modules, each once per machine."""
+"""Builds the programs of `modules/` from pinned Go modules, each once per machine."""
 
 import hashlib
 import json
@@ -109,6 +109,14 @@ TOOLS = {
             "-s -w -X github.com/minio/minio/cmd.ReleaseTag={version}",
             seconds=110,
             disk_bytes=2 * 10**9,
+        ),
+        Tool(
+            "actionlint",
+            "github.com/rhysd/actionlint/cmd/actionlint",
+            "github.com/rhysd/actionlint",
+            "-s -w",
+            seconds=20,
+            disk_bytes=3 * 10**8,
         ),
     )
 }

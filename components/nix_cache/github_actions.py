@@ -1,6 +1,9 @@
 """The steps of a GitHub workflow that pushes without a stored credential, as text. Pure."""
 
-_CREDENTIALS_ACTION = "aws-actions/configure-aws-credentials@v5"
+_CREDENTIALS_ACTION = (
+    "aws-actions/configure-aws-credentials@e6de054238d6b7531b4efff3b6587d9aade6a06c # v6.2.3"
+)
+"""By its commit, for a tag can be moved."""
 
 
 def steps(*, role_arn: str, region: str, push_url: str, fetch_key: str) -> str:

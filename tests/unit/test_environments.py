@@ -37,7 +37,7 @@ def settings_of(file: str) -> dict[str, Any]:
 
 def servers_of(file: str) -> str:
     """The server that a stack's file names."""
-    return yaml.safe_load((ROOT / file).read_text())["config"].get("minio:minioServer", "")
+    return str(yaml.safe_load((ROOT / file).read_text())["config"].get("minio:minioServer", ""))
 
 
 @pytest.mark.parametrize("file", FILES)

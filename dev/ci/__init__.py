@@ -1,0 +1,1 @@
+"""What the workflows run: a stack previewed, deployed, looked at, and what is told of it."""
