@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-VERIFIED = ("aws", "b2")
+VERIFIED = ("aws", "spaces", "b2")
 """The services that have a row: a module of their name, with ``ROW`` in it."""
 
 

@@ -1,0 +1,36 @@
+"""The row of DigitalOcean Spaces."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from dev.verify.backend import Action, Backend, Role
+
+
+def _config(environment: Mapping[str, str]) -> dict[str, Any]:
+    """The account stays in the environment, where the provider finds it too."""
+    return {"nix-cache:spaces": {"region": environment["SPACES_REGION"]}}
+
+
+ROW = Backend(
+    name="spaces",
+    service="DigitalOcean Spaces",
+    # By https://docs.digitalocean.com/products/spaces/details/pricing/
+    costs="Nothing where the account has Spaces already: requests are free, and less than 1 MB is "
+    "stored for some minutes. The first bucket of an account starts a subscription, by the month.",
+    variables={
+        "DIGITALOCEAN_TOKEN": "a token that may manage Spaces keys",
+        "SPACES_ACCESS_KEY_ID": "the id of a key to all Spaces of the account",
+        "SPACES_SECRET_ACCESS_KEY": "that key's secret",
+        "SPACES_REGION": "where the bucket is made, such as fra1",
+    },
+    config=_config,
+    # A key is limited to a bucket, not to names in it; whoever may write or read may also list.
+    beyond=frozenset(
+        {
+            (Role.WRITER, Action.REPLACE_INFO),
+            (Role.WRITER, Action.DELETE),
+            (Role.WRITER, Action.LIST),
+            (Role.READER, Action.LIST),
+        }
+    ),
+)
