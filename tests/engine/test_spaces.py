@@ -186,3 +186,25 @@ def test_an_interrupted_up_is_finished_by_the_next_one(
         f"{BUCKET}-nixreader",
     ]
     key_client(cache, "nixbuilder").put_object(Bucket=BUCKET, Key=NAR, Body=b"nar")
+
+
+def test_a_cache_goes_from_private_to_public_and_back(
+    cache: Project, spaces: SpacesService, root: "S3Client"
+) -> None:
+    """Its objects and signing keys stay; everybody who may then push or read has a new key."""
+    cache.up()
+    public_keys = cache.outputs()["publicKeys"]
+    known = set()
+    for public in (True, False):
+        known |= {key.access_key for key in spaces.keys.all()}
+        root.put_object(Bucket=BUCKET, Key=NAR, Body=b"nar")
+
+        cache.set(public=public)
+        cache.up()
+
+        cache.up("--refresh", "--expect-no-changes")
+        keys = spaces.keys.all()
+        assert [key.is_limited_to(BUCKET) for key in keys] == ([False] if public else [True, True])
+        assert known.isdisjoint(key.access_key for key in keys)
+        assert root.get_object(Bucket=BUCKET, Key=NAR)["Body"].read() == b"nar"
+    assert cache.outputs()["publicKeys"] == public_keys

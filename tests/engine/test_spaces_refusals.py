@@ -13,7 +13,6 @@ from tests.engine.spaces_buckets import FOREIGN
 from tests.engine.spaces_project import (
     BUCKET,
     cache,
-    key_client,
     root,
     spaces,
     spaces_engine,
@@ -59,11 +58,11 @@ OBSTACLES: dict[str, tuple[Obstacle, str]] = {
     ),
     "a key is limited to the bucket": (
         _limited_key,
-        "cannot be public while keys are limited to it (of a colleague): remove them first",
+        "cannot be public while keys are limited to it (of a colleague): as Spaces takes",
     ),
     "the bucket has a policy": (
         _bucket_with_a_policy,
-        "while it has a policy: remove that first",
+        "while it has a policy: remove the policy",
     ),
     "the token is wrong": (_configured(token="dop_v1_wrong"), "refuses the token (401); set"),
     "the key is wrong": (_configured(spacesAccessId="DO00WRONG"), "refuses the key 'DO00WRONG'"),
@@ -90,27 +89,3 @@ def test_an_obstacle_is_told_by_the_preview(
     assert_plain_error(refused.output)
     assert refused.output.count(told) == 1, refused.output
     assert "Nothing was changed" in refused.output
-
-
-def test_a_cache_goes_from_private_to_public_and_back_in_two_steps(
-    cache: Project, spaces: SpacesService, root: "S3Client"
-) -> None:
-    """As the README tells; its objects and its signing keys stay."""
-    cache.up()
-    keys = cache.outputs()["publicKeys"]
-    key_client(cache, "nixbuilder").put_object(Bucket=BUCKET, Key="log/x", Body=b"x")
-
-    for public, first in ((True, "**SpacesKey**"), (False, "**SpacesBucketPolicy**")):
-        cache.set(public=public)
-        refused = cache.run("up", "--yes", "--stack", STACK)
-        assert "in two steps" in refused.output
-        assert "Nothing was changed" in refused.output
-
-        cache.pulumi("destroy", "--yes", "--target", first, "--stack", STACK)
-        cache.up()
-
-        cache.up("--refresh", "--expect-no-changes")
-        limited = [key.is_limited_to(BUCKET) for key in spaces.keys.all()]
-        assert limited == ([False] if public else [True, True])
-    assert cache.outputs()["publicKeys"] == keys
-    assert root.get_object(Bucket=BUCKET, Key="log/x")["Body"].read() == b"x"

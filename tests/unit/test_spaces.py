@@ -271,6 +271,18 @@ def test_everything_waits_for_the_claim() -> None:
                 assert "c-claim" in resource.depends_on, resource.name
 
 
+def test_a_claim_knows_the_caches_own_keys() -> None:
+    """They are not in the way of a policy, as they go before it comes."""
+    claim = made(PRIVATE).one(":SpaceClaim", "c-claim")
+
+    assert {name: claim.inputs[name] for name in ("bucket", "region", "public", "keys")} == {
+        "bucket": "our-cache",
+        "region": "fra1",
+        "public": False,
+        "keys": ["our-cache-nixbuilder", "our-cache-nixreader"],
+    }
+
+
 def test_a_refused_claim_is_one_error_and_nothing_is_made() -> None:
     """In the account's words."""
     recorder = Spaces(taken={"our-cache": "the bucket 'our-cache' exists already"})

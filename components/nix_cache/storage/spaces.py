@@ -43,6 +43,7 @@ class SpacesStorage(OnlyStoredCredentials):
         self._bucket_name = settings.bucket
         self._is_public = settings.public
         self._claim = self._claimed(settings)
+        self._granted = self._claim.granted()
         self._bucket = digitalocean.SpacesBucket(
             f"{name}-bucket",
             name=settings.bucket,
@@ -81,7 +82,7 @@ class SpacesStorage(OnlyStoredCredentials):
             f"{self._name}-{user}",
             name=self.profile(user),
             grants=[self._grant(privilege)],
-            opts=self._options(),
+            opts=self._within_the_bucket(replace_on_changes=["grants"]),
         )
         if self._is_public:
             pulumi.log.warn(
@@ -123,10 +124,10 @@ class SpacesStorage(OnlyStoredCredentials):
         """Set the bucket policy. The canned ACL lets anybody list, and get nothing."""
         digitalocean.SpacesBucketPolicy(
             f"{self._name}-anonymous-read",
-            bucket=self._bucket.name,
+            bucket=self._claim.bucket,
             region=self.region,
             policy=json.dumps(anonymous_read_policy(self._bucket_name)),
-            opts=self._options(),
+            opts=self._within_the_bucket(),
         )
 
     def _public_url(self, settings: SpacesSettings) -> pulumi.Input[str]:
@@ -150,27 +151,41 @@ class SpacesStorage(OnlyStoredCredentials):
         return pulumi.Output.concat("https://", cdn.endpoint)
 
     def _grant(self, privilege: Privilege) -> digitalocean.SpacesKeyGrantArgs:
+        """What a key opens. It hangs on the claim, as no key may change from this to that."""
         if self._is_public:
-            return digitalocean.SpacesKeyGrantArgs(bucket="", permission="fullaccess")
+            everything = self._claim.bucket.apply(lambda _: "")
+            return digitalocean.SpacesKeyGrantArgs(bucket=everything, permission="fullaccess")
         return digitalocean.SpacesKeyGrantArgs(
-            bucket=self._bucket.name, permission=_PERMISSIONS[privilege]
+            bucket=self._claim.bucket, permission=_PERMISSIONS[privilege]
         )
 
-    def _claimed(self, settings: CacheSettings) -> pulumi.Output[list[SpaceClaim]]:
+    def _claimed(self, settings: CacheSettings) -> SpaceClaim:
         return SpaceClaim(
             f"{self._name}-claim",
             settings.bucket,
             self.region,
             public=settings.public,
+            keys=[self.profile(user) for user in settings.privileges],
             owner=self._name,
             adopt=settings.adopt,
             provider=self._parent.get_provider("digitalocean:index/spacesBucket:SpacesBucket"),
             opts=pulumi.ResourceOptions(parent=self._parent),
-        ).granted()
+        )
 
     def _options(self, *, protect: bool = False) -> pulumi.ResourceOptions:
         return pulumi.ResourceOptions(
-            parent=self._parent, protect=protect or None, depends_on=self._claim
+            parent=self._parent, protect=protect or None, depends_on=self._granted
+        )
+
+    def _within_the_bucket(
+        self, replace_on_changes: list[str] | None = None
+    ) -> pulumi.ResourceOptions:
+        """For what knows the bucket by its claim, and yet has to wait until it is there."""
+        return pulumi.ResourceOptions.merge(
+            self._options(),
+            pulumi.ResourceOptions(
+                depends_on=[self._bucket], replace_on_changes=replace_on_changes
+            ),
         )
 
 

@@ -4,8 +4,13 @@ Spaces says yes to a bucket that the account has already, and the provider then 
 destroy. And it takes either a policy for a bucket or keys limited to it, never both, which without
 this would come to light halfway. A claim finds both out in the preview. It asks the account each
 time, so an outage or a wrong credential is one clear error before anything else happens.
+
+A cache that goes from private to public, or back, replaces its claim. The old one is deleted first,
+and with it all keys and the policy, whose inputs come from it: else the engine would delete those
+that are no longer wanted last, and Spaces would refuse the others meanwhile.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import pulumi
@@ -26,7 +31,7 @@ from nix_cache.storage.spaces_connection import (
     connection_from,
 )
 
-_STATE = ("bucket", "region", "public", "owner", "adopt", "problem")
+_STATE = ("bucket", "region", "public", "keys", "owner", "adopt", "problem")
 """What is kept. The account's credentials are not."""
 
 _IDENTITY = ("bucket", "region")
@@ -39,11 +44,6 @@ _PROVIDER_OUTPUTS = {
 }
 """For each of the provider's settings, what an explicit provider calls it."""
 
-_TWO_STEPS = (
-    "a cache goes from private to public, or back, in two steps, which 'DigitalOcean Spaces' in "
-    "the README tells"
-)
-
 
 class _ClaimProvider(ResourceProvider):
     """Makes nothing. The check asks the account; what it finds goes to the program as an input."""
@@ -53,22 +53,25 @@ class _ClaimProvider(ResourceProvider):
         self._owners: dict[tuple[str, str], str] = {}
 
     def check(self, _olds: dict[str, Any], news: dict[str, Any]) -> CheckResult:
-        held = all(_olds.get(key) == news[key] for key in _IDENTITY)
-        return CheckResult({**news, "problem": self._problem(news, held=held)}, [])
+        held = _olds if all(_olds.get(key) == news[key] for key in _IDENTITY) else {}
+        return CheckResult({**news, "problem": self._problem(held, news)}, [])
 
     def create(self, props: dict[str, Any]) -> CreateResult:
         return CreateResult(f"{props['region']},{props['bucket']}", _granted(props))
 
     def diff(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> DiffResult:
-        replaces = [key for key in _IDENTITY if _olds[key] != _news[key]]
-        changed = _olds["public"] != _news["public"]
-        return DiffResult(changes=bool(replaces or changed or _news["problem"]), replaces=replaces)
+        changed = {key for key in _STATE if _olds.get(key) != _news.get(key)}
+        return DiffResult(
+            changes=bool(changed),
+            replaces=sorted(changed & {*_IDENTITY, "public"}),
+            delete_before_replace="public" in changed,
+        )
 
     def update(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> UpdateResult:
         return UpdateResult(_granted(_news))
 
-    def _problem(self, props: dict[str, Any], *, held: bool) -> str:
-        """Why the bucket cannot be had as it is wanted, or nothing."""
+    def _problem(self, held: dict[str, Any], props: dict[str, Any]) -> str:
+        """Why the bucket cannot be had as it is wanted, or nothing. ``held`` is it as it is."""
         explicit = {key: props[key] for key in _PROVIDER_OUTPUTS if key in props}
         if any(isinstance(value, Unknown) for value in explicit.values()):
             return ""  # a preview before the account is known; `up` asks again
@@ -82,7 +85,7 @@ class _ClaimProvider(ResourceProvider):
             )
         try:
             connection = connection_from(explicit.get if explicit else self._setting)
-            return _conflict(connection, props, held=held)
+            return _conflict(connection, held, props)
         except SpacesAccountError as problem:
             return str(problem)
 
@@ -90,30 +93,31 @@ class _ClaimProvider(ResourceProvider):
         return self._config.get(f"digitalocean:{key}")
 
 
-def _conflict(connection: Connection, props: dict[str, Any], *, held: bool) -> str:
-    """What in the account is in the way."""
+def _conflict(connection: Connection, held: dict[str, Any], props: dict[str, Any]) -> str:
+    """What in the account is in the way, and not the cache's own."""
     # A program that only declares claims needs no client, so who asks imports it.
     from nix_cache.storage.spaces_account import SpacesAccount
 
     account = SpacesAccount(connection)
     region, bucket = str(props["region"]), str(props["bucket"])
     there = account.has_bucket(region, bucket)
-    limited = account.limited_keys(bucket)
+    foreign = sorted(set(account.limited_keys(bucket)) - set(held.get("keys", [])))
     if there and not (held or props["adopt"]):
         return (
             f"the bucket {bucket!r} exists already in the region {region} of the account: choose "
             "another bucket, or take it over as 'Adoption' in the README tells"
         )
-    if props["public"] and limited:
-        keys = ", ".join(limited)
+    if props["public"] and foreign:
         return (
-            f"the bucket {bucket!r} cannot be public while keys are limited to it ({keys}): remove "
-            f"them first. Spaces takes no policy beside them; {_TWO_STEPS}"
+            f"the bucket {bucket!r} cannot be public while keys are limited to it "
+            f"({', '.join(foreign)}), as Spaces takes no policy beside them: remove those keys, or "
+            "keep the cache private"
         )
-    if not props["public"] and there and account.has_policy(region, bucket):
+    own_policy = bool(held.get("public"))
+    if there and not (props["public"] or own_policy) and account.has_policy(region, bucket):
         return (
-            f"no key can be limited to the bucket {bucket!r} while it has a policy: remove that "
-            f"first. {_TWO_STEPS[0].upper()}{_TWO_STEPS[1:]}"
+            f"no key can be limited to the bucket {bucket!r} while it has a policy: remove the "
+            "policy, or make the cache public"
         )
     return ""
 
@@ -132,6 +136,7 @@ class SpaceClaim(Resource, module="nix-cache", name="SpaceClaim"):
         bucket: its name.
         region: where it is to be.
         public: whether it is to have a policy by which anybody reads, or else limited keys.
+        keys: the names of the cache's keys, which are not in its own way.
         owner: the name of the cache that wants it. One process serves all caches of a program.
         adopt: whether a bucket that is there may be taken over.
         provider: the explicit provider whose account is meant; by default the one that the stack's
@@ -139,6 +144,8 @@ class SpaceClaim(Resource, module="nix-cache", name="SpaceClaim"):
         opts: as for any resource.
     """
 
+    bucket: pulumi.Output[str]
+    """The bucket's name. What takes it from here is deleted before the claim is replaced."""
     problem: pulumi.Output[str]
     """Why the bucket cannot be had, or nothing."""
 
@@ -149,6 +156,7 @@ class SpaceClaim(Resource, module="nix-cache", name="SpaceClaim"):
         region: str,
         *,
         public: bool,
+        keys: Sequence[str],
         owner: str,
         adopt: bool = False,
         provider: pulumi.ProviderResource | None = None,
@@ -158,6 +166,7 @@ class SpaceClaim(Resource, module="nix-cache", name="SpaceClaim"):
             "bucket": bucket,
             "region": region,
             "public": public,
+            "keys": sorted(keys),
             "owner": owner,
             "adopt": adopt,
             "problem": None,
