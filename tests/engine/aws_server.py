@@ -1,7 +1,6 @@
 """AWS for a test: a server of its own, its administrator, and clients for everybody else."""
 
 import contextlib
-import fcntl
 import json
 import subprocess
 import sys
@@ -15,7 +14,6 @@ from botocore import UNSIGNED
 from botocore.config import Config
 
 from tests.engine.aws_process import AUTHORITY, HOST
-from toolchain import bootstrap
 from toolchain.bootstrap import ROOT
 
 ACCOUNT = "123456789012"
@@ -92,16 +90,6 @@ class AwsServer:
             aws_session_token=credential.session_token if credential else None,
             config=Config(**settings),
         )
-
-
-def environment(work: Path) -> Path:
-    """The environment of a program on AWS, made once per clone, by one test process for all."""
-    folder = work / "venv-aws"
-    work.mkdir(exist_ok=True)
-    with (work / "venv-aws.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        bootstrap.provide("aws", folder)
-    return folder
 
 
 @contextlib.contextmanager

@@ -10,12 +10,30 @@ from dev.server import LocalServer
 from nix_cache.storage.minio_connection import Connection
 from nix_cache.storage.minio_server import MinioServer
 from tests.engine import aws_server as aws
+from tests.engine.environments import program_environment
 from tests.engine.project import Project, public_cache
 from tests.engine.s3 import s3_client as s3_client
 from tests.engine.s3 import user_client as user_client
 from tests.engine.two_caches import PUBLIC, TwoCaches
 from toolchain import engine as toolchain_engine
 from toolchain.bootstrap import ROOT
+
+_LONGEST = ("test_drift", "test_make", "test_interrupted", "test_make_outages", "test_outages")
+"""Modules that take minutes."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what takes longest, or one worker would be left with it in the end."""
+    items.sort(key=lambda item: item.path.stem not in _LONGEST)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say loudly what a run that passed has not shown."""
+    skipped = terminalreporter.stats.get("skipped", [])
+    count = sum(aws.NO_PLUGIN in str(report.longrepr) for report in skipped)
+    if count:
+        terminalreporter.section("NOT TESTED", sep="!", red=True, bold=True)
+        terminalreporter.line(f"{count} tests on AWS were skipped. {aws.NO_PLUGIN}", red=True)
 
 
 @pytest.fixture(scope="session")
@@ -104,12 +122,6 @@ def aws_engine(engine: toolchain_engine.Engine) -> toolchain_engine.Engine:
     return engine
 
 
-@pytest.fixture(scope="session")
-def aws_venv() -> Path:
-    """The environment of a program on AWS."""
-    return aws.environment(ROOT / ".dev")
-
-
 @pytest.fixture(scope="module")
 def aws_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[aws.AwsServer]:
     """AWS with nothing in it but an administrator, for all tests of a module."""
@@ -121,11 +133,10 @@ def aws_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[aws.AwsServ
 def aws_project(
     tmp_path: Path,
     aws_engine: toolchain_engine.Engine,
-    aws_venv: Path,
     aws_server: aws.AwsServer,
 ) -> Project:
     """The program, not up yet, whose AWS is the server."""
-    project = Project.create(tmp_path / "project", aws_engine, aws_venv)
+    project = Project.create(tmp_path / "project", aws_engine, program_environment("aws"))
     project.config.update(aws_server.config())
     project.environment.update(aws_server.environment())
     return project

@@ -17,7 +17,8 @@ from pathlib import Path
 
 import pytest
 
-from toolchain import build_cache, build_errors, builds, golang
+from tests.unit.provider_source import write_provider
+from toolchain import build_cache, build_errors, builds, golang, trimming
 from toolchain.errors import BuildError
 from toolchain.progress import PlainProgress
 
@@ -27,7 +28,7 @@ MAIN = 'package main\n\nimport "fmt"\n\nfunc main() { fmt.Println("built", versi
 # A `go` that lists two packages, and "builds" by noting its call and waiting for a gate file.
 FAKE_GO = """\
 #!{python}
-import json, os, pathlib, sys, time
+import json, os, pathlib, shutil, sys, time
 home = pathlib.Path({home!r})
 with (home / "asked").open("a") as asked:
     asked.write(sys.argv[1] + " " + pathlib.Path.cwd().name + "\\n")
@@ -38,7 +39,12 @@ match sys.argv[1]:
     case "list":
         print("go: downloading example.com/one v1.0.0", file=sys.stderr)
         print("example.com/one\\nexample.com/two")
+    case "mod":
+        shutil.copytree(home / "provider", pathlib.Path(os.environ["GOMODCACHE"], sys.argv[3]))
     case "build":
+        if "-modfile=" in os.environ["GOFLAGS"]:
+            modfile = os.environ["GOFLAGS"].partition("-modfile=")[2].rstrip("'")
+            (home / "modfile").write_text(pathlib.Path(modfile).read_text())
         with (home / "calls").open("a") as calls:
             calls.write(os.environ["GOCACHE"] + "\\n")
         print("example.com/one", flush=True)
@@ -264,6 +270,63 @@ def test_what_later_tools_need_is_downloaded_while_the_first_compiles(
     assert builds.built_path(other, cache).exists()
 
 
+@pytest.fixture
+def trimmed_tool(tool: builds.Tool, go_home: Path, monkeypatch: pytest.MonkeyPatch) -> builds.Tool:
+    """A tool of which a module is trimmed, and that module where the fake go gets it from."""
+    plugin = builds.Tool("plugin", ".", None, "-s", 1, 10**6, trimmed=True)
+    shutil.copytree(tool.folder, plugin.folder)
+    (plugin.folder / "go.mod").write_text(
+        f"module plugin\n\ngo 1.21\n\nrequire {trimming.MODULE} v6.0.0\n"
+    )
+    (plugin.folder / "schema.json").write_text('{"version": "2.0"}')
+    (plugin.folder / "services.json").write_text('{"iam": {}}')
+    write_provider(go_home / "provider")
+    monkeypatch.setattr(builds, "TOOLS", {"hello": tool, "plugin": plugin})
+    return plugin
+
+
+def test_a_trimmed_tool_is_built_with_the_trimmed_copy(
+    trimmed_tool: builds.Tool, go_home: Path, cache: Path
+) -> None:
+    """The module is downloaded, trimmed and put in its place; nothing of it stays behind."""
+    path = builds.ensure(["plugin"], cache, Recorder())["plugin"]
+
+    assert path.exists()
+    assert (go_home / "asked").read_text().splitlines()[1:] == [
+        "mod plugin",
+        "list plugin",
+        "build plugin",
+    ]
+    assert f"replace {trimming.MODULE} => " in (go_home / "modfile").read_text()
+    assert leftovers(cache) == []
+
+
+def test_a_provider_that_cannot_be_trimmed_fails_the_build(
+    trimmed_tool: builds.Tool, go_home: Path, cache: Path
+) -> None:
+    """Before anything is compiled, and without leftovers."""
+    (trimmed_tool.folder / "services.json").write_text('{"ecs": {}}')
+
+    with pytest.raises(BuildError, match="has no service 'ecs'"):
+        builds.ensure(["plugin"], cache, Recorder())
+
+    assert not (go_home / "calls").exists()
+    assert not list(cache.glob("build-*"))
+
+
+def test_the_key_of_a_trimmed_tool_changes_with_its_services_and_the_trimming(
+    trimmed_tool: builds.Tool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both say what is compiled."""
+    keys = {builds.key(trimmed_tool)}
+    (trimmed_tool.folder / "services.json").write_text('{"iam": {}, "s3": {}}')
+    keys.add(builds.key(trimmed_tool))
+    other = tmp_path / "trimming.py"
+    other.write_text("changed")
+    monkeypatch.setattr(trimming, "__file__", str(other))
+    assert len(keys | {builds.key(trimmed_tool)}) == 3
+
+
 def test_plain_progress_prints_a_line_each_quarter_minute() -> None:
     """A log gets the steps and one update per fifteen seconds, not one per package."""
     now = 0.0
@@ -476,6 +539,16 @@ def test_a_changed_source_gives_a_new_build_and_the_old_one_goes_when_there_is_n
     edit_main(tool)
     new = builds.ensure(["hello"], cache, Recorder())["hello"]
     assert (old.exists(), new.exists()) == (False, True)
+
+
+def test_a_build_does_not_cost_a_tool_that_was_not_asked_for(
+    trimmed_tool: builds.Tool, go_home: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is built on demand stays for the next demand, as long as it is up to date."""
+    plugin = builds.ensure(["plugin"], cache, Recorder())["plugin"]
+    monkeypatch.setattr(build_cache, "LIMIT_BYTES", 1)
+    builds.ensure(["hello"], cache, Recorder())
+    assert plugin.exists()
 
 
 def test_using_a_tool_makes_it_the_last_to_be_pruned(

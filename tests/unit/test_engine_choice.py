@@ -64,6 +64,45 @@ def test_an_engine_on_path_with_its_language_host_is_taken(
     assert ("pulumi", "3.999.0") in [(part.name, part.version) for part in found.parts]
 
 
+def test_an_official_engine_serves_aws_as_it_downloads_the_plugin(
+    cache: Path, built: list[str], tmp_path: Path
+) -> None:
+    """Nothing is built for it, also when the plugin is asked for."""
+    program(tmp_path / "path" / "pulumi", b"#!/bin/sh\necho v3.999.0\n")
+    program(tmp_path / "path" / "pulumi-language-python", ELF)
+
+    found = engine.provide(tmp_path / "work", aws=True)
+
+    assert found.serves_aws
+    assert origins(found)["AWS plugin"] is Origin.OFFICIAL
+    assert built == ["minio"]
+
+
+def test_the_aws_plugin_is_built_on_demand_alone(
+    cache: Path, built: list[str], tmp_path: Path
+) -> None:
+    """It takes minutes that nobody needs who has no stack on AWS."""
+    assert not engine.provide(tmp_path / "work").serves_aws
+    assert "pulumi-resource-aws" not in built
+
+    found = engine.provide(tmp_path / "work", aws=True)
+
+    assert found.serves_aws
+    assert origins(found)["AWS plugin"] is Origin.BUILT
+    version = builds.TOOLS["pulumi-resource-aws"].version
+    plugin = found.home / "plugins" / f"resource-aws-v{version}" / "pulumi-resource-aws"
+    assert plugin.read_bytes() == b"pulumi-resource-aws"
+
+
+def test_an_aws_plugin_that_was_built_before_is_a_part(
+    cache: Path, built: list[str], tmp_path: Path
+) -> None:
+    """Whoever asked for it once has it in every clone."""
+    program(builds.built_path(builds.TOOLS["pulumi-resource-aws"], cache), b"plugin")
+
+    assert engine.provide(tmp_path / "work").serves_aws
+
+
 @pytest.mark.usefixtures("cache")
 def test_a_stand_in_on_path_is_not_taken_for_the_official_host(
     built: list[str], tmp_path: Path
