@@ -18,13 +18,15 @@ import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nix_cache.client.doctor import checks, expiry, machine, paths, report, traps
+from nix_cache.client.doctor import checks, expiry, machine, report, traps
 from nix_cache.client.doctor.faults import Fault, findings
 from nix_cache.client.doctor.finding import Finding, Level, error, not_checked, ok, warning
 from nix_cache.client.doctor.nar import CannotDecompressError, NarError, measure
-from nix_cache.client.doctor.subject import Subject, profile_credential
+from nix_cache.client.doctor.subject import Subject
 from nix_cache.client.errors import UsageError
+from nix_cache.client.profiles import profile_credential
 from nix_cache.client.record import Record
+from nix_cache.client.store_paths import hashes_in
 from nix_cache.description import Description
 from nix_cache.lifecycle import NIX32, OWN_KEYS, expiry_rules
 from nix_cache.lifetimes import Expiry, longest_narinfo, shortest_nar
@@ -423,7 +425,7 @@ class TestSources:
         file = tmp_path / "paths"
         file.write_text(f"/nix/store/{HASH}-a\n\n{HASH}-b\n  /gnu/store/{HASH[::-1]}-c  \n")
 
-        assert paths.hashes_in(file) == (HASH, HASH[::-1])
+        assert hashes_in(file) == (HASH, HASH[::-1])
 
     def test_a_line_that_is_no_path_is_told_with_its_number(self, tmp_path: Path) -> None:
         """So that it is found in a long file."""
@@ -431,7 +433,7 @@ class TestSources:
         file.write_text(f"/nix/store/{HASH}-a\n./result\n")
 
         with pytest.raises(UsageError, match=r"paths:2: '\./result' is no store path"):
-            paths.hashes_in(file)
+            hashes_in(file)
 
     def test_a_profile_is_found_whole_or_not_at_all(self, tmp_path: Path) -> None:
         """In the user's file, or the one that the environment names."""

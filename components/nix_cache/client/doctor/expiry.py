@@ -3,14 +3,12 @@
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-import boto3
-from botocore.config import Config
 from botocore.exceptions import ClientError as S3Error
 
 from nix_cache.client.doctor.contents import REPAIR
-from nix_cache.client.doctor.door import certificates
 from nix_cache.client.doctor.finding import Finding, error, not_checked, ok, warning
 from nix_cache.client.doctor.subject import Subject
+from nix_cache.client.owner import owner_client
 from nix_cache.lifecycle import NARINFO_TTL_DAYS, OWN_KEYS, expiry_rules
 from nix_cache.lifetimes import FOREVER, Expiry, longest_narinfo, shortest_nar
 
@@ -25,9 +23,8 @@ def lifecycle(subject: Subject) -> Iterator[Finding]:
         )
         return
     try:
-        rules = owners_client(subject).get_bucket_lifecycle_configuration(
-            Bucket=subject.description.bucket
-        )["Rules"]
+        owner = owner_client(subject.description, subject.owner)
+        rules = owner.get_bucket_lifecycle_configuration(Bucket=subject.description.bucket)["Rules"]
     except S3Error as refusal:
         code = refusal.response["Error"]["Code"]
         if code != "NoSuchLifecycleConfiguration":
@@ -35,21 +32,6 @@ def lifecycle(subject: Subject) -> Iterator[Finding]:
             return
         rules = []
     yield from judged(list(expiries(rules)), subject.description.expire_after_days)
-
-
-def owners_client(subject: Subject) -> Any:
-    """An S3 client of the bucket's owner. Their credential has to be there."""
-    if subject.owner is None:
-        raise ValueError("there is no credential of the owner")
-    return boto3.client(
-        "s3",
-        endpoint_url=subject.description.endpoint,
-        region_name=subject.description.region,
-        aws_access_key_id=subject.owner.access_key_id,
-        aws_secret_access_key=subject.owner.secret_access_key,
-        verify=certificates(),
-        config=Config(s3={"addressing_style": "path"}, retries={"max_attempts": 3}),
-    )
 
 
 def expiries(rules: Iterable[Any]) -> Iterator[Expiry]:

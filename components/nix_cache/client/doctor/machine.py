@@ -8,9 +8,10 @@ from urllib.parse import parse_qs, urlsplit
 
 from nix_cache.client import nix_program
 from nix_cache.client.doctor.finding import Finding, error, not_checked, ok, warning
-from nix_cache.client.doctor.subject import Subject, profile_in
+from nix_cache.client.doctor.subject import Subject
 from nix_cache.client.machine import Trust, obstacles, trust
 from nix_cache.client.places import default_place, system_place, user_place
+from nix_cache.client.profiles import profile_in
 from nix_cache.client.record import all_records
 from nix_cache.signing import name_of
 

@@ -9,10 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nix_cache.client import nix_program
-from nix_cache.client.doctor.expiry import owners_client
 from nix_cache.client.doctor.subject import Subject
-from nix_cache.client.errors import ClientError, UsageError
-from nix_cache.narinfo import BASE_NAME
+from nix_cache.client.owner import owner_client
+from nix_cache.client.source import Credential
 
 _NARINFO_KEY = re.compile(r"([0-9a-df-np-sv-z]{32})\.narinfo")
 
@@ -58,40 +57,15 @@ def candidates(subject: Subject, wanted: Wanted) -> Candidates:
     if wanted.told is not None:
         return Candidates(wanted.told, "those named", must_exist=True)
     if subject.owner is not None:
-        hashes = _sampled(listed(subject), wanted.count)
+        hashes = _sampled(listed(subject, subject.owner), wanted.count)
         return Candidates(hashes, "the bucket", must_exist=True, is_whole=wanted.count != 0)
     known = dict.fromkeys([*_shuffled(remembered(subject)), *_shuffled(in_local_store(subject))])
     return Candidates(tuple(known), "this machine's Nix", must_exist=False)
 
 
-def hashes_in(file: Path) -> tuple[str, ...]:
-    """The hashes of the paths in a file.
-
-    Raises:
-        ClientError: it cannot be read.
-        UsageError: a line is no store path.
-    """
-    try:
-        lines = file.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as failure:
-        raise ClientError(f"{file} cannot be read: {failure}", "name another file") from None
-    hashes = []
-    for number, line in enumerate(lines, start=1):
-        name = line.strip().rpartition("/")[2]
-        if not name:
-            continue
-        if not BASE_NAME.fullmatch(name):
-            raise UsageError(
-                f"{file}:{number}: {line.strip()!r} is no store path",
-                "give one per line, as `nix path-info --recursive` prints them",
-            )
-        hashes.append(name[:32])
-    return tuple(dict.fromkeys(hashes))
-
-
-def listed(subject: Subject) -> Iterator[str]:
-    """The hashes of all narinfos in the bucket. It takes the owner's credential."""
-    pages = owners_client(subject).get_paginator("list_objects_v2")
+def listed(subject: Subject, owner: Credential) -> Iterator[str]:
+    """The hashes of all narinfos in the bucket, which its owner may list."""
+    pages = owner_client(subject.description, owner).get_paginator("list_objects_v2")
     count = 0
     # Nothing but narinfos and their like lies outside of folders.
     for page in pages.paginate(Bucket=subject.description.bucket, Delimiter="/"):

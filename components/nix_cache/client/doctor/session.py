@@ -5,18 +5,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from nix_cache.client import console, source
+from nix_cache.client import console
 from nix_cache.client.doctor import report
 from nix_cache.client.doctor.checks import all_checks, examine
 from nix_cache.client.doctor.finding import Level
-from nix_cache.client.doctor.paths import Wanted, hashes_in
-from nix_cache.client.doctor.subject import Subject, profile_credential
+from nix_cache.client.doctor.paths import Wanted
+from nix_cache.client.doctor.subject import Subject
 from nix_cache.client.errors import UsageError
-from nix_cache.client.places import system_place, user_place
+from nix_cache.client.owner import owner_credential
+from nix_cache.client.profiles import profile_credential
 from nix_cache.client.progress import Progress
-from nix_cache.client.record import Record, find, known_records
 from nix_cache.client.source import Credential, Source
-from nix_cache.description import Description
+from nix_cache.client.store_paths import hashes_in
+from nix_cache.client.target import Target, find_target
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ def run(request: Request, *, as_json: bool) -> bool:
         UsageError: the request makes no sense.
         ClientError: the source cannot be read.
     """
-    target = _target(request.cache, request.project)
+    target = find_target(request.cache, request.project, secrets=True)
     subject = _subject(target, request.users, request.owner)
     if request.count is None and subject.owner is None and request.paths_from is None:
         raise UsageError(
@@ -74,32 +75,8 @@ def run(request: Request, *, as_json: bool) -> bool:
     return not any(result.finding.level is Level.ERROR for result in results)
 
 
-@dataclass(frozen=True)
-class _Target:
-    """A cache, with what the source and this machine know of it."""
-
-    source: Source
-    record: Record | None
-
-
-def _target(name: str | None, project: Path | None) -> _Target:
-    """What was named: a cache in use here, or a source."""
-    known = known_records([user_place(), system_place()])
-    if name is None or (name in known and not Path(name).is_file()):
-        record = find(name)
-        return _Target(Source(record.description), record)
-    loaded = source.load(name, secrets=True, project=project)
-    description = loaded.description
-    used = (one for one in known.values() if _is_same(one.description, description))
-    return _Target(loaded, next(used, None))
-
-
-def _is_same(one: Description, other: Description) -> bool:
-    return (one.bucket, one.endpoint) == (other.bucket, other.endpoint)
-
-
-def _subject(target: _Target, users: Sequence[str], owner: str | None) -> Subject:
-    description = target.source.description
+def _subject(target: Target, users: Sequence[str], owner: str | None) -> Subject:
+    description = target.description
     known = tuple(dict.fromkeys([*description.push_urls, *description.readers]))
     credentials = {
         user: pair for user in known if (pair := _credential(user, target.source)) is not None
@@ -117,17 +94,11 @@ def _subject(target: _Target, users: Sequence[str], owner: str | None) -> Subjec
                 f"{profile}",
                 "give a stack, or its outputs with --show-secrets",
             )
-    owners_pair = profile_credential(owner) if owner else None
-    if owner and owners_pair is None:
-        raise UsageError(
-            f"there is no profile {owner} with a key pair in the credentials file",
-            "add it to ~/.aws/credentials, or name another",
-        )
     return Subject(
         description=description,
         credentials=credentials,
         users=tuple(users) or known,
-        owner=owners_pair,
+        owner=owner_credential(owner) if owner else None,
         record=target.record,
         environment=os.environ,
     )

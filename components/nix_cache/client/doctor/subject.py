@@ -1,18 +1,13 @@
 """The cache that is looked at, and everybody as whom it can be asked."""
 
-import contextlib
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
 
 import urllib3
-from botocore.configloader import raw_config_parse
-from botocore.exceptions import BotoCoreError
 
 from nix_cache.client.doctor.door import Door, NoAnswerError, connections
-from nix_cache.client.places import system_place, user_place
 from nix_cache.client.record import Record
 from nix_cache.client.source import Credential
 from nix_cache.description import Description
@@ -86,32 +81,3 @@ def _accepts(door: Door) -> bool:
         return not door.request("GET", INFO_KEY).is_stranger
     except NoAnswerError:
         return True
-
-
-def profile_credential(
-    profile: str, environment: Mapping[str, str] = os.environ
-) -> Credential | None:
-    """A key pair from the credentials files of this machine: the user's first, then root's."""
-    named = environment.get("AWS_SHARED_CREDENTIALS_FILE")
-    places = [user_place(environment).credentials, system_place(environment).credentials]
-    for path in [*([named] if named else []), *map(str, places)]:
-        with contextlib.suppress(OSError):
-            if found := profile_in(path, profile):
-                return found
-    return None
-
-
-def profile_in(file: str, profile: str) -> Credential | None:
-    """A key pair from one credentials file; None if it is not there, or not whole.
-
-    Raises:
-        PermissionError: the file may not be read.
-    """
-    if Path(file).exists() and not os.access(file, os.R_OK):
-        raise PermissionError(file)
-    try:
-        found = raw_config_parse(file).get(profile, {})
-    except BotoCoreError:
-        return None
-    key, secret = found.get("aws_access_key_id"), found.get("aws_secret_access_key")
-    return Credential(access_key_id=key, secret_access_key=secret) if key and secret else None
