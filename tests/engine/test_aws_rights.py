@@ -1,9 +1,8 @@
 """The AWS of the tests gives and refuses rights as the real one does."""
 
-import base64
 import json
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +11,9 @@ from botocore.exceptions import ClientError
 
 from tests.engine import aws_server as aws
 from tests.engine.aws_server import AwsServer, Credential
+from tests.engine.github_token import ISSUER, token
 
 BUCKET = "the-cache"
-ISSUER = "token.actions.githubusercontent.com"
 READ = {
     "Effect": "Allow",
     "Principal": "*",
@@ -44,7 +43,7 @@ def refused(call: Callable[..., Any], **arguments: Any) -> str:
 
 
 @pytest.fixture(scope="module")
-def owner(aws_server: AwsServer) -> Iterator[Any]:
+def owner(aws_server: AwsServer) -> Any:
     """The owner's S3 client; a bucket with one object, that anybody may read over TLS."""
     s3 = aws_server.client("s3", aws_server.administrator)
     s3.create_bucket(Bucket=BUCKET)
@@ -132,16 +131,6 @@ def test_a_bucket_keeps_the_tags_it_is_created_with(aws_server: AwsServer, owner
         Bucket="tagged", CreateBucketConfiguration={"Tags": [{"Key": "of", "Value": "a team"}]}
     )
     assert owner.get_bucket_tagging(Bucket="tagged")["TagSet"] == [{"Key": "of", "Value": "a team"}]
-
-
-def token(subject: str, audience: str = "sts.amazonaws.com") -> str:
-    """A token as GitHub gives it to a job, but for the signature."""
-
-    def part(value: dict[str, str]) -> str:
-        return base64.urlsafe_b64encode(json.dumps(value).encode()).decode().rstrip("=")
-
-    claims = {"iss": f"https://{ISSUER}", "aud": audience, "sub": subject}
-    return f"{part({'alg': 'RS256'})}.{part(claims)}.signature"
 
 
 def test_a_role_is_given_to_whom_its_trust_names(aws_server: AwsServer, owner: Any) -> None:
