@@ -18,77 +18,14 @@ from socket import SO_LINGER, SOL_SOCKET
 from typing import Any, Self
 from urllib.parse import unquote
 
-from b2sdk.v3 import SSE_B2_AES, SSE_NONE
 from b2sdk.v3 import exception as sdk
 
+from tests.engine.b2_requests import UnknownRequestError, translated
 from tests.engine.b2_service import Service
 from tests.engine.forwarding import ForwardingServer
 
 _UPLOADS = "/upload/"
 _SIMULATED_UPLOADS = "https://upload.example.com/"
-
-_PARAMETERS: Mapping[str, Mapping[str, str]] = {
-    "b2_create_bucket": {
-        "accountId": "account_id",
-        "bucketName": "name",
-        "bucketType": "bucket_type",
-        "bucketInfo": "bucket_info",
-        "lifecycleRules": "lifecycle_rules",
-        "defaultServerSideEncryption": "default_server_side_encryption",
-    },
-    "b2_update_bucket": {
-        "accountId": "account_id",
-        "bucketId": "bucket_id",
-        "bucketType": "bucket_type",
-        "bucketInfo": "bucket_info",
-        "lifecycleRules": "lifecycle_rules",
-        "defaultServerSideEncryption": "default_server_side_encryption",
-    },
-    "b2_delete_bucket": {"accountId": "account_id", "bucketId": "bucket_id"},
-    "b2_list_buckets": {
-        "accountId": "account_id",
-        "bucketId": "bucket_id",
-        "bucketName": "bucket_name",
-        "bucketTypes": "",
-    },
-    "b2_create_key": {
-        "accountId": "account_id",
-        "capabilities": "capabilities",
-        "keyName": "key_name",
-        "validDurationInSeconds": "valid_duration_seconds",
-        "bucketIds": "bucket_ids",
-        "namePrefix": "name_prefix",
-    },
-    "b2_delete_key": {"applicationKeyId": "key_id"},
-    "b2_list_keys": {
-        "accountId": "account_id",
-        "maxKeyCount": "max_key_count",
-        "startApplicationKeyId": "start_application_key_id",
-    },
-    "b2_list_file_versions": {
-        "bucketId": "bucket_id",
-        "startFileName": "start_file_name",
-        "startFileId": "start_file_id",
-        "maxFileCount": "max_file_count",
-        "prefix": "prefix",
-    },
-    "b2_list_unfinished_large_files": {
-        "bucketId": "bucket_id",
-        "startFileId": "start_file_id",
-        "maxFileCount": "max_file_count",
-        "namePrefix": "prefix",
-    },
-    "b2_cancel_large_file": {"fileId": "file_id"},
-    "b2_delete_file_version": {
-        "fileId": "file_id",
-        "fileName": "file_name",
-        "bypassGovernance": "bypass_governance",
-    },
-    "b2_get_upload_url": {"bucketId": "bucket_id"},
-}
-"""For each request, its parameters, and their names in the simulator where they matter there."""
-
-_ENCRYPTIONS = {"SSE-B2": SSE_B2_AES, "none": SSE_NONE}
 
 _CODES: tuple[tuple[type[Exception], int, str], ...] = (
     (sdk.DuplicateBucketName, 400, "duplicate_bucket_name"),
@@ -189,21 +126,15 @@ class B2Server:
 
     def call(self, request: str, token: str, body: Mapping[str, Any]) -> Any:
         """One request with parameters in JSON."""
-        parameters = _PARAMETERS.get(request)
-        if parameters is None or set(body) - set(parameters):
-            self.unknown.append(f"{request} {sorted(set(body) - set(parameters or ()))}")
-            raise _RefusedError(501, "not_simulated", self.unknown[-1])
-        named = {parameters[key]: value for key, value in body.items() if parameters[key]}
-        if sse := named.get("default_server_side_encryption"):
-            named["default_server_side_encryption"] = _ENCRYPTIONS[sse["mode"]]
-        if request == "b2_create_bucket":
-            positional = [named.pop("account_id"), named.pop("name"), named.pop("bucket_type")]
-        else:
-            positional = []
-        method = getattr(self.service, request.removeprefix("b2_"))
+        try:
+            arguments = translated(request, body)
+        except UnknownRequestError as unknown:
+            self.unknown.append(str(unknown))
+            raise _RefusedError(501, "not_simulated", str(unknown)) from None
         if token not in self.service.auth_token_to_key:
             raise _RefusedError(401, "bad_auth_token", "Invalid authorization token")
-        answer = method(self.service.API_URL, token, *positional, **named)
+        method = getattr(self.service, request.removeprefix("b2_"))
+        answer = method(self.service.API_URL, token, **arguments)
         if request == "b2_get_upload_url":
             uploads = f"{self.url}{_UPLOADS}"
             answer["uploadUrl"] = answer["uploadUrl"].replace(_SIMULATED_UPLOADS, uploads)

@@ -49,20 +49,21 @@ class Service(RawSimulator):  # type: ignore[misc]  # the SDK has no types
         self.key_id_to_key[account].key = self.key
 
     def create_bucket(
-        self, api_url: str, token: str, account_id: str, name: str, *args: Any, **kwargs: Any
+        self, api_url: str, token: str, account_id: str, bucket_name: str, **kwargs: Any
     ) -> dict[str, Any]:
         """Make a bucket."""
-        if not 6 <= len(name) <= 63 or name.startswith("b2-"):
-            raise BadRequest(f"Invalid bucketName: {name}", "bad_request")
+        if not 6 <= len(bucket_name) <= 63 or bucket_name.startswith("b2-"):
+            raise BadRequest(f"Invalid bucketName: {bucket_name}", "bad_request")
         _check_rules(kwargs.get("lifecycle_rules"))
-        if name in self.names_of_others:
-            raise DuplicateBucketName(name)
+        if bucket_name in self.names_of_others:
+            raise DuplicateBucketName(bucket_name)
         if len(self.bucket_id_to_bucket) >= self.cap:
             raise BadRequest("the account has too many buckets", "too_many_buckets")
-        super().create_bucket(api_url, token, account_id, name, *args, **kwargs)
+        super().create_bucket(api_url, token, account_id, bucket_name, **kwargs)
+        bucket = self.bucket(bucket_name)
         if kwargs.get("default_server_side_encryption") is None:
-            self.bucket(name).default_server_side_encryption = SSE_NONE
-        made: dict[str, Any] = self.bucket(name).bucket_dict(token)
+            bucket.default_server_side_encryption = SSE_NONE
+        made: dict[str, Any] = bucket.bucket_dict(token)
         return made
 
     def update_bucket(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
@@ -143,7 +144,9 @@ class Service(RawSimulator):  # type: ignore[misc]  # the SDK has no types
         """Make a bucket as somebody does at Backblaze's console."""
         info = {MARK: mark} if mark else {}
         self.create_bucket(
-            self.API_URL, self._any_token(), self.key_id, name, "allPrivate", bucket_info=info
+            *(self.API_URL, self._any_token(), self.key_id, name),
+            bucket_type="allPrivate",
+            bucket_info=info,
         )
         return self.bucket(name)
 

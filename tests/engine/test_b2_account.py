@@ -33,7 +33,7 @@ def test_a_stack_without_a_usable_account_is_refused_in_the_preview(
     assert "K004wrong" not in wrong
     cache.environment = login
     cache.set(b2={"region": "eu-central-003"})
-    elsewhere = refusal(cache, "up", "--yes", "--skip-preview")
+    elsewhere = refusal(cache, "preview")
     assert "b2.region is 'eu-central-003', but the account" in elsewhere
     assert "Nothing was changed." in elsewhere
     assert b2.service.bucket_name_to_bucket == {}
@@ -47,6 +47,7 @@ def test_a_bucket_that_is_there_is_taken_over_only_on_purpose(b2: B2Server, cach
 
     assert "exists already in the Backblaze account: choose another" in refusal(cache, "preview")
     *take_over, settle = commands("On Backblaze B2", holding="adopt")
+    cache.pulumi("stack", "select", STACK)
     for line in take_over:
         cache.typed(line)
     assert b2.service.bucket(BUCKET).bucket_id == bucket_id

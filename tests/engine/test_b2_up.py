@@ -102,6 +102,7 @@ def test_a_credential_is_replaced_on_demand(b2: B2Server, cache: Project) -> Non
     cache.up()
     before = cache.outputs(secrets=True)
 
+    cache.pulumi("stack", "select", STACK)
     (line,) = commands("On Backblaze B2", holding="--replace")
     cache.typed(line)
     after = cache.outputs(secrets=True)

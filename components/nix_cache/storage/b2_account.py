@@ -3,27 +3,27 @@
 Everything here may be tried again after an answer was lost, and every error is one sentence.
 """
 
-import hashlib
 import warnings
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import islice
 from typing import Any
 
 import requests
 from b2sdk.v3 import (
-    SSE_B2_AES,
     ApplicationKey,
     B2Api,
     B2HttpApiConfig,
     Bucket,
+    EncryptionAlgorithm,
+    EncryptionMode,
+    EncryptionSetting,
     FileVersion,
     InMemoryAccountInfo,
 )
 from b2sdk.v3 import exception as sdk
 
+from nix_cache.storage.b2_deletion import delete_versions
 from nix_cache.storage.b2_errors import explained, restricted
 from nix_cache.storage.b2_login import B2AccountError, Login
 
@@ -43,8 +43,6 @@ MARK = "nix-cache-mark"
 """What in a bucket's information tells which stack made it."""
 
 _CONNECT_SECONDS, _READ_SECONDS = 10, 60
-_DELETIONS_AT_A_TIME = 8
-_BATCH = 1000
 
 # The SDK warns, on standard error, of every refusal that it has no class for; each is explained.
 warnings.filterwarnings("ignore", message="bad request exception with an unknown `code`")
@@ -141,7 +139,7 @@ class Account:
                     settings.type,
                     bucket_info={MARK: settings.mark},
                     lifecycle_rules=list(settings.lifecycle_rules),
-                    default_server_side_encryption=SSE_B2_AES,
+                    default_server_side_encryption=_encryption(settings),
                 )
             except sdk.DuplicateBucketName:
                 return None
@@ -173,7 +171,7 @@ class Account:
                 bucket_type=settings.type,
                 bucket_info={**bucket.bucket_info, MARK: settings.mark},
                 lifecycle_rules=list(settings.lifecycle_rules),
-                default_server_side_encryption=SSE_B2_AES,
+                default_server_side_encryption=_encryption(settings),
             )
 
     def delete_bucket(self, bucket_id: str) -> None:
@@ -192,7 +190,8 @@ class Account:
         with explained(self._login):
             for unfinished in bucket.list_unfinished_large_files():
                 bucket.cancel_large_file(unfinished.file_id)
-            self._delete(version for version, _ in bucket.ls(latest_only=False, recursive=True))
+            versions = bucket.ls(latest_only=False, recursive=True)
+            delete_versions(self._api, (version for version, _ in versions))
 
     def make_key(self, name: str, bucket_id: str, capabilities: Sequence[str]) -> MadeKey:
         """Make a key for one bucket, and make it the only one there that has the name.
@@ -236,7 +235,8 @@ class Account:
         """Remove an object in all its versions. One that is gone already is as good."""
         with explained(self._login):
             try:
-                self._delete(Bucket(self._api, bucket_id).list_file_versions(key))
+                versions = Bucket(self._api, bucket_id).list_file_versions(key)
+                delete_versions(self._api, versions)
             except (sdk.BucketIdNotFound, sdk.NonExistentBucket):
                 return
 
@@ -247,18 +247,6 @@ class Account:
             except sdk.BucketIdNotFound:
                 return None
         return found[0] if found else None
-
-    def _delete(self, versions: Iterable[FileVersion]) -> None:
-        """B2 has no request for many: a cache of 100,000 objects would take hours one by one."""
-        with ThreadPoolExecutor(_DELETIONS_AT_A_TIME) as workers:
-            for batch in _batches(versions):
-                list(workers.map(self._delete_version, batch))
-
-    def _delete_version(self, version: FileVersion) -> None:
-        try:
-            self._api.delete_file_version(version.id_, version.file_name)
-        except sdk.FileNotPresent:
-            return  # by a request whose answer was lost
 
     def _delete_key(self, key_id: str) -> None:
         try:
@@ -278,12 +266,5 @@ def open_account(login: Login) -> Account:
     return Account(login)
 
 
-def sha1_of(text: str) -> str:
-    """The checksum by which B2 tells contents apart."""
-    return hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
-
-
-def _batches(versions: Iterable[FileVersion]) -> Iterator[list[FileVersion]]:
-    remaining = iter(versions)
-    while batch := list(islice(remaining, _BATCH)):
-        yield batch
+def _encryption(settings: BucketSettings) -> EncryptionSetting:
+    return EncryptionSetting(EncryptionMode(settings.encryption), EncryptionAlgorithm.AES256)

@@ -1,5 +1,6 @@
 """One small text in a bucket of Backblaze B2 as a resource."""
 
+import hashlib
 from typing import Any
 
 import pulumi
@@ -15,13 +16,11 @@ class _TextObjectProvider(AccountProvider):
         return CreateResult(f"{props['bucket_id']}/{props['key']}", self._put(props))
 
     def read(self, id_: str, props: dict[str, Any]) -> ReadResult:
-        from nix_cache.storage.b2_account import sha1_of
-
         actual = self.account().object(props["bucket_id"], props["key"])
         if actual is None:
             return ReadResult("", {})
         seen = {**props, "content_type": actual.content_type}
-        if actual.content_sha1 != sha1_of(props["text"]):
+        if actual.content_sha1 != _sha1_of(props["text"]):
             seen["text"] = f"(another text, of {actual.size} bytes)"
         return ReadResult(id_, seen)
 
@@ -39,6 +38,11 @@ class _TextObjectProvider(AccountProvider):
             props["bucket_id"], props["key"], props["text"], props["content_type"]
         )
         return dict(props)
+
+
+def _sha1_of(text: str) -> str:
+    """The checksum by which B2 tells contents apart."""
+    return hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
 
 
 class B2TextObject(Resource, module="nix-cache", name="B2TextObject"):
