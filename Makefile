@@ -4,7 +4,7 @@ PYTHON ?= python3
 # What is printed is the commands' own, also for a make within a make: `make env` is evaluated.
 MAKEFLAGS += --no-print-directory
 .PHONY: help install aws-plugin up preview drift repair renew down status env test test-aws unit engine e2e bench
-.PHONY: lint format lock verify verify-aws verify-spaces verify-b2
+.PHONY: lint format lock ci-preview ci-deploy ci-drift verify verify-aws verify-spaces verify-b2
 
 dev := .venv/bin/python -m dev
 on_stack := $(if $(STACK),--stack '$(STACK)')

@@ -48,14 +48,16 @@ class Place:
         """The development stack's configuration."""
         return self.project / f"Pulumi.{STACK}.yaml"
 
-    @property
-    def policies(self) -> Path:
-        """The policy pack."""
-        return self.project / "policies"
+    def policy_options(self, stack: str) -> list[str]:
+        """The engine's options by which the policy pack judges, before anything is changed.
 
-    def policy_config(self, stack: str) -> Path:
-        """What the policy pack is told for a stack; most often there is nothing."""
-        return self.policies / "stacks" / f"{stack}.json"
+        Args:
+            stack: the stack's name. What the pack is told for it is most often nothing.
+        """
+        pack = self.project / "policies"
+        config = pack / "stacks" / f"{stack}.json"
+        told = ["--policy-pack-config", str(config)] if config.is_file() else []
+        return ["--policy-pack", str(pack), *told]
 
     def remove_state(self) -> None:
         """Remove the stack's state and the passphrase that only it was encrypted with."""

@@ -121,7 +121,12 @@ class Stack:
         options = ["--refresh"] if refresh else []
         self._run(
             *("up", "--yes", "--stack", self.name),
-            *("--suppress-outputs", "--suppress-permalink=true", *self._policies(), *options),
+            *(
+                "--suppress-outputs",
+                "--suppress-permalink=true",
+                *self._place.policy_options(self.name),
+                *options,
+            ),
         )
         return self._last_changes()
 
@@ -129,7 +134,7 @@ class Stack:
         """Show what `up` would do."""
         self._run(
             *("preview", "--stack", self.name, "--diff", "--suppress-permalink=true"),
-            *self._policies(),
+            *self._place.policy_options(self.name),
         )
 
     def destroy(self) -> None:
@@ -195,14 +200,6 @@ class Stack:
             *("--yes", "--force", "--target-dependents"),
             quiet=True,
         )
-
-    def _policies(self) -> list[str]:
-        """The options by which the policy pack judges, before anything is changed."""
-        options = ["--policy-pack", str(self._place.policies)]
-        config = self._place.policy_config(self.name)
-        if config.is_file():
-            options += ["--policy-pack-config", str(config)]
-        return options
 
     def _last_changes(self) -> dict[str, int]:
         history = json.loads(

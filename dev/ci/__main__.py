@@ -36,7 +36,7 @@ def deploy(place: Place, stack: str) -> tuple[int, Report]:
 def drift(place: Place, stack: str) -> tuple[int, Report]:
     """Look at what changed outside."""
     done = subprocess.run(
-        [sys.executable, "-m", "dev", "drift", stack, "--json"],
+        [sys.executable, "-m", "dev", "drift", "--stack", stack, "--json"],
         cwd=place.project,
         env=engine.environment(os.environ),
         stdin=subprocess.DEVNULL,

@@ -45,7 +45,7 @@ def run(command: str, place: Place, stack: str) -> Outcome:
         log = Path(folder) / "events"
         done = subprocess.run(
             [
-                *(pulumi, *_COMMANDS[command], "--stack", stack, *policies(place, stack)),
+                *(pulumi, *_COMMANDS[command], "--stack", stack, *place.policy_options(stack)),
                 *("--event-log", str(log), "--non-interactive", "--color", "never"),
             ],
             cwd=place.project,
@@ -56,13 +56,6 @@ def run(command: str, place: Place, stack: str) -> Outcome:
         # Where it fails early, it has not begun its log.
         lines = log.read_text(encoding="utf-8").splitlines() if log.exists() else []
     return outcome(lines, done.returncode)
-
-
-def policies(place: Place, stack: str) -> list[str]:
-    """The options by which the policy pack judges a stack, before anything is changed."""
-    options = ["--policy-pack", str(place.policies)]
-    config = place.policies / "stacks" / f"{stack}.json"
-    return [*options, "--policy-pack-config", str(config)] if config.is_file() else options
 
 
 def environment(variables: Mapping[str, str]) -> dict[str, str]:

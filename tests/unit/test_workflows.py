@@ -184,7 +184,7 @@ def test_the_targets_of_the_jobs_exist() -> None:
     """As make itself sees them."""
     wanted = ["lint", "test", "e2e", "install", "ci-preview", "ci-deploy", "ci-drift"]
     done = subprocess.run(
-        ["make", "--dry-run", "--always-make", *wanted],
+        ["make", "--dry-run", *wanted, "STACK=prod", "REPORT=/tmp/prod.json"],
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -192,3 +192,5 @@ def test_the_targets_of_the_jobs_exist() -> None:
     )
 
     assert done.returncode == 0, done.stderr
+    for command in ("preview", "deploy", "drift"):
+        assert f'-m dev.ci {command} "prod" --report "/tmp/prod.json"\n' in done.stdout
