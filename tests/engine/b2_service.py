@@ -95,6 +95,19 @@ class Service(RawSimulator):  # type: ignore[misc]  # the SDK has no types
         deleted: dict[str, Any] = super().delete_key(api_url, token, key_id)
         return deleted
 
+    def delete_file_version(
+        self, api_url: str, token: str, file_id: str, file_name: str, bypass_governance: bool
+    ) -> dict[str, Any]:
+        """Delete a version of a file; an upload that was never finished has to be cancelled."""
+        bucket = self.bucket_id_to_bucket.get(self.file_id_to_bucket_id.get(file_id, ""))
+        file = bucket.file_id_to_file.get(file_id) if bucket else None
+        if file is not None and file.action == "start":
+            raise BadRequest(f"{file_name} is not finished", "bad_request")
+        deleted: dict[str, Any] = super().delete_file_version(
+            api_url, token, file_id, file_name, bypass_governance
+        )
+        return deleted
+
     # What tests do past the stack, and what they look at.
 
     def bucket(self, name: str) -> Any:
