@@ -3,7 +3,7 @@ PYTHON ?= python3
 .DEFAULT_GOAL := help
 # What is printed is the commands' own, also for a make within a make: `make env` is evaluated.
 MAKEFLAGS += --no-print-directory
-.PHONY: help install aws-plugin up preview drift repair renew down status env test test-aws unit engine e2e bench
+.PHONY: help install aws-plugin up preview drift repair renew down status env test test-aws unit policies engine e2e bench
 .PHONY: lint format lock ci-preview ci-deploy ci-drift verify verify-aws verify-spaces verify-b2
 
 dev := .venv/bin/python -m dev
@@ -37,10 +37,13 @@ status: .venv/.made ## what runs, and what it is made of
 env: .venv/.made ## the environment for a shell: eval "$$(make env)"
 	@$(dev) env
 
-test: unit engine ## all tests
+test: unit policies engine ## all tests
 
 unit: .venv-dev/.made
 	@$(tests) -m pytest tests/unit
+
+policies: .venv-dev/.made ## the tests of the policy pack's rules
+	@$(tests) -m pytest tests/policies
 
 engine: .venv-dev/.made
 	@$(tests) -m toolchain

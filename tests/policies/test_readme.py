@@ -1,0 +1,33 @@
+"""What the README says of the rules is what they are."""
+
+import json
+
+from nix_cache_policies.judgement import EXCEPTIONS
+from nix_cache_policies.rules import RULES
+
+from tests.engine.readme import blocks, section
+
+POLICIES = section("Policies")
+LEVELS = {"mandatory", "advisory", "disabled"}
+
+
+def test_the_table_has_every_rule_in_its_order_and_words() -> None:
+    """Copy the rows from here when a rule changes."""
+    rows = "\n".join(f"| `{rule.id}` | {rule.holds} |" for rule in RULES)
+
+    assert f"| --- | --- |\n{rows}\n\n" in POLICIES
+
+
+def test_the_example_of_a_configuration_is_one() -> None:
+    """Rules, settings, levels and reasons as the engine will check them."""
+    [example] = map(json.loads, blocks("json", POLICIES))
+    settings = {rule.id: {*EXCEPTIONS, *rule.settings} for rule in RULES}
+    shortest = EXCEPTIONS["exceptions"]["additionalProperties"]["minLength"]
+
+    assert {"exceptions", "developmentStacks", "janitors", "enforcementLevel"} == {
+        name for config in example.values() for name in config
+    }
+    for rule, config in example.items():
+        assert config.pop("enforcementLevel", "mandatory") in LEVELS
+        assert set(config) <= settings[rule]
+        assert all(len(reason) >= shortest for reason in config.get("exceptions", {}).values())
