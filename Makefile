@@ -42,7 +42,7 @@ test: unit policies engine ## all tests
 unit: .venv-dev/.made
 	@$(tests) -m pytest tests/unit
 
-policies: .venv-dev/.made ## the tests of the policy pack's rules
+policies: .venv-dev/.made
 	@$(tests) -m pytest tests/policies
 
 engine: .venv-dev/.made

@@ -4,7 +4,6 @@ import json
 
 from nix_cache_policies.judgement import EXCEPTIONS
 from nix_cache_policies.rules import RULES
-
 from tests.engine.readme import blocks, section
 
 POLICIES = section("Policies")
