@@ -176,7 +176,7 @@ def _bucket(state: _State, name: str) -> Bucket:
         ),
         objects=tuple(
             TextObject(made["objectName"], made["content"], made["contentType"])
-            for _, made in state.made(_OBJECT, bucketName=name)
+            for _, made in sorted(state.made(_OBJECT, bucketName=name))
         ),
     )
 

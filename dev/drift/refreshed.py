@@ -17,7 +17,7 @@ _KEYS = ("objectName", "key")
 _INTERNAL = frozenset({"id", "etag", "versionId", "lastModified", "tagsAll", "arn"})
 """What changes with other properties, and says nothing to people."""
 
-_WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z][a-z]+")
+_WORDS = re.compile(r"[A-Z][A-Z0-9]+(?![a-z])|[A-Z][a-z]+")
 _MAKERS = frozenset({"spaces", "s3", "b2", "iam"})
 _LONGEST = 200
 
