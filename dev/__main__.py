@@ -11,7 +11,7 @@ from dev import report
 from dev.drift import report as drift_report
 from dev.drift.check import Checked, check
 from dev.errors import DevError
-from dev.locks import remove_dead
+from dev.leftovers import remove_leftovers
 from dev.place import STACK, Place, private_folder
 from dev.repair import end_user, is_half_made, mend, remove_half_made_bucket
 from dev.server import LocalServer
@@ -146,9 +146,9 @@ def _ready(place: Place) -> tuple[Stack, MinioServer]:
     stack = Stack(place, found)
     stack.check_config()
     local.start()
-    stack.prepare()
-    if remove_dead(place.state):
+    if remove_leftovers(place.state):
         console.note("an earlier run was killed; its lock on the state is removed")
+    stack.prepare()
     return stack, MinioServer(local.connection())
 
 

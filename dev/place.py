@@ -39,6 +39,15 @@ class Place:
         return self.work / "state"
 
     @property
+    def backend(self) -> str:
+        """The file backend as the engine's URL.
+
+        Without the parameter it writes a second file after the state, of what only web servers
+        need, and a run that is killed between the two leaves a state that cannot be read.
+        """
+        return f"{self.state.as_uri()}?metadata=skip"
+
+    @property
     def passphrase_file(self) -> Path:
         """The passphrase that encrypts the stack's secrets."""
         return self.work / "passphrase"

@@ -24,7 +24,7 @@ _SALT = re.compile(r"^encryptionsalt: .*\n?", re.MULTILINE)
 def variables(place: Place) -> dict[str, str]:
     """What the engine's commands need beside PATH. No value in it is a secret."""
     return {
-        "PULUMI_BACKEND_URL": place.state.as_uri(),
+        "PULUMI_BACKEND_URL": place.backend,
         "PULUMI_CONFIG_PASSPHRASE_FILE": str(place.passphrase_file),
         # Somebody may restore the configuration, which takes the salt away; the state has it too.
         "PULUMI_FALLBACK_TO_STATE_SECRETS_MANAGER": "true",

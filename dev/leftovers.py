@@ -1,4 +1,4 @@
-"""Locks on a local state whose holders were killed: nobody else would ever remove them."""
+"""What a run that was killed left in a local state, and nobody else would ever remove."""
 
 import json
 import socket
@@ -7,12 +7,18 @@ from pathlib import Path
 import psutil
 
 
-def remove_dead(state: Path) -> bool:
-    """Remove the locks of runs that were killed on this machine; returns whether there were any.
+def remove_leftovers(state: Path) -> bool:
+    """Remove what a killed run left; returns whether it held a lock.
+
+    Locks of runs elsewhere, or of ones that still run, are kept. An empty file of attributes makes
+    the state that it belongs to unreadable, and is needed by nobody.
 
     Args:
         state: the folder of a file backend.
     """
+    for attributes in state.glob(".pulumi/**/*.attrs"):
+        if attributes.stat().st_size == 0:
+            attributes.unlink()
     dead = [lock for lock in state.glob(".pulumi/locks/**/*.json") if _is_dead(lock)]
     for lock in dead:
         lock.unlink(missing_ok=True)
@@ -27,5 +33,5 @@ def _is_dead(lock: Path) -> bool:
         return "pulumi" not in psutil.Process(int(holder["pid"])).name()
     except psutil.NoSuchProcess:
         return True
-    except (OSError, ValueError, KeyError, psutil.Error):
+    except (OSError, ValueError, KeyError, TypeError, psutil.Error):
         return False  # one that cannot be judged is kept, and the engine names it
