@@ -82,7 +82,8 @@ def trim(source: Path, target: Path, services: Iterable[str]) -> None:
     kept = with_imported(source, services)
     target.mkdir(parents=True)
     shutil.copy2(source / "go.mod", target)
-    unwanted = {folder.name for folder in (source / _SERVICES).iterdir()} - kept
+    services_there = {entry.name for entry in (source / _SERVICES).iterdir() if entry.is_dir()}
+    unwanted = services_there - kept
 
     def left_out(folder: str, names: list[str]) -> set[str]:
         ignored = shutil.ignore_patterns(*_NOT_COMPILED)(folder, names)

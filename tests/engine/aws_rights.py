@@ -16,6 +16,7 @@ from moto.core.models import DEFAULT_ACCOUNT_ID
 from moto.iam.access_control import (
     CreateAccessKeyFailure,
     IAMPolicy,
+    IAMRequestBase,
     PermissionResult,
     create_access_key,
 )
@@ -40,6 +41,7 @@ _WEB_IDENTITY = "AssumeRoleWithWebIdentity"
 
 def check_all() -> None:
     """Let this process's moto check all rights."""
+    _take_no_parameters_for_a_body()
     _judge_documents()
     _check_s3()
     _block_public_access()
@@ -65,6 +67,22 @@ def _caller() -> Principal | None:
 def _asked(action: str, resource: str | None) -> Request:
     secure = "true" if flask.request.is_secure else "false"
     return Request(action, resource, _caller(), {"aws:SecureTransport": secure})
+
+
+def _take_no_parameters_for_a_body() -> None:
+    """Moto checks the signature of a request without a body as if its path were one."""
+    with_parameters = IAMRequestBase._create_aws_request
+
+    def create(request: Any) -> Any:
+        parameters = request._data
+        if request._method != "POST":
+            request._data = {}
+        try:
+            return with_parameters(request)
+        finally:
+            request._data = parameters
+
+    replace(IAMRequestBase, "_create_aws_request", create)
 
 
 def _judge_documents() -> None:

@@ -108,6 +108,20 @@ def test_a_wrong_secret_is_no_credential(aws_server: AwsServer, writer: Credenti
     assert refused(forged.get_object, Bucket=BUCKET, Key="nar/a") == "SignatureDoesNotMatch"
 
 
+def test_a_request_that_names_a_thing_by_its_path_is_signed_well(aws_server: AwsServer) -> None:
+    """As those of CloudFront are."""
+    control = {
+        "Name": "cache",
+        "OriginAccessControlOriginType": "s3",
+        "SigningBehavior": "always",
+        "SigningProtocol": "sigv4",
+    }
+    cloudfront = aws_server.client("cloudfront", aws_server.administrator)
+    made = cloudfront.create_origin_access_control(OriginAccessControlConfig=control)
+    found = cloudfront.get_origin_access_control(Id=made["OriginAccessControl"]["Id"])
+    assert found["OriginAccessControl"]["OriginAccessControlConfig"]["Name"] == "cache"
+
+
 def test_a_new_bucket_takes_no_public_policy(aws_server: AwsServer, owner: Any) -> None:
     """Until its public access block is opened; closed again, the policy has no effect."""
     closed = {"BlockPublicPolicy": True, "RestrictPublicBuckets": True}

@@ -76,6 +76,7 @@ def write_provider(folder: Path) -> Path:
         "internal/provider/sdkv2/service_packages_gen.go": REGISTRY,
         "internal/conns/awsclient_gen.go": CLIENTS,
         "internal/acctest/acctest.go": "package acctest\n// c.XRayClient(ctx)\n",
+        "internal/service/errors.hcl": "texts\n",
         "internal/service/iam/iam.go": service("iam", "IAM", "// c.IAMClient(ctx)\n"),
         "internal/service/s3/s3.go": service(
             "s3",

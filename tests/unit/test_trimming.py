@@ -43,6 +43,7 @@ def test_the_services_named_and_those_they_import_stay(source: Path) -> None:
         "version/VERSION",
         "internal/provider/sdkv2/service_packages_gen.go",
         "internal/conns/awsclient_gen.go",
+        "internal/service/errors.hcl",
         "internal/service/s3/s3.go",
         "internal/service/s3control/s3control.go",
     }

@@ -14,6 +14,7 @@ import (
 	"os"
 	"strings"
 
+	"github.com/hashicorp/terraform-provider-aws/internal"
 	"github.com/hashicorp/terraform-provider-aws/internal/provider/framework"
 	"github.com/hashicorp/terraform-provider-aws/internal/provider/sdkv2"
 	pf "github.com/pulumi/pulumi-terraform-bridge/v3/pkg/pf/tfbridge"
@@ -54,6 +55,7 @@ func bridged(ctx context.Context) (tfbridge.ProviderInfo, error) {
 	if err := json.Unmarshal(services, &served); err != nil {
 		return tfbridge.ProviderInfo{}, err
 	}
+	internal.RegisterSmarterrFS() // the texts of upstream's errors
 	sdk, err := sdkv2.NewProvider(ctx)
 	if err != nil {
 		return tfbridge.ProviderInfo{}, err
