@@ -165,6 +165,15 @@ def test_an_attached_policy_on_all_objects_is_about_the_bucket_too(
     assert any(granting(known, "s3:ListBucket", None, everybody)) is is_about_the_bucket
 
 
+def test_what_belongs_to_another_service_is_no_object() -> None:
+    """An action of S3 on a user of IAM is about nothing, and a pattern of services may be S3."""
+    elsewhere = parse(document(allow("s3:DeleteObject", "arn:aws:iam::1:user/u")))
+    anywhere = parse(document(allow("s3:DeleteObject", "arn:aws:s?:::b/*")))
+
+    assert not any(granting(elsewhere, "s3:DeleteObject", "*", everybody))
+    assert any(granting(anywhere, "s3:DeleteObject", "*", everybody))
+
+
 def test_a_statement_may_stand_alone_and_its_texts_too() -> None:
     """Not only in lists."""
     alone = {"Statement": allow("s3:PutObject", "arn:aws:s3:::b/nar/*")}
