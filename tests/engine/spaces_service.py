@@ -97,6 +97,9 @@ class _Handler(ForwardingHandler):
         self.answer(*self.server.service.buckets.answer(request, self._pass_on))
 
     def _pass_on(self, body: bytes) -> Answer:
+        del self.headers[
+            "Accept-Encoding"
+        ]  # it is no part of signatures, and answers are read here
         status, headers, content = self.forward(self.server.service.connection.server, body)
         return Answer(status, headers, content)
 

@@ -114,7 +114,7 @@ def test_defaults_are_added_to_inputs(stub: provider_pb2_grpc.ResourceProviderSt
         provider_pb2.CheckRequest(urn=urn("SpacesBucket"), news=sent({"name": "c"}))
     )
 
-    assert received(answer.inputs) == {**BUCKET, "region": "nyc3"}
+    assert received(answer.inputs) == {"name": "c", "acl": "private", "region": "nyc3"}
 
 
 RULE = {"id": "r", "enabled": True, "prefix": "a", "expiration": {"days": 7}}
@@ -202,7 +202,7 @@ def test_an_unsupported_call_is_refused_by_name(
     ("token", "id_", "told"),
     [
         ("digitalocean:index/droplet:Droplet", "1", f"{STAND_IN} has no type digitalocean:index"),
-        ("digitalocean:index/spacesKey:SpacesKey", "DO00", "cannot be imported"),
+        ("digitalocean:index/spacesBucketObject:SpacesBucketObject", "k", "cannot be imported"),
         ("digitalocean:index/spacesBucket:SpacesBucket", "c", "requires the format: <region>,"),
     ],
 )

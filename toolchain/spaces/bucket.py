@@ -26,11 +26,7 @@ class Bucket(Kind):
     unsupported = frozenset({"corsRules", "versioning"})
     computed = frozenset({"versioning"})
     outputs = frozenset({"bucketDomainName", "bucketUrn", "endpoint", "versioning"})
-    defaults: ClassVar[Mapping[str, Any]] = {
-        "acl": "private",
-        "forceDestroy": False,
-        "region": "nyc3",
-    }
+    defaults: ClassVar[Mapping[str, Any]] = {"acl": "private", "region": "nyc3"}
 
     def mistakes(self, inputs: Properties) -> list[Failure]:
         """A region without Spaces, and what this plugin would have to make up."""
@@ -113,7 +109,8 @@ def _state(s3: "S3Client", name: str, known: Properties) -> Properties:
     region = s3.get_bucket_location(Bucket=name).get("LocationConstraint") or known["region"]
     versioning = s3.get_bucket_versioning(Bucket=name).get("Status") == "Enabled"
     return {
-        **{key: known.get(key) for key in ("acl", "forceDestroy")},
+        "acl": known.get("acl"),
+        "forceDestroy": bool(known.get("forceDestroy")),
         "name": known.get("name", name),
         "region": region,
         "bucketDomainName": f"{known.get('name', name)}.{region}.digitaloceanspaces.com",

@@ -32,7 +32,7 @@ class BucketObject(Kind):
         }
     )
     outputs = frozenset({"contentType", "etag", "versionId"})
-    defaults: ClassVar[Mapping[str, Any]] = {"acl": "private", "forceDestroy": False}
+    defaults: ClassVar[Mapping[str, Any]] = {"acl": "private"}
 
     def mistakes(self, inputs: Properties) -> list[Failure]:
         """A region without Spaces, another ACL, or no name."""
@@ -69,8 +69,8 @@ class BucketObject(Kind):
         except BotoCoreError as error:
             raise explained(f"error reading object {id_}", error) from None
         return {
-            **{key: state.get(key) for key in ("acl", "bucket", "content", "forceDestroy", "key")},
-            "region": state["region"],
+            **{key: state.get(key) for key in ("acl", "bucket", "content", "key", "region")},
+            "forceDestroy": bool(state.get("forceDestroy")),
             "cacheControl": head.get("CacheControl", ""),
             "contentDisposition": head.get("ContentDisposition", ""),
             "contentEncoding": head.get("ContentEncoding", ""),

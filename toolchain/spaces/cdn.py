@@ -60,13 +60,12 @@ class Cdn(Kind):
         try:
             if inputs.get("ttl") not in (None, state.get("ttl")):
                 account.api("PUT", f"{_PATH}/{id_}", {"ttl": inputs["ttl"]})
-            names = ("customDomain", "certificateName")
-            if any((inputs.get(name) or "") != (state.get(name) or "") for name in names):
-                name = inputs.get("certificateName")
-                request = {
-                    "custom_domain": inputs.get("customDomain") or "",
-                    "certificate_id": _certificate_id(account, name) if name else "",
-                }
+            domain = inputs.get("customDomain") or ""
+            # As officially, a certificate that is no longer asked for is kept.
+            name = inputs.get("certificateName") or state.get("certificateName") or ""
+            if (domain, name) != (state.get("customDomain"), state.get("certificateName")):
+                certificate = _certificate_id(account, name) if name else ""
+                request = {"custom_domain": domain, "certificate_id": certificate}
                 account.api("PUT", f"{_PATH}/{id_}", request)
             found = account.api("GET", f"{_PATH}/{id_}")["endpoint"]
         except RefusedError as error:

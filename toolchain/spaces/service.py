@@ -139,9 +139,8 @@ class SpacesProvider(provider_pb2_grpc.ResourceProviderServicer):
         if state is None:
             return provider_pb2.ReadResponse()
         asked = kind.input_names() - kind.computed if is_import else inputs.keys()
-        current = {
-            name: value for name in asked if (value := state.get(name)) not in (None, "", [], {})
-        }
+        # As officially, the input stays where nothing is there.
+        current = {name: state.get(name) or inputs.get(name) for name in asked}
         return provider_pb2.ReadResponse(
             id=id_, properties=sent(state, kind.secret), inputs=sent(current)
         )

@@ -50,11 +50,15 @@ class _ClaimProvider(ResourceProvider):
 
     def configure(self, req: ConfigureRequest) -> None:
         self._config = req.config
-        self._owners: dict[tuple[str, str], str] = {}
+        self._owners: dict[tuple[Any, ...], str] = {}
+        self._held: dict[tuple[Any, ...], dict[str, Any]] = {}
 
     def check(self, _olds: dict[str, Any], news: dict[str, Any]) -> CheckResult:
-        held = _olds if all(_olds.get(key) == news[key] for key in _IDENTITY) else {}
-        return CheckResult({**news, "problem": self._problem(held, news)}, [])
+        # What is to be replaced is checked twice, the second time as if it were new.
+        place = _place(news)
+        if _olds and _place(_olds) == place:
+            self._held[place] = _olds
+        return CheckResult({**news, "problem": self._problem(self._held.get(place, {}), news)}, [])
 
     def create(self, props: dict[str, Any]) -> CreateResult:
         return CreateResult(f"{props['region']},{props['bucket']}", _granted(props))
@@ -75,8 +79,7 @@ class _ClaimProvider(ResourceProvider):
         explicit = {key: props[key] for key in _PROVIDER_OUTPUTS if key in props}
         if any(isinstance(value, Unknown) for value in explicit.values()):
             return ""  # a preview before the account is known; `up` asks again
-        place = (props["region"], props["bucket"])
-        owner = self._owners.setdefault(place, props["owner"])
+        owner = self._owners.setdefault(_place(props), props["owner"])
         if owner != props["owner"]:
             both = " and ".join(repr(cache) for cache in sorted((owner, props["owner"])))
             return (
@@ -91,6 +94,10 @@ class _ClaimProvider(ResourceProvider):
 
     def _setting(self, key: str) -> Any:
         return self._config.get(f"digitalocean:{key}")
+
+
+def _place(props: dict[str, Any]) -> tuple[Any, ...]:
+    return tuple(props[key] for key in _IDENTITY)
 
 
 def _conflict(connection: Connection, held: dict[str, Any], props: dict[str, Any]) -> str:
