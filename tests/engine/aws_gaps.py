@@ -1,4 +1,4 @@
-"""What else moto's S3 leaves out: the tags that a bucket is created with."""
+"""What else moto's S3 leaves out: the tags that a bucket is created with, and request metrics."""
 
 from collections.abc import Callable
 from typing import Any
@@ -6,10 +6,18 @@ from xml.etree import ElementTree
 
 import flask
 from moto.s3.models import FakeBucket, S3Backend
+from moto.s3.responses import S3Response
+
+_NO_METRICS = "<Error><Code>NoSuchConfiguration</Code><Message>none of that id</Message></Error>"
 
 
 def fill() -> None:
-    """Let this process's moto keep the tags of a request that creates a bucket."""
+    """Fill the gaps of this process's moto."""
+    _keep_tags()
+    _keep_metrics()
+
+
+def _keep_tags() -> None:
     create_bucket = S3Backend.create_bucket
 
     def create(backend: Any, *arguments: Any, **options: Any) -> FakeBucket:
@@ -19,6 +27,30 @@ def fill() -> None:
         return bucket
 
     replace(S3Backend, "create_bucket", create)
+
+
+def _keep_metrics() -> None:
+    """Keep what is to be counted. moto takes a request to delete that for one to delete the bucket.
+
+    Nothing is counted, and the right to set it is not checked.
+    """
+    answer = S3Response._bucket_response
+    kept: dict[tuple[str, str], bytes] = {}
+
+    def respond(response: Any, request: Any, full_url: str) -> Any:
+        if "metrics" not in request.args:
+            return answer(response, request, full_url)
+        name = response.parse_bucket_name_from_url(request, full_url)
+        key = (name, request.args["id"])
+        if request.method == "PUT":
+            kept[key] = request.get_data()
+            return ""
+        if request.method == "DELETE":
+            kept.pop(key, None)
+            return 204, {}, ""
+        return (200, {}, kept[key]) if key in kept else (404, {}, _NO_METRICS)
+
+    replace(S3Response, "_bucket_response", respond)
 
 
 def tags_at_creation(body: bytes) -> dict[str, str]:

@@ -16,11 +16,9 @@ _Rule = aws.s3.BucketLifecycleConfigurationRuleArgsDict
 UNFINISHED_UPLOAD_DAYS = 7
 """After how many days the parts of an upload that nobody finished go. They cost as objects do."""
 
-_COLD_BYTES = 128 * 1024
-"""AWS bills smaller objects as this large in Standard-IA, and does not tier them."""
-
 _COLD_DAYS = {"STANDARD_IA": 30, "INTELLIGENT_TIERING": 0}
-"""The least age at which an object may go to a storage class."""
+"""The least age at which an object may go to a storage class. By S3's own default, those below
+128 KiB stay where they are: they would cost more."""
 
 OWN_OBJECTS_MAX_AGE_SECONDS = 300
 """How long a cache on the way may keep what the cache says of itself. A rotated key shows up so."""
@@ -187,7 +185,7 @@ def _tiering(scope: Scope) -> list[_Rule]:
         {
             "id": "cold-nars",
             "status": "Enabled",
-            "filter": {"and_": {"prefix": NAR_PREFIX, "object_size_greater_than": _COLD_BYTES}},
+            "filter": {"prefix": NAR_PREFIX},
             "transitions": [{"days": _COLD_DAYS[storage_class], "storage_class": storage_class}],
         }
     ]

@@ -1,0 +1,421 @@
+"""A whole cache on AWS: made by somebody who may do just that, and tried out by everybody else."""
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nix_cache.lifecycle import NARINFO_TTL_DAYS, NIX32, OWN_KEYS
+from tests.engine.aws_server import AwsServer, Credential
+from tests.engine.environments import program_environment
+from tests.engine.github_token import token
+from tests.engine.project import STACK, Project
+from toolchain.bootstrap import ROOT
+from toolchain.engine import Engine
+
+BUCKET = "example-org-nix-cache"
+"""The bucket for which the deployer's policy is written."""
+
+DEPLOYER = ROOT / "examples" / "aws-production" / "deployer-policy.json"
+DAYS = 90
+NARINFO = f"{NIX32}.narinfo"
+UP_SECONDS = 400.0
+"""The provider itself waits for a minute until a lifecycle has settled."""
+
+SETTINGS: dict[str, Any] = {
+    "backend": "aws",
+    "domain": "cache.example.org",
+    "bucket": BUCKET,
+    "public": True,
+    "protect": False,
+    "expireAfterDays": DAYS,
+    "writers": [
+        "ops-team",
+        {"name": "ci-main", "githubRepository": "example/nixpkgs", "githubBranch": "main"},
+    ],
+    "aws": {
+        "accountId": "123456789012",
+        "signingKeyStore": "secrets-manager",
+        "versioning": True,
+        "narStorageClass": "STANDARD_IA",
+        "tags": {"service": "nix-cache"},
+    },
+}
+
+
+@dataclass(frozen=True)
+class Cache:
+    """A cache that is up, and the AWS that it is on."""
+
+    project: Project
+    aws: AwsServer
+
+    @property
+    def owner(self) -> Any:
+        """An S3 client of whoever may do everything."""
+        return self.aws.client("s3", self.aws.administrator)
+
+    def client(self, service: str, user: str) -> Any:
+        """A client with the key pair that the stack gives out for a writer or a reader."""
+        pair = self.project.outputs(secrets=True)["credentials"][user]
+        return self.aws.client(service, Credential(pair["accessKeyId"], pair["secretAccessKey"]))
+
+    def job(self, service: str, subject: str) -> Any:
+        """A client of a workflow's job that assumes the writer's role with GitHub's token."""
+        got = self.aws.client("sts").assume_role_with_web_identity(
+            RoleArn=f"arn:aws:iam::123456789012:role/{BUCKET}-ci-main",
+            RoleSessionName="job",
+            WebIdentityToken=token(subject),
+        )["Credentials"]
+        return self.aws.client(
+            service,
+            Credential(got["AccessKeyId"], got["SecretAccessKey"], got["SessionToken"]),
+        )
+
+    def run(self, *arguments: str) -> str:
+        """Run a command of the engine that has to succeed."""
+        return self.project.pulumi(*arguments, "--stack", STACK, timeout=UP_SECONDS)
+
+
+def deployer(aws: AwsServer) -> Credential:
+    """Somebody who may do what the deployer's policy allows, and no more."""
+    iam = aws.client("iam", aws.administrator)
+    iam.create_user(UserName="deployer")
+    iam.put_user_policy(
+        UserName="deployer", PolicyName="deploy", PolicyDocument=DEPLOYER.read_text()
+    )
+    pair = iam.create_access_key(UserName="deployer")["AccessKey"]
+    return Credential(pair["AccessKeyId"], pair["SecretAccessKey"])
+
+
+@pytest.fixture(scope="module")
+def cache(
+    tmp_path_factory: pytest.TempPathFactory,
+    aws_engine: Engine,
+    aws_server: AwsServer,
+) -> Iterator[Cache]:
+    """A public cache, up; at the end it is removed, and nothing of it may be left."""
+    project = Project.create(
+        tmp_path_factory.mktemp("aws") / "project", aws_engine, program_environment("aws")
+    )
+    identity = deployer(aws_server)
+    project.config.update(aws_server.config())
+    project.environment.update(
+        {
+            **aws_server.environment(),
+            "AWS_ACCESS_KEY_ID": identity.access_key_id,
+            "AWS_SECRET_ACCESS_KEY": identity.secret_access_key,
+        }
+    )
+    project.set(**{**SETTINGS, "aws": {**SETTINGS["aws"], "endpoint": aws_server.url}})
+    made = Cache(project, aws_server)
+    made.run("up", "--yes", "--skip-preview")
+    yield made
+    made.run("destroy", "--yes", "--skip-preview")
+    iam = aws_server.client("iam", aws_server.administrator)
+    assert made.owner.list_buckets()["Buckets"] == []
+    assert {user["UserName"] for user in iam.list_users()["Users"]} == {
+        "administrator",
+        "deployer",
+    }
+    assert (
+        iam.list_roles()["Roles"]
+        == iam.list_open_id_connect_providers()["OpenIDConnectProviderList"]
+    )
+
+
+def refused(call: Callable[..., Any], **arguments: Any) -> bool:
+    """Whether AWS refuses a call. Any other error is raised."""
+    try:
+        call(**arguments)
+    except ClientError as error:
+        if error.response["ResponseMetadata"]["HTTPStatusCode"] != 403:
+            raise
+        return True
+    return False
+
+
+def test_a_refreshed_up_finds_nothing_to_do(cache: Cache) -> None:
+    """What was made is what was declared."""
+    cache.run("up", "--yes", "--refresh", "--skip-preview", "--expect-no-changes")
+
+
+def test_anybody_reads_by_name_and_does_nothing_else(cache: Cache) -> None:
+    """And a miss is not told from a refusal, as nobody may list."""
+    anybody = cache.aws.client("s3")
+    assert anybody.get_object(Bucket=BUCKET, Key="nix-cache-info")["Body"].read() == (
+        b"StoreDir: /nix/store\nWantMassQuery: 1\nPriority: 40\n"
+    )
+    assert refused(anybody.get_object, Bucket=BUCKET, Key=NARINFO)
+    assert refused(anybody.put_object, Bucket=BUCKET, Key="nar/x.nar", Body=b"x")
+    assert refused(anybody.delete_object, Bucket=BUCKET, Key="nix-cache-info")
+    assert refused(anybody.list_objects_v2, Bucket=BUCKET)
+
+
+@pytest.mark.parametrize("who", ["user", "role"])
+def test_a_writer_puts_what_nix_writes_and_nothing_else(cache: Cache, who: str) -> None:
+    """By key pair and by GitHub's token alike."""
+    subject = "repo:example/nixpkgs:ref:refs/heads/main"
+    s3 = cache.client("s3", "ops-team") if who == "user" else cache.job("s3", subject)
+
+    for key in (NARINFO, f"nar/{who}.nar.zst"):
+        s3.put_object(Bucket=BUCKET, Key=key, Body=b"x")
+        assert s3.get_object(Bucket=BUCKET, Key=key)["Body"].read() == b"x"
+    upload = s3.create_multipart_upload(Bucket=BUCKET, Key="nar/large.nar")["UploadId"]
+    s3.abort_multipart_upload(Bucket=BUCKET, Key="nar/large.nar", UploadId=upload)
+    for key in OWN_KEYS:
+        assert refused(s3.put_object, Bucket=BUCKET, Key=key, Body=b"x"), key
+    assert refused(s3.delete_object, Bucket=BUCKET, Key=NARINFO)
+    assert refused(s3.list_objects_v2, Bucket=BUCKET)
+    assert refused(s3.put_bucket_policy, Bucket=BUCKET, Policy="{}")
+
+
+@pytest.mark.parametrize(
+    "subject",
+    [
+        "repo:example/nixpkgs:ref:refs/heads/next",
+        "repo:example/nixpkgs:pull_request",
+        "repo:example/nixpkgs:environment:main",
+        "repo:example/nixpkgs-fork:ref:refs/heads/main",
+    ],
+)
+def test_no_other_workflow_assumes_the_role(cache: Cache, subject: str) -> None:
+    """Another branch, a pull request, an environment of the branch's name, another repository."""
+    with pytest.raises(ClientError, match="AccessDenied"):
+        cache.job("s3", subject)
+
+
+def test_a_workflow_reads_its_own_signing_key_and_a_user_does_not(cache: Cache) -> None:
+    """As the snippet of the stack tells it to."""
+    job = cache.job("secretsmanager", "repo:example/nixpkgs:ref:refs/heads/main")
+    outputs = cache.project.outputs(secrets=True)
+    [name] = [
+        word
+        for word in outputs["githubActions"]["ci-main"].split()
+        if word.startswith("nix-cache/")
+    ]
+
+    kept = job.get_secret_value(SecretId=name)["SecretString"]
+    assert kept == outputs["signingKeys"]["ci-main"]
+    others = cache.client("secretsmanager", "ops-team")
+    assert refused(others.get_secret_value, SecretId=name)
+
+
+def test_no_secret_is_in_plain_sight(cache: Cache) -> None:
+    """Neither in the state nor in the outputs."""
+    outputs = cache.project.outputs(secrets=True)
+    secrets = [
+        *(key.partition(":")[2] for key in outputs["signingKeys"].values()),
+        *(pair["secretAccessKey"] for pair in outputs["credentials"].values()),
+    ]
+    state = cache.project.state_file.read_text()
+
+    assert len(secrets) == 3
+    for secret in secrets:
+        assert secret not in state
+        assert secret not in json.dumps(cache.project.outputs())
+
+
+def test_the_buckets_settings_are_those_of_a_company(cache: Cache) -> None:
+    """Owner enforced, encrypted, versioned, tagged, and asked over TLS alone."""
+    s3 = cache.owner
+
+    [rule] = s3.get_bucket_ownership_controls(Bucket=BUCKET)["OwnershipControls"]["Rules"]
+    assert rule == {"ObjectOwnership": "BucketOwnerEnforced"}
+    [rule] = s3.get_bucket_encryption(Bucket=BUCKET)["ServerSideEncryptionConfiguration"]["Rules"]
+    assert rule["ApplyServerSideEncryptionByDefault"] == {"SSEAlgorithm": "AES256"}
+    assert s3.get_bucket_versioning(Bucket=BUCKET)["Status"] == "Enabled"
+    assert s3.get_bucket_tagging(Bucket=BUCKET)["TagSet"] == [
+        {"Key": "service", "Value": "nix-cache"}
+    ]
+    block = s3.get_public_access_block(Bucket=BUCKET)["PublicAccessBlockConfiguration"]
+    assert block["BlockPublicAcls"]
+    assert block["IgnorePublicAcls"]
+
+
+@pytest.fixture(scope="module")
+def rules(cache: Cache) -> list[dict[str, Any]]:
+    """The lifecycle as AWS returns it."""
+    found: list[dict[str, Any]] = cache.owner.get_bucket_lifecycle_configuration(Bucket=BUCKET)[
+        "Rules"
+    ]
+    return found
+
+
+def expiring(rules: list[dict[str, Any]], key: str) -> list[int]:
+    """The days after which each rule that meets a key removes it."""
+    return [
+        rule["Expiration"]["Days"]
+        for rule in rules
+        if "Days" in rule.get("Expiration", {}) and key.startswith(rule["Filter"]["Prefix"])
+    ]
+
+
+@given(hash_part=st.text(alphabet=NIX32, min_size=32, max_size=32))
+def test_every_narinfo_expires_once_and_its_nar_a_month_later(
+    rules: list[dict[str, Any]], hash_part: str
+) -> None:
+    """The same property as on MinIO, of the rules that the service has."""
+    assert expiring(rules, f"{hash_part}.narinfo") == [DAYS]
+    assert expiring(rules, f"nar/{hash_part}.nar.zst") == [DAYS + NARINFO_TTL_DAYS]
+
+
+def test_what_the_cache_says_of_itself_never_expires(rules: list[dict[str, Any]]) -> None:
+    """Also what CloudFront sends where nothing is."""
+    for key in (*OWN_KEYS, "error.txt"):
+        assert expiring(rules, key) == [], key
+
+
+def test_unfinished_uploads_and_old_versions_go(rules: list[dict[str, Any]]) -> None:
+    """They cost, and nobody sees them."""
+    by_id = {rule["ID"]: rule for rule in rules}
+
+    unfinished = by_id["unfinished-uploads"]["AbortIncompleteMultipartUpload"]
+    assert unfinished == {"DaysAfterInitiation": 7}
+    old = by_id["noncurrent-versions"]["NoncurrentVersionExpiration"]
+    assert old == {"NoncurrentDays": 30}
+
+
+def test_what_was_changed_outside_is_put_back(cache: Cache) -> None:
+    """Each kind of thing that somebody may have touched, in one refreshed up."""
+    s3, iam = cache.owner, cache.aws.client("iam", cache.aws.administrator)
+    user = f"{BUCKET}-ops-team"
+    s3.put_object(Bucket=BUCKET, Key="nix-cache-info", Body=b"Priority: 1\n")
+    s3.delete_bucket_policy(Bucket=BUCKET)
+    s3.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Suspended"})
+    s3.put_public_access_block(
+        Bucket=BUCKET, PublicAccessBlockConfiguration={"BlockPublicAcls": False}
+    )
+    wide = {"Effect": "Allow", "Action": "s3:*", "Resource": "*"}
+    iam.put_user_policy(
+        UserName=user,
+        PolicyName=f"{BUCKET}-write",
+        PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [wide]}),
+    )
+    iam.update_assume_role_policy(
+        RoleName=f"{BUCKET}-ci-main",
+        PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": []}),
+    )
+
+    cache.run("up", "--yes", "--refresh", "--skip-preview")
+
+    info = s3.get_object(Bucket=BUCKET, Key="nix-cache-info")["Body"].read()
+    assert b"Priority: 40" in info
+    assert s3.get_bucket_versioning(Bucket=BUCKET)["Status"] == "Enabled"
+    assert cache.aws.client("s3").get_object(Bucket=BUCKET, Key="nix-cache-info")
+    assert refused(cache.client("s3", "ops-team").delete_object, Bucket=BUCKET, Key=NARINFO)
+    assert cache.job("s3", "repo:example/nixpkgs:ref:refs/heads/main")
+    cache.run("up", "--yes", "--refresh", "--skip-preview", "--expect-no-changes")
+
+
+def test_a_rotated_key_reaches_the_workflows_and_the_old_one_stays_trusted(cache: Cache) -> None:
+    """The secret has the new key; nobody's credential changes."""
+    before = cache.project.outputs(secrets=True)
+    ops, ci = SETTINGS["writers"]
+    cache.project.set(writers=[ops, {**ci, "generation": 2}])
+
+    cache.run("up", "--yes", "--skip-preview")
+
+    after = cache.project.outputs(secrets=True)
+    job = cache.job("secretsmanager", "repo:example/nixpkgs:ref:refs/heads/main")
+    kept = job.get_secret_value(SecretId=f"nix-cache/{BUCKET}/ci-main")["SecretString"]
+    assert kept == after["signingKeys"]["ci-main"] != before["signingKeys"]["ci-main"]
+    assert set(before["publicKeys"]) < set(after["publicKeys"])
+    assert after["credentials"] == before["credentials"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "environment", "said"),
+    [
+        (
+            {"bucket": BUCKET},
+            {},
+            f"the bucket '{BUCKET}' exists already in this account",
+        ),
+        (
+            {"aws": {"accountId": "999999999999"}},
+            {},
+            "the credentials belong to the AWS account 123456789012, "
+            "but the cache's is 999999999999",
+        ),
+        (
+            {},
+            {"AWS_SECRET_ACCESS_KEY": "wrong"},
+            "AWS does not accept the credentials",
+        ),
+        (
+            {},
+            {"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""},
+            "there are no credentials for AWS",
+        ),
+        (
+            {"writers": SETTINGS["writers"]},
+            {},
+            "set aws.githubOidcProviderArn to arn:aws:iam::123456789012:oidc-provider/",
+        ),
+    ],
+    ids=["bucket", "account", "secret", "no-credentials", "github-provider"],
+)
+def test_what_is_wrong_is_said_in_the_preview_with_the_fix(
+    cache: Cache,
+    aws_project: Project,
+    settings: dict[str, Any],
+    environment: dict[str, str],
+    said: str,
+) -> None:
+    """One clear line, no traceback, and nothing is made."""
+    aws_project.set(
+        **{
+            "backend": "aws",
+            "domain": "cache.example.org",
+            "bucket": "another-cache",
+            "aws": {},
+            **settings,
+        }
+    )
+    aws_project.environment.update(environment)
+    before = cache.owner.list_buckets()["Buckets"]
+
+    result = aws_project.run("preview", "--stack", STACK, timeout=UP_SECONDS)
+
+    assert result.exit_code != 0
+    assert said in result.output
+    assert "Traceback" not in result.output
+    assert cache.owner.list_buckets()["Buckets"] == before
+
+
+def test_a_right_that_is_missing_is_named(cache: Cache, aws_project: Project) -> None:
+    """By AWS itself: who asked, and for what."""
+    iam = cache.aws.client("iam", cache.aws.administrator)
+    iam.create_user(UserName="powerless")
+    policy = json.loads(DEPLOYER.read_text())
+    statements = [s for s in policy["Statement"] if s["Sid"] != "WritersAndReaders"]
+    iam.put_user_policy(
+        UserName="powerless",
+        PolicyName="deploy",
+        PolicyDocument=json.dumps({**policy, "Statement": statements}).replace(BUCKET, "lesser"),
+    )
+    pair = iam.create_access_key(UserName="powerless")["AccessKey"]
+    try:
+        aws_project.set(
+            backend="aws", domain="c.example.org", bucket="lesser", protect=False, aws={}
+        )
+        aws_project.environment["AWS_ACCESS_KEY_ID"] = pair["AccessKeyId"]
+        aws_project.environment["AWS_SECRET_ACCESS_KEY"] = pair["SecretAccessKey"]
+
+        result = aws_project.run(
+            "up", "--yes", "--skip-preview", "--stack", STACK, timeout=UP_SECONDS
+        )
+
+        assert result.exit_code != 0
+        assert "user/powerless is not authorized to perform: iam:CreateUser" in result.output
+    finally:
+        aws_project.pulumi("destroy", "--yes", "--stack", STACK, timeout=UP_SECONDS)
+        iam.delete_access_key(UserName="powerless", AccessKeyId=pair["AccessKeyId"])
+        iam.delete_user_policy(UserName="powerless", PolicyName="deploy")
+        iam.delete_user(UserName="powerless")
