@@ -94,6 +94,12 @@ class Clone:
                 written["config"][f"nix-cache:{key}"] = value
         self.place.stack_config.write_text(yaml.safe_dump(written))
 
+    def reach_through(self, address: str) -> None:
+        """From now on, let it reach its server at another address."""
+        written = json.loads(self.place.connection_file.read_text())
+        written["minioServer"] = address
+        self.place.connection_file.write_text(json.dumps(written))
+
     def start(self, command: str) -> "subprocess.Popen[str]":
         """Start one of `make`'s commands as a process group of its own."""
         return subprocess.Popen(

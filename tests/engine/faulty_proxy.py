@@ -21,6 +21,17 @@ class Fault(StrEnum):
     HANG = "never answered"
 
 
+GIVE_UP_SECONDS = {
+    Fault.NONE: 3.0,
+    Fault.DOWN: 3.0,
+    Fault.BUSY: 3.0,
+    Fault.RESET: 3.0,
+    Fault.HANG: 9.0,
+}
+"""How much longer a command may take over a fault, or over a refusal, than two that all is well
+for: the machine may be busier than when those were measured."""
+
+
 class FaultyProxy:
     """A proxy on a loopback port of its own, which keeps that port while it is down.
 
