@@ -22,6 +22,16 @@ def clone(tmp_path: Path, engine: toolchain_engine.Engine) -> Iterator[Clone]:
         yield made
 
 
+@pytest.fixture(scope="module")
+def running(
+    tmp_path_factory: pytest.TempPathFactory, engine: toolchain_engine.Engine
+) -> Iterator[Clone]:
+    """A clone that is up, for tests that leave it so."""
+    with cloned(tmp_path_factory.mktemp("running") / "clone", engine) as made:
+        made.dev("up")
+        yield made
+
+
 def test_the_life_of_a_clone(clone: Clone) -> None:
     """Up, no changes, status, a preview that changes nothing, down without a trace, and again."""
     config = clone.place.stack_config.read_bytes()
@@ -56,14 +66,13 @@ def test_the_life_of_a_clone(clone: Clone) -> None:
     assert "The cache serves" in clone.dev("up")
 
 
-def test_the_environment_is_for_a_shell_and_a_plain_pulumi_works_in_it(clone: Clone) -> None:
+def test_the_environment_is_for_a_shell_and_a_plain_pulumi_works_in_it(running: Clone) -> None:
     """Also where the shell has a passphrase of another stack."""
-    clone.dev("up")
-    exports = clone.dev("env")
+    exports = running.dev("env")
 
     done = subprocess.run(
         ["sh", "-eu", "-c", f"{exports}\npulumi preview --stack dev --expect-no-changes"],
-        cwd=clone.folder,
+        cwd=running.folder,
         env={**clean_environment(), "PULUMI_CONFIG_PASSPHRASE": "of another stack"},
         stdin=subprocess.DEVNULL,
         capture_output=True,
@@ -89,19 +98,18 @@ def test_down_works_when_the_server_was_killed(clone: Clone) -> None:
     assert not clone.place.state.exists()
 
 
-def test_a_server_that_was_killed_comes_back_with_its_data_and_its_port(clone: Clone) -> None:
+def test_a_server_that_was_killed_comes_back_with_its_data_and_its_port(running: Clone) -> None:
     """As after a restart of the machine."""
-    clone.dev("up")
-    before = clone.connection
-    clone.root.put_object(Bucket="nix-cache", Key="nar/kept.nar", Body=b"nar")
-    process = clone.server.process()
+    before = running.connection
+    running.root.put_object(Bucket="nix-cache", Key="nar/kept.nar", Body=b"nar")
+    process = running.server.process()
     assert process is not None
     process.kill()
     process.wait(10)
 
-    assert "(no changes)" in clone.dev("up")
-    assert clone.connection == before
-    kept = clone.root.get_object(Bucket="nix-cache", Key="nar/kept.nar")["Body"].read()
+    assert "(no changes)" in running.dev("up")
+    assert running.connection == before
+    kept = running.root.get_object(Bucket="nix-cache", Key="nar/kept.nar")["Body"].read()
     assert kept == b"nar"
 
 
