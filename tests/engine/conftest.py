@@ -18,7 +18,10 @@ from tests.engine.two_caches import PUBLIC, TwoCaches
 from toolchain import engine as toolchain_engine
 from toolchain.bootstrap import ROOT
 
-_LONGEST = ("test_drift", "test_make", "test_interrupted", "test_make_outages", "test_outages")
+_LONGEST = {
+    *("test_drift", "test_interrupted", "test_keys", "test_make", "test_make_outages"),
+    *("test_outages", "test_readme", "test_state_backends"),
+}
 """Modules that take minutes."""
 
 
