@@ -5,7 +5,7 @@ import os
 import secrets
 import signal
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -67,19 +67,23 @@ class Team:
         s3 = s3_client(server.url, root.user, root.password)
         s3.create_bucket(Bucket=bucket)
         s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+        team = cls(server, home, engine, bucket)
+        team.add_user(home, "s3:GetObject", "s3:PutObject", "s3:DeleteObject")
+        return team
+
+    def add_user(self, home: Path, *actions: str) -> None:
+        """Make a user who may list the bucket and do something with objects; for a new home."""
+        name, secret = f"{self.bucket}-{home.name}", secrets.token_hex(16)
+        (home / ".aws").mkdir(parents=True)
         document = home / "policy.json"
-        home.mkdir()
-        document.write_text(json.dumps(rights_to(bucket)))
-        secret = secrets.token_hex(16)
-        admin = admin_client(root)
-        admin.user_add(bucket, secret)
-        admin.policy_add(bucket, str(document))
-        admin.attach_policy([bucket], user=bucket)
-        (home / ".aws").mkdir()
+        document.write_text(json.dumps(rights_to(self.bucket, actions)))
+        admin = admin_client(self.server.connection())
+        admin.user_add(name, secret)
+        admin.policy_add(name, str(document))
+        admin.attach_policy([name], user=name)
         (home / ".aws" / "credentials").write_text(
-            f"[{README_PROFILE}]\naws_access_key_id = {bucket}\naws_secret_access_key = {secret}\n"
+            f"[{README_PROFILE}]\naws_access_key_id = {name}\naws_secret_access_key = {secret}\n"
         )
-        return cls(server, home, engine, bucket)
 
     @property
     def s3(self) -> "S3Client":
@@ -125,16 +129,12 @@ class Team:
         return [entry["Key"] for entry in listed.get("Contents", [])]
 
 
-def rights_to(bucket: str) -> dict[str, Any]:
-    """To list a bucket, and to get, put and delete its objects."""
+def rights_to(bucket: str, actions: Sequence[str]) -> dict[str, Any]:
+    """To list a bucket, and to do something with its objects."""
     arn = f"arn:aws:s3:::{bucket}"
     statements = [
         {"Effect": "Allow", "Action": ["s3:ListBucket"], "Resource": [arn]},
-        {
-            "Effect": "Allow",
-            "Action": ["s3:GetObject", "s3:PutObject", "s3:DeleteObject"],
-            "Resource": [f"{arn}/*"],
-        },
+        {"Effect": "Allow", "Action": [*actions], "Resource": [f"{arn}/*"]},
     ]
     return {"Version": "2012-10-17", "Statement": statements}
 
@@ -210,6 +210,18 @@ def test_a_colleague_goes_on_where_the_first_one_stopped(
     planned_nothing(colleague).checked("the colleague's preview")
     assert colleague.outputs(secrets=True) == deployed.outputs(secrets=True)
     assert not any((deployed.folder / "state" / ".pulumi").rglob("*history*"))
+
+
+def test_a_preview_only_reads_the_bucket(team: Team, deployed: Project, tmp_path: Path) -> None:
+    """So that jobs of pull requests do without the right to change a state."""
+    viewer = colleague_of(deployed, tmp_path / "viewer")
+    team.add_user(tmp_path / "home-of-viewer", "s3:GetObject")
+    viewer.environment["HOME"] = str(tmp_path / "home-of-viewer")
+
+    planned_nothing(viewer).checked("the viewer's preview")
+    refused = viewer.run("up", "--yes", "--stack", STACK)
+    assert refused.exit_code != 0
+    assert "AccessDenied" in refused.output
 
 
 def test_commands_do_not_warn_of_answers_without_a_checksum(deployed: Project) -> None:

@@ -153,12 +153,22 @@ def test_a_fork_gets_the_checks_and_no_secret() -> None:
                     assert "head.repo.full_name == github.repository" in job["if"], name
 
 
-def test_previews_are_superseded_and_deployments_are_not() -> None:
-    """An update that is cut off leaves its lock and perhaps something half-made."""
-    cancelled = {file.stem: workflow(file)["concurrency"]["cancel-in-progress"] for file in FILES}
+def test_a_newer_push_supersedes_a_preview() -> None:
+    """Which changes nothing, and needs no lock."""
+    assert workflow(PROJECTS_OWN / "workflows" / "preview.yml")["concurrency"] == {
+        "group": "preview-${{ github.event.pull_request.number }}",
+        "cancel-in-progress": True,
+    }
 
-    assert cancelled["preview"] is True
-    assert cancelled["deploy"] is False
+
+def test_deployments_to_a_stack_queue_and_are_never_cut_off() -> None:
+    """One that waits for its approval holds up nobody else's staging."""
+    deploy = workflow(PROJECTS_OWN / "workflows" / "deploy.yml")
+
+    assert "concurrency" not in deploy
+    assert [job["concurrency"] for job in deploy["jobs"].values()] == [
+        {"group": f"deploy-{stack}", "cancel-in-progress": False} for stack in ("staging", "prod")
+    ]
 
 
 def test_production_waits_for_staging_and_for_its_environment() -> None:
