@@ -11,7 +11,7 @@ from nix_cache.client.app import app
 
 README = Path(__file__).parents[2] / "README.md"
 BLOCK = re.compile(r"^```(?:sh)?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-COMMAND = re.compile(r"(?:^|[\s(])nix-cache ((?:use|push|hook|doctor)\b[^|#)\n]*)", re.MULTILINE)
+COMMAND = re.compile(r"(?:^|[\s(])nix-cache ((?:use|push|hook|doctor|gc)\b[^|#)\n]*)", re.MULTILINE)
 
 LINES = [
     line.strip() for block in BLOCK.findall(README.read_text()) for line in COMMAND.findall(block)
@@ -20,7 +20,7 @@ LINES = [
 
 def test_all_commands_are_in_the_readme() -> None:
     """Each has its place there."""
-    assert {line.split()[0] for line in LINES} == {"use", "push", "hook", "doctor"}
+    assert {line.split()[0] for line in LINES} == {"use", "push", "hook", "doctor", "gc"}
 
 
 @pytest.mark.parametrize("line", LINES)

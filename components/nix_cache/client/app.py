@@ -7,6 +7,7 @@ import typer
 from nix_cache.client import console
 from nix_cache.client.doctor.command import doctor
 from nix_cache.client.errors import ClientError, ExitCode
+from nix_cache.client.gc.command import gc
 from nix_cache.client.hook.command import hook
 from nix_cache.client.push.command import push
 from nix_cache.client.use.command import use
@@ -42,6 +43,7 @@ app.command()(use)
 app.command()(push)
 app.command()(hook)
 app.command()(doctor)
+app.command()(gc)
 
 
 def run(arguments: list[str] | None = None) -> int:

@@ -13,7 +13,7 @@ from botocore.exceptions import ClientError as StorageError
 from nix_cache.client.errors import ClientError
 from nix_cache.client.push.held import Held, judge
 from nix_cache.client.push.identity import Identity
-from nix_cache.client.push.refusals import BusyError, Who, explain, is_busy
+from nix_cache.client.push.refusals import BusyError, Who, explain, innermost, is_busy
 from nix_cache.description import Description
 from nix_cache.lifecycle import INFO_KEY
 from nix_cache.narinfo import narinfo_key
@@ -124,13 +124,6 @@ class Bucket:
             ) from None
         except BotoCoreError as failure:
             raise BusyError(
-                f"the storage at {endpoint} does not answer: {_reason(failure)}",
+                f"the storage at {endpoint} does not answer: {innermost(failure)}",
                 "see that it runs and can be reached from here, then try again",
             ) from None
-
-
-def _reason(failure: BotoCoreError) -> str:
-    """The innermost reason, in as few words as there are."""
-    inner = getattr(failure, "kwargs", {}).get("error")
-    text = str(inner if inner is not None else failure)
-    return text.rpartition(": ")[2].strip("')( ") or type(failure).__name__

@@ -67,6 +67,17 @@ def is_busy(status: str, code: str, text: str = "") -> bool:
     )
 
 
+def innermost(failure: Exception) -> str:
+    """Why a storage did not answer, in as few words as there are.
+
+    Args:
+        failure: as botocore raises it.
+    """
+    inner = getattr(failure, "kwargs", {}).get("error")
+    text = str(inner if inner is not None else failure)
+    return text.rpartition(": ")[2].strip("')( ") or type(failure).__name__
+
+
 def explain(status: str, code: str, who: Who) -> RefusedError | None:
     """The reason why a storage refused; None if its answer says nothing that is known here.
 

@@ -1,0 +1,73 @@
+"""The bucket's own note of NARs without a narinfo: since when each has none. Pure.
+
+A bucket does not tell when an object went, so `nix-cache gc` keeps that in an object. Anybody may
+read it in a public cache, where nobody may list: NARs stand in it by a hash of their keys, which
+nobody can turn back into what to download.
+"""
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Self
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
+
+from nix_cache.client.errors import ClientError
+
+LEDGER_KEY = "nix-cache-gc.json"
+"""Where it is. No expiry rule of the component meets it; without it all grace begins anew."""
+
+LEDGER_VERSION = 1
+
+
+class Ledger(BaseModel):
+    """The note.
+
+    Attributes:
+        version: of its structure.
+        orphans: by the SHA-256 of a NAR's key, since when no narinfo names it.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    version: int = LEDGER_VERSION
+    orphans: dict[str, AwareDatetime] = {}
+
+    @classmethod
+    def of(cls, orphans: Mapping[str, datetime]) -> Self:
+        """A note of some NARs, by their keys."""
+        return cls(orphans={_hashed(key): orphans[key] for key in sorted(orphans)})
+
+    @classmethod
+    def parse(cls, content: bytes) -> Self:
+        """Read what is in the bucket.
+
+        Raises:
+            ValueError: it is no such note.
+            ClientError: a newer version wrote it.
+        """
+        try:
+            found = cls.model_validate_json(content)
+        except ValidationError:
+            raise ValueError(f"{LEDGER_KEY} is no note of NARs without a narinfo") from None
+        if found.version > LEDGER_VERSION:
+            raise ClientError(
+                f"{LEDGER_KEY} in the bucket has version {found.version}, and this nix-cache reads "
+                f"version {LEDGER_VERSION}",
+                "install a newer nix-cache",
+            )
+        return found
+
+    @property
+    def content(self) -> bytes:
+        """As it stands in the bucket."""
+        return (self.model_dump_json() + "\n").encode()
+
+    def since(self, keys: Iterable[str]) -> dict[str, datetime]:
+        """Of some NARs those that are noted, with the time."""
+        found = {key: self.orphans.get(_hashed(key)) for key in keys}
+        return {key: time for key, time in found.items() if time is not None}
+
+
+def _hashed(key: str) -> str:
+    return hashlib.sha256(key.encode()).hexdigest()

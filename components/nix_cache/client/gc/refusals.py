@@ -1,0 +1,61 @@
+"""What it means when the storage refuses the bucket's owner, or does not answer. Pure."""
+
+from botocore.exceptions import BotoCoreError
+from botocore.exceptions import ClientError as StorageError
+
+from nix_cache.client.errors import ClientError
+from nix_cache.client.push.refusals import innermost, is_busy
+from nix_cache.description import Description
+
+_AGAIN = "run it again when it answers: what is left is whole"
+
+
+def explain(
+    failure: StorageError | BotoCoreError, what: str, profile: str, description: Description
+) -> ClientError:
+    """The reason of a failure, and what to do.
+
+    Args:
+        failure: of a request.
+        what: the request was to do, as in `list`.
+        profile: whose request it was.
+        description: the cache.
+    """
+    endpoint, bucket = description.endpoint, description.bucket
+    if not isinstance(failure, StorageError):
+        reason = innermost(failure)
+        return ClientError(f"the storage at {endpoint} does not answer: {reason}", _AGAIN)
+    code = str(failure.response["Error"].get("Code", ""))
+    status = str(failure.response["ResponseMetadata"].get("HTTPStatusCode", ""))
+    if is_busy(status, code):
+        return ClientError(f"the storage at {endpoint} is busy ({status} {code})", _AGAIN)
+    match code, status:
+        case "InvalidAccessKeyId", _:
+            return ClientError(
+                f"the storage at {endpoint} does not know the key of the profile {profile}",
+                "name a profile of the bucket's owner",
+            )
+        case "SignatureDoesNotMatch", _:
+            return ClientError(
+                f"the secret of the profile {profile} is not the right one for {endpoint}",
+                "correct it in the credentials file",
+            )
+        case "RequestTimeTooSkewed", _:
+            return ClientError(
+                "the clock of this machine differs from the storage's by more than 15 minutes",
+                "set it right, for example with `timedatectl set-ntp true`",
+            )
+        case "NoSuchBucket", _:
+            return ClientError(
+                f"the storage at {endpoint} has no bucket {bucket}",
+                "run `pulumi up --refresh` on the stack, or name the right cache",
+            )
+        case _, "401" | "403":
+            return ClientError(
+                f"the profile {profile} may not {what} in the bucket {bucket} ({code})",
+                "name a profile of the bucket's owner",
+            )
+    return ClientError(
+        f"the storage at {endpoint} answers {status} {code}, asked to {what}",
+        "look with `nix-cache doctor`",
+    )

@@ -1,0 +1,175 @@
+"""What `nix-cache gc` tells: what goes, what waits, what stays, and what is odd."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import timedelta
+from typing import Any
+
+from rich.console import Console
+
+from nix_cache.client import console
+from nix_cache.client.gc.contents import Stored, total_bytes
+from nix_cache.client.gc.plan import Plan, Terms
+from nix_cache.client.gc.sweep import Swept
+from nix_cache.client.push.report import size
+from nix_cache.lifecycle import NARINFO_TTL_DAYS
+
+_SHOWN = 10
+
+
+def document(plan: Plan, swept: Swept | None) -> dict[str, Any]:
+    """The result for programs.
+
+    Args:
+        plan: what would go.
+        swept: what went; None if nothing was to be removed.
+    """
+    gone = swept or plan
+    narinfos = [entry.stored for entry in plan.narinfos] if swept is None else swept.narinfos
+    return {
+        "dryRun": swept is None,
+        "narinfos": _keys(narinfos),
+        "listings": _keys(gone.listings),
+        "nars": _keys(gone.nars),
+        "bytes": total_bytes([*narinfos, *gone.listings, *gone.nars]),
+        "hidden": swept.hidden if swept else 0,
+        "waiting": {key: time.isoformat() for key, time in sorted(plan.waiting.items())},
+        "kept": {"narinfos": len(plan.contents.narinfos) - len(narinfos)},
+        "unreadable": {entry.stored.key: entry.fault for entry in plan.contents.unreadable},
+        "missingReferences": dict(sorted(plan.missing.items())),
+        "absentRoots": sorted(plan.absent_roots),
+        "withdrawn": _keys(entry.stored for entry in swept.withdrawn) if swept else [],
+        "incomplete": _keys(entry.stored for entry in swept.incomplete) if swept else [],
+    }
+
+
+def tell_plan(plan: Plan, terms: Terms, where: Console) -> None:
+    """Print what would go, what would wait and what would stay."""
+    console.columns(_rows(plan, terms), where)
+
+
+def tell_done(plan: Plan, swept: Swept) -> None:
+    """Print what went."""
+    if plan.is_empty:
+        console.out.print(f"Nothing is to be removed now; {_waits(plan)}.", markup=False)
+        return
+    console.out.print(
+        f"Removed {_count(len(swept.narinfos), 'narinfo')}, "
+        f"{_count(len(swept.listings), 'listing')} and {_count(len(swept.nars), 'NAR')}, "
+        f"{size(swept.freed_bytes)}; {_waits(plan)}.",
+        markup=False,
+    )
+    if swept.hidden:
+        console.note(
+            f"The bucket keeps versions: {_count(swept.hidden, 'object')} of these are hidden, and "
+            "take room until its lifecycle removes old versions."
+        )
+
+
+def tell_races(swept: Swept) -> None:
+    """Warn of what was pushed while its foundation went."""
+    for line in races(swept):
+        console.note(line)
+
+
+def races(swept: Swept) -> Iterator[str]:
+    """What a push at the same time lost, and what to do."""
+    if swept.withdrawn:
+        yield (
+            "WARNING: these narinfos were pushed while their NARs went, and went too; push their "
+            "paths again:"
+        )
+        yield from _some([entry.stored.key for entry in swept.withdrawn])
+    if swept.incomplete:
+        yield (
+            "WARNING: these narinfos need paths that went; push their paths again, with all that "
+            "they need:"
+        )
+        yield from _some([entry.stored.key for entry in swept.incomplete])
+
+
+def tell_remarks(plan: Plan, terms: Terms) -> None:
+    """Tell what is odd, whatever is done."""
+    for line in remarks(plan, terms):
+        console.note(line)
+
+
+def remarks(plan: Plan, terms: Terms) -> Iterator[str]:
+    """What is odd about the cache, or about what was asked for."""
+    if unreadable := plan.contents.unreadable:
+        yield (
+            f"WARNING: {_count(len(unreadable), 'narinfo')} cannot be read. They stay, with what "
+            "they seem to need, and no NAR goes, for they may name any; nobody can use them, so "
+            "delete them:"
+        )
+        yield from _some([f"{entry.stored.key}: {entry.fault}" for entry in unreadable])
+    if plan.missing:
+        missing = {name for names in plan.missing.values() for name in names}
+        yield f"The cache lacks {_count(len(missing), 'path')} that others, which stay, refer to:"
+        yield from _some([f"{name} to {', '.join(plan.missing[name])}" for name in plan.missing])
+    if plan.absent_roots:
+        yield f"Of the paths to keep, the cache lacks {len(plan.absent_roots)}:"
+        yield from _some(plan.absent_roots)
+    if terms.grace < timedelta(days=NARINFO_TTL_DAYS):
+        yield (
+            f"WARNING: clients believe a narinfo for {NARINFO_TTL_DAYS} days after it is gone. "
+            f"With {terms.grace.days} days of grace they look for NARs that are not there, and "
+            "build."
+        )
+
+
+def _rows(plan: Plan, terms: Terms) -> Iterator[tuple[str, str, str, str]]:
+    days, grace = terms.older_than.days, terms.grace.days
+    gone = [entry.stored for entry in plan.narinfos]
+    waiting = [plan.contents.nars[key] for key in plan.waiting]
+    away = {stored.key for stored in (*gone, *plan.nars, *waiting)}
+    narinfos = [entry.stored for entry in plan.contents.narinfos.values()]
+    if plan.is_empty:
+        yield "goes", "nothing", "", ""
+    table = (
+        ("goes", "narinfo", gone, f"older than {days} days, and nothing that stays needs it"),
+        ("goes", "listing", plan.listings, "of files, beside no narinfo that stays"),
+        ("goes", "NAR", plan.nars, f"no narinfo has named it for {grace} days"),
+        ("waits", "NAR", waiting, f"no narinfo names it; {_when(plan)}"),
+        ("stays", "narinfo", _without(narinfos, away), ""),
+        ("stays", "NAR", _without(plan.contents.nars.values(), away), ""),
+    )
+    for fate, kind, objects, why in table:
+        if objects:
+            yield fate, _count(len(objects), kind), size(total_bytes(objects)), why
+
+
+def _waits(plan: Plan) -> str:
+    waiting = [plan.contents.nars[key] for key in plan.waiting]
+    if not waiting:
+        return "no NAR waits"
+    what = f"{_count(len(waiting), 'NAR')}, {size(total_bytes(waiting))}"
+    return f"waiting without a narinfo: {what}, {_when(plan)}"
+
+
+def _when(plan: Plan) -> str:
+    """From when on a run removes what waits now."""
+    if not plan.waiting:
+        return ""
+    days = sorted({f"{time:%Y-%m-%d}" for time in plan.waiting.values()})
+    if plan.contents.unreadable:
+        return "removed when all narinfos can be read"
+    span = days[0] if len(days) == 1 else f"{days[0]} to {days[-1]}"
+    return f"removed by a run after {span}"
+
+
+def _without(objects: Iterable[Stored], away: set[str]) -> list[Stored]:
+    return [stored for stored in objects if stored.key not in away]
+
+
+def _keys(objects: Iterable[Stored]) -> list[str]:
+    return [stored.key for stored in objects]
+
+
+def _some(lines: Sequence[str]) -> Iterator[str]:
+    yield from (f"  {line}" for line in lines[:_SHOWN])
+    if len(lines) > _SHOWN:
+        yield f"  and {len(lines) - _SHOWN} more; --json tells all"
+
+
+def _count(number: int, thing: str) -> str:
+    return f"{number:,} {thing}" if number == 1 else f"{number:,} {thing}s"

@@ -1,0 +1,152 @@
+"""One run of `nix-cache gc`: what is there, what may go, and whether that is agreed to."""
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from nix_cache.client import console
+from nix_cache.client.errors import UsageError
+from nix_cache.client.gc import report
+from nix_cache.client.gc.bucket import Bucket
+from nix_cache.client.gc.ledger import LEDGER_KEY, Ledger
+from nix_cache.client.gc.plan import Plan, Terms, plan_collection
+from nix_cache.client.gc.sweep import sweep
+from nix_cache.client.owner import owner_credential
+from nix_cache.client.progress import Progress
+from nix_cache.client.store_paths import hashes_in
+from nix_cache.client.target import find_target
+
+LARGEST_SHARE = 0.9
+"""Of the narinfos. More is hardly ever meant, and has to be agreed to on the command line."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """What was asked for.
+
+    Attributes:
+        cache: the name of a cache in use here, or a source; None for the one in use.
+        project: the folder of the stack's program; the current one if None.
+        owner: a credentials profile of one who may list, read and delete.
+        older_than_days: what was written within these days stays.
+        grace_days: how long a NAR outlives its last narinfo.
+        roots_from: a file of store paths that stay too; ``-`` for standard input.
+        dry_run: whether it is only told.
+        agreed: whether the user agrees beforehand.
+        jobs: how many narinfos are read at a time.
+    """
+
+    cache: str | None
+    project: Path | None
+    owner: str
+    older_than_days: int
+    grace_days: int
+    roots_from: Path | None
+    dry_run: bool
+    agreed: bool
+    jobs: int
+
+
+def _now() -> datetime:
+    return datetime.now(UTC).replace(microsecond=0)
+
+
+def run(request: Request, *, as_json: bool, clock: Callable[[], datetime] = _now) -> bool:
+    """Collect, and print what came of it.
+
+    Args:
+        request: what was asked for.
+        as_json: whether the result is for programs.
+        clock: tells the time.
+
+    Returns:
+        whether it was done, or there was nothing to do.
+
+    Raises:
+        UsageError: the request makes no sense, or there is nobody to agree to it.
+        ClientError: the storage refused or did not answer.
+    """
+    credential = owner_credential(request.owner)
+    description = find_target(request.cache, request.project).description
+    terms = Terms(
+        now=clock(),
+        older_than=timedelta(days=request.older_than_days),
+        grace=timedelta(days=request.grace_days),
+        roots=_roots(request.roots_from),
+    )
+    with Progress() as progress:
+        bucket = Bucket(description, credential, request.owner, request.jobs)
+        bucket.tell = progress.tell
+        contents = bucket.contents()
+        ledger = _ledger(bucket)
+    noted = ledger.since(contents.nars)
+    plan = plan_collection(contents, noted, terms)
+    _require_sense(plan, terms)
+    report.tell_remarks(plan, terms)
+    if request.dry_run:
+        if as_json:
+            console.document(report.document(plan, None))
+        else:
+            report.tell_plan(plan, terms, console.out)
+        return True
+    if not plan.is_empty:
+        report.tell_plan(plan, terms, console.err)
+        if not _is_agreed(plan, description.bucket, agreed=request.agreed):
+            console.note("Nothing was removed.")
+            return False
+    with Progress() as progress:
+        bucket.tell = progress.tell
+        swept = sweep(bucket, plan, noted, terms)
+    if as_json:
+        console.document(report.document(plan, swept))
+    else:
+        report.tell_done(plan, swept)
+    report.tell_races(swept)
+    return not (swept.withdrawn or swept.incomplete)
+
+
+def _ledger(bucket: Bucket) -> Ledger:
+    found = bucket.ledger()
+    if found is None:
+        console.note(f"WARNING: {LEDGER_KEY} in the bucket cannot be read: all grace begins anew.")
+    return found or Ledger()
+
+
+def _roots(file: Path | None) -> tuple[str, ...]:
+    if file is None:
+        return ()
+    roots = hashes_in(file)
+    if not roots:
+        raise UsageError(
+            f"{file} names no store path, so nothing would be kept for its sake",
+            "see what was to write it; without --roots-from, age alone decides",
+        )
+    return roots
+
+
+def _require_sense(plan: Plan, terms: Terms) -> None:
+    if terms.roots and len(plan.absent_roots) == len(terms.roots):
+        raise UsageError(
+            f"none of the {len(terms.roots)} paths to keep is in the cache; nothing was removed",
+            "see that they are paths of this cache's store, and that it is this cache",
+        )
+
+
+def _is_agreed(plan: Plan, bucket: str, *, agreed: bool) -> bool:
+    if agreed:
+        return True
+    if plan.share > LARGEST_SHARE:
+        raise UsageError(
+            f"{len(plan.narinfos)} of {len(plan.contents.narinfos)} narinfos would go, more than "
+            f"{LARGEST_SHARE:.0%}; nothing was removed",
+            "if that is meant, run this again with --yes",
+        )
+    if not sys.stdin.isatty():
+        raise UsageError(
+            "this has to be agreed to, and standard input is no terminal to ask at; nothing was "
+            "removed",
+            "look at it with --dry-run, then run this again with --yes",
+        )
+    return console.confirmed(f"Remove this from the bucket {bucket}?")

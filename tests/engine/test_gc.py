@@ -1,0 +1,504 @@
+"""`nix-cache gc` on a real MinIO: what goes, when it goes, and what a push at the same time does.
+
+The server's clock cannot be turned, so it is the command's that is: what is put now is old when
+the command runs many days later.
+"""
+
+import contextlib
+import io
+import json
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import pytest
+
+from dev.server import LocalServer
+from nix_cache.client import console
+from nix_cache.client.errors import ClientError, UsageError
+from nix_cache.client.gc import bucket as gc_bucket
+from nix_cache.client.gc import session
+from nix_cache.client.gc.ledger import LEDGER_KEY
+from nix_cache.client.owner import owner_client
+from tests.engine.patient import OWNER, Patient, StorePath
+from tests.engine.project import public_cache
+from toolchain.engine import Engine
+
+OWN = {"nix-cache-info", "nix-cache.json", "index.html"}
+JANITOR = "janitor"
+
+
+@dataclass(frozen=True)
+class Done:
+    """What came of a run: the result for programs, and what was said besides."""
+
+    well: bool
+    result: dict[str, Any]
+    said: str
+
+    def gone(self, kind: str) -> set[str]:
+        """The keys that went, or would."""
+        return set(self.result[kind])
+
+
+@dataclass
+class House:
+    """A cache that is collected.
+
+    Attributes:
+        patient: the cache, and the ways to put things into it.
+        folder: for files.
+    """
+
+    patient: Patient
+    folder: Path
+
+    def put(self, name: str, *needed: StorePath, listing: bool = False) -> StorePath:
+        """Push a path, as Nix does: NAR, listing, narinfo."""
+        path = self.patient.new_path(name, [one.info.base_name for one in needed])
+        self.patient.put(path.info.url, path.nar)
+        if listing:
+            self.patient.put(f"{path.info.key[:32]}.ls", b"{}")
+        self.patient.put(path.info.key, path.narinfo.encode())
+        return path
+
+    def objects(self) -> set[str]:
+        """What is in the bucket, but for what the cache says of itself."""
+        found = self.patient.root.list_objects_v2(Bucket=self.patient.bucket)
+        return {one["Key"] for one in found.get("Contents", [])} - OWN
+
+    def collect(self, now: datetime, **wishes: Any) -> Done:
+        """Run the command at some time."""
+        request = session.Request(
+            cache=str(self.patient.source()),
+            project=None,
+            owner=OWNER,
+            older_than_days=90,
+            grace_days=30,
+            roots_from=None,
+            dry_run=False,
+            agreed=True,
+            jobs=4,
+        )
+        out, err = io.StringIO(), io.StringIO()
+        with (
+            mock.patch.dict(os.environ, self.patient.environment(), clear=True),
+            contextlib.redirect_stdout(out),
+            contextlib.redirect_stderr(err),
+        ):
+            well = session.run(replace(request, **wishes), as_json=True, clock=lambda: now)
+        return Done(well, json.loads(out.getvalue()), err.getvalue())
+
+    def empty(self) -> None:
+        """Take out everything but what the cache says of itself."""
+        for key in self.objects():
+            self.patient.root.delete_object(Bucket=self.patient.bucket, Key=key)
+
+
+@pytest.fixture(scope="module")
+def patient(module_folder: Path, engine: Engine, module_server: LocalServer) -> Patient:
+    """A public cache."""
+    project = public_cache(module_folder / "cache", engine, module_folder / "minio")
+    project.up()
+    return Patient(module_server, project.outputs(secrets=True), module_folder / "home")
+
+
+@pytest.fixture
+def house(patient: Patient, tmp_path: Path) -> Iterator[House]:
+    """The cache, with nothing in it."""
+    house = House(patient, tmp_path)
+    house.empty()
+    yield house
+    assert house.objects() | OWN >= OWN
+    house.empty()
+
+
+def later(days: float) -> datetime:
+    """So many days from now."""
+    return datetime.now(UTC) + timedelta(days=days)
+
+
+def keys(*paths: StorePath) -> set[str]:
+    """The narinfos of some paths."""
+    return {path.info.key for path in paths}
+
+
+def nars(*paths: StorePath) -> set[str]:
+    """The NARs of some paths."""
+    return {path.info.url for path in paths}
+
+
+def everything(*paths: StorePath) -> set[str]:
+    """Both."""
+    return keys(*paths) | nars(*paths)
+
+
+def test_what_is_old_and_not_needed_goes_narinfos_first_and_nars_later(house: House) -> None:
+    """What a recent path needs stays however old it is; everything else of Nix's is left alone."""
+    library = house.put("library")
+    tool = house.put("tool", library, listing=True)
+    others = {"log/x.drv", "realisations/sha256:0!out.doi", "debuginfo/0a.debug"}
+    for key in others:
+        house.patient.put(key, b"{}")
+    time.sleep(1.1)
+    between = datetime.now(UTC)
+    time.sleep(1.1)
+    program = house.put("program", library)
+
+    first = house.collect(between + timedelta(days=90))
+
+    assert first.gone("narinfos") == keys(tool)
+    assert first.gone("listings") == {f"{tool.info.key[:32]}.ls"}
+    assert first.gone("nars") == set()
+    kept = everything(library, program) | others | {LEDGER_KEY}
+    assert house.objects() == kept | nars(tool)
+
+    roots = house.folder / "roots"
+    roots.write_text(f"{program.info.store_path}\n")
+    early = house.collect(between + timedelta(days=119), roots_from=roots)
+    assert house.objects() == kept | nars(tool)
+    assert early.result["waiting"].keys() == nars(tool)
+
+    last = house.collect(between + timedelta(days=121), roots_from=roots)
+    assert last.gone("nars") == nars(tool)
+    assert last.result["bytes"] == len(tool.nar)
+    assert house.objects() == kept
+
+    again = house.collect(between + timedelta(days=121), roots_from=roots)
+    assert again.result["bytes"] == 0
+    assert house.objects() == kept
+
+
+def test_a_shared_nar_stays_as_long_as_one_narinfo_names_it(house: House) -> None:
+    """Paths of the same content have one NAR."""
+    content = b"the same"
+    one = house.patient.new_path("one", content=content)
+    two = house.patient.new_path("two", content=content)
+    house.patient.put(one.info.url, one.nar)
+    for path in (one, two):
+        house.patient.put(path.info.key, path.narinfo.encode())
+    assert one.info.url == two.info.url
+    roots = house.folder / "roots"
+    roots.write_text(f"{two.info.store_path}\n")
+
+    house.collect(later(100), roots_from=roots, grace_days=0)
+
+    assert house.objects() == everything(two) | {LEDGER_KEY}
+
+
+def test_a_dry_run_tells_the_same_and_changes_nothing(house: House) -> None:
+    """Not even the note of what waits."""
+    old = house.put("old")
+    before = house.patient.everything()
+
+    told = house.collect(later(100), dry_run=True)
+
+    assert house.patient.everything() == before
+    assert told.gone("narinfos") == keys(old)
+    assert told.result["dryRun"] is True
+    assert house.collect(later(100)).gone("narinfos") == keys(old)
+
+
+def test_a_nar_of_a_push_under_way_stays(house: House) -> None:
+    """It has no narinfo yet, and none is waited for by any grace."""
+    path = house.patient.new_path("new")
+    house.patient.put(path.info.url, path.nar)
+
+    house.collect(later(0.9), grace_days=0)
+    assert path.info.url in house.objects()
+
+    house.collect(later(1.1), grace_days=0)
+    assert path.info.url not in house.objects()
+
+
+def test_a_narinfo_that_cannot_be_read_stays_and_is_told(house: House) -> None:
+    """With what it names; and no NAR goes until it is gone."""
+    named, other = house.put("named"), house.put("other")
+    torn = f"{'0' * 32}.narinfo"
+    house.patient.put(torn, f"References: {named.info.base_name}\n".encode())
+
+    done = house.collect(later(100), grace_days=0)
+
+    assert house.objects() == {torn, LEDGER_KEY} | everything(named) | nars(other)
+    assert done.result["unreadable"] == {torn: "StorePath is missing"}
+    assert f"{torn}: StorePath is missing" in done.said
+
+    house.patient.root.delete_object(Bucket=house.patient.bucket, Key=torn)
+    house.collect(later(100), grace_days=0)
+    assert house.objects() == {LEDGER_KEY}
+
+
+def test_a_note_that_cannot_be_read_begins_anew(house: House) -> None:
+    """Nothing goes too early."""
+    old = house.put("old")
+    house.collect(later(100))
+    house.patient.put(LEDGER_KEY, b"torn")
+
+    done = house.collect(later(150))
+
+    assert house.objects() == nars(old) | {LEDGER_KEY}
+    assert "all grace begins anew" in done.said
+    house.collect(later(181))
+    assert house.objects() == {LEDGER_KEY}
+
+
+def during(monkeypatch: pytest.MonkeyPatch, *happenings: Callable[[Sequence[str]], None]) -> None:
+    """Let something happen before each removal in turn; it is told what is about to go."""
+    original, waiting = gc_bucket.Bucket.remove, iter(happenings)
+
+    def remove(self: gc_bucket.Bucket, doomed: Sequence[str]) -> int:
+        if happening := next(waiting, None):
+            happening(doomed)
+        return original(self, doomed)
+
+    monkeypatch.setattr(gc_bucket.Bucket, "remove", remove)
+
+
+def test_what_is_pushed_while_the_user_thinks_keeps_what_it_needs(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The bucket is looked at again after the question."""
+    library, tool = house.put("library"), house.put("tool")
+    pushed = []
+
+    def answer(question: str) -> bool:
+        pushed.append(house.put("program", library))
+        return True
+
+    monkeypatch.setattr("sys.stdin", io.StringIO())
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True)
+    monkeypatch.setattr(console, "confirmed", answer)
+    monkeypatch.setattr(session, "LARGEST_SHARE", 1)
+    house.collect(later(100), agreed=False)
+
+    assert house.objects() == everything(library, *pushed) | nars(tool) | {LEDGER_KEY}
+
+
+def test_a_push_whose_foundation_goes_meanwhile_is_told(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody can lock a bucket; but what came too late is found."""
+    library = house.put("library")
+    pushed = []
+    during(monkeypatch, lambda _: pushed.append(house.put("program", library)))
+
+    done = house.collect(later(100))
+
+    assert set(done.result["incomplete"]) == keys(*pushed)
+    assert not done.well
+    assert "push their paths again" in done.said
+
+
+def test_a_narinfo_whose_nar_goes_meanwhile_goes_too(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else nobody could ever push the path again: Nix would take it as there."""
+    old = house.put("old")
+    house.collect(later(100))
+    assert house.objects() == nars(old) | {LEDGER_KEY}
+    during(
+        monkeypatch,
+        lambda _: None,
+        lambda _: house.patient.put(old.info.key, old.narinfo.encode()),
+    )
+
+    done = house.collect(later(131))
+
+    assert set(done.result["withdrawn"]) == keys(old)
+    assert not done.well
+    assert house.objects() == {LEDGER_KEY}
+
+
+def test_a_nar_that_is_named_again_before_it_goes_stays(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A push does not upload a NAR that is there."""
+    old, other = house.put("old"), house.put("other")
+    house.collect(later(100))
+    during(monkeypatch, lambda _: house.patient.put(old.info.key, old.narinfo.encode()))
+
+    done = house.collect(later(131))
+
+    assert done.gone("nars") == nars(other)
+    assert house.objects() == everything(old) | {LEDGER_KEY}
+
+
+def test_an_interrupted_run_leaves_whole_closures_and_another_goes_on(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What needs a path goes before it, and no NAR before the note."""
+    library = house.put("library")
+    tool = house.put("tool", library)
+    program = house.put("program", tool)
+    monkeypatch.setattr(gc_bucket, "_BATCH", 1)
+    asked = []
+
+    def fail(**given: Any) -> None:
+        asked.append(given)
+        if len(asked) > 2:
+            raise KeyboardInterrupt
+
+    def failing(*arguments: Any) -> Any:
+        client = owner_client(*arguments)
+        client.meta.events.register("before-call.s3.DeleteObjects", fail)
+        return client
+
+    with monkeypatch.context() as patched:
+        patched.setattr(gc_bucket, "owner_client", failing)
+        with pytest.raises(KeyboardInterrupt):
+            house.collect(later(100), grace_days=0)
+
+    assert house.objects() == keys(library) | nars(library, tool, program)
+
+    done = house.collect(later(100), grace_days=0)
+    assert done.gone("narinfos") == keys(library)
+    assert house.objects() == {LEDGER_KEY}
+
+
+def test_a_bucket_that_keeps_versions_only_hides(house: House) -> None:
+    """And that is told, for no room is won yet."""
+    root, name = house.patient.root, house.patient.bucket
+    house.put("old")
+    root.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
+    try:
+        done = house.collect(later(100), grace_days=0)
+    finally:
+        root.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Suspended"})
+
+    assert done.result["hidden"] == 2
+    assert house.objects() == {LEDGER_KEY}
+
+
+def test_a_janitor_needs_four_rights(house: House) -> None:
+    """No administrator's credential has to lie about."""
+    name = house.patient.bucket
+    statements = [
+        (["s3:ListBucket"], f"arn:aws:s3:::{name}"),
+        (["s3:GetObject", "s3:DeleteObject"], f"arn:aws:s3:::{name}/*"),
+        (["s3:PutObject"], f"arn:aws:s3:::{name}/{LEDGER_KEY}"),
+    ]
+    policy = house.folder / "policy.json"
+    policy.write_text(
+        json.dumps(
+            {
+                "Version": "2012-10-17",
+                "Statement": [
+                    {"Effect": "Allow", "Action": actions, "Resource": [resource]}
+                    for actions, resource in statements
+                ],
+            }
+        )
+    )
+    admin = house.patient.admin
+    admin.user_add(JANITOR, "janitors-password")
+    admin.policy_add(JANITOR, str(policy))
+    admin.attach_policy([JANITOR], user=JANITOR)
+    profiles = house.patient.home / ".aws" / "credentials"
+    before = profiles.read_text()
+    profiles.write_text(
+        f"{before}[{JANITOR}]\naws_access_key_id = {JANITOR}\n"
+        "aws_secret_access_key = janitors-password\n"
+    )
+    house.put("old")
+    try:
+        house.collect(later(100), grace_days=0, owner=JANITOR)
+    finally:
+        profiles.write_text(before)
+        admin.user_remove(JANITOR)
+        admin.policy_remove(JANITOR)
+
+    assert house.objects() == {LEDGER_KEY}
+
+
+class TestRefusals:
+    """Each is one line with the fix, and nothing is removed."""
+
+    def test_nobody_is_asked_who_is_not_there(self, house: House) -> None:
+        """A script has to agree beforehand."""
+        house.put("old")
+        house.put("new")
+        before = house.objects()
+        roots = house.folder / "roots"
+        roots.write_text(f"/nix/store/{sorted(before)[0][:32]}-x\n")
+        with (
+            mock.patch.object(session, "LARGEST_SHARE", 1),
+            mock.patch("sys.stdin", io.StringIO()),
+            pytest.raises(UsageError, match=r"no terminal to ask at; nothing .* --yes"),
+        ):
+            house.collect(later(100), agreed=False)
+        assert house.objects() == before
+
+    def test_nearly_everything_goes_only_by_yes(self, house: House) -> None:
+        """Days that were mistyped."""
+        house.put("old")
+        with pytest.raises(UsageError, match=r"1 of 1 narinfos would go, more than 90%; nothing"):
+            house.collect(later(100), agreed=False)
+        assert len(house.objects()) == 2
+
+    @pytest.mark.parametrize(
+        ("content", "message"),
+        [
+            ("", "names no store path"),
+            (f"/nix/store/{'0' * 32}-elsewhere\n", "none of the 1 paths to keep is in the cache"),
+        ],
+    )
+    def test_roots_that_keep_nothing_are_a_mistake(
+        self, house: House, content: str, message: str
+    ) -> None:
+        """As of a command that failed before the pipe."""
+        house.put("old")
+        roots = house.folder / "roots"
+        roots.write_text(content)
+        with pytest.raises(UsageError, match=message):
+            house.collect(later(100), roots_from=roots)
+        assert len(house.objects()) == 2
+
+    def test_a_list_without_nix_cache_info_is_not_believed(self, house: House) -> None:
+        """It is that of something else, or not whole."""
+        house.put("old")
+        with (
+            house.patient.changed_object("nix-cache-info", None),
+            pytest.raises(ClientError, match=r"has no nix-cache-info: .*; nothing was removed"),
+        ):
+            house.collect(later(100))
+        assert len(house.objects()) == 2
+
+    def test_the_command_names_what_is_wrong(self, house: House) -> None:
+        """As the user sees it."""
+        house.put("old")
+        source = str(house.patient.source())
+        profiles = house.patient.home / ".aws" / "credentials"
+        pair = house.patient.outputs["credentials"]["nixbuilder"]
+        before = profiles.read_text()
+        profiles.write_text(
+            f"{before}[writer]\naws_access_key_id = {pair['accessKeyId']}\n"
+            f"aws_secret_access_key = {pair['secretAccessKey']}\n"
+            "[stranger]\naws_access_key_id = stranger\naws_secret_access_key = password\n"
+        )
+        away = str(house.patient.seen_at("http://127.0.0.1:9"))
+        try:
+            for profile, where, code, message in (
+                ("nobody", source, 2, "there is no profile nobody with a key pair"),
+                ("writer", source, 1, "the profile writer may not list in the bucket nix-cache (A"),
+                ("stranger", source, 1, "does not know the key of the profile stranger; name a"),
+                (
+                    OWNER,
+                    away,
+                    1,
+                    "does not answer: [Errno 111] Connection refused; run it again",
+                ),
+            ):
+                done = house.patient.command("gc", where, "--owner", profile, "--older-than", "9")
+                assert done.returncode == code, done.stderr
+                assert message in done.stderr
+                assert len(done.stderr.strip().splitlines()) == 1, done.stderr
+        finally:
+            profiles.write_text(before)
+        done = house.patient.command("gc", source, "--owner", OWNER, "--older-than", "9")
+        assert (done.returncode, done.stderr) == (0, "")
+        assert "Nothing is to be removed now; no NAR waits." in done.stdout

@@ -1,0 +1,389 @@
+"""What `nix-cache gc` keeps and removes, on caches of any shape; no storage is asked."""
+
+import base64
+import hashlib
+import io
+import itertools
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from fnmatch import fnmatchcase
+
+import pytest
+from botocore.awsrequest import AWSPreparedRequest, AWSResponse
+from botocore.compat import HTTPHeaders
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from urllib3 import HTTPResponse
+
+from nix_cache.access import WRITABLE_KEYS
+from nix_cache.client.errors import ClientError
+from nix_cache.client.gc import marking
+from nix_cache.client.gc.contents import (
+    Contents,
+    Entry,
+    Stored,
+    listings_among,
+    narinfos_among,
+    nars_among,
+)
+from nix_cache.client.gc.ledger import LEDGER_KEY, Ledger
+from nix_cache.client.gc.plan import YOUNG, Plan, Terms, orphans, plan_collection
+from nix_cache.client.owner import owner_client
+from nix_cache.client.source import Credential
+from nix_cache.lifecycle import NIX32, OWN_KEYS, expiry_rules
+from tests.unit.client_caches import description
+
+NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
+GRACE = timedelta(days=30)
+NAMES = [letter * 32 for letter in NIX32[:6]]
+DAYS = st.sampled_from([0, 0.5, 1, 10, 31, 99]).map(lambda count: timedelta(days=count))
+
+of_any_shape = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+"""A busy machine is no reason to fail."""
+
+
+def days(count: float) -> timedelta:
+    """So many days."""
+    return timedelta(days=count)
+
+
+def nar_key(number: int) -> str:
+    """The key of one of a few NARs."""
+    return f"nar/{NIX32[number] * 52}.nar.zst"
+
+
+def stored(key: str, age: timedelta) -> Stored:
+    """An object of some age."""
+    return Stored(key, 100, NOW - age, "etag")
+
+
+def entry(name: str, age: timedelta, nar: int, references: Iterable[str] = ()) -> Entry:
+    """A narinfo."""
+    key = f"{name}.narinfo"
+    return Entry(stored(key, age), frozenset(references), nar_key(nar).removeprefix("nar/"))
+
+
+def broken(name: str, age: timedelta, references: Iterable[str] = ()) -> Entry:
+    """A narinfo that cannot be read."""
+    return Entry(stored(f"{name}.narinfo", age), frozenset(references), None, "NarHash is missing")
+
+
+def bucket(
+    narinfos: Mapping[str, Entry],
+    nars: Mapping[int, timedelta],
+    listings: Mapping[str, timedelta] | None = None,
+) -> Contents:
+    """What is in a bucket; NARs and listings by their ages."""
+    return Contents(
+        narinfos,
+        {name: stored(f"{name}.ls", age) for name, age in (listings or {}).items()},
+        {nar_key(number): stored(nar_key(number), age) for number, age in nars.items()},
+    )
+
+
+@st.composite
+def buckets(draw: st.DrawFn, *, acyclic: bool = False, readable: bool = False) -> Contents:
+    """Any bucket: references to anything or nothing, NARs that are shared, missing or left over."""
+    present = draw(st.lists(st.sampled_from(NAMES), unique=True))
+    narinfos = {}
+    for position, name in enumerate(present):
+        to = present[:position] if acyclic else [*NAMES, name]
+        references = draw(st.sets(st.sampled_from(to), max_size=3)) if to else set()
+        age, nar = draw(DAYS), draw(st.integers(0, 4))
+        if readable or draw(st.integers(0, 4)):
+            narinfos[name] = entry(name, age, nar, references)
+        else:
+            narinfos[name] = broken(name, age, references)
+    nars = draw(st.dictionaries(st.integers(0, 6), DAYS))
+    return bucket(narinfos, nars, draw(st.dictionaries(st.sampled_from(NAMES), DAYS)))
+
+
+orphan_notes = st.dictionaries(
+    st.integers(0, 6).map(nar_key), st.integers(-5, 99).map(lambda count: NOW - days(count))
+)
+all_terms = st.builds(
+    Terms,
+    now=st.just(NOW),
+    older_than=st.integers(1, 99).map(days),
+    grace=st.integers(0, 60).map(days),
+    roots=st.lists(st.sampled_from(NAMES), max_size=3).map(tuple),
+)
+
+
+def needed(contents: Contents, terms: Terms) -> set[str]:
+    """What has to stay, found in another way: by going on until nothing is added."""
+    found = {
+        name
+        for name, one in contents.narinfos.items()
+        if name in terms.roots or one.fault or NOW - one.stored.written <= terms.older_than
+    }
+    while True:
+        more = {ref for name in found for ref in contents.narinfos[name].references}
+        more &= contents.narinfos.keys()
+        if more <= found:
+            return found
+        found |= more
+
+
+def gone(plan: Plan) -> set[str]:
+    """The store paths that a plan removes."""
+    return {one.stored.key.removesuffix(".narinfo") for one in plan.narinfos}
+
+
+def after(plan: Plan) -> Contents:
+    """The bucket when the plan is done."""
+    contents, nars = plan.contents, {nar.key for nar in plan.nars}
+    listings = {listing.key for listing in plan.listings}
+    return Contents(
+        {name: one for name, one in contents.narinfos.items() if name not in gone(plan)},
+        {name: one for name, one in contents.listings.items() if one.key not in listings},
+        {key: one for key, one in contents.nars.items() if key not in nars},
+    )
+
+
+class TestNarinfos:
+    """Which store paths stay."""
+
+    @of_any_shape
+    @given(buckets(), orphan_notes, all_terms)
+    def test_exactly_what_no_root_needs_goes(
+        self, contents: Contents, noted: dict[str, datetime], terms: Terms
+    ) -> None:
+        """Whatever refers to whatever, in circles too."""
+        plan = plan_collection(contents, noted, terms)
+
+        assert gone(plan) == contents.narinfos.keys() - needed(contents, terms)
+        assert len(gone(plan)) == len(plan.narinfos)
+
+    @of_any_shape
+    @given(buckets(acyclic=True), all_terms)
+    def test_a_removal_that_stops_anywhere_leaves_closures_whole(
+        self, contents: Contents, terms: Terms
+    ) -> None:
+        """What needs a path goes before it."""
+        plan = plan_collection(contents, {}, terms)
+        removed: set[str] = set()
+        for one in plan.narinfos:
+            removed.add(one.stored.key.removesuffix(".narinfo"))
+            left = contents.narinfos.keys() - removed
+            assert not any(contents.narinfos[name].references & removed for name in left)
+
+    def test_what_stays_and_lacks_something_is_told(self) -> None:
+        """A missing reference is no reason to stop; a path's reference to itself is none."""
+        one, two, lost = NAMES[:3]
+        narinfos = {one: entry(one, days(1), 0, [one, two, lost]), two: entry(two, days(99), 1)}
+        terms = Terms(NOW, days(30), GRACE, roots=(one, lost))
+
+        plan = plan_collection(bucket(narinfos, {}), {}, terms)
+
+        assert plan.narinfos == ()
+        assert plan.missing == {one: [lost]}
+        assert plan.absent_roots == (lost,)
+
+    def test_a_narinfo_that_cannot_be_read_stays_with_what_stands_in_it(self) -> None:
+        """And tells why."""
+        named = NAMES[3]
+        content = f"StorePath: /nix/store/{NAMES[0]}-a\nReferences: {named}-b\n".encode()
+
+        found = Entry.read(stored(f"{NAMES[0]}.narinfo", days(99)), content)
+
+        assert found.fault == "URL is missing"
+        assert named in found.references
+        contents = bucket(
+            {NAMES[0]: found, named: entry(named, days(99), 1), NAMES[4]: entry("x", days(99), 2)},
+            {},
+        )
+        plan = plan_collection(contents, {}, Terms(NOW, days(30), GRACE))
+        assert [one.stored.key for one in plan.narinfos] == ["x.narinfo"]
+        assert contents.unreadable == [found]
+
+    def test_a_long_chain_is_followed_to_its_end(self) -> None:
+        """Closures may be deeper than Python's stack."""
+        graph = {str(number): [str(number + 1)] for number in range(50_000)}
+
+        assert len(marking.closure(["0"], graph)) == 50_000
+        order = marking.dependents_first(graph.keys(), graph)
+        assert order == sorted(graph, key=int)
+
+
+class TestNars:
+    """Which NARs stay."""
+
+    @of_any_shape
+    @given(buckets(), orphan_notes, all_terms)
+    def test_no_nar_goes_that_a_narinfo_names(
+        self, contents: Contents, noted: dict[str, datetime], terms: Terms
+    ) -> None:
+        """One of several that share it is enough."""
+        plan = plan_collection(contents, noted, terms)
+        named = {f"nar/{one.nar}" for one in after(plan).narinfos.values()}
+
+        assert not named & {nar.key for nar in plan.nars}
+        assert not named & plan.waiting.keys()
+
+    @of_any_shape
+    @given(buckets(readable=True), orphan_notes, all_terms)
+    def test_a_nar_goes_exactly_when_its_grace_is_over(
+        self, contents: Contents, noted: dict[str, datetime], terms: Terms
+    ) -> None:
+        """Grace begins when it is first seen without a narinfo, and with each new upload."""
+        plan = plan_collection(contents, noted, terms)
+        left = {f"nar/{one.nar}" for one in after(plan).narinfos.values()}
+        before = {f"nar/{one.nar}" for one in contents.narinfos.values()}
+        expected = set()
+        for key, nar in contents.nars.items():
+            since = noted.get(key, NOW) if key not in before else NOW
+            begin = max(min(since, NOW), nar.written)
+            if key not in left and NOW - begin >= terms.grace and NOW - nar.written >= YOUNG:
+                expected.add(key)
+
+        assert {nar.key for nar in plan.nars} == expected
+        assert all(when > NOW for when in plan.waiting.values())
+
+    @of_any_shape
+    @given(buckets(), orphan_notes, all_terms)
+    def test_no_nar_goes_while_a_narinfo_cannot_be_read(
+        self, contents: Contents, noted: dict[str, datetime], terms: Terms
+    ) -> None:
+        """It may name any."""
+        strange = {**contents.narinfos, "z" * 32: broken("z" * 32, days(0))}
+
+        assert not plan_collection(replace(contents, narinfos=strange), noted, terms).nars
+
+    @of_any_shape
+    @given(buckets(readable=True), orphan_notes, all_terms)
+    def test_a_second_run_finds_nothing_to_do(
+        self, contents: Contents, noted: dict[str, datetime], terms: Terms
+    ) -> None:
+        """And one after the grace leaves no NAR without a narinfo."""
+        first = plan_collection(contents, noted, terms)
+        started = orphans(contents, contents.narinfos.values(), noted, NOW)
+        left = after(first)
+        ledger = orphans(left, left.narinfos.values(), started, NOW)
+
+        assert plan_collection(left, ledger, terms).is_empty
+
+        later = NOW + max(terms.grace, YOUNG)
+        kept = replace(terms, now=later, roots=tuple(left.narinfos))
+        last = plan_collection(left, ledger, kept)
+        assert not last.narinfos
+        assert after(last).nars.keys() == {
+            key for key in left.nars if key in {f"nar/{one.nar}" for one in left.narinfos.values()}
+        }
+
+    def test_a_nar_that_was_named_again_begins_its_grace_anew(self) -> None:
+        """What was noted of it before its narinfo came back does not count."""
+        name = NAMES[0]
+        contents = bucket({name: entry(name, days(99), 0)}, {0: days(150)})
+        noted = {nar_key(0): NOW - days(120)}
+
+        plan = plan_collection(contents, noted, Terms(NOW, days(30), GRACE))
+
+        assert gone(plan) == {name}
+        assert plan.nars == ()
+        assert plan.waiting == {nar_key(0): NOW + GRACE}
+
+    @pytest.mark.parametrize("url", [nar_key(0), f"./{nar_key(0)}", f"https://a.b/{nar_key(0)}?c"])
+    def test_a_nar_is_known_by_the_last_part_of_its_url(self, url: str) -> None:
+        """However the narinfo spells the rest."""
+        text = f"StorePath: /nix/store/{NAMES[0]}-a\nURL: {url}\nNarHash: sha256:{'0' * 52}\n"
+        found = Entry.read(stored("x", days(1)), f"{text}NarSize: 1\n".encode())
+
+        assert found.nar == nar_key(0).removeprefix("nar/")
+
+
+class TestListings:
+    """The lists of files beside narinfos."""
+
+    @of_any_shape
+    @given(buckets(), all_terms)
+    def test_a_listing_goes_with_its_narinfo(self, contents: Contents, terms: Terms) -> None:
+        """But none that a push under way may just have put."""
+        plan = plan_collection(contents, {}, terms)
+        left = after(plan)
+
+        assert {one.key for one in plan.listings} == {
+            one.key
+            for name, one in contents.listings.items()
+            if name not in left.narinfos and NOW - one.written >= YOUNG
+        }
+
+
+class TestContents:
+    """What is collected at all."""
+
+    def test_everything_else_is_left_alone(self) -> None:
+        """What other features of Nix put, what the cache says of itself, and what nobody knows."""
+        own = ["log/x.drv", "debuginfo/0a.debug", "realisations/sha256:0!out.doi", LEDGER_KEY]
+        odd = ["nar/readme.txt", "nar/a/b.nar", "short.narinfo", f"{NAMES[0]}.narinfo.bak", "x.ls"]
+        known = [f"{NAMES[0]}.narinfo", f"{NAMES[0]}.ls", nar_key(0), f"nar/{'0' * 52}.nar"]
+        objects = [
+            stored(key, days(1)) for key in [*OWN_KEYS, *own, "build-trace-v2/0.doi", *odd, *known]
+        ]
+
+        found = itertools.chain(
+            narinfos_among(objects).values(),
+            listings_among(objects).values(),
+            nars_among(objects).values(),
+        )
+        assert [one.key for one in found] == known
+
+
+class TestLedger:
+    """The note of NARs without a narinfo."""
+
+    @of_any_shape
+    @given(orphan_notes)
+    def test_it_comes_back_as_it_was(self, noted: dict[str, datetime]) -> None:
+        """For the NARs that are asked for."""
+        read = Ledger.parse(Ledger.of(noted).content)
+
+        assert read.since(noted) == noted
+        assert read.since([nar_key(20)]) == {}
+
+    def test_it_tells_nobody_what_could_be_downloaded(self) -> None:
+        """Anybody may read it in a public cache."""
+        assert NIX32[0] * 52 not in Ledger.of({nar_key(0): NOW}).content.decode()
+
+    @pytest.mark.parametrize("content", [b"", b"[]", b'{"orphans": {"a": "soon"}}', b"\xff"])
+    def test_what_is_none_is_told_apart(self, content: bytes) -> None:
+        """The caller begins anew, and says so."""
+        with pytest.raises(ValueError, match="is no note"):
+            Ledger.parse(content)
+
+    def test_a_newer_one_is_not_touched(self) -> None:
+        """Its writer knows more."""
+        with pytest.raises(ClientError, match="version 2, and this nix-cache reads version 1; ins"):
+            Ledger.parse(b'{"version": 2, "orphans": {}}')
+
+    def test_no_expiry_rule_takes_it(self) -> None:
+        """Else all grace would begin anew, again and again."""
+        assert not [one for one in expiry_rules(30) if LEDGER_KEY.startswith(one.prefix)]
+
+    def test_no_writer_may_put_it(self) -> None:
+        """Where the backend has policies by key."""
+        assert not any(fnmatchcase(LEDGER_KEY, pattern) for pattern in WRITABLE_KEYS)
+
+
+def test_what_goes_is_named_under_a_checksum_that_every_storage_takes() -> None:
+    """B2 refuses those that boto3 sends by itself, and older servers ask for MD5."""
+    client = owner_client(
+        description(), Credential(access_key_id="key", secret_access_key="secret")
+    )
+    sent = []
+
+    def answer(request: AWSPreparedRequest, **_: object) -> AWSResponse:
+        sent.append(request)
+        body = HTTPResponse(io.BytesIO(b"<DeleteResult/>"), preload_content=False)
+        return AWSResponse(str(request.url), 200, HTTPHeaders(), body)
+
+    client.meta.events.register("before-send.s3.DeleteObjects", answer)
+    client.delete_objects(Bucket="demo", Delete={"Objects": [{"Key": "a"}]})
+
+    headers = {name.lower(): value for name, value in sent[0].headers.items()}
+    assert isinstance(sent[0].body, bytes)
+    digest = base64.b64encode(hashlib.md5(sent[0].body).digest())
+    assert headers["content-md5"] in (digest, digest.decode())
+    assert "content-md5" in str(headers["authorization"])
+    assert not [name for name in headers if "checksum" in name]
