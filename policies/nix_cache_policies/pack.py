@@ -1,6 +1,5 @@
 """The rules as a policy pack: what the engine knows becomes a rule's words, and back."""
 
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -142,7 +141,7 @@ def _context(settings: Mapping[str, Any], resources: Sequence[Resource] = ()) ->
         stack=stack,
         settings=settings,
         resources=resources,
-        environment=os.environ,
+        environment=surroundings.environment(),
         stack_file=surroundings.stack_file(pulumi.get_project(), stack),
     )
 

@@ -1,5 +1,6 @@
 """What a pack can see of the place that the engine was started in."""
 
+import contextlib
 import os
 from collections.abc import Iterator, Mapping
 from functools import cache
@@ -9,6 +10,21 @@ from typing import Any
 import yaml
 
 _BESIDE_THE_PACK = Path(__file__).absolute().parents[2]
+
+
+_PASSPHRASE = "PULUMI_CONFIG_PASSPHRASE"  # noqa: S105 - the name of a variable
+
+
+@cache
+def environment() -> Mapping[str, str]:
+    """The engine's environment. A passphrase that a file has none of is an empty one."""
+    variables = dict(os.environ)
+    file = variables.get(f"{_PASSPHRASE}_FILE")
+    if file and _PASSPHRASE not in variables:
+        with contextlib.suppress(OSError, ValueError):
+            if not Path(file).read_text(encoding="utf-8").strip():
+                variables[_PASSPHRASE] = ""
+    return variables
 
 
 @cache

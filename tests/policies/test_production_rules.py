@@ -160,10 +160,10 @@ def test_a_provider_that_is_not_known_yet_is_told(type_token: str, place: str) -
     ],
 )
 def test_clients_get_urls_with_tls(read_url: str, push_url: str, is_safe: bool) -> None:
-    """For reading, and for pushing, where the server is a part of the query."""
-    cache = resource(CACHE, {"read_url": read_url, "push_urls": {"w": push_url}})
-
-    assert bool(found(TLS_FOR_CLIENTS, cache)) is not is_safe
+    """For reading, and for pushing, where the server is a part of the query; in any language."""
+    for names in (("read_url", "push_urls"), ("readUrl", "pushUrls")):
+        cache = resource(CACHE, dict(zip(names, (read_url, {"w": push_url}), strict=True)))
+        assert bool(found(TLS_FOR_CLIENTS, cache)) is not is_safe
 
 
 def test_urls_that_are_not_known_yet_are_told() -> None:

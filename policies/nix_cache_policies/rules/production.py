@@ -28,6 +28,9 @@ _ENDPOINTS = ("endpoints", "apiEndpoint", "spacesEndpoint")
 _AWS_ENDPOINT_VARIABLES = ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL_IAM")
 _DISTRIBUTION = "aws:cloudfront/distribution:Distribution"
 
+_URLS = ("read_url", "push_urls", "readUrl", "pushUrls")
+"""The component's outputs with URLs: in a program in Python, and in one in any other language."""
+
 
 def _protected(resource: Resource, context: Context) -> Iterator[str]:
     if context.is_development or not (is_bucket(resource) or resource.type == SIGNING_KEY):
@@ -77,7 +80,7 @@ def _tls_for_clients(resource: Resource, context: Context) -> Iterator[str]:
     if context.is_development:
         return
     if resource.type == CACHE:
-        for url in {*_texts(resource.read("read_url")), *_texts(resource.read("push_urls"))}:
+        for url in {url for place in _URLS for url in _texts(resource.read(place))}:
             endpoints = parse_qs(urlsplit(url).query).get("endpoint", [])
             if any(place.startswith(_CLEAR) for place in (url, *endpoints)):
                 yield f"gives its clients a URL without TLS: {url.partition('&')[0]}"
