@@ -43,23 +43,29 @@ def spaces_engine(engine: Engine) -> Engine:
 
 
 @pytest.fixture(scope="module")
-def spaces(
+def spaces_server(
     tmp_path_factory: pytest.TempPathFactory, spaces_engine: Engine
-) -> Iterator[SpacesService]:
-    """A service with nothing in it, for all tests of a module."""
+) -> Iterator[LocalServer]:
+    """The MinIO behind the service, for all tests of a module."""
     folder = tmp_path_factory.mktemp("spaces")
     # MinIO learns only by a variable that a host name may have the bucket in it.
     program = folder / "minio"
     minio = shlex.quote(str(spaces_engine.minio))
     program.write_text(f'#!/bin/sh\nMINIO_DOMAIN={DOMAIN} exec {minio} "$@"\n')
     program.chmod(0o755)
-    local = LocalServer(folder / "server", program)
-    local.start()
+    server = LocalServer(folder / "server", program)
+    server.start()
     try:
-        with SpacesService(local.connection()) as service:
-            yield service
+        yield server
     finally:
-        local.stop()
+        server.stop()
+
+
+@pytest.fixture(scope="module")
+def spaces(spaces_server: LocalServer) -> Iterator[SpacesService]:
+    """A service with nothing in it."""
+    with SpacesService(spaces_server.connection()) as service:
+        yield service
 
 
 @pytest.fixture

@@ -17,6 +17,7 @@ from tests.engine.spaces_project import (
     root,
     spaces,
     spaces_engine,
+    spaces_server,
     spaces_venv,
 )
 from tests.engine.spaces_service import CERTIFICATE, SpacesService
@@ -25,7 +26,7 @@ from tests.waiting import wait_until
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-__all__ = ["cache", "root", "spaces", "spaces_engine", "spaces_venv"]
+__all__ = ["cache", "root", "spaces", "spaces_engine", "spaces_server", "spaces_venv"]
 
 
 @pytest.mark.parametrize("public", [False, True], ids=["private", "public"])

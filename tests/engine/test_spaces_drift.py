@@ -17,6 +17,7 @@ from tests.engine.spaces_project import (
     spaces,
     spaces_cache,
     spaces_engine,
+    spaces_server,
     spaces_venv,
 )
 from tests.engine.spaces_service import SpacesService
@@ -25,7 +26,7 @@ from toolchain.engine import Engine
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-__all__ = ["root", "spaces", "spaces_engine", "spaces_venv"]
+__all__ = ["root", "spaces", "spaces_engine", "spaces_server", "spaces_venv"]
 
 WRITER = f"{BUCKET}-nixbuilder"
 Damage = Callable[[SpacesService, "S3Client"], object]

@@ -16,6 +16,7 @@ from tests.engine.spaces_project import (
     root,
     spaces,
     spaces_engine,
+    spaces_server,
     spaces_venv,
 )
 from tests.engine.spaces_service import SpacesService
@@ -23,7 +24,7 @@ from tests.engine.spaces_service import SpacesService
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-__all__ = ["cache", "root", "spaces", "spaces_engine", "spaces_venv"]
+__all__ = ["cache", "root", "spaces", "spaces_engine", "spaces_server", "spaces_venv"]
 
 Obstacle = Callable[[Project, SpacesService, "S3Client"], object]
 

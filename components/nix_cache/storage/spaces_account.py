@@ -145,7 +145,8 @@ class SpacesAccount:
 
 
 def _unreachable(url: str, failure: Exception) -> SpacesAccountError:
-    reason = str(failure).rsplit(": ", 1)[-1]
+    cause = getattr(failure, "kwargs", {}).get("error", failure)  # botocore tells only the URL
+    reason = str(cause).rsplit(": ", 1)[-1]
     return SpacesAccountError(
         f"{url} does not answer ({reason}); check the network, then run the same command again"
     )
