@@ -2,6 +2,7 @@
 
 import html
 import json
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -74,30 +75,59 @@ def test_a_rotation_and_a_new_writer_are_told_at_once(
         assert f"cache.example.org-{name}" in page
 
 
-@pytest.mark.parametrize(
-    ("settings", "left"),
-    [
-        ({"public": False}, set()),
-        ({"landingPage": False}, {DESCRIPTOR}),
-        ({"descriptor": False}, {PAGE}),
-        ({"public": False, "landingPage": True, "descriptor": True}, {PAGE, DESCRIPTOR}),
-    ],
-)
-def test_what_is_turned_off_goes_from_the_bucket(
-    project: Project, server: LocalServer, settings: dict[str, Any], left: set[str]
-) -> None:
+@dataclass(frozen=True)
+class Kept:
+    """What there was of both after a run.
+
+    Attributes:
+        keys: the objects in the bucket.
+        told: whether the stack says that there is a page, and a description.
+        statuses: what anybody was answered who asked for them.
+    """
+
+    keys: set[str]
+    told: tuple[bool, bool]
+    statuses: dict[str, int]
+
+
+CHOICES: dict[str, tuple[dict[str, Any], set[str]]] = {
+    "both as public": ({}, {PAGE, DESCRIPTOR}),
+    "private": ({"public": False}, set()),
+    "private, and both asked for": (
+        {"public": False, "landingPage": True, "descriptor": True},
+        {PAGE, DESCRIPTOR},
+    ),
+    "no page": ({"landingPage": False}, {DESCRIPTOR}),
+    "no description": ({"descriptor": False}, {PAGE}),
+}
+"""Settings one after another, each with what is left of both. All of them go, and come, once."""
+
+
+@pytest.fixture(scope="module")
+def story(module_project: Project, module_server: LocalServer) -> dict[str, Kept]:
+    """What there was after each choice, and after a second run that changed nothing."""
+    connection = module_server.connection()
+    root = s3_client(module_server.url, connection.user, connection.password)
+    found = {}
+    for choice, (settings, _) in CHOICES.items():
+        module_project.set(**{"public": True, "landingPage": None, "descriptor": None, **settings})
+        module_project.up()
+        module_project.up("--expect-no-changes")
+        cache = module_project.outputs()["cache"]
+        found[choice] = Kept(
+            {entry["Key"] for entry in root.list_objects_v2(Bucket="nix-cache")["Contents"]},
+            (cache["landingPage"], cache["descriptor"]),
+            {key: got(module_server, key).status for key in TYPES},
+        )
+    return found
+
+
+@pytest.mark.parametrize("choice", CHOICES)
+def test_what_is_turned_off_goes_from_the_bucket(story: dict[str, Kept], choice: str) -> None:
     """By its own setting, or with the cache's being public."""
-    project.up()
-    connection = server.connection()
-    root = s3_client(server.url, connection.user, connection.password)
+    settings, left = CHOICES[choice]
 
-    project.set(**settings)
-    project.up()
-
-    kept = {entry["Key"] for entry in root.list_objects_v2(Bucket="nix-cache")["Contents"]}
-    assert kept == {"nix-cache-info", *left}
-    cache = project.outputs()["cache"]
-    assert (cache["landingPage"], cache["descriptor"]) == (PAGE in left, DESCRIPTOR in left)
-    if not cache["public"]:
-        assert {got(server, key).status for key in TYPES} == {403}
-    project.up("--expect-no-changes")
+    assert story[choice].keys == {"nix-cache-info", *left}
+    assert story[choice].told == (PAGE in left, DESCRIPTOR in left)
+    answers = (200, 404) if settings.get("public", True) else (403, 403)
+    assert story[choice].statuses == {key: answers[key not in left] for key in TYPES}
