@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 from dev.ci import engine, texts
-from dev.ci.report import Report, Status
+from dev.ci.report import Report, Status, failed
 from dev.errors import DevError
 from dev.place import Place
 from nix_cache.client import console
@@ -47,10 +47,9 @@ def drift(place: Place, stack: str) -> tuple[int, Report]:
     statuses = {code: status for status, code in _EXIT_CODES.items()}
     status = statuses.get(done.returncode, Status.FAILED)
     if status is Status.FAILED:
-        return 1, Report(stack, status, texts.failure(stack, "The job's log tells why."))
-    return done.returncode, Report(
-        stack, status, texts.drift(stack, json.loads(done.stdout)["drift"])
-    )
+        return _EXIT_CODES[status], failed(stack)
+    text = texts.drift(stack, json.loads(done.stdout)["drift"])
+    return _EXIT_CODES[status], Report(stack, status, text)
 
 
 _COMMANDS = {command.__name__: command for command in (preview, deploy, drift)}

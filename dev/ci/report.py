@@ -38,6 +38,11 @@ class Report:
         path.write_text(json.dumps(asdict(self)), encoding="utf-8")
 
 
+def failed(stack: str) -> Report:
+    """That nothing could be found out about a stack."""
+    return Report(stack, Status.FAILED, f"### `{stack}`: failed\n\nThe job's log tells why.\n")
+
+
 def read(folder: Path, stack: str) -> Report:
     """The report on a stack. One that was never written tells that the job failed before.
 
@@ -50,7 +55,7 @@ def read(folder: Path, stack: str) -> Report:
     """
     path = folder / f"{stack}.json"
     if not path.exists():
-        return Report(stack, Status.FAILED, f"### `{stack}`: failed\n\nThe job's log tells why.\n")
+        return failed(stack)
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
         return Report(stack, Status(found["status"]), str(found["text"]))

@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from dev.ci.outcome import Change, Outcome, Verdict
@@ -12,17 +12,23 @@ _MOST_PROPERTIES = 6
 _LONGEST_MESSAGE = 2000
 """Characters of a policy's or the engine's message; GitHub takes 65,536 in all."""
 
-_PAST = {"create": "created", "import": "imported", "update": "updated", "replace": "replaced"}
+_PAST = {
+    "create": "created",
+    "import": "imported",
+    "update": "updated",
+    "replace": "replaced",
+    "delete": "deleted",
+}
 
 
 def preview(stack: str, found: Outcome) -> str:
     """What a stack's preview found."""
-    return _told(stack, found, _counted(found.changes, lambda operation: f"to {operation}"))
+    return _told(stack, found, _counted(found.changes, "to {}".format))
 
 
 def deployment(stack: str, done: Outcome) -> str:
     """What an update of a stack did."""
-    return _told(stack, done, _counted(done.changes, lambda o: _PAST.get(o, f"{o}d")))
+    return _told(stack, done, _counted(done.changes, _PAST.__getitem__))
 
 
 def drift(stack: str, found: Sequence[Mapping[str, Any]]) -> str:
@@ -39,11 +45,6 @@ def drift(stack: str, found: Sequence[Mapping[str, Any]]) -> str:
     return f"### `{stack}`: changed outside\n\n{_table(columns, rows)}"
 
 
-def failure(stack: str, message: str) -> str:
-    """That nothing could be found out about a stack, and why."""
-    return f"### `{stack}`: failed\n\n{_block(message)}"
-
-
 def _told(stack: str, found: Outcome, summary: str) -> str:
     parts = [f"### `{stack}`: {summary if found.succeeded else 'failed'}\n"]
     if found.changes:
@@ -57,7 +58,7 @@ def _told(stack: str, found: Outcome, summary: str) -> str:
     return "\n".join(parts)
 
 
-def _counted(changes: Iterable[Change], phrase: Any) -> str:
+def _counted(changes: Iterable[Change], phrase: Callable[[str], str]) -> str:
     counts = Counter(change.operation for change in changes)
     return ", ".join(f"{count} {phrase(o)}" for o, count in counts.items()) or "no changes"
 
@@ -77,7 +78,7 @@ def _verdict(verdict: Verdict) -> str:
 def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     lines = [columns, ["---"] * len(columns), *rows[:_MOST_ROWS]]
     text = "".join(f"| {' | '.join(line)} |\n" for line in lines)
-    if further := len(rows) - _MOST_ROWS if len(rows) > _MOST_ROWS else 0:
+    if further := max(0, len(rows) - _MOST_ROWS):
         text += f"\nand {further} more, which the job's log tells\n"
     return text
 

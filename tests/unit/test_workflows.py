@@ -143,6 +143,13 @@ def test_a_job_that_may_write_has_no_secret_and_no_identity() -> None:
                 )
 
 
+def test_no_checkout_leaves_the_jobs_token_behind() -> None:
+    """What runs later in the job would find it in the clone."""
+    for name, job in jobs():
+        found = [s for s in job["steps"] if s.get("uses", "").startswith("actions/checkout@")]
+        assert [step["with"]["persist-credentials"] for step in found] == [False], name
+
+
 def test_a_fork_gets_the_checks_and_no_secret() -> None:
     """A job with secrets that a pull request starts asks where that comes from."""
     for file in FILES:
