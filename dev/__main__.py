@@ -28,7 +28,10 @@ def up(place: Place) -> None:
     stack, server = _ready(place)
     if bucket := remove_half_made_bucket(stack, server):
         console.note(f"the bucket {bucket}, which an interrupted run left empty, is made anew")
-    changes = stack.up(refresh=is_half_made(stack))
+    refresh = is_half_made(stack)
+    if stack.settle():
+        console.note("what an interrupted run had begun is finished")
+    changes = stack.up(refresh=refresh)
     report.summary(stack.outputs(), changes)
 
 
@@ -55,6 +58,7 @@ def repair(place: Place, options: argparse.Namespace) -> int:
             console.note(f"the bucket {bucket}, which an interrupted run left empty, is made anew")
         for act in mend(checked.findings, stack, checked.server):
             console.note(act)
+    stack.settle()
     changes = stack.up(refresh=True)
     report.summary(stack.outputs(), changes)
     return 0

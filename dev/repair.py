@@ -20,7 +20,9 @@ def is_half_made(stack: Stack) -> bool:
 
     Without one, the provider tries to update it, which it cannot do with every kind.
     """
-    return any(resource.get("initErrors") for resource in stack.resources())
+    state = stack.state()
+    updates = (begun["type"] == "updating" for begun in state.get("pending_operations") or ())
+    return any(updates) or any(made.get("initErrors") for made in state.get("resources") or ())
 
 
 def mend(findings: Iterable[Finding], stack: Stack, server: Administration) -> Iterator[str]:

@@ -6,6 +6,7 @@ import re
 import secrets
 import subprocess
 import sys
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -166,6 +167,20 @@ class Stack:
         )
         found: dict[str, Any] = exported["deployment"]
         return found
+
+    def settle(self) -> bool:
+        """Take out of the state what an interrupted run had begun; returns whether there was any.
+
+        The engine itself would keep it, and warn of it, whatever became of it since. Importing what
+        was exported is its own way to let go of that.
+        """
+        if not self.state().get("pending_operations"):
+            return False
+        with tempfile.TemporaryDirectory() as folder:
+            file = str(Path(folder) / "state.json")
+            self._run("stack", "export", "--stack", self.name, "--file", file, quiet=True)
+            self._run("stack", "import", "--stack", self.name, "--file", file, quiet=True)
+        return True
 
     def resources(self) -> list[dict[str, Any]]:
         """The state's resources, secrets encrypted."""
