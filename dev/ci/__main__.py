@@ -19,21 +19,21 @@ from nix_cache.client import console
 _EXIT_CODES = {Status.SAME: 0, Status.DIFFERENT: 2, Status.FAILED: 1}
 
 
-def preview(place: Place, stack: str) -> tuple[int, Report]:
+def preview(place: Place, stack: str) -> Report:
     """Look at what an update would do."""
     found = engine.run("preview", place, stack)
     status = Status.SAME if found.succeeded else Status.FAILED
-    return _EXIT_CODES[status], Report(stack, status, texts.preview(stack, found))
+    return Report(stack, status, texts.preview(stack, found))
 
 
-def deploy(place: Place, stack: str) -> tuple[int, Report]:
+def deploy(place: Place, stack: str) -> Report:
     """Bring a stack up."""
     done = engine.run("deploy", place, stack)
     status = Status.SAME if done.succeeded else Status.FAILED
-    return _EXIT_CODES[status], Report(stack, status, texts.deployment(stack, done))
+    return Report(stack, status, texts.deployment(stack, done))
 
 
-def drift(place: Place, stack: str) -> tuple[int, Report]:
+def drift(place: Place, stack: str) -> Report:
     """Look at what changed outside."""
     done = subprocess.run(
         [sys.executable, "-m", "dev", "drift", "--stack", stack, "--json"],
@@ -47,9 +47,8 @@ def drift(place: Place, stack: str) -> tuple[int, Report]:
     statuses = {code: status for status, code in _EXIT_CODES.items()}
     status = statuses.get(done.returncode, Status.FAILED)
     if status is Status.FAILED:
-        return _EXIT_CODES[status], failed(stack)
-    text = texts.drift(stack, json.loads(done.stdout)["drift"])
-    return _EXIT_CODES[status], Report(stack, status, text)
+        return failed(stack)
+    return Report(stack, status, texts.drift(stack, json.loads(done.stdout)["drift"]))
 
 
 _COMMANDS = {command.__name__: command for command in (preview, deploy, drift)}
@@ -63,7 +62,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--report", type=Path, help="a file for what is told of the stack")
     given = parser.parse_args(arguments)
     try:
-        exit_code, report = _COMMANDS[given.command](Place(Path.cwd()), given.stack)
+        report = _COMMANDS[given.command](Place(Path.cwd()), given.stack)
     except DevError as failure:
         console.error(failure)
         return 1
@@ -72,7 +71,7 @@ def main(arguments: list[str] | None = None) -> int:
     if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
         with Path(summary).open("a", encoding="utf-8") as file:
             file.write(report.text)
-    return exit_code
+    return _EXIT_CODES[report.status]
 
 
 if __name__ == "__main__":
