@@ -6,13 +6,16 @@ on the server; then the engine makes anew what is missing, users with a new secr
 """
 
 from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
 
 from dev.drift.declared import declared
 from dev.drift.finding import Act, Finding, Undo
-from dev.drift.server import Administration
 from dev.errors import DevError
 from dev.stack import Stack
-from nix_cache.storage.minio_server import MinioServer
+
+if TYPE_CHECKING:
+    from dev.drift.server import Administration
+    from nix_cache.storage.minio_server import MinioServer
 
 
 def is_half_made(stack: Stack) -> bool:
@@ -25,7 +28,7 @@ def is_half_made(stack: Stack) -> bool:
     return any(updates) or any(made.get("initErrors") for made in state.get("resources") or ())
 
 
-def mend(findings: Iterable[Finding], stack: Stack, server: Administration) -> Iterator[str]:
+def mend(findings: Iterable[Finding], stack: Stack, server: "Administration") -> Iterator[str]:
     """Do what a refresh cannot, so that it and what follows it mend the rest.
 
     Args:
@@ -46,7 +49,7 @@ def mend(findings: Iterable[Finding], stack: Stack, server: Administration) -> I
         _forget(finding.forget, stack)
 
 
-def end_user(name: str, stack: Stack, server: Administration) -> None:
+def end_user(name: str, stack: Stack, server: "Administration") -> None:
     """Remove a user of the stack's from the server and from the state, for the engine to make anew.
 
     A new secret alone would not do: temporary credentials that somebody got with the old one would
@@ -70,7 +73,7 @@ def end_user(name: str, stack: Stack, server: Administration) -> None:
     _forget((users[name].urn, *users[name].attachments.values()), stack)
 
 
-def remove_half_made_bucket(stack: Stack, server: MinioServer) -> str:
+def remove_half_made_bucket(stack: Stack, server: "MinioServer") -> str:
     """Remove the bucket that an interrupted run made but did not note in the state.
 
     Only a bucket that the stack has claimed, and that is empty, is removed; the engine refuses to

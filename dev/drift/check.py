@@ -10,16 +10,18 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dev.drift import refreshed
 from dev.drift.comparison import compare
 from dev.drift.declared import declared
 from dev.drift.finding import Finding
-from dev.drift.server import Administration
 from dev.errors import DevError
 from dev.stack import Stack
 from nix_cache.storage.minio_connection import Connection, connection_from
+
+if TYPE_CHECKING:
+    from dev.drift.server import Administration
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,7 @@ class Checked:
 
     findings: Sequence[Finding]
     command: str
-    server: Administration | None
+    server: "Administration | None"
 
 
 def check(stack: Stack, project: Path) -> Checked:
@@ -56,6 +58,8 @@ def check(stack: Stack, project: Path) -> Checked:
     unfinished = [_unfinished(operation) for operation in state.get("pending_operations") or ()]
     if backend != "minio":
         return Checked([*unfinished, *refreshed.findings(stack.refresh_steps())], command, None)
+    from dev.drift.server import Administration  # programs on other backends lack its client
+
     server = Administration(connection_of(configuration, project))
     made = declared(resources)
     return Checked([*unfinished, *compare(made, server.look(made))], command, server)
