@@ -52,7 +52,8 @@ def renew(place: Place, options: argparse.Namespace) -> int:
         )
     drift_report.announce(checked.findings)
     _agree(f"make the user {options.user} anew", stack, options)
-    end_user(options.user, stack, checked.server)
+    for act in end_user(options.user, stack, checked.server):
+        console.note(act)
     for act in mend(checked.findings, stack, checked.server):
         console.note(act)
     report.summary(stack.outputs(), stack.up(refresh=True))

@@ -8,8 +8,9 @@ on the server; then the engine makes anew what is missing, users with a new secr
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
+from dev.drift.comparison import ending
 from dev.drift.declared import declared
-from dev.drift.finding import Act, Finding, Undo
+from dev.drift.finding import Finding, Undo
 from dev.errors import DevError
 from dev.stack import Stack
 
@@ -43,23 +44,24 @@ def mend(findings: Iterable[Finding], stack: Stack, server: "Administration") ->
         MinioServerError: the server does not answer.
     """
     for finding in findings:
-        for undo in finding.undo:
-            yield f"{undo.act}: {' '.join(filter(None, (undo.subject, undo.name)))}"
-            server.undo(undo)
+        yield from _undo(finding.undo, server)
         _forget(finding.forget, stack)
 
 
-def end_user(name: str, stack: Stack, server: "Administration") -> None:
+def end_user(name: str, stack: Stack, server: "Administration") -> Iterator[str]:
     """Remove a user of the stack's from the server and from the state, for the engine to make anew.
 
-    A new secret alone would not do: temporary credentials that somebody got with the old one would
-    go on working. They end with the user. Replacing the resource would not do either: the provider
-    makes the new one first, and then deletes both, which have one name.
+    A new secret alone would leave temporary credentials that somebody got with the old one.
+    Replacing the resource would leave no user: the provider makes the new one first, and then
+    deletes the old one, which has the same name.
 
     Args:
         name: the user's name on the server.
         stack: the stack whose user it is.
         server: where they are.
+
+    Yields:
+        what is being done, one sentence each.
 
     Raises:
         DevError: the stack has no such user.
@@ -69,7 +71,7 @@ def end_user(name: str, stack: Stack, server: "Administration") -> None:
     if name not in users:
         known = ", ".join(users) or "none"
         raise DevError(f"the stack {stack.name} has no user {name!r}", f"name one of: {known}")
-    server.undo(Undo(Act.REMOVE_USER, name))
+    yield from _undo(ending(name), server)
     _forget((users[name].urn, *users[name].attachments.values()), stack)
 
 
@@ -97,3 +99,10 @@ def _forget(urns: Iterable[str], stack: Stack) -> None:
         # What depends on something is forgotten with it.
         if urn in {resource["urn"] for resource in stack.resources()}:
             stack.forget(urn)
+
+
+def _undo(acts: Iterable[Undo], server: "Administration") -> Iterator[str]:
+    for undo in acts:
+        yield f"{undo.act}: {' '.join(filter(None, (undo.subject, undo.name)))}"
+        if not server.undo(undo):
+            yield "WARNING: this server is too old for that; they end when their time is over"

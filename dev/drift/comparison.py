@@ -108,6 +108,8 @@ def _user(made: User, seen: Seen) -> Iterator[Finding]:
                 f"there, with {meant}",
                 _ABSENT,
                 _NEW_SECRET,
+                # They outlive the user, and would be those of the one who is made anew.
+                undo=(Undo(Act.END_TEMPORARY, made.name),),
                 forget=known,
             )
         return
@@ -134,10 +136,14 @@ def _login(made: User, there: SeenUser) -> Iterator[Finding]:
         "enabled, with the secret that the stack gave out",
         "enabled, with another secret" if there.enabled else "disabled",
         _NEW_SECRET,
-        # What was derived from the user's credential ends with the user, not with the secret.
-        undo=(Undo(Act.REMOVE_USER, made.name),),
+        undo=ending(made.name),
         forget=(made.urn, *made.attachments.values()),
     )
+
+
+def ending(user: str) -> tuple[Undo, ...]:
+    """How a user ends for good: temporary credentials outlive the secret, and even the user."""
+    return Undo(Act.REMOVE_USER, user), Undo(Act.END_TEMPORARY, user)
 
 
 def _rights_of(made: User, there: SeenUser, seen: Seen) -> Iterator[Finding]:

@@ -13,6 +13,7 @@ class Act(StrEnum):
     """What is done on a server about what the engine does not see."""
 
     REMOVE_USER = "remove a user"
+    END_TEMPORARY = "end the temporary credentials of a user"
     DETACH_POLICY = "take a policy from a user"
     LEAVE_GROUP = "take a user out of a group"
     REMOVE_ACCESS_KEY = "remove a further access key of a user"

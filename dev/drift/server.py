@@ -3,6 +3,8 @@
 import contextlib
 import json
 from collections.abc import Iterator, Mapping
+from enum import Enum
+from http import HTTPStatus
 from typing import Any, cast
 
 import urllib3
@@ -17,6 +19,12 @@ from nix_cache.storage.minio_server import MinioServer
 
 _MOST_CHARACTERS = 1_000_000
 """What is read of an object that somebody may have replaced by anything."""
+
+
+class _Further(Enum):
+    """What the client of the administration API does not know yet."""
+
+    REVOKE_TOKENS = "revoke-tokens/builtin"
 
 
 class Administration(MinioServer):
@@ -47,8 +55,8 @@ class Administration(MinioServer):
             },
         )
 
-    def undo(self, undo: Undo) -> None:
-        """Do one act. What is gone already is no error.
+    def undo(self, undo: Undo) -> bool:
+        """Do one act; returns whether the server can do it.
 
         Raises:
             MinioServerError: the server is down, busy, or refuses the administrator.
@@ -57,6 +65,8 @@ class Administration(MinioServer):
             match undo.act:
                 case Act.REMOVE_USER:
                     self._admin.user_remove(undo.subject)
+                case Act.END_TEMPORARY:
+                    return self._end_temporary(undo.subject)
                 case Act.DETACH_POLICY:
                     self._admin.detach_policy([undo.name], user=undo.subject)
                 case Act.LEAVE_GROUP:
@@ -70,6 +80,21 @@ class Administration(MinioServer):
                     self._s3.delete_bucket_lifecycle(undo.subject)
                 case Act.REMOVE_QUOTA:
                     self._admin.bucket_quota_clear(undo.subject)
+        return True
+
+    def _end_temporary(self, user: str) -> bool:
+        """End what was got by a user's credential. Servers from before 2025 cannot do that."""
+        try:
+            self._admin._url_open(
+                method="POST",
+                command=cast("Any", _Further.REVOKE_TOKENS),
+                query_params={"user": user, "fullRevoke": "true"},
+            )
+        except MinioAdminException as refusal:
+            if int(refusal._code) == HTTPStatus.UPGRADE_REQUIRED:
+                return False
+            raise
+        return True
 
     def _bucket(self, bucket: Bucket) -> SeenBucket:
         with self._explained():

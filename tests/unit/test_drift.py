@@ -73,11 +73,14 @@ def only(findings: list[Finding]) -> Finding:
 
 
 def test_a_user_whose_secret_is_another_is_ended_before_it_is_made_anew() -> None:
-    """What was derived from the credential ends with the user alone."""
+    """And what was derived from the credential ends too."""
     finding = only(compare(MADE, with_user(has_secret=False)))
 
     assert finding.what == "the user nixbuilder was given another secret"
-    assert finding.undo == (Undo(Act.REMOVE_USER, "nixbuilder"),)
+    assert finding.undo == (
+        Undo(Act.REMOVE_USER, "nixbuilder"),
+        Undo(Act.END_TEMPORARY, "nixbuilder"),
+    )
     assert finding.forget == ("urn-user", "urn-attachment")
 
 

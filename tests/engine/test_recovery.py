@@ -1,0 +1,214 @@
+"""What is left after something was lost or got out, and the way back, as the README tells."""
+
+import json
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+import yaml
+from botocore.exceptions import ClientError
+
+from dev.server import LocalServer
+from tests.engine import keys
+from tests.engine.clone import Clone, assert_plain_error, cloned
+from tests.engine.damages import WRITER
+from tests.engine.project import STACK, Project
+from tests.engine.readme import blocks, commands, section
+from tests.engine.s3 import s3_client
+from tests.engine.test_drift_told import run
+from toolchain import engine as toolchain_engine
+
+IDS = {
+    "nix-cache-bucket": "nix-cache",
+    "nix-cache-anonymous-read": "nix-cache",
+    "nix-cache-nixbuilder": "nixbuilder",
+    "nix-cache-write-policy": "nix-cache-write",
+    "nix-cache-nixbuilder-write": "nixbuilder/nix-cache-write",
+}
+"""By resource name, what the README says to write into the import file."""
+
+
+@dataclass(frozen=True)
+class Before:
+    """What somebody has who set a machine up before something was lost."""
+
+    credential: dict[str, str]
+    signing_key: str
+    public_keys: list[str]
+
+
+@pytest.fixture
+def before(project: Project, server: LocalServer) -> Before:
+    """A cache that is up, with a NAR in it, and the keys that the README says to keep."""
+    project.up()
+    [keep] = [line for line in commands("Recovery") if "signing-keys.json" in line]
+    project.typed(keep.replace("prod", STACK))
+    kept = json.loads((project.folder / "signing-keys.json").read_text())
+    outputs = project.outputs(secrets=True)
+    assert kept == outputs["signingKeys"]
+    credential = outputs["credentials"][WRITER]
+    push(server, credential, "nar/before.nar")
+    return Before(credential, kept[WRITER], outputs["publicKeys"])
+
+
+def push(server: LocalServer, credential: dict[str, str], key: str) -> None:
+    """Push something with a credential."""
+    client = s3_client(server.url, credential["accessKeyId"], credential["secretAccessKey"])
+    client.put_object(Bucket="nix-cache", Key=key, Body=b"a NAR")
+
+
+def take_over(project: Project) -> None:
+    """Follow the README's part on adoption."""
+    project.pulumi("stack", "select", STACK)
+    enable, begin, bring_in, _look, finish, disable = commands("Adoption")
+    project.typed(enable)
+    project.typed(begin)
+    file = project.folder / "import.json"
+    written = json.loads(file.read_text())
+    entries = [
+        {**entry, **({"id": IDS[entry["name"]]} if entry["name"] in IDS else {})}
+        for entry in written["resources"]
+        if entry["name"] in IDS or "id" not in entry
+    ]
+    file.write_text(json.dumps({**written, "resources": entries}))
+    project.typed(bring_in)
+    planned = project.planned()
+    assert not {"replace", "delete"} & set(planned.values()), planned
+    project.typed(finish)
+    project.typed(disable)
+
+
+def assert_nothing_was_lost(project: Project, server: LocalServer, before: Before) -> None:
+    """What was pushed is there, who could push can, and nothing is left to do."""
+    project.up("--expect-no-changes")
+    root = server.connection()
+    client = s3_client(server.url, root.user, root.password)
+    assert client.get_object(Bucket="nix-cache", Key="nar/before.nar")["Body"].read() == b"a NAR"
+    push(server, before.credential, "nar/after.nar")
+
+
+def test_a_lost_state_is_made_again_with_the_same_keys(
+    project: Project, server: LocalServer, before: Before
+) -> None:
+    """From the bucket that is there, and the signing keys that somebody kept."""
+    shutil.rmtree(project.folder / "state" / ".pulumi")
+    (project.folder / "key.sec").write_text(before.signing_key)
+    for line in commands("Recovery", holding="key.sec"):
+        project.typed(line.replace("prod", STACK))
+
+    take_over(project)
+
+    outputs = project.outputs(secrets=True)
+    assert outputs["publicKeys"] == before.public_keys
+    assert outputs["signingKeys"] == {WRITER: before.signing_key}
+    assert_nothing_was_lost(project, server, before)
+
+
+def test_after_a_lost_passphrase_readers_trust_what_they_trusted(
+    project: Project, server: LocalServer, before: Before
+) -> None:
+    """The public keys are read without it; writers get new keys, and nothing is deleted."""
+    (project.folder / "passphrase").write_text("a new one")
+    read, forget = commands("Recovery", holding="publicKeys")
+    told = project.typed(f"{read} --json".replace("prod", STACK))
+    public_keys: list[str] = json.loads(told)
+    assert public_keys == before.public_keys
+    project.typed(forget.replace("prod", STACK))
+    stack_file = project.stack_file
+    lines = stack_file.read_text().splitlines()
+    stack_file.write_text("\n".join(line for line in lines if "encryptionsalt" not in line) + "\n")
+
+    project.pulumi("stack", "init", STACK)
+    project.set(
+        writers=[{"name": WRITER, "generation": 2, "trustedGenerations": []}],
+        retiredPublicKeys=public_keys,
+    )
+    take_over(project)
+
+    outputs = project.outputs(secrets=True)
+    new, *old = outputs["publicKeys"]
+    assert keys.names([new]) == ["cache.example.org-nixbuilder-2"]
+    assert old == before.public_keys
+    assert keys.verifies(outputs["signingKeys"][WRITER], new)
+    assert_nothing_was_lost(project, server, before)
+
+
+def test_a_leaked_signing_key_is_replaced_and_no_longer_trusted(project: Project) -> None:
+    """By the README's settings; the credential and the bucket stay as they are."""
+    project.up()
+    before = project.outputs(secrets=True)
+    _, retired = blocks("yaml", section("Rotate a key"))
+    project.config |= yaml.safe_load(retired)
+
+    project.up()
+
+    after = project.outputs(secrets=True)
+    assert keys.names(after["publicKeys"]) == ["cache.example.org-nixbuilder-2"]
+    assert after["signingKeys"] != before["signingKeys"]
+    assert after["credentials"] == before["credentials"]
+
+
+@pytest.fixture
+def clone(tmp_path: Path, engine: toolchain_engine.Engine) -> Iterator[Clone]:
+    """A clone that is up, with two writers."""
+    with cloned(tmp_path / "clone", engine) as made:
+        made.configure(writers=[WRITER, "ci-bot"])
+        made.dev("up")
+        yield made
+
+
+def test_a_leaked_credential_is_replaced_alone(clone: Clone) -> None:
+    """With all that somebody may have got by it; others keep theirs, and so does the cache."""
+    before = clone.outputs()
+    leaked, others = before["credentials"][WRITER], before["credentials"]["ci-bot"]
+    temporary = _temporary(clone, leaked)
+    _push(clone, **temporary)
+
+    refused = run(clone, "renew", "--user", "nobody")
+    assert refused.exit_code == 1
+    assert "has no user 'nobody'\n  fix: name one of: ci-bot, nixbuilder" in refused.output
+    assert_plain_error(refused.output)
+    assert run(clone, "renew", "--user", WRITER).exit_code == 0
+
+    after = clone.outputs()
+    assert after["credentials"]["ci-bot"] == others
+    assert after["signingKeys"] == before["signingKeys"]
+    _push(clone, **_pair(after["credentials"][WRITER]))
+    _push(clone, **_pair(others))
+    for gone, answer in ((_pair(leaked), "SignatureDoesNotMatch"), (temporary, "InvalidAccess")):
+        with pytest.raises(ClientError, match=answer):
+            _push(clone, **gone)
+    assert run(clone, "drift").exit_code == 0
+
+
+def _pair(credential: dict[str, str]) -> dict[str, str]:
+    return {
+        "access_key": credential["accessKeyId"],
+        "secret_key": credential["secretAccessKey"],
+    }
+
+
+def _temporary(clone: Clone, credential: dict[str, str]) -> dict[str, Any]:
+    """A credential of the kind that ends by itself, got by another one."""
+    sts = boto3.client(
+        "sts",
+        endpoint_url=clone.connection.url,
+        region_name="us-east-1",
+        aws_access_key_id=credential["accessKeyId"],
+        aws_secret_access_key=credential["secretAccessKey"],
+    )
+    got = sts.assume_role(RoleArn="arn:aws:iam::0:role/any", RoleSessionName="any")["Credentials"]
+    return {
+        "access_key": got["AccessKeyId"],
+        "secret_key": got["SecretAccessKey"],
+        "session_token": got["SessionToken"],
+    }
+
+
+def _push(clone: Clone, **credential: Any) -> None:
+    client = s3_client(clone.connection.url, **credential)
+    client.put_object(Bucket="nix-cache", Key="log/pushed", Body=b"by somebody")
