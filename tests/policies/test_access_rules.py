@@ -107,6 +107,15 @@ def test_what_nobody_anonymous_can_do_is_not_counted(statements: list[dict[str, 
     assert not found(ANONYMOUS_ACCESS, policy(MINIO_BUCKET_POLICY, *statements))
 
 
+@pytest.mark.parametrize("type_token", USER_POLICIES)
+def test_what_is_attached_to_a_user_is_not_for_anybody(type_token: str) -> None:
+    """Even if it names a principal, which the services ignore there. It is a wildcard, though."""
+    mistaken = policy(type_token, allow("s3:ListBucket", "arn:aws:s3:::b", **ANYBODY))
+
+    assert not found(ANONYMOUS_ACCESS, mistaken)
+    assert "the principal 'AWS:*'" in found(NO_WILDCARDS, mistaken)
+
+
 @pytest.mark.parametrize(
     ("type_token", "acl", "is_open"),
     [
