@@ -4,6 +4,7 @@ import base64
 import hashlib
 import io
 import itertools
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -17,8 +18,9 @@ from hypothesis import strategies as st
 from urllib3 import HTTPResponse
 
 from nix_cache.access import WRITABLE_KEYS
+from nix_cache.client import console
 from nix_cache.client.errors import ClientError
-from nix_cache.client.gc import marking
+from nix_cache.client.gc import marking, report
 from nix_cache.client.gc.contents import (
     Contents,
     Entry,
@@ -29,6 +31,7 @@ from nix_cache.client.gc.contents import (
 )
 from nix_cache.client.gc.ledger import LEDGER_KEY, Ledger
 from nix_cache.client.gc.plan import YOUNG, Plan, Terms, orphans, plan_collection
+from nix_cache.client.gc.sweep import Swept
 from nix_cache.client.owner import owner_client
 from nix_cache.client.source import Credential
 from nix_cache.lifecycle import NIX32, OWN_KEYS, expiry_rules
@@ -364,6 +367,74 @@ class TestLedger:
     def test_no_writer_may_put_it(self) -> None:
         """Where the backend has policies by key."""
         assert not any(fnmatchcase(LEDGER_KEY, pattern) for pattern in WRITABLE_KEYS)
+
+
+class TestReport:
+    """What people are told."""
+
+    TERMS = Terms(NOW, days(90), GRACE)
+
+    def test_what_goes_what_waits_and_what_stays_is_counted(
+        self, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """With the reason, the room, and the day."""
+        old, new = NAMES[:2]
+        narinfos = {old: entry(old, days(99), 0), new: entry(new, days(1), 1)}
+        contents = bucket(narinfos, {0: days(99), 1: days(1), 2: days(99)}, {old: days(99)})
+        noted = {nar_key(2): NOW - days(31)}
+
+        report.tell_plan(plan_collection(contents, noted, self.TERMS), self.TERMS, console.out)
+
+        assert capsys.readouterr().out.splitlines() == [
+            "  goes   1 narinfo  100 B  older than 90 days, and nothing that stays needs it",
+            "  goes   1 listing  100 B  of files, beside no narinfo that stays",
+            "  goes   1 NAR      100 B  no narinfo has named it for 30 days",
+            "  waits  1 NAR      100 B  no narinfo names it; removed by a run after 2026-12-21",
+            "  stays  1 narinfo  100 B",
+            "  stays  1 NAR      100 B",
+        ]
+
+    def test_what_is_odd_is_told(self) -> None:
+        """Each with what it means; of many things only some."""
+        lost = [letter * 32 for letter in NIX32[10:25]]
+        torn, live = broken(NAMES[0], days(9)), entry(NAMES[1], days(9), 0, lost)
+        terms = replace(self.TERMS, grace=days(3), roots=tuple(lost))
+        plan = plan_collection(bucket({NAMES[0]: torn, NAMES[1]: live}, {}), {}, terms)
+
+        said = "\n".join(report.remarks(plan, terms))
+
+        assert "1 narinfo cannot be read. What cannot be read stays" in said
+        assert f"{torn.stored.key}: NarHash is missing" in said
+        assert "The cache lacks 15 paths that others, which stay, refer to:" in said
+        assert "Of the paths to keep, the cache lacks 15:" in said
+        assert "and 5 more; --json tells all" in said
+        assert "clients believe a narinfo for 30 days after it is gone. With 3 days of" in said
+
+    def test_a_healthy_cache_gives_no_remarks(self) -> None:
+        """Also if it is empty."""
+        assert not list(report.remarks(plan_collection(bucket({}, {}), {}, self.TERMS), self.TERMS))
+
+    def test_what_was_removed_is_told_and_what_is_only_hidden(
+        self, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """With what waits."""
+        name = NAMES[0]
+        plan = plan_collection(
+            bucket({name: entry(name, days(99), 0)}, {0: days(99)}), {}, self.TERMS
+        )
+        swept = Swept(narinfos=(plan.narinfos[0].stored,), hidden=1)
+
+        report.tell_done(plan, swept)
+
+        told = capsys.readouterr()
+        assert told.out == (
+            "Removed 1 narinfo, 0 listings and 0 NARs, 100 B; waiting without a narinfo: 1 NAR, "
+            "100 B, removed by a run after 2026-12-21.\n"
+        )
+        assert "what was removed is hidden (1 object), and takes room" in told.err
+        assert json.loads(json.dumps(report.document(plan, swept)))["waiting"] == {
+            nar_key(0): "2026-12-21T12:00:00+00:00"
+        }
 
 
 def test_what_goes_is_named_under_a_checksum_that_every_storage_takes() -> None:

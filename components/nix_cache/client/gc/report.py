@@ -60,8 +60,9 @@ def tell_done(plan: Plan, swept: Swept) -> None:
     )
     if swept.hidden:
         console.note(
-            f"The bucket keeps versions: {_count(swept.hidden, 'object')} of these are hidden, and "
-            "take room until its lifecycle removes old versions."
+            "The bucket keeps versions: what was removed is hidden "
+            f"({_count(swept.hidden, 'object')}), and takes room until the lifecycle removes old "
+            "versions."
         )
 
 
@@ -97,9 +98,9 @@ def remarks(plan: Plan, terms: Terms) -> Iterator[str]:
     """What is odd about the cache, or about what was asked for."""
     if unreadable := plan.contents.unreadable:
         yield (
-            f"WARNING: {_count(len(unreadable), 'narinfo')} cannot be read. They stay, with what "
-            "they seem to need, and no NAR goes, for they may name any; nobody can use them, so "
-            "delete them:"
+            f"WARNING: {_count(len(unreadable), 'narinfo')} cannot be read. What cannot be read "
+            "stays, with what it seems to need, and no NAR goes, for it may name any. It is of no "
+            "use to anybody, so delete it:"
         )
         yield from _some([f"{entry.stored.key}: {entry.fault}" for entry in unreadable])
     if plan.missing:
