@@ -88,5 +88,6 @@ def test_an_obstacle_is_told_by_the_preview(
         root.delete_bucket(Bucket=BUCKET)
     assert refused.exit_code != 0
     assert_plain_error(refused.output)
-    assert refused.output.count(told) == 1, refused.output
-    assert "Nothing was changed" in refused.output
+    diagnostics = refused.output.partition("Diagnostics:")[2]
+    assert diagnostics.count(told) == 1, refused.output
+    assert "Nothing was changed" in diagnostics
