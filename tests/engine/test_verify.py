@@ -28,6 +28,12 @@ def minio(folder: Path, beyond: frozenset[tuple[Role, Action]] = frozenset()) ->
     )
 
 
+def remove(stack: ThrowAwayStack, admin: MinioServer) -> None:
+    """Remove a stack; MinIO's provider ends itself now and then while it empties a bucket."""
+    admin.empty(stack.bucket)
+    stack.remove()
+
+
 def test_every_step_goes_well_and_nothing_is_left(
     tmp_path: Path, engine: Engine, admin: MinioServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -40,14 +46,13 @@ def test_every_step_goes_well_and_nothing_is_left(
     steps.run()
     assert [step for step in told if step[0] == "FAILED"] == []
     assert (steps.failures, len(told)) == (0, 12)
-    stack.remove()
+    remove(stack, admin)
     assert not (tmp_path / "stack").exists()
     assert not admin.has(Kind.BUCKET, stack.bucket)
 
 
-@pytest.mark.usefixtures("server")
 def test_what_a_service_lets_through_or_withholds_is_a_failure(
-    tmp_path: Path, engine: Engine
+    tmp_path: Path, engine: Engine, admin: MinioServer
 ) -> None:
     """Both are told, and the other steps are taken all the same."""
     wrong = minio(tmp_path, frozenset({(Role.ANYBODY, Action.LIST)}))
@@ -58,7 +63,7 @@ def test_what_a_service_lets_through_or_withholds_is_a_failure(
     assert steps.rights(Role.ANYBODY, public=True) == "cannot list the bucket"
     assert steps.rights(Role.WRITER, public=True) == ""
     assert steps.rights(Role.ANYBODY, public=False) == "can read an object, cannot list the bucket"
-    stack.remove()
+    remove(stack, admin)
 
 
 @pytest.mark.parametrize("name", VERIFIED)
