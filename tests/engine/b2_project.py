@@ -55,8 +55,3 @@ def b2_cache(folder: Path, engine: Engine, server: B2Server, **settings: Any) ->
     )
     made.set(**settings)
     return made
-
-
-def logged_in(server: B2Server, key: dict[str, Any]) -> bool:
-    """Whether a key that was given out still opens the account."""
-    return key["accessKeyId"] in server.service.key_id_to_key
