@@ -19,6 +19,9 @@ from nix_cache.configuration import checked_arguments
 from nix_cache.problems import SettingsError
 from toolchain.engine import Engine
 
+_FOUND = "resOutputsEvent"
+"""The kind of event by which the engine tells what it found of a resource."""
+
 _SALT = re.compile(r"^encryptionsalt: .*\n?", re.MULTILINE)
 
 
@@ -193,10 +196,17 @@ class Stack:
         return {key: entry["value"] for key, entry in json.loads(told).items() if "value" in entry}
 
     def refresh_steps(self) -> list[dict[str, Any]]:
-        """What a refresh would find, resource by resource, secrets masked. Nothing is written."""
-        told = self._run("refresh", "--preview-only", "--json", "--stack", self.name, quiet=True)
-        steps: list[dict[str, Any]] = json.loads(told).get("steps", [])
-        return steps
+        """What a refresh would find, resource by resource, secrets masked. Nothing is written.
+
+        The engine tells it as events: its one document leaves out what a provider does not detail.
+        """
+        told = self._run(
+            *("refresh", "--preview-only", "--json", "--stack", self.name),
+            quiet=True,
+            variables={"PULUMI_ENABLE_STREAMING_JSON_PREVIEW": "true"},
+        )
+        events = map(json.loads, told.splitlines())
+        return [event[_FOUND]["metadata"] for event in events if _FOUND in event]
 
     def disposable_buckets(self) -> list[str]:
         """The names of the buckets that may be deleted with all that is in them."""
@@ -226,7 +236,9 @@ class Stack:
         changes: dict[str, int] = history[0].get("resourceChanges") or {}
         return {operation: count for operation, count in changes.items() if operation != "same"}
 
-    def _run(self, *arguments: str, quiet: bool = False) -> str:
+    def _run(
+        self, *arguments: str, quiet: bool = False, variables: Mapping[str, str] | None = None
+    ) -> str:
         """Run one command. Its output goes to the user, or, if quiet, comes back."""
         command = [str(self._engine.pulumi), *arguments]
         if not sys.stdout.isatty() or quiet:
@@ -234,7 +246,7 @@ class Stack:
         done = _run_to_its_end(
             command,
             cwd=self._place.project,
-            env=self._environment,
+            env={**self._environment, **(variables or {})},
             stdin=subprocess.DEVNULL if quiet else None,
             stdout=subprocess.PIPE if quiet else None,
             stderr=subprocess.PIPE if quiet else None,

@@ -26,11 +26,11 @@ def findings(steps: Iterable[Mapping[str, Any]]) -> list[Finding]:
     """What was changed outside.
 
     Args:
-        steps: those of ``pulumi refresh --preview-only --json``; secrets are masked there.
+        steps: what the engine told of each resource; secrets are masked there.
     """
     found: list[Finding] = []
     for step in steps:
-        before, after = step.get("oldState") or {}, step.get("newState") or {}
+        before, after = step.get("old") or {}, step.get("new") or {}
         if step["op"] == "delete":
             found.append(
                 Finding(f"{_noun(before)} was deleted", "there", "not there", "makes it anew")

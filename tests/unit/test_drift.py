@@ -259,9 +259,9 @@ def test_the_state_is_read_by_what_the_program_wanted() -> None:
 
 def step(op: str, kind: str, old: dict[str, Any], new: dict[str, Any] | None) -> dict[str, Any]:
     """One step of a refresh, as the engine prints it."""
-    found: dict[str, Any] = {"op": op, "oldState": {"urn": "a::b::c", "type": kind, "outputs": old}}
+    found: dict[str, Any] = {"op": op, "old": {"urn": "a::b::c", "type": kind, "outputs": old}}
     if new is not None:
-        found["newState"] = {**found["oldState"], "outputs": new}
+        found["new"] = {**found["old"], "outputs": new}
     return found
 
 

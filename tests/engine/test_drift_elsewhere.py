@@ -1,0 +1,84 @@
+"""`make drift` where no MinIO is: the engine's refresh is asked, and told in the same words."""
+
+import json
+import subprocess
+
+import pytest
+
+from tests.engine.b2_project import BUCKET
+from tests.engine.b2_project import b2 as b2
+from tests.engine.b2_project import cache as cache
+from tests.engine.b2_server import B2Server
+from tests.engine.clone import assert_plain_error
+from tests.engine.command import TIMEOUT_SECONDS, Result
+from tests.engine.project import STACK, Project
+from toolchain.bootstrap import ROOT
+
+
+def drift(cache: Project, *options: str) -> Result:
+    """Run `make drift`'s command in the program's own environment, which has no MinIO client."""
+    done = subprocess.run(
+        [
+            cache.folder / ".venv" / "bin" / "python",
+            "-m",
+            "dev",
+            "drift",
+            "--stack",
+            STACK,
+            *options,
+        ],
+        cwd=cache.folder,
+        env={**cache.variables(), "PYTHONPATH": str(ROOT)},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT_SECONDS,
+        check=False,
+    )
+    return Result(done.returncode, done.stdout, done.stdout + done.stderr, 0)
+
+
+@pytest.mark.timeout(600)
+def test_changes_on_b2_are_told_and_nothing_is_written(b2: B2Server, cache: Project) -> None:
+    """None at first; then settings of the bucket, an object, and a key that was deleted."""
+    cache.up()
+    result = drift(cache, "--json")
+    assert (result.exit_code, json.loads(result.stdout)) == (0, {"drift": []}), result.output
+
+    bucket = b2.service.bucket(BUCKET)
+    bucket.bucket_type = "allPrivate"
+    b2.service.put(BUCKET, "nix-cache-info", b"StoreDir: /elsewhere\n")
+    del b2.service.key_id_to_key[b2.service.keys()["nixbuilder"]["applicationKeyId"]]
+    b2.service.all_application_keys.clear()
+    state, texts = cache.state_file.read_bytes(), b2.service.texts(BUCKET)
+
+    result = drift(cache, "--json")
+
+    assert result.exit_code == 2, result.output
+    found = {finding["what"]: finding for finding in json.loads(result.stdout)["drift"]}
+    assert set(found) == {
+        f"the bucket {BUCKET} was changed: type",
+        "nix-cache-info in the bucket was changed: content_type, text",
+        "the key of nix-cache-nixbuilder was deleted",
+    }
+    assert found[f"the bucket {BUCKET} was changed: type"] == {
+        "what": f"the bucket {BUCKET} was changed: type",
+        "was": "type: allPublic",
+        "is": "type: allPrivate",
+        "fix": f"`make repair STACK={STACK}` puts it back",
+    }
+    assert (cache.state_file.read_bytes(), b2.service.texts(BUCKET)) == (state, texts)
+
+
+def test_a_service_that_does_not_answer_is_an_error(b2: B2Server, cache: Project) -> None:
+    """And no drift."""
+    cache.up()
+    state = cache.state_file.read_bytes()
+    cache.environment["B2_APPLICATION_KEY"] = "not-the-key"
+
+    result = drift(cache, "--json")
+
+    assert result.exit_code == 1
+    assert result.stdout == ""
+    assert_plain_error(result.output)
+    assert cache.state_file.read_bytes() == state
