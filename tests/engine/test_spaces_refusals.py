@@ -59,7 +59,7 @@ OBSTACLES: dict[str, tuple[Obstacle, str]] = {
     ),
     "a key is limited to the bucket": (
         _limited_key,
-        "cannot be public while keys are limited to it (of a colleague): as Spaces takes",
+        "cannot be public while keys are limited to it (of a colleague), as Spaces takes",
     ),
     "the bucket has a policy": (
         _bucket_with_a_policy,
