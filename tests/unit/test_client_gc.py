@@ -21,6 +21,7 @@ from nix_cache.access import WRITABLE_KEYS
 from nix_cache.client import console
 from nix_cache.client.errors import ClientError
 from nix_cache.client.gc import marking, report
+from nix_cache.client.gc.command import GRACE_DAYS
 from nix_cache.client.gc.contents import (
     Contents,
     Entry,
@@ -34,7 +35,7 @@ from nix_cache.client.gc.plan import YOUNG, Plan, Terms, orphans, plan_collectio
 from nix_cache.client.gc.sweep import Swept
 from nix_cache.client.owner import owner_client
 from nix_cache.client.source import Credential
-from nix_cache.lifecycle import NIX32, OWN_KEYS, expiry_rules
+from nix_cache.lifecycle import NARINFO_TTL_DAYS, NIX32, OWN_KEYS, expiry_rules
 from tests.unit.client_caches import description
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
@@ -286,6 +287,10 @@ class TestNars:
         assert gone(plan) == {name}
         assert plan.nars == ()
         assert plan.waiting == {nar_key(0): NOW + GRACE}
+
+    def test_the_usual_grace_is_as_long_as_clients_believe_a_narinfo(self) -> None:
+        """Nobody looks for a NAR that has just gone."""
+        assert GRACE_DAYS == NARINFO_TTL_DAYS
 
     @pytest.mark.parametrize("url", [nar_key(0), f"./{nar_key(0)}", f"https://a.b/{nar_key(0)}?c"])
     def test_a_nar_is_known_by_the_last_part_of_its_url(self, url: str) -> None:
