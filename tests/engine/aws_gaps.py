@@ -1,4 +1,4 @@
-"""What else moto's S3 leaves out: the tags that a bucket is created with, and request metrics."""
+"""What else moto leaves out of S3: tags at creation, request metrics, the names of some rights."""
 
 from collections.abc import Callable
 from typing import Any
@@ -6,15 +6,48 @@ from xml.etree import ElementTree
 
 import flask
 from moto.s3.models import FakeBucket, S3Backend
-from moto.s3.responses import S3Response
+from moto.s3.responses import ACTION_MAP, S3Response
 
 _NO_METRICS = "<Error><Code>NoSuchConfiguration</Code><Message>none of that id</Message></Error>"
 
 
 def fill() -> None:
     """Fill the gaps of this process's moto."""
+    _name_rights()
     _keep_tags()
     _keep_metrics()
+
+
+_RIGHTS = {
+    "HEAD": {"DEFAULT": "ListBucket"},
+    "GET": {
+        "encryption": "GetEncryptionConfiguration",
+        "object-lock": "GetBucketObjectLockConfiguration",
+        "ownershipControls": "GetBucketOwnershipControls",
+        "publicAccessBlock": "GetBucketPublicAccessBlock",
+        "replication": "GetReplicationConfiguration",
+        "requestPayment": "GetBucketRequestPayment",
+    },
+    "PUT": {
+        "encryption": "PutEncryptionConfiguration",
+        "ownershipControls": "PutBucketOwnershipControls",
+        "publicAccessBlock": "PutBucketPublicAccessBlock",
+    },
+    "DELETE": {
+        "encryption": "PutEncryptionConfiguration",
+        "ownershipControls": "PutBucketOwnershipControls",
+        "publicAccessBlock": "PutBucketPublicAccessBlock",
+    },
+}
+"""By https://docs.aws.amazon.com/AmazonS3/latest/API/. moto takes each for a look at the bucket, or
+for its creation or deletion."""
+
+
+def _name_rights() -> None:
+    for method, rights in _RIGHTS.items():
+        known = ACTION_MAP["BUCKET"][method]
+        # What is named first is looked for first, and the default is no part of a request.
+        ACTION_MAP["BUCKET"][method] = {**known, **rights}
 
 
 def _keep_tags() -> None:
