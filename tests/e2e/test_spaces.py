@@ -35,7 +35,9 @@ def test_what_a_writer_pushes_is_pulled(
 ) -> None:
     """By the writer's profile and region in, by the reader's or by HTTP out, signatures checked."""
     project = spaces_cache(tmp_path / "project", spaces_engine, spaces, spaces_venv)
-    project.set(public=public, storeDir=store_dir, bucket=f"nix-{'public' if public else 'private'}")
+    project.set(
+        public=public, storeDir=store_dir, bucket=f"nix-{'public' if public else 'private'}"
+    )
     cache = Cache.up(project, spaces_server)
     writer, reader = new_nix(), new_nix()
     cache.let_write(writer)
