@@ -1,6 +1,7 @@
 """What proxies in front of a server have in common: they pass requests on and answers back."""
 
 import http.client
+import ssl
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -35,12 +36,15 @@ class ForwardingHandler(BaseHTTPRequestHandler):
         self.rfile.readline()
         return b"".join(parts)
 
-    def forward(self, upstream: str, body: bytes) -> tuple[int, Headers, bytes]:
+    def forward(
+        self, upstream: str, body: bytes, tls: ssl.SSLContext | None = None
+    ) -> tuple[int, Headers, bytes]:
         """Pass the request on.
 
         Args:
             upstream: host and port of the server.
             body: the request's.
+            tls: how the server is spoken to; in the clear if it is None.
 
         Returns:
             status, headers and body of the answer.
@@ -48,7 +52,11 @@ class ForwardingHandler(BaseHTTPRequestHandler):
         Raises:
             OSError: the server does not answer.
         """
-        connection = http.client.HTTPConnection(upstream, timeout=30)
+        connection = (
+            http.client.HTTPSConnection(upstream, timeout=30, context=tls)
+            if tls
+            else http.client.HTTPConnection(upstream, timeout=30)
+        )
         try:
             connection.request(self.command, self.path, body or None, _kept(dict(self.headers)))
             answer = connection.getresponse()
