@@ -42,7 +42,7 @@ def test_what_was_added_is_taken_away_again(clone: Clone) -> None:
     said = run(clone, "repair").checked("make repair").output
 
     for told in (
-        f"anybody may read objects, list the bucket in the bucket {BUCKET}",
+        f"anybody may read objects, list objects in the bucket {BUCKET}",
         f"the lifecycle of the bucket {BUCKET} has 1 rule instead of none",
         f"the bucket {BUCKET} was given a quota",
         f"the user {WRITER} was given the further policy readwrite",

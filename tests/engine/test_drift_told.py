@@ -29,7 +29,7 @@ THE_BUCKET = f"the bucket {BUCKET}"
 
 TOLD: dict[Damage, list[str]] = {
     damages.close_bucket: [f"nobody may read objects without a credential in {THE_BUCKET}"],
-    damages.open_bucket: [f"anybody may list the bucket in {THE_BUCKET}"],
+    damages.open_bucket: [f"anybody may list objects in {THE_BUCKET}"],
     damages.delete_own: [f"{key} was deleted from {THE_BUCKET}" for key in sorted(OWN)],
     damages.overwrite_own: [
         "index.html has other content",
@@ -54,7 +54,7 @@ TOLD: dict[Damage, list[str]] = {
     damages.attach_policy: [f"the user {WRITER} was given the further policy readwrite"],
     damages.widen_policy: [
         f"the policy {POLICY} lets a writer replace what the cache says of itself, put anything "
-        "else, delete, list the bucket, list unfinished uploads, change the bucket's policy, "
+        "else, delete objects, list objects, list unfinished uploads, change the bucket's policy, "
         "change the lifecycle, delete the bucket, administer themselves"
     ],
     damages.delete_policy: [f"the policy {POLICY} was deleted: who had it may do nothing"],
@@ -278,7 +278,7 @@ def test_a_stack_of_ones_own_is_checked_by_its_own_configuration(drifting: Drift
             (f["what"], f["fix"].split("`")[1]) for f in json.loads(result.stdout)["drift"]
         ] == [
             (
-                "anybody may list the bucket in the bucket team-cache",
+                "anybody may list objects in the bucket team-cache",
                 "make repair STACK=team-dev",
             ),
             ("the user team-cache-nixreader was deleted", "make repair STACK=team-dev"),

@@ -180,10 +180,10 @@ def allowing(*actions: str, resource: str = "arn:aws:s3:::nix-cache/*") -> dict[
 @pytest.mark.parametrize(
     ("document", "what"),
     [
-        (allowing("s3:DeleteObject"), "lets a writer delete"),
+        (allowing("s3:DeleteObject"), "lets a writer delete objects"),
         (
             allowing("s3:Delete*", resource="*"),
-            "lets a writer delete, change the bucket's policy, delete the bucket",
+            "lets a writer delete objects, change the bucket's policy, delete the bucket",
         ),
         (
             allowing("s3:PutObject"),
@@ -289,8 +289,8 @@ REFRESHED: dict[str, tuple[dict[str, Any], str | None]] = {
             },
         ),
         "anybody may put what Nix writes, replace what the cache says of itself, put anything else,"
-        " abort uploads, delete, list the bucket, list unfinished uploads, change the bucket's "
-        "policy, change the lifecycle, delete the bucket in the bucket nix-cache",
+        " abort uploads, delete objects, list objects, list unfinished uploads, change the "
+        "bucket's policy, change the lifecycle, delete the bucket in the bucket nix-cache",
     ),
     "a policy in another order": (
         step(
