@@ -1,10 +1,12 @@
-"""What else moto leaves out of S3: tags at creation, request metrics, the names of some rights."""
+"""What else moto leaves out: tags at creation, request metrics, names of rights, a list in IAM."""
 
 from collections.abc import Callable
 from typing import Any
 from xml.etree import ElementTree
 
 import flask
+from moto.core.responses import ActionResult
+from moto.iam.responses import IamResponse
 from moto.s3.models import FakeBucket, S3Backend
 from moto.s3.responses import ACTION_MAP, S3Response
 
@@ -16,6 +18,9 @@ def fill() -> None:
     _name_rights()
     _keep_tags()
     _keep_metrics()
+    # Asked for before a user goes. Nobody can make one here.
+    nothing = ActionResult({"ServiceSpecificCredentials": []})
+    replace(IamResponse, "list_service_specific_credentials", lambda _: nothing)
 
 
 _RIGHTS = {

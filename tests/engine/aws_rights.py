@@ -109,6 +109,8 @@ def _check_s3() -> None:
     ) -> None:
         asked = response._get_action()
         action = f"s3:{asked[0] if isinstance(asked, list) else asked}"
+        if action == "s3:DeleteObject" and key_name is None:
+            key_name = "*"  # several at once, which moto takes for a question about the bucket
         bucket = s3_backends[DEFAULT_ACCOUNT_ID]["aws"].buckets.get(bucket_name or "")
         path = f"/{key_name}" if key_name else ""
         said = _said_by(bucket, _asked(action, f"arn:aws:s3:::{bucket_name}{path}"))

@@ -302,9 +302,10 @@ def test_what_was_changed_outside_is_put_back(cache: Cache) -> None:
         PolicyName=f"{BUCKET}-write",
         PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [wide]}),
     )
+    nobody = {"Effect": "Deny", "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"}
     iam.update_assume_role_policy(
         RoleName=f"{BUCKET}-ci-main",
-        PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": []}),
+        PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [nobody]}),
     )
 
     cache.run("up", "--yes", "--refresh", "--skip-preview")

@@ -17,6 +17,10 @@ _MISSING = re.compile(r"couldn't find resource|empty result|NotFound|NoSuchEntit
 _ELSEWHERE = re.compile(r"StatusCode: 301|MovedPermanently|PermanentRedirect|BucketRegionError")
 _FOREIGN = re.compile(r"StatusCode: 403|Forbidden|AccessDenied")
 
+_NOT_ACCEPTED = (
+    "AWS does not accept the credentials",
+    "log in anew, or correct AWS_PROFILE, aws:profile or the key pair in the environment",
+)
 _FIXES = (
     (
         re.compile(r"[Nn]o valid credential sources|failed to refresh cached credentials"),
@@ -25,8 +29,7 @@ _FIXES = (
     ),
     (
         re.compile(r"InvalidClientTokenId|ExpiredToken|InvalidAccessKeyId|SignatureDoesNotMatch"),
-        "AWS does not accept the credentials",
-        "log in anew, or correct AWS_PROFILE, aws:profile or the key pair in the environment",
+        *_NOT_ACCEPTED,
     ),
     (
         re.compile(r"[Mm]issing [Rr]egion|[Ii]nvalid AWS Region|must specify a region"),
@@ -68,21 +71,31 @@ def explained(said: str) -> str | None:
     """What the provider said, as a mistake and its fix; None if it is none of those known."""
     for pattern, mistake, fix in _FIXES:
         if pattern.search(said):
-            return f"{mistake}\n  fix: {fix}\nNothing was changed."
+            return _told(mistake, fix)
     return None
+
+
+def _told(mistake: str, fix: str) -> str:
+    return f"{mistake}\n  fix: {fix}\nNothing was changed."
 
 
 def _check_account(settings: AwsSettings, asking: pulumi.InvokeOptions) -> None:
     try:
         account = aws.get_caller_identity(opts=asking).account_id
     except Exception as error:  # the engine has one kind of error for all of them
-        raise pulumi.RunError(explained(str(error)) or str(error)) from None
+        said = str(error)
+        if explained(said) is None and "StatusCode: 403" in said:
+            # Everybody may ask who they are, so whoever is refused is nobody.
+            raise pulumi.RunError(_told(*_NOT_ACCEPTED)) from None
+        raise pulumi.RunError(explained(said) or said) from None
     # A provider that is itself yet to be made has no account in its first preview.
     if settings.account_id and account and account != settings.account_id:
         raise pulumi.RunError(
-            f"the credentials belong to the AWS account {account}, but the cache's is "
-            f"{settings.account_id}\n  fix: log in to that account, or correct aws.accountId\n"
-            "Nothing was changed."
+            _told(
+                f"the credentials belong to the AWS account {account}, but the cache's is "
+                f"{settings.account_id}",
+                "log in to that account, or correct aws.accountId",
+            )
         )
 
 
