@@ -17,7 +17,8 @@ from nix_cache.client.doctor import probes
 from nix_cache.client.doctor.door import Door, connections
 from nix_cache.client.doctor.probes import Outcome
 from nix_cache.client.source import Credential
-from tests.engine.altering_proxy import AlteringProxy, Headers
+from tests.engine.altering_proxy import AlteringProxy
+from tests.engine.forwarding import Headers
 from tests.engine.keys import new_secret_key
 from tests.engine.patient import OWNER, Diagnosis, Patient, signed
 from tests.engine.project import public_cache
