@@ -10,10 +10,22 @@ from minio.credentials.providers import StaticProvider
 
 from dev.server import LocalServer
 from nix_cache.access import anonymous_read_policy
+from nix_cache.narinfo import Narinfo, verify
 from tests.engine.conftest import s3_client
+from tests.engine.keys import new_secret_key
+from tests.engine.patient import signed
 from tests.engine.project import STACK, Project
 from tests.engine.readme import commands
 
+NARINFO_KEY = "00bgd045z0d4icpbc2yyz4gx48ak44la.narinfo"
+NARINFO = """\
+StorePath: /nix/store/00bgd045z0d4icpbc2yyz4gx48ak44la-kept
+URL: nar/kept.nar
+Compression: none
+NarHash: sha256:0000000000000000000000000000000000000000000000000000
+NarSize: 3
+References: 00bgd045z0d4icpbc2yyz4gx48ak44la-kept
+"""
 USER_SECRET = "a-secret-made-by-hand"
 RECIPE_POLICY = {
     "Version": "2012-10-17",
@@ -59,7 +71,12 @@ def made_by_hand(server: LocalServer, tmp_path: Path) -> Minio:
 def test_a_cache_made_by_hand_is_taken_over_and_then_narrowed(
     project: Project, server: LocalServer, made_by_hand: Minio
 ) -> None:
-    """Nothing is replaced: objects and the user's secret stay, and the policy's rights shrink."""
+    """Nothing is replaced: objects, key and the user's secret stay, and the rights shrink."""
+    key = new_secret_key("nix-cache.example.org-1")
+    announced = signed(NARINFO, key)
+    made_by_hand.put_object("nix-cache", NARINFO_KEY, BytesIO(announced.encode()), len(announced))
+    project.set(writers=[{"name": "nixbuilder"}])
+    project.set_secret("writers[0].signingKey", key)
     enable, begin, bring_in, look, finish, disable = commands("Adoption")
     project.pulumi("stack", "select", STACK)
     project.typed(enable)
@@ -87,4 +104,14 @@ def test_a_cache_made_by_hand_is_taken_over_and_then_narrowed(
     with pytest.raises(user.exceptions.ClientError, match="AccessDenied"):
         user.list_objects_v2(Bucket="nix-cache")
     names = {entry.object_name for entry in made_by_hand.list_objects("nix-cache", recursive=True)}
-    assert names == {"nar/kept.nar", "nix-cache-info", "index.html", "nix-cache.json"}
+    assert names == {
+        "nar/kept.nar",
+        NARINFO_KEY,
+        "nix-cache-info",
+        "index.html",
+        "nix-cache.json",
+    }
+    outputs = project.outputs(secrets=True)
+    assert outputs["signingKeys"] == {"nixbuilder": key}
+    found = user.get_object(Bucket="nix-cache", Key=NARINFO_KEY)["Body"].read().decode()
+    assert verify(Narinfo.parse(found), outputs["publicKeys"]) == ("nix-cache.example.org-1",)
