@@ -42,7 +42,7 @@ class CloudFrontSettings(SettingsModel):
     )
     hosted_zone_id: str | None = Field(
         None,
-        pattern=r"^Z[A-Z0-9]{1,31}$",
+        pattern=r"^[A-Z0-9]{1,32}$",
         description="the id of the Route 53 zone of the domainName; the certificate, if none is "
         "given, and the records are made there",
     )
