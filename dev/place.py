@@ -62,8 +62,13 @@ class Place:
 
         Args:
             stack: the stack's name. What the pack is told for it is most often nothing.
+
+        Returns:
+            no options where the program is used without this repository's pack.
         """
         pack = self.project / "policies"
+        if not pack.is_dir():
+            return []
         config = pack / "stacks" / f"{stack}.json"
         told = ["--policy-pack-config", str(config)] if config.is_file() else []
         return ["--policy-pack", str(pack), *told]

@@ -45,15 +45,23 @@ class Clone:
     engine: toolchain_engine.Engine
 
     @classmethod
-    def create(cls, folder: Path, engine: toolchain_engine.Engine) -> "Clone":
-        """Copy what a user has; nothing runs yet."""
+    def create(
+        cls, folder: Path, engine: toolchain_engine.Engine, *, policies: bool = False
+    ) -> "Clone":
+        """Copy what a user has; nothing runs yet.
+
+        Args:
+            folder: the clone's, made anew.
+            engine: what its commands will find too.
+            policies: whether it has the policy pack as well, which doubles what `up` costs.
+        """
         folder.mkdir(parents=True)
         for name in ("Pulumi.yaml", "__main__.py"):
             shutil.copy2(ROOT / name, folder / name)
         # The clone that the tests are in may be up; its salt is no part of what a user gets.
         config = (ROOT / f"Pulumi.{STACK}.yaml").read_text()
         (folder / f"Pulumi.{STACK}.yaml").write_text(_SALT_LINE.sub("", config))
-        for name in (".venv", "policies"):
+        for name in (".venv", *(["policies"] if policies else [])):
             (folder / name).symlink_to(ROOT / name)
         clone = cls(folder, engine)
         toolchain_engine.remember_choice(ROOT / ".dev", private_folder(clone.place.work))
@@ -163,9 +171,11 @@ class Clone:
 
 
 @contextlib.contextmanager
-def cloned(folder: Path, engine: toolchain_engine.Engine) -> Iterator[Clone]:
+def cloned(
+    folder: Path, engine: toolchain_engine.Engine, *, policies: bool = False
+) -> Iterator[Clone]:
     """A clone whose server is stopped in the end."""
-    clone = Clone.create(folder, engine)
+    clone = Clone.create(folder, engine, policies=policies)
     try:
         yield clone
     finally:

@@ -18,7 +18,7 @@ from toolchain import engine as toolchain_engine
 @pytest.fixture
 def clone(tmp_path: Path, engine: toolchain_engine.Engine) -> Iterator[Clone]:
     """A clone in which nothing is up."""
-    with cloned(tmp_path / "clone", engine) as made:
+    with cloned(tmp_path / "clone", engine, policies=True) as made:
         yield made
 
 
@@ -27,7 +27,7 @@ def running(
     tmp_path_factory: pytest.TempPathFactory, engine: toolchain_engine.Engine
 ) -> Iterator[Clone]:
     """A clone that is up, for tests that leave it so."""
-    with cloned(tmp_path_factory.mktemp("running") / "clone", engine) as made:
+    with cloned(tmp_path_factory.mktemp("running") / "clone", engine, policies=True) as made:
         made.dev("up")
         yield made
 

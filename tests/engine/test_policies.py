@@ -251,7 +251,7 @@ def test_make_asks_the_pack_and_changes_nothing_that_it_refuses(
     tmp_path: Path, engine: Engine
 ) -> None:
     """With the configuration that the pack has for the stack."""
-    with cloned(tmp_path / "clone", engine) as clone:
+    with cloned(tmp_path / "clone", engine, policies=True) as clone:
         _own_policies(clone, {"deletion-protection": {"developmentStacks": []}})
 
         for command in ("preview", "up"):
