@@ -193,6 +193,23 @@ class TestIdentity:
         assert "profile=nixbuilder" in found.push_url
         assert keys_of(found) == ("mine", None)
 
+    def test_a_keyless_writer_pushes_with_the_environments_credential_or_is_told_from_where(
+        self, home: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Their workflow has assumed the role; nowhere else can they push."""
+        used = record(home)
+        keyless = used.description.model_copy(update={"profiles": {}})
+        pusher = as_writer(used.model_copy(update={"description": keyless}))
+        with pytest.raises(ClientError, match=r"has no stored credential.*githubActions"):
+            identify(pusher)
+
+        monkeypatch.setenv("AWS_ACCESS_KEY_ID", "assumed")
+        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "by the workflow")
+        found = identify(pusher)
+
+        assert found.origin == "the environment, for it has no other"
+        assert "profile=" not in found.push_url
+
     def test_without_the_profile_the_environments_are_used(
         self, home: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:

@@ -65,6 +65,11 @@ def identify(writer: Writer) -> Identity:
         found = session.get_credentials()
     except BotoCoreError as mistake:
         raise ClientError(f"the credentials cannot be read: {mistake}", f"mend {file}") from None
+    if found is None and not writer.profile:
+        raise ClientError(
+            f"{writer.name} has no stored credential, and there is none in the environment",
+            "push from the workflow that the stack's output `githubActions` tells of",
+        )
     if found is None:
         raise ClientError(
             f"there is no credential of {writer.name}: no profile {writer.profile} with a key pair "
@@ -79,8 +84,9 @@ def identify(writer: Writer) -> Identity:
             writer.push_url,
             session,
         )
+    why = f"there is no profile {writer.profile} in {file}" if writer.profile else "it has no other"
     return Identity(
-        f"the environment, for there is no profile {writer.profile} in {file}",
+        f"the environment, for {why}",
         dict(os.environ),
         without_profile(writer.push_url),
         session,

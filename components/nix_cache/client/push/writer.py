@@ -39,8 +39,8 @@ class Writer:
 
     @property
     def profile(self) -> str:
-        """The credentials profile that the push URL names."""
-        return self.description.profiles[self.name]
+        """The credentials profile that the push URL names; nothing if it names none."""
+        return self.description.profiles.get(self.name, "")
 
     @property
     def push_url(self) -> str:
@@ -81,7 +81,7 @@ def as_writer(record: Record) -> Writer:
     again = (
         f"run `nix-cache use {record.source or 'SOURCE'} --as {writer}` with the stack's secrets"
     )
-    if writer not in description.push_urls or writer not in description.profiles:
+    if writer not in description.push_urls:
         raise ClientError(
             f"the cache {record.name} has no writer {writer} any more",
             f"run `nix-cache use` again with --as and one of: "

@@ -51,7 +51,7 @@ def signing_key(source: Source, writer: str | None, *, required: bool) -> signin
     description = source.description
     if writer is None:
         return None
-    if writer not in description.push_urls or writer not in description.profiles:
+    if writer not in description.push_urls:
         raise UsageError(
             f"the cache {description.bucket} has no writer {writer!r}",
             f"take one of these with --as: {', '.join(sorted(description.push_urls))}",

@@ -77,7 +77,8 @@ def plan_use(source: Source, wish: Wish) -> Plan:
         remarks.extend(secrets_plan.stale_key(description, writer, key_file))
     read_url = _read_url(description, reader)
 
-    users = [user for user in (reader, writer if key else None) if user is not None]
+    # Whoever pushes without a stored credential has no profile.
+    users = [user for user in (reader, writer if key else None) if user in description.profiles]
     new = Record(
         name=name,
         description=description,
