@@ -13,7 +13,7 @@ from fnmatch import fnmatchcase
 import pytest
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from botocore.compat import HTTPHeaders
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from urllib3 import HTTPResponse
 
@@ -43,7 +43,6 @@ GRACE = timedelta(days=30)
 NAMES = [letter * 32 for letter in NIX32[:6]]
 DAYS = st.sampled_from([0, 0.5, 1, 10, 31, 99]).map(lambda count: timedelta(days=count))
 
-of_any_shape = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 """A busy machine is no reason to fail."""
 
 
@@ -149,7 +148,6 @@ def after(plan: Plan) -> Contents:
 class TestNarinfos:
     """Which store paths stay."""
 
-    @of_any_shape
     @given(buckets(), orphan_notes, all_terms)
     def test_exactly_what_no_root_needs_goes(
         self, contents: Contents, noted: dict[str, datetime], terms: Terms
@@ -160,7 +158,6 @@ class TestNarinfos:
         assert gone(plan) == contents.narinfos.keys() - needed(contents, terms)
         assert len(gone(plan)) == len(plan.narinfos)
 
-    @of_any_shape
     @given(buckets(acyclic=True), all_terms)
     def test_a_removal_that_stops_anywhere_leaves_closures_whole(
         self, contents: Contents, terms: Terms
@@ -214,7 +211,6 @@ class TestNarinfos:
 class TestNars:
     """Which NARs stay."""
 
-    @of_any_shape
     @given(buckets(), orphan_notes, all_terms)
     def test_no_nar_goes_that_a_narinfo_names(
         self, contents: Contents, noted: dict[str, datetime], terms: Terms
@@ -226,7 +222,6 @@ class TestNars:
         assert not named & {nar.key for nar in plan.nars}
         assert not named & plan.waiting.keys()
 
-    @of_any_shape
     @given(buckets(readable=True), orphan_notes, all_terms)
     def test_a_nar_goes_exactly_when_its_grace_is_over(
         self, contents: Contents, noted: dict[str, datetime], terms: Terms
@@ -245,7 +240,6 @@ class TestNars:
         assert {nar.key for nar in plan.nars} == expected
         assert all(when > NOW for when in plan.waiting.values())
 
-    @of_any_shape
     @given(buckets(), orphan_notes, all_terms)
     def test_no_nar_goes_while_a_narinfo_cannot_be_read(
         self, contents: Contents, noted: dict[str, datetime], terms: Terms
@@ -255,7 +249,6 @@ class TestNars:
 
         assert not plan_collection(replace(contents, narinfos=strange), noted, terms).nars
 
-    @of_any_shape
     @given(buckets(readable=True), orphan_notes, all_terms)
     def test_a_second_run_finds_nothing_to_do(
         self, contents: Contents, noted: dict[str, datetime], terms: Terms
@@ -304,7 +297,6 @@ class TestNars:
 class TestListings:
     """The lists of files beside narinfos."""
 
-    @of_any_shape
     @given(buckets(), all_terms)
     def test_a_listing_goes_with_its_narinfo(self, contents: Contents, terms: Terms) -> None:
         """But none that a push under way may just have put."""
@@ -341,7 +333,6 @@ class TestContents:
 class TestLedger:
     """The note of NARs without a narinfo."""
 
-    @of_any_shape
     @given(orphan_notes)
     def test_it_comes_back_as_it_was(self, noted: dict[str, datetime]) -> None:
         """For the NARs that are asked for."""
