@@ -8,8 +8,8 @@ import json
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, cast
 
+from nix_cache.backends import BACKENDS
 from nix_cache.problems import Problem, SettingsError
-from nix_cache.settings import BACKENDS
 from nix_cache.validation import check
 
 if TYPE_CHECKING:

@@ -12,9 +12,6 @@ from nix_cache.access import Privilege
 from nix_cache.backend_settings import AwsSettings, B2Settings, MinioSettings, SpacesSettings
 from nix_cache.setting_types import Generation, LikePublic, Name, PublicKey, SettingsModel
 
-BACKENDS = ("minio", "aws", "spaces", "b2")
-"""The storage services. Each has an object of settings under its own name."""
-
 
 def _secret_key(value: object) -> object:
     """Check a key that is known by now. One that is an Output is checked while deploying."""

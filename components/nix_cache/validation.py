@@ -12,9 +12,10 @@ from pydantic import ValidationError
 from pydantic.alias_generators import to_camel
 
 from nix_cache import signing
+from nix_cache.backends import BACKENDS
 from nix_cache.lifecycle import expiry_rules
 from nix_cache.problems import Problem, SettingsError, problems_of
-from nix_cache.settings import BACKENDS, CacheSettings
+from nix_cache.settings import CacheSettings
 
 
 def check(raw: Mapping[str, Any], *, prefix: str = "", snake_case: bool = False) -> CacheSettings:
@@ -111,7 +112,7 @@ def _keyless_writers(cache: CacheSettings) -> Iterator[Problem]:
                     "is missing, so the branch or the environment means nothing",
                     "OWNER/NAME of the repository",
                 )
-        elif cache.backend != "aws":
+        elif not BACKENDS[cache.backend].has_keyless_writers:
             yield Problem(
                 f"{key}.githubRepository",
                 repr(writer.github_repository),
@@ -196,7 +197,7 @@ def _watched_without_words(cache: CacheSettings) -> Iterator[Problem]:
 
 
 def _readers_of_a_public_space(cache: CacheSettings) -> Iterator[Problem]:
-    if cache.backend == "spaces" and cache.public and cache.readers:
+    if cache.public and cache.readers and not BACKENDS[cache.backend].has_readers_in_public:
         yield Problem(
             "readers",
             f"(a list of {len(cache.readers)})",
@@ -227,10 +228,6 @@ def _cdn_before_a_space(cache: CacheSettings) -> Iterator[Problem]:
         )
 
 
-_B2_RULES = 100
-"""The most lifecycle rules that a bucket of B2 has."""
-
-
 def _bucket_names_on_b2(cache: CacheSettings) -> Iterator[Problem]:
     if cache.backend == "b2" and (len(cache.bucket) < 6 or cache.bucket.startswith("b2-")):
         yield Problem(
@@ -241,13 +238,14 @@ def _bucket_names_on_b2(cache: CacheSettings) -> Iterator[Problem]:
         )
 
 
-def _expiry_on_b2(cache: CacheSettings) -> Iterator[Problem]:
-    rules = len(expiry_rules(cache.expire_after_days))
-    if cache.backend == "b2" and rules > _B2_RULES:
+def _expiry_that_takes_too_many_rules(cache: CacheSettings) -> Iterator[Problem]:
+    rules, backend = len(expiry_rules(cache.expire_after_days)), BACKENDS[cache.backend]
+    if backend.lifecycle_rules is not None and rules > backend.lifecycle_rules:
         yield Problem(
             "expireAfterDays",
             str(cache.expire_after_days),
-            f"takes {rules} rules, as none may meet nix-cache-info, and B2 has at most {_B2_RULES}",
+            f"takes {rules} rules, as none may meet nix-cache-info, and {backend.title} has at "
+            f"most {backend.lifecycle_rules}",
             "0; `nix-cache gc` removes what is old, and exactly",
         )
 
@@ -265,6 +263,6 @@ _CONTRADICTIONS: tuple[
     (("backend", "readers", "public"), _readers_of_a_public_space),
     (("spaces", "public"), _cdn_before_a_space),
     (("backend", "bucket"), _bucket_names_on_b2),
-    (("backend", "expireAfterDays"), _expiry_on_b2),
+    (("backend", "expireAfterDays"), _expiry_that_takes_too_many_rules),
 )
 """Checks that need several settings, each with the ones it reads."""

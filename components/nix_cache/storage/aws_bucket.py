@@ -8,12 +8,13 @@ import pulumi
 import pulumi_aws as aws
 
 from nix_cache.access import PolicyDocument, merged, tls_only_policy
+from nix_cache.backends import BACKENDS
 from nix_cache.lifecycle import NAR_PREFIX, ExpiryRule
 from nix_cache.storage.aws_scope import Scope
 
 _Rule = aws.s3.BucketLifecycleConfigurationRuleArgsDict
 
-UNFINISHED_UPLOAD_DAYS = 7
+UNFINISHED_UPLOAD_DAYS = BACKENDS["aws"].unfinished_upload_days
 """After how many days the parts of an upload that nobody finished go. They cost as objects do."""
 
 _COLD_DAYS = {"STANDARD_IA": 30, "INTELLIGENT_TIERING": 0}

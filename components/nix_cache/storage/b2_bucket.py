@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 import pulumi
 from pulumi.dynamic import CreateResult, DiffResult, ReadResult, Resource, UpdateResult
 
+from nix_cache.backends import BACKENDS
 from nix_cache.storage.b2_claim import TAKEN
 from nix_cache.storage.b2_login import B2AccountError
 from nix_cache.storage.b2_provider import AccountProvider, difference
@@ -12,7 +13,7 @@ from nix_cache.storage.b2_provider import AccountProvider, difference
 if TYPE_CHECKING:
     from nix_cache.storage.b2_account import Account, BucketSettings
 
-KEPT_DAYS = 7
+KEPT_DAYS = BACKENDS["b2"].unfinished_upload_days
 """How long B2 keeps what a writer replaced or hid, and what was never finished. A writer's key can
 hide any object: B2 has no narrower one. Until then the owner can bring it back."""
 

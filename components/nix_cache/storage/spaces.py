@@ -15,12 +15,13 @@ import pulumi_digitalocean as digitalocean
 from nix_cache import nix_conf
 from nix_cache.access import Privilege, anonymous_read_policy
 from nix_cache.backend_settings import SpacesCdnSettings, SpacesSettings
+from nix_cache.backends import BACKENDS
 from nix_cache.lifecycle import ExpiryRule, expiry_rules
 from nix_cache.settings import CacheSettings
 from nix_cache.storage.protocol import Credential, OnlyStoredCredentials
 from nix_cache.storage.spaces_claim import SpaceClaim
 
-_UNFINISHED_UPLOAD_DAYS = 7
+_UNFINISHED_UPLOAD_DAYS = BACKENDS["spaces"].unfinished_upload_days
 """After this an upload is taken for given up. Spaces itself keeps its parts for 90 days."""
 
 _PERMISSIONS = {Privilege.WRITE: "readwrite", Privilege.READ: "read"}
