@@ -176,7 +176,10 @@ def test_all_children_belong_to_the_component() -> None:
         ({"bucket": "b2-cache"}, "bucket = 'b2-cache' is no name that B2 takes"),
         ({"bucket": "abcdef"}, None),
         ({"b2": {"region": "us-west-4"}}, "b2.region = 'us-west-4' has another form"),
-        ({"expireAfterDays": 90}, "as none may meet nix-cache-info, and Backblaze B2 has at most 100"),
+        (
+            {"expireAfterDays": 90},
+            "as none may meet nix-cache-info, and Backblaze B2 has at most 100",
+        ),
     ],
 )
 def test_what_b2_cannot_do_is_refused_before_anything_is_made(
