@@ -11,7 +11,8 @@ import pulumi_aws as aws
 from nix_cache.access import GITHUB_ISSUER
 from nix_cache.backend_settings import AwsSettings
 from nix_cache.settings import CacheSettings
-from nix_cache.storage.claim import Claim, granted
+from nix_cache.storage.claim import Claim
+from nix_cache.storage.granted import granted
 
 _MISSING = re.compile(r"couldn't find resource|empty result|NotFound|NoSuchEntity|StatusCode: 404")
 _ELSEWHERE = re.compile(r"StatusCode: 301|MovedPermanently|PermanentRedirect|BucketRegionError")

@@ -49,15 +49,12 @@ class Scope:
         """The name of a writer or a reader in IAM, where names belong to the whole account."""
         return f"{self.bucket}-{user}"
 
-    def options(
-        self, *after: pulumi.Resource, protect: bool = False, ignore: Sequence[str] = ()
-    ) -> pulumi.ResourceOptions:
+    def options(self, *after: pulumi.Resource, protect: bool = False) -> pulumi.ResourceOptions:
         """The options of a resource that has to wait for others, and for the claims."""
         options = pulumi.ResourceOptions(
             parent=self.parent,
             protect=protect or None,
             depends_on=self.claims,
-            ignore_changes=list(ignore) or None,
         )
         if not after:
             return options

@@ -13,6 +13,7 @@ from nix_cache.storage.b2_bucket import B2Bucket
 from nix_cache.storage.b2_claim import BucketClaim
 from nix_cache.storage.b2_key import B2Key
 from nix_cache.storage.b2_object import B2TextObject
+from nix_cache.storage.granted import granted
 from nix_cache.storage.protocol import Credential, OnlyStoredCredentials
 
 
@@ -39,7 +40,7 @@ class B2Storage(OnlyStoredCredentials):
             adopt=settings.adopt,
             opts=pulumi.ResourceOptions(parent=parent),
         )
-        self._granted = self._claim.granted()
+        self._granted = granted([self._claim])
         self._bucket = B2Bucket(
             f"{name}-bucket",
             settings.bucket,

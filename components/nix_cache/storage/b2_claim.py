@@ -111,16 +111,3 @@ class BucketClaim(Resource, module="nix-cache", name="B2BucketClaim"):
             "problem": None,
         }
         super().__init__(_BucketClaimProvider(), resource_name, props, opts)
-
-    def granted(self) -> pulumi.Output[list[pulumi.Resource]]:
-        """The claim, for ``depends_on``, once it is granted.
-
-        Resolving it raises ``pulumi.RunError`` with the reason why it was not.
-        """
-
-        def claim_or_error(problem: str) -> list[pulumi.Resource]:
-            if problem:
-                raise pulumi.RunError(f"{problem}\nNothing was changed.")
-            return [self]
-
-        return self.problem.apply(claim_or_error)

@@ -4,7 +4,6 @@ That is refused in the preview, with the way out. What has been granted once sta
 it is the cache's own that exists.
 """
 
-from collections.abc import Sequence
 from typing import Any
 
 import pulumi
@@ -68,17 +67,3 @@ class Claim(Resource, module="nix-cache", name="Claim"):
     ) -> None:
         props = {"name": name, "taken": taken, "adopt": adopt, "problem": None}
         super().__init__(_ClaimProvider(), resource_name, props, opts)
-
-
-def granted(claims: Sequence[Claim]) -> pulumi.Output[list[Claim]]:
-    """The claims, for ``depends_on``, once all of them are granted.
-
-    Resolving it raises ``pulumi.RunError`` with every reason why one was not.
-    """
-
-    def all_or_error(problems: Sequence[str]) -> list[Claim]:
-        if reasons := sorted({problem for problem in problems if problem}):
-            raise pulumi.RunError("\n".join([*reasons, "Nothing was changed."]))
-        return list(claims)
-
-    return pulumi.Output.all(*(claim.problem for claim in claims)).apply(all_or_error)

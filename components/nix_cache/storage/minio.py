@@ -11,7 +11,8 @@ from nix_cache.access import Privilege, anonymous_read_policy, policy_for, witho
 from nix_cache.backend_settings import MinioSettings
 from nix_cache.lifecycle import ExpiryRule
 from nix_cache.settings import CacheSettings
-from nix_cache.storage.minio_claim import NameClaim, granted
+from nix_cache.storage.granted import granted
+from nix_cache.storage.minio_claim import NameClaim
 from nix_cache.storage.minio_connection import Kind
 from nix_cache.storage.protocol import Credential, OnlyStoredCredentials
 

@@ -6,7 +6,6 @@ want the same name, which neither of them has yet. It also asks whether the serv
 each time, so that an outage is one clear error before anything else happens.
 """
 
-from collections.abc import Sequence
 from typing import Any
 
 import pulumi
@@ -159,17 +158,3 @@ class NameClaim(Resource, module="nix-cache", name="NameClaim"):
             for field, (setting, _) in CONFIG_KEYS.items():
                 props[setting] = pulumi.Output.secret(pulumi.get(provider, f"minio_{field}"))
         super().__init__(_ClaimProvider(), resource_name, props, opts)
-
-
-def granted(claims: Sequence[NameClaim]) -> pulumi.Output[list[NameClaim]]:
-    """The claims, for ``depends_on``, once all of them are granted.
-
-    Resolving it raises ``pulumi.RunError`` with every reason why one was not.
-    """
-
-    def all_or_error(problems: Sequence[str]) -> list[NameClaim]:
-        if reasons := sorted({problem for problem in problems if problem}):
-            raise pulumi.RunError("\n".join([*reasons, "Nothing was changed."]))
-        return list(claims)
-
-    return pulumi.Output.all(*(claim.problem for claim in claims)).apply(all_or_error)

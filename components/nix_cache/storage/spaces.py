@@ -18,6 +18,7 @@ from nix_cache.backend_settings import SpacesCdnSettings, SpacesSettings
 from nix_cache.backends import BACKENDS
 from nix_cache.lifecycle import ExpiryRule, expiry_rules
 from nix_cache.settings import CacheSettings
+from nix_cache.storage.granted import granted
 from nix_cache.storage.protocol import Credential, OnlyStoredCredentials
 from nix_cache.storage.spaces_claim import SpaceClaim
 
@@ -44,7 +45,7 @@ class SpacesStorage(OnlyStoredCredentials):
         self._bucket_name = settings.bucket
         self._is_public = settings.public
         self._claim = self._claimed(settings)
-        self._granted = self._claim.granted()
+        self._granted = granted([self._claim])
         self._bucket = digitalocean.SpacesBucket(
             f"{name}-bucket",
             name=settings.bucket,

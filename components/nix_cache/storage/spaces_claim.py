@@ -182,13 +182,3 @@ class SpaceClaim(Resource, module="nix-cache", name="SpaceClaim"):
             for setting, attribute in _PROVIDER_OUTPUTS.items():
                 props[setting] = pulumi.Output.secret(pulumi.get(provider, attribute))
         super().__init__(_ClaimProvider(), resource_name, props, opts)
-
-    def granted(self) -> "pulumi.Output[list[SpaceClaim]]":
-        """The claim, for ``depends_on``. Resolving it raises ``pulumi.RunError`` if it is not."""
-
-        def checked(problem: str) -> list[SpaceClaim]:
-            if problem:
-                raise pulumi.RunError(f"{problem}\nNothing was changed.")
-            return [self]
-
-        return self.problem.apply(checked)
