@@ -46,6 +46,17 @@ def test_every_stacks_file_is_accepted_as_it_is(file: str) -> None:
     assert settings_of(file)["domain"].endswith(("example.org", "localhost"))
 
 
+@pytest.mark.parametrize("file", sorted((ROOT / "examples" / "stacks").glob("*.yaml")))
+def test_every_backends_example_is_accepted_as_it_is(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is the backend's that the file is called after."""
+    for name in ("DIGITALOCEAN_TOKEN", "SPACES_ACCESS_KEY_ID", "SPACES_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "of the account")
+
+    assert settings_of(str(file.relative_to(ROOT)))["backend"] == file.stem
+
+
 @pytest.mark.parametrize("file", FILES)
 def test_every_stacks_file_is_short(file: str) -> None:
     """Whoever compares them has all three on one page."""
