@@ -11,6 +11,7 @@ from minio.credentials.providers import StaticProvider
 from dev.server import LocalServer
 from nix_cache.access import anonymous_read_policy
 from nix_cache.narinfo import Narinfo, verify
+from tests.engine.adoption import IDS, keep_what_exists
 from tests.engine.conftest import s3_client
 from tests.engine.keys import new_secret_key
 from tests.engine.patient import signed
@@ -38,15 +39,6 @@ RECIPE_POLICY = {
     ],
 }
 """Wider than what the component gives out, as the recipe's is."""
-
-IDS = {
-    "nix-cache-bucket": "nix-cache",
-    "nix-cache-anonymous-read": "nix-cache",
-    "nix-cache-nixbuilder": "nixbuilder",
-    "nix-cache-write-policy": "nix-cache-write",
-    "nix-cache-nixbuilder-write": "nixbuilder/nix-cache-write",
-}
-"""By resource name, what the README says to write into the import file."""
 
 
 @pytest.fixture
@@ -81,14 +73,7 @@ def test_a_cache_made_by_hand_is_taken_over_and_then_narrowed(
     project.pulumi("stack", "select", STACK)
     project.typed(enable)
     project.typed(begin)
-    import_file = project.folder / "import.json"
-    written = json.loads(import_file.read_text())
-    entries = [
-        {**entry, **({"id": IDS[entry["name"]]} if entry["name"] in IDS else {})}
-        for entry in written["resources"]
-        if entry["name"] in IDS or "id" not in entry
-    ]
-    import_file.write_text(json.dumps({**written, "resources": entries}))
+    keep_what_exists(project)
     project.typed(bring_in)
 
     planned = project.planned()

@@ -9,123 +9,34 @@ import pytest
 from botocore.exceptions import ClientError
 from minio.error import MinioAdminException
 
+from tests.engine import damages
 from tests.engine.clone import Clone, admin_client, cloned, in_one_order
+from tests.engine.damages import BUCKET, OWN, POLICY, WRITER
 from tests.engine.s3 import s3_client
 from toolchain import engine as toolchain_engine
 
-BUCKET = "nix-cache"
-WRITER = "nixbuilder"
-POLICY = "nix-cache-write"
-OWN = ("nix-cache-info", "index.html", "nix-cache.json")
-"""What the cache says of itself."""
-
 NAR = "nar/0000000000000000000000000000000000000000000000000000.nar.zst"
 
-Damage = Callable[[Clone], object]
 
-
-def _open_bucket(clone: Clone) -> None:
-    statement = {
-        "Effect": "Allow",
-        "Principal": {"AWS": ["*"]},
-        "Action": ["s3:GetObject", "s3:ListBucket"],
-        "Resource": [f"arn:aws:s3:::{BUCKET}", f"arn:aws:s3:::{BUCKET}/*"],
-    }
-    document = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
-    clone.root.put_bucket_policy(Bucket=BUCKET, Policy=document)
-
-
-def _delete_own(clone: Clone) -> None:
-    for key in OWN:
-        clone.root.delete_object(Bucket=BUCKET, Key=key)
-
-
-def _overwrite_own(clone: Clone) -> None:
-    for key in OWN:
-        clone.root.put_object(Bucket=BUCKET, Key=key, Body=b"of somebody else\n")
-
-
-def _expire_the_whole_bucket(clone: Clone) -> None:
-    clone.root.put_bucket_lifecycle_configuration(
-        Bucket=BUCKET,
-        LifecycleConfiguration={
-            "Rules": [
-                {
-                    "ID": "everything",
-                    "Status": "Enabled",
-                    "Filter": {"Prefix": ""},
-                    "Expiration": {"Days": 7},
-                }
-            ]
-        },
-    )
-
-
-def _widen_policy(clone: Clone) -> None:
-    statement = {"Effect": "Allow", "Action": ["s3:*"], "Resource": ["arn:aws:s3:::*"]}
-    admin_client(clone.connection).policy_add(
-        POLICY, policy={"Version": "2012-10-17", "Statement": [statement]}
-    )
-
-
-def _delete_policy(clone: Clone) -> None:
-    """A policy in use cannot be deleted, so its attachment goes first, as an administrator does."""
-    admin_client(clone.connection).policy_unset(POLICY, user=WRITER)
-    admin_client(clone.connection).policy_remove(POLICY)
-
-
-def _delete_user_and_policy(clone: Clone) -> None:
-    admin_client(clone.connection).user_remove(WRITER)
-    admin_client(clone.connection).policy_remove(POLICY)
-
-
-def _delete_bucket_policy(clone: Clone) -> None:
-    clone.root.delete_bucket_policy(Bucket=BUCKET)
-
-
-def _delete_lifecycle(clone: Clone) -> None:
-    clone.root.delete_bucket_lifecycle(Bucket=BUCKET)
-
-
-def _delete_attachment(clone: Clone) -> None:
-    admin_client(clone.connection).policy_unset(POLICY, user=WRITER)
-
-
-def _replace_attachment(clone: Clone) -> None:
-    admin_client(clone.connection).policy_set("readwrite", user=WRITER)
-
-
-def _attach_further_policy(clone: Clone) -> None:
-    admin_client(clone.connection).attach_policy(["readwrite"], user=WRITER)
-
-
-def _disable_user(clone: Clone) -> None:
-    admin_client(clone.connection).user_disable(WRITER)
-
-
-def _change_secret(clone: Clone) -> None:
-    admin_client(clone.connection).user_add(WRITER, "set-by-somebody-else")
-
-
-DAMAGES: dict[str, tuple[Damage, ...]] = {
+DAMAGES: dict[str, tuple[damages.Damage, ...]] = {
     "all deleted that nothing depends on": (
-        _delete_bucket_policy,
-        _delete_own,
-        _delete_lifecycle,
-        _delete_attachment,
+        damages.close_bucket,
+        damages.delete_own,
+        damages.expire_nothing,
+        damages.detach_policy,
     ),
     "all changed that nothing depends on": (
-        _open_bucket,
-        _overwrite_own,
-        _expire_the_whole_bucket,
-        _replace_attachment,
-        _widen_policy,
+        damages.open_bucket,
+        damages.overwrite_own,
+        damages.expire_everything,
+        damages.exchange_policy,
+        damages.widen_policy,
     ),
-    "a further policy attached": (_attach_further_policy,),
-    "policy deleted": (_delete_policy,),
-    "user and policy deleted": (_delete_user_and_policy,),
-    "user disabled": (_disable_user,),
-    "user with another secret": (_change_secret,),
+    "a further policy attached": (damages.attach_policy,),
+    "policy deleted": (damages.delete_policy,),
+    "user and policy deleted": (damages.delete_user_and_policy,),
+    "user disabled": (damages.disable_user,),
+    "user with another secret": (damages.change_secret,),
 }
 """What is done before one repair. Together are only what lies in resources of its own, so that none
 is mended along with another."""
@@ -195,14 +106,14 @@ def _push(clone: Clone) -> bool:
     return True
 
 
-@pytest.mark.parametrize("damages", DAMAGES.values(), ids=DAMAGES)
+@pytest.mark.parametrize("done", DAMAGES.values(), ids=DAMAGES)
 def test_repair_puts_back_what_was_changed_outside(
-    clone: Clone, damages: tuple[Damage, ...]
+    clone: Clone, done: tuple[damages.Damage, ...]
 ) -> None:
     """All of it, and nothing else: plain clients see the cache as it was, and its keys stay."""
     before, keys = seen(clone), clone.outputs()["signingKeys"]
     assert None not in before.values()
-    for damage in damages:
+    for damage in done:
         unharmed = seen(clone)
         damage(clone)
         assert seen(clone) != unharmed, f"{damage} did no damage"
@@ -217,9 +128,7 @@ def test_repair_puts_back_what_was_changed_outside(
 def test_repair_makes_a_deleted_bucket_anew(clone: Clone) -> None:
     """Its objects are lost; all that the stack declares is there again, and the keys stay."""
     before, keys = seen(clone), clone.outputs()["signingKeys"]
-    for entry in clone.root.list_objects_v2(Bucket=BUCKET)["Contents"]:
-        clone.root.delete_object(Bucket=BUCKET, Key=entry["Key"])
-    clone.root.delete_bucket(Bucket=BUCKET)
+    damages.delete_bucket(clone)
 
     output = clone.dev("repair")
 
@@ -234,7 +143,7 @@ def test_repair_makes_a_deleted_user_anew_and_says_that_the_secret_is_new(clone:
     """The old one stays void, so somebody has to hand out the new one."""
     before, keys = seen(clone), clone.outputs()["signingKeys"]
     old = clone.outputs()["credentials"][WRITER]
-    admin_client(clone.connection).user_remove(WRITER)
+    damages.delete_user(clone)
 
     output = clone.dev("repair")
 

@@ -14,6 +14,7 @@ from botocore.exceptions import ClientError
 
 from dev.server import LocalServer
 from tests.engine import keys
+from tests.engine.adoption import keep_what_exists
 from tests.engine.clone import Clone, assert_plain_error, cloned
 from tests.engine.damages import WRITER
 from tests.engine.project import STACK, Project
@@ -21,15 +22,6 @@ from tests.engine.readme import blocks, commands, section
 from tests.engine.s3 import s3_client
 from tests.engine.test_drift_told import run
 from toolchain import engine as toolchain_engine
-
-IDS = {
-    "nix-cache-bucket": "nix-cache",
-    "nix-cache-anonymous-read": "nix-cache",
-    "nix-cache-nixbuilder": "nixbuilder",
-    "nix-cache-write-policy": "nix-cache-write",
-    "nix-cache-nixbuilder-write": "nixbuilder/nix-cache-write",
-}
-"""By resource name, what the README says to write into the import file."""
 
 
 @dataclass(frozen=True)
@@ -67,14 +59,7 @@ def take_over(project: Project) -> None:
     enable, begin, bring_in, _look, finish, disable = commands("Adoption")
     project.typed(enable)
     project.typed(begin)
-    file = project.folder / "import.json"
-    written = json.loads(file.read_text())
-    entries = [
-        {**entry, **({"id": IDS[entry["name"]]} if entry["name"] in IDS else {})}
-        for entry in written["resources"]
-        if entry["name"] in IDS or "id" not in entry
-    ]
-    file.write_text(json.dumps({**written, "resources": entries}))
+    keep_what_exists(project)
     project.typed(bring_in)
     planned = project.planned()
     assert not {"replace", "delete"} & set(planned.values()), planned
