@@ -137,6 +137,7 @@ class Rule:
             ``NotYetKnownError`` when that depends on a value that is not known yet.
         scope: when it is asked.
         settings: the JSON schemas of its own settings, with their defaults.
+        is_advisory: whether a violation is only told, unless the configuration says otherwise.
     """
 
     id: str
@@ -146,6 +147,7 @@ class Rule:
     check: Callable[[Resource, Context], Iterator[str]]
     scope: Scope = Scope.RESOURCE
     settings: Mapping[str, dict[str, Any]] = field(default_factory=dict)
+    is_advisory: bool = False
 
 
 FOR_PRODUCTION: Final[Mapping[str, dict[str, Any]]] = {

@@ -50,9 +50,7 @@ class _ResourceRule(ResourceValidationPolicy):
     """A rule on single resources."""
 
     def __init__(self, rule: Rule) -> None:
-        super().__init__(
-            rule.id, rule.holds, config_schema=_schema(rule), remediation_steps=rule.fix
-        )
+        super().__init__(**_declared(rule))
         self.exceptions = _Exceptions(rule)
 
     def validate(self, args: ResourceValidationArgs, report_violation: ReportViolation) -> None:
@@ -66,9 +64,7 @@ class _StackRule(StackValidationPolicy):
     """A rule on resources that depends on others."""
 
     def __init__(self, rule: Rule) -> None:
-        super().__init__(
-            rule.id, rule.holds, config_schema=_schema(rule), remediation_steps=rule.fix
-        )
+        super().__init__(**_declared(rule))
         self.exceptions = _Exceptions(rule)
 
     def validate(self, args: StackValidationArgs, report_violation: ReportViolation) -> None:
@@ -105,8 +101,15 @@ def serve() -> None:
     PolicyPack(NAME, [*rules, stale], enforcement_level=EnforcementLevel.MANDATORY)
 
 
-def _schema(rule: Rule) -> PolicyConfigSchema:
-    return PolicyConfigSchema({**EXCEPTIONS, **rule.settings})
+def _declared(rule: Rule) -> dict[str, Any]:
+    """What the engine is told of a rule. Without a level of its own it has the pack's."""
+    return {
+        "name": rule.id,
+        "description": rule.holds,
+        "config_schema": PolicyConfigSchema({**EXCEPTIONS, **rule.settings}),
+        "remediation_steps": rule.fix,
+        "enforcement_level": EnforcementLevel.ADVISORY if rule.is_advisory else None,
+    }
 
 
 def _report(

@@ -22,6 +22,7 @@ from tests.engine.spaces_project import (
 )
 from tests.engine.spaces_service import CERTIFICATE, SpacesService
 from tests.waiting import wait_until
+from toolchain.bootstrap import ROOT
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -38,6 +39,23 @@ def test_a_second_up_and_a_refresh_change_nothing(cache: Project, public: bool) 
     cache.up("--expect-no-changes")
     cache.pulumi("refresh", "--yes", "--stack", STACK, "--expect-no-changes")
     cache.up("--expect-no-changes")
+
+
+@pytest.mark.parametrize("public", [False, True], ids=["private", "public"])
+def test_the_policies_tell_of_a_key_to_the_whole_account_and_stop_nothing(
+    cache: Project, public: bool
+) -> None:
+    """A public cache has no narrower one."""
+    cache.set(public=public)
+    for key in ("digitalocean:token", "digitalocean:spacesSecretKey"):
+        cache.typed(f"pulumi config set --stack {STACK} --secret {key} {cache.config[key]}")
+
+    told = cache.pulumi("preview", "--stack", STACK, "--policy-pack", str(ROOT / "policies"))
+
+    assert "nix-cache@v" in told, "the pack was not asked"
+    assert "[mandatory]" not in told
+    assert ("spaces-full-access" in told) == public
+    assert ("opens all Spaces of the account" in told) == public
 
 
 def test_destroy_leaves_an_empty_account(

@@ -1,9 +1,9 @@
-"""The rule on the keys of Spaces."""
+"""The rules on the keys of Spaces."""
 
 from typing import Any
 
 from nix_cache_policies.model import UNKNOWN, Resource
-from nix_cache_policies.rules.spaces import SPACES_KEYS
+from nix_cache_policies.rules.spaces import SPACES_FULL_ACCESS, SPACES_KEYS
 from tests.policies.stacks import SPACES_BUCKET_POLICY, SPACES_KEY, found, resource, unknown
 
 PUBLIC = resource(SPACES_BUCKET_POLICY, {"bucket": "public"}, name="anonymous-read")
@@ -40,3 +40,14 @@ def test_rights_that_are_not_known_yet_are_told() -> None:
     assert unknown(SPACES_KEYS, key(UNKNOWN), PUBLIC)
     assert unknown(SPACES_KEYS, key("read", UNKNOWN), PUBLIC)
     assert unknown(SPACES_KEYS, key("read", "b"), nameless)
+
+
+def test_a_key_to_the_whole_account_is_told_and_stops_nothing() -> None:
+    """A public cache has no narrower one."""
+    assert SPACES_FULL_ACCESS.is_advisory
+    assert "all Spaces of the account" in found(SPACES_FULL_ACCESS, key("fullaccess"), PUBLIC)
+    assert not found(SPACES_FULL_ACCESS, key("readwrite", "private"))
+    assert not found(SPACES_FULL_ACCESS, resource(SPACES_KEY))
+    assert not found(SPACES_FULL_ACCESS, PUBLIC)
+    assert unknown(SPACES_FULL_ACCESS, resource(SPACES_KEY, {"grants": UNKNOWN}))
+    assert unknown(SPACES_FULL_ACCESS, key(UNKNOWN))

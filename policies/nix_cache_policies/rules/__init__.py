@@ -11,7 +11,7 @@ from nix_cache_policies.rules.production import (
     TLS_TO_STORAGE,
 )
 from nix_cache_policies.rules.secrets import PROVIDER_CREDENTIALS, STATE_ENCRYPTION
-from nix_cache_policies.rules.spaces import SPACES_KEYS
+from nix_cache_policies.rules.spaces import SPACES_FULL_ACCESS, SPACES_KEYS
 
 RULES: tuple[Rule, ...] = (
     ANONYMOUS_ACCESS,
@@ -29,4 +29,5 @@ RULES: tuple[Rule, ...] = (
     AWS_BUCKETS,
     OIDC_TRUST,
     SPACES_KEYS,
+    SPACES_FULL_ACCESS,
 )

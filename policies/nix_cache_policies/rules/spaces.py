@@ -1,4 +1,4 @@
-"""The rule on Spaces alone: limited keys and a bucket policy do not go together."""
+"""The rules on Spaces alone, where a bucket that anybody reads takes no limited key."""
 
 from collections.abc import Iterator
 
@@ -30,4 +30,22 @@ SPACES_KEYS = Rule(
     fix="a private cache: a limited key each and no policy; a public one: keys with full access",
     check=_keys,
     scope=Scope.STACK,
+)
+
+
+def _full_access(key: Resource, _context: Context) -> Iterator[str]:
+    if key.type != SPACES_KEY:
+        return
+    for grant in read_list(key.properties, "grants"):
+        if read(grant, "permission") == _FULL_ACCESS:
+            yield "opens all Spaces of the account"
+
+
+SPACES_FULL_ACCESS = Rule(
+    id="spaces-full-access",
+    holds="On Spaces, no key opens the whole account. Told only: a public cache has no other.",
+    why="whoever gets hold of it reads, changes and deletes what is in any Space of the account",
+    fix="keep a public cache in an account or a team of its own, or make the cache private",
+    check=_full_access,
+    is_advisory=True,
 )
