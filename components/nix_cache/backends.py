@@ -5,6 +5,15 @@ Figures: AWS and MinIO document 1,000 lifecycle rules, Backblaze 100; DigitalOce
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Right(StrEnum):
+    """What nobody who uses a cache needs, and some services cannot keep from them."""
+
+    LIST = "list"
+    REPLACE = "put what Nix does not write, nix-cache-info too"
+    DELETE = "delete"
 
 
 @dataclass(frozen=True)
@@ -13,8 +22,8 @@ class Backend:
 
     Attributes:
         title: its name for people.
-        has_narrow_writers: whether a writer's credential can be kept from deleting, listing and
-            replacing ``nix-cache-info``.
+        writers_also: what a writer's credential cannot be kept from.
+        readers_also: what a reader's credential cannot be kept from.
         has_readers_in_public: whether a cache that anybody reads can have readers besides.
         lifecycle_rules: how many rules a bucket can have; None where nobody says.
         unfinished_upload_days: after how many days what was never finished goes.
@@ -23,7 +32,8 @@ class Backend:
     """
 
     title: str
-    has_narrow_writers: bool
+    writers_also: frozenset[Right]
+    readers_also: frozenset[Right]
     has_readers_in_public: bool
     lifecycle_rules: int | None
     unfinished_upload_days: int
@@ -31,11 +41,25 @@ class Backend:
     has_keyless_writers: bool
 
 
+_NOTHING: frozenset[Right] = frozenset()
+
 BACKENDS = {
-    "minio": Backend("MinIO", True, True, 1000, 1, "", False),
-    "aws": Backend("AWS S3", True, True, 1000, 7, "CloudFront", True),
-    "spaces": Backend("DigitalOcean Spaces", False, False, None, 7, "Spaces CDN", False),
-    "b2": Backend("Backblaze B2", False, True, 100, 7, "", False),
+    "minio": Backend("MinIO", _NOTHING, _NOTHING, True, 1000, 1, "", False),
+    "aws": Backend("AWS S3", _NOTHING, _NOTHING, True, 1000, 7, "CloudFront", True),
+    "spaces": Backend(
+        "DigitalOcean Spaces",
+        frozenset(Right),
+        frozenset({Right.LIST}),
+        False,
+        None,
+        7,
+        "Spaces CDN",
+        False,
+    ),
+    # Deleting hides: what was hidden is kept for some days.
+    "b2": Backend(
+        "Backblaze B2", frozenset({Right.REPLACE, Right.DELETE}), _NOTHING, True, 100, 7, "", False
+    ),
 }
 """By the name that ``backend`` has in the settings. Each has an object of settings of its own."""
 
@@ -58,7 +82,7 @@ def comparison() -> Iterator[tuple[str, ...]]:
     yield row("a credential per writer", ("yes" for _ in backends))
     yield row(
         "… that cannot delete or touch `nix-cache-info`",
-        (_said(b.has_narrow_writers) for b in backends),
+        (_said(not b.writers_also) for b in backends),
     )
     yield row(
         "expiry that spares the cache's own objects",

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from dev.verify.backend import Action, Backend, Role
+from dev.verify.backend import Backend, beyond
 
 
 def _config(environment: Mapping[str, str]) -> dict[str, Any]:
@@ -23,7 +23,6 @@ ROW = Backend(
         "B2_REGION": "the account's region, such as us-west-004",
     },
     config=_config,
-    # A key is limited to a bucket, not to names in it, and whoever may write may also hide.
-    beyond=frozenset({(Role.WRITER, Action.REPLACE_INFO), (Role.WRITER, Action.DELETE)}),
+    beyond=beyond("b2"),
     least_nix=(2, 34, 2),
 )

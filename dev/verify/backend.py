@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from nix_cache.backends import BACKENDS, Right
+
 VERIFIED = ("aws", "spaces", "b2")
 """The services that have a row: a module of their name, with ``ROW`` in it."""
 
@@ -27,6 +29,19 @@ class Action(StrEnum):
     UPLOAD = "upload in parts, and abort"
     REPLACE_INFO = "replace nix-cache-info"
     DELETE = "delete a NAR"
+
+
+_ACTIONS = {
+    Right.LIST: Action.LIST,
+    Right.REPLACE: Action.REPLACE_INFO,
+    Right.DELETE: Action.DELETE,
+}
+
+
+def beyond(name: str) -> frozenset[tuple[Role, Action]]:
+    """What a service is known to let somebody do although no cache needs it."""
+    rights = {Role.WRITER: BACKENDS[name].writers_also, Role.READER: BACKENDS[name].readers_also}
+    return frozenset((role, _ACTIONS[right]) for role, known in rights.items() for right in known)
 
 
 _WRITER = frozenset({Action.READ, Action.PUT, Action.UPLOAD})

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from dev.verify.backend import Action, Backend, Role
+from dev.verify.backend import Backend, beyond
 
 
 def _config(environment: Mapping[str, str]) -> dict[str, Any]:
@@ -24,13 +24,5 @@ ROW = Backend(
         "SPACES_REGION": "where the bucket is made, such as fra1",
     },
     config=_config,
-    # A key is limited to a bucket, not to names in it; whoever may write or read may also list.
-    beyond=frozenset(
-        {
-            (Role.WRITER, Action.REPLACE_INFO),
-            (Role.WRITER, Action.DELETE),
-            (Role.WRITER, Action.LIST),
-            (Role.READER, Action.LIST),
-        }
-    ),
+    beyond=beyond("spaces"),
 )

@@ -11,6 +11,8 @@ import pytest
 import urllib3
 from botocore.exceptions import ClientError
 
+from dev.server import LocalServer
+from tests.engine.patient import Patient
 from tests.engine.project import Project
 from tests.engine.spaces_project import (
     NAR,
@@ -123,6 +125,25 @@ def test_a_full_key_opens_the_other_cache_too(caches: dict[str, Project]) -> Non
 
     assert _is_allowed(client, ACTS["get"])
     assert _is_allowed(client, ACTS["put"])
+
+
+@pytest.mark.parametrize("bucket", [PUBLIC, PRIVATE])
+def test_doctor_knows_what_spaces_cannot_withhold(
+    caches: dict[str, Project], spaces_server: LocalServer, tmp_path: Path, bucket: str
+) -> None:
+    """It says so, and takes it for no fault; what can be withheld is tried as everywhere."""
+    patient = Patient(spaces_server, caches[bucket].outputs(secrets=True), tmp_path)
+
+    found = patient.examined()
+
+    assert found.errors == []
+    assert {
+        f"the writer nixbuilder may {what}: DigitalOcean Spaces has no narrower key"
+        for what in ("list", "delete", "put what Nix does not write, nix-cache-info too")
+    } <= set(found.of("ok"))
+    if bucket == PRIVATE:
+        assert "the reader nixreader is refused to put" in found.of("ok")
+        assert "the reader nixreader is refused to delete" in found.of("ok")
 
 
 def _is_allowed(client: "S3Client", act: Act) -> bool:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from nix_cache.backends import BACKENDS, Right
 from nix_cache.client.doctor import probes
 from nix_cache.client.doctor.contents import REPAIR
 from nix_cache.client.doctor.door import Answer, Door
@@ -35,7 +36,11 @@ def users(subject: Subject) -> Iterator[Finding]:
         name = f"the {role} {user}"
         subject.progress(f"rights of {name}")
         if user in subject.credentials:
-            yield from _of_user(name, subject.as_user(user), is_writer=role == "writer")
+            backend = subject.description.backend
+            also = _also(backend, role)
+            for right in sorted(also):
+                yield ok(f"{name} may {right}: {BACKENDS[backend].title} has no narrower key")
+            yield from _of_user(name, subject.as_user(user), also, is_writer=role == "writer")
         else:
             profile = subject.description.profiles.get(user, user)
             yield not_checked(
@@ -45,7 +50,17 @@ def users(subject: Subject) -> Iterator[Finding]:
             )
 
 
-def _of_user(name: str, door: Door, *, is_writer: bool) -> Iterator[Finding]:
+def _also(backend: str, role: str) -> frozenset[Right]:
+    """What the backend can keep no key of a role from. It is known, so it is not tried."""
+    known = BACKENDS.get(backend)
+    if known is None:
+        return frozenset()
+    return known.writers_also if role == "writer" else known.readers_also
+
+
+def _of_user(
+    name: str, door: Door, also: frozenset[Right], *, is_writer: bool
+) -> Iterator[Finding]:
     first = door.request("GET", INFO_KEY)
     if first.code == _CLOCK:
         yield not_checked(f"the rights of {name}", "the clocks differ too much for signed requests")
@@ -63,14 +78,18 @@ def _of_user(name: str, door: Door, *, is_writer: bool) -> Iterator[Finding]:
         )
     else:
         yield ok(f"{name} may read")
-    protected = {**_protected(door), **_new([probes.foreign_key()])}
     if is_writer:
         yield from _writer_puts(name, door)
-        yield from _no_puts(name, door, protected, "what Nix does not write")
-    else:
-        yield from _no_puts(name, door, {**_new(probes.nix_keys()), **protected})
-    yield from _listing(name, door)
-    yield from _no_deletes(name, door)
+    if Right.REPLACE not in also:
+        protected = {**_protected(door), **_new([probes.foreign_key()])}
+        if is_writer:
+            yield from _no_puts(name, door, protected, "what Nix does not write")
+        else:
+            yield from _no_puts(name, door, {**_new(probes.nix_keys()), **protected})
+    if Right.LIST not in also:
+        yield from _listing(name, door)
+    if Right.DELETE not in also:
+        yield from _no_deletes(name, door)
 
 
 def _reading(subject: Subject, door: Door) -> Finding:
