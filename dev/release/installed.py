@@ -13,14 +13,18 @@ EXTRAS = ("client", "minio", "aws", "spaces", "b2")
 """All that somebody can ask for with the package."""
 
 
-def install(package: str, folder: Path, *, extras: Iterable[str] = (), also: Iterable[str] = ()) -> Path:
-    """Make an environment of a package and its dependencies, each as the lock file has it.
+def requirement(package: Path, extras: Iterable[str]) -> str:
+    """What asks for a wheel or a source distribution with some of its extras."""
+    return f"nix-cache[{','.join(extras)}] @ {package.as_uri()}"
+
+
+def install(folder: Path, *requirements: str) -> Path:
+    """Make an environment of some packages and their dependencies, each as the lock file has it.
 
     Args:
-        package: a wheel, a source distribution, or whatever else pip takes.
         folder: the environment's, made anew.
-        extras: those of the package.
-        also: other packages that are wanted, by name.
+        requirements: what is wanted, as pip takes it. What the lock file knows comes in its
+            version there, and only if its hash is right.
 
     Returns:
         The environment's interpreter.
@@ -30,23 +34,22 @@ def install(package: str, folder: Path, *, extras: Iterable[str] = (), also: Ite
     """
     uv = find_uv()
     python = folder / "bin" / "python"
-    wanted = f"nix-cache[{','.join(extras)}] @ {package}"
     _run([uv, "venv", "--quiet", "--clear", "--python", sys.executable, str(folder)])
-    # Whatever the lock has not is no part of what was looked at, so it may not be found either.
     _run(
         [
             *(uv, "pip", "install", "--quiet", "--python", str(python)),
-            *("--constraint", str(LOCKS["dev"]), wanted, *also),
+            *("--constraint", str(LOCKS["dev"]), *requirements),
         ]
     )
     return python
 
 
-def write_sbom(python: Path, file: Path) -> None:
+def write_sbom(python: Path, pyproject: Path, file: Path) -> None:
     """Write what an environment has, as CycloneDX, in the same bytes each time.
 
     Args:
         python: the environment's interpreter.
+        pyproject: the package's, which says what the list is of.
         file: where the list goes.
 
     Raises:
@@ -56,7 +59,7 @@ def write_sbom(python: Path, file: Path) -> None:
     _run(
         [
             *(sys.executable, "-m", "cyclonedx_py", "environment", str(python)),
-            *("--pyproject", str(ROOT / "components" / "pyproject.toml"), "--mc-type", "library"),
+            *("--pyproject", str(pyproject), "--mc-type", "library"),
             *("--output-format", "JSON", "--spec-version", "1.6", "--output-file", str(file)),
             *("--output-reproducible", "--validate"),
         ]

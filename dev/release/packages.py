@@ -50,7 +50,11 @@ def build(source: Path, folder: Path, seconds: int, *, strange: bool = False) ->
     """
     done = subprocess.run(
         [sys.executable, "-m", "build", "--no-isolation", "--outdir", str(folder), str(source)],
-        env={**_own(os.environ), **(_STRANGE if strange else {}), "SOURCE_DATE_EPOCH": f"{seconds}"},
+        env={
+            **_own(os.environ),
+            **(_STRANGE if strange else {}),
+            "SOURCE_DATE_EPOCH": f"{seconds}",
+        },
         umask=0o077 if strange else 0o022,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

@@ -1,0 +1,198 @@
+"""A stack of the previous release goes on under this code: nothing is made anew, and nothing goes.
+
+The release is taken out of the repository's history, with its own program and its own environment.
+"""
+
+import dataclasses
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from packaging.version import Version
+
+from dev.release import agreement
+from dev.release.repository import Repository
+from dev.server import LocalServer
+from tests.engine.project import Project, public_cache
+from toolchain.bootstrap import ROOT, VENV
+from toolchain.engine import Engine
+
+HARMLESS = {"update"}
+"""What an upgrade may plan for what is there; the rest is told in docs/upgrades.md."""
+
+
+@dataclass(frozen=True)
+class Upgrade:
+    """A stack of the previous release, and what this code made of it.
+
+    Attributes:
+        project: the stack, which this code has brought up.
+        version: the previous release.
+        planned: what the first preview under this code said, by resource.
+        before: the outputs of the release, with secrets.
+        after: those of this code.
+        ids_before: by resource, the physical id that the release gave it.
+        ids_after: the same under this code.
+    """
+
+    project: Project
+    version: Version
+    planned: dict[str, str]
+    before: dict[str, Any]
+    after: dict[str, Any]
+    ids_before: dict[str, str]
+    ids_after: dict[str, str]
+
+
+def released(folder: Path) -> Version:
+    """Bring the previous release into a folder, with an environment as its users have it."""
+    version = agreement.package_version((ROOT / "components" / "pyproject.toml").read_text())
+    releases = agreement.read_releases((ROOT / "dev" / "release" / "releases.json").read_text())
+    previous = agreement.previous_release(version, releases)
+    Repository(ROOT).export(releases[previous], folder)
+    subprocess.run(
+        [sys.executable, "toolchain/bootstrap.py", "minio"],
+        cwd=folder,
+        check=True,
+    )
+    return previous
+
+
+def run_by(project: Project, source: Path, venv: Path) -> None:
+    """From now on, let a stack be of another version's program."""
+    for name in ("Pulumi.yaml", "__main__.py"):
+        shutil.copy2(source / name, project.folder / name)
+    (project.folder / ".venv").unlink()
+    (project.folder / ".venv").symlink_to(venv)
+
+
+def ids(project: Project) -> dict[str, str]:
+    """By resource, its physical id."""
+    return {name: state["id"] for name, state in project.resources().items() if "id" in state}
+
+
+def harmful(planned: dict[str, str]) -> dict[str, str]:
+    """What is planned that no upgrade may do."""
+    return {name: step for name, step in planned.items() if step not in HARMLESS}
+
+
+@pytest.fixture(scope="module")
+def upgrade(module_folder: Path, module_server: LocalServer, engine: Engine) -> Upgrade:
+    """A cache with all that one can have on MinIO, made by the release, brought up by this code."""
+    source = module_folder / "released"
+    version = released(source)
+    project = public_cache(
+        module_folder / "project",
+        engine,
+        module_folder / "minio",
+        writers=[{"name": "nixbuilder", "generation": 2}, "ci-bot"],
+        readers=["team-reader"],
+        expireAfterDays=90,
+        landingPage=True,
+        descriptor=True,
+    )
+    run_by(project, source, source / ".venv")
+    project.up()
+    before, ids_before = project.outputs(secrets=True), ids(project)
+
+    run_by(project, ROOT, VENV)
+    planned = project.planned()
+    project.up()
+    return Upgrade(
+        project,
+        version,
+        planned,
+        before,
+        project.outputs(secrets=True),
+        ids_before,
+        ids(project),
+    )
+
+
+def test_the_stack_that_is_upgraded_is_a_whole_cache_of_the_release(upgrade: Upgrade) -> None:
+    """The release's own code made it, with everything that could be lost."""
+    installed = subprocess.run(
+        [
+            str(upgrade.project.folder.parent / "released" / ".venv" / "bin" / "python"),
+            *("-c", "import nix_cache; print(nix_cache.__file__)"),
+        ],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+
+    assert installed.startswith(str(upgrade.project.folder.parent / "released"))
+    assert set(upgrade.before["credentials"]) == {"nixbuilder", "ci-bot", "team-reader"}
+    assert len(upgrade.before["publicKeys"]) == 3
+    assert {"nix-cache-bucket", "nix-cache-expiry", "nix-cache-index.html"} <= set(
+        upgrade.ids_before
+    )
+
+
+def test_nothing_is_made_replaced_or_deleted_by_an_upgrade(upgrade: Upgrade) -> None:
+    """The preview says so, and every resource still is the one that it was."""
+    assert harmful(upgrade.planned) == {}
+    assert upgrade.ids_after == upgrade.ids_before
+
+
+def test_keys_and_credentials_stay_as_they_were(upgrade: Upgrade) -> None:
+    """Nobody has to be told anything."""
+    for output in ("signingKeys", "credentials", "publicKeys", "readUrl", "pushUrls"):
+        assert upgrade.after[output] == upgrade.before[output], output
+
+
+def test_every_output_of_the_release_is_still_there(upgrade: Upgrade) -> None:
+    """Also within `cache`, whose version tells programs what to expect of it."""
+    assert set(upgrade.before) <= set(upgrade.after)
+    assert set(upgrade.before["cache"]) <= set(upgrade.after["cache"])
+    assert upgrade.after["cache"]["version"] == upgrade.before["cache"]["version"]
+
+
+def test_an_upgrade_is_done_after_one_up(upgrade: Upgrade) -> None:
+    """And the storage is as the state says."""
+    upgrade.project.up("--refresh", "--expect-no-changes")
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "found"),
+    [
+        pytest.param(
+            "storage/minio.py",
+            '-bucket"',
+            '-store"',
+            {"nix-cache-bucket": "delete", "nix-cache-store": "create"},
+            id="a resource's name",
+        ),
+        pytest.param(
+            "signing_key.py",
+            'name="SigningKey"',
+            'name="NixKey"',
+            {"nix-cache-ci-bot-key-1": "delete"},
+            id="a resource's type",
+        ),
+        pytest.param(
+            "signing.py",
+            "{domain}-{writer}",
+            "{domain}.{writer}",
+            {"nix-cache-ci-bot-key-1": "replace"},
+            id="the form of key names",
+        ),
+    ],
+)
+def test_a_rename_would_be_found(
+    upgrade: Upgrade, tmp_path: Path, file: str, old: str, new: str, found: dict[str, str]
+) -> None:
+    """Of a copy of this code, previewed over the same stack."""
+    shutil.copytree(ROOT / "components" / "nix_cache", tmp_path / "nix_cache")
+    renamed = tmp_path / "nix_cache" / file
+    assert old in renamed.read_text()
+    renamed.write_text(renamed.read_text().replace(old, new))
+    other = dataclasses.replace(upgrade.project, environment={"PYTHONPATH": str(tmp_path)})
+
+    planned = harmful(other.planned())
+
+    assert found.items() <= planned.items(), planned

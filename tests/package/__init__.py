@@ -1,0 +1,1 @@
+"""Tests of the package as it is installed: its files, its extras, its types, its behaviour."""

@@ -1,0 +1,38 @@
+"""What the tests of the package stand on: its files, and environments with nothing else in them."""
+
+from pathlib import Path
+
+import pytest
+
+from dev.release import installed, packages
+from dev.release.packages import Packages
+from toolchain.bootstrap import ROOT
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let `make release-check` test the very files that it built."""
+    parser.addoption(
+        "--packages",
+        type=Path,
+        help="a folder with a wheel and a source distribution (default: build the sources)",
+    )
+
+
+@pytest.fixture(scope="session")
+def package(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Packages:
+    """The wheel and the source distribution."""
+    folder: Path | None = request.config.getoption("--packages")
+    if folder is None:
+        return packages.build_working_tree(ROOT / "components", tmp_path_factory.mktemp("package"))
+    [wheel], [sdist] = folder.glob("*.whl"), folder.glob("*.tar.gz")
+    return Packages(wheel, sdist)
+
+
+@pytest.fixture(scope="session")
+def python(package: Packages, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The interpreter of an environment that has the wheel with all extras, and pytest."""
+    return installed.install(
+        tmp_path_factory.mktemp("environment") / "venv",
+        installed.requirement(package.wheel, installed.EXTRAS),
+        *("pytest", "pytest-timeout", "pytest-xdist", "hypothesis"),
+    )

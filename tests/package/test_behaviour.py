@@ -1,0 +1,43 @@
+"""The component's unit tests, run on the wheel: nothing that it needs is only in the sources.
+
+Those of the client take minutes and run on the sources alone; that its modules load is tested here.
+"""
+
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.package.running import run, told_by
+from toolchain.bootstrap import ROOT
+
+_BEYOND = re.compile(
+    r"^(from|import) (dev|toolchain|policies|tests\.(engine|e2e))\b|README", re.MULTILINE
+)
+"""By this, a module of tests that needs more of the repository than the package."""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder with those of its unit tests that need nothing but it, and no sources."""
+    shutil.copy2(ROOT / "pyproject.toml", tmp_path)
+    (tmp_path / "tests" / "unit").mkdir(parents=True)
+    shared = ["__init__.py", "conftest.py", "waiting.py"]
+    for file in [ROOT / "tests" / name for name in shared] + [*(ROOT / "tests/unit").glob("*.py")]:
+        if not file.name.startswith("test_client") and not _BEYOND.search(file.read_text()):
+            shutil.copy2(file, tmp_path / file.relative_to(ROOT))
+    return tmp_path
+
+
+def test_the_unit_tests_of_the_component_pass_on_the_wheel(python: Path, folder: Path) -> None:
+    """Far from the sources, with what the wheel's extras bring."""
+    where = told_by(python, "import nix_cache; print(nix_cache.__file__)", folder)
+    assert Path(where).is_relative_to(python.parent.parent)
+    assert len([*folder.glob("tests/unit/test_*.py")]) > 10
+
+    done = run([python, "-m", "pytest", "-q", "-n", "2", "tests/unit"], folder)
+
+    assert done.returncode == 0, done.stdout[-4000:] + done.stderr
+    [passed] = re.findall(r"(\d+) passed", done.stdout)
+    assert int(passed) > 300

@@ -1,0 +1,86 @@
+"""Each extra alone: it brings all that its part needs, and nothing of another backend."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from dev.release import installed
+from dev.release.packages import Packages
+from tests.package.running import run, told_by
+
+PROVIDERS = {
+    "minio": {"pulumi_minio"},
+    "aws": {"pulumi_aws"},
+    "spaces": {"pulumi_digitalocean"},
+    "b2": {"b2sdk"},
+}
+"""By backend, the package of its storage service."""
+
+LOADED = """
+import importlib, importlib.util, pkgutil
+from nix_cache import BinaryCache, BinaryCacheArgs, landing_page, program, storage
+for module in pkgutil.iter_modules(storage.__path__, "nix_cache.storage."):
+    if module.name.partition("storage.")[2].partition("_")[0] in ({backend!r}, "protocol"):
+        print(importlib.import_module(module.name).__name__)
+print(*[name for name in {providers!r} if importlib.util.find_spec(name)])
+"""
+
+
+def in_environment_of(package: Packages, extra: str, folder: Path) -> Path:
+    """The interpreter of an environment with one extra alone."""
+    return installed.install(folder / "venv", installed.requirement(package.wheel, [extra]))
+
+
+@pytest.mark.parametrize("backend", list(PROVIDERS))
+def test_a_backends_extra_brings_all_that_its_stacks_load_and_no_other_provider(
+    package: Packages, tmp_path: Path, backend: str
+) -> None:
+    """Every installed provider makes the engine look for its plugin, which takes seconds."""
+    python = in_environment_of(package, backend, tmp_path)
+    providers = sorted(set().union(*PROVIDERS.values()))
+
+    *loaded, found = told_by(
+        python, LOADED.format(backend=backend, providers=providers), tmp_path
+    ).splitlines()
+    assert {f"nix_cache.storage.{backend}", "nix_cache.storage.protocol"} <= set(loaded)
+    assert set(found.split()) == PROVIDERS[backend]
+
+
+@pytest.fixture(scope="module")
+def client(package: Packages, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The interpreter of an environment with the extra `client` alone."""
+    return in_environment_of(package, "client", tmp_path_factory.mktemp("client"))
+
+
+def command(client: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    """Run the command `nix-cache` of an environment, anywhere."""
+    return run([client.with_name("nix-cache"), *arguments], client.parent)
+
+
+def test_the_clients_extra_brings_the_command(client: Path) -> None:
+    """With the help of all its commands, and the version."""
+    told = command(client, "--help")
+
+    assert told.returncode == 0, told.stderr
+    assert all(f" {name} " in told.stdout for name in ("use", "push", "hook", "doctor", "gc"))
+    assert command(client, "--version").stdout.startswith("nix-cache 0.")
+
+
+@pytest.mark.parametrize("name", ["use", "push", "hook", "doctor", "gc"])
+def test_every_command_loads_in_the_clients_environment(client: Path, name: str) -> None:
+    """All that it imports is there."""
+    loaded = f"import nix_cache.client.{name}.session"
+    if name == "hook":
+        loaded = "import nix_cache.client.hook.drain"
+
+    assert told_by(client, loaded, client.parent) == ""
+    assert command(client, name, "--help").returncode == 0
+
+
+def test_the_component_in_the_clients_environment_names_the_extra_it_needs(client: Path) -> None:
+    """There is no Pulumi, and that is what it says."""
+    done = run([client, "-I", "-c", "from nix_cache import BinaryCache"], client.parent)
+
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1].endswith("pip install 'nix-cache[minio]'")

@@ -1,0 +1,105 @@
+"""What is in the wheel and the source distribution, and the ways to install them."""
+
+import subprocess
+import tarfile
+import zipfile
+from email import message_from_string
+from email.message import Message
+from pathlib import Path
+
+import pytest
+
+from dev.release import agreement, installed
+from dev.release.packages import Packages
+from tests.package.running import run, told_by
+from toolchain.bootstrap import ROOT
+
+WHERE = "import nix_cache; print(nix_cache.__file__)"
+
+
+@pytest.fixture(scope="module")
+def names(package: Packages) -> set[str]:
+    """The names of the wheel's files."""
+    with zipfile.ZipFile(package.wheel) as wheel:
+        return set(wheel.namelist())
+
+
+@pytest.fixture(scope="module")
+def metadata(package: Packages) -> Message:
+    """What the wheel says of itself."""
+    with zipfile.ZipFile(package.wheel) as wheel:
+        [name] = [name for name in wheel.namelist() if name.endswith(".dist-info/METADATA")]
+        return message_from_string(wheel.read(name).decode())
+
+
+def test_the_wheel_has_the_types_the_page_and_the_license(names: set[str]) -> None:
+    """What is no module is forgotten easily."""
+    page = {f"nix_cache/page/page.{kind}" for kind in ("html", "css", "js")}
+
+    assert {"nix_cache/py.typed", "nix_cache/page/icon.svg", *page} <= names
+    assert any(name.endswith(".dist-info/licenses/LICENSE") for name in names)
+
+
+def test_the_wheel_has_nothing_but_the_package(names: set[str]) -> None:
+    """No tests, no caches, nothing of the machine that built it."""
+    tops = {name.partition("/")[0].partition("-")[0] for name in names}
+    endings = {Path(name).suffix for name in names if ".dist-info/" not in name}
+
+    assert tops == {"nix_cache"}
+    assert endings == {".py", ".typed", ".html", ".css", ".js", ".svg"} | {""} & endings
+    assert not any(part.startswith((".", "__pyc")) for name in names for part in name.split("/"))
+
+
+def test_the_source_distribution_has_the_same_files(package: Packages, names: set[str]) -> None:
+    """And what it takes to build the wheel from it, as was done."""
+    with tarfile.open(package.sdist) as sdist:
+        inside = {name.partition("/")[2] for name in sdist.getnames()}
+
+    assert {name for name in names if name.startswith("nix_cache/")} <= inside
+    assert {n for n in inside if "/" not in n} == {
+        *("LICENSE", "README.md", "pyproject.toml", "PKG-INFO"),
+    } | ({".gitignore"} & inside)
+
+
+def test_the_package_has_its_page_its_extras_and_its_command(
+    package: Packages, metadata: Message
+) -> None:
+    """As a package index shows them."""
+    with zipfile.ZipFile(package.wheel) as wheel:
+        [name] = [name for name in wheel.namelist() if name.endswith("/entry_points.txt")]
+        assert "nix-cache = nix_cache.client.__main__:main" in wheel.read(name).decode()
+
+    assert set(installed.EXTRAS) < set(metadata.get_all("Provides-Extra", []))
+    assert metadata["Description-Content-Type"] == "text/markdown"
+    assert str(metadata.get_payload()).startswith("# nix-cache\n")
+    assert metadata["License-Expression"] == "Apache-2.0"
+
+
+def test_the_source_distribution_can_be_installed(package: Packages, tmp_path: Path) -> None:
+    """It is built then, on the machine that wants it."""
+    python = installed.install(tmp_path / "venv", installed.requirement(package.sdist, ["client"]))
+
+    assert told_by(python, WHERE, tmp_path).startswith(str(tmp_path))
+
+
+def test_a_tag_of_the_repository_can_be_installed(tmp_path: Path) -> None:
+    """By pip, which is told the subfolder: for those who use no package index."""
+    clone = tmp_path / "clone"
+    subprocess.run(["git", "clone", "--quiet", ROOT, clone], check=True)
+    subprocess.run(["git", "tag", "v9.9.9"], cwd=clone, check=True)
+    python = installed.install(tmp_path / "venv", "hatchling", "pip")
+
+    done = run(
+        [
+            *(python, "-m", "pip", "install", "--quiet", "--no-deps", "--no-build-isolation"),
+            f"nix-cache @ git+{clone.as_uri()}@v9.9.9#subdirectory=components",
+        ],
+        tmp_path,
+    )
+
+    assert done.returncode == 0, done.stderr
+    told = told_by(
+        python, "from importlib.metadata import version; print(version('nix-cache'))", tmp_path
+    )
+    pyproject = (clone / "components" / "pyproject.toml").read_text()
+    assert told.strip() == str(agreement.package_version(pyproject))

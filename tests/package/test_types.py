@@ -1,0 +1,106 @@
+"""What an editor and a type checker know of the installed package."""
+
+import ast
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.package.running import told_by
+
+RIGHT = """
+import pulumi
+
+from nix_cache import BinaryCache, BinaryCacheArgs, MinioArgs, WriterArgs
+
+writer: WriterArgs = {"name": "ci-runner", "generation": 2}
+server = MinioArgs(endpoint="https://minio.example.org", region="us-east-1")
+args: BinaryCacheArgs = {"domain": "cache.example.org", "writers": [writer], "minio": server}
+cache = BinaryCache("cache", args, pulumi.ResourceOptions(protect=True))
+read_url: pulumi.Output[str] = cache.read_url
+keys: pulumi.Output[list[str]] = cache.public_keys
+pulumi.export("url", read_url.apply(str.upper))
+"""
+
+WRONG = """
+from nix_cache import BinaryCache, BinaryCacheArgs
+
+no_domain: BinaryCacheArgs = {"public": True}  # typeddict-item
+unknown: BinaryCacheArgs = {"domain": "a.example", "expires": 90}  # typeddict-unknown-key
+text: BinaryCacheArgs = {"domain": "a.example", "priority": "40"}  # typeddict-item
+writer: BinaryCacheArgs = {"domain": "a.example", "writers": ["ci"]}  # list-item
+inner: BinaryCacheArgs = {"domain": "a.example", "minio": {"url": "a"}}  # typeddict-item
+cache = BinaryCache("cache", {"domain": "a.example"})
+length: int = cache.read_url  # assignment
+cache.read_uri  # attr-defined
+"""
+"""Each line with the error that it is to get."""
+
+_TOLD = re.compile(r"^\S*wrong\.py:(\d+): error: .*\[([\w-]+)\]$", re.MULTILINE)
+
+
+def type_checked(python: Path, folder: Path) -> "subprocess.CompletedProcess[str]":
+    """Mypy over a folder's programs, which knows the installed package alone."""
+    return subprocess.run(
+        [
+            *(sys.executable, "-m", "mypy", "--strict", "--config-file", "", "--no-pretty"),
+            *("--python-executable", str(python), "--cache-dir", str(folder / "cache")),
+            *("right.py", "wrong.py"),
+        ],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=280,
+    )
+
+
+def test_a_strict_type_checker_knows_arguments_and_outputs(python: Path, tmp_path: Path) -> None:
+    """It accepts what is right, and finds a wrong key, a wrong value and a wrong use."""
+    (tmp_path / "right.py").write_text(RIGHT)
+    (tmp_path / "wrong.py").write_text(WRONG)
+    expected = {
+        (str(number), line.partition("  # ")[2])
+        for number, line in enumerate(WRONG.splitlines(), 1)
+        if "  # " in line
+    }
+
+    told = type_checked(python, tmp_path)
+
+    assert "right.py" not in told.stdout, told.stdout
+    assert expected <= set(_TOLD.findall(told.stdout)), told.stdout + told.stderr
+
+
+@pytest.fixture(scope="module")
+def classes(python: Path, tmp_path_factory: pytest.TempPathFactory) -> list[ast.ClassDef]:
+    """The public classes, as the installed package has them."""
+    program = (
+        "from nix_cache import arguments as a, binary_cache as b; print(a.__file__, b.__file__)"
+    )
+    files = told_by(python, program, tmp_path_factory.mktemp("anywhere")).split()
+    trees = [ast.parse(Path(file).read_text()) for file in files]
+    return [
+        node
+        for tree in trees
+        for node in tree.body
+        if isinstance(node, ast.ClassDef) and not node.name.startswith("_")
+    ]
+
+
+def test_every_argument_and_output_says_what_it_means(classes: list[ast.ClassDef]) -> None:
+    """In a docstring of its own, which an editor shows."""
+    silent = [
+        f"{node.name}.{ast.unparse(field.target)}"
+        for node in classes
+        for field, after in zip(node.body, [*node.body[1:], None], strict=True)
+        if isinstance(field, ast.AnnAssign)
+        and not (isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant))
+    ]
+    fields = [item for node in classes for item in node.body if isinstance(item, ast.AnnAssign)]
+
+    assert {"BinaryCache", "BinaryCacheArgs"} <= {node.name for node in classes}
+    assert len(fields) > 50
+    assert silent == []
+    assert all(ast.get_docstring(node) for node in classes)
