@@ -111,6 +111,14 @@ TOOLS = {
             disk_bytes=2 * 10**9,
         ),
         Tool(
+            "pulumi-language-yaml",
+            "github.com/pulumi/pulumi-yaml/cmd/pulumi-language-yaml",
+            "github.com/pulumi/pulumi-yaml",
+            "-s -w -X github.com/pulumi/pulumi-yaml/pkg/version.Version=v{version}",
+            seconds=60,
+            disk_bytes=10**9,
+        ),
+        Tool(
             "actionlint",
             "github.com/rhysd/actionlint/cmd/actionlint",
             "github.com/rhysd/actionlint",
