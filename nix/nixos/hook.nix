@@ -1,0 +1,35 @@
+# The scripts by which what Nix has just built comes to be pushed. They never fail, and wait for
+# nothing but systemd's word that it will see to it: no build may depend on a push.
+{
+  config,
+  lib,
+  pkgs,
+}:
+let
+  places = import ./places.nix;
+in
+rec {
+  # Queues it for one cache. Nix gives it the built paths in OUT_PATHS.
+  forCache =
+    name:
+    pkgs.writeShellScript "nix-cache-hook-${name}" ''
+      trap 'exit 0' EXIT HUP INT PIPE TERM
+      set -f
+      queue=${places.queue name}
+      for path in $OUT_PATHS; do
+        entry=$queue/''${path##*/}
+        # -n, or else a second link would go into the folder that the first one points to.
+        [ -L "$entry" ] || ${pkgs.coreutils}/bin/ln -sn "$path" "$entry" 2>/dev/null || [ -L "$entry" ] ||
+          echo "nix-cache: $path could not be queued in $queue; push it by hand" >&2
+      done
+      # A push that runs sees what was just queued; what comes in its last moment, the timer's does.
+      ${config.systemd.package}/bin/systemctl --no-block start ${places.unit name}.service >/dev/null 2>&1
+    '';
+
+  # Nix takes only one hook.
+  forCaches =
+    names:
+    pkgs.writeShellScript "nix-cache-post-build-hook" (
+      lib.concatMapStrings (name: "${forCache name}\n") names
+    );
+}

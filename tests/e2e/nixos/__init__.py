@@ -1,0 +1,1 @@
+"""NixOS without nixpkgs: what of it the tests of the module need."""

@@ -1,0 +1,66 @@
+# What a NixOS configuration with the module comes to, or its failed assertions, told as by NixOS.
+{
+  configuration,
+  # A folder with `bin`, which takes the place of all packages.
+  programs,
+  # Where the queues are instead, for a test that cannot have root's folders.
+  state ? "/var/lib/nix-cache",
+  lib ? import ./lib,
+  module ? ../../../nix/nixos,
+  nix ? {
+    pname = "nix";
+    version = "2.34.8";
+  },
+}:
+let
+  package = pname: {
+    type = "derivation";
+    name = pname;
+    inherit pname;
+    outPath = programs;
+  };
+
+  pkgs = {
+    coreutils = package "coreutils";
+    writeShellScript =
+      name: text:
+      derivation {
+        inherit name;
+        system = builtins.currentSystem;
+        builder = "/bin/sh";
+        passAsFile = [ "script" ];
+        script = "#!/bin/sh\n${builtins.replaceStrings [ "/var/lib/nix-cache" ] [ state ] text}";
+        args = [
+          "-c"
+          ''PATH=${programs}/bin; cp "$scriptPath" "$out" && chmod 755 "$out"''
+        ];
+      };
+  };
+
+  machine = {
+    nix.package = package nix.pname // nix;
+    systemd.package = package "systemd";
+    services.nix-cache.package = lib.mkDefault (package "nix-cache");
+  };
+
+  inherit
+    (lib.evalModules {
+      modules = [
+        ./options.nix
+        module
+        machine
+        configuration
+      ];
+      specialArgs = { inherit pkgs; };
+    })
+    config
+    ;
+  failed = builtins.filter (one: !one.assertion) config.assertions;
+in
+if failed != [ ] then
+  throw "Failed assertions:${lib.concatMapStrings (one: "\n- ${one.message}") failed}"
+else
+  {
+    inherit (config) environment systemd;
+    settings = config.nix.settings;
+  }

@@ -1,0 +1,50 @@
+# Functions on texts, lists and sets, as in nixpkgs' lib.
+let
+  inherit (builtins)
+    attrNames
+    concatMap
+    elem
+    filter
+    foldl'
+    fromJSON
+    fromTOML
+    isString
+    listToAttrs
+    readFile
+    stringLength
+    substring
+    ;
+in
+rec {
+  inherit (builtins) concatStringsSep;
+
+  concatMapStrings = f: list: concatStringsSep "" (map f list);
+  hasPrefix = prefix: text: substring 0 (stringLength prefix) text == prefix;
+  splitString =
+    separator: text:
+    if stringLength separator == 1 then
+      filter isString (builtins.split "[${separator}]" text)
+    else
+      throw "the stand-in splits at one character, not at ${separator}";
+  versionAtLeast = version: least: builtins.compareVersions version least >= 0;
+
+  last = list: builtins.elemAt list (builtins.length list - 1);
+  min = one: other: if one < other then one else other;
+  optionals = wanted: list: if wanted then list else [ ];
+  unique = foldl' (known: item: if elem item known then known else known ++ [ item ]) [ ];
+
+  filterAttrs =
+    wanted: set:
+    listToAttrs (
+      concatMap (name: optionals (wanted name set.${name}) [ (nameValuePair name set.${name}) ]) (
+        attrNames set
+      )
+    );
+  mapAttrs' = f: set: listToAttrs (mapAttrsToList f set);
+  mapAttrsToList = f: set: map (name: f name set.${name}) (attrNames set);
+  nameValuePair = name: value: { inherit name value; };
+  optionalAttrs = wanted: set: if wanted then set else { };
+
+  importJSON = path: fromJSON (readFile path);
+  importTOML = path: fromTOML (readFile path);
+}

@@ -1,0 +1,151 @@
+"""What the NixOS module refuses, and how: by assertions and types, evaluated by the real Nix."""
+
+import pytest
+
+from tests.e2e.nixos.configurations import PUSHES, READ_URL, READS
+from tests.e2e.nixos.configurations import nixos as nixos
+from tests.e2e.nixos.machine import NixOS
+
+
+@pytest.mark.parametrize(
+    ("settings", "reason"),
+    [
+        ("caches.team = { };", "`{}` names no cache: set `description`"),
+        (f'caches.team.substituter = "{READ_URL}";', "`{}.publicKeys` is empty"),
+        ('caches."a b".description = ./nix-cache.json;', "`services.nix-cache.caches.a b`: files"),
+        ("caches.team.description = ./newer.json;", "`{}.description` is not the output `cache`"),
+        ("caches.team.description = { };", "`{}.description` is not the output `cache`"),
+        ("caches.team.description = ./elsewhere.json;", "is of a cache for the store /gnu/store"),
+        (
+            'caches.team = { description = ./nix-cache.json; substituter = "s3://b?trusted="; };',
+            "`{}.substituter` has the parameter `trusted`",
+        ),
+        ("caches.team.description = ./private.json;", "set `services.nix-cache.credentialsFile`"),
+        (
+            'caches.team = { description = ./nix-cache.json; reader = "laptop"; };',
+            "`{}.reader` is laptop, and the cache's description has no such reader: leave it out",
+        ),
+        (
+            'caches.team = { description = ./private.json; reader = "ci"; };',
+            "no such reader: take one of laptop, nixbuilder, nixreader",
+        ),
+        (
+            'credentialsFile = "${builtins.storeDir}/credentials";',
+            "`services.nix-cache.credentialsFile` is {store}/credentials, and everybody can read",
+        ),
+    ],
+)
+def test_what_cannot_be_read_from_is_refused(nixos: NixOS, settings: str, reason: str) -> None:
+    """By an assertion that names the option and the fix."""
+    why = nixos.refusal(f"services.nix-cache = {{ {settings} }};")
+
+    assert "Failed assertions:" in why
+    assert reason.format("services.nix-cache.caches.team", store=nixos.nix.store_dir) in why
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ("caches.team.description = lib.mkForce null;", "`{}.enable` needs `services"),
+        (
+            'caches.team.push.writer = lib.mkForce "who";',
+            "`{}.writer` is who, and the cache has no such writer: take one of ci, nixbuilder",
+        ),
+        ("caches.team.push.writer = lib.mkForce null;", "`{}.writer` is not set: take one of ci"),
+        ("caches.team.push.signingKeyFile = lib.mkForce null;", "`{}.signingKeyFile` is not set"),
+        (
+            'caches.team.push.signingKeyFile = lib.mkForce "${./nix-cache.json}";',
+            "`{}.signingKeyFile` is {store}/",
+        ),
+        ("credentialsFile = lib.mkForce null;", "`{}.writer` is s3://nix-cache?profile=nixbuilder"),
+    ],
+)
+def test_what_cannot_be_pushed_to_is_refused(nixos: NixOS, changes: str, reason: str) -> None:
+    """Likewise; the rest of the configuration is a writer's."""
+    configured = f"""
+        imports = [ {{
+          services.nix-cache.caches.team.description = ./nix-cache.json;
+          services.nix-cache.caches.team.push.enable = true;
+          services.nix-cache.caches.team.push.writer = "nixbuilder";
+          services.nix-cache.caches.team.push.signingKeyFile = "/run/secrets/key";
+          services.nix-cache.credentialsFile = "/run/secrets/credentials";
+        }} ];
+        services.nix-cache = {{ {changes} }};
+    """
+
+    why = nixos.refusal(configured)
+
+    assert "Failed assertions:" in why
+    assert reason.format("services.nix-cache.caches.team.push", store=nixos.nix.store_dir) in why
+
+
+@pytest.mark.parametrize("setting", ['"/etc/own"', 'lib.mkForce "/etc/own"'])
+def test_a_second_hook_is_refused(nixos: NixOS, setting: str) -> None:
+    """However it is set, for else one of them would silently not run."""
+    why = nixos.refusal(f"{PUSHES} nix.settings.post-build-hook = {setting};")
+
+    assert "`nix.settings.post-build-hook` is /etc/own, and Nix takes only one hook: let it" in why
+
+
+def test_a_nix_that_cannot_push_is_refused(nixos: NixOS) -> None:
+    """By its version, which says nothing for derivatives of Nix. It may read."""
+    old = '{ pname = "nix"; version = "2.31.2"; }'
+    derivative = '{ pname = "lix"; version = "2.9.0"; }'
+
+    why = nixos.refusal(PUSHES, nix=old)
+
+    assert "`nix.package` is Nix 2.31.2, and pushing needs 2.33 or newer" in why
+    nixos.evaluate(READS, nix=old)
+    nixos.evaluate(PUSHES, nix=derivative)
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("caches", "[ ]"),
+        ("caches.team.enable", '"yes"'),
+        ("caches.team.description", "[ ]"),
+        ("caches.team.substituter", '"minio.example.org"'),
+        ("caches.team.substituter", '"https://minio.example.org\nsandbox = false"'),
+        ("caches.team.publicKeys", '"k:AAAA"'),
+        ("caches.team.publicKeys", '[ "k:AAAA" ]'),
+        ("caches.team.priority", "-1"),
+        ("caches.team.priority", '"30"'),
+        ("caches.team.reader", "1"),
+        ("caches.team.push.writer", "[ ]"),
+        ("caches.team.push.signingKeyFile", "./key.sec"),
+        ("caches.team.push.signingKeyFile", '"key.sec"'),
+        ("caches.team.push.signingKeyFile", '"/run/my key"'),
+        ("caches.team.push.signingKeyFile", '"/run/key#1"'),
+        ("caches.team.push.afterEveryBuild", "1"),
+        ("caches.team.push.interval", "15"),
+        ("credentialsFile", "./credentials"),
+        ("package", '"nix-cache"'),
+    ],
+)
+def test_a_value_of_another_type_is_refused(nixos: NixOS, option: str, value: str) -> None:
+    """With the option's name. A secret is named by a text: Nix would copy a path into its store."""
+    changed = f"services.nix-cache.{option} = lib.mkForce ({value});"
+
+    why = nixos.refusal(f"imports = [ {{ {changed} }} ]; {PUSHES}")
+
+    assert f"A definition for option `services.nix-cache.{option}" in why
+    assert "is not of type" in why
+
+
+@pytest.mark.parametrize("option", ["cache", "caches.team.url", "caches.team.push.key"])
+def test_an_option_that_is_not_there_is_refused(nixos: NixOS, option: str) -> None:
+    """With its name."""
+    why = nixos.refusal(f"imports = [ {{ services.nix-cache.{option} = 1; }} ]; {READS}")
+
+    assert f"The option `services.nix-cache.{option}' does not exist" in why
+
+
+def test_two_values_of_one_option_are_refused(nixos: NixOS) -> None:
+    """With its name."""
+    twice = "imports = map (priority: { services.nix-cache.caches.team = { inherit priority; }; })"
+
+    why = nixos.refusal(f"{twice} [ 1 2 ]; {READS}")
+
+    option = "services.nix-cache.caches.team.priority"
+    assert f"The option `{option}' has conflicting definition values" in why
