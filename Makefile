@@ -4,7 +4,7 @@ PYTHON ?= python3
 # What is printed is the commands' own, also for a make within a make: `make env` is evaluated.
 MAKEFLAGS += --no-print-directory
 .PHONY: help install aws-plugin up preview drift repair renew down status env test test-aws unit policies engine e2e bench
-.PHONY: lint format lock ci-preview ci-deploy ci-drift verify verify-aws verify-spaces verify-b2
+.PHONY: test-wheel test-upgrade release-check lint format lock ci-preview ci-deploy ci-drift verify verify-aws verify-spaces verify-b2
 
 dev := .venv/bin/python -m dev
 on_stack := $(if $(STACK),--stack '$(STACK)')
@@ -13,7 +13,7 @@ tests := .venv-dev/bin/python
 by-module := -n 3 --dist loadfile --no-loadscope-reorder
 
 help: ## what there is
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 up: .venv/.made ## make the cache, or bring it up to date
 	@$(dev) up
@@ -39,7 +39,7 @@ status: .venv/.made ## what runs, and what it is made of
 env: .venv/.made ## the environment for a shell: eval "$$(make env)"
 	@$(dev) env
 
-test: unit policies engine ## all tests
+test: unit policies test-wheel engine ## all tests
 
 unit: .venv-dev/.made
 	@$(tests) -m pytest tests/unit -n 2
@@ -54,6 +54,16 @@ engine: .venv-dev/.made
 test-aws: .venv-dev/.made ## the tests on AWS; builds the AWS plugin first where there is none
 	@$(tests) -m toolchain aws
 	@$(tests) -m pytest tests/engine/test_aws_*.py -n 2 --dist loadfile
+
+test-wheel: .venv-dev/.made ## the package as it is installed: its wheel, its extras, its types
+	@$(tests) -m pytest tests/package
+
+test-upgrade: .venv-dev/.made ## a stack of the last release goes on under this code
+	@$(tests) -m toolchain
+	@$(tests) -m pytest tests/engine/test_upgrade.py
+
+release-check: .venv-dev/.made ## all of a release but its upload: make release-check TAG=v1.2.3
+	@$(tests) -m dev.release $(if $(TAG),--tag "$$TAG")
 
 e2e: .venv-dev/.made ## the real Nix against a real cache; makes one in the user's cache as root
 	@$(tests) -m toolchain

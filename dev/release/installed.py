@@ -1,5 +1,6 @@
 """A clean environment with the package in it, as its users have it, and what it brings along."""
 
+import json
 import os
 import subprocess
 import sys
@@ -44,13 +45,16 @@ def install(folder: Path, *requirements: str) -> Path:
     return python
 
 
-def write_sbom(python: Path, pyproject: Path, file: Path) -> None:
+def write_sbom(python: Path, pyproject: Path, file: Path) -> int:
     """Write what an environment has, as CycloneDX, in the same bytes each time.
 
     Args:
         python: the environment's interpreter.
         pyproject: the package's, which says what the list is of.
         file: where the list goes.
+
+    Returns:
+        How many packages there are in it.
 
     Raises:
         DevError: it could not be made, or is not valid.
@@ -64,6 +68,7 @@ def write_sbom(python: Path, pyproject: Path, file: Path) -> None:
             *("--output-reproducible", "--validate"),
         ]
     )
+    return len(json.loads(file.read_text())["components"])
 
 
 def _run(command: list[str]) -> None:

@@ -1,4 +1,4 @@
-"""Wheel and source distribution, built so that everybody who builds them gets the same bytes."""
+"""Wheel and source distribution, built so that a second build gives the same bytes."""
 
 import hashlib
 import os

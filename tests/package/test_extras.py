@@ -58,24 +58,29 @@ def command(client: Path, *arguments: str) -> "subprocess.CompletedProcess[str]"
     return run([client.with_name("nix-cache"), *arguments], client.parent)
 
 
-def test_the_clients_extra_brings_the_command(client: Path) -> None:
+def test_the_clients_extra_brings_the_command(client: Path, package: Packages) -> None:
     """With the help of all its commands, and the version."""
     told = command(client, "--help")
 
     assert told.returncode == 0, told.stderr
     assert all(f" {name} " in told.stdout for name in ("use", "push", "hook", "doctor", "gc"))
-    assert command(client, "--version").stdout.startswith("nix-cache 0.")
+    version = package.wheel.name.split("-")[1]
+    assert command(client, "--version").stdout == f"nix-cache {version}\n"
 
 
-@pytest.mark.parametrize("name", ["use", "push", "hook", "doctor", "gc"])
-def test_every_command_loads_in_the_clients_environment(client: Path, name: str) -> None:
-    """All that it imports is there."""
-    loaded = f"import nix_cache.client.{name}.session"
-    if name == "hook":
-        loaded = "import nix_cache.client.hook.drain"
+def test_every_module_of_the_client_loads_in_its_environment(client: Path) -> None:
+    """All that they import is there."""
+    loading = """
+from importlib import import_module
+from pkgutil import walk_packages
+from nix_cache import client
+for module in walk_packages(client.__path__, "nix_cache.client."):
+    print(import_module(module.name).__name__)
+"""
+    loaded = told_by(client, loading, client.parent).split()
 
-    assert told_by(client, loaded, client.parent) == ""
-    assert command(client, name, "--help").returncode == 0
+    assert len(loaded) > 40
+    assert {"nix_cache.client.gc.session", "nix_cache.client.hook.drain"} <= set(loaded)
 
 
 def test_the_component_in_the_clients_environment_names_the_extra_it_needs(client: Path) -> None:

@@ -147,7 +147,7 @@ def test_no_checkout_leaves_the_jobs_token_behind() -> None:
     """What runs later in the job would find it in the clone."""
     for name, job in jobs():
         found = [s for s in job["steps"] if s.get("uses", "").startswith("actions/checkout@")]
-        assert [step["with"]["persist-credentials"] for step in found] == [False], name
+        assert not any(step["with"]["persist-credentials"] for step in found), name
 
 
 def test_a_fork_gets_the_checks_and_no_secret() -> None:
