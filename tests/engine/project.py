@@ -94,7 +94,7 @@ class Project:
         """Run a command of the engine that has to succeed; gives back what it printed."""
         return self.run(*arguments, timeout=timeout).checked(f"pulumi {' '.join(arguments)}").output
 
-    def typed(self, line: str, answer: str = "") -> str:
+    def typed(self, line: str, answer: str = "", timeout: float = TIMEOUT_SECONDS) -> str:
         """Type a line into a shell that has the engine on PATH, and, when asked, the answer.
 
         It has to succeed; gives back what it printed. Questions whether to go on are answered yes.
@@ -108,7 +108,7 @@ class Project:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            timeout=TIMEOUT_SECONDS,
+            timeout=timeout,
             check=False,
         )
         assert done.returncode == 0, f"{line} failed:\n{done.stdout}"

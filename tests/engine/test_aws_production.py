@@ -2,7 +2,6 @@
 
 import json
 import re
-import shutil
 from typing import Any
 
 import pytest
@@ -10,10 +9,10 @@ import yaml
 from botocore.exceptions import ClientError
 
 from tests.engine.aws_server import ACCOUNT, AwsServer
-from tests.engine.project import STACK, Project
+from tests.engine.examples import copy_example, type_the_readme
+from tests.engine.project import Project
 from toolchain.bootstrap import ROOT
 
-EXAMPLE = ROOT / "examples" / "aws-production"
 UP_SECONDS = 600.0
 MONITORING = re.compile(r' *"monitoring": \{.*?\},\n', re.DOTALL)
 """moto does not speak the protocol in which the provider makes alarms."""
@@ -28,24 +27,31 @@ def test_the_production_example_is_made_and_delivered(
         return aws_server.client(service, aws_server.administrator)
 
     zone = client("route53").create_hosted_zone(Name="example.org", CallerReference="test")
-    written = yaml.safe_load((EXAMPLE / "Pulumi.prod.yaml").read_text())["config"]
-    shutil.copy2(EXAMPLE / "Pulumi.yaml", aws_project.folder)
-    program, left_out = MONITORING.subn("", (EXAMPLE / "__main__.py").read_text())
+    copy_example("aws-production", aws_project)
+    program, left_out = MONITORING.subn("", (aws_project.folder / "__main__.py").read_text())
     assert left_out == 1
     (aws_project.folder / "__main__.py").write_text(program)
-    shutil.rmtree(aws_project.folder / "state")
-    (aws_project.folder / "state").mkdir()
-    aws_project.pulumi("stack", "init", STACK)
-    aws_project.config.update(written)
-    aws_project.config["nix-cache-aws:accountId"] = ACCOUNT
-    aws_project.config["nix-cache-aws:hostedZoneId"] = zone["HostedZone"]["Id"].rpartition("/")[2]
+    stack_file = aws_project.folder / "Pulumi.prod.yaml"
+    written = yaml.safe_load(stack_file.read_text())["config"]
+    here = {
+        **aws_server.config(),
+        "nix-cache-aws:accountId": ACCOUNT,
+        "nix-cache-aws:hostedZoneId": zone["HostedZone"]["Id"].rpartition("/")[2],
+    }
+    stack_file.write_text(yaml.safe_dump({"config": {**written, **here}}))
 
-    up = ("up", "--yes", "--skip-preview", "--stack", STACK)
-    aws_project.pulumi(*up, timeout=UP_SECONDS)
+    policies = {"../../policies": str(ROOT / "policies")}
+    printed = type_the_readme(aws_project, "aws-production", policies, timeout=UP_SECONDS)
+    assert f"{written['nix-cache-aws:bucket']}-ci-main" in printed
+    again = aws_project.run("preview", "--json", "--stack", "prod").stdout
     # moto does not keep all that a distribution is told.
-    assert set(aws_project.planned()) <= {"nix-cache-distribution"}
+    assert {
+        step["urn"].rpartition("::")[2]
+        for step in json.loads(again)["steps"]
+        if step["op"] != "same"
+    } <= {"nix-cache-distribution"}
 
-    told = json.loads(aws_project.run("stack", "output", "--json", "--stack", STACK).stdout)
+    told = json.loads(aws_project.run("stack", "output", "--json", "--stack", "prod").stdout)
     bucket = written["nix-cache-aws:bucket"]
     [made] = client("cloudfront").list_distributions()["DistributionList"]["Items"]
     policy = json.loads(client("s3").get_bucket_policy(Bucket=bucket)["Policy"])

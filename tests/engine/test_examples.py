@@ -1,21 +1,22 @@
 """The examples, run: stacks of the program on each backend, two caches, and who uses them."""
 
 import json
+import re
+import shlex
 import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 import pytest
-import yaml
 from botocore.exceptions import ClientError
 
 from dev.server import LocalServer
 from tests.engine.aws_server import ACCOUNT, AwsServer
 from tests.engine.b2_project import b2, b2_cache
 from tests.engine.b2_server import B2Server
+from tests.engine.examples import EXAMPLES, example, type_the_readme
 from tests.engine.project import Project
-from tests.engine.readme import blocks
+from tests.engine.readme import commands
 from tests.engine.s3 import s3_client
 from tests.engine.spaces_project import (
     spaces,
@@ -25,89 +26,87 @@ from tests.engine.spaces_project import (
     spaces_venv,
 )
 from tests.engine.spaces_service import SpacesService
-from toolchain.bootstrap import ROOT
 from toolchain.engine import Engine
 
 __all__ = ["b2", "spaces", "spaces_engine", "spaces_server", "spaces_venv"]
 
-EXAMPLES = ROOT / "examples"
+PROD = ("--stack", "prod")
 OF_A_CACHE = {"nix-cache", "nix-cache-bucket", "nix-cache-nix-cache-info"}
-OF_TWO_WRITERS = {"nix-cache-nixbuilder-key-1", "nix-cache-ci-runner-key-1"} | {
-    "nix-cache-ci-runner-key-2"
-}
 
 
-def as_written(project: Project, backend: str, **here: Any) -> dict[str, str]:
-    """What a preview of a backend's example plans, some keys of it as they are in the tests."""
-    written = yaml.safe_load((EXAMPLES / "stacks" / f"{backend}.yaml").read_text())["config"]
-    project.config = {**project.config, **written, **here}
-    return project.planned()
+def typed_as_told(
+    project: Project, section: str, here: Mapping[str, str], answers: Mapping[str, str]
+) -> Iterator[tuple[str, str]]:
+    """Type what the README says of a backend; yields each line with what it printed.
+
+    Args:
+        project: a project on what stands in for the service, its environment made already.
+        section: of the README.
+        here: what is configured besides, or otherwise, once the stack is there.
+        answers: by key, what is given to a command that asks for a secret.
+    """
+    shutil.copytree(EXAMPLES, project.folder / "examples")
+    lines = [line for line in commands(section, holding="make install") if "make " not in line]
+    for line in lines:
+        yield line, project.typed(line, answers.get(line.split()[-1], ""))
+        if line.startswith("pulumi stack init"):
+            for key, value in here.items():
+                project.typed(shlex.join(["pulumi", "config", "set", "--path", key, value]))
 
 
-def test_the_stack_on_spaces_can_be_made(
+def test_a_cache_on_spaces_begins_as_the_readme_tells(
     tmp_path: Path, spaces_engine: Engine, spaces: SpacesService, spaces_venv: Path
 ) -> None:
-    """Of an account in which nothing is."""
+    """Of an account in which nothing is, to a cache that is up."""
     project = spaces_cache(tmp_path / "project", spaces_engine, spaces, spaces_venv)
-
-    planned = as_written(project, "spaces", **spaces.provider_config)
-
-    assert set(planned.values()) == {"create"}
-    assert planned.keys() >= OF_A_CACHE | OF_TWO_WRITERS | {"nix-cache-nixreader"}
-
-
-def test_the_stack_on_b2_can_be_made(tmp_path: Path, engine: Engine, b2: B2Server) -> None:
-    """Of an account in which nothing is."""
-    project = b2_cache(tmp_path / "project", engine, b2)
-    here = {"b2:applicationKeyId": b2.service.key_id}
-
-    planned = as_written(project, "b2", **here)
-
-    assert set(planned.values()) == {"create"}
-    assert planned.keys() >= OF_A_CACHE | OF_TWO_WRITERS | {"nix-cache-nixreader"}
-
-
-def test_the_stack_on_aws_can_be_made(aws_project: Project, aws_server: AwsServer) -> None:
-    """Of an account in which nothing is."""
-    settings = yaml.safe_load((EXAMPLES / "stacks" / "aws.yaml").read_text())["config"]
-    own = {**settings["nix-cache:aws"], "accountId": ACCOUNT}
-
-    planned = as_written(aws_project, "aws", **aws_server.config(), **{"nix-cache:aws": own})
-
-    assert set(planned.values()) == {"create"}
-    assert planned.keys() >= OF_A_CACHE | {"nix-cache-distribution", "nix-cache-ops-team"}
-
-
-def example(name: str, folder: Path, engine: Engine) -> Project:
-    """An example's program in a folder of its own, with one place for all states of a test."""
-    project = Project.create(folder / name, engine)
-    for file in ("Pulumi.yaml", "__main__.py"):
-        shutil.copy2(EXAMPLES / name / file, project.folder / file)
-    states, passphrase = folder / "states", folder / "passphrase"
-    states.mkdir(exist_ok=True)
-    passphrase.write_text("one for all, as a reference reads the other stack's secrets")
-    project.environment |= {
-        "PULUMI_BACKEND_URL": states.as_uri(),
-        "PULUMI_CONFIG_PASSPHRASE_FILE": str(passphrase),
+    given = dict(spaces.provider_config)
+    answers = {
+        key: given.pop(key) for key in ("digitalocean:token", "digitalocean:spacesSecretKey")
     }
-    return project
+    id_key = "digitalocean:spacesAccessId"
+
+    for line, _ in typed_as_told(project, "On DigitalOcean Spaces", given, answers):
+        if id_key in line:  # what the README has there is nobody's
+            project.typed(f"pulumi config set {id_key} {given[id_key]}")
+
+    project.pulumi("up", "--yes", "--expect-no-changes", *PROD)
+    told = json.loads(project.run("stack", "output", "--json", *PROD).stdout)
+    assert told["cache"]["readers"] == ["nixreader"]
+    assert told["pushUrls"].keys() == {"nixbuilder", "ci-runner"}
 
 
-def type_the_readme(project: Project, here: Mapping[str, str], password: str = "") -> str:
-    """Type what an example's README says, with what is different here; gives back the last answer.
+def test_a_cache_on_b2_begins_as_the_readme_tells(
+    tmp_path: Path, engine: Engine, b2: B2Server
+) -> None:
+    """Of an account in which nothing is, to a cache that is up."""
+    project = b2_cache(tmp_path / "project", engine, b2)
+    project.environment = {}
+    key_id = b2.service.key_id
 
-    The environment is there already, made as `make` makes it.
-    """
-    text = (EXAMPLES / project.folder.name / "README.md").read_text()
-    *making, last = [
-        line for block in blocks("", text) for line in block.splitlines() if ".venv" not in line
-    ]
-    for meant, real in here.items():
-        assert any(meant in line for line in making), meant
-        making = [line.replace(meant, real) for line in making]
-    for line in making:
-        project.typed(line, password)
-    return project.typed(last, password)
+    told = typed_as_told(
+        project, "On Backblaze B2", {"b2:realm": b2.url}, {"b2:applicationKey": b2.service.key}
+    )
+    for line, _ in told:
+        if "b2:applicationKeyId" in line:  # what the README has there is nobody's
+            project.typed(f"pulumi config set b2:applicationKeyId {key_id}")
+
+    project.pulumi("up", "--yes", "--expect-no-changes", *PROD)
+    outputs = json.loads(project.run("stack", "output", "--json", *PROD).stdout)
+    assert outputs["cache"]["readers"] == ["nixreader"]
+    assert outputs["pushUrls"].keys() == {"nixbuilder", "ci-runner"}
+
+
+def test_a_cache_on_aws_begins_as_the_readme_tells(
+    aws_project: Project, aws_server: AwsServer
+) -> None:
+    """Of an account in which nothing is, to a preview: what watches it is not to be had here."""
+    here = {**aws_server.config(), "nix-cache:aws.accountId": ACCOUNT}
+    typed = typed_as_told(aws_project, "On AWS", here, {})
+    printed = next(printed for line, printed in typed if line == "pulumi preview")
+
+    assert re.search(r"\+ \d+ to create", printed)
+    for name in (*OF_A_CACHE, "nix-cache-distribution", "nix-cache-ops-team", "nix-cache-budget"):
+        assert re.search(rf" {name} +create", printed), printed
 
 
 @pytest.fixture
@@ -122,7 +121,7 @@ def caches(tmp_path: Path, engine: Engine, server: LocalServer) -> Iterator[Proj
         "minioUser admin": f"minioUser {root.user}",
         "pulumi stack init dev": "pulumi stack init dev; pulumi config set protect false",
     }
-    type_the_readme(project, here, root.password)
+    type_the_readme(project, "two-caches", here, root.password)
     yield project
     project.pulumi("destroy", "--yes", "--stack", "dev")
 
@@ -134,7 +133,7 @@ def test_two_caches_are_handed_to_another_stack(
     caches.pulumi("up", "--yes", "--stack", "dev", "--expect-no-changes")
     machines = example("machines", tmp_path, engine)
 
-    user_data = type_the_readme(machines, {})
+    user_data = type_the_readme(machines, "machines", {})
 
     told = json.loads(machines.run("stack", "output", "--json", "--stack", "dev").stdout)
     made = json.loads(caches.run("stack", "output", "--json", "--stack", "dev").stdout)["caches"]
