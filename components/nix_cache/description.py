@@ -20,47 +20,49 @@ class Description(BaseModel):
     """A cache, as its clients see it.
 
     Fields that are not known are left alone: a newer component may tell more.
-
-    Attributes:
-        version: of this structure.
-        backend: the storage service, such as ``minio``.
-        bucket: the bucket's name.
-        endpoint: the storage's URL, without the bucket.
-        region: the storage's region.
-        public: whether anybody may read.
-        store_dir: the store whose paths the cache has.
-        priority: clients ask caches of a smaller number first.
-        want_mass_query: whether clients may ask for many paths at once.
-        read_url: the substituter.
-        push_urls: by writer, where ``nix copy --to`` goes.
-        profiles: by writer and reader, the credentials profile that their URLs name.
-        public_keys: the trusted keys, as they stand in ``trusted-public-keys``.
-        key_names: by writer, the name of the key that they sign with now.
-        readers: who has a credential for reading alone.
-        expire_after_days: days after which entries go; 0 means that they stay.
-        landing_page: whether the bucket has a page for people, ``index.html``.
-        descriptor: whether the bucket carries this description.
     """
 
     model_config = ConfigDict(
-        alias_generator=to_camel, populate_by_name=True, extra="ignore", frozen=True
+        alias_generator=to_camel,
+        populate_by_name=True,
+        extra="ignore",
+        frozen=True,
+        use_attribute_docstrings=True,
     )
 
     version: Literal[1]
+    """Of this structure."""
     backend: str
+    """The storage service, such as ``minio``."""
     bucket: str
+    """The bucket's name."""
     endpoint: str
+    """The storage's URL, without the bucket."""
     region: str
+    """The storage's region."""
     public: bool
+    """Whether anybody may read."""
     store_dir: str
+    """The store whose paths the cache has."""
     priority: int
+    """Clients ask caches of a smaller number first."""
     want_mass_query: bool
+    """Whether clients may ask for many paths at once."""
     read_url: str
+    """The substituter."""
     push_urls: dict[str, str]
+    """By writer, where ``nix copy --to`` goes."""
     profiles: dict[str, str]
+    """By writer and reader, the credentials profile that their URLs name."""
     public_keys: tuple[str, ...]
+    """The trusted keys, as they stand in ``trusted-public-keys``."""
     key_names: dict[str, str]
+    """By writer, the name of the key that they sign with now."""
     readers: tuple[str, ...]
+    """Who has a credential for reading alone."""
     expire_after_days: int
+    """Days after which entries go; 0 means that they stay."""
     landing_page: bool
+    """Whether the bucket has a page for people, ``index.html``."""
     descriptor: bool
+    """Whether the bucket carries this description."""

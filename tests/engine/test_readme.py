@@ -139,11 +139,3 @@ def test_a_key_is_brought_in_as_the_readme_tells(project: Project) -> None:
     project.up()
     assert project.outputs()["publicKeys"] == [key.public_text]
     assert key.secret_text not in project.stack_file.read_text() + project.state_file.read_text()
-
-
-def test_every_link_inside_the_repository_resolves() -> None:
-    """In all documents."""
-    for document in (*ROOT.glob("*.md"), *ROOT.glob("*/README.md")):
-        for target in re.findall(r"\]\(([^)#]+)", document.read_text()):
-            if "://" not in target:
-                assert (document.parent / target).exists(), f"{document.name}: {target}"

@@ -1,0 +1,97 @@
+"""`make reference`: writes docs/reference.md, all arguments and outputs as the code tells them."""
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from nix_cache.description import Description
+
+ROOT = Path(__file__).resolve().parent.parent
+SCHEMA = ROOT / "components" / "schema.json"
+REFERENCE = ROOT / "docs" / "reference.md"
+
+_INTRODUCTION = """\
+# Reference
+
+Made from the code by `make reference`. Names are those of YAML, TypeScript and Go programs, and,
+below `nix-cache:`, of the configuration of the program in this repository. Python programs write
+the same in snake_case (`expire_after_days`); an editor shows them these texts. All mistakes are
+told at once, before anything is made.
+"""
+
+
+def reference(schema: Mapping[str, Any]) -> str:
+    """The page.
+
+    Args:
+        schema: the package's, as other languages see it.
+    """
+    [cache] = schema["resources"].values()
+    parts = [
+        _INTRODUCTION,
+        "## Arguments\n",
+        _table(("argument", "type", "meaning"), _arguments(cache["inputProperties"], cache)),
+    ]
+    for token, kind in schema["types"].items():
+        parts += [
+            f"### {_name(token)}\n",
+            f"{_text(kind)}\n",
+            _table(("argument", "type", "meaning"), _arguments(kind["properties"], kind)),
+        ]
+    outputs = (
+        (f"`{name}`", _type(output), _text(output)) for name, output in cache["properties"].items()
+    )
+    fields = Description.model_json_schema()
+    parts += [
+        "## Outputs\n",
+        _table(("output", "type", "meaning"), outputs),
+        f"### The output `cache`\n\n{_text(fields)}\n",
+        _table(("field", "meaning"), _fields(fields)),
+    ]
+    return "\n".join(parts)
+
+
+def _arguments(properties: Mapping[str, Any], kind: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
+    required = kind.get("requiredInputs" if "requiredInputs" in kind else "required", [])
+    for name, argument in properties.items():
+        must = " Has to be set." if name in required else ""
+        yield f"`{name}`", _type(argument), _text(argument) + must
+
+
+def _fields(schema: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
+    for name, field in schema["properties"].items():
+        yield f"`{name}`", _text(field)
+
+
+def _type(told: Mapping[str, Any]) -> str:
+    """A type in words, with a link to the one of its own."""
+    if "$ref" in told:
+        name = _name(told["$ref"])
+        return "anything" if name == "Any" else f"[{name}](#{name.lower()})"
+    if told["type"] == "array":
+        return f"list of {_type(told['items'])}"
+    if told["type"] == "object":
+        return f"map of {_type(told['additionalProperties'])}"
+    return str(told["type"])
+
+
+def _name(token: str) -> str:
+    """What comes last in a type's token or reference."""
+    return re.split("[:/]", token)[-1]
+
+
+def _text(told: Mapping[str, Any]) -> str:
+    """A description, in Markdown's code marks and on one line."""
+    return " ".join(re.sub("``", "`", told["description"]).split()).replace("|", "\\|")
+
+
+def _table(head: tuple[str, ...], rows: Iterator[tuple[str, ...]]) -> str:
+    lines = [head, ("---",) * len(head), *rows]
+    return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
+
+
+if __name__ == "__main__":
+    REFERENCE.parent.mkdir(exist_ok=True)
+    REFERENCE.write_text(reference(json.loads(SCHEMA.read_text())), encoding="utf-8")
