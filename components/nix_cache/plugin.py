@@ -3,6 +3,7 @@
 import asyncio
 import importlib
 import json
+import re
 import sys
 from collections.abc import Iterator, Mapping
 from importlib import metadata
@@ -47,7 +48,8 @@ class CacheProvider(ComponentProvider):
     """Makes components."""
 
     def __init__(self) -> None:
-        super().__init__([BinaryCache], PACKAGE, version=metadata.version(PACKAGE))
+        version = semantic_version(metadata.version(PACKAGE))
+        super().__init__([BinaryCache], PACKAGE, version=version)
         self.schema = json.dumps(_told(json.loads(self.schema or "{}")))
 
     def construct(
@@ -87,6 +89,11 @@ class CacheServicer(OwnResourcesServicer):
             return await super().Construct(request, context)
         except pulumi.RunError as error:
             return await context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
+
+
+def semantic_version(python_version: str) -> str:
+    """A version as the engine writes it: ``0.2.0-dev.0`` for Python's ``0.2.0.dev0``."""
+    return re.sub(r"\.?(a|b|rc|dev)(\d+)$", r"-\1.\2", python_version)
 
 
 def serve() -> None:

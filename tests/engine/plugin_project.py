@@ -1,0 +1,95 @@
+"""Stacks in other languages, which have the component by its plugin."""
+
+import os
+import secrets
+import shutil
+from pathlib import Path
+
+import yaml
+
+from dev.server import LocalServer
+from tests.engine.project import STACK, Project
+from toolchain import bootstrap, builds
+from toolchain.bootstrap import ROOT, cache_folder
+from toolchain.engine import Engine
+
+BUILD_SECONDS = 1800
+"""A limit for tests that may be the first on a machine to need a language host."""
+
+
+class PluginProject(Project):
+    """A stack of one of the examples, beside a copy of the plugin."""
+
+    @classmethod
+    def of_example(
+        cls, name: str, folder: Path, engine: Engine, server: LocalServer
+    ) -> "PluginProject":
+        """Copy an example, and let it know a server; nothing is up yet.
+
+        Args:
+            name: the example's folder.
+            folder: where the example goes, two folders below the one with the plugin.
+            engine: what runs it.
+            server: the server that the cache goes to.
+        """
+        shutil.copytree(ROOT / "examples" / name, folder)
+        (folder / "state").mkdir()
+        (folder / "passphrase").write_text(secrets.token_hex(16))
+        project = cls(folder, engine)
+        project.pulumi("stack", "init", STACK)
+        known = server.connection()
+        project.config = {
+            f"{project.name}:endpoint": server.url,
+            f"{project.name}:protect": False,
+            "minio:minioServer": known.server,
+            "minio:minioUser": known.user,
+        }
+        project.set_config_secret("minio:minioPassword", known.password)
+        return project
+
+    @property
+    def name(self) -> str:
+        """The name of its Pulumi project."""
+        return str(yaml.safe_load((self.folder / "Pulumi.yaml").read_text())["name"])
+
+    @property
+    def state_file(self) -> Path:
+        """The stack's state as the file backend keeps it."""
+        return self.folder / "state" / ".pulumi" / "stacks" / self.name / f"{STACK}.json"
+
+    def set_config_secret(self, key: str, value: str) -> None:
+        """Set a key of any package as a secret, as a user does."""
+        self.pulumi("config", "set", "--stack", STACK, "--secret", key, value)
+        self._read_config()
+
+    def rewrite(self, *changes: tuple[str, str]) -> None:
+        """Change the program: each of the texts, which it has to have, to another one."""
+        file = self.folder / "Pulumi.yaml"
+        text = file.read_text()
+        for old, new in changes:
+            assert old in text, f"{old!r} is not in {file}"
+            text = text.replace(old, new)
+        file.write_text(text)
+
+
+def copy_plugin(folder: Path) -> Path:
+    """A copy of the plugin whose environment has what a cache on MinIO needs.
+
+    That of all backends would make the engine look for the plugins of all their providers.
+    """
+    left_out = shutil.ignore_patterns("venv", "__pycache__", "*.egg-info", "dist")
+    shutil.copytree(ROOT / "components", folder, ignore=left_out)
+    bootstrap.provide("minio", folder / "venv")
+    return folder
+
+
+def add_language(engine: Engine, language: str) -> None:
+    """Let an engine have a language host that is built on demand, unless it has one."""
+    name = f"pulumi-language-{language}"
+    place = engine.bin_dirs[0] / name
+    if not place.exists():
+        built = builds.ensure([name], cache_folder())[name]
+        # From beside itself the engine takes it without a warning.
+        temporary = place.with_name(f".{name}.{os.getpid()}")
+        shutil.copy2(built, temporary)
+        temporary.replace(place)

@@ -1,0 +1,268 @@
+"""The component in YAML: a real stack under the real engine, by the plugin, on a real MinIO."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import urllib3
+from botocore.exceptions import ClientError
+
+from dev.schema import SCHEMA
+from dev.server import LocalServer
+from nix_cache import signing
+from nix_cache.storage.minio_connection import Connection, Kind
+from nix_cache.storage.minio_server import MinioServer
+from tests.engine.plugin_project import BUILD_SECONDS, PluginProject, add_language, copy_plugin
+from tests.engine.project import STACK
+from tests.engine.readme import blocks
+from tests.engine.s3 import s3_client, user_client
+from tests.engine.secret_search import files_below, leaks
+from tests.engine.state import MASK
+from toolchain.engine import Engine
+
+pytestmark = pytest.mark.timeout(BUILD_SECONDS)
+
+NARINFO = "0123456789abcdfghijklmnpqrsvwxyz.narinfo"
+LAPTOP = "- name: laptop"
+
+SECRET_KEY = (
+    ("config:\n", "config:\n  laptopKey:\n    type: string\n    secret: true\n"),
+    (LAPTOP, f"{LAPTOP}\n          signingKey: ${{laptopKey}}"),
+)
+"""A program in which a writer has a key of their own, from secret configuration."""
+
+
+@pytest.fixture(scope="module")
+def plugin(module_folder: Path, engine: Engine) -> Path:
+    """The plugin, beside what is to be an engine that speaks YAML."""
+    add_language(engine, "yaml")
+    return copy_plugin(module_folder / "components")
+
+
+def example(folder: Path, plugin: Path, engine: Engine, server: LocalServer) -> PluginProject:
+    """The example, two folders below the plugin's, as it stands in the repository."""
+    return PluginProject.of_example("yaml", plugin.parent / folder.name / "yaml", engine, server)
+
+
+class Team:
+    """A cache that is up, of two writers; one has brought a key in.
+
+    Attributes:
+        project: its stack.
+        key: the key that was brought in.
+        printed: what the engine printed on the way.
+    """
+
+    def __init__(self, project: PluginProject) -> None:
+        self.project = project
+        self.key = signing.generate("laptop-of-a-team-1").secret_text
+        project.rewrite(*SECRET_KEY)
+        project.set_config_secret(f"{project.name}:laptopKey", self.key)
+        self.printed = project.preview("--diff")
+        self.printed += project.up("--json")
+
+    def outputs(self) -> dict[str, Any]:
+        """The stack's outputs, secret ones in clear."""
+        return self.project.outputs(secrets=True)
+
+
+@pytest.fixture(scope="module")
+def team(module_folder: Path, plugin: Path, engine: Engine, module_server: LocalServer) -> Team:
+    """The example's stack, up."""
+    return Team(example(module_folder / "team", plugin, engine, module_server))
+
+
+@pytest.fixture
+def unmade(tmp_path: Path, plugin: Path, engine: Engine, server: LocalServer) -> PluginProject:
+    """The example's stack on a server of its own, not up yet."""
+    return example(tmp_path, plugin, engine, server)
+
+
+def root_password(project: PluginProject) -> str:
+    """The administrator's password, as the provider of a stack has it."""
+    [provider] = [
+        resource
+        for resource in project.state.resources_in_clear()
+        if resource["type"] == "pulumi:providers:minio"
+    ]
+    return str(provider["inputs"]["minioPassword"])
+
+
+def test_the_engine_is_given_the_schema_that_is_kept(plugin: Path, team: Team) -> None:
+    """By `pulumi package get-schema`, as SDKs of all languages are made from it."""
+    answer = team.project.run("package", "get-schema", str(plugin)).checked("get-schema")
+    got, kept = json.loads(answer.stdout), json.loads(SCHEMA.read_text())
+
+    assert got["version"] == kept["version"]
+    assert got["types"].keys() == kept["types"].keys()
+    [cache], [kept_cache] = got["resources"].values(), kept["resources"].values()
+    for part in ("inputProperties", "properties"):
+        assert cache[part].keys() == kept_cache[part].keys()
+        for name, described in kept_cache[part].items():
+            assert cache[part][name]["description"] == described["description"], name
+
+
+def test_a_stack_in_yaml_makes_a_cache_that_serves_and_tells_nobody_what_it_has(
+    team: Team,
+) -> None:
+    """Anybody reads by name, and nobody lists."""
+    url = team.outputs()["readUrl"]
+
+    info = urllib3.request("GET", f"{url}/nix-cache-info", retries=False)
+    listing = urllib3.request("GET", f"{url}/?list-type=2", retries=False)
+
+    assert (info.status, listing.status) == (200, 403)
+    assert info.data == b"StoreDir: /nix/store\nWantMassQuery: 1\nPriority: 40\n"
+
+
+@pytest.mark.parametrize("writer", ["ci-runner", "laptop"])
+def test_each_writer_of_a_stack_in_yaml_pushes_with_their_own_credential(
+    team: Team, writer: str
+) -> None:
+    """What Nix writes can be put, and what the cache says of itself cannot."""
+    client = user_client(team.project, writer)
+
+    client.put_object(Bucket="nix-cache", Key=NARINFO, Body=b"a narinfo")
+
+    with pytest.raises(ClientError, match="AccessDenied"):
+        client.put_object(Bucket="nix-cache", Key="nix-cache-info", Body=b"")
+
+
+def test_a_key_from_secret_configuration_is_the_writers_key(team: Team) -> None:
+    """The other writer gets one that is made for them."""
+    outputs = team.outputs()
+
+    assert outputs["signingKeys"]["laptop"] == team.key
+    assert outputs["signingKeys"]["ci-runner"].startswith("cache.example.org-ci-runner-1:")
+    assert signing.parse_secret_key(team.key).public_text in outputs["publicKeys"]
+
+
+def test_what_is_secret_stays_secret_across_the_boundary(team: Team) -> None:
+    """Neither the state, nor the configuration, nor what the engine printed has any secret."""
+    outputs, masked = team.outputs(), team.project.outputs()
+    secrets = {
+        **{f"key of {w}": key.partition(":")[2] for w, key in outputs["signingKeys"].items()},
+        **{user: pair["secretAccessKey"] for user, pair in outputs["credentials"].items()},
+        "root password": root_password(team.project),
+    }
+    places = {
+        **files_below(team.project.folder / "state"),
+        "configuration": team.project.stack_file.read_bytes(),
+        "printed": team.printed.encode(),
+    }
+
+    assert len(secrets) == 5
+    assert {masked["credentials"], masked["signingKeys"]} == {MASK}
+    assert leaks(places, secrets) == {}
+
+
+def test_a_stack_in_yaml_that_is_up_has_nothing_left_to_do(team: Team) -> None:
+    """Neither by the engine's word, nor after a look at the server."""
+    assert team.project.planned() == {}
+    team.project.up("--refresh", "--expect-no-changes")
+
+
+def test_mistakes_are_told_all_at_once_as_they_are_written(
+    unmade: PluginProject, admin: MinioServer
+) -> None:
+    """With key, value and fix, and before anything is made."""
+    unmade.rewrite(
+        (LAPTOP, "- name: Laptop!"),
+        (
+            "public: true",
+            "public: true\n      priority: 2000\n      storeDir: nix\n      bucket: A",
+        ),
+    )
+
+    result = unmade.run("up", "--yes", "--skip-preview", "--stack", STACK)
+
+    assert result.exit_code != 0
+    for told in (
+        "4 mistakes in the settings of the cache. Nothing was changed.",
+        "writers[1].name = 'Laptop!'",
+        "priority = 2000",
+        "storeDir = 'nix'",
+        "bucket = 'A'",
+        "fix: an absolute path, such as /nix/store",
+    ):
+        assert told in result.output
+    assert "Traceback" not in result.output
+    assert [r["type"] for r in unmade.state.resources() if "pulumi:" not in r["type"]] == []
+    assert not admin.has(Kind.USER, "ci-runner")
+
+
+def test_a_secret_where_only_plain_values_may_be_is_named(unmade: PluginProject) -> None:
+    """And its value is not."""
+    unmade.rewrite(
+        ("config:\n", "config:\n  domain:\n    type: string\n    secret: true\n"),
+        ("domain: cache.example.org", "domain: ${domain}"),
+    )
+    unmade.set_config_secret(f"{unmade.name}:domain", "hidden.example.org")
+
+    result = unmade.run("preview", "--stack", STACK)
+
+    assert result.exit_code != 0
+    assert "domain is a secret or an output of a resource" in result.output
+    assert "hidden.example.org" not in result.output
+
+
+def test_a_name_that_is_taken_is_refused_in_the_preview(
+    unmade: PluginProject, connection: Connection
+) -> None:
+    """By what asks the server, which in other languages the plugin itself serves."""
+    root = s3_client(connection.url, connection.user, connection.password)
+    root.create_bucket(Bucket="nix-cache")
+
+    result = unmade.run("preview", "--stack", STACK)
+
+    assert result.exit_code != 0
+    assert "the bucket 'nix-cache' exists already on the MinIO server" in result.output
+
+
+def test_a_stack_with_a_provider_of_its_own_comes_and_goes(
+    unmade: PluginProject, admin: MinioServer
+) -> None:
+    """Its server is known from that provider alone."""
+    server = unmade.config.pop("minio:minioServer")
+    user = unmade.config.pop("minio:minioUser")
+    unmade.config[f"{unmade.name}:rootPassword"] = unmade.config.pop("minio:minioPassword")
+    unmade.rewrite(
+        ("config:\n", "config:\n  rootPassword:\n    type: string\n    secret: true\n"),
+        (
+            "resources:\n",
+            "resources:\n  server:\n    type: pulumi:providers:minio\n    properties:\n"
+            f"      minioServer: {server}\n      minioUser: {user}\n"
+            "      minioPassword: ${rootPassword}\n",
+        ),
+        ("outputs:\n", "    options:\n      providers:\n        - ${server}\noutputs:\n"),
+    )
+    unmade.up()
+    assert admin.has(Kind.USER, "ci-runner")
+    assert unmade.planned() == {}
+
+    unmade.destroy()
+
+    assert unmade.state.resources() == []
+    assert not admin.has(Kind.USER, "ci-runner")
+    assert not admin.has(Kind.BUCKET, "nix-cache")
+
+
+def test_the_example_is_brought_up_by_what_its_readme_says(
+    unmade: PluginProject, connection: Connection, admin: MinioServer
+) -> None:
+    """`pulumi install` links the plugin to the project; the rest names the server."""
+    [text] = blocks("", (unmade.folder / "README.md").read_text())
+    here = {
+        "https://minio.example.org": connection.url,
+        "minio.example.org": connection.server,
+        "minioSsl true": "minioSsl false",
+        "ADMINISTRATOR": connection.user,
+    }
+    for written, meant in here.items():
+        text = text.replace(written, meant)
+
+    for line in text.splitlines():
+        unmade.typed(line, connection.password if line.endswith("minioPassword") else "")
+
+    assert admin.has(Kind.USER, "laptop")

@@ -1,0 +1,87 @@
+"""The component as programs in other languages see it."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from dev.schema import SCHEMA, schema_text
+from nix_cache.plugin import semantic_version
+from nix_cache.settings import CacheSettings, WriterSettings
+
+KEPT = json.loads(SCHEMA.read_text(encoding="utf-8"))
+[CACHE] = KEPT["resources"].values()
+
+
+def described() -> Iterator[tuple[str, dict[str, Any]]]:
+    """All that has to have a description, by its place in the schema."""
+    for group in ("resources", "types"):
+        for token, kind in KEPT[group].items():
+            yield token, kind
+            for part in ("inputProperties", "properties"):
+                for name, found in (kind.get(part) or {}).items():
+                    yield f"{token} {part} {name}", found
+
+
+def test_the_kept_schema_is_that_of_the_code() -> None:
+    """If not: `make schema`."""
+    assert SCHEMA.read_text(encoding="utf-8") == schema_text()
+
+
+def test_everything_is_described_in_whole_sentences() -> None:
+    """Editors show the descriptions, on one line each."""
+    for place, found in described():
+        assert found["description"].endswith("."), place
+        assert "\n" not in found["description"], place
+
+
+def test_every_setting_is_an_argument_in_other_languages_too() -> None:
+    """The same names as in the configuration of the program."""
+    writer = KEPT["types"]["nix-cache:index:WriterArgs"]["properties"]
+
+    assert CACHE["inputProperties"].keys() == names(CacheSettings)
+    assert writer.keys() == names(WriterSettings)
+
+
+def names(model: Any) -> set[str]:
+    """The settings' names as they are written."""
+    return {field.alias for field in model.model_fields.values()}
+
+
+def test_what_is_secret_is_marked_for_the_sdks_that_are_made_of_the_schema() -> None:
+    """Nothing else is."""
+    marked = [place for place, found in described() if found.get("secret")]
+
+    assert [place.rpartition(" ")[2] for place in marked] == [
+        "signingKeys",
+        "credentials",
+        "signingKey",
+    ]
+
+
+def test_only_a_signing_key_may_be_an_output() -> None:
+    """Everything else decides what there is to be made, so it is known beforehand."""
+    inputs = [
+        (place, found)
+        for place, found in described()
+        if " inputProperties " in place or "Args properties " in place
+    ]
+
+    assert [place for place, found in inputs if not found.get("plain")] == [
+        "nix-cache:index:WriterArgs properties signingKey"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("of_python", "of_the_engine"),
+    [
+        ("1.2.3", "1.2.3"),
+        ("0.2.0.dev0", "0.2.0-dev.0"),
+        ("1.0.0rc2", "1.0.0-rc.2"),
+        ("1.0.0a1", "1.0.0-a.1"),
+    ],
+)
+def test_a_version_is_one_that_the_engine_can_read(of_python: str, of_the_engine: str) -> None:
+    """Python and Pulumi spell the versions before a release differently."""
+    assert semantic_version(of_python) == of_the_engine
