@@ -4,7 +4,7 @@ PYTHON ?= python3
 # What is printed is the commands' own, also for a make within a make: `make env` is evaluated.
 MAKEFLAGS += --no-print-directory
 .PHONY: help install aws-plugin up preview drift repair renew down status env test test-aws unit policies engine e2e bench
-.PHONY: test-wheel test-upgrade release-check lint format lock ci-preview ci-deploy ci-drift verify verify-aws verify-spaces verify-b2
+.PHONY: test-wheel test-upgrade release-check lint schema format lock ci-preview ci-deploy ci-drift verify verify-aws verify-spaces verify-b2
 
 dev := .venv/bin/python -m dev
 on_stack := $(if $(STACK),--stack '$(STACK)')
@@ -84,6 +84,9 @@ lint: .venv-dev/.made ## style, formatting, types and workflows
 	@$(tests) -m ruff format --check .
 	@$(tests) -m mypy
 	@$(tests) -m dev.workflows
+
+schema: .venv-dev/.made ## write components/schema.json anew, after a change of the arguments
+	@$(tests) -m dev.schema
 
 format: .venv-dev/.made ## rewrite the sources in the project's style
 	@$(tests) -m ruff check --fix .
