@@ -85,8 +85,9 @@ lint: .venv-dev/.made ## style, formatting, types and workflows
 	@$(tests) -m mypy
 	@$(tests) -m dev.workflows
 
-schema: .venv-dev/.made ## write components/schema.json anew, after a change of the arguments
+schema: .venv-dev/.made ## write the schema and the reference anew, after a change of the arguments
 	@$(tests) -m dev.schema
+	@$(tests) -m dev.reference
 
 format: .venv-dev/.made ## rewrite the sources in the project's style
 	@$(tests) -m ruff check --fix .

@@ -1,4 +1,4 @@
-"""`make reference`: writes docs/reference.md, all arguments and outputs as the code tells them."""
+"""Part of `make schema`: writes docs/reference.md, all arguments and outputs as the code tells them."""
 
 import json
 import re
@@ -15,7 +15,7 @@ REFERENCE = ROOT / "docs" / "reference.md"
 _INTRODUCTION = """\
 # Reference
 
-Made from the code by `make reference`. Names are those of YAML, TypeScript and Go programs, and,
+Made from the code by `make schema`. Names are those of YAML, TypeScript and Go programs, and,
 below `nix-cache:`, of the configuration of the program in this repository. Python programs write
 the same in snake_case (`expire_after_days`); an editor shows them these texts. All mistakes are
 told at once, before anything is made.

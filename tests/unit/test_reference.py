@@ -8,7 +8,7 @@ PAGE = reference(json.loads(SCHEMA.read_text()))
 
 
 def test_the_page_is_what_the_code_says() -> None:
-    """`make reference` writes it anew."""
+    """`make schema` writes it anew."""
     assert REFERENCE.read_text() == PAGE
 
 
