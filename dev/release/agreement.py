@@ -35,6 +35,7 @@ class Told:
 
     Attributes:
         version: that of the package.
+        schema: that of the component's schema for other languages, as those write versions.
         sections: those of the changelog, from the top.
         releases: by version, the hash of its commit, as the table of releases has it.
         packaged: by version in that table, the package's version in that commit.
@@ -43,6 +44,7 @@ class Told:
     """
 
     version: Version
+    schema: str
     sections: tuple[Section, ...]
     releases: Mapping[Version, str]
     packaged: Mapping[Version, Version]
@@ -114,6 +116,7 @@ def disagreements(told: Told, today: datetime.date, tag: str | None = None) -> l
         tag: the tag that is being released, if one is.
     """
     return [
+        *_of_the_schema(told),
         *_of_the_top_section(told, today),
         *_of_earlier_sections(told),
         *_of_releases(told),
@@ -134,6 +137,17 @@ def _section(heading: str) -> Section:
         f"CHANGELOG.md: the heading {heading!r} is of no form that is used here",
         f"write {UNRELEASED}, or the version and its date, as in 1.2.3 - 2026-11-21",
     )
+
+
+def _of_the_schema(told: Told) -> list[DevError]:
+    if told.schema == str(told.version).replace(".dev", "-dev."):
+        return []
+    return [
+        DevError(
+            f"components/schema.json is of version {told.schema}, the package of {told.version}",
+            "write it anew: make schema",
+        )
+    ]
 
 
 def _of_the_top_section(told: Told, today: datetime.date) -> list[DevError]:

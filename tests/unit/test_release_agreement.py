@@ -17,6 +17,7 @@ V1, V2, V3 = Version("0.1.0"), Version("0.2.0"), Version("0.3.0")
 FIRST, SECOND, HEAD = (digit * 40 for digit in "123")
 RELEASED = Told(
     version=V3,
+    schema="0.3.0",
     sections=(
         Section(V3, TODAY),
         Section(V2, TODAY - datetime.timedelta(days=9)),
@@ -31,6 +32,7 @@ RELEASED = Told(
 ON_THE_WAY = dataclasses.replace(
     RELEASED,
     version=Version("0.3.0.dev0"),
+    schema="0.3.0-dev.0",
     sections=(Section(), *RELEASED.sections[1:]),
     tags={"v0.1.0": FIRST},
 )
@@ -70,7 +72,12 @@ def test_what_agrees_is_found_to(told: Told, tag: str | None) -> None:
             "has no row for 0.2.0, which CHANGELOG.md has",
         ),
         (ON_THE_WAY, {"packaged": {V1: V1, V2: V1}}, "version in the commit of 0.2.0 is 0.1.0"),
-        (ON_THE_WAY, {"version": Version("0.2.0.dev0")}, "0.2.0.dev0 is below the release 0.2.0"),
+        (
+            ON_THE_WAY,
+            {"version": Version("0.2.0.dev0"), "schema": "0.2.0-dev.0"},
+            "0.2.0.dev0 is below the release 0.2.0",
+        ),
+        (RELEASED, {"schema": "0.3.0-dev.0"}, "schema.json is of version 0.3.0-dev.0"),
         (RELEASED, {"tags": {"v0.2.0": FIRST}}, "the tag v0.2.0 is at 1111"),
         (RELEASED, {"tags": {"v0.3.0": FIRST}}, "the tag v0.3.0 is at 1111"),
         (ON_THE_WAY, {"tags": {"v0.2.1": HEAD}}, "has no row for the tag v0.2.1"),
