@@ -50,7 +50,9 @@ class CacheProvider(ComponentProvider):
     def __init__(self) -> None:
         version = semantic_version(metadata.version(PACKAGE))
         super().__init__([BinaryCache], PACKAGE, version=version)
-        self.schema = json.dumps(_told(json.loads(self.schema or "{}")))
+        # SDKs put "Args" to the names of types themselves.
+        schema = re.sub(rf"({PACKAGE}:index:\w+?)Args\b", r"\1", self.schema or "{}")
+        self.schema = json.dumps(_told(json.loads(schema)))
 
     def construct(
         self,
