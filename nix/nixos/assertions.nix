@@ -45,7 +45,9 @@ let
       }
       {
         assertion = described == null || described.storeDir or builtins.storeDir == builtins.storeDir;
-        message = "`${option}.description` is of a cache for the store ${toString described.storeDir or ""}, and this machine's is ${builtins.storeDir}: no path of it can be used here.";
+        message = "`${option}.description` is of a cache for the store ${
+          toString described.storeDir or ""
+        }, and this machine's is ${builtins.storeDir}: no path of it can be used here.";
       }
       {
         assertion = cache.substituter != null;
@@ -100,7 +102,13 @@ in
 {
   config.assertions =
     builtins.concatLists (mapAttrsToList ofReading caches ++ mapAttrsToList ofPushing pushed)
-    ++ [ (outsideStore "services.nix-cache.credentialsFile" cfg.credentialsFile) ]
+    ++ [
+      (outsideStore "services.nix-cache.credentialsFile" cfg.credentialsFile)
+      {
+        assertion = caches == { } || config.nix.enable;
+        message = "`nix.enable` is false, so NixOS writes no nix.conf, and `services.nix-cache` would have no effect: turn it on, or leave the caches to `nix-cache use`.";
+      }
+    ]
     ++ lib.optionals (pushed != { }) [
       {
         # Derivatives of Nix count otherwise.
@@ -110,8 +118,7 @@ in
     ]
     ++ lib.optionals (hooked != { }) [
       {
-        assertion =
-          config.nix.settings.post-build-hook == "${hook.forCaches (builtins.attrNames hooked)}";
+        assertion = config.nix.settings.post-build-hook == "${hook.forCaches (builtins.attrNames hooked)}";
         message = "`nix.settings.post-build-hook` is ${config.nix.settings.post-build-hook}, and Nix takes only one hook: let it call /etc/nix/nix-cache/${firstHooked}-post-build-hook, and set `services.nix-cache.caches.${firstHooked}.push.afterEveryBuild` to false.";
       }
     ];

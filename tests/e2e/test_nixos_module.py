@@ -29,6 +29,7 @@ from tests.e2e.nixos.machine import NixOS
 from toolchain.bootstrap import ROOT
 
 FOLDER = ROOT / "nix"
+README = FOLDER / "README.md"
 
 
 def test_a_description_gives_the_settings_that_the_stack_gives(nixos: NixOS) -> None:
@@ -204,6 +205,31 @@ def test_the_package_has_all_that_the_command_needs(nixos: NixOS) -> None:
 
     assert found["dependencies"] == _needed()
     assert found["pname"] == found["meta"]["mainProgram"] == "nix-cache"
+
+
+def test_the_configurations_in_the_readme_evaluate(nixos: NixOS) -> None:
+    """Those that only need a machine: a private cache, and one to push to."""
+    blocks = re.findall(r"^```nix\n(.*?)^```$", README.read_text(), re.MULTILINE | re.DOTALL)
+    private, pushing = (block for block in blocks if "credentialsFile" in block)
+
+    read = nixos.evaluate(f"imports = [ ({private.replace('nix-cache.json', 'private.json')}) ];")
+    pushed = nixos.evaluate(f"imports = [ ({pushing}) ];")
+
+    assert "profile=our-laptop" in read["settings"]["extra-substituters"][0]
+    assert set(pushed["systemd"]["timers"]) == {"nix-cache-push-team"}
+
+
+def test_the_readme_lists_every_option(nixos: NixOS) -> None:
+    """And none that is not there."""
+    own = nixos.evaluate(PUSHES)["own"]
+    cache = own.pop("caches")["team"]
+    push = cache.pop("push")
+
+    rows = re.findall(r"^\| (`.*?`) \|", README.read_text(), re.MULTILINE)
+    named = [name for row in rows for name in re.findall(r"`(.*?)`", row)]
+
+    options = [*own, *(f"….{name}" for name in cache), *(f"….push.{name}" for name in push)]
+    assert sorted(name.replace("caches.NAME", "…") for name in named) == sorted(options)
 
 
 def _needed() -> list[str]:

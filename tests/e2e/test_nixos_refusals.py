@@ -87,6 +87,14 @@ def test_a_second_hook_is_refused(nixos: NixOS, setting: str) -> None:
     assert "`nix.settings.post-build-hook` is /etc/own, and Nix takes only one hook: let it" in why
 
 
+def test_a_nix_that_nixos_does_not_configure_is_refused(nixos: NixOS) -> None:
+    """The settings would silently be nowhere. Without a cache it is no matter."""
+    why = nixos.refusal(f"{READS} nix.enable = false;")
+
+    assert "`nix.enable` is false, so NixOS writes no nix.conf" in why
+    nixos.evaluate("nix.enable = false;")
+
+
 def test_a_nix_that_cannot_push_is_refused(nixos: NixOS) -> None:
     """By its version, which says nothing for derivatives of Nix. It may read."""
     old = '{ pname = "nix"; version = "2.31.2"; }'

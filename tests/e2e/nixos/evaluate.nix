@@ -22,6 +22,7 @@ let
 
   pkgs = {
     coreutils = package "coreutils";
+    nixVersions.latest = package nix.pname // nix;
     writeShellScript =
       name: text:
       derivation {
@@ -38,7 +39,7 @@ let
   };
 
   machine = {
-    nix.package = package nix.pname // nix;
+    nix.package = lib.mkDefault (package nix.pname // nix);
     systemd.package = package "systemd";
     services.nix-cache.package = lib.mkDefault (package "nix-cache");
   };
@@ -63,4 +64,5 @@ else
   {
     inherit (config) environment systemd;
     settings = config.nix.settings;
+    own = config.services.nix-cache;
   }

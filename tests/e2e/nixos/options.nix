@@ -3,9 +3,7 @@
 let
   inherit (lib) mkOption types;
 
-  option =
-    type: default:
-    mkOption { inherit type default; };
+  option = type: default: mkOption { inherit type default; };
   atom = types.either types.bool (types.either types.int (types.either types.package types.str));
   text = types.either types.str types.package;
   unit = {
@@ -27,6 +25,7 @@ in
       }
     )) { };
     environment.systemPackages = option (types.listOf types.package) [ ];
+    nix.enable = option types.bool true;
     nix.package = mkOption { type = types.package; };
     nix.settings = option (types.attrsOf (types.either atom (types.listOf atom))) { };
     systemd = {

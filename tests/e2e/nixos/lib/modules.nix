@@ -32,7 +32,9 @@ let
     in
     {
       plain = [ definition ];
-      "if" = lib.optionals value.condition (within { value = value.content; });
+      "if" = lib.optionals value.condition (within {
+        value = value.content;
+      });
       merge = concatMap (content: within { value = content; }) value.contents;
       override = within {
         value = value.content;
@@ -49,8 +51,7 @@ let
       inherit (definition) value;
       within = content: pushedDown (definition // { value = content; });
       handedOn = map (
-        set:
-        set // { value = mapAttrs (_: content: value // { inherit content; }) set.value; }
+        set: set // { value = mapAttrs (_: content: value // { inherit content; }) set.value; }
       ) (within value.content);
     in
     {
@@ -207,8 +208,7 @@ in
         module:
         let
           content = if isPath module then import module else module;
-          called =
-            if isFunction content then content (specialArgs // { inherit config lib; }) else content;
+          called = if isFunction content then content (specialArgs // { inherit config lib; }) else content;
           parts = removeAttrs called [
             "imports"
             "options"
