@@ -83,7 +83,7 @@ def test_what_a_machine_with_the_module_builds_is_pushed(builder: NixOS, cache: 
           push = {{ enable = true; writer = "{WRITER}"; signingKeyFile = "{key}"; }};
         }};
     """
-    builder.build(settings, "settings.post-build-hook")
+    builder.build(settings, ".settings.post-build-hook")
     found = switch(builder, settings)
     make_files(builder, found)
 

@@ -29,6 +29,7 @@ from tests.e2e.nixos.machine import NixOS
 from toolchain.bootstrap import ROOT
 
 FOLDER = ROOT / "nix"
+PROJECT = ROOT / "components" / "pyproject.toml"
 README = FOLDER / "README.md"
 
 
@@ -145,7 +146,7 @@ def test_one_hook_serves_all_caches_and_only_where_wanted(nixos: NixOS) -> None:
     """
 
     both = f"{PUSHES} services.nix-cache.caches.second = {WRITES};"
-    hook = nixos.build(both, "settings.post-build-hook").read_text()
+    hook = nixos.build(both, ".settings.post-build-hook").read_text()
     theirs = nixos.evaluate(PUSHES + own)
 
     assert re.findall(r"^/.*-nix-cache-hook-(.*)$", hook, re.MULTILINE) == ["second", "team"]
@@ -155,7 +156,7 @@ def test_one_hook_serves_all_caches_and_only_where_wanted(nixos: NixOS) -> None:
 
 def test_the_hook_never_fails_a_build(nixos: NixOS) -> None:
     """Not even where there is no queue; it says what then has to be done by hand."""
-    script = nixos.build(PUSHES, 'environment.etc."nix/nix-cache/team-post-build-hook".source')
+    script = nixos.build(PUSHES, '.environment.etc."nix/nix-cache/team-post-build-hook".source')
 
     done = subprocess.run(
         [str(script)],
@@ -170,41 +171,36 @@ def test_the_hook_never_fails_a_build(nixos: NixOS) -> None:
 
 
 def test_the_flake_has_no_inputs_and_exports_the_module(nixos: NixOS) -> None:
-    """It is checked offline, writes no lock, and its module is the one that is tested here."""
-    flake = nixos.folder / "flake"
-    shutil.copytree(FOLDER, flake)
-    url = f"path:{flake}"
+    """It is checked offline, writes no lock, and its module gives what the one here gives."""
+    repository = nixos.folder / "repository"
+    shutil.copytree(FOLDER, repository / "nix")
+    project = repository / "components" / "pyproject.toml"
+    project.parent.mkdir()
+    shutil.copy(PROJECT, project)
+    url = f"path:{repository}?dir=nix"
     nixos.nix.get("flake", "check", "--no-build", "--offline", url)
 
     shown = json.loads(nixos.nix.get("flake", "show", "--json", "--offline", url))
     metadata = json.loads(nixos.nix.get("flake", "metadata", "--json", "--offline", url))
     module = f'(builtins.getFlake "{url}").nixosModules.default'
 
-    assert set(shown["nixosModules"]) == {"default", "nix-cache"}
     assert set(shown) == {"nixosModules"}
+    assert set(shown["nixosModules"]) == {"default", "nix-cache"}
     assert metadata["locks"]["nodes"] == {"root": {}}
-    assert not (flake / "flake.lock").exists()
+    assert not (repository / "nix" / "flake.lock").exists()
     assert nixos.evaluate(PUSHES, module=module) == nixos.evaluate(PUSHES)
 
 
 def test_the_package_has_all_that_the_command_needs(nixos: NixOS) -> None:
     """What pip would install. It is not built here, for that takes nixpkgs."""
-    package = f"""
-        import {FOLDER}/package.nix {{
-          lib = import {ROOT}/tests/e2e/nixos/lib // {{ licenses.asl20 = "Apache-2.0"; }};
-          python3Packages = {{
-            buildPythonApplication = given: removeAttrs given [ "src" ];
-            hatchling = "hatchling";
-          }} // builtins.listToAttrs (map (name: {{ inherit name; value = name; }}) [
-            {" ".join(f'"{name}"' for name in _needed())}
-          ]);
-        }}
-    """
+    project = tomllib.loads(PROJECT.read_text())["project"]
+    requirements = [*project["dependencies"], *project["optional-dependencies"]["client"]]
 
-    found = json.loads(nixos.nix.get("eval", "--json", "--impure", "--expr", package))
+    found = nixos.part(PUSHES, ".own.package.dependencies")
 
-    assert found["dependencies"] == _needed()
-    assert found["pname"] == found["meta"]["mainProgram"] == "nix-cache"
+    assert found == [Requirement(text).name for text in requirements]
+    assert nixos.part(PUSHES, ".own.package.version") == project["version"]
+    assert nixos.part(PUSHES, ".own.package.meta.mainProgram") == "nix-cache"
 
 
 def test_the_configurations_in_the_readme_evaluate(nixos: NixOS) -> None:
@@ -230,9 +226,3 @@ def test_the_readme_lists_every_option(nixos: NixOS) -> None:
 
     options = [*own, *(f"….{name}" for name in cache), *(f"….push.{name}" for name in push)]
     assert sorted(name.replace("caches.NAME", "…") for name in named) == sorted(options)
-
-
-def _needed() -> list[str]:
-    project = tomllib.loads((ROOT / "components/pyproject.toml").read_text())["project"]
-    requirements = [*project["dependencies"], *project["optional-dependencies"]["client"]]
-    return [Requirement(text).name for text in requirements]

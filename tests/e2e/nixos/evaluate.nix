@@ -20,7 +20,26 @@ let
     outPath = programs;
   };
 
+  # What nixpkgs has by these names. A new requirement belongs here once it was found there.
+  python3Packages =
+    lib.genAttrs [
+      "boto3"
+      "brotli"
+      "hatchling"
+      "pydantic"
+      "pynacl"
+      "rich"
+      "tenacity"
+      "typer"
+      "urllib3"
+      "zstandard"
+    ] (name: name)
+    // {
+      buildPythonApplication = given: given // package given.pname;
+    };
+
   pkgs = {
+    callPackage = file: changes: import file ({ inherit lib python3Packages; } // changes);
     coreutils = package "coreutils";
     nixVersions.latest = package nix.pname // nix;
     writeShellScript =
@@ -41,7 +60,6 @@ let
   machine = {
     nix.package = lib.mkDefault (package nix.pname // nix);
     systemd.package = package "systemd";
-    services.nix-cache.package = lib.mkDefault (package "nix-cache");
   };
 
   inherit

@@ -72,37 +72,39 @@ class NixOS:
             settings: what it sets, as Nix texts of a set's attributes.
             given: by name, a Nix text for each further argument of ``evaluate.nix``.
         """
-        done = self._eval(settings, given)
+        found: dict[str, Any] = self.part(settings, "", **given)
+        return found
+
+    def part(self, settings: str, path: str, **given: str) -> Any:
+        """The same for a part of it alone, named by an attribute path that starts with a dot."""
+        done = self._eval(settings, path, given)
         assert done.exit_code == 0, done.err
         assert "warning" not in done.err
-        found: dict[str, Any] = json.loads(done.out)
-        return found
+        return json.loads(done.out)
 
     def refusal(self, settings: str, **given: str) -> str:
         """Why a configuration is refused. The arguments are those of ``evaluate``."""
-        done = self._eval(settings, given)
+        done = self._eval(settings, "", given)
         assert done.exit_code != 0, done.out
         return done.err
 
-    def build(self, settings: str, part: str) -> Path:
+    def build(self, settings: str, path: str) -> Path:
         """Build a file of a configuration; gives back its path as seen from outside.
 
-        Args:
-            settings: as for ``evaluate``.
-            part: the attribute path.
+        The arguments are those of ``part``.
         """
-        expression = f"({self._expression(settings, {})}).{part}"
+        expression = self._expression(settings, path, {})
         built = self.nix.get(
             *("build", "--no-link", "--print-out-paths", "--impure", "--offline"),
             *("--expr", expression),
         )
         return self.nix.store_folder / "store" / Path(built).name
 
-    def _eval(self, settings: str, given: Mapping[str, str]) -> Done:
-        expression = self._expression(settings, given)
+    def _eval(self, settings: str, path: str, given: Mapping[str, str]) -> Done:
+        expression = self._expression(settings, path, given)
         return self.nix.run("eval", "--json", "--impure", "--offline", "--expr", expression)
 
-    def _expression(self, settings: str, given: Mapping[str, str]) -> str:
+    def _expression(self, settings: str, path: str, given: Mapping[str, str]) -> str:
         configuration = self.folder / "configuration.nix"
         configuration.write_text(f"{{ lib, ... }}:\n{{\n{settings}\n}}\n")
         arguments = {
@@ -114,7 +116,7 @@ class NixOS:
         if (self.folder / "lib").exists():
             arguments["lib"] = f"import {self.folder / 'lib'}"
         values = " ".join(f"{name} = {text};" for name, text in arguments.items())
-        return f"import {EVALUATE} {{ {values} }}"
+        return f"(import {EVALUATE} {{ {values} }}){path}"
 
 
 def as_nix_conf(settings: Mapping[str, Any]) -> str:

@@ -40,10 +40,13 @@ rec {
         attrNames set
       )
     );
+  genAttrs = names: f: listToAttrs (map (name: nameValuePair name (f name)) names);
   mapAttrs' = f: set: listToAttrs (mapAttrsToList f set);
   mapAttrsToList = f: set: map (name: f name set.${name}) (attrNames set);
   nameValuePair = name: value: { inherit name value; };
   optionalAttrs = wanted: set: if wanted then set else { };
+
+  licenses.asl20.spdxId = "Apache-2.0";
 
   importJSON = path: fromJSON (readFile path);
   importTOML = path: fromTOML (readFile path);

@@ -18,16 +18,17 @@ let
   showFiles = concatMap (definition: [ "\n- In `${definition.file}'" ]);
   isOption = tree: tree._type or null == "option";
 
+  kindOf = value: value._type or "plain";
+
   priorityOfDefinitions = 100;
   priorityOfDefaults = 1000;
   priorityOfForce = 50;
 
-  # The definitions within mkIf, mkMerge, mkDefault and mkForce.
+  # The definitions within mkIf, mkDefault and mkForce.
   laidOpen =
     definition:
     let
       inherit (definition) value;
-      kind = value._type or "plain";
       within = changes: laidOpen (definition // changes);
     in
     {
@@ -35,13 +36,12 @@ let
       "if" = lib.optionals value.condition (within {
         value = value.content;
       });
-      merge = concatMap (content: within { value = content; }) value.contents;
       override = within {
         value = value.content;
         inherit (value) priority;
       };
     }
-    .${kind} or (throw "the stand-in knows no values of the kind ${kind}");
+    .${kindOf value} or (throw "the stand-in knows no values of the kind ${kindOf value}");
 
   # The same where the definition is a set of options: a condition may depend on some of them, so it
   # is handed on to each, unlooked at.
@@ -49,18 +49,16 @@ let
     definition:
     let
       inherit (definition) value;
-      within = content: pushedDown (definition // { value = content; });
       handedOn = map (
         set: set // { value = mapAttrs (_: content: value // { inherit content; }) set.value; }
-      ) (within value.content);
+      ) (pushedDown (definition // { value = value.content; }));
     in
     {
       plain = [ definition ];
       "if" = handedOn;
-      merge = concatMap within value.contents;
       override = handedOn;
     }
-    .${value._type or "plain"} or (throw "the stand-in knows no such value");
+    .${kindOf value} or (throw "the stand-in knows no values of the kind ${kindOf value}");
 
   below =
     name:
@@ -132,10 +130,6 @@ in
   mkIf = condition: content: {
     _type = "if";
     inherit condition content;
-  };
-  mkMerge = contents: {
-    _type = "merge";
-    inherit contents;
   };
   mkDefault = content: {
     _type = "override";
