@@ -13,6 +13,7 @@ import grpc
 import pulumi
 from pulumi.provider import ConstructResult
 from pulumi.provider.experimental.component import ComponentProvider
+from pulumi.provider.server import ComponentInitError
 from pulumi.runtime.config import CONFIG
 from pulumi.runtime.proto import provider_pb2_grpc
 
@@ -52,7 +53,8 @@ class CacheProvider(ComponentProvider):
         super().__init__([BinaryCache], PACKAGE, version=version)
         # SDKs put "Args" to the names of types themselves.
         schema = re.sub(rf"({PACKAGE}:index:\w+?)Args\b", r"\1", self.schema or "{}")
-        self.schema = json.dumps(_told(json.loads(schema)))
+        whole_packages = {"meta": {"supportPack": True}}  # as `pulumi package add` makes them
+        self.schema = json.dumps(whole_packages | _told(json.loads(schema)))
 
     def construct(
         self,
@@ -77,7 +79,12 @@ class CacheProvider(ComponentProvider):
         known = {key: value for key, value in CONFIG.get().items() if _is_asked_for(key)}
         own = pulumi.ResourceOptions(providers=[own_provider(f"{name}-own", known)])
         options = pulumi.ResourceOptions.merge(options, own)
-        return super().construct(name, resource_type, dict(inputs), options)
+        try:
+            return super().construct(name, resource_type, dict(inputs), options)
+        except ComponentInitError as failure:
+            if isinstance(failure.inner, pulumi.RunError):
+                raise failure.inner from None  # says enough without a traceback
+            raise
 
 
 class CacheServicer(OwnResourcesServicer):

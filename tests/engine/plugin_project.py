@@ -21,31 +21,25 @@ class PluginProject(Project):
     """A stack of one of the examples, beside a copy of the plugin."""
 
     @classmethod
-    def of_example(
-        cls, name: str, folder: Path, engine: Engine, server: LocalServer
-    ) -> "PluginProject":
-        """Copy an example, and let it know a server; nothing is up yet.
-
-        Args:
-            name: the example's folder.
-            folder: where the example goes, two folders below the one with the plugin.
-            engine: what runs it.
-            server: the server that the cache goes to.
-        """
+    def of_example(cls, name: str, folder: Path, engine: Engine) -> "PluginProject":
+        """Copy an example into a folder that is two below the plugin's, and make its stack."""
         shutil.copytree(ROOT / "examples" / name, folder)
         (folder / "state").mkdir()
         (folder / "passphrase").write_text(secrets.token_hex(16))
         project = cls(folder, engine)
         project.pulumi("stack", "init", STACK)
+        project.config[f"{project.name}:protect"] = False
+        return project
+
+    def use_server(self, server: LocalServer) -> None:
+        """Let the cache go to a MinIO server."""
         known = server.connection()
-        project.config = {
-            f"{project.name}:endpoint": server.url,
-            f"{project.name}:protect": False,
+        self.config |= {
+            f"{self.name}:endpoint": server.url,
             "minio:minioServer": known.server,
             "minio:minioUser": known.user,
         }
-        project.set_config_secret("minio:minioPassword", known.password)
-        return project
+        self.set_config_secret("minio:minioPassword", known.password)
 
     @property
     def name(self) -> str:
@@ -72,14 +66,14 @@ class PluginProject(Project):
         file.write_text(text)
 
 
-def copy_plugin(folder: Path) -> Path:
-    """A copy of the plugin whose environment has what a cache on MinIO needs.
+def copy_plugin(folder: Path, backend: str = "minio") -> Path:
+    """A copy of the plugin whose environment has what a cache on one backend needs.
 
     That of all backends would make the engine look for the plugins of all their providers.
     """
     left_out = shutil.ignore_patterns("venv", "__pycache__", "*.egg-info", "dist")
     shutil.copytree(ROOT / "components", folder, ignore=left_out)
-    bootstrap.provide("minio", folder / "venv")
+    bootstrap.provide(backend, folder / "venv")
     return folder
 
 

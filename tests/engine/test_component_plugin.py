@@ -42,7 +42,9 @@ def plugin(module_folder: Path, engine: Engine) -> Path:
 
 def example(folder: Path, plugin: Path, engine: Engine, server: LocalServer) -> PluginProject:
     """The example, two folders below the plugin's, as it stands in the repository."""
-    return PluginProject.of_example("yaml", plugin.parent / folder.name / "yaml", engine, server)
+    project = PluginProject.of_example("yaml", plugin.parent / folder.name / "yaml", engine)
+    project.use_server(server)
+    return project
 
 
 class Team:
