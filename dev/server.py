@@ -110,7 +110,7 @@ class LocalServer:
             known = self.connection()
             user, password = known.user, known.password
         else:
-            user, password = f"root-{secrets.token_hex(4)}", secrets.token_urlsafe(30)
+            user, password = f"root-{secrets.token_hex(4)}", secrets.token_hex(20)
         content = {
             "minioServer": f"{_HOST}:{_free_port()}",
             "minioUser": user,
