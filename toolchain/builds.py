@@ -115,8 +115,16 @@ TOOLS = {
             "github.com/pulumi/pulumi-yaml/cmd/pulumi-language-yaml",
             "github.com/pulumi/pulumi-yaml",
             "-s -w -X github.com/pulumi/pulumi-yaml/pkg/version.Version=v{version}",
-            seconds=60,
-            disk_bytes=10**9,
+            seconds=190,
+            disk_bytes=3 * 10**9,
+        ),
+        Tool(
+            "pulumi-language-go",
+            ".",
+            "github.com/pulumi/pulumi/pkg/v3",
+            "-s -w -X github.com/pulumi/pulumi/sdk/v3/go/common/version.Version={version}",
+            seconds=190,
+            disk_bytes=3 * 10**9,
         ),
         Tool(
             "actionlint",

@@ -1,6 +1,7 @@
 """The plugin: the component for programs in other languages. `components/__main__.py` runs it."""
 
 import asyncio
+import contextlib
 import importlib
 import json
 import re
@@ -93,7 +94,8 @@ class CacheServicer(OwnResourcesServicer):
     async def Construct(self, request: Any, context: Any) -> Any:  # noqa: N802 - the protocol's
         """Make a component; a mistake of its author is told in words, not as a traceback."""
         for package in _PROVIDER_SDKS.keys() & request.providers.keys():
-            importlib.import_module(_PROVIDER_SDKS[package])
+            with contextlib.suppress(ModuleNotFoundError):  # of a backend that is not in use
+                importlib.import_module(_PROVIDER_SDKS[package])
         try:
             return await super().Construct(request, context)
         except pulumi.RunError as error:
@@ -109,7 +111,8 @@ def serve() -> None:
     """Serve the engine whose address is the first argument, until it ends this process."""
     register_as_own()
     servicer = CacheServicer(CacheProvider(), sys.argv[1:], engine_address=sys.argv[1])
-    asyncio.run(_serve(servicer))
+    with contextlib.suppress(KeyboardInterrupt):  # the engine's way to end it
+        asyncio.run(_serve(servicer))
 
 
 async def _serve(servicer: CacheServicer) -> None:

@@ -1,0 +1,87 @@
+"""The component in Go: an SDK made from the plugin, compiled into a program that makes a cache."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import urllib3
+
+from dev.server import LocalServer
+from nix_cache import signing
+from nix_cache.storage.minio_connection import Kind
+from nix_cache.storage.minio_server import MinioServer
+from tests.engine.plugin_project import BUILD_SECONDS, PluginProject, add_language, copy_plugin
+from tests.engine.project import STACK
+from tests.engine.state import MASK
+from toolchain import builds, golang
+from toolchain.engine import Engine
+
+pytestmark = pytest.mark.timeout(BUILD_SECONDS)
+
+COMPILE_SECONDS = 900
+"""A limit for the first compilation of Pulumi's SDK for Go, on a busy machine."""
+
+
+@pytest.fixture(scope="module")
+def go_program(module_folder: Path, engine: Engine, module_server: LocalServer) -> PluginProject:
+    """The example, its SDK made; Go and all that it writes is in the tests' folder."""
+    add_language(engine, "go")
+    plugin = copy_plugin(module_folder / "components")
+    project = PluginProject.of_example("go", module_folder / "examples" / "go", engine)
+    project.use_server(module_server)
+    least = golang.needed_version(project.folder / "go.mod")
+    caches = module_folder / "caches"
+    (caches / "tmp").mkdir(parents=True)
+    go = golang.find(least) or golang.install(builds.GO_PACKAGE, module_folder / "go", least)
+    path = f"{go.executable.parent}:{project.variables()['PATH']}"
+    project.environment |= golang.environment(go, caches) | {"PATH": path}
+    options = ("--language", "go", "--out", "sdk")
+    project.pulumi("package", "gen-sdk", str(plugin), *options)
+    return project
+
+
+@pytest.fixture
+def key(go_program: PluginProject) -> Iterator[str]:
+    """A signing key in the program's secret configuration."""
+    brought_in = signing.generate("laptop-of-a-team-1").secret_text
+    go_program.set_config_secret(f"{go_program.name}:laptopKey", brought_in)
+    yield brought_in
+    go_program.config.pop(f"{go_program.name}:laptopKey")
+
+
+def test_a_program_in_go_makes_a_cache_and_removes_it(
+    go_program: PluginProject, key: str, module_server: LocalServer
+) -> None:
+    """By an SDK that compiles; the second preview has nothing to do."""
+    admin = MinioServer(module_server.connection())
+
+    go_program.pulumi("up", "--yes", "--skip-preview", "--stack", STACK, timeout=COMPILE_SECONDS)
+
+    outputs, masked = go_program.outputs(secrets=True), go_program.outputs()
+    info = urllib3.request("GET", f"{outputs['readUrl']}/nix-cache-info", retries=False)
+    assert info.status == 200
+    assert outputs["signingKeys"]["laptop"] == key
+    assert {masked["credentials"], masked["signingKeys"]} == {MASK}
+    assert admin.has(Kind.USER, "ci-runner")
+    assert go_program.planned() == {}
+
+    go_program.destroy()
+
+    assert go_program.state.resources() == []
+    assert not admin.has(Kind.USER, "ci-runner")
+
+
+def test_a_program_in_go_is_told_all_its_mistakes(go_program: PluginProject) -> None:
+    """Those that its types allow."""
+    file = go_program.folder / "main.go"
+    written = file.read_text()
+    file.write_text(written.replace('"ci-runner"', '"CI"').replace("cache.example.org", "a b"))
+
+    try:
+        result = go_program.run("preview", "--stack", STACK, timeout=COMPILE_SECONDS)
+    finally:
+        file.write_text(written)
+
+    assert result.exit_code != 0
+    for told in ("2 mistakes", "domain = 'a b'", "writers[0].name = 'CI'"):
+        assert told in result.output
