@@ -14,9 +14,10 @@ from nix_cache.lifetimes import Expiry
 from nix_cache_policies.model import Resource, is_true, read, read_list
 
 _DYNAMIC = "pulumi-python:dynamic/nix-cache"
+_OWN = "nix-cache:index:"
 
 STACK = "pulumi:pulumi:Stack"
-CACHE = "nix-cache:index:BinaryCache"
+CACHE = f"{_OWN}BinaryCache"
 SIGNING_KEY = f"{_DYNAMIC}:SigningKey"
 AWS_BUCKET = "aws:s3/bucket:Bucket"
 AWS_ROLE = "aws:iam/role:Role"
@@ -83,8 +84,16 @@ ACLS = frozenset({*BUCKETS, *OBJECTS, "aws:s3/bucketAcl:BucketAcl"})
 
 
 def canonical(type_token: str) -> str:
-    """A type without the ``V2`` that the provider for AWS gave some types for a time."""
-    return re.sub(r"V2\b", "", type_token) if type_token.startswith("aws:") else type_token
+    """A type under the one name that the rules know.
+
+    The cache's own resources have another in programs that are not in Python, and the provider for
+    AWS put ``V2`` to some for a time.
+    """
+    if type_token.startswith("aws:"):
+        return re.sub(r"V2\b", "", type_token)
+    if type_token != CACHE and type_token.startswith(_OWN):
+        return f"{_DYNAMIC}:{type_token.removeprefix(_OWN)}"
+    return type_token
 
 
 def documents_of(resource: Resource) -> Iterator[tuple[str, Any, Holder]]:
