@@ -23,7 +23,7 @@ class WriterArgs(TypedDict):
     github_repository: NotRequired[str]
     """``OWNER/NAME`` of a repository whose workflows push without a stored key. On AWS."""
     github_branch: NotRequired[str]
-    """The one branch of it whose workflows may push. Either this or ``github_environment``."""
+    """The one branch of it whose workflows may push. Either a branch or an environment."""
     github_environment: NotRequired[str]
     """The one environment of it whose jobs may push."""
 
