@@ -4,7 +4,6 @@ import argparse
 import datetime
 import json
 import shutil
-import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -14,6 +13,7 @@ from packaging.version import Version
 
 from dev.errors import DevError
 from dev.release import agreement, installed, packages
+from dev.release.commands import run
 from dev.release.packages import Packages
 from dev.release.repository import Repository
 from nix_cache.client import console
@@ -100,23 +100,15 @@ def check(repository: Repository, tag: str | None, work: Path) -> Iterator[tuple
 
 
 def _tested(built: Packages) -> str:
-    done = subprocess.run(
+    printed = run(
         [
             *(sys.executable, "-m", "pytest", "-q", "--no-header", "tests/package"),
-            *("--packages", str(built.wheel.parent)),
+            *("--packages", built.wheel.parent),
         ],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
+        failed="the package does not pass its tests",
+        fix="mend what they tell; `make test-wheel` runs them on the sources",
     )
-    if done.returncode:
-        raise DevError(
-            f"the package does not pass its tests:\n{done.stdout.strip()}",
-            "mend what they tell; `make test-wheel` runs them on the sources",
-        )
-    return f"tests/package: {done.stdout.splitlines()[-1].strip('= ')}"
+    return f"tests/package: {printed.splitlines()[-1].strip('= ')}"
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -2,13 +2,12 @@
 
 import json
 import os
-import subprocess
 import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from dev.errors import DevError
-from toolchain.bootstrap import LOCKS, ROOT, find_uv, registry_of_pip
+from dev.release.commands import run
+from toolchain.bootstrap import LOCKS, find_uv, registry_of_pip
 
 EXTRAS = ("client", "minio", "aws", "spaces", "b2")
 """All that somebody can ask for with the package."""
@@ -72,17 +71,9 @@ def write_sbom(python: Path, pyproject: Path, file: Path) -> int:
 
 
 def _run(command: list[str]) -> None:
-    done = subprocess.run(
+    run(
         command,
-        cwd=ROOT,
-        env={**registry_of_pip(), **os.environ},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
+        failed=f"{' '.join(command[:3])} failed",
+        fix="if the package registry cannot be reached, run it again; else see what it says",
+        environment={**registry_of_pip(), **os.environ},
     )
-    if done.returncode:
-        raise DevError(
-            f"{' '.join(command[:3])} failed:\n{done.stdout.strip()}",
-            "if the package registry cannot be reached, run it again; else see what it says",
-        )

@@ -3,13 +3,13 @@
 import hashlib
 import os
 import shutil
-import subprocess
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from dev.errors import DevError
+from dev.release.commands import run
 from dev.release.repository import Repository
 
 COMPONENTS = "components"
@@ -48,24 +48,17 @@ def build(source: Path, folder: Path, seconds: int, *, strange: bool = False) ->
     Raises:
         DevError: the backend failed.
     """
-    done = subprocess.run(
-        [sys.executable, "-m", "build", "--no-isolation", "--outdir", str(folder), str(source)],
-        env={
+    run(
+        [sys.executable, "-m", "build", "--no-isolation", "--outdir", folder, source],
+        failed="the package could not be built",
+        fix="mend components/pyproject.toml; `make lint` and `make test-wheel` help",
+        environment={
             **_own(os.environ),
             **(_STRANGE if strange else {}),
             "SOURCE_DATE_EPOCH": f"{seconds}",
         },
         umask=0o077 if strange else 0o022,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
     )
-    if done.returncode:
-        raise DevError(
-            f"the package could not be built:\n{done.stdout.strip()}",
-            "mend components/pyproject.toml; `make lint` and `make test-wheel` help",
-        )
     [wheel], [sdist] = folder.glob("*.whl"), folder.glob("*.tar.gz")
     return Packages(wheel, sdist)
 
@@ -122,19 +115,12 @@ def check_metadata(packages: Packages) -> None:
     Raises:
         DevError: it finds something.
     """
-    done = subprocess.run(
+    run(
         [sys.executable, "-m", "twine", "check", "--strict", packages.sdist, packages.wheel],
-        env={**os.environ, "NO_COLOR": "1", "COLUMNS": "200"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
+        failed="the package's metadata is refused",
+        fix="mend components/pyproject.toml or components/README.md",
+        environment={**os.environ, "NO_COLOR": "1", "COLUMNS": "200"},
     )
-    if done.returncode:
-        raise DevError(
-            f"the package's metadata is refused:\n{done.stdout.strip()}",
-            "mend components/pyproject.toml or components/README.md",
-        )
 
 
 def _own(environment: Mapping[str, str]) -> dict[str, str]:
