@@ -1,4 +1,4 @@
-"""Part of `make schema`: writes docs/reference.md, all arguments and outputs as the code tells them."""
+"""Part of `make schema`: docs/reference.md, all arguments and outputs as the code tells them."""
 
 import json
 import re

@@ -9,8 +9,8 @@ from typing import Any, NoReturn
 import grpc
 from google.protobuf.any_pb2 import Any as AnyMessage
 from google.protobuf.empty_pb2 import Empty
-from google.rpc.status_pb2 import Status  # type: ignore[import-untyped]
 from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc
+from pulumi.runtime.proto.status_pb2 import Status
 from pulumi_digitalocean.provider import ProviderArgs
 
 from toolchain.spaces import STAND_IN
