@@ -8,13 +8,19 @@ from pathlib import Path
 import yaml
 
 from dev.server import LocalServer
+from nix_cache.storage.minio_connection import Connection
 from tests.engine.project import STACK, Project
+from tests.engine.readme import blocks
 from toolchain import bootstrap, builds
 from toolchain.bootstrap import ROOT, cache_folder
 from toolchain.engine import Engine
 
 BUILD_SECONDS = 1800
 """A limit for tests that may be the first on a machine to need a language host."""
+
+
+INSTALL_SECONDS = 900
+"""A limit for commands that install the plugin's environment, which the official host does."""
 
 
 class PluginProject(Project):
@@ -55,6 +61,21 @@ class PluginProject(Project):
         """Set a key of any package as a secret, as a user does."""
         self.pulumi("config", "set", "--stack", STACK, "--secret", key, value)
         self._read_config()
+
+    def type_readme(self, connection: Connection) -> None:
+        """Type what the example's README says, with a server that is there."""
+        [text] = blocks("", (self.folder / "README.md").read_text())
+        here = {
+            "https://minio.example.org": connection.url,
+            "minio.example.org": connection.server,
+            "minioSsl true": "minioSsl false",
+            "ADMINISTRATOR": connection.user,
+        }
+        for written, meant in here.items():
+            text = text.replace(written, meant)
+        for line in text.splitlines():
+            password = connection.password if line.endswith("minioPassword") else ""
+            self.typed(line, password, timeout=INSTALL_SECONDS)
 
     def rewrite(self, *changes: tuple[str, str]) -> None:
         """Change the program: each of the texts, which it has to have, to another one."""

@@ -13,9 +13,14 @@ from dev.server import LocalServer
 from nix_cache import signing
 from nix_cache.storage.minio_connection import Connection, Kind
 from nix_cache.storage.minio_server import MinioServer
-from tests.engine.plugin_project import BUILD_SECONDS, PluginProject, add_language, copy_plugin
+from tests.engine.plugin_project import (
+    BUILD_SECONDS,
+    INSTALL_SECONDS,
+    PluginProject,
+    add_language,
+    copy_plugin,
+)
 from tests.engine.project import STACK
-from tests.engine.readme import blocks
 from tests.engine.s3 import s3_client, user_client
 from tests.engine.secret_search import files_below, leaks
 from tests.engine.state import MASK
@@ -93,7 +98,8 @@ def root_password(project: PluginProject) -> str:
 
 def test_the_engine_is_given_the_schema_that_is_kept(plugin: Path, team: Team) -> None:
     """By `pulumi package get-schema`, as SDKs of all languages are made from it."""
-    answer = team.project.run("package", "get-schema", str(plugin)).checked("get-schema")
+    asked = ("package", "get-schema", str(plugin))
+    answer = team.project.run(*asked, timeout=INSTALL_SECONDS).checked("get-schema")
     got, kept = json.loads(answer.stdout), json.loads(SCHEMA.read_text())
 
     assert got["version"] == kept["version"]
@@ -254,17 +260,6 @@ def test_the_example_is_brought_up_by_what_its_readme_says(
     unmade: PluginProject, connection: Connection, admin: MinioServer
 ) -> None:
     """`pulumi install` links the plugin to the project; the rest names the server."""
-    [text] = blocks("", (unmade.folder / "README.md").read_text())
-    here = {
-        "https://minio.example.org": connection.url,
-        "minio.example.org": connection.server,
-        "minioSsl true": "minioSsl false",
-        "ADMINISTRATOR": connection.user,
-    }
-    for written, meant in here.items():
-        text = text.replace(written, meant)
-
-    for line in text.splitlines():
-        unmade.typed(line, connection.password if line.endswith("minioPassword") else "")
+    unmade.type_readme(connection)
 
     assert admin.has(Kind.USER, "laptop")

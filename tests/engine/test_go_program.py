@@ -10,7 +10,13 @@ from dev.server import LocalServer
 from nix_cache import signing
 from nix_cache.storage.minio_connection import Kind
 from nix_cache.storage.minio_server import MinioServer
-from tests.engine.plugin_project import BUILD_SECONDS, PluginProject, add_language, copy_plugin
+from tests.engine.plugin_project import (
+    BUILD_SECONDS,
+    INSTALL_SECONDS,
+    PluginProject,
+    add_language,
+    copy_plugin,
+)
 from tests.engine.project import STACK
 from tests.engine.state import MASK
 from toolchain import builds, golang
@@ -36,7 +42,7 @@ def go_program(module_folder: Path, engine: Engine, module_server: LocalServer) 
     path = f"{go.executable.parent}:{project.variables()['PATH']}"
     project.environment |= golang.environment(go, caches) | {"PATH": path}
     options = ("--language", "go", "--out", "sdk")
-    project.pulumi("package", "gen-sdk", str(plugin), *options)
+    project.pulumi("package", "gen-sdk", str(plugin), *options, timeout=INSTALL_SECONDS)
     return project
 
 
@@ -85,3 +91,14 @@ def test_a_program_in_go_is_told_all_its_mistakes(go_program: PluginProject) -> 
     assert result.exit_code != 0
     for told in ("2 mistakes", "domain = 'a b'", "writers[0].name = 'CI'"):
         assert told in result.output
+
+
+def test_the_example_in_go_is_brought_up_by_what_its_readme_says(
+    go_program: PluginProject, module_server: LocalServer
+) -> None:
+    """From the SDK to a cache, in a stack of its own."""
+    connection = module_server.connection()
+
+    go_program.type_readme(connection)
+
+    assert MinioServer(connection).has(Kind.USER, "laptop")
