@@ -20,7 +20,8 @@ from toolchain.bootstrap import ROOT
 
 _LONGEST = {
     *("test_drift", "test_interrupted", "test_keys", "test_make", "test_make_outages"),
-    *("test_outages", "test_readme", "test_state_backends"),
+    *("test_outages", "test_readme", "test_state_backends", "test_component_plugin"),
+    *("test_go_program", "test_upgrade", "test_yaml_backends", "test_aws_cache"),
 }
 """Modules that take minutes."""
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from nix_cache.lifecycle import NARINFO_TTL_DAYS, NIX32, OWN_KEYS
 from tests.engine.aws_server import AwsServer, Credential
+from tests.engine.drift_command import drifted
 from tests.engine.environments import program_environment
 from tests.engine.github_token import token
 from tests.engine.project import STACK, Project
@@ -285,7 +286,8 @@ def test_unfinished_uploads_and_old_versions_go(rules: list[dict[str, Any]]) -> 
 
 
 def test_what_was_changed_outside_is_put_back(cache: Cache) -> None:
-    """Each kind of thing that somebody may have touched, in one refreshed up."""
+    """Each kind of thing that somebody may have touched is told, and mended by one refreshed up."""
+    assert drifted(cache.project) == set()
     s3, iam = cache.owner, cache.aws.client("iam", cache.aws.administrator)
     user = f"{BUCKET}-ops-team"
     s3.put_object(Bucket=BUCKET, Key="nix-cache-info", Body=b"Priority: 1\n")
@@ -305,6 +307,16 @@ def test_what_was_changed_outside_is_put_back(cache: Cache) -> None:
         RoleName=f"{BUCKET}-ci-main",
         PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [nobody]}),
     )
+
+    assert drifted(cache.project) == {
+        "nix-cache-info in the bucket was changed: cacheControl, contentType, metadata, tags",
+        f"the bucket policy of {BUCKET} was deleted",
+        f"the bucket versioning of {BUCKET} was changed: versioningConfiguration",
+        f"the bucket public access block of {BUCKET} was changed: "
+        "blockPublicAcls, ignorePublicAcls",
+        f"the user policy of {BUCKET}-write was changed: policy",
+        f"the role {BUCKET}-ci-main was changed: assumeRolePolicy, inlinePolicies",
+    }
 
     cache.run("up", "--yes", "--refresh", "--skip-preview")
 

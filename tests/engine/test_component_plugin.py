@@ -24,6 +24,7 @@ from tests.engine.project import STACK
 from tests.engine.s3 import s3_client, user_client
 from tests.engine.secret_search import files_below, leaks
 from tests.engine.state import MASK
+from toolchain.bootstrap import ROOT
 from toolchain.engine import Engine
 
 pytestmark = pytest.mark.timeout(BUILD_SECONDS)
@@ -169,6 +170,22 @@ def test_a_stack_in_yaml_that_is_up_has_nothing_left_to_do(team: Team) -> None:
     """Neither by the engine's word, nor after a look at the server."""
     assert team.project.planned() == {}
     team.project.up("--refresh", "--expect-no-changes")
+
+
+def test_the_policies_know_a_cache_in_yaml(team: Team, tmp_path: Path) -> None:
+    """Also what the plugin itself serves: the keys are as little protected as the bucket."""
+    preview = ("preview", "--stack", STACK, "--policy-pack", str(ROOT / "policies"))
+    config = tmp_path / "policies.json"
+    config.write_text(json.dumps({"deletion-protection": {"developmentStacks": []}}))
+
+    passed = team.project.run(*preview)
+    stopped = team.project.run(*preview, "--policy-pack-config", str(config))
+
+    assert "nix-cache@v" in passed.checked("preview").output, "the pack was not asked"
+    assert "[mandatory]" not in passed.output
+    assert stopped.exit_code != 0
+    for name in ("cache-bucket", "cache-laptop-key-1", "cache-ci-runner-key-1"):
+        assert f"{name} is not protected" in stopped.output
 
 
 def test_mistakes_are_told_all_at_once_as_they_are_written(

@@ -1,7 +1,6 @@
 """`make drift` where no MinIO is: the engine's refresh is asked, and told in the same words."""
 
 import json
-import subprocess
 
 import pytest
 
@@ -10,32 +9,8 @@ from tests.engine.b2_project import b2 as b2
 from tests.engine.b2_project import cache as cache
 from tests.engine.b2_server import B2Server
 from tests.engine.clone import assert_plain_error
-from tests.engine.command import TIMEOUT_SECONDS, Result
+from tests.engine.drift_command import drift
 from tests.engine.project import STACK, Project
-from toolchain.bootstrap import ROOT
-
-
-def drift(cache: Project, *options: str) -> Result:
-    """Run `make drift`'s command in the program's own environment, which has no MinIO client."""
-    done = subprocess.run(
-        [
-            cache.folder / ".venv" / "bin" / "python",
-            "-m",
-            "dev",
-            "drift",
-            "--stack",
-            STACK,
-            *options,
-        ],
-        cwd=cache.folder,
-        env={**cache.variables(), "PYTHONPATH": str(ROOT)},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=TIMEOUT_SECONDS,
-        check=False,
-    )
-    return Result(done.returncode, done.stdout, done.stdout + done.stderr, 0)
 
 
 @pytest.mark.timeout(600)

@@ -9,6 +9,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from nix_cache.lifecycle import INFO_KEY
+from tests.engine.drift_command import drifted
 from tests.engine.project import Project
 from tests.engine.spaces_project import (
     BUCKET,
@@ -21,7 +22,10 @@ from tests.engine.spaces_project import (
     spaces_venv,
 )
 from tests.engine.spaces_service import SpacesService
+from toolchain import engine as toolchain_engine
+from toolchain.bootstrap import ROOT
 from toolchain.engine import Engine
+from toolchain.spaces.install import install
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -114,6 +118,30 @@ def seen(spaces: SpacesService, root: "S3Client") -> dict[str, Any]:
         "keys": lambda: [(key.name, key.grants) for key in spaces.keys.all()],
     }
     return {name: _or_none(question) for name, question in questions.items()}
+
+
+def test_what_was_changed_outside_is_told_and_nothing_is_written(
+    drifting: Project, spaces: SpacesService, root: "S3Client"
+) -> None:
+    """By `make drift`, in the cache's words."""
+    work = drifting.folder / ".dev"
+    work.mkdir()
+    toolchain_engine.remember_choice(ROOT / ".dev", work)
+    install(toolchain_engine.provide(work))  # the engine that `make` uses has no stand-in for it
+    assert drifted(drifting) == set()
+    for damage in ("policy lets anybody list", "nix-cache-info deleted", "key renamed"):
+        DAMAGES[damage](spaces, root)
+    _change_cdn(spaces, root)
+    damaged = seen(spaces, root)
+
+    assert drifted(drifting) == {
+        f"anybody may list objects in the bucket {BUCKET}",
+        "nix-cache-info in the bucket was deleted",
+        f"the key of {WRITER} was changed: name",
+        "the cdn of nix-cache-cdn was changed: ttl",
+    }
+    assert seen(spaces, root) == damaged
+    drifting.up("--refresh")
 
 
 @pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
