@@ -9,6 +9,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from tests.engine.project import STACK, Project
+from tests.engine.readme import commands
 from tests.engine.spaces_project import (
     BUCKET,
     NAR,
@@ -103,6 +104,23 @@ def test_the_secrets_of_keys_are_not_in_the_state(cache: Project) -> None:
 
     assert not [secret for secret in secrets if secret.encode() in kept]
     assert cache.outputs()["credentials"] == "[secret]"
+
+
+def test_a_credential_is_replaced_on_demand(cache: Project, spaces: SpacesService) -> None:
+    """As the README tells: its own resource is named, and nothing else changes."""
+    cache.up()
+    before = cache.outputs(secrets=True)
+
+    cache.pulumi("stack", "select", STACK)
+    (line,) = commands("On DigitalOcean Spaces", holding="--replace")
+    cache.typed(line)
+
+    after = cache.outputs(secrets=True)
+    assert before["credentials"]["nixbuilder"] != after["credentials"]["nixbuilder"]
+    assert before["credentials"]["nixreader"] == after["credentials"]["nixreader"]
+    assert before["signingKeys"] == after["signingKeys"]
+    assert len(spaces.keys.all()) == 2
+    key_client(cache, "nixbuilder").put_object(Bucket=BUCKET, Key=NAR, Body=b"nar")
 
 
 def test_a_rotated_signing_key_changes_nothing_else(cache: Project) -> None:
