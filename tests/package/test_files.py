@@ -1,5 +1,6 @@
 """What is in the wheel and the source distribution, and the ways to install them."""
 
+import shlex
 import subprocess
 import tarfile
 import zipfile
@@ -11,6 +12,7 @@ import pytest
 
 from dev.release import agreement, installed
 from dev.release.packages import Packages
+from tests.engine.readme import commands
 from tests.package.running import run, told_by
 from toolchain.bootstrap import ROOT
 
@@ -83,16 +85,23 @@ def test_the_source_distribution_can_be_installed(package: Packages, tmp_path: P
 
 
 def test_a_tag_of_the_repository_can_be_installed(tmp_path: Path) -> None:
-    """By pip, which is told the subfolder: for those who use no package index."""
+    """By pip, as the README tells: for those who use no package index."""
     clone = tmp_path / "clone"
     subprocess.run(["git", "clone", "--quiet", ROOT, clone], check=True)
     subprocess.run(["git", "tag", "v9.9.9"], cwd=clone, check=True)
     python = installed.install(tmp_path / "venv", "hatchling", "pip")
+    [line] = commands("In your own program")
+    command, meant, requirement = shlex.split(line)
+    assert (command, meant) == ("pip", "install")
+    here = requirement.replace(
+        "https://github.com/OWNER/REPOSITORY@v0.1.0", f"{clone.as_uri()}@v9.9.9"
+    )
+    assert here != requirement
 
     done = run(
         [
             *(python, "-m", "pip", "install", "--quiet", "--no-deps", "--no-build-isolation"),
-            f"nix-cache @ git+{clone.as_uri()}@v9.9.9#subdirectory=components",
+            here,
         ],
         tmp_path,
     )
