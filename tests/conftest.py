@@ -1,7 +1,9 @@
 """What holds for all tests."""
 
+import gc
 import signal
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 # A machine that does other things besides is no fault of what is tested.
@@ -11,3 +13,14 @@ settings.load_profile("busy")
 # A shell that puts the tests into the background lets them ignore interrupts, and so would the
 # processes that tests interrupt on purpose.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Collect garbage before Hypothesis parses sources.
+
+    Futures that failed and that nobody asks are told by the collector, with a traceback, which
+    parses too. One parsing within another fails before Python 3.11.8
+    (https://github.com/python/cpython/issues/106905).
+    """
+    if getattr(getattr(item, "obj", None), "is_hypothesis_test", False):
+        gc.collect()
