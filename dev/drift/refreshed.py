@@ -45,7 +45,8 @@ def _changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterable[Fi
     changed = [
         name
         for name in {**old, **new}
-        if old.get(name) != new.get(name) and not name.startswith("__")
+        # What is empty was mostly not told before.
+        if (old.get(name) or None) != (new.get(name) or None) and not name.startswith("__")
     ]
     if "policy" in changed and rights.same(old.get("policy"), new.get("policy")):
         changed.remove("policy")

@@ -311,13 +311,13 @@ def test_what_was_changed_outside_is_put_back(cache: Cache) -> None:
     )
 
     assert drifted(cache.project) == {
-        "nix-cache-info in the bucket was changed: cacheControl, contentType, metadata, tags",
+        "nix-cache-info in the bucket was changed: cacheControl, contentType, tags",
         f"the bucket policy of {BUCKET} was deleted",
         f"the bucket versioning of {BUCKET} was changed: versioningConfiguration",
         f"the bucket public access block of {BUCKET} was changed: "
         "blockPublicAcls, ignorePublicAcls",
         f"the user policy of {BUCKET}-write was changed: policy",
-        f"the role {BUCKET}-ci-main was changed: assumeRolePolicy, inlinePolicies",
+        f"the role {BUCKET}-ci-main was changed: assumeRolePolicy",
     }
 
     cache.run("up", "--yes", "--refresh", "--skip-preview")

@@ -301,6 +301,15 @@ REFRESHED: dict[str, tuple[dict[str, Any], str | None]] = {
         ),
         None,
     ),
+    "a setting, and what is empty as before": (
+        step(
+            "update",
+            "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock",
+            {"bucket": "b", "blockPublicAcls": True, "rules": [], "region": "x"},
+            {"bucket": "b", "blockPublicAcls": False, "tags": {}, "region": "x"},
+        ),
+        "the bucket public access block of b was changed: blockPublicAcls",
+    ),
     "an object": (
         step(
             "update",
