@@ -2,6 +2,7 @@
 
 import signal
 import threading
+import time
 from collections.abc import Iterator
 
 import psutil
@@ -55,12 +56,19 @@ def closure(machine: WritingMachine) -> Closure:
     return store_paths.build(machine.nix, 2)
 
 
+def heal_after_a_while(proxy: UploadProxy) -> None:
+    """Let a server be well again once it has been asked, and some time has passed."""
+    wait_until(lambda: bool(proxy.requests), "asked for anything", seconds=WAIT_SECONDS)
+    time.sleep(2)
+    proxy.heal()
+
+
 def test_a_server_that_is_busy_for_a_while_is_asked_again(
     machine: WritingMachine, proxy: UploadProxy, closure: Closure
 ) -> None:
     """The push waits, says so, and succeeds."""
     proxy.fail(Fault.BUSY)
-    healing = threading.Timer(2.5, proxy.heal)
+    healing = threading.Thread(target=heal_after_a_while, args=(proxy,))
     healing.start()
 
     done = machine.run("push", closure.root)
