@@ -21,6 +21,7 @@ from toolchain import builds
 from toolchain.bootstrap import ROOT, cache_folder
 from toolchain.host.launchers import write_launchers
 from toolchain.progress import PlainProgress, Progress
+from toolchain.tools import TOOLS, built_path
 
 LANGUAGE_HOST = "pulumi-language-python"
 AWS_PLUGIN = "AWS plugin"
@@ -183,15 +184,14 @@ def _socket_timeout(seconds: float) -> Iterator[None]:
 def _minio(cache: Path, progress: Progress) -> tuple[Path, Part]:
     if found := shutil.which("minio"):
         return Path(found), Part("MinIO", found, Origin.OFFICIAL)
-    tool = builds.TOOLS["minio"]
+    tool = TOOLS["minio"]
     path = builds.ensure([tool.name], cache, progress)[tool.name]
     return path, Part("MinIO", tool.version, Origin.BUILT)
 
 
 def _built(cache: Path, work: Path, progress: Progress, *, aws: bool) -> Engine:
-    tools = builds.TOOLS
     plugins = {"MinIO plugin": "minio"}
-    if aws or builds.built_path(tools["pulumi-resource-aws"], cache).exists():
+    if aws or built_path(TOOLS["pulumi-resource-aws"], cache).exists():
         plugins[AWS_PLUGIN] = "aws"
     programs = {name: f"pulumi-resource-{plugin}" for name, plugin in plugins.items()}
     paths = builds.ensure(["pulumi", *programs.values(), "minio"], cache, progress)
@@ -199,14 +199,14 @@ def _built(cache: Path, work: Path, progress: Progress, *, aws: bool) -> Engine:
     # The engine takes a language host from beside itself without a warning, so it is put there.
     _place(paths["pulumi"], bin_dir / "pulumi")
     for name, plugin in plugins.items():
-        folder = home / "plugins" / f"resource-{plugin}-v{tools[programs[name]].version}"
+        folder = home / "plugins" / f"resource-{plugin}-v{TOOLS[programs[name]].version}"
         _place(paths[programs[name]], folder / programs[name])
     write_launchers(bin_dir, Path(sys.prefix) / "bin" / "python", ROOT)
     parts = (
-        Part("pulumi", tools["pulumi"].version, Origin.BUILT),
+        Part("pulumi", TOOLS["pulumi"].version, Origin.BUILT),
         Part("language host", "python", Origin.STAND_IN),
-        *(Part(name, tools[program].version, Origin.BUILT) for name, program in programs.items()),
-        Part("MinIO", tools["minio"].version, Origin.BUILT),
+        *(Part(name, TOOLS[program].version, Origin.BUILT) for name, program in programs.items()),
+        Part("MinIO", TOOLS["minio"].version, Origin.BUILT),
     )
     return Engine((bin_dir,), home, paths["minio"], parts)
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.engine.aws_shapes import Package, differences, of_schema
-from toolchain import builds
+from toolchain import tools
 from toolchain.engine import AWS_PLUGIN, Engine, Origin
 
 NEWER = {
@@ -28,7 +28,7 @@ def schema(aws_engine: Engine) -> dict[str, Any]:
     """What the built plugin tells of its types."""
     if Origin.BUILT not in {part.origin for part in aws_engine.parts if part.name == AWS_PLUGIN}:
         pytest.skip("the plugin is the official one")
-    tool = builds.TOOLS["pulumi-resource-aws"]
+    tool = tools.TOOLS["pulumi-resource-aws"]
     plugin = aws_engine.home / "plugins" / f"resource-aws-v{tool.version}" / tool.name
     told = subprocess.run([plugin, "schema"], capture_output=True, check=True, timeout=60)
     found: dict[str, Any] = json.loads(told.stdout)

@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from tests.unit.provider_source import write_provider
-from toolchain import build_cache, build_errors, builds, golang, trimming
+from toolchain import build_cache, build_errors, builds, golang, tools, trimming
 from toolchain.errors import BuildError
 from toolchain.progress import PlainProgress
 
@@ -96,16 +96,16 @@ def fake_go(folder: Path, version: str = "1.26.8") -> Path:
 
 
 @pytest.fixture
-def tool(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> builds.Tool:
+def tool(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tools.Tool:
     """A tool named hello with a Go module of its own, in place of the project's tools."""
     module = tmp_path / "modules" / "hello"
     module.mkdir(parents=True)
     (module / "go.mod").write_text("module hello\n\ngo 1.21\n\nrequire example.com/one v1.0.0\n")
     (module / "go.sum").write_text("")
     (module / "main.go").write_text(MAIN)
-    hello = builds.Tool("hello", ".", "example.com/one", "-s -X main.version={version}", 1, 10**6)
-    monkeypatch.setattr(builds, "MODULES", tmp_path / "modules")
-    monkeypatch.setattr(builds, "TOOLS", {"hello": hello})
+    hello = tools.Tool("hello", ".", "example.com/one", "-s -X main.version={version}", 1, 10**6)
+    monkeypatch.setattr(tools, "MODULES", tmp_path / "modules")
+    monkeypatch.setattr(tools, "TOOLS", {"hello": hello})
     return hello
 
 
@@ -137,10 +137,10 @@ def calls(go_home: Path) -> int:
 # The project's own tools
 
 
-@pytest.mark.parametrize("name", sorted(builds.TOOLS))
+@pytest.mark.parametrize("name", sorted(tools.TOOLS))
 def test_every_tool_is_pinned_with_checksums_and_has_a_version(name: str) -> None:
     """A tool's module folder is whole, and its version is that of the pinned module."""
-    tool = builds.TOOLS[name]
+    tool = tools.TOOLS[name]
     assert (tool.folder / "go.sum").stat().st_size > 0
     assert tool.version[0].isdigit()
     assert golang.needed_version(tool.folder / "go.mod") >= (1, 21)
@@ -148,7 +148,7 @@ def test_every_tool_is_pinned_with_checksums_and_has_a_version(name: str) -> Non
 
 def test_the_engine_is_told_the_version_that_go_mod_pins() -> None:
     """The CLI reports the very version of the module that it is built from."""
-    tool = builds.TOOLS["pulumi"]
+    tool = tools.TOOLS["pulumi"]
     pinned = [line.split() for line in (tool.folder / "go.mod").read_text().splitlines()]
     assert any(
         "github.com/pulumi/pulumi/pkg/v3" in words and f"v{tool.version}" in words
@@ -167,77 +167,77 @@ def test_every_hash_of_the_go_package_is_a_sha256() -> None:
 # What a build is keyed by
 
 
-def edit_main(tool: builds.Tool) -> None:
+def edit_main(tool: tools.Tool) -> None:
     """Change a source."""
     (tool.folder / "main.go").write_text(MAIN + "// changed\n")
 
 
-def edit_go_sum(tool: builds.Tool) -> None:
+def edit_go_sum(tool: tools.Tool) -> None:
     """Change a checksum."""
     (tool.folder / "go.sum").write_text("example.com/one v1.0.0 h1:x=\n")
 
 
-def edit_go_mod(tool: builds.Tool) -> None:
+def edit_go_mod(tool: tools.Tool) -> None:
     """Change a version."""
     path = tool.folder / "go.mod"
     path.write_text(path.read_text().replace("v1.0.0", "v1.0.1"))
 
 
-def add_source(tool: builds.Tool) -> None:
+def add_source(tool: tools.Tool) -> None:
     """Add a source."""
     (tool.folder / "more.go").write_text("package main\n")
 
 
-def add_embedded(tool: builds.Tool) -> None:
+def add_embedded(tool: tools.Tool) -> None:
     """Add an embedded file."""
     (tool.folder / "schema.json").write_text("{}")
 
 
 @pytest.mark.parametrize("change", [edit_main, edit_go_sum, edit_go_mod, add_source, add_embedded])
 def test_the_key_changes_with_what_a_tool_is_made_from(
-    tool: builds.Tool, change: Callable[[builds.Tool], None]
+    tool: tools.Tool, change: Callable[[tools.Tool], None]
 ) -> None:
     """A changed or added source, version or checksum asks for a new build."""
-    before = builds.key(tool)
+    before = tools.key(tool)
     change(tool)
-    assert builds.key(tool) != before
+    assert tools.key(tool) != before
 
 
 def test_the_key_changes_with_the_platform_and_the_flags(
-    tool: builds.Tool, monkeypatch: pytest.MonkeyPatch
+    tool: tools.Tool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A home folder shared by two kinds of machine keeps a build for each."""
-    keys = {builds.key(tool), builds.key(builds.Tool("hello", ".", "example.com/one", "-w", 1, 1))}
+    keys = {tools.key(tool), tools.key(tools.Tool("hello", ".", "example.com/one", "-w", 1, 1))}
     monkeypatch.setattr(platform, "machine", lambda: "other")
-    assert len(keys | {builds.key(tool)}) == 3
+    assert len(keys | {tools.key(tool)}) == 3
 
 
-def test_the_key_ignores_notes_tests_and_the_time_of_a_file(tool: builds.Tool) -> None:
+def test_the_key_ignores_notes_tests_and_the_time_of_a_file(tool: tools.Tool) -> None:
     """A fresh clone, a note or a Go test changes nothing in the program."""
-    before = builds.key(tool)
+    before = tools.key(tool)
     (tool.folder / "README.md").write_text("a note")
     (tool.folder / "main_test.go").write_text("package main\n")
     os.utime(tool.folder / "main.go", (1, 1))
-    assert builds.key(tool) == before
+    assert tools.key(tool) == before
 
 
 # Building
 
 
 def test_a_tool_is_built_once_and_then_taken_from_the_cache(
-    tool: builds.Tool, go_home: Path, cache: Path
+    tool: tools.Tool, go_home: Path, cache: Path
 ) -> None:
     """The second call runs no Go, and the first leaves nothing but the tool."""
     first = builds.ensure(["hello"], cache, Recorder())
     assert builds.ensure(["hello"], cache, Recorder()) == first
-    assert first == {"hello": cache / "tools" / f"hello-{builds.key(tool)}" / "hello"}
+    assert first == {"hello": cache / "tools" / f"hello-{tools.key(tool)}" / "hello"}
     assert os.access(first["hello"], os.X_OK)
     assert calls(go_home) == 1
     assert leftovers(cache) == []
 
 
 def test_progress_tells_the_step_the_share_that_is_compiled_and_the_end(
-    tool: builds.Tool, go_home: Path, cache: Path
+    tool: tools.Tool, go_home: Path, cache: Path
 ) -> None:
     """A build says what it builds, counts packages against their number, and ends."""
     progress = Recorder()
@@ -248,13 +248,13 @@ def test_progress_tells_the_step_the_share_that_is_compiled_and_the_end(
 
 
 def test_what_later_tools_need_is_downloaded_while_the_first_compiles(
-    tool: builds.Tool, go_home: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+    tool: tools.Tool, go_home: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The second tool's modules are asked for before the first one is built."""
-    other = builds.Tool("other", ".", None, "-s", 1, 10**6)
+    other = tools.Tool("other", ".", None, "-s", 1, 10**6)
     shutil.copytree(tool.folder, other.folder)
     (other.folder / "schema.json").write_text('{"version": "2.0"}')
-    monkeypatch.setattr(builds, "TOOLS", {"hello": tool, "other": other})
+    monkeypatch.setattr(tools, "TOOLS", {"hello": tool, "other": other})
     (go_home / "gate").touch()
     asked = go_home / "asked"
     asked.touch()
@@ -267,13 +267,13 @@ def test_what_later_tools_need_is_downloaded_while_the_first_compiles(
     finally:
         (go_home / "gate").unlink()
         run.join()
-    assert builds.built_path(other, cache).exists()
+    assert tools.built_path(other, cache).exists()
 
 
 @pytest.fixture
-def trimmed_tool(tool: builds.Tool, go_home: Path, monkeypatch: pytest.MonkeyPatch) -> builds.Tool:
+def trimmed_tool(tool: tools.Tool, go_home: Path, monkeypatch: pytest.MonkeyPatch) -> tools.Tool:
     """A tool of which a module is trimmed, and that module where the fake go gets it from."""
-    plugin = builds.Tool("plugin", ".", None, "-s", 1, 10**6, trimmed=True)
+    plugin = tools.Tool("plugin", ".", None, "-s", 1, 10**6, trimmed=True)
     shutil.copytree(tool.folder, plugin.folder)
     (plugin.folder / "go.mod").write_text(
         f"module plugin\n\ngo 1.21\n\nrequire {trimming.MODULE} v6.0.0\n"
@@ -281,12 +281,12 @@ def trimmed_tool(tool: builds.Tool, go_home: Path, monkeypatch: pytest.MonkeyPat
     (plugin.folder / "schema.json").write_text('{"version": "2.0"}')
     (plugin.folder / "services.json").write_text('{"iam": {}}')
     write_provider(go_home / "provider")
-    monkeypatch.setattr(builds, "TOOLS", {"hello": tool, "plugin": plugin})
+    monkeypatch.setattr(tools, "TOOLS", {"hello": tool, "plugin": plugin})
     return plugin
 
 
 def test_a_trimmed_tool_is_built_with_the_trimmed_copy(
-    trimmed_tool: builds.Tool, go_home: Path, cache: Path
+    trimmed_tool: tools.Tool, go_home: Path, cache: Path
 ) -> None:
     """The module is downloaded, trimmed and put in its place; nothing of it stays behind."""
     path = builds.ensure(["plugin"], cache, Recorder())["plugin"]
@@ -302,7 +302,7 @@ def test_a_trimmed_tool_is_built_with_the_trimmed_copy(
 
 
 def test_a_provider_that_cannot_be_trimmed_fails_the_build(
-    trimmed_tool: builds.Tool, go_home: Path, cache: Path
+    trimmed_tool: tools.Tool, go_home: Path, cache: Path
 ) -> None:
     """Before anything is compiled, and without leftovers."""
     (trimmed_tool.folder / "services.json").write_text('{"ecs": {}}')
@@ -315,16 +315,16 @@ def test_a_provider_that_cannot_be_trimmed_fails_the_build(
 
 
 def test_the_key_of_a_trimmed_tool_changes_with_its_services_and_the_trimming(
-    trimmed_tool: builds.Tool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    trimmed_tool: tools.Tool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Both say what is compiled."""
-    keys = {builds.key(trimmed_tool)}
+    keys = {tools.key(trimmed_tool)}
     (trimmed_tool.folder / "services.json").write_text('{"iam": {}, "s3": {}}')
-    keys.add(builds.key(trimmed_tool))
+    keys.add(tools.key(trimmed_tool))
     other = tmp_path / "trimming.py"
     other.write_text("changed")
     monkeypatch.setattr(trimming, "__file__", str(other))
-    assert len(keys | {builds.key(trimmed_tool)}) == 3
+    assert len(keys | {tools.key(trimmed_tool)}) == 3
 
 
 def test_plain_progress_prints_a_line_each_quarter_minute() -> None:
@@ -346,7 +346,7 @@ def test_plain_progress_prints_a_line_each_quarter_minute() -> None:
 
 
 def test_a_failed_build_keeps_its_log_and_nothing_else(
-    tool: builds.Tool, go_home: Path, cache: Path
+    tool: tools.Tool, go_home: Path, cache: Path
 ) -> None:
     """The error shows the compiler's last lines and where all of them are."""
     (go_home / "broken").touch()
@@ -356,11 +356,11 @@ def test_a_failed_build_keeps_its_log_and_nothing_else(
     assert caught.value.log is not None
     assert "syntax error" in caught.value.log.read_text()
     assert leftovers(cache) == [caught.value.log.name]
-    assert not builds.built_path(tool, cache).exists()
+    assert not tools.built_path(tool, cache).exists()
 
 
 def test_a_build_after_a_failed_one_removes_the_log(
-    tool: builds.Tool, go_home: Path, cache: Path
+    tool: tools.Tool, go_home: Path, cache: Path
 ) -> None:
     """What failed once leaves no trace when it works."""
     (go_home / "broken").touch()
@@ -372,7 +372,7 @@ def test_a_build_after_a_failed_one_removes_the_log(
 
 
 def test_the_environment_of_the_user_cannot_break_a_build(
-    tool: builds.Tool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tool: tools.Tool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Cross-compiling, workspaces and flags of the user's shell stay out; the proxy stays in."""
     for name, value in {
@@ -400,9 +400,9 @@ PROCESS = """
 import sys
 from pathlib import Path
 sys.path.insert(0, {root!r})
-from toolchain import builds
-builds.MODULES = Path({modules!r})
-builds.TOOLS = {{"hello": builds.Tool(
+from toolchain import builds, tools
+tools.MODULES = Path({modules!r})
+tools.TOOLS = {{"hello": tools.Tool(
     "hello", ".", "example.com/one", "-s -X main.version={{version}}", 1, 10**6)}}
 print(builds.ensure(["hello"], Path({cache!r}))["hello"])
 """
@@ -410,7 +410,7 @@ print(builds.ensure(["hello"], Path({cache!r}))["hello"])
 
 def start(cache: Path) -> "subprocess.Popen[str]":
     """Start `ensure` of the fixture's tool in another process."""
-    code = PROCESS.format(root=str(ROOT), modules=str(builds.MODULES), cache=str(cache))
+    code = PROCESS.format(root=str(ROOT), modules=str(tools.MODULES), cache=str(cache))
     return subprocess.Popen(
         [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
@@ -430,7 +430,7 @@ def alive_with(text: str) -> list[str]:
     return [line for line in listing.stdout.splitlines() if text in line]
 
 
-def test_two_processes_at_once_build_once(tool: builds.Tool, go_home: Path, cache: Path) -> None:
+def test_two_processes_at_once_build_once(tool: tools.Tool, go_home: Path, cache: Path) -> None:
     """The second waits, says for whom, and takes what the first has built."""
     (go_home / "gate").touch()
     first = start(cache)
@@ -440,13 +440,13 @@ def test_two_processes_at_once_build_once(tool: builds.Tool, go_home: Path, cach
     assert second.stderr.readline() == f"waiting for the builds that process {first.pid} runs\n"
     (go_home / "gate").unlink()
     paths = {process.communicate(timeout=20)[0] for process in (first, second)}
-    assert paths == {f"{builds.built_path(tool, cache)}\n"}
+    assert paths == {f"{tools.built_path(tool, cache)}\n"}
     assert calls(go_home) == 1
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_build_leaves_no_folder_and_no_process(
-    tool: builds.Tool, go_home: Path, cache: Path, number: signal.Signals
+    tool: tools.Tool, go_home: Path, cache: Path, number: signal.Signals
 ) -> None:
     """Ctrl-C and TERM end Go too and remove the gigabytes that it wrote."""
     (go_home / "gate").touch()
@@ -460,7 +460,7 @@ def test_an_interrupted_build_leaves_no_folder_and_no_process(
 
 
 def test_what_a_killed_build_left_is_removed_at_the_next_start(
-    tool: builds.Tool, go_home: Path, cache: Path
+    tool: tools.Tool, go_home: Path, cache: Path
 ) -> None:
     """A KILL cannot be handled; the next call clears up, also when all is built by then."""
     (go_home / "gate").touch()
@@ -531,7 +531,7 @@ def test_pruning_removes_nothing_under_the_limit(
 
 
 def test_a_changed_source_gives_a_new_build_and_the_old_one_goes_when_there_is_no_room(
-    tool: builds.Tool, go_home: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+    tool: tools.Tool, go_home: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """`ensure` itself prunes after a build."""
     old = builds.ensure(["hello"], cache, Recorder())["hello"]
@@ -542,7 +542,7 @@ def test_a_changed_source_gives_a_new_build_and_the_old_one_goes_when_there_is_n
 
 
 def test_a_build_does_not_cost_a_tool_that_was_not_asked_for(
-    trimmed_tool: builds.Tool, go_home: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+    trimmed_tool: tools.Tool, go_home: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What is built on demand stays for the next demand, as long as it is up to date."""
     plugin = builds.ensure(["plugin"], cache, Recorder())["plugin"]
@@ -552,7 +552,7 @@ def test_a_build_does_not_cost_a_tool_that_was_not_asked_for(
 
 
 def test_using_a_tool_makes_it_the_last_to_be_pruned(
-    tool: builds.Tool, go_home: Path, cache: Path
+    tool: tools.Tool, go_home: Path, cache: Path
 ) -> None:
     """A call that finds its tool built notes the time."""
     path = builds.ensure(["hello"], cache, Recorder())["hello"]
@@ -565,7 +565,7 @@ def test_using_a_tool_makes_it_the_last_to_be_pruned(
 
 
 def test_too_little_space_is_refused_before_anything_is_downloaded(
-    tool: builds.Tool, go_home: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+    tool: tools.Tool, go_home: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The error says how many gigabytes are needed and how many there are."""
     usage = namedtuple("usage", "total used free")
@@ -577,7 +577,7 @@ def test_too_little_space_is_refused_before_anything_is_downloaded(
 
 
 def test_a_cache_folder_that_cannot_be_made_is_named(
-    tool: builds.Tool, go_home: Path, tmp_path: Path
+    tool: tools.Tool, go_home: Path, tmp_path: Path
 ) -> None:
     """A file where the cache folder should be is one clear error."""
     (tmp_path / "file").write_text("")
@@ -640,7 +640,7 @@ def test_no_go_and_a_broken_go_both_count_as_none(
 
 
 def test_without_go_the_pinned_package_is_installed_for_the_build_only(
-    tool: builds.Tool, go_home: Path, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tool: tools.Tool, go_home: Path, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The installer gets the pinned requirements with hashes; its Go builds, then is dropped."""
     shutil.move(go_home / "go", tmp_path / "prepared-go")
@@ -777,7 +777,7 @@ def test_a_compile_error_shows_only_the_last_lines(tmp_path: Path) -> None:
 
 
 def test_the_real_go_builds_a_module_and_runs_it(
-    tool: builds.Tool, cache: Path, monkeypatch: pytest.MonkeyPatch
+    tool: tools.Tool, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """From nothing but the standard library to a program that runs, and nothing left behind."""
     if golang.find((1, 21)) is None:
@@ -794,8 +794,8 @@ def test_the_real_go_builds_a_module_and_runs_it(
             """)
     )
     (tool.folder / "schema.json").write_text('{"version": "1.2.3"}')
-    hello = builds.Tool("hello", ".", None, "-s -w -X main.version={version}", 1, 10**6)
-    monkeypatch.setattr(builds, "TOOLS", {"hello": hello})
+    hello = tools.Tool("hello", ".", None, "-s -w -X main.version={version}", 1, 10**6)
+    monkeypatch.setattr(tools, "TOOLS", {"hello": hello})
     path = builds.ensure(["hello"], cache, Recorder())["hello"]
     ran = subprocess.run([path], capture_output=True, text=True, check=True)
     assert ran.stderr == "built 1.2.3"
@@ -803,7 +803,7 @@ def test_the_real_go_builds_a_module_and_runs_it(
 
 
 def test_the_real_go_names_a_module_that_cannot_be_downloaded(
-    tool: builds.Tool, cache: Path, monkeypatch: pytest.MonkeyPatch
+    tool: tools.Tool, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An unreachable module proxy is told by the module that was wanted from it."""
     if golang.find((1, 21)) is None:

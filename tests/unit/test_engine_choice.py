@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from toolchain import builds, engine
+from toolchain import builds, engine, tools
 from toolchain.engine import Origin
 
 ELF = b"\x7fELF official host"
@@ -89,7 +89,7 @@ def test_the_aws_plugin_is_built_on_demand_alone(
 
     assert found.serves_aws
     assert origins(found)["AWS plugin"] is Origin.BUILT
-    version = builds.TOOLS["pulumi-resource-aws"].version
+    version = tools.TOOLS["pulumi-resource-aws"].version
     plugin = found.home / "plugins" / f"resource-aws-v{version}" / "pulumi-resource-aws"
     assert plugin.read_bytes() == b"pulumi-resource-aws"
 
@@ -98,7 +98,7 @@ def test_an_aws_plugin_that_was_built_before_is_a_part(
     cache: Path, built: list[str], tmp_path: Path
 ) -> None:
     """Whoever asked for it once has it in every clone."""
-    program(builds.built_path(builds.TOOLS["pulumi-resource-aws"], cache), b"plugin")
+    program(tools.built_path(tools.TOOLS["pulumi-resource-aws"], cache), b"plugin")
 
     assert engine.provide(tmp_path / "work").serves_aws
 
