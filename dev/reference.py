@@ -2,14 +2,13 @@
 
 import json
 import re
-from collections.abc import Iterator, Mapping
-from pathlib import Path
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from dev.schema import SCHEMA
 from nix_cache.description import Description
+from toolchain.bootstrap import ROOT
 
-ROOT = Path(__file__).resolve().parent.parent
-SCHEMA = ROOT / "components" / "schema.json"
 REFERENCE = ROOT / "docs" / "reference.md"
 
 _INTRODUCTION = """\
@@ -32,13 +31,19 @@ def reference(schema: Mapping[str, Any]) -> str:
     parts = [
         _INTRODUCTION,
         "## Arguments\n",
-        _table(("argument", "type", "meaning"), _arguments(cache["inputProperties"], cache)),
+        _table(
+            ("argument", "type", "meaning"),
+            _arguments(cache["inputProperties"], cache["requiredInputs"]),
+        ),
     ]
     for token, kind in schema["types"].items():
         parts += [
             f"### {_name(token)}\n",
             f"{_text(kind)}\n",
-            _table(("argument", "type", "meaning"), _arguments(kind["properties"], kind)),
+            _table(
+                ("argument", "type", "meaning"),
+                _arguments(kind["properties"], kind.get("required", [])),
+            ),
         ]
     outputs = (
         (f"`{name}`", _type(output), _text(output)) for name, output in cache["properties"].items()
@@ -53,8 +58,7 @@ def reference(schema: Mapping[str, Any]) -> str:
     return "\n".join(parts)
 
 
-def _arguments(properties: Mapping[str, Any], kind: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
-    required = kind.get("requiredInputs" if "requiredInputs" in kind else "required", [])
+def _arguments(properties: Mapping[str, Any], required: Sequence[str]) -> Iterator[tuple[str, ...]]:
     for name, argument in properties.items():
         must = " Has to be set." if name in required else ""
         yield f"`{name}`", _type(argument), _text(argument) + must
@@ -84,7 +88,7 @@ def _name(token: str) -> str:
 
 def _text(told: Mapping[str, Any]) -> str:
     """A description, in Markdown's code marks and on one line."""
-    return " ".join(re.sub("``", "`", told["description"]).split()).replace("|", "\\|")
+    return " ".join(told["description"].replace("``", "`").split()).replace("|", "\\|")
 
 
 def _table(head: tuple[str, ...], rows: Iterator[tuple[str, ...]]) -> str:

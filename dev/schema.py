@@ -2,11 +2,12 @@
 
 import json
 import tomllib
-from pathlib import Path
 
-from nix_cache.plugin import CacheProvider, semantic_version
+from nix_cache.plugin import CacheProvider
+from nix_cache.versions import semantic_version
+from toolchain.bootstrap import ROOT
 
-COMPONENTS = Path(__file__).resolve().parent.parent / "components"
+COMPONENTS = ROOT / "components"
 SCHEMA = COMPONENTS / "schema.json"
 """The schema's file. A test fails while it is not what the code says."""
 

@@ -16,7 +16,7 @@ class Right(StrEnum):
     DELETE = "delete"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Backend:
     """One storage service.
 
@@ -32,33 +32,39 @@ class Backend:
     """
 
     title: str
-    writers_also: frozenset[Right]
-    readers_also: frozenset[Right]
-    has_readers_in_public: bool
+    writers_also: frozenset[Right] = frozenset()
+    readers_also: frozenset[Right] = frozenset()
+    has_readers_in_public: bool = True
     lifecycle_rules: int | None
     unfinished_upload_days: int
-    cdn: str
-    has_keyless_writers: bool
+    cdn: str = ""
+    has_keyless_writers: bool = False
 
-
-_NOTHING: frozenset[Right] = frozenset()
 
 BACKENDS = {
-    "minio": Backend("MinIO", _NOTHING, _NOTHING, True, 1000, 1, "", False),
-    "aws": Backend("AWS S3", _NOTHING, _NOTHING, True, 1000, 7, "CloudFront", True),
-    "spaces": Backend(
-        "DigitalOcean Spaces",
-        frozenset(Right),
-        frozenset({Right.LIST}),
-        False,
-        None,
-        7,
-        "Spaces CDN",
-        False,
+    "minio": Backend(title="MinIO", lifecycle_rules=1000, unfinished_upload_days=1),
+    "aws": Backend(
+        title="AWS S3",
+        lifecycle_rules=1000,
+        unfinished_upload_days=7,
+        cdn="CloudFront",
+        has_keyless_writers=True,
     ),
-    # Deleting hides: what was hidden is kept for some days.
+    "spaces": Backend(
+        title="DigitalOcean Spaces",
+        writers_also=frozenset(Right),
+        readers_also=frozenset({Right.LIST}),
+        has_readers_in_public=False,
+        lifecycle_rules=None,
+        unfinished_upload_days=7,
+        cdn="Spaces CDN",
+    ),
     "b2": Backend(
-        "Backblaze B2", frozenset({Right.REPLACE, Right.DELETE}), _NOTHING, True, 100, 7, "", False
+        title="Backblaze B2",
+        # Deleting hides: what was hidden is kept for some days.
+        writers_also=frozenset({Right.REPLACE, Right.DELETE}),
+        lifecycle_rules=100,
+        unfinished_upload_days=7,
     ),
 }
 """By the name that ``backend`` has in the settings. Each has an object of settings of its own."""

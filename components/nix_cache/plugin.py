@@ -28,6 +28,7 @@ from nix_cache.own_resources import (
 from nix_cache.problems import Problem, SettingsError
 from nix_cache.sdk_messages import withhold_secrets
 from nix_cache.validation import check
+from nix_cache.versions import semantic_version
 
 _PROVIDER_SDKS = {
     "aws": "pulumi_aws",
@@ -100,11 +101,6 @@ class CacheServicer(OwnResourcesServicer):
             return await super().Construct(request, context)
         except pulumi.RunError as error:
             return await context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
-
-
-def semantic_version(python_version: str) -> str:
-    """A version as the engine writes it: ``0.2.0-dev.0`` for Python's ``0.2.0.dev0``."""
-    return re.sub(r"\.?(a|b|rc|dev)(\d+)$", r"-\1.\2", python_version)
 
 
 def serve() -> None:

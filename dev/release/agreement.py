@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from packaging.version import InvalidVersion, Version
 
 from dev.errors import DevError
+from nix_cache.versions import semantic_version
 
 UNRELEASED = "Unreleased"
 _HEADING = re.compile(r"^## (.*)$", re.MULTILINE)
@@ -140,7 +141,7 @@ def _section(heading: str) -> Section:
 
 
 def _of_the_schema(told: Told) -> list[DevError]:
-    if told.schema == str(told.version).replace(".dev", "-dev."):
+    if told.schema == semantic_version(str(told.version)):
         return []
     return [
         DevError(
@@ -241,9 +242,9 @@ def _of_releases(told: Told) -> list[DevError]:
 
 def _of_tags(told: Told) -> list[DevError]:
     found = []
+    known = {f"v{version}": release for version, release in told.releases.items()}
+    known.setdefault(f"v{told.version}", told.commit)
     for tag, commit in told.tags.items():
-        known = {f"v{version}": release for version, release in told.releases.items()}
-        known.setdefault(f"v{told.version}", told.commit)
         if tag not in known:
             found.append(
                 DevError(

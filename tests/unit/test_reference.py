@@ -2,7 +2,8 @@
 
 import json
 
-from dev.reference import REFERENCE, SCHEMA, reference
+from dev.reference import REFERENCE, reference
+from dev.schema import SCHEMA
 
 PAGE = reference(json.loads(SCHEMA.read_text()))
 

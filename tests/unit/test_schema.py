@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from dev.schema import SCHEMA, schema_text
-from nix_cache.plugin import semantic_version
 from nix_cache.settings import CacheSettings, WriterSettings
+from nix_cache.versions import semantic_version
 
 KEPT = json.loads(SCHEMA.read_text(encoding="utf-8"))
 [CACHE] = KEPT["resources"].values()
