@@ -197,10 +197,10 @@ def _built(cache: Path, work: Path, progress: Progress, *, aws: bool) -> Engine:
     paths = builds.ensure(["pulumi", *programs.values(), "minio"], cache, progress)
     bin_dir, home = work / "bin", work / "pulumi-home"
     # The engine takes a language host from beside itself without a warning, so it is put there.
-    _place(paths["pulumi"], bin_dir / "pulumi")
+    place(paths["pulumi"], bin_dir / "pulumi")
     for name, plugin in plugins.items():
         folder = home / "plugins" / f"resource-{plugin}-v{TOOLS[programs[name]].version}"
-        _place(paths[programs[name]], folder / programs[name])
+        place(paths[programs[name]], folder / programs[name])
     write_launchers(bin_dir, Path(sys.prefix) / "bin" / "python", ROOT)
     parts = (
         Part("pulumi", TOOLS["pulumi"].version, Origin.BUILT),
@@ -211,7 +211,7 @@ def _built(cache: Path, work: Path, progress: Progress, *, aws: bool) -> Engine:
     return Engine((bin_dir,), home, paths["minio"], parts)
 
 
-def _place(source: Path, target: Path) -> None:
+def place(source: Path, target: Path) -> None:
     """Make a program appear in another folder, as the same file where that is possible."""
     if target.exists() and filecmp.cmp(source, target, shallow=True):
         return

@@ -1,6 +1,5 @@
 """Stacks in other languages, which have the component by its plugin."""
 
-import os
 import secrets
 import shutil
 from pathlib import Path
@@ -9,11 +8,11 @@ import yaml
 
 from dev.server import LocalServer
 from nix_cache.storage.minio_connection import Connection
+from tests.engine.examples import type_the_readme
 from tests.engine.project import STACK, Project
-from tests.engine.readme import blocks
 from toolchain import bootstrap, builds
 from toolchain.bootstrap import ROOT, cache_folder
-from toolchain.engine import Engine
+from toolchain.engine import Engine, place
 
 BUILD_SECONDS = 1800
 """A limit for tests that may be the first on a machine to need a language host."""
@@ -64,18 +63,13 @@ class PluginProject(Project):
 
     def type_readme(self, connection: Connection) -> None:
         """Type what the example's README says, with a server that is there."""
-        [text] = blocks("", (self.folder / "README.md").read_text())
         here = {
             "https://minio.example.org": connection.url,
             "minio.example.org": connection.server,
             "minioSsl true": "minioSsl false",
             "ADMINISTRATOR": connection.user,
         }
-        for written, meant in here.items():
-            text = text.replace(written, meant)
-        for line in text.splitlines():
-            password = connection.password if line.endswith("minioPassword") else ""
-            self.typed(line, password, timeout=INSTALL_SECONDS)
+        type_the_readme(self, self.folder.name, here, connection.password, INSTALL_SECONDS)
 
     def rewrite(self, *changes: tuple[str, str]) -> None:
         """Change the program: each of the texts, which it has to have, to another one."""
@@ -101,10 +95,7 @@ def copy_plugin(folder: Path, backend: str = "minio") -> Path:
 def add_language(engine: Engine, language: str) -> None:
     """Let an engine have a language host that is built on demand, unless it has one."""
     name = f"pulumi-language-{language}"
-    place = engine.bin_dirs[0] / name
-    if not place.exists():
-        built = builds.ensure([name], cache_folder())[name]
+    target = engine.bin_dirs[0] / name
+    if not target.exists():
         # From beside itself the engine takes it without a warning.
-        temporary = place.with_name(f".{name}.{os.getpid()}")
-        shutil.copy2(built, temporary)
-        temporary.replace(place)
+        place(builds.ensure([name], cache_folder())[name], target)

@@ -43,8 +43,6 @@ GRACE = timedelta(days=30)
 NAMES = [letter * 32 for letter in NIX32[:6]]
 DAYS = st.sampled_from([0, 0.5, 1, 10, 31, 99]).map(lambda count: timedelta(days=count))
 
-"""A busy machine is no reason to fail."""
-
 
 def days(count: float) -> timedelta:
     """So many days."""

@@ -185,6 +185,6 @@ def test_a_tool_that_was_built_anew_takes_the_place_of_the_old(tmp_path: Path) -
     shutil.copy2(found.pulumi, tmp_path / "old")
     program(tmp_path / "tools" / "new", b"a newer pulumi")
 
-    engine._place(tmp_path / "tools" / "new", found.pulumi)
+    engine.place(tmp_path / "tools" / "new", found.pulumi)
 
     assert found.pulumi.read_bytes() == b"a newer pulumi"
