@@ -15,12 +15,19 @@ settings.load_profile("busy")
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Collect garbage before Hypothesis parses sources.
+# Futures that failed and that nobody asks are told by the garbage collector, with a traceback, for
+# which it parses sources. One parsing within another fails before Python 3.11.8
+# (https://github.com/python/cpython/issues/106905), so what is there is told before others parse.
 
-    Futures that failed and that nobody asks are told by the collector, with a traceback, which
-    parses too. One parsing within another fails before Python 3.11.8
-    (https://github.com/python/cpython/issues/106905).
-    """
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Collect garbage before Hypothesis parses sources."""
     if getattr(getattr(item, "obj", None), "is_hypothesis_test", False):
+        gc.collect()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_makereport(call: pytest.CallInfo[None]) -> None:
+    """Collect garbage before pytest parses sources, to show where a test failed."""
+    if call.excinfo is not None:
         gc.collect()

@@ -27,6 +27,7 @@ from nix_cache.own_resources import (
 )
 from nix_cache.problems import Problem, SettingsError
 from nix_cache.sdk_messages import withhold_secrets
+from nix_cache.storage.claimants import program
 from nix_cache.validation import check
 from nix_cache.versions import semantic_version
 
@@ -78,6 +79,7 @@ class CacheProvider(ComponentProvider):
         except SettingsError as mistakes:
             raise pulumi.RunError(str(mistakes)) from None
         withhold_secrets()
+        program.set(self)  # this process is one program's, and each component gets a monitor
         known = {key: value for key, value in CONFIG.get().items() if _is_asked_for(key)}
         own = pulumi.ResourceOptions(providers=[own_provider(f"{name}-own", known)])
         options = pulumi.ResourceOptions.merge(options, own)

@@ -407,3 +407,31 @@ def test_what_is_wrong_is_said_in_the_preview_with_the_fix(
     assert said in result.output
     assert "Traceback" not in result.output
     assert cache.owner.list_buckets()["Buckets"] == before
+
+
+TWO_OF_ONE_BUCKET = '''"""Two caches that want one bucket."""
+
+from nix_cache import BinaryCache
+
+for name in ("one", "two"):
+    BinaryCache(
+        name,
+        {
+            "backend": "aws",
+            "domain": "cache.example.org",
+            "bucket": "alike",
+            "aws": {"region": "eu-central-1"},
+        },
+    )
+'''
+
+
+def test_two_caches_of_one_program_that_want_one_bucket_are_refused(aws_project: Project) -> None:
+    """In the preview, where AWS itself could tell nothing of it."""
+    (aws_project.folder / "__main__.py").write_text(TWO_OF_ONE_BUCKET)
+
+    result = aws_project.run("preview", "--stack", STACK, timeout=UP_SECONDS)
+
+    assert result.exit_code != 0
+    assert "the bucket 'alike' is claimed by two caches, 'one' and 'two'" in result.output
+    assert "Traceback" not in result.output

@@ -1,11 +1,13 @@
 """The component in YAML: a real stack under the real engine, by the plugin, on a real MinIO."""
 
+import copy
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 import urllib3
+import yaml
 from botocore.exceptions import ClientError
 
 from dev.schema import SCHEMA
@@ -243,6 +245,25 @@ def test_a_name_that_is_taken_is_refused_in_the_preview(
 
     assert result.exit_code != 0
     assert "the bucket 'nix-cache' exists already on the MinIO server" in result.output
+
+
+def test_two_caches_of_one_program_that_want_one_user_are_refused(
+    unmade: PluginProject, admin: MinioServer
+) -> None:
+    """The second would replace the first one's secret, and the plugin makes each by itself."""
+    program = yaml.safe_load((unmade.folder / "Pulumi.yaml").read_text())
+    another = copy.deepcopy(program["resources"]["cache"])
+    another["properties"] |= {"bucket": "another"}
+    another["properties"]["minio"] |= {"userPrefix": ""}
+    program["resources"]["another"] = another
+    (unmade.folder / "Pulumi.yaml").write_text(yaml.safe_dump(program))
+
+    result = unmade.run("up", "--yes", "--stack", STACK)
+
+    assert result.exit_code != 0
+    for user in ("ci-runner", "laptop"):
+        assert f"the user '{user}' is claimed by two caches, 'another' and 'cache'" in result.output
+        assert not admin.has(Kind.USER, user)
 
 
 def test_a_stack_with_a_provider_of_its_own_comes_and_goes(

@@ -76,7 +76,6 @@ def test_the_claim_says_where_the_account_has_to_be() -> None:
     assert claim.inputs == {
         "bucket": "team-cache",
         "region": "us-west-004",
-        "owner": "c",
         "adopt": False,
     }
 

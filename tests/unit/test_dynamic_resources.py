@@ -86,7 +86,7 @@ def test_a_broken_key_is_refused_before_it_is_kept(keys: _SigningKeyProvider) ->
     assert not keys.check({}, {"key_name": "a-1", "brought_in": KEY.secret_text}).failures
 
 
-USER = {"kind": "user", "owner": "c", "adopt": False}
+USER = {"kind": "user", "adopt": False}
 SERVER = {"minioServer": "127.0.0.1:1", "minioUser": "root-1", "minioPassword": "hidden-1"}
 
 
@@ -213,18 +213,3 @@ def test_a_claim_is_replaced_with_its_name_alone(claims: _ClaimProvider) -> None
 
     assert not claims.diff("id", olds, {**olds, "minioServer": "elsewhere:1"}).changes
     assert claims.diff("id", olds, {**olds, "name": "def"}).replaces == ["name"]
-
-
-def test_two_caches_of_one_program_do_not_claim_one_name(
-    claims: _ClaimProvider, asked: list[tuple[str, str]]
-) -> None:
-    """Neither has it yet, so the server knows nothing of it. On another server it is free."""
-    name = {**USER, "name": "free"}
-    elsewhere = {**SERVER, "minioServer": "127.0.0.1:2"}
-
-    assert claims.check({}, name).inputs["problem"] == ""
-    assert claims.check({}, name).inputs["problem"] == ""
-    assert claims.check({}, {**name, "owner": "d", **elsewhere}).inputs["problem"] == ""
-    refused = claims.check({}, {**name, "owner": "b"}).inputs["problem"]
-    assert refused.startswith("the user 'free' is claimed by two caches, 'b' and 'c': choose")
-    assert ("127.0.0.1:1", "user/free") in asked

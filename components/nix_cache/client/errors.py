@@ -11,7 +11,6 @@ class ExitCode(IntEnum):
     """What was asked could not be done, or `doctor` found errors."""
     USAGE = 2
     """What was asked makes no sense: a wrong option, a source that is none."""
-    INTERRUPTED = 130
 
 
 class ClientError(Exception):

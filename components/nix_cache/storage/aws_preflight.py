@@ -12,6 +12,7 @@ from nix_cache.access import GITHUB_ISSUER
 from nix_cache.backend_settings import AwsSettings
 from nix_cache.settings import CacheSettings
 from nix_cache.storage.claim import Claim
+from nix_cache.storage.claimants import bucket_contested, contested
 from nix_cache.storage.granted import granted
 
 _MISSING = re.compile(r"couldn't find resource|empty result|NotFound|NoSuchEntity|StatusCode: 404")
@@ -50,10 +51,13 @@ def claims(
         pulumi.RunError: AWS cannot be asked, or the account is not the one that is meant.
     """
     asking = pulumi.InvokeOptions(parent=parent)
-    _check_account(aws_settings, asking)
+    account = _checked_account(aws_settings, asking)
     taken = {settings.bucket: _bucket_taken(settings.bucket, aws_settings, asking)}
+    among_caches = [bucket_contested(settings.bucket, name)]
     if _makes_github_provider(settings, aws_settings):
         taken[GITHUB_ISSUER] = _github_taken(asking)
+        if account:
+            among_caches.append(_github_contested(account, name))
     return granted(
         [
             Claim(
@@ -64,7 +68,8 @@ def claims(
                 opts=pulumi.ResourceOptions(parent=parent),
             )
             for what, why in taken.items()
-        ]
+        ],
+        among_caches,
     )
 
 
@@ -80,7 +85,8 @@ def _told(mistake: str, fix: str) -> str:
     return f"{mistake}\n  fix: {fix}\nNothing was changed."
 
 
-def _check_account(settings: AwsSettings, asking: pulumi.InvokeOptions) -> None:
+def _checked_account(settings: AwsSettings, asking: pulumi.InvokeOptions) -> str:
+    """The account's number; nothing in the first preview of a provider that is yet to be made."""
     try:
         account = aws.get_caller_identity(opts=asking).account_id
     except Exception as error:  # the engine has one kind of error for all of them
@@ -89,7 +95,6 @@ def _check_account(settings: AwsSettings, asking: pulumi.InvokeOptions) -> None:
             # Everybody may ask who they are, so whoever is refused is nobody.
             raise pulumi.RunError(_told(*_NOT_ACCEPTED)) from None
         raise pulumi.RunError(explained(said) or said) from None
-    # A provider that is itself yet to be made has no account in its first preview.
     if settings.account_id and account and account != settings.account_id:
         raise pulumi.RunError(
             _told(
@@ -98,6 +103,7 @@ def _check_account(settings: AwsSettings, asking: pulumi.InvokeOptions) -> None:
                 "log in to that account, or correct aws.accountId",
             )
         )
+    return account or ""
 
 
 def _bucket_taken(bucket: str, settings: AwsSettings, asking: pulumi.InvokeOptions) -> str:
@@ -126,6 +132,16 @@ _ADVICE = (
 def _makes_github_provider(settings: CacheSettings, aws_settings: AwsSettings) -> bool:
     keyless = any(writer.is_keyless for writer in settings.writers)
     return keyless and aws_settings.github_oidc_provider_arn is None
+
+
+def _github_contested(account: str, owner: str) -> str:
+    return contested(
+        f"the identity provider for GitHub of the account {account}",
+        (account, GITHUB_ISSUER),
+        owner,
+        "an account can have no second, so make it outside of both and set "
+        "aws.githubOidcProviderArn to its ARN",
+    )
 
 
 def _github_taken(asking: pulumi.InvokeOptions) -> str:

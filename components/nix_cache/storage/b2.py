@@ -13,6 +13,7 @@ from nix_cache.storage.b2_bucket import B2Bucket
 from nix_cache.storage.b2_claim import BucketClaim
 from nix_cache.storage.b2_key import B2Key
 from nix_cache.storage.b2_object import B2TextObject
+from nix_cache.storage.claimants import bucket_contested
 from nix_cache.storage.granted import granted
 from nix_cache.storage.protocol import Credential, OnlyStoredCredentials
 
@@ -36,11 +37,10 @@ class B2Storage(OnlyStoredCredentials):
             f"{name}-claim-bucket-{settings.bucket}",
             settings.bucket,
             self.region,
-            owner=name,
             adopt=settings.adopt,
             opts=pulumi.ResourceOptions(parent=parent),
         )
-        self._granted = granted([self._claim])
+        self._granted = granted([self._claim], [bucket_contested(settings.bucket, name)])
         self._bucket = B2Bucket(
             f"{name}-bucket",
             settings.bucket,

@@ -12,7 +12,6 @@ from typing import Any
 import pulumi
 from pulumi.dynamic import (
     CheckResult,
-    ConfigureRequest,
     CreateResult,
     DiffResult,
     Resource,
@@ -33,10 +32,6 @@ TAKEN = (
 class _BucketClaimProvider(AccountProvider):
     """Makes nothing. The check asks the account; what it finds goes to the program as an input."""
 
-    def configure(self, req: ConfigureRequest) -> None:
-        super().configure(req)
-        self._owners: dict[str, str] = {}
-
     def check(self, _olds: dict[str, Any], news: dict[str, Any]) -> CheckResult:
         held = _olds.get("bucket") == news["bucket"]
         return CheckResult({**news, "problem": self._problem(news, held=held)}, [])
@@ -45,23 +40,14 @@ class _BucketClaimProvider(AccountProvider):
         return CreateResult(secrets.token_hex(_MARK_BYTES), _granted(props))
 
     def diff(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> DiffResult:
-        return difference(
-            _olds, _news, replaced_by=["bucket"], updated_by=["region", "owner", "problem"]
-        )
+        return difference(_olds, _news, replaced_by=["bucket"], updated_by=["region", "problem"])
 
     def update(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> UpdateResult:
         return UpdateResult(_granted(_news))
 
     def _problem(self, props: dict[str, Any], *, held: bool) -> str:
         """Why the name cannot be had, or nothing."""
-        bucket, owner = str(props["bucket"]), str(props["owner"])
-        first = self._owners.setdefault(bucket, owner)
-        if first != owner:
-            both = " and ".join(repr(cache) for cache in sorted((first, owner)))
-            return (
-                f"the bucket {bucket!r} is claimed by two caches, {both}: choose another bucket "
-                "for one of them"
-            )
+        bucket = str(props["bucket"])
         try:
             account = self.account()
             account.require(str(props["region"]))
@@ -75,7 +61,7 @@ class _BucketClaimProvider(AccountProvider):
 def _granted(props: dict[str, Any]) -> dict[str, Any]:
     if props["problem"]:
         raise ValueError(props["problem"])
-    return {key: props[key] for key in ("bucket", "region", "owner", "adopt", "problem")}
+    return {key: props[key] for key in ("bucket", "region", "adopt", "problem")}
 
 
 class BucketClaim(Resource, module="nix-cache", name="B2BucketClaim"):
@@ -85,7 +71,6 @@ class BucketClaim(Resource, module="nix-cache", name="B2BucketClaim"):
         resource_name: the resource's name in the stack.
         bucket: the bucket's name.
         region: where the account has to be.
-        owner: the name of the cache that wants it. One process serves all caches of a program.
         adopt: whether a bucket of this name in the account is to be taken over.
         opts: as for any resource.
     """
@@ -99,14 +84,12 @@ class BucketClaim(Resource, module="nix-cache", name="B2BucketClaim"):
         bucket: str,
         region: str,
         *,
-        owner: str,
         adopt: bool = False,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         props = {
             "bucket": bucket,
             "region": region,
-            "owner": owner,
             "adopt": adopt,
             "problem": None,
         }

@@ -16,10 +16,16 @@ class Claim(Protocol):
 _Claim = TypeVar("_Claim", bound=Claim)
 
 
-def granted(claims: Sequence[_Claim]) -> pulumi.Output[list[_Claim]]:
+def granted(
+    claims: Sequence[_Claim], contested: Sequence[pulumi.Input[str]]
+) -> pulumi.Output[list[_Claim]]:
     """The claims, for ``depends_on``, once all of them are granted.
 
     Resolving it raises ``pulumi.RunError`` with every reason why one was not.
+
+    Args:
+        claims: the claims on what the service could have already.
+        contested: why other caches of the program stand in the way; what is empty does not.
     """
 
     def all_or_error(problems: Sequence[str]) -> list[_Claim]:
@@ -27,4 +33,5 @@ def granted(claims: Sequence[_Claim]) -> pulumi.Output[list[_Claim]]:
             raise pulumi.RunError("\n".join([*reasons, "Nothing was changed."]))
         return list(claims)
 
-    return pulumi.Output.all(*(claim.problem for claim in claims)).apply(all_or_error)
+    problems = (claim.problem for claim in claims)
+    return pulumi.Output.all(*contested, *problems).apply(all_or_error)

@@ -5,19 +5,28 @@ from collections.abc import Iterator, Sequence
 
 import pulumi
 import pulumi_minio as minio
+from pulumi.output import Unknown
 
 from nix_cache import nix_conf
 from nix_cache.access import Privilege, anonymous_read_policy, policy_for, without_administration
 from nix_cache.backend_settings import MinioSettings
 from nix_cache.lifecycle import ExpiryRule
 from nix_cache.settings import CacheSettings
+from nix_cache.storage.claimants import contested
 from nix_cache.storage.granted import granted
-from nix_cache.storage.minio_claim import NameClaim
+from nix_cache.storage.minio_claim import NameClaim, server_of
 from nix_cache.storage.minio_connection import Kind
 from nix_cache.storage.protocol import Credential, OnlyStoredCredentials
 
 _RECIPE_BUCKET = "nix-cache"
 """The bucket whose users bear the plain names of the recipe that everybody follows."""
+
+_APART = {
+    Kind.BUCKET: "choose another bucket for one of them",
+    Kind.USER: "choose another name for the writer or reader of one of them, or set another "
+    "minio.userPrefix",
+}
+"""What to do if two caches of a program want the name."""
 
 
 class MinioStorage(OnlyStoredCredentials):
@@ -39,7 +48,8 @@ class MinioStorage(OnlyStoredCredentials):
         self._policies: dict[Privilege, minio.IamPolicy] = {}
         self._bucket_settings: list[pulumi.Resource] = []
         self._claims = granted(
-            [self._claim(kind, name, adopt=settings.adopt) for kind, name in self._names(settings)]
+            [self._claim(kind, name, adopt=settings.adopt) for kind, name in self._names(settings)],
+            [self._contested(settings)],
         )
         self._bucket = minio.S3Bucket(
             f"{name}-bucket",
@@ -142,11 +152,33 @@ class MinioStorage(OnlyStoredCredentials):
             f"{self._name}-claim-{kind}-{name}",
             kind,
             name,
-            owner=self._name,
             adopt=adopt,
-            provider=self._parent.get_provider("minio:index/s3Bucket:S3Bucket"),
+            provider=self._provider,
             opts=pulumi.ResourceOptions(parent=self._parent),
         )
+
+    def _contested(self, settings: CacheSettings) -> pulumi.Output[str]:
+        """Why other caches of the program on the same server stand in the way, or nothing.
+
+        The names of policies follow from the bucket's.
+        """
+
+        def on_server(server: object) -> str:
+            if isinstance(server, Unknown):
+                return ""  # a preview before the server exists; `up` asks again
+            problems = [
+                contested(f"the {kind} {name!r}", (server, kind, name), self._name, _APART[kind])
+                for kind, name in self._names(settings)
+                if kind in _APART
+            ]
+            return "\n".join(filter(None, problems))
+
+        return server_of(self._provider).apply(on_server, run_with_unknowns=True)
+
+    @property
+    def _provider(self) -> pulumi.ProviderResource | None:
+        """The explicit provider, if there is one."""
+        return self._parent.get_provider("minio:index/s3Bucket:S3Bucket")
 
     def _after_other_bucket_settings(self) -> pulumi.ResourceOptions:
         """One after the other: of two settings written at once, MinIO may lose one and say 200."""

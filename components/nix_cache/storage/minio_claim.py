@@ -1,11 +1,11 @@
 """A claim on a name of a MinIO server, made before what bears the name.
 
 The provider takes over a user or a policy that exists already, replaces its secret, and deletes it
-on destroy. A claim finds that out in the preview, and so it does where two caches of one program
-want the same name, which neither of them has yet. It also asks whether the server answers at all,
+on destroy. A claim finds that out in the preview. It also asks whether the server answers at all,
 each time, so that an outage is one clear error before anything else happens.
 """
 
+import os
 from typing import Any
 
 import pulumi
@@ -35,12 +35,6 @@ _ADVICE = {
     Kind.POLICY: "choose another bucket, remove the policy if nobody needs it, or take it over as "
     "'Adoption' in the README tells",
 }
-_APART = {
-    Kind.BUCKET: "choose another bucket for one of them",
-    Kind.USER: "choose another name for the writer or reader of one of them, or set another "
-    "minio.userPrefix",
-    Kind.POLICY: "choose another bucket for one of them",
-}
 _SETTINGS = tuple(setting for setting, _ in CONFIG_KEYS.values())
 _IDENTITY = ("minioServer", "minioUser", "minioPassword")
 """The settings without which no server can be asked."""
@@ -51,7 +45,6 @@ class _ClaimProvider(ResourceProvider):
 
     def configure(self, req: ConfigureRequest) -> None:
         self._config = req.config
-        self._owners: dict[tuple[str, Kind, str], str] = {}
         self._failures: dict[Connection, str] = {}
 
     def check(self, _olds: dict[str, Any], news: dict[str, Any]) -> CheckResult:
@@ -80,10 +73,6 @@ class _ClaimProvider(ResourceProvider):
             connection = connection_from(known.get if known else self._setting)
             if reason := self._failures.get(connection):
                 return reason
-            owner = self._owners.setdefault((connection.server, kind, name), props["owner"])
-            if owner != props["owner"]:
-                both = " and ".join(repr(cache) for cache in sorted((owner, props["owner"])))
-                return f"the {kind} {name!r} is claimed by two caches, {both}: {_APART[kind]}"
             if held or props["adopt"]:
                 _check_answers(connection)
             elif _is_taken(connection, kind, name):
@@ -96,6 +85,16 @@ class _ClaimProvider(ResourceProvider):
 
     def _setting(self, key: str) -> Any:
         return self._config.get(f"minio:{key}")
+
+
+def server_of(provider: pulumi.ProviderResource | None) -> pulumi.Output[str]:
+    """The host and port of the server that a claim asks, which may not be known yet."""
+    if provider is not None:
+        server: pulumi.Output[str] = pulumi.get(provider, "minio_server")
+        return server
+    setting, variable = CONFIG_KEYS["server"]
+    configured = pulumi.Config("minio").get(setting)
+    return pulumi.Output.from_input(configured or os.environ.get(variable, ""))
 
 
 # A program that only declares claims needs no client, so who asks imports it.
@@ -116,7 +115,7 @@ def _is_taken(connection: Connection, kind: Kind, name: str) -> bool:
 def _granted(props: dict[str, Any]) -> dict[str, Any]:
     if props["problem"]:
         raise ValueError(props["problem"])
-    return {key: props[key] for key in ("kind", "name", "owner", "adopt", "problem")}
+    return {key: props[key] for key in ("kind", "name", "adopt", "problem")}
 
 
 class NameClaim(Resource, module="nix-cache", name="NameClaim"):
@@ -126,7 +125,6 @@ class NameClaim(Resource, module="nix-cache", name="NameClaim"):
         resource_name: the resource's name in the stack.
         kind: what is to bear the name.
         name: the name on the server.
-        owner: the name of the cache that wants it. One process serves all caches of a program.
         adopt: whether the name may be taken: what bears it is to be taken over.
         provider: the explicit provider whose server is meant; by default the one that the stack's
             configuration and the environment describe.
@@ -142,7 +140,6 @@ class NameClaim(Resource, module="nix-cache", name="NameClaim"):
         kind: Kind,
         name: str,
         *,
-        owner: str,
         adopt: bool = False,
         provider: pulumi.ProviderResource | None = None,
         opts: pulumi.ResourceOptions | None = None,
@@ -150,7 +147,6 @@ class NameClaim(Resource, module="nix-cache", name="NameClaim"):
         props: dict[str, Any] = {
             "kind": str(kind),
             "name": name,
-            "owner": owner,
             "adopt": adopt,
             "problem": None,
         }

@@ -18,6 +18,7 @@ from nix_cache.backend_settings import SpacesCdnSettings, SpacesSettings
 from nix_cache.backends import BACKENDS
 from nix_cache.lifecycle import ExpiryRule, expiry_rules
 from nix_cache.settings import CacheSettings
+from nix_cache.storage.claimants import bucket_contested
 from nix_cache.storage.granted import granted
 from nix_cache.storage.protocol import Credential, OnlyStoredCredentials
 from nix_cache.storage.spaces_claim import SpaceClaim
@@ -45,7 +46,9 @@ class SpacesStorage(OnlyStoredCredentials):
         self._bucket_name = settings.bucket
         self._is_public = settings.public
         self._claim = self._claimed(settings)
-        self._granted = granted([self._claim])
+        self._granted = granted(
+            [self._claim], [bucket_contested(settings.bucket, name, self.region)]
+        )
         self._bucket = digitalocean.SpacesBucket(
             f"{name}-bucket",
             name=settings.bucket,
@@ -168,7 +171,6 @@ class SpacesStorage(OnlyStoredCredentials):
             self.region,
             public=settings.public,
             keys=[self.profile(user) for user in settings.privileges],
-            owner=self._name,
             adopt=settings.adopt,
             provider=self._parent.get_provider("digitalocean:index/spacesBucket:SpacesBucket"),
             opts=pulumi.ResourceOptions(parent=self._parent),

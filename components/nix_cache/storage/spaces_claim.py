@@ -31,7 +31,7 @@ from nix_cache.storage.spaces_connection import (
     connection_from,
 )
 
-_STATE = ("bucket", "region", "public", "keys", "owner", "adopt", "problem")
+_STATE = ("bucket", "region", "public", "keys", "adopt", "problem")
 """What is kept. The account's credentials are not."""
 
 _IDENTITY = ("bucket", "region")
@@ -50,7 +50,6 @@ class _ClaimProvider(ResourceProvider):
 
     def configure(self, req: ConfigureRequest) -> None:
         self._config = req.config
-        self._owners: dict[tuple[Any, ...], str] = {}
         self._held: dict[tuple[Any, ...], dict[str, Any]] = {}
 
     def check(self, _olds: dict[str, Any], news: dict[str, Any]) -> CheckResult:
@@ -79,13 +78,6 @@ class _ClaimProvider(ResourceProvider):
         explicit = {key: props[key] for key in _PROVIDER_OUTPUTS if key in props}
         if any(isinstance(value, Unknown) for value in explicit.values()):
             return ""  # a preview before the account is known; `up` asks again
-        owner = self._owners.setdefault(_place(props), props["owner"])
-        if owner != props["owner"]:
-            both = " and ".join(repr(cache) for cache in sorted((owner, props["owner"])))
-            return (
-                f"the bucket {props['bucket']!r} is claimed by two caches, {both}: choose another "
-                "bucket for one of them"
-            )
         try:
             connection = connection_from(explicit.get if explicit else self._setting)
             return _conflict(connection, held, props)
@@ -144,7 +136,6 @@ class SpaceClaim(Resource, module="nix-cache", name="SpaceClaim"):
         region: where it is to be.
         public: whether it is to have a policy by which anybody reads, or else limited keys.
         keys: the names of the cache's keys, which are not in its own way.
-        owner: the name of the cache that wants it. One process serves all caches of a program.
         adopt: whether a bucket that is there may be taken over.
         provider: the explicit provider whose account is meant; by default the one that the stack's
             configuration and the environment describe.
@@ -164,7 +155,6 @@ class SpaceClaim(Resource, module="nix-cache", name="SpaceClaim"):
         *,
         public: bool,
         keys: Sequence[str],
-        owner: str,
         adopt: bool = False,
         provider: pulumi.ProviderResource | None = None,
         opts: pulumi.ResourceOptions | None = None,
@@ -174,7 +164,6 @@ class SpaceClaim(Resource, module="nix-cache", name="SpaceClaim"):
             "region": region,
             "public": public,
             "keys": sorted(keys),
-            "owner": owner,
             "adopt": adopt,
             "problem": None,
         }
