@@ -20,6 +20,7 @@ from tests.engine.plugin_project import (
 from tests.engine.project import STACK
 from tests.engine.state import MASK
 from toolchain import builds, golang
+from toolchain.bootstrap import cache_folder
 from toolchain.engine import Engine
 
 pytestmark = pytest.mark.timeout(BUILD_SECONDS)
@@ -30,17 +31,18 @@ COMPILE_SECONDS = 900
 
 @pytest.fixture(scope="module")
 def go_program(module_folder: Path, engine: Engine, module_server: LocalServer) -> PluginProject:
-    """The example, its SDK made; Go and all that it writes is in the tests' folder."""
+    """The example, its SDK made. What Go compiles stays in the cache that the toolchain has too."""
     add_language(engine, "go")
     plugin = copy_plugin(module_folder / "components")
     project = PluginProject.of_example("go", module_folder / "examples" / "go", engine)
     project.use_server(module_server)
     least = golang.needed_version(project.folder / "go.mod")
-    caches = module_folder / "caches"
-    (caches / "tmp").mkdir(parents=True)
+    compiled = cache_folder() / "go-example"
+    (module_folder / "tmp").mkdir()
     go = golang.find(least) or golang.install(builds.GO_PACKAGE, module_folder / "go", least)
     path = f"{go.executable.parent}:{project.variables()['PATH']}"
-    project.environment |= golang.environment(go, caches) | {"PATH": path}
+    project.environment |= golang.environment(go, compiled)
+    project.environment |= {"GOTMPDIR": str(module_folder / "tmp"), "PATH": path}
     options = ("--language", "go", "--out", "sdk")
     project.pulumi("package", "gen-sdk", str(plugin), *options, timeout=INSTALL_SECONDS)
     return project
