@@ -156,8 +156,8 @@ class LocalServer:
         deadline = time.monotonic() + seconds
         while self.process() is not None:
             try:
-                # Its health check says yes a moment before it has read its users.
                 server.check_answers()
+                server.check_users_are_read()
             except MinioNotReadyError as not_yet:
                 if time.monotonic() > deadline:
                     raise DevError(str(not_yet), f"see {self._log}") from None

@@ -18,17 +18,19 @@ from tests.engine.two_caches import PUBLIC, TwoCaches
 from toolchain import engine as toolchain_engine
 from toolchain.bootstrap import ROOT
 
-_LONGEST = {
-    *("test_drift", "test_interrupted", "test_keys", "test_make", "test_make_outages"),
-    *("test_outages", "test_readme", "test_state_backends", "test_component_plugin"),
-    *("test_go_program", "test_upgrade", "test_yaml_backends", "test_aws_cache"),
-}
-"""Modules that take minutes."""
+_LONGEST = (
+    *("test_aws_cache", "test_spaces", "test_outages", "test_drift", "test_spaces_drift"),
+    *("test_interruptions", "test_interrupted", "test_aws_production", "test_make"),
+    *("test_make_outages", "test_language_host", "test_verify", "test_yaml_backends"),
+    *("test_go_program", "test_drift_told", "test_policies", "test_recovery", "test_examples"),
+)
+"""Modules that take minutes, the longest first."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with what takes longest, or one worker would be left with it in the end."""
-    items.sort(key=lambda item: item.path.stem not in _LONGEST)
+    place = {module: index for index, module in enumerate(_LONGEST)}
+    items.sort(key=lambda item: place.get(item.path.stem, len(place)))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -15,13 +15,11 @@ from dev.drift.comparison import compare
 from dev.drift.declared import Declared, declared
 from dev.drift.server import Administration
 from dev.place import STACK
-from nix_cache.storage.minio_connection import Kind
 from tests.engine import damages
 from tests.engine.clone import Clone, admin_client, assert_plain_error, cloned
 from tests.engine.command import TIMEOUT_SECONDS, Result, clean_environment
 from tests.engine.damages import BUCKET, OWN, POLICY, WRITER, Damage
 from tests.engine.faulty_proxy import Fault, FaultyProxy
-from tests.waiting import wait_until
 from toolchain import engine as toolchain_engine
 from toolchain.bootstrap import ROOT
 
@@ -95,9 +93,6 @@ class Drifting:
         shutil.rmtree(data)
         shutil.copytree(self.copy, data, symlinks=True)
         self.clone.server.start()
-        # Before it has read its users, what is changed of them may be lost again.
-        admin = self.clone.admin
-        wait_until(lambda: admin.has(Kind.USER, WRITER), "the users are read")
 
     def files(self) -> dict[str, str]:
         """Everything that a check might write: the state and its history, and the configuration."""

@@ -40,6 +40,22 @@ class MinioServer:
         """
         self.has(Kind.USER, self._connection.user)
 
+    def check_users_are_read(self) -> None:
+        """Make sure that the server has read its users, which it does after it begins to answer.
+
+        What is changed of a user before that may be undone by the reading. Only a list waits for
+        it, and lists all users.
+
+        Raises:
+            MinioServerError: it has not, is down, busy, or refuses the administrator.
+        """
+        try:
+            self._admin.user_list()
+        except MinioAdminException as refusal:
+            raise self._refused_admin(refusal) from None
+        except urllib3.exceptions.HTTPError as failure:
+            raise self._not_ready(failure) from None
+
     def has(self, kind: Kind, name: str) -> bool:
         """Whether a bucket, a user or a policy of this name exists.
 

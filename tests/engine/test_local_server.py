@@ -1,0 +1,31 @@
+"""The local MinIO server: once it is said to be ready, it keeps what is done."""
+
+import json
+import shutil
+from pathlib import Path
+
+from dev.server import LocalServer
+from tests.engine.clone import admin_client
+
+ROUNDS = 3
+"""Each mostly finds a server that is called ready too early."""
+
+
+def test_what_is_changed_right_after_a_start_stays_changed(
+    tmp_path: Path, server: LocalServer
+) -> None:
+    """A server reads its users after it begins to answer, which would bring a removed one back."""
+    for number in range(60):
+        admin_client(server.connection()).user_add(f"user-{number}", "secret-of-a-user")
+    server.stop()
+    data, copy = tmp_path / "minio" / "data", tmp_path / "copy"
+    shutil.copytree(data, copy, symlinks=True)
+
+    for _ in range(ROUNDS):
+        shutil.rmtree(data)
+        shutil.copytree(copy, data, symlinks=True)
+        server.start()
+        admin = admin_client(server.connection())
+        admin.user_remove("user-30")
+        assert len(json.loads(admin.user_list())) == 59
+        server.stop()
