@@ -2,9 +2,11 @@
 
 import pulumi
 import pytest
+from pulumi.output import UNKNOWN
 
 from nix_cache import BinaryCache, BinaryCacheArgs
 from nix_cache.storage import claimants
+from nix_cache.storage import minio as storage
 from tests.unit import test_aws, test_b2_component, test_component, test_spaces
 from tests.unit.aws_answers import ACCOUNT
 from tests.unit.mocks import Recorder, run
@@ -81,6 +83,15 @@ def test_on_another_server_the_same_names_are_free() -> None:
         return pulumi.Output.all(*caches)
 
     assert run(program).names(":S3Bucket") == ["one-bucket", "two-bucket"]
+
+
+def test_a_server_that_is_yet_to_be_made_is_no_reason_to_refuse(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Its address is unknown in the first preview; `up` asks again."""
+    monkeypatch.setattr(storage, "server_of", lambda _: pulumi.Output.from_input(UNKNOWN))
+
+    assert together(MINIO, MINIO).names(":S3Bucket") == ["one-bucket", "two-bucket"]
 
 
 def test_in_another_region_of_spaces_a_bucket_is_another_one() -> None:
