@@ -23,6 +23,7 @@ from b2sdk.v3 import exception as sdk
 from tests.engine.b2_requests import UnknownRequestError, translated
 from tests.engine.b2_service import Service
 from tests.engine.forwarding import ForwardingServer
+from tests.engine.ports import ReservedPort
 
 _UPLOADS = "/upload/"
 _SIMULATED_UPLOADS = "https://upload.example.com/"
@@ -67,13 +68,13 @@ class B2Server:
         self._faults: dict[str, list[Fault]] = {}
         self._lock = threading.Lock()
         self._http: _Server | None = None
-        self._port = 0
+        self._port = ReservedPort()
         self.start()
 
     @property
     def url(self) -> str:
         """Where accounts are authorized: the realm."""
-        return f"http://127.0.0.1:{self._port}"
+        return f"http://{self._port.netloc}"
 
     def fail(self, request: str, *faults: Fault) -> None:
         """Let the next requests of a name fail, one for each fault."""
@@ -81,9 +82,8 @@ class B2Server:
 
     def start(self) -> None:
         """Listen, on the port that it had."""
-        self._http = _Server(("127.0.0.1", self._port), _Handler)
+        self._http = _Server(self._port.address, _Handler)
         self._http.b2 = self
-        self._port = int(self._http.server_address[1])
         self.service.API_URL = self.service.DOWNLOAD_URL = self.url
         self._thread = threading.Thread(target=self._http.serve_forever, args=(0.05,))
         self._thread.start()
@@ -102,6 +102,7 @@ class B2Server:
 
     def __exit__(self, *_: object) -> None:
         self.stop()
+        self._port.release()
 
     def answer(self, request: str, act: Callable[[], Any]) -> Any:
         """Do what a request asks for, one at a time, unless a fault says otherwise.

@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Self
 
 from tests.engine.forwarding import ForwardingHandler, ForwardingServer
+from tests.engine.ports import ReservedPort
 
 _BUSY = b"<Error><Code>SlowDownRead</Code><Message>busy</Message></Error>"
 
@@ -49,13 +50,13 @@ class FaultyProxy:
         self._last_is_answered = True
         self._closing = threading.Event()
         self._lock = threading.Lock()
-        self._port = port
+        self._port = ReservedPort(port)
         self._listen()
 
     @property
     def address(self) -> str:
         """Host and port for clients."""
-        return f"127.0.0.1:{self._port}"
+        return self._port.netloc
 
     def fail(self, fault: Fault) -> None:
         """From now on, do this to every request."""
@@ -85,6 +86,7 @@ class FaultyProxy:
         """Stop for good."""
         if self._fault is not Fault.DOWN:
             self._stop()
+        self._port.release()
 
     def __enter__(self) -> Self:
         return self
@@ -110,9 +112,8 @@ class FaultyProxy:
 
     def _listen(self) -> None:
         self._closing.clear()
-        self._server = _Server(("127.0.0.1", self._port), _Handler)
+        self._server = _Server(self._port.address, _Handler)
         self._server.proxy = self
-        self._port = int(self._server.server_address[1])
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,))
         self._thread.start()
 

@@ -1,0 +1,34 @@
+"""Ports that tests count on."""
+
+import socket
+
+
+class ReservedPort:
+    """A loopback port that nobody else gets, also while nobody listens on it.
+
+    It is kept by a socket that never listens; a server that may reuse addresses binds beside it.
+
+    Args:
+        number: the port; by default any that is free.
+    """
+
+    def __init__(self, number: int = 0) -> None:
+        self._holder = socket.socket()
+        self._holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self._holder.bind(("127.0.0.1", number))
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Host and port."""
+        host, number = self._holder.getsockname()
+        return str(host), int(number)
+
+    @property
+    def netloc(self) -> str:
+        """The same as URLs have it."""
+        host, number = self.address
+        return f"{host}:{number}"
+
+    def release(self) -> None:
+        """Let it go."""
+        self._holder.close()
