@@ -16,12 +16,8 @@ class ReservedPort:
         self._holder = socket.socket()
         self._holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self._holder.bind(("127.0.0.1", number))
-
-    @property
-    def address(self) -> tuple[str, int]:
+        self.address: tuple[str, int] = self._holder.getsockname()
         """Host and port."""
-        host, number = self._holder.getsockname()
-        return str(host), int(number)
 
     @property
     def netloc(self) -> str:
