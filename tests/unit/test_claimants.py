@@ -59,6 +59,14 @@ def test_two_caches_with_buckets_of_their_own_are_made(args: BinaryCacheArgs) ->
     assert {"apart-1", "apart-2"} <= made
 
 
+def test_another_service_has_buckets_of_its_own() -> None:
+    """Such as a mirror, which bears the name of what it mirrors."""
+    recorder = together(AWS, B2)
+
+    assert recorder.one("aws:s3/bucket:Bucket", "one-bucket").inputs["bucket"] == B2["bucket"]
+    assert recorder.one(":B2Bucket", "two-bucket").inputs["bucket"] == AWS["bucket"]
+
+
 def test_on_a_minio_server_every_contested_name_is_told_once() -> None:
     """The names of policies follow from the bucket's and are left out."""
     assert refusal(MINIO, MINIO) == [
@@ -92,6 +100,8 @@ def test_a_server_that_is_yet_to_be_made_is_no_reason_to_refuse(
     monkeypatch.setattr(storage, "server_of", lambda _: pulumi.Output.from_input(UNKNOWN))
 
     assert together(MINIO, MINIO).names(":S3Bucket") == ["one-bucket", "two-bucket"]
+    with pytest.raises(pulumi.RunError, match="what else is wrong"):
+        together(MINIO, MINIO, Recorder(taken={"nix-cache": "what else is wrong"}))
 
 
 def test_in_another_region_of_spaces_a_bucket_is_another_one() -> None:

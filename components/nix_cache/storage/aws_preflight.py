@@ -53,7 +53,7 @@ def claims(
     asking = pulumi.InvokeOptions(parent=parent)
     account = _checked_account(aws_settings, asking)
     taken = {settings.bucket: _bucket_taken(settings.bucket, aws_settings, asking)}
-    among_caches = [bucket_contested(settings.bucket, name)]
+    among_caches = [bucket_contested(settings.bucket, "aws", name)]
     if _makes_github_provider(settings, aws_settings):
         taken[GITHUB_ISSUER] = _github_taken(asking)
         if account:

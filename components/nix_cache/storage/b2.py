@@ -40,7 +40,7 @@ class B2Storage(OnlyStoredCredentials):
             adopt=settings.adopt,
             opts=pulumi.ResourceOptions(parent=parent),
         )
-        self._granted = granted([self._claim], [bucket_contested(settings.bucket, name)])
+        self._granted = granted([self._claim], [bucket_contested(settings.bucket, "b2", name)])
         self._bucket = B2Bucket(
             f"{name}-bucket",
             settings.bucket,

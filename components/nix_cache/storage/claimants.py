@@ -33,13 +33,13 @@ def contested(what: str, place: Hashable, owner: str, advice: str) -> str:
     return f"{what} is claimed by two caches, {both}: {advice}"
 
 
-def bucket_contested(bucket: str, owner: str, region: str = "") -> str:
+def bucket_contested(bucket: str, within: str, owner: str) -> str:
     """Why a cache cannot have a bucket, or nothing.
 
     Args:
         bucket: its name.
+        within: where the name has to be unique: a service, or one region of it.
         owner: the cache that wants it.
-        region: where the name has to be unique; by default in all of the service.
     """
     advice = "choose another bucket for one of them"
-    return contested(f"the bucket {bucket!r}", (region, bucket), owner, advice)
+    return contested(f"the bucket {bucket!r}", (within, bucket), owner, advice)

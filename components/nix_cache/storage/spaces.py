@@ -47,7 +47,7 @@ class SpacesStorage(OnlyStoredCredentials):
         self._is_public = settings.public
         self._claim = self._claimed(settings)
         self._granted = granted(
-            [self._claim], [bucket_contested(settings.bucket, name, self.region)]
+            [self._claim], [bucket_contested(settings.bucket, f"spaces {self.region}", name)]
         )
         self._bucket = digitalocean.SpacesBucket(
             f"{name}-bucket",
