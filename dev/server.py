@@ -156,7 +156,6 @@ class LocalServer:
         deadline = time.monotonic() + seconds
         while self.process() is not None:
             try:
-                server.check_answers()
                 server.check_users_are_read()
             except MinioNotReadyError as not_yet:
                 if time.monotonic() > deadline:

@@ -41,13 +41,13 @@ class MinioServer:
         self.has(Kind.USER, self._connection.user)
 
     def check_users_are_read(self) -> None:
-        """Make sure that the server has read its users, which it does after it begins to answer.
+        """Make sure that the server answers, knows this administrator, and has read its users.
 
-        What is changed of a user before that may be undone by the reading. Only a list waits for
-        it, and lists all users.
+        It begins to answer before, and what is changed of a user until then may be undone by the
+        reading. Only a list waits for it, and lists all users.
 
         Raises:
-            MinioServerError: it has not, is down, busy, or refuses the administrator.
+            MinioServerError: it does not, or has not yet.
         """
         try:
             self._admin.user_list()
@@ -77,33 +77,6 @@ class MinioServer:
         except (ServerError, urllib3.exceptions.HTTPError) as failure:
             raise self._not_ready(failure) from None
         return True
-
-    def policies_of(self, user: str) -> set[str]:
-        """The policies that are attached to a user who exists.
-
-        Raises:
-            MinioServerError: the server is down, busy, or refuses the administrator.
-        """
-        try:
-            attached = json.loads(self._admin.user_info(user)).get("policyName") or ""
-        except MinioAdminException as refusal:
-            raise self._refused_admin(refusal) from None
-        except urllib3.exceptions.HTTPError as failure:
-            raise self._not_ready(failure) from None
-        return {name for name in attached.split(",") if name}
-
-    def detach(self, policy: str, user: str) -> None:
-        """Take one policy away from a user who has it.
-
-        Raises:
-            MinioServerError: the server is down, busy, or refuses the administrator.
-        """
-        try:
-            self._admin.detach_policy([policy], user=user)
-        except MinioAdminException as refusal:
-            raise self._refused_admin(refusal) from None
-        except urllib3.exceptions.HTTPError as failure:
-            raise self._not_ready(failure) from None
 
     def empty(self, bucket: str) -> None:
         """Remove every object of a bucket, in all its versions. One that is not there is empty.
