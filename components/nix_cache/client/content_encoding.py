@@ -1,0 +1,133 @@
+"""Undoes the Content-Encoding of a body that was read as a whole, up to a limit. Pure."""
+
+import lzma
+import zlib
+from collections.abc import Callable, Mapping
+from typing import Protocol
+
+import brotli
+import zstandard
+
+from nix_cache.client.limits import ENCODING_DECODER_BYTES, TooLargeError
+
+_MOST_ENCODINGS = 3
+_CHUNK_BYTES = 64_000
+_DAMAGE = (OSError, EOFError, ValueError, lzma.LZMAError, zlib.error, zstandard.ZstdError)
+
+
+class _Decompressor(Protocol):
+    @property
+    def eof(self) -> bool: ...
+    @property
+    def unused_data(self) -> bytes: ...
+    def decompress(self, data: bytes, max_length: int, /) -> bytes: ...
+
+
+class EncodingError(ValueError):
+    """A body is not what its Content-Encoding says. The message is a clause without a subject."""
+
+
+def decoded(body: bytes, content_encoding: str | None, most_bytes: int) -> bytes:
+    """Undo the Content-Encoding of a body.
+
+    Args:
+        body: as it was received.
+        content_encoding: the header's value; None or empty if there was none.
+        most_bytes: the largest result that is accepted.
+
+    Raises:
+        EncodingError: the encoding is unknown, or the body is damaged or cut off.
+        TooLargeError: the result would be larger.
+    """
+    names = [name.strip().lower() for name in (content_encoding or "").split(",")]
+    names = [name for name in names if name not in {"", "identity", "none", "aws-chunked"}]
+    if len(names) > _MOST_ENCODINGS:
+        raise EncodingError(f"has {len(names)} content encodings")
+    for name in reversed(names):
+        decoder = _DECODERS.get(name)
+        if decoder is None:
+            raise EncodingError(f"has the unknown content encoding {name}")
+        try:
+            body = decoder(body, most_bytes)
+        except TooLargeError:
+            raise
+        except _DAMAGE as failure:
+            raise EncodingError(f"cannot be decoded as {name}: {failure}") from None
+    if len(body) > most_bytes:
+        raise TooLargeError(most_bytes)
+    return body
+
+
+def _gzip(body: bytes, most_bytes: int) -> bytes:
+    return _members(body, most_bytes, lambda: zlib.decompressobj(wbits=31))
+
+
+def _deflate(body: bytes, most_bytes: int) -> bytes:
+    """Decode zlib's format, as the standard says, or a raw stream, as some servers send."""
+    try:
+        return _members(body, most_bytes, zlib.decompressobj)
+    except zlib.error:
+        return _members(body, most_bytes, lambda: zlib.decompressobj(wbits=-15))
+
+
+def _xz(body: bytes, most_bytes: int) -> bytes:
+    return _members(
+        body, most_bytes, lambda: lzma.LZMADecompressor(memlimit=ENCODING_DECODER_BYTES)
+    )
+
+
+def _members(body: bytes, most_bytes: int, new: Callable[[], _Decompressor]) -> bytes:
+    """Decode a body that may have several parts, each with an end of its own."""
+    content = b""
+    while body:
+        decoder = new()
+        content += decoder.decompress(body, most_bytes + 1 - len(content))
+        if len(content) > most_bytes:
+            raise TooLargeError(most_bytes)
+        if not decoder.eof:
+            raise EOFError("it is cut off")
+        body = decoder.unused_data
+    return content
+
+
+def _zstd(body: bytes, most_bytes: int) -> bytes:
+    # The greatest power of two that fits, as windows have.
+    window = 1 << (ENCODING_DECODER_BYTES.bit_length() - 1)
+    decoder = zstandard.ZstdDecompressor(max_window_size=window)
+    with decoder.stream_reader(body, read_across_frames=True) as reader:
+        if len(reader.read(most_bytes + 1)) > most_bytes:
+            raise TooLargeError(most_bytes)
+    content = b""
+    while body:  # again, now that the size is known: the reader overlooks where a frame is cut off
+        frame = decoder.decompressobj()
+        content += frame.decompress(body)
+        if not frame.eof:
+            raise EOFError("it is cut off")
+        body = frame.unused_data
+    return content
+
+
+def _brotli(body: bytes, most_bytes: int) -> bytes:
+    decoder = brotli.Decompressor()
+    content = b""
+    try:
+        while not decoder.is_finished():
+            if not body and decoder.can_accept_more_data():
+                raise EOFError("it is cut off")
+            chunk: bytes = decoder.process(body, output_buffer_limit=_CHUNK_BYTES)
+            content, body = content + chunk, b""
+            if len(content) > most_bytes:
+                raise TooLargeError(most_bytes)
+    except brotli.error as failure:
+        raise ValueError(str(failure)) from None
+    return content
+
+
+_DECODERS: Mapping[str, Callable[[bytes, int], bytes]] = {
+    "br": _brotli,
+    "deflate": _deflate,
+    "gzip": _gzip,
+    "x-gzip": _gzip,
+    "xz": _xz,
+    "zstd": _zstd,
+}

@@ -1,0 +1,153 @@
+"""Every limit of the client in time and memory. ``docs/limits.md`` shows them as tables.
+
+How to use it:
+
+- Requests go through ``Transport`` (``client/transport.py``) or a botocore session made bounded by
+  ``bounded_session`` (``client/storage_session.py``). Both enforce the times below, and the size of
+  each body by ``body_limit``.
+- Compare the size in a listing with ``body_limit`` before reading an object.
+- Undo a Content-Encoding with ``decoded`` (``client/content_encoding.py``), never without a limit.
+- Iterate over pages of a listing with ``checked_pages`` (``client/listing.py``).
+- Work on many objects at once with ``in_parallel`` (``client/parallel.py``): it holds few results
+  at a time, and Ctrl-C does not wait for its threads.
+- Run other programs with ``run`` (``client/child.py``).
+"""
+
+import re
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class TimeLimits:
+    """Limits of requests in time. Tests make them small.
+
+    Attributes:
+        unanswered_seconds: after which a host that has not answered in this run is given up. Name
+            resolution, all of its addresses, TLS and all retries are included.
+        stalled_seconds: after which a request to a host that has answered is given up: a small
+            answer has to be complete by then, a large one has to progress.
+        first_byte_seconds: after which one try of a request is given up and another one made.
+        connect_seconds: for one address of a host.
+        retry_after_seconds: the longest wait between two tries, whatever ``Retry-After`` says.
+        backoff_seconds: the wait before the second try, doubled before each further one.
+        tries: of one request.
+        progress_bytes: what has to arrive of a large answer within ``stalled_seconds``.
+        stalled_requests: so many requests given up for lack of progress, and the host is given up.
+    """
+
+    unanswered_seconds: float = 20.0
+    stalled_seconds: float = 60.0
+    first_byte_seconds: float = 30.0
+    connect_seconds: float = 8.0
+    retry_after_seconds: float = 10.0
+    backoff_seconds: float = 0.2
+    tries: int = 4
+    progress_bytes: int = 64_000
+    stalled_requests: int = 3
+
+
+TIMES = TimeLimits()
+
+NARINFO_BYTES = 1_000_000
+"""About 17,000 references. A narinfo with 10,000 of them has half a megabyte."""
+
+INFO_BYTES = 64_000
+MANIFEST_BYTES = 1_000_000
+LEDGER_BYTES = 20_000_000
+"""About 200,000 NARs without a narinfo. Only the owner and the janitor can write it."""
+
+OBJECT_BYTES = 1_000_000
+"""Any other object that is read as a whole."""
+
+ERROR_BYTES = 64_000
+"""What is kept of an error document. The rest is dropped."""
+
+PAGE_BYTES = 4_000_000
+"""One page of a listing: 1,000 keys of 1,024 bytes, percent-encoded."""
+
+LISTED_OBJECTS = 1_000_000
+"""Objects in one listing."""
+
+LISTING_SECONDS = 900.0
+"""One listing with all of its pages."""
+
+EMPTY_PAGES = 100
+"""Pages in a row that name no object, although more are promised."""
+
+NAR_DECODER_BYTES = 140_000_000
+"""Memory of the decompressor of a NAR, such as the dictionary of ``xz`` or the window of ``zstd``:
+``zstd --ultra -22`` needs 128 MiB. One such decompressor at a time."""
+
+ENCODING_DECODER_BYTES = 20_000_000
+"""Memory of a decompressor that undoes a Content-Encoding. ``xz`` needs 9 MB unless a level above 6
+is chosen."""
+
+PROGRAM_BYTES = 64_000_000
+"""What is read from another program's standard output."""
+
+PROGRAM_ERROR_BYTES = 1_000_000
+"""What is kept of another program's standard error."""
+
+PROGRAM_SECONDS = 600.0
+"""One run of Nix that reads the local store."""
+
+STACK_SECONDS = 120.0
+"""Reading the outputs of a stack."""
+
+STACK_BYTES = 16_000_000
+"""The outputs of a stack, a file or standard input."""
+
+INTERRUPT_SECONDS = 0.7
+"""After which an interrupted command ends even if something in it still blocks."""
+
+_NARINFO_KEY = re.compile(r"[^/]*\.narinfo")
+_LEDGER_PREFIX = "nix-cache-gc"
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of body.
+
+    Attributes:
+        name: as messages name it.
+        most_bytes: the largest that is read.
+    """
+
+    name: str
+    most_bytes: int
+
+
+NARINFO = Kind("narinfo", NARINFO_BYTES)
+INFO = Kind("nix-cache-info", INFO_BYTES)
+MANIFEST = Kind("manifest", MANIFEST_BYTES)
+LEDGER = Kind("ledger of `nix-cache gc`", LEDGER_BYTES)
+OBJECT = Kind("object", OBJECT_BYTES)
+PAGE = Kind("page of a listing", PAGE_BYTES)
+
+
+def body_limit(key: str) -> Kind:
+    """Return the kind of an object, with the most bytes that are read of it.
+
+    Args:
+        key: the object's; empty for the bucket itself, which answers with a page of a listing.
+    """
+    from nix_cache.description import DESCRIPTOR_KEY  # these imports take a while
+    from nix_cache.lifecycle import INFO_KEY
+
+    if not key:
+        return PAGE
+    if key == INFO_KEY:
+        return INFO
+    if key == DESCRIPTOR_KEY:
+        return MANIFEST
+    if key.startswith(_LEDGER_PREFIX):
+        return LEDGER
+    return NARINFO if _NARINFO_KEY.fullmatch(key) else OBJECT
+
+
+class TooLargeError(ValueError):
+    """A body is larger than its limit. The message is a clause without a subject."""
+
+    def __init__(self, most_bytes: int) -> None:
+        super().__init__(f"is larger than {most_bytes:,} bytes")
+        self.most_bytes = most_bytes

@@ -1,0 +1,66 @@
+"""The pages of a bucket's listing, as S3's ListObjectsV2 gives them, with an end. Pure."""
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from nix_cache.client.errors import ClientError
+from nix_cache.client.limits import EMPTY_PAGES, LISTED_OBJECTS, LISTING_SECONDS
+
+_FIX = "check the endpoint: what answers there does not list a bucket as S3 does"
+
+
+def checked_pages(
+    pages: Iterable[dict[str, Any]],
+    bucket: str,
+    *,
+    most_objects: int = LISTED_OBJECTS,
+    most_empty_pages: int = EMPTY_PAGES,
+    most_seconds: float = LISTING_SECONDS,
+    clock: Callable[[], float] = time.monotonic,
+) -> Iterator[dict[str, Any]]:
+    """Pass on the pages of a listing until its end.
+
+    Args:
+        pages: as botocore's paginator gives them.
+        bucket: the bucket's name, for messages.
+        most_objects: the most objects that a listing may have.
+        most_empty_pages: the most pages in a row that may name nothing.
+        most_seconds: the longest time that a listing may take.
+        clock: the time in seconds.
+
+    Raises:
+        ClientError: the listing repeats itself, is too large, takes too long, or stops before its
+            end. What was passed on until then is not the whole list.
+    """
+    end = clock() + most_seconds
+    last, count, empty, is_truncated = b"", 0, 0, False
+    for page in pages:
+        # Names increase from page to page, so a storage that starts over is found at once.
+        names = sorted(_names(page))
+        is_truncated = bool(page.get("IsTruncated"))
+        if count and names and names[0] <= last:
+            raise _broken(bucket, f"repeats itself after {count} objects")
+        last = names[-1] if names else last
+        count += len(names)
+        empty = 0 if names else empty + 1
+        if count > most_objects:
+            raise _broken(bucket, f"has more than {most_objects:,} objects")
+        if empty > most_empty_pages:
+            raise _broken(bucket, f"has more than {most_empty_pages} empty pages in a row")
+        if is_truncated and clock() > end:
+            raise _broken(bucket, f"is not complete after {most_seconds:.0f} s")
+        yield page
+    if is_truncated:
+        raise _broken(bucket, f"stops after {count} objects, although there are more")
+
+
+def _names(page: dict[str, Any]) -> Iterator[bytes]:
+    """The keys and prefixes of a page, as S3 orders them: by their bytes."""
+    for kind, name in (("Contents", "Key"), ("CommonPrefixes", "Prefix")):
+        for entry in page.get(kind, []):
+            yield str(entry.get(name, "")).encode(errors="surrogatepass")
+
+
+def _broken(bucket: str, problem: str) -> ClientError:
+    return ClientError(f"the listing of the bucket {bucket} {problem}", _FIX)

@@ -1,0 +1,204 @@
+"""The limits of what is read: content encodings, listings, and work on many objects at once."""
+
+import bz2
+import gzip
+import lzma
+import threading
+import zlib
+from collections.abc import Iterator
+from typing import Any
+
+import brotli
+import pytest
+import zstandard
+
+from nix_cache.client.content_encoding import EncodingError, decoded
+from nix_cache.client.errors import ClientError
+from nix_cache.client.limits import (
+    LEDGER_BYTES,
+    MANIFEST_BYTES,
+    NARINFO_BYTES,
+    PAGE_BYTES,
+    TooLargeError,
+    body_limit,
+)
+from nix_cache.client.listing import checked_pages
+from nix_cache.client.parallel import in_parallel
+
+TEXT = b"StorePath: /nix/store/x\n" * 40
+ENCODED = {
+    "br": brotli.compress(TEXT),
+    "deflate": zlib.compress(TEXT),
+    "gzip": gzip.compress(TEXT),
+    "X-Gzip": gzip.compress(TEXT),
+    "xz": lzma.compress(TEXT),
+    "zstd": zstandard.compress(TEXT),
+}
+
+
+class TestContentEncoding:
+    """Bodies that were compressed on the way."""
+
+    @pytest.mark.parametrize("name", ENCODED)
+    def test_every_encoding_that_nix_reads_is_decoded(self, name: str) -> None:
+        """Whatever the case of its name."""
+        assert decoded(ENCODED[name], name, len(TEXT)) == TEXT
+
+    @pytest.mark.parametrize("name", [None, "", "identity", "none"])
+    def test_a_body_without_an_encoding_stays_as_it_is(self, name: str | None) -> None:
+        """Also where the header is there and says so."""
+        assert decoded(TEXT, name, len(TEXT)) == TEXT
+
+    @pytest.mark.parametrize("name", [*ENCODED, None])
+    def test_a_body_that_decodes_to_more_than_its_limit_is_refused(self, name: str | None) -> None:
+        """Decoding stops there."""
+        body = ENCODED[name] if name else TEXT
+        with pytest.raises(TooLargeError, match=f"is larger than {len(TEXT) - 1} bytes"):
+            decoded(body, name, len(TEXT) - 1)
+
+    @pytest.mark.parametrize("name", ENCODED)
+    def test_a_body_that_is_cut_off_or_damaged_is_refused(self, name: str) -> None:
+        """With the name of its encoding."""
+        for body in (ENCODED[name][:-5], b"\xffno such thing", TEXT):
+            with pytest.raises(EncodingError, match=f"cannot be decoded as {name.lower()}: "):
+                decoded(body, name, len(TEXT))
+
+    def test_parts_and_encodings_one_after_the_other_are_decoded(self) -> None:
+        """As the standards of gzip, xz and HTTP allow it."""
+        assert decoded(gzip.compress(b"a") + gzip.compress(b"b"), "gzip", 9) == b"ab"
+        assert decoded(lzma.compress(b"a") + lzma.compress(b"b"), "xz", 9) == b"ab"
+        assert decoded(brotli.compress(gzip.compress(TEXT)), "gzip, br", len(TEXT)) == TEXT
+
+    def test_unknown_and_too_many_encodings_are_refused(self) -> None:
+        """By name and number."""
+        with pytest.raises(EncodingError, match="has the unknown content encoding bzip3"):
+            decoded(bz2.compress(TEXT), "bzip3", len(TEXT))
+        with pytest.raises(EncodingError, match="has 20 content encodings"):
+            decoded(TEXT, ",".join(["gzip"] * 20), len(TEXT))
+
+    def test_a_large_dictionary_is_refused(self) -> None:
+        """It would be allocated before the first byte is known."""
+        filters = [{"id": lzma.FILTER_LZMA2, "dict_size": 1 << 27}]
+        with pytest.raises(EncodingError, match=r"(?i)memory"):
+            decoded(lzma.compress(TEXT, filters=filters), "xz", len(TEXT))
+        window = zstandard.ZstdCompressionParameters.from_level(3, window_log=27)
+        body = zstandard.ZstdCompressor(compression_params=window).compressobj()
+        content = body.compress(TEXT) + body.flush()
+        with pytest.raises(EncodingError, match=r"(?i)memory"):
+            decoded(content, "zstd", len(TEXT))
+
+
+def test_bodies_are_limited_by_kind() -> None:
+    """Which the key shows."""
+    expected = {
+        f"{'0' * 32}.narinfo": NARINFO_BYTES,
+        "nix-cache.json": MANIFEST_BYTES,
+        "nix-cache-gc.json": LEDGER_BYTES,
+        "": PAGE_BYTES,
+    }
+
+    assert {key: body_limit(key).most_bytes for key in expected} == expected
+    assert body_limit("nix-cache-info").most_bytes < body_limit("log/x.narinfo").most_bytes
+
+
+def page(*keys: str, more: bool = True, prefixes: tuple[str, ...] = ()) -> dict[str, Any]:
+    """A page of a listing."""
+    return {
+        "IsTruncated": more,
+        "Contents": [{"Key": key} for key in keys],
+        "CommonPrefixes": [{"Prefix": prefix} for prefix in prefixes],
+    }
+
+
+def listed(*pages: dict[str, Any], **limits: Any) -> list[dict[str, Any]]:
+    """All pages that are passed on."""
+    return list(checked_pages(pages, "demo", **limits))
+
+
+class TestListing:
+    """The pages of a listing."""
+
+    def test_a_whole_listing_is_passed_on(self) -> None:
+        """Also with empty pages in between, and with folders."""
+        pages = [
+            page("a", "b"),
+            page(),
+            page("c", prefixes=("b/",)),
+            page("nar.x", "\ue000", "\U00010000", prefixes=("nar/",), more=False),
+        ]
+
+        assert listed(*pages) == pages
+        assert listed(page(more=False)) == [page(more=False)]
+
+    @pytest.mark.parametrize(
+        "second", [page("a", "b"), page("b", "c"), page(prefixes=("a/",)), page("a", more=False)]
+    )
+    def test_a_listing_that_starts_over_is_an_error(self, second: dict[str, Any]) -> None:
+        """Under other continuation tokens it would never end."""
+        with pytest.raises(ClientError, match="of the bucket demo repeats itself after 2 objects"):
+            listed(page("a", "b"), second)
+
+    def test_a_listing_that_stops_before_its_end_is_an_error(self) -> None:
+        """It is not whole, and what is missing would look as if it were gone."""
+        with pytest.raises(ClientError, match="stops after 2 objects, although there are more"):
+            listed(page("a", "b"))
+
+    def test_a_listing_without_an_end_is_an_error(self) -> None:
+        """By its number of objects, of empty pages, and by time."""
+
+        def growing() -> Iterator[dict[str, Any]]:
+            number = 0
+            while True:
+                number += 1
+                yield page(f"{number:09}")
+
+        def empty() -> Iterator[dict[str, Any]]:
+            while True:
+                yield page()
+
+        with pytest.raises(ClientError, match="has more than 50 objects"):
+            list(checked_pages(growing(), "demo", most_objects=50))
+        with pytest.raises(ClientError, match="has more than 7 empty pages in a row"):
+            list(checked_pages(empty(), "demo", most_empty_pages=7))
+        ticks = iter(range(1000))
+        with pytest.raises(ClientError, match="is not complete after 20 s"):
+            list(checked_pages(growing(), "demo", most_seconds=20, clock=lambda: next(ticks)))
+
+
+class TestInParallel:
+    """Work on many items at once."""
+
+    def test_every_item_is_done_once(self) -> None:
+        """In whatever order."""
+        assert dict(in_parallel(lambda item: item * 2, range(100), 7)) == {
+            item: item * 2 for item in range(100)
+        }
+        assert list(in_parallel(str, [], 3)) == []
+
+    def test_few_items_are_taken_ahead(self) -> None:
+        """So few results are held, however many items there are."""
+        taken: list[int] = []
+
+        def items() -> Iterator[int]:
+            for number in range(1000):
+                taken.append(number)
+                yield number
+
+        for count, _ in enumerate(in_parallel(str, items(), 4), start=1):
+            assert len(taken) <= count + 8
+
+    def test_the_first_error_ends_it_without_waiting_for_threads_that_block(self) -> None:
+        """Those end with the process."""
+        blocks = threading.Event()
+
+        def work(item: int) -> None:
+            if item == 3:
+                raise ValueError("three")
+            blocks.wait(60)
+
+        try:
+            with pytest.raises(ValueError, match="three"):
+                list(in_parallel(work, range(100), 5))
+            assert not blocks.is_set()
+        finally:
+            blocks.set()
