@@ -62,6 +62,9 @@ def gained_and_lost(
         before: a document, or None.
         after: the other one, or None.
         whose: which statements count.
+
+    Raises:
+        DocumentError: services could read one of them differently.
     """
     old, new = _grants(before, whose), _grants(after, whose)
     gained = [right for right in new if new[right] - old.get(right, frozenset())]
@@ -71,17 +74,17 @@ def gained_and_lost(
 
 def in_words(document: Any, whose: Callable[[Statement], bool]) -> str:
     """All that a document lets somebody do."""
-    return _listed(_grants(document, whose)) or "do nothing"
+    try:
+        return _listed(_grants(document, whose)) or "do nothing"
+    except DocumentError as mistake:
+        return f"do what cannot be judged, as the policy {mistake.problem}"
 
 
 def _grants(
     document: Any, whose: Callable[[Statement], bool]
 ) -> dict[str, frozenset[tuple[str, str | None]]]:
     """By right, the actions and keys of it that are granted."""
-    try:
-        statements: Document = parse(document) if document else []
-    except DocumentError:
-        statements = []
+    statements: Document = parse(document) if document else []
     found = {
         right: frozenset(
             (action, key)
@@ -114,9 +117,14 @@ def _listed(rights: Iterable[str]) -> str:
     return ", ".join(rights)
 
 
-def bucket_policy_change(bucket: str, before: str | None, after: Mapping[str, Any] | None) -> str:
+def bucket_policy_change(
+    bucket: str, before: str | None, after: Mapping[str, Any] | str | None
+) -> str:
     """What became of a bucket's policy, in words."""
-    gained, lost = gained_and_lost(before, after, anybody)
+    try:
+        gained, lost = gained_and_lost(before, after, anybody)
+    except DocumentError as mistake:
+        return f"the policy of the bucket {bucket} cannot be judged: it {mistake.problem}"
     if gained:
         return f"anybody may {_listed(gained)} in the bucket {bucket}"
     if lost:
@@ -126,9 +134,12 @@ def bucket_policy_change(bucket: str, before: str | None, after: Mapping[str, An
     return f"the policy of the bucket {bucket} was written anew, and still lets anybody do the same"
 
 
-def policy_change(name: str, before: str, after: Mapping[str, Any]) -> str:
+def policy_change(name: str, before: str, after: Mapping[str, Any] | str) -> str:
     """What became of a policy for users, in words."""
-    gained, lost = gained_and_lost(before, after, whoever_has_it)
+    try:
+        gained, lost = gained_and_lost(before, after, whoever_has_it)
+    except DocumentError as mistake:
+        return f"the policy {name} cannot be judged: it {mistake.problem}"
     holder = {"write": "a writer", "read": "a reader"}.get(name.rpartition("-")[2], "its users")
     parts = []
     if gained:

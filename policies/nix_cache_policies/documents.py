@@ -1,30 +1,31 @@
 """Policy documents of IAM, as AWS, MinIO and Spaces read them, and what they let somebody do. Pure.
 
 Conditions are not judged. An Allow counts as if its conditions were always met, and a Deny that has
-some as if they never were. So a document is never taken for narrower than it is.
+some as if they never were. Where services differ, an Allow counts as the one that allows more reads
+it, and a Deny as the one that denies less. So a document is never taken for narrower than it is.
 """
 
-import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from nix_cache_policies.model import read, read_list
+from nix_cache_policies.policy_json import DocumentError, statements_of
 from nix_cache_policies.wildcards import covers, overlap
+
+__all__ = ["Document", "DocumentError", "Statement", "granting", "parse"]
 
 ANYBODY = frozenset({"*", "AWS:*"})
 """Principals that are everybody, whether they have an account or not."""
 
+_MADE_OF_WILDCARDS = re.compile(r"(AWS:)?[*?]+")
+"""MinIO compares such a principal with the empty name of an anonymous request."""
+
 _VARIABLE = re.compile(r"\$\{[^}]*\}")
 """Such as ``${aws:username}``: what it stands for, a document alone does not tell."""
 
-
 _ANY_OF_S3 = "arn:aws:s3:::*"
-
-
-class DocumentError(ValueError):
-    """A text that is no policy document; the rest of "the policy ..."."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ class Statement:
 
     Attributes:
         allows: whether it allows; else it denies.
-        actions: patterns in lower case, as actions are named without regard to case.
+        actions: patterns as they are spelled. AWS matches them without regard to case, MinIO with.
         all_but_actions: whether it names those that are not meant.
         resources: patterns.
         all_but_resources: whether it names those that are not meant.
@@ -55,15 +56,20 @@ class Statement:
     @property
     def is_for_anybody(self) -> bool:
         """Whether it is about people who have no credential."""
-        return self.all_but_principals or bool(ANYBODY.intersection(self.principals))
+        if self.all_but_principals or ANYBODY.intersection(self.principals):
+            return True
+        return self.allows and any(map(_MADE_OF_WILDCARDS.fullmatch, self.principals))
 
     @property
     def _is_attached(self) -> bool:
         return not (self.principals or self.all_but_principals)
 
     def names_action(self, action: str) -> bool:
-        """Whether it is about an action, such as ``s3:GetObject``."""
-        named = any(overlap(pattern, action.lower()) for pattern in self.actions)
+        """Whether it is about an action, such as ``s3:GetObject``, spelled as AWS documents it."""
+        if self.allows is self.all_but_actions:
+            named = any(overlap(pattern, action) for pattern in self.actions)
+        else:
+            named = any(overlap(pattern.lower(), action.lower()) for pattern in self.actions)
         return named is not self.all_but_actions
 
     def targets(self, key: str | None) -> Iterator[str]:
@@ -90,7 +96,7 @@ class Statement:
 
     def takes_back(self, action: str, target: str, allowing: "Statement") -> bool:
         """Whether it denies, always and entirely, what another statement allows."""
-        if self.allows or self.conditions or not self.names_action(action):
+        if self.allows or self.conditions is not None or not self.names_action(action):
             return False
         if self.all_but_resources:
             denied = not any(overlap(path, target) for path in _s3_paths(self.resources))
@@ -111,26 +117,16 @@ Document = Sequence[Statement]
 
 
 def parse(document: Any) -> Document:
-    """The statements of a document.
+    """Return the statements of a document.
 
     Args:
         document: its JSON, or what that says.
 
     Raises:
-        DocumentError: it is none.
+        DocumentError: it is none, or services could read it differently.
         NotYetKnownError: a part of it is not known yet.
     """
-    if isinstance(document, str):
-        try:
-            document = json.loads(document)
-        except ValueError:
-            raise DocumentError("is not JSON") from None
-    if not isinstance(document, Mapping):
-        raise DocumentError("is not a JSON object")
-    statements = read_list(document, "Statement")
-    if not statements:
-        raise DocumentError("has no Statement")
-    return [_statement(statement) for statement in statements]
+    return [_statement(statement) for statement in statements_of(document)]
 
 
 def granting(
@@ -153,19 +149,17 @@ def granting(
                 break
 
 
-def _statement(raw: Any) -> Statement:
-    effect = read(raw, "Effect")
-    if effect not in ("Allow", "Deny"):
-        raise DocumentError(f"has a statement with the Effect {effect!r}, not Allow or Deny")
+def _statement(raw: Mapping[str, Any]) -> Statement:
+    allows = read(raw, "Effect") == "Allow"
     actions, all_but_actions = _either(raw, "Action")
     resources, all_but_resources = _either(raw, "Resource")
-    if not actions:
-        raise DocumentError("has a statement without an Action")
-    all_but_principals = read(raw, "NotPrincipal") is not None
+    if allows and not resources:
+        resources = ["*"]
+    all_but_principals = "NotPrincipal" in raw
     principals = read(raw, "NotPrincipal" if all_but_principals else "Principal")
     return Statement(
-        allows=effect == "Allow",
-        actions=[action.lower() for action in actions],
+        allows=allows,
+        actions=actions,
         all_but_actions=all_but_actions,
         resources=resources,
         all_but_resources=all_but_resources,
@@ -175,28 +169,20 @@ def _statement(raw: Any) -> Statement:
     )
 
 
-def _either(raw: Any, element: str) -> tuple[list[str], bool]:
+def _either(raw: Mapping[str, Any], element: str) -> tuple[list[str], bool]:
     """The texts of an element, or those of its negation and that it is one."""
     negation = f"Not{element}"
-    if read(raw, negation) is not None:
-        return _texts(raw, negation), True
-    return _texts(raw, element), False
-
-
-def _texts(raw: Any, element: str) -> list[str]:
-    found = [read(item) for item in read_list(raw, element)]
-    if not all(isinstance(item, str) for item in found):
-        raise DocumentError(f"has something else than text in {element}")
-    return found
+    if negation in raw:
+        return read_list(raw, negation), True
+    return read_list(raw, element), False
 
 
 def _principals(raw: Any) -> Iterator[str]:
     if isinstance(raw, Mapping):
         for kind in raw:
-            spelled = "AWS" if kind.lower() == "aws" else kind
-            yield from (f"{spelled}:{read(value)}" for value in read_list(raw, kind))
-    else:
-        yield from (str(read(value)) for value in read_list(raw))
+            yield from (f"{kind}:{value}" for value in read_list(raw, kind))
+    elif raw is not None:
+        yield str(raw)
 
 
 def _s3_paths(resources: Sequence[str], *, certain: bool = False) -> Iterator[str]:

@@ -4,7 +4,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from nix_cache_policies.model import Context, NotYetKnownError, Resource, Rule
+from nix_cache_policies.model import (
+    Context,
+    NotYetKnownError,
+    Resource,
+    Rule,
+    UnreadableError,
+)
 
 EXCEPTIONS: Final[Mapping[str, dict[str, Any]]] = {
     "exceptions": {
@@ -15,6 +21,8 @@ EXCEPTIONS: Final[Mapping[str, dict[str, Any]]] = {
     }
 }
 """The setting that every rule has: whom it spares, each with a reason."""
+
+_WHY_UNREADABLE = "services read such a document differently, so it can permit what no rule sees"
 
 
 @dataclass(frozen=True)
@@ -38,7 +46,9 @@ def judge(rule: Rule, resource: Resource, context: Context) -> Verdict:
     not_yet_known = ""
     try:
         for what in rule.check(resource, context):
-            violations += [f"{resource.name} {what}\n  why: {rule.why}\n  fix: {rule.fix}"]
+            violations += [_violation(resource, what, rule.why, rule.fix)]
+    except UnreadableError as mistake:
+        violations.append(_violation(resource, mistake.problem, _WHY_UNREADABLE, mistake.fix))
     except NotYetKnownError as missing:
         not_yet_known = str(missing)
     exceptions: Mapping[str, str] = context.settings.get("exceptions", {})
@@ -47,3 +57,7 @@ def judge(rule: Rule, resource: Resource, context: Context) -> Verdict:
     if spared and (violations or not_yet_known):
         return Verdict(exception=spared)
     return Verdict(violations, not_yet_known)
+
+
+def _violation(resource: Resource, what: str, why: str, fix: str) -> str:
+    return f"{resource.name} {what}\n  why: {why}\n  fix: {fix}"

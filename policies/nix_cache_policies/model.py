@@ -21,6 +21,20 @@ class NotYetKnownError(Exception):
     """A rule cannot tell, mostly because a value is not known yet. ``str()`` says why."""
 
 
+class UnreadableError(Exception):
+    """A resource has something that a service may read differently. No rule lets it pass.
+
+    Attributes:
+        problem: the rest of "this resource ...".
+        fix: what to do about it, as an order.
+    """
+
+    def __init__(self, problem: str, fix: str) -> None:
+        super().__init__(problem)
+        self.problem = problem
+        self.fix = fix
+
+
 def read(value: Any, *path: str) -> Any:
     """What stands at a path within a value, None where nothing does.
 
@@ -134,7 +148,8 @@ class Rule:
         why: what happens otherwise, as a sentence.
         fix: what to do about a violation.
         check: yields what is wrong with a resource, as the rest of "this resource ...". It raises
-            ``NotYetKnownError`` when that depends on a value that is not known yet.
+            ``NotYetKnownError`` when that depends on a value that is not known yet, and
+            ``UnreadableError``, a violation, for what services may read differently.
         scope: when it is asked.
         settings: the JSON schemas of its own settings, with their defaults.
         is_advisory: whether a violation is only told, unless the configuration says otherwise.

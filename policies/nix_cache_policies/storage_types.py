@@ -11,7 +11,8 @@ from enum import Enum
 from typing import Any
 
 from nix_cache.lifetimes import Expiry
-from nix_cache_policies.model import Resource, is_true, read, read_list
+from nix_cache_policies.documents import Document, DocumentError, parse
+from nix_cache_policies.model import Resource, UnreadableError, is_true, read, read_list
 
 _DYNAMIC = "pulumi-python:dynamic/nix-cache"
 _OWN = "nix-cache:index:"
@@ -96,12 +97,29 @@ def canonical(type_token: str) -> str:
     return type_token
 
 
-def documents_of(resource: Resource) -> Iterator[tuple[str, Any, Holder]]:
-    """The policy documents in a resource: where they stand, what stands there, and for whom.
+def policies_of(resource: Resource, *holders: Holder) -> Iterator[tuple[Document, Holder]]:
+    """The policies in a resource, each with whom it is for.
+
+    Args:
+        resource: the resource.
+        holders: whom to look for; anyone if none is named.
 
     Raises:
         NotYetKnownError: one of them is not known yet.
+        UnreadableError: one of them is none, or services could read it differently.
     """
+    for place, document, holder in _documents_of(resource):
+        if holders and holder not in holders:
+            continue
+        try:
+            yield parse(document), holder
+        except DocumentError as mistake:
+            problem = f"has a document in {place} that {mistake.problem}"
+            raise UnreadableError(problem, mistake.fix) from None
+
+
+def _documents_of(resource: Resource) -> Iterator[tuple[str, Any, Holder]]:
+    """The policy documents in a resource: where they stand, what stands there, and for whom."""
     for place, holder in DOCUMENTS.get(resource.type, {}).items():
         if document := resource.read(place):
             yield place, document, holder

@@ -72,8 +72,9 @@ def document(*statements: Mapping[str, Any]) -> str:
 def allow(
     actions: str | Sequence[str], resources: Any = "arn:aws:s3:::b/*", **more: Any
 ) -> dict[str, Any]:
-    """A statement that allows."""
-    return {"Effect": "Allow", "Action": actions, "Resource": resources, **more}
+    """A statement that allows; without a Resource if that is None."""
+    where = {} if resources is None else {"Resource": resources}
+    return {"Effect": "Allow", "Action": actions, **where, **more}
 
 
 def deny(

@@ -64,20 +64,20 @@ def test_anybody_may_read_objects(type_token: str) -> None:
 @pytest.mark.parametrize(
     ("statement", "named"),
     [
-        (allow("s3:ListBucket", "arn:aws:s3:::b", **ANYBODY), "s3:listbucket"),
-        (allow(["s3:GetObject", "s3:PutObject"], **ANYBODY), "s3:putobject"),
-        (allow("S3:DeleteObject", Principal="*"), "s3:deleteobject"),
+        (allow("s3:ListBucket", "arn:aws:s3:::b", **ANYBODY), "s3:ListBucket"),
+        (allow(["s3:GetObject", "s3:PutObject"], **ANYBODY), "s3:PutObject"),
+        (allow("S3:DeleteObject", Principal="*"), "s3:DeleteObject"),
         (allow("s3:*", "*", Principal="*"), "s3:ListBucket"),
         (allow("s3:*", Principal="*"), "s3:DeleteObject"),
         (allow("s3:*", Principal="*"), "s3:PutObject"),
         (allow("s3:List*", "arn:aws:s3:::*", **ANYBODY), "s3:ListBucketVersions"),
-        (allow("s3:PutObject", NotPrincipal={"AWS": "1"}), "s3:putobject"),
-        (allow("s3:PutObject", Condition={"IpAddress": {}}, **ANYBODY), "s3:putobject"),
+        (allow("s3:PutObject", NotPrincipal={"AWS": "1"}), "s3:PutObject"),
+        (allow("s3:PutObject", Condition={"IpAddress": {}}, **ANYBODY), "s3:PutObject"),
         (
             {"Effect": "Allow", "NotAction": "s3:GetObject", "Resource": "*", "Principal": "*"},
             "s3:PutObject",
         ),
-        (allow("s3:GetBucketPolicy", "arn:aws:s3:::b", **ANYBODY), "s3:getbucketpolicy"),
+        (allow("s3:GetBucketPolicy", "arn:aws:s3:::b", **ANYBODY), "s3:GetBucketPolicy"),
     ],
 )
 def test_anybody_may_do_nothing_else(
@@ -183,9 +183,9 @@ def test_no_document_is_no_mistake(rule: Any, type_token: str) -> None:
     ("statement", "what"),
     [
         (allow("s3:*", Principal={"AWS": "1"}), "the action 's3:*'"),
-        (allow("S3:Get*", Principal={"AWS": "1"}), "the action 's3:get*'"),
+        (allow("S3:Get*", Principal={"AWS": "1"}), "the action 'S3:Get*'"),
         (allow("*", Principal={"AWS": "1"}), "the action '*'"),
-        (allow("s3:?etObject", Principal={"AWS": "1"}), "'s3:?etobject'"),
+        (allow("s3:?etObject", Principal={"AWS": "1"}), "'s3:?etObject'"),
         ({"Effect": "Allow", "NotAction": "s3:GetObject", "Resource": "*"}, "every action but"),
         ({"Effect": "Allow", "Action": "s3:GetObject", "NotResource": "a"}, "everything but a"),
         (allow("s3:GetObject", NotPrincipal={"AWS": "1"}), "everybody but AWS:1"),

@@ -150,7 +150,7 @@ SUB = "repo:team/cache:ref:refs/heads/main"
     [
         {"StringEquals": pin(aud=AUD, sub=SUB)},
         {"StringEquals": pin(aud=[AUD], sub=[SUB, "repo:team/cache:environment:prod"])},
-        {"stringequals": {f"{ISSUER.upper()}:AUD": AUD}, "StringLike": pin(sub=SUB)},
+        {"StringEquals": {f"{ISSUER.upper()}:AUD": AUD}, "StringLike": pin(sub=SUB)},
         {"ForAnyValue:StringEquals": pin(aud=AUD), "StringEquals": pin(sub=SUB)},
     ],
 )

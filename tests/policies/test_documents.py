@@ -127,7 +127,8 @@ def test_what_iam_does_not_permit_is_not_made_up(statements: list[dict[str, Any]
 
 
 @pytest.mark.parametrize(
-    "principal", ["*", ["*"], {"AWS": "*"}, {"AWS": ["*"]}, {"AWS": ["1", "*"]}, {"aws": "*"}]
+    "principal",
+    ["*", {"AWS": "*"}, {"AWS": ["*"]}, {"AWS": ["1", "*"]}, {"AWS": "**"}, {"AWS": "?"}],
 )
 def test_anybody_is_recognized_in_each_way_to_write_it(principal: Any) -> None:
     """And so is everybody but somebody."""
@@ -139,11 +140,16 @@ def test_anybody_is_recognized_in_each_way_to_write_it(principal: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "principal", [{"AWS": "123456789012"}, {"Service": "cloudfront.amazonaws.com"}, None]
+    "principal",
+    [
+        {"Principal": {"AWS": "123456789012"}},
+        {"Principal": {"Service": "cloudfront.amazonaws.com"}},
+        {},
+    ],
 )
-def test_somebody_is_not_taken_for_anybody(principal: Any) -> None:
+def test_somebody_is_not_taken_for_anybody(principal: dict[str, Any]) -> None:
     """An account, a service, and whoever the policy is attached to."""
-    [statement] = parse(document(allow("s3:GetObject", Principal=principal)))
+    [statement] = parse(document(allow("s3:GetObject", **principal)))
 
     assert not statement.is_for_anybody
 
@@ -187,7 +193,7 @@ def test_a_statement_may_stand_alone_and_its_texts_too() -> None:
     [
         deny("s3:DeleteObject"),
         deny("s3:*", "*"),
-        deny("S3:DELETE*", ["arn:aws:s3:::b", "arn:aws:s3:::*/*"]),
+        deny("s3:Delete*", ["arn:aws:s3:::b", "arn:aws:s3:::*/*"]),
         {"Effect": "Deny", "NotAction": "s3:GetObject", "Resource": "*"},
         {"Effect": "Deny", "Action": "s3:DeleteObject", "NotResource": "arn:aws:s3:::other/*"},
     ],
@@ -208,11 +214,14 @@ def test_a_denial_takes_back_what_it_covers(narrowing: dict[str, Any]) -> None:
         deny("s3:DeleteObject", "arn:aws:s3:::b/${aws:username}/*"),
         deny("s3:DeleteObject", "arn:aws:s3:::b/${*}"),
         deny("s3:DeleteObject", "arn:aws:s3:::other/*"),
+        deny("S3:DELETE*"),
+        deny("s3:DeleteObject", None),
+        deny("s3:DeleteObject", Condition={}),
         {"Effect": "Deny", "Action": "s3:DeleteObject", "NotResource": "arn:aws:s3:::b/nar/*"},
     ],
 )
 def test_a_denial_of_less_takes_nothing_back(narrowing: dict[str, Any]) -> None:
-    """Of some keys, under a condition, by a variable, or somewhere else."""
+    """Of some keys, under a condition, by a variable, somewhere else, or only on one service."""
     known = parse(document(allow("s3:DeleteObject"), narrowing))
 
     assert any(granting(known, "s3:DeleteObject", "*", everybody))
@@ -220,7 +229,7 @@ def test_a_denial_of_less_takes_nothing_back(narrowing: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize(
     ("denied", "is_taken_back"),
-    [("*", True), ({"AWS": "*"}, True), ({"AWS": "1"}, False)],
+    [("*", True), ({"AWS": "*"}, True), ({"AWS": "1"}, False), ({"AWS": "?"}, False)],
 )
 def test_a_denial_for_somebody_does_not_keep_anybody_out(denied: Any, is_taken_back: bool) -> None:
     """Only one for everybody does."""
@@ -240,9 +249,11 @@ def test_a_denial_for_somebody_does_not_keep_anybody_out(denied: Any, is_taken_b
         ("{", "is not JSON"),
         ("[]", "is not a JSON object"),
         ("{}", "has no Statement"),
-        ('{"statement": []}', "has no Statement"),
+        ('{"Statement": null}', "has no Statement"),
+        ('{"Statement": []}', "has no Statement"),
         ('{"Statement": [{"Effect": "allow", "Action": "*"}]}', "'allow', not Allow or Deny"),
-        ('{"Statement": ["Allow"]}', "None, not Allow or Deny"),
+        ('{"Statement": ["Allow"]}', "a statement that is 'Allow', not an object"),
+        ('{"Statement": [{"Action": "s3:GetObject"}]}', "None, not Allow or Deny"),
         ('{"Statement": [{"Effect": "Allow"}]}', "without an Action"),
         ('{"Statement": [{"Effect": "Allow", "Action": [1]}]}', "something else than text"),
     ],
@@ -281,3 +292,14 @@ def test_a_document_that_is_known_in_part_is_not_judged() -> None:
     """One that a program hands over as an object may have unknown parts."""
     with pytest.raises(NotYetKnownError, match="a value in a list"):
         parse({"Statement": [allow("s3:PutObject", [UNKNOWN])]})
+
+
+def test_an_allow_counts_as_the_service_reads_it_that_allows_more() -> None:
+    """AWS matches actions without regard to case, MinIO with; without a Resource it is for all."""
+    spelled = parse(document(allow("S3:DELETEOBJECT")))
+    all_but = parse(document({"Effect": "Allow", "NotAction": "S3:DELETEOBJECT", "Resource": "*"}))
+    anywhere = parse(document(allow("s3:DeleteObject", None)))
+
+    assert any(granting(spelled, "s3:DeleteObject", "*", everybody))
+    assert any(granting(all_but, "s3:DeleteObject", "*", everybody))
+    assert any(granting(anywhere, "s3:DeleteObject", "*", everybody))

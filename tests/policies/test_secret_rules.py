@@ -69,6 +69,8 @@ def test_what_is_no_credential_may_be_read_by_anybody() -> None:
     [
         ('[{"name": "w", "signingKey": "w-1:AAAA"}]', True),
         ('[{"name": "w"}, "v"]', False),
+        ('[{"name": "w", "signingKey": "w-1:AAAA"}', True),
+        ('[{"signingKey": "w-1:AAAA"}, ' + "[" * 9000, True),
         ('["w"]', False),
         ("w", False),
         ("", False),

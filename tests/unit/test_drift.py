@@ -58,9 +58,9 @@ def with_user(**changes: Any) -> Seen:
 
 
 def test_what_is_as_it_was_made_is_no_finding() -> None:
-    """Also where the server tells it in another order and another spelling."""
+    """Also where the server returns it in another order and with other names of statements."""
     [statement] = ANYBODY_READS["Statement"]
-    spelled = {"Statement": {**statement, "Action": "s3:getobject", "Sid": "of the server's"}}
+    spelled = {"Statement": {**statement, "Action": "s3:GetObject", "Sid": "of the server's"}}
 
     assert compare(MADE, SEEN) == []
     assert compare(MADE, with_bucket(policy=spelled)) == []
@@ -210,10 +210,26 @@ def test_a_policy_is_told_by_what_it_lets_one_do(document: dict[str, Any], what:
     assert finding.what == f"the policy nix-cache-write {what}"
 
 
-def test_a_document_that_is_none_is_another_one_that_allows_nothing() -> None:
-    """Storage of other makers may tell anything."""
-    assert not rights.same(json.dumps(WRITE), {"Statement": []})
-    assert rights.in_words({"Statement": []}, rights.anybody) == "do nothing"
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("{", "is not JSON"),
+        ('{"Statement": []}', "has no Statement"),
+        (json.dumps(ANYBODY_READS)[:-1] + ', "statement": []}', "'Statement' and 'statement'"),
+    ],
+)
+def test_a_policy_that_services_may_read_differently_is_reported_as_such(
+    text: str, problem: str
+) -> None:
+    """It is not taken for one that permits nothing."""
+    before = json.dumps(ANYBODY_READS)
+
+    assert not rights.same(before, text)
+    assert not rights.same(text, text)
+    assert problem in rights.in_words(text, rights.anybody)
+    assert problem in rights.bucket_policy_change("nix-cache", before, text)
+    assert problem in rights.policy_change("nix-cache-write", json.dumps(WRITE), text)
+    assert rights.in_words(None, rights.anybody) == "do nothing"
 
 
 MARK = {"4dabf18193072939515e22adb298388d": "1b47061264138c4ac30d75fd1eb44270"}

@@ -6,7 +6,7 @@ from operator import attrgetter
 from typing import Any
 
 from nix_cache.lifecycle import INFO_KEY
-from nix_cache_policies.documents import Document, DocumentError, Statement, granting, parse
+from nix_cache_policies.documents import Document, Statement, granting
 from nix_cache_policies.model import Context, Resource, Rule, read, read_list
 from nix_cache_policies.storage_types import (
     ACLS,
@@ -14,11 +14,11 @@ from nix_cache_policies.storage_types import (
     BUCKETS,
     READY_MADE,
     Holder,
-    documents_of,
+    policies_of,
 )
 from nix_cache_policies.wildcards import is_pattern
 
-READ_OBJECT = "s3:getobject"
+READ_OBJECT = "s3:GetObject"
 
 _ON_BUCKETS = (
     "s3:ListBucket",
@@ -36,6 +36,9 @@ _ON_OBJECTS = (
     "s3:DeleteObjectVersion",
 )
 """What lists, writes and deletes: what a wildcard is measured by."""
+
+_DOCUMENTED = {name.lower(): name for name in (READ_OBJECT, *_ON_BUCKETS, *_ON_OBJECTS)}
+"""Actions as AWS documents them, which a Deny has to spell so to be certain on every service."""
 
 _DELETING = ("s3:DeleteObject", "s3:DeleteObjectVersion")
 _DELETING_BUCKETS = ("s3:DeleteBucket", "s3:PutLifecycleConfiguration")
@@ -56,15 +59,8 @@ _READY_MADE_OF_AWS = ":iam::aws:policy/"
 
 def _anonymous(resource: Resource, _context: Context) -> Iterator[str]:
     yield from _open_acl(resource)
-    for place, document, holder in documents_of(resource):
-        if holder is not Holder.BUCKET:
-            continue
-        try:
-            actions = sorted(_granted_to_anybody(parse(document)))
-        except DocumentError as mistake:
-            yield f"has a {place} that {mistake}"
-            continue
-        if actions:
+    for document, _ in policies_of(resource, Holder.BUCKET):
+        if actions := sorted(_granted_to_anybody(document)):
             yield f"lets anybody {', '.join(actions)}"
 
 
@@ -86,7 +82,8 @@ def _open_acl(resource: Resource) -> Iterator[str]:
 def _granted_to_anybody(document: Document) -> Iterator[str]:
     """The actions besides reading objects that people without a credential may do."""
     anybody = attrgetter("is_for_anybody")
-    named = {action for statement in document if statement.allows for action in statement.actions}
+    spelled = {action for statement in document if statement.allows for action in statement.actions}
+    named = {_DOCUMENTED.get(action.lower(), action) for action in spelled}
     for action in {name for name in named if not is_pattern(name)} - {READ_OBJECT}:
         # Whether an action is one on buckets or on objects, its name alone does not tell.
         asked = (granting(document, action, key, anybody) for key in (None, "*"))
@@ -94,19 +91,16 @@ def _granted_to_anybody(document: Document) -> Iterator[str]:
             yield action
     for key, actions in ((None, _ON_BUCKETS), ("*", _ON_OBJECTS)):
         for action in actions:
-            if action.lower() not in named and any(granting(document, action, key, anybody)):
+            if action not in named and any(granting(document, action, key, anybody)):
                 yield action
 
 
 def _wildcards(resource: Resource, _context: Context) -> Iterator[str]:
     yield from _ready_made(resource)
-    for place, document, holder in documents_of(resource):
-        try:
-            for statement in parse(document):
-                if statement.allows:
-                    yield from _too_wide(statement, holder)
-        except DocumentError as mistake:
-            yield f"has a {place} that {mistake}"
+    for document, holder in policies_of(resource):
+        for statement in document:
+            if statement.allows:
+                yield from _too_wide(statement, holder)
 
 
 def _too_wide(statement: Statement, holder: Holder) -> Iterator[str]:
@@ -118,7 +112,8 @@ def _too_wide(statement: Statement, holder: Holder) -> Iterator[str]:
         yield f"allows it on everything but {', '.join(statement.resources)}"
     if statement.all_but_principals:
         yield f"allows it to everybody but {', '.join(statement.principals)}"
-    is_public_read = holder is Holder.BUCKET and set(statement.actions) == {READ_OBJECT}
+    reads = {_DOCUMENTED.get(action.lower(), action) for action in statement.actions}
+    is_public_read = holder is Holder.BUCKET and reads == {READ_OBJECT}
     if not (is_public_read and statement.is_for_anybody):
         for principal in filter(is_pattern, statement.principals):
             yield f"allows {', '.join(statement.actions)} to the principal {principal!r}"
@@ -139,14 +134,7 @@ def _writers(resource: Resource, context: Context) -> Iterator[str]:
             if capability in _DELETING_IN_B2 and not may_delete:
                 yield f"has the capability {capability}"
         return
-    for place, document, holder in documents_of(resource):
-        if holder is Holder.ROLE:
-            continue
-        try:
-            statements = parse(document)
-        except DocumentError as mistake:
-            yield f"has a {place} that {mistake}"
-            continue
+    for statements, _ in policies_of(resource, Holder.BUCKET, Holder.USER):
         if not may_delete:
             yield from _deletes(statements)
         touching = [a for a in _ON_OBJECTS if _grants(statements, a, INFO_KEY)]

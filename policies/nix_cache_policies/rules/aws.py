@@ -3,14 +3,23 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from nix_cache_policies.documents import DocumentError, Statement, parse
-from nix_cache_policies.model import Context, Resource, Rule, Scope, is_true, read, read_list
+from nix_cache_policies.documents import Statement
+from nix_cache_policies.model import (
+    Context,
+    Resource,
+    Rule,
+    Scope,
+    UnreadableError,
+    is_true,
+    read,
+    read_list,
+)
 from nix_cache_policies.storage_types import (
     AWS_BUCKET,
     AWS_ROLE,
     Holder,
-    documents_of,
     is_in,
+    policies_of,
 )
 from nix_cache_policies.wildcards import is_pattern
 
@@ -65,10 +74,10 @@ def _owns(resource: Resource) -> bool:
 
 
 def _is_public(policy: Resource) -> bool:
-    """Whether it lets anybody in. One that cannot be read is told by another rule."""
+    """Whether it lets anybody in. One that cannot be read is a violation of another rule."""
     try:
-        statements = [s for _, document, _ in documents_of(policy) for s in parse(document)]
-    except DocumentError:
+        statements = [one for document, _ in policies_of(policy) for one in document]
+    except UnreadableError:
         return False
     return any(statement.allows and statement.is_for_anybody for statement in statements)
 
@@ -76,15 +85,8 @@ def _is_public(policy: Resource) -> bool:
 def _trust(resource: Resource, _context: Context) -> Iterator[str]:
     if resource.type != AWS_ROLE:
         return
-    for place, document, holder in documents_of(resource):
-        if holder is not Holder.ROLE:
-            continue
-        try:
-            statements = parse(document)
-        except DocumentError as mistake:
-            yield f"has an {place} that {mistake}"
-            continue
-        for statement in statements:
+    for document, _ in policies_of(resource, Holder.ROLE):
+        for statement in document:
             if statement.allows and statement.names_action(_WEB_IDENTITY):
                 yield from _not_pinned(statement)
 

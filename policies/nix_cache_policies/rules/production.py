@@ -65,7 +65,7 @@ def _tls_to_storage(resource: Resource, context: Context) -> Iterator[str]:
 def _texts(value: Any) -> Iterator[str]:
     """Every text within a value. Providers get lists and objects as JSON."""
     if isinstance(value, str) and value.startswith(("[", "{")):
-        with contextlib.suppress(ValueError):
+        with contextlib.suppress(ValueError, RecursionError):
             value = json.loads(value)
     if isinstance(value, dict):
         value = [*value.values()]

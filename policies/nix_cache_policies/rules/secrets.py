@@ -41,10 +41,11 @@ def _credentials(resource: Resource, _context: Context) -> Iterator[str]:
 
 
 def _brings_keys(resource: Resource) -> bool:
+    text = resource.read(_WRITERS) or "[]"
     try:
-        writers = json.loads(resource.read(_WRITERS) or "[]")
-    except ValueError:
-        return False
+        writers = json.loads(text)
+    except (ValueError, RecursionError):
+        return _SIGNING_KEY in text
     return isinstance(writers, list) and any(
         isinstance(writer, dict) and writer.get(_SIGNING_KEY) for writer in writers
     )
