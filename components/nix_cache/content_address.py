@@ -6,47 +6,90 @@ https://nix.dev/manual/nix/latest/protocols/store-path
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Self
 
-from nix_cache.nix_hash import NixHash, encode_nix32
+from nix_cache.nix_hash import HashFormatError, NixHash, encode_nix32
 
 _PATH_HASH_BYTES = 20
 
 
 class ContentAddressError(ValueError):
-    """A text is no content address."""
+    """A text is not a content address, or no store path follows from it."""
+
+
+class Method(Enum):
+    """What of a store path the hash in its content address is made over."""
+
+    TEXT = "text:"
+    FLAT = "fixed:"
+    NAR = "fixed:r:"
+
+
+@dataclass(frozen=True)
+class ContentAddress:
+    """A content address: the method and the hash."""
+
+    method: Method
+    hash: NixHash
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read ``text:HASH``, ``fixed:HASH`` or ``fixed:r:HASH``, as in a narinfo's ``CA``.
+
+        ``fixed:git:HASH`` is refused, as by Nix without the experimental feature `git-hashing`.
+
+        Raises:
+            ContentAddressError: the text is none of these.
+        """
+        for method in (Method.NAR, Method.TEXT, Method.FLAT):
+            if text.startswith(method.value):
+                algorithm, colon, encoded = text.removeprefix(method.value).partition(":")
+                if not colon:
+                    break
+                try:
+                    return cls(method, NixHash.parse_encoded(algorithm, encoded))
+                except HashFormatError as reason:
+                    raise ContentAddressError(f"{text!r}: {reason}") from None
+        raise ContentAddressError(f"{text!r} is not text:HASH, fixed:HASH or fixed:r:HASH")
+
+    def __str__(self) -> str:
+        return f"{self.method.value}{self.hash.nix32}"
 
 
 def store_path(
-    content_address: str, name: str, references: Sequence[str], *, has_self: bool, store_dir: str
+    address: ContentAddress,
+    name: str,
+    references: Sequence[str],
+    *,
+    has_self: bool,
+    store_dir: str,
 ) -> str:
     """The path at which Nix keeps content of an address.
 
     Args:
-        content_address: as in a narinfo's ``CA``: ``text:HASH``, ``fixed:HASH``, ``fixed:r:HASH``
-            or ``fixed:git:HASH``.
+        address: the content address.
         name: the path's name, what follows the hash.
         references: full paths that it refers to, without itself.
         has_self: whether it refers to itself.
         store_dir: the store.
 
     Raises:
-        ContentAddressError: the address has another form, or cannot have references.
-        HashFormatError: the hash in it is none.
+        ContentAddressError: Nix has no path for this address and these references, and stops.
     """
-    kind, _, rest = content_address.partition(":")
-    if kind == "text":
+    if address.method is Method.TEXT:
         if has_self:
-            raise ContentAddressError(f"{content_address!r} is of a text, which cannot name itself")
-        return _made("text", references, NixHash.parse(rest), name, store_dir)
-    if kind != "fixed":
-        raise ContentAddressError(f"{content_address!r} begins neither with text: nor with fixed:")
-    method = next((start for start in ("r:", "git:") if rest.startswith(start)), "")
-    content = NixHash.parse(rest.removeprefix(method))
-    if method == "r:" and content.algorithm == "sha256":
-        return _made("source", [*references, *["self"] * has_self], content, name, store_dir)
+            raise ContentAddressError(f"'{address}' is of a text, which cannot refer to itself")
+        if address.hash.algorithm != "sha256":
+            raise ContentAddressError(f"'{address}' is of a text, whose hash has to be sha256")
+        return _made("text", references, address.hash, name, store_dir)
+    if address.method is Method.NAR and address.hash.algorithm == "sha256":
+        return _made("source", [*references, *["self"] * has_self], address.hash, name, store_dir)
     if references or has_self:
-        raise ContentAddressError(f"{content_address!r} is of a form that cannot have references")
-    inner = hashlib.sha256(f"fixed:out:{method}{content.base16}:".encode()).digest()
+        raise ContentAddressError(f"'{address}' is of a form that cannot have references")
+    prefix = address.method.value.removeprefix("fixed:")
+    inner = hashlib.sha256(f"fixed:out:{prefix}{address.hash.base16}:".encode()).digest()
     return _made("output:out", (), NixHash("sha256", inner), name, store_dir)
 
 

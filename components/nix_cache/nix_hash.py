@@ -3,17 +3,21 @@
 import base64
 import binascii
 import hashlib
+import re
 from dataclasses import dataclass
 from typing import Self
 
 from nix_cache.lifecycle import NIX32
 
 DIGEST_BYTES = {"md5": 16, "sha1": 20, "sha256": 32, "sha512": 64}
-"""The algorithms that Nix knows, each with the length of what it gives."""
+"""The algorithms that Nix has without experimental features, each with the length of its digest."""
+
+_BASE64 = re.compile(r"[A-Za-z0-9+/]*")
+_BASE16 = re.compile(r"[0-9A-Fa-f]*")
 
 
 class HashFormatError(ValueError):
-    """A text is no hash, or one of an algorithm that is not known."""
+    """A text is not a hash, or its algorithm is unknown."""
 
 
 @dataclass(frozen=True)
@@ -25,29 +29,35 @@ class NixHash:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read ``sha256:…`` in nix32, base16 or base64, or SRI, ``sha256-…``.
+        """Read ``sha256:…`` in nix32, base16 or base64, or SRI, ``sha256-…``, as Nix reads them.
 
         Raises:
-            HashFormatError: it is none of them.
+            HashFormatError: the text is none of these.
         """
         algorithm, separator, encoded = text.partition(":" if ":" in text else "-")
         if not separator:
             raise HashFormatError(f"{text!r} names no hash algorithm, as in sha256:…")
-        if algorithm not in DIGEST_BYTES:
-            known = ", ".join(DIGEST_BYTES)
-            raise HashFormatError(f"{text!r} is of an algorithm other than {known}")
-        size = DIGEST_BYTES[algorithm]
-        try:
-            if separator == ":" and len(encoded) == size * 2:
-                return cls(algorithm, bytes.fromhex(encoded))
-            if separator == ":" and len(encoded) == nix32_length(size):
-                return cls(algorithm, decode_nix32(encoded, size))
-            digest = base64.b64decode(encoded, validate=True)
-        except (binascii.Error, ValueError) as reason:
-            raise HashFormatError(f"{text!r} is no {algorithm} hash: {reason}") from None
-        if len(digest) != size:
-            raise HashFormatError(f"{text!r} has another length than a {algorithm} hash")
-        return cls(algorithm, digest)
+        if separator == ":":
+            return cls.parse_encoded(algorithm, encoded)
+        return cls(algorithm, _checked(algorithm, encoded, decode_base64(encoded)))
+
+    @classmethod
+    def parse_encoded(cls, algorithm: str, encoded: str) -> Self:
+        """Read a digest in nix32, base16 or base64, recognised by its length.
+
+        Raises:
+            HashFormatError: the algorithm is unknown, or the text is not a digest of it.
+        """
+        size = _digest_bytes(algorithm)
+        if len(encoded) == size * 2:
+            if not _BASE16.fullmatch(encoded):
+                raise HashFormatError(f"{encoded!r} is not base16")
+            return cls(algorithm, bytes.fromhex(encoded))
+        if len(encoded) == nix32_length(size):
+            return cls(algorithm, decode_nix32(encoded, size))
+        if len(encoded) == (size + 2) // 3 * 4:
+            return cls(algorithm, _checked(algorithm, encoded, decode_base64(encoded)))
+        raise HashFormatError(f"{encoded!r} has the wrong length for a {algorithm} hash")
 
     @classmethod
     def of(cls, content: bytes) -> Self:
@@ -68,6 +78,23 @@ class NixHash:
     def sri(self) -> str:
         """As in Nix expressions and in the JSON of newer commands: ``sha256-<base64>``."""
         return f"{self.algorithm}-{base64.b64encode(self.digest).decode('ascii')}"
+
+
+def decode_base64(text: str) -> bytes:
+    """Decode base64 as leniently as Nix: padding may be missing, what follows it is ignored.
+
+    Raises:
+        HashFormatError: a character before the padding is not of the alphabet.
+    """
+    digits = text.partition("=")[0]
+    if not _BASE64.fullmatch(digits):
+        raise HashFormatError(f"{text!r} is not base64")
+    if len(digits) % 4 == 1:  # six bits are not a byte
+        digits = digits[:-1]
+    try:
+        return base64.b64decode(digits + "=" * (-len(digits) % 4))
+    except binascii.Error as reason:
+        raise HashFormatError(f"{text!r} is not base64: {reason}") from None
 
 
 def nix32_length(size_bytes: int) -> int:
@@ -98,3 +125,16 @@ def decode_nix32(text: str, size_bytes: int) -> bytes:
         return number.to_bytes(size_bytes, "little")
     except OverflowError:
         raise HashFormatError(f"{text!r} is more than {size_bytes} bytes") from None
+
+
+def _digest_bytes(algorithm: str) -> int:
+    if algorithm not in DIGEST_BYTES:
+        known = ", ".join(DIGEST_BYTES)
+        raise HashFormatError(f"the hash algorithm {algorithm[:40]!r} is not one of {known}")
+    return DIGEST_BYTES[algorithm]
+
+
+def _checked(algorithm: str, encoded: str, digest: bytes) -> bytes:
+    if len(digest) != _digest_bytes(algorithm):
+        raise HashFormatError(f"{encoded!r} has the wrong length for a {algorithm} hash")
+    return digest

@@ -69,6 +69,18 @@ class Fault(Enum):
         "its narinfo was changed after it was signed: reading machines refuse it",
         f"find out who changed it; then {_PUSH_AGAIN}",
     )
+    MALFORMED_SIGNATURE = Advice(
+        Level.ERROR,
+        "with a signature by a trusted key that has the wrong length",
+        "Nix stops at it, even if another signature is valid",
+        f"find out who changed it; then {_PUSH_AGAIN}",
+    )
+    UNUSABLE_ADDRESS = Advice(
+        Level.ERROR,
+        "with a content address that does not go with the references",
+        "Nix stops at it, even if the path is signed",
+        f"find out who changed it; then {_PUSH_AGAIN}",
+    )
     NAR_ABSENT = Advice(
         Level.ERROR,
         "without a NAR",

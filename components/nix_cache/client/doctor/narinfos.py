@@ -12,7 +12,8 @@ from nix_cache.client.doctor.finding import Finding, not_checked, ok
 from nix_cache.client.doctor.nar import CannotDecompressError, NarError, measure
 from nix_cache.client.doctor.paths import Wanted, candidates
 from nix_cache.client.doctor.subject import Subject
-from nix_cache.narinfo import Narinfo, NarinfoError, verify
+from nix_cache.narinfo import Narinfo, NarinfoError
+from nix_cache.narinfo_trust import Distrust, distrust, signers
 
 _BATCH = 64
 _ASKED_PER_WANTED = 50
@@ -107,8 +108,8 @@ def _examined(subject: Subject, door: Door, store_hash: str, deep: bool) -> Exam
         examined.faults.append((Fault.UNREADABLE, f"{store_hash}: answered {answer}"))
         return examined
     try:
-        narinfo = Narinfo.parse(answer.body.decode())
-    except (NarinfoError, UnicodeDecodeError) as mistake:
+        narinfo = Narinfo.parse(answer.body)
+    except NarinfoError as mistake:
         examined.faults.append((Fault.UNREADABLE, f"{store_hash}: {mistake}"))
         return examined
     examined.narinfo = narinfo
@@ -121,16 +122,18 @@ def _examined(subject: Subject, door: Door, store_hash: str, deep: bool) -> Exam
 
 
 def _signature_faults(narinfo: Narinfo, public_keys: Sequence[str]) -> Iterator[tuple[Fault, str]]:
-    if narinfo.is_content_addressed or verify(narinfo, public_keys):
-        return
-    signers = [signature.partition(":")[0] for signature in narinfo.signatures]
-    trusted = {key.partition(":")[0] for key in public_keys}
-    if not signers:
-        yield Fault.UNSIGNED, narinfo.store_path
-    elif trusted & set(signers):
-        yield Fault.BAD_SIGNATURE, f"{narinfo.store_path}: {', '.join(signers)}"
-    else:
-        yield Fault.UNKNOWN_KEY, f"{narinfo.store_path}: {', '.join(signers)}"
+    if reason := distrust(narinfo, public_keys):
+        details = [narinfo.store_path, *filter(None, [signers(narinfo)])]
+        yield _DISTRUST[reason], ": ".join(details)
+
+
+_DISTRUST = {
+    Distrust.UNSIGNED: Fault.UNSIGNED,
+    Distrust.UNKNOWN_KEY: Fault.UNKNOWN_KEY,
+    Distrust.BAD_SIGNATURE: Fault.BAD_SIGNATURE,
+    Distrust.MALFORMED_SIGNATURE: Fault.MALFORMED_SIGNATURE,
+    Distrust.UNUSABLE_ADDRESS: Fault.UNUSABLE_ADDRESS,
+}
 
 
 def _nar_faults(narinfo: Narinfo, door: Door, deep: bool) -> Iterator[tuple[Fault, str]]:

@@ -59,8 +59,8 @@ class Entry:
             content: what is in it.
         """
         try:
-            narinfo = Narinfo.parse(content.decode())
-        except (NarinfoError, UnicodeDecodeError) as mistake:
+            narinfo = Narinfo.parse(content)
+        except NarinfoError as mistake:
             hashes = _HASH_ANYWHERE.findall(content.decode(errors="replace"))
             return cls(stored, frozenset(hashes), None, str(mistake))
         return cls(

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from nix_cache import signing
-from nix_cache.narinfo import Narinfo, NarinfoError, narinfo_key, verify
+from nix_cache.narinfo import Narinfo, NarinfoError, narinfo_key
+from nix_cache.narinfo_trust import Distrust, distrust, signers
 
 
 @dataclass(frozen=True)
@@ -36,8 +36,8 @@ def judge(path: str, content: bytes, public_keys: Sequence[str]) -> Held:
         public_keys: those that readers trust.
     """
     try:
-        narinfo = Narinfo.parse(content.decode())
-    except (NarinfoError, UnicodeDecodeError) as mistake:
+        narinfo = Narinfo.parse(content)
+    except NarinfoError as mistake:
         return Held(path, None, f"its narinfo cannot be read: {mistake}")
     return Held(path, narinfo.file_size, _fault(path, narinfo, public_keys))
 
@@ -45,11 +45,9 @@ def judge(path: str, content: bytes, public_keys: Sequence[str]) -> Held:
 def _fault(path: str, narinfo: Narinfo, public_keys: Sequence[str]) -> str | None:
     if narinfo.store_path != path:
         return f"its narinfo is that of {narinfo.store_path}"
-    if narinfo.is_content_addressed or verify(narinfo, public_keys):
-        return None
-    signers = sorted({signing.name_of(signature) for signature in narinfo.signatures})
-    if not signers:
-        return "it is not signed"
-    if set(signers) & {signing.name_of(key) for key in public_keys}:
-        return f"its signature by {', '.join(signers)} does not hold"
-    return f"it is signed by {', '.join(signers)} alone, which the cache does not name"
+    reason = distrust(narinfo, public_keys)
+    if reason is Distrust.UNKNOWN_KEY:
+        return f"it is signed by {signers(narinfo)} alone, which the cache does not name"
+    if reason is Distrust.BAD_SIGNATURE:
+        return f"its signature by {signers(narinfo)} does not hold"
+    return reason.value if reason else None
