@@ -7,6 +7,7 @@ from pathlib import Path
 
 from dev.errors import DevError
 from dev.place import STACK, Place
+from nix_cache import terminal
 from nix_cache.client import console
 from nix_cache.storage.minio_connection import MinioServerError
 from toolchain.errors import ToolchainError
@@ -55,7 +56,7 @@ def main(arguments: list[str] | None = None) -> int:
             return int(command(place, options))
         getattr(importlib.import_module("dev.local"), options.command)(place)
     except (DevError, MinioServerError, ToolchainError) as failure:
-        console.error(failure)
+        console.error(failure, lines=True)
         return 1
     except KeyboardInterrupt:
         console.error("interrupted; run the same command again to go on")
@@ -64,4 +65,5 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
+    terminal.protect()
     sys.exit(main())

@@ -6,7 +6,7 @@ from typing import Any
 
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn
 
-from nix_cache.client.console import columns, err, out
+from nix_cache.client.console import columns, err, out, shown
 from toolchain.engine import Part
 from toolchain.progress import PlainProgress
 from toolchain.progress import Progress as ProgressListener
@@ -17,7 +17,10 @@ class LiveProgress:
 
     def __init__(self) -> None:
         self._bar = Progress(
-            SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), console=err
+            SpinnerColumn(),
+            TextColumn("{task.description}", markup=False),
+            BarColumn(),
+            console=err.rich,
         )
         self._task: TaskID | None = None
 
@@ -25,18 +28,21 @@ class LiveProgress:
         """A new step begins."""
         self._bar.start()
         self._end()
-        self._task = self._bar.add_task(text, total=None)
+        self._task = self._bar.add_task(shown(text), total=None)
 
     def update(self, done: int, total: int, text: str) -> None:
         """The step has come to ``done`` of ``total``; 0 where that is not known."""
         if self._task is not None:
-            self._bar.update(self._task, completed=done, total=total or None, description=text)
+            self._bar.update(
+                self._task, completed=done, total=total or None, description=shown(text)
+            )
 
     def done(self, text: str) -> None:
         """The step has ended well."""
         self._end()
         self._bar.stop()
-        err.print(f"[green]✓[/] {text}")
+        err.print("✓", style="green", end=" ")
+        err.print(text)
 
     def _end(self) -> None:
         if self._task is not None:
@@ -62,13 +68,18 @@ def facts(rows: Sequence[tuple[str, str]]) -> None:
 def summary(outputs: Mapping[str, Any], changes: Mapping[str, int]) -> None:
     """Print what a user needs after `make up`."""
     done = ", ".join(f"{count} {operation}d" for operation, count in changes.items())
-    out.print(f"\n[bold]The cache serves[/] ({done or 'no changes'}).\n")
+    out.print()
+    out.print("The cache serves", style="bold", end=" ")
+    out.print(f"({done or 'no changes'}).")
+    out.print()
     keys = [("public key", key) for key in outputs["publicKeys"]]
     facts([("read URL", outputs["readUrl"]), *keys])
-    out.print("\n[bold]nix.conf[/]")
+    out.print()
+    out.print("nix.conf", style="bold")
     for line in outputs["nixConf"].splitlines():
-        out.print(f"  {line}", markup=False)
-    out.print("\n[bold]Next[/]")
+        out.print(f"  {line}")
+    out.print()
+    out.print("Next", style="bold")
     facts(
         [
             ('eval "$(make env)"', "then pulumi and nix-cache work in this shell"),

@@ -14,6 +14,7 @@ from dev.ci import engine, texts
 from dev.ci.report import Report, Status, failed
 from dev.errors import DevError
 from dev.place import Place
+from nix_cache import terminal
 from nix_cache.client import console
 
 _EXIT_CODES = {Status.SAME: 0, Status.DIFFERENT: 2, Status.FAILED: 1}
@@ -64,7 +65,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         report = _COMMANDS[given.command](Place(Path.cwd()), given.stack)
     except DevError as failure:
-        console.error(failure)
+        console.error(failure, lines=True)
         return 1
     if given.report:
         report.write(given.report)
@@ -75,4 +76,5 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
+    terminal.protect()
     sys.exit(main())

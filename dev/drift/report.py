@@ -2,11 +2,9 @@
 
 from collections.abc import Sequence
 
-from rich.console import Console
-
 from dev.drift.check import Checked
 from dev.drift.finding import Finding, as_document
-from nix_cache.client.console import columns, document, err, out
+from nix_cache.client.console import Console, columns, document, err, out
 
 
 def tell(checked: Checked, stack: str, *, as_json: bool = False) -> None:
@@ -22,16 +20,20 @@ def tell(checked: Checked, stack: str, *, as_json: bool = False) -> None:
     elif not checked.findings:
         out.print(f"Nothing was changed outside: what the stack {stack} made is as it made it.")
     else:
-        out.print(f"\n[bold]Changed outside, on the stack {stack}[/]")
+        out.print()
+        out.print(f"Changed outside, on the stack {stack}", style="bold")
         for finding in checked.findings:
             _tell(finding, ("fix", f"`{checked.command}` {finding.remedy}"), out)
-        out.print(f"\nTo bring all of it back: [bold]{checked.command}[/]")
+        out.print()
+        out.print("To bring all of it back:", end=" ")
+        out.print(checked.command, style="bold")
 
 
 def announce(findings: Sequence[Finding]) -> None:
     """Print what a repair will do, before it does it."""
     if findings:
-        err.print("\n[bold]Changed outside, and what is done about it[/]")
+        err.print()
+        err.print("Changed outside, and what is done about it", style="bold")
     for finding in findings:
         _tell(finding, ("repair", finding.remedy), err)
     if findings:
@@ -39,5 +41,6 @@ def announce(findings: Sequence[Finding]) -> None:
 
 
 def _tell(finding: Finding, last: tuple[str, str], console: Console) -> None:
-    console.print(f"\n  {finding.what}", style="bold", markup=False)
+    console.print()
+    console.print(f"  {finding.what}", style="bold")
     columns([("  was", finding.was), ("  is", finding.now), (f"  {last[0]}", last[1])], console)

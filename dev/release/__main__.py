@@ -16,6 +16,7 @@ from dev.release import agreement, installed, packages
 from dev.release.commands import run
 from dev.release.packages import Packages
 from dev.release.repository import Repository
+from nix_cache import terminal
 from nix_cache.client import console
 from toolchain.bootstrap import ROOT
 
@@ -122,14 +123,16 @@ def main(arguments: list[str] | None = None) -> int:
                 console.columns([(step.ljust(9), outcome)])
     except ExceptionGroup as several:
         for failure in several.exceptions:
-            console.error(failure)
+            console.error(failure, lines=True)
         return 1
     except (DevError, OSError) as failure:
-        console.error(failure)
+        console.error(failure, lines=True)
         return 1
-    console.out.print(f"\nWhat an upload would take is in {PACKAGES}", markup=False)
+    console.out.print()
+    console.out.print(f"What an upload would take is in {PACKAGES}")
     return 0
 
 
 if __name__ == "__main__":
+    terminal.protect()
     sys.exit(main())

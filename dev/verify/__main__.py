@@ -12,6 +12,7 @@ from dev.place import Place, private_folder
 from dev.verify.backend import VERIFIED, Backend, backend
 from dev.verify.journey import Journey
 from dev.verify.stack import ThrowAwayStack
+from nix_cache import terminal
 from nix_cache.client import console
 from toolchain import engine
 from toolchain.errors import ToolchainError
@@ -40,7 +41,7 @@ def verify(row: Backend) -> int:
 
 
 def _tell(outcome: str, step: str) -> None:
-    print(f"  {outcome.ljust(6)}  {step}", flush=True)
+    console.out.print(f"  {outcome.ljust(6)}  {step}")
 
 
 def _ask(row: Backend) -> bool:
@@ -71,7 +72,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         failures = verify(row)
     except (DevError, ToolchainError) as failure:
-        console.error(failure)
+        console.error(failure, lines=True)
         return 1
     except KeyboardInterrupt:
         console.error("interrupted")
@@ -81,4 +82,5 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
+    terminal.protect()
     sys.exit(main())

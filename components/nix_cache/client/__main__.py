@@ -6,7 +6,8 @@ import sys
 def main() -> int:
     """Run the command; gives back the process's exit code."""
     try:
-        from nix_cache.client import app
+        from nix_cache import terminal
+        from nix_cache.client import app, console
     except ModuleNotFoundError as missing:
         print(
             f"error: the command nix-cache needs the package {missing.name}, which is not "
@@ -14,7 +15,14 @@ def main() -> int:
             file=sys.stderr,
         )
         return 2
-    return app.run()
+    terminal.protect()
+    code = app.run()
+    try:
+        terminal.finish()
+    except terminal.OutputError as failure:
+        console.error(f"the output cannot be written: {failure.strerror}; free some space")
+        return code or 1
+    return code
 
 
 if __name__ == "__main__":

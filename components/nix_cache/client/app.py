@@ -1,6 +1,7 @@
 """The command line: which commands there are, and how each of them ends."""
 
-from typing import Annotated
+import sys
+from typing import Annotated, Any
 
 import typer
 
@@ -11,6 +12,9 @@ from nix_cache.client.gc.command import gc
 from nix_cache.client.hook.command import hook
 from nix_cache.client.push.command import push
 from nix_cache.client.use.command import use
+
+_CommandLineError: type[Exception] = typer.BadParameter.__bases__[0]
+"""What typer raises for any mistake on the command line; not every release has a name for it."""
 
 app = typer.Typer(
     name="nix-cache",
@@ -25,7 +29,7 @@ def _version(wanted: bool) -> None:
     if wanted:
         from importlib.metadata import version
 
-        typer.echo(f"nix-cache {version('nix-cache')}")
+        console.out.print(f"nix-cache {version('nix-cache')}")
         raise typer.Exit
 
 
@@ -55,11 +59,30 @@ def run(arguments: list[str] | None = None) -> int:
     Returns:
         the exit code.
     """
+    given = sys.argv[1:] if arguments is None else arguments
     try:
-        app(arguments, prog_name="nix-cache")
+        code = app(given or ["--help"], prog_name="nix-cache", standalone_mode=False)
     except ClientError as failure:
         console.error(failure)
         return failure.exit_code
+    except console.OutputError as failure:
+        console.error(f"the output cannot be written: {failure.strerror}; free some space")
+        return ExitCode.FAILED
+    except _CommandLineError as mistake:
+        console.error(_mistake(mistake))
+        return ExitCode.USAGE
+    except typer.Abort:
+        console.error("aborted")
+        return ExitCode.FAILED
     except SystemExit as ended:
         return ended.code if isinstance(ended.code, int) else ExitCode.FAILED
-    return ExitCode.OK
+    if not given:
+        return ExitCode.USAGE
+    return code if isinstance(code, int) else ExitCode.OK
+
+
+def _mistake(mistake: Any) -> str:
+    """What is wrong with the command line, in one line, and where its options are listed."""
+    command = mistake.ctx.command_path if mistake.ctx else "nix-cache"
+    problem = mistake.format_message().rstrip(".")
+    return f"{problem}; see `{command} --help`"

@@ -4,8 +4,6 @@ import threading
 import time
 from typing import Self
 
-from rich.status import Status
-
 from nix_cache.client import console
 
 _QUIET_SECONDS = 2.0
@@ -19,7 +17,7 @@ class Progress:
     """
 
     def __init__(self) -> None:
-        self._status = Status("", console=console.err)
+        self._status = console.StatusLine(console.err)
         self._text = ""
         self._told_at = 0.0
         self._lock = threading.Lock()

@@ -61,12 +61,12 @@ def summary(results: Iterable[Result]) -> str:
 def _finding(finding: Finding) -> None:
     mark, style = _MARKS[finding.level]
     console.out.print(f"  {mark:<{_MARK_WIDTH}}", style=style, end="  ")
-    console.out.print(finding.what, markup=False)
+    console.out.print(finding.what)
     margin = " " * (_MARK_WIDTH + 4)
     for item in finding.items[:_SHOWN_ITEMS]:
-        console.out.print(f"{margin}- {item}", markup=False)
+        console.out.print(f"{margin}- {item}")
     if len(finding.items) > _SHOWN_ITEMS:
         console.out.print(f"{margin}- and {len(finding.items) - _SHOWN_ITEMS} more: see --json")
     for label, text in (("why", finding.why), ("fix", finding.fix)):
         if text:
-            console.out.print(f"{margin}{label}: {text}", markup=False)
+            console.out.print(f"{margin}{label}: {text}")

@@ -4,9 +4,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import timedelta
 from typing import Any
 
-from rich.console import Console
-
 from nix_cache.client import console
+from nix_cache.client.console import Console
 from nix_cache.client.gc.contents import Stored, total_bytes
 from nix_cache.client.gc.plan import Plan, Terms
 from nix_cache.client.gc.sweep import Swept
@@ -50,13 +49,12 @@ def tell_plan(plan: Plan, terms: Terms, where: Console) -> None:
 def tell_done(plan: Plan, swept: Swept) -> None:
     """Print what went."""
     if plan.is_empty:
-        console.out.print(f"Nothing is to be removed now; {_waits(plan)}.", markup=False)
+        console.out.print(f"Nothing is to be removed now; {_waits(plan)}.")
         return
     console.out.print(
         f"Removed {_count(len(swept.narinfos), 'narinfo')}, "
         f"{_count(len(swept.listings), 'listing')} and {_count(len(swept.nars), 'NAR')}, "
-        f"{size(swept.freed_bytes)}; {_waits(plan)}.",
-        markup=False,
+        f"{size(swept.freed_bytes)}; {_waits(plan)}."
     )
     if swept.hidden:
         console.note(

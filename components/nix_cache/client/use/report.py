@@ -3,9 +3,8 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from rich.console import Console
-
 from nix_cache.client import console
+from nix_cache.client.console import Console
 from nix_cache.client.files import FileChange
 from nix_cache.client.use import diff
 
@@ -54,7 +53,7 @@ class Report:
             console.document({**self._document(), "dryRun": True, "diff": lines})
             return
         for line in lines:
-            console.out.print(line, markup=False)
+            console.out.print(line)
         self._table(console.err)
         console.note("Nothing was changed.")
 
@@ -75,4 +74,4 @@ def tell_module(module: str, remarks: Iterable[str], *, as_json: bool) -> None:
         return
     for remark in said:
         console.note(remark)
-    console.out.print(module, markup=False, end="")
+    console.out.text(module)
