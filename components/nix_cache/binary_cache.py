@@ -102,13 +102,14 @@ class BinaryCache(pulumi.ComponentResource):
             lambda known: _description(settings, storage, *known)
         )
         self.cache = description.apply(lambda known: known.model_dump(mode="json", by_alias=True))
+        published = description.apply(lambda known: known.for_readers())
         if settings.has_landing_page:
             from nix_cache import landing_page  # a cache without one does without its templates
 
-            page = description.apply(lambda known: landing_page.render(settings.domain, known))
+            page = published.apply(lambda known: landing_page.render(settings.domain, known))
             storage.put_text(LANDING_PAGE_KEY, page, landing_page.CONTENT_TYPE)
         if settings.has_descriptor:
-            descriptor = self.cache.apply(nix_conf.descriptor)
+            descriptor = published.apply(nix_conf.descriptor)
             storage.put_text(DESCRIPTOR_KEY, descriptor, nix_conf.DESCRIPTOR_TYPE)
         self.register_outputs({field: getattr(self, field) for field in _OUTPUTS})
 

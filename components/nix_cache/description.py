@@ -1,8 +1,10 @@
 """The structured output ``cache``: all that a client has to know of a cache, and no secret. Pure.
 
-The component writes it, the object ``nix-cache.json`` carries it, and the client reads it.
+The component writes it and the client reads it. The object ``nix-cache.json`` and the landing page
+carry the part for readers, ``Description.for_readers``: what is published names no credential.
 """
 
+from collections.abc import Mapping
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
@@ -50,19 +52,42 @@ class Description(BaseModel):
     """Whether clients may ask for many paths at once."""
     read_url: str
     """The substituter."""
-    push_urls: dict[str, str]
-    """By writer, where ``nix copy --to`` goes."""
-    profiles: dict[str, str]
-    """By writer and reader, the credentials profile that their URLs name."""
+    push_urls: dict[str, str] = {}
+    """By writer, where ``nix copy --to`` goes. Empty in what is published."""
+    profiles: dict[str, str] = {}
+    """By writer and reader, the credentials profile that their URLs name. Empty in what is
+    published."""
     public_keys: tuple[str, ...]
     """The trusted keys, as they stand in ``trusted-public-keys``."""
-    key_names: dict[str, str]
-    """By writer, the name of the key that they sign with now."""
-    readers: tuple[str, ...]
-    """Who has a credential for reading alone."""
+    key_names: dict[str, str] = {}
+    """By writer, the name of the key that they sign with now. Empty in what is published."""
+    readers: tuple[str, ...] = ()
+    """Who has a credential for reading alone. Empty in what is published."""
     expire_after_days: int
     """Days after which entries go; 0 means that they stay."""
     landing_page: bool
     """Whether the bucket has a page for people, ``index.html``."""
     descriptor: bool
     """Whether the bucket carries this description."""
+
+    def for_readers(self) -> "Description":
+        """Return the part that is published: without writers, and without names of credentials.
+
+        On MinIO a credential's name is its access key id, and some servers accept writes from
+        anyone who knows it. The fields stay, empty, because version 1 has them.
+        """
+        return self.model_copy(update=_WITHOUT_CREDENTIALS)
+
+    @property
+    def fields_with_credentials(self) -> tuple[str, ...]:
+        """The fields that name credentials and are not empty, as they are spelled in JSON."""
+        return tuple(to_camel(name) for name in _WITHOUT_CREDENTIALS if getattr(self, name))
+
+
+_WITHOUT_CREDENTIALS: Mapping[str, Mapping[str, str] | tuple[str, ...]] = {
+    "push_urls": {},
+    "profiles": {},
+    "key_names": {},
+    "readers": (),
+}
+"""The fields that name writers, readers or their credentials, each with its empty value."""

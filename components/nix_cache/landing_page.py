@@ -47,12 +47,10 @@ class _Key:
     Attributes:
         name: what comes before the colon.
         material: what comes after it.
-        writer: who signs with it now; empty for an earlier key.
     """
 
     name: str
     material: str
-    writer: str
 
 
 def render(domain: str, cache: Description) -> str:
@@ -60,7 +58,7 @@ def render(domain: str, cache: Description) -> str:
 
     Args:
         domain: what the cache's keys are called after, and the page as well.
-        cache: what the page tells.
+        cache: what the page shows, without credentials (``Description.for_readers``).
     """
     style, script, icon = map(_part, ("page.css", "page.js", "icon.svg"))
     environment = Environment(
@@ -125,10 +123,9 @@ def _snippets(cache: Description) -> Iterator[_Snippet]:
 
 
 def _keys(cache: Description) -> Iterator[_Key]:
-    writers = {key_name: writer for writer, key_name in cache.key_names.items()}
     for text in cache.public_keys:
         name, _, material = text.partition(":")
-        yield _Key(name, material, writers.get(name, ""))
+        yield _Key(name, material)
 
 
 def _part(name: str) -> Markup:

@@ -1,9 +1,10 @@
 """What clients need, as text: URLs, the cache's own objects, nix.conf, NixOS and flakes. Pure."""
 
 import json
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 from urllib.parse import quote, urlencode
+
+from nix_cache.description import Description
 
 NIX_CACHE_INFO_TYPE = "text/x-nix-cache-info"
 DESCRIPTOR_TYPE = "application/json"
@@ -22,9 +23,10 @@ def nix_cache_info(store_dir: str, want_mass_query: bool, priority: int) -> str:
     return f"StoreDir: {store_dir}\nWantMassQuery: {int(want_mass_query)}\nPriority: {priority}\n"
 
 
-def descriptor(cache: Mapping[str, Any]) -> str:
-    """The object by which ``nix-cache use`` learns of a cache: the output ``cache``, sorted."""
-    return json.dumps(cache, indent=2, sort_keys=True) + "\n"
+def descriptor(published: Description) -> str:
+    """The text of the object ``nix-cache.json``: what ``Description.for_readers`` returns."""
+    fields = published.model_dump(mode="json", by_alias=True)
+    return json.dumps(fields, indent=2, sort_keys=True) + "\n"
 
 
 def https_url(endpoint: str, bucket: str) -> str:

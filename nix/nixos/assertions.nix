@@ -89,7 +89,12 @@ let
         assertion = cache.description == null || writer != null && pushUrls ? ${writer};
         message = "`${option}.writer` is ${
           if writer == null then "not set" else "${writer}, and the cache has no such writer"
-        }: take one of ${concatStringsSep ", " (builtins.attrNames pushUrls)}.";
+        }: ${
+          if pushUrls == { } then
+            "the description names no writers, as the object `nix-cache.json` does not. Set `services.nix-cache.caches.${name}.description` to what `pulumi stack output cache --json` prints"
+          else
+            "take one of ${concatStringsSep ", " (builtins.attrNames pushUrls)}"
+        }.";
       }
       {
         assertion = signingKeyFile != null;

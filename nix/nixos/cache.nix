@@ -27,8 +27,8 @@ in
       example = literalExpression "./nix-cache.json";
       description = ''
         The output `cache` of the cache's stack, or a JSON file with it, which
-        `pulumi stack output cache --json` prints. A public cache has it as `nix-cache.json`. It
-        holds no secret.
+        `pulumi stack output cache --json` prints. It holds no secret. For reading alone, the
+        object `nix-cache.json` of a public cache is enough.
       '';
     };
 

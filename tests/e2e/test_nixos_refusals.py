@@ -52,6 +52,10 @@ def test_what_cannot_be_read_from_is_refused(nixos: NixOS, settings: str, reason
             "`{}.writer` is who, and the cache has no such writer: take one of ci, nixbuilder",
         ),
         ("caches.team.push.writer = lib.mkForce null;", "`{}.writer` is not set: take one of ci"),
+        (
+            "caches.team.description = lib.mkForce ./published.json;",
+            "no such writer: the description names no writers, as the object `nix-cache.json`",
+        ),
         ("caches.team.push.signingKeyFile = lib.mkForce null;", "`{}.signingKeyFile` is not set"),
         (
             'caches.team.push.signingKeyFile = lib.mkForce "${./nix-cache.json}";',

@@ -17,6 +17,7 @@ from nix_cache.client.doctor import probes
 from nix_cache.client.doctor.door import Door, connections
 from nix_cache.client.doctor.probes import Outcome
 from nix_cache.client.source import Credential
+from nix_cache.description import Description
 from tests.engine.altering_proxy import AlteringProxy
 from tests.engine.forwarding import Headers
 from tests.engine.keys import new_secret_key
@@ -149,7 +150,11 @@ def test_a_changed_nix_cache_info_is_found(
 
 def test_a_descriptor_with_another_key_is_found(public: Patient) -> None:
     """Who sets their machine up by it would trust that key."""
-    told = {**public.outputs["cache"], "publicKeys": ["evil-1:" + "A" * 43 + "="]}
+    cache = Description.model_validate(public.outputs["cache"]).for_readers()
+    told = {
+        **cache.model_dump(mode="json", by_alias=True),
+        "publicKeys": ["evil-1:" + "A" * 43 + "="],
+    }
     with public.changed_object("nix-cache.json", json.dumps(told).encode()):
         only(public.examined(), "tells another public_keys than the source")
 

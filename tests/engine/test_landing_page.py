@@ -14,6 +14,7 @@ from tests.engine.s3 import s3_client
 
 PAGE, DESCRIPTOR = "index.html", "nix-cache.json"
 TYPES = {PAGE: "text/html; charset=utf-8", DESCRIPTOR: "application/json"}
+NOT_PUBLISHED: dict[str, Any] = {"pushUrls": {}, "profiles": {}, "keyNames": {}, "readers": []}
 
 
 def got(server: LocalServer, key: str) -> Any:
@@ -29,7 +30,7 @@ def described(server: LocalServer) -> Any:
 def test_anybody_gets_both_and_nothing_changes_by_a_second_up(
     project: Project, server: LocalServer
 ) -> None:
-    """Each under its type; the description is the stack's own output. Neither holds a secret."""
+    """Each under its type. Neither holds a secret, nor what only writers need."""
     project.up()
     outputs = project.outputs(secrets=True)
     secrets = [*outputs["signingKeys"].values()] + [
@@ -41,7 +42,9 @@ def test_anybody_gets_both_and_nothing_changes_by_a_second_up(
     assert {key: answer.status for key, answer in answers.items()} == dict.fromkeys(TYPES, 200)
     assert {key: answer.headers["Content-Type"] for key, answer in answers.items()} == TYPES
     text = {key: answer.data.decode() for key, answer in answers.items()}
-    assert text[DESCRIPTOR] == json.dumps(outputs["cache"], indent=2, sort_keys=True) + "\n"
+    published = {**outputs["cache"], **NOT_PUBLISHED}
+    assert text[DESCRIPTOR] == json.dumps(published, indent=2, sort_keys=True) + "\n"
+    assert "nixbuilder" in outputs["cache"]["pushUrls"]
     assert text[PAGE].startswith("<!doctype html>")
     assert outputs["flakeConfig"] in html.unescape(text[PAGE])
     assert not [key for key in TYPES for secret in secrets if secret in text[key]]
@@ -56,14 +59,15 @@ def test_a_rotation_and_a_new_writer_are_told_at_once(
 ) -> None:
     """In the same run that makes the keys."""
     project.up()
-    before = described(server)
+    before, output_before = described(server), project.outputs()["cache"]
 
     project.set(writers=[{"name": "nixbuilder", "generation": 2}, "ci-runner"])
     project.up()
 
-    after = described(server)
-    assert before["keyNames"] == {"nixbuilder": "cache.example.org-nixbuilder-1"}
-    assert after["keyNames"] == {
+    after, output_after = described(server), project.outputs()["cache"]
+    assert before["keyNames"] == after["keyNames"] == {}
+    assert output_before["keyNames"] == {"nixbuilder": "cache.example.org-nixbuilder-1"}
+    assert output_after["keyNames"] == {
         "ci-runner": "cache.example.org-ci-runner-1",
         "nixbuilder": "cache.example.org-nixbuilder-2",
     }

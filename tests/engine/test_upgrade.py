@@ -4,6 +4,8 @@ The release is taken out of the repository's history, with its own program and i
 """
 
 import dataclasses
+import json
+import os
 import shutil
 import subprocess
 import sys
@@ -150,6 +152,29 @@ def test_every_output_of_the_release_is_still_there(upgrade: Upgrade) -> None:
     assert set(upgrade.before) <= set(upgrade.after)
     assert set(upgrade.before["cache"]) <= set(upgrade.after["cache"])
     assert upgrade.after["cache"]["version"] == upgrade.before["cache"]["version"]
+
+
+def test_a_client_of_the_release_reads_what_this_code_publishes(
+    upgrade: Upgrade, tmp_path: Path
+) -> None:
+    """The fields that it requires are there, and those that name credentials are empty."""
+    folder = upgrade.project.folder.parent / "released"
+    done = subprocess.run(
+        [
+            *(str(folder / ".venv" / "bin" / "python"), "-m", "nix_cache.client", "use"),
+            *(upgrade.after["readUrl"], "--user", "--yes", "--json"),
+        ],
+        env={**os.environ, "HOME": str(tmp_path), "XDG_CONFIG_HOME": str(tmp_path / "config")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stderr
+    [record] = (tmp_path / "config").rglob("nix-cache.json")
+    read = json.loads(record.read_text())["description"]
+    empty: dict[str, Any] = {"pushUrls": {}, "profiles": {}, "keyNames": {}, "readers": []}
+    assert read == {**upgrade.after["cache"], **empty}
 
 
 def test_an_upgrade_is_done_after_one_up(upgrade: Upgrade) -> None:

@@ -34,6 +34,8 @@ def nixos(module_nix: Nix, store_dir: str) -> NixOS:
     public = description(store_dir)
     machine.describe(public)
     machine.describe({**public, "public": False, "readUrl": PRIVATE_URL}, "private.json")
+    published = Description.model_validate(public).for_readers()
+    machine.describe(published.model_dump(mode="json", by_alias=True), "published.json")
     machine.describe({**public, "version": 2}, "newer.json")
     machine.describe({**public, "storeDir": "/gnu/store"}, "elsewhere.json")
     return machine

@@ -91,7 +91,14 @@ def descriptor(subject: Subject) -> Iterator[Finding]:
             REPAIR,
         )
         return
-    yield _compared(told, subject.description)
+    yield _compared(told.for_readers(), subject.description.for_readers())
+    if told.fields_with_credentials:
+        yield warning(
+            f"{DESCRIPTOR_KEY} names credentials, in {', '.join(told.fields_with_credentials)}",
+            "on MinIO an access key id should not be public: some servers accept writes from "
+            "anyone who knows one",
+            "install the current version of the component and run `pulumi up` on the stack",
+        )
 
 
 def _compared(told: Description, known: Description) -> Finding:

@@ -31,6 +31,12 @@ def anybody(subject: Subject) -> Iterator[Finding]:
 
 def users(subject: Subject) -> Iterator[Finding]:
     """What writers and readers can do with their credentials."""
+    if not subject.users:
+        yield not_checked(
+            "the rights of writers and readers",
+            "the source names none, as it is the part that is published for readers",
+            "give the stack, or its outputs with --show-secrets",
+        )
     for user in subject.users:
         role = "writer" if user in subject.description.push_urls else "reader"
         name = f"the {role} {user}"

@@ -146,6 +146,8 @@ def _reader(description: Description, wish: Wish, previous: Record | None) -> st
         return wish.reader
     if previous and previous.reader in description.profiles:
         return previous.reader
+    if not description.profiles:
+        return None  # the published part: the profile in its read URL has to be there already
     named = dict(parse_qsl(urlsplit(description.read_url).query)).get("profile")
     for user, profile in description.profiles.items():
         if profile == named:
