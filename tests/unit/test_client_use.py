@@ -393,6 +393,7 @@ def test_what_defeats_the_cache_is_told(monkeypatch: pytest.MonkeyPatch) -> None
     found = [(obstacle.where, obstacle.fix) for obstacle in machine.obstacles(place())]
 
     assert found == [
+        (f"{own}/more.conf:3", "remove that line"),
         (f"{own}/more.conf:2", "write extra-substituters there instead"),
         (f"{own}/nix.conf:2", "take that line out"),
         ("NIX_CONFIG", "take that line out"),

@@ -8,12 +8,13 @@ from enum import StrEnum
 from pathlib import Path
 
 from nix_cache.client import nix_conf_file, nix_program
+from nix_cache.client.errors import ClientError
+from nix_cache.client.nix_conf_includes import NixConfReader, PlacedLine, mistakes_in
 from nix_cache.client.places import Place, system_place, user_place
 
 NIXOS_MARKER = Path("/etc/NIXOS")
 DAEMON_SOCKET = Path("/nix/var/nix/daemon-socket/socket")
 NIX_TIMEOUT_SECONDS = 20.0
-_DEEPEST_INCLUDE = 20
 
 _REPLACING = {
     "substituters": "substituters",
@@ -47,12 +48,6 @@ class Obstacle:
     fix: str
 
 
-@dataclass(frozen=True)
-class _Said:
-    where: str
-    line: nix_conf_file.Line
-
-
 def generator(
     place: Place, store: Path, *, chosen: bool, marker: Path = NIXOS_MARKER
 ) -> str | None:
@@ -74,21 +69,35 @@ def replaced_after(place: Place, text: bytes, name: str) -> bool:
     number = nix_conf_file.include_line(text, name)
     if number is None:
         return False
+    reader = NixConfReader()
     return any(
-        said.line.name in _REPLACING
+        placed.line.name in _REPLACING
         for line in nix_conf_file.parse(text)
         if line.number > number
-        for said in _followed(str(place.nix_conf), place.nix_conf.parent, line)
+        for placed in reader.included(place.nix_conf, line)
     )
+
+
+def require_finite(place: Place) -> None:
+    """Refuse a nix.conf that is not read to its end, by Nix or here.
+
+    Raises:
+        ClientError: naming the first such line.
+    """
+    for mistake in mistakes_in(place.nix_conf):
+        if mistake.endless:
+            raise ClientError(f"{mistake.where} {mistake.problem}", mistake.fix)
 
 
 def obstacles(place: Place, environment: Mapping[str, str] = os.environ) -> list[Obstacle]:
     """What else is read after the place's nix.conf and undoes it, and what is unsafe."""
-    lines = list(_read(place.nix_conf))
-    later = list(_later(place, environment))
-    found = [_replacement(said) for said in later if said.line.name in _REPLACING]
-    for said in [*lines, *later]:
-        found.extend(_switch(said))
+    reader = NixConfReader()
+    lines = list(reader.file(place.nix_conf))
+    later = list(_later(place, environment, reader))
+    found = [Obstacle(one.where, one.problem, one.fix) for one in reader.mistakes]
+    found += [_replacement(placed) for placed in later if placed.line.name in _REPLACING]
+    for placed in [*lines, *later]:
+        found.extend(_switch(placed))
     return list(dict.fromkeys(found))
 
 
@@ -98,7 +107,7 @@ def trust(environment: Mapping[str, str] = os.environ) -> Trust:
     told = nix_program.output(command, environment, timeout_seconds=NIX_TIMEOUT_SECONDS)
     try:
         trusted = json.loads(told or "")["trusted"]
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return Trust.UNKNOWN
     return Trust.TRUSTED if trusted else Trust.UNTRUSTED
 
@@ -121,62 +130,39 @@ def restart_command(*, socket: Path = DAEMON_SOCKET) -> str | None:
     return "restart nix-daemon"
 
 
-def _later(place: Place, environment: Mapping[str, str]) -> Iterator[_Said]:
+def _later(
+    place: Place, environment: Mapping[str, str], reader: NixConfReader
+) -> Iterator[PlacedLine]:
     """What is read after the place: the user's own file after the machine's, then NIX_CONFIG."""
     if place.system:
         own = user_place(environment).nix_conf
         if own != system_place(environment).nix_conf:
-            yield from _read(own)
-    for line in nix_conf_file.parse(environment.get("NIX_CONFIG", "").encode()):
-        yield _Said("NIX_CONFIG", line)
-
-
-def _read(path: Path) -> Iterator[_Said]:
-    """The settings of a file and of all that it includes. What cannot be read says nothing."""
-    yield from _included(path, 0)
-
-
-def _included(path: Path, depth: int) -> Iterator[_Said]:
-    if depth > _DEEPEST_INCLUDE:
-        return
-    try:
-        text = path.read_bytes()
-    except OSError:
-        return
+            yield from reader.file(own)
+    text = environment.get("NIX_CONFIG", "").encode(errors="surrogateescape")
     for line in nix_conf_file.parse(text):
-        yield from _followed(f"{path}:{line.number}", path.parent, line, depth)
+        yield PlacedLine("NIX_CONFIG", line)
 
 
-def _followed(
-    where: str, folder: Path, line: nix_conf_file.Line, depth: int = 0
-) -> Iterator[_Said]:
-    """A line, or if it includes a file, the lines of that."""
-    if line.name == "include":
-        yield from _included(folder / line.value[0], depth + 1)
-    else:
-        yield _Said(where, line)
-
-
-def _replacement(said: _Said) -> Obstacle:
-    setting = _REPLACING[said.line.name]
+def _replacement(placed: PlacedLine) -> Obstacle:
+    setting = _REPLACING[placed.line.name]
     return Obstacle(
-        said.where,
-        f"{said.line.name} replaces the list and is read later, so the cache is not in it",
+        placed.where,
+        f"{placed.line.name} replaces the list and is read later, so the cache is not in it",
         f"write extra-{setting} there instead",
     )
 
 
-def _switch(said: _Said) -> Iterator[Obstacle]:
-    match said.line.name, said.line.value:
+def _switch(placed: PlacedLine) -> Iterator[Obstacle]:
+    match placed.line.name, placed.line.value:
         case "require-sigs", ("false",):
             yield Obstacle(
-                said.where,
+                placed.where,
                 "require-sigs = false lets unsigned paths in, from every cache",
                 "take that line out",
             )
         case (("substitute" | "build-use-substitutes"), ("false",)):
             yield Obstacle(
-                said.where,
-                f"{said.line.name} = false turns all caches off",
+                placed.where,
+                f"{placed.line.name} = false turns all caches off",
                 "take that line out",
             )

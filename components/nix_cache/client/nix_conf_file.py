@@ -27,11 +27,13 @@ class Line:
         number: its place in the file, from 1.
         name: the setting, or ``include`` for either kind of include.
         value: the setting's words, or the included file's path.
+        must_exist: whether Nix fails where the included file is missing.
     """
 
     number: int
     name: str
     value: tuple[str, ...]
+    must_exist: bool = False
 
 
 def parse(text: bytes) -> Iterator[Line]:
@@ -39,8 +41,8 @@ def parse(text: bytes) -> Iterator[Line]:
     for number, line in enumerate(split_lines(text), start=1):
         match _words(line):
             case [name, path] if name in _INCLUDES:
-                yield Line(number, "include", (path,))
-            case [name, "=", *value]:
+                yield Line(number, "include", (path,), must_exist=name == "include")
+            case [name, "=", *value] if name not in _INCLUDES:
                 yield Line(number, name, tuple(value))
 
 

@@ -11,8 +11,9 @@ from nix_cache.narinfo import BASE_NAME
 
 NIX = ("nix", "--extra-experimental-features", "nix-command")
 _MOST_LINKS = 40
+_SIZED = re.compile(r"(/\S+)\s+([0-9]{1,18})\s*")
 _TIMEOUT_SECONDS = 60.0
-_VERSION = re.compile(r"nix \(Nix\) (\d+)\.(\d+)(?:\.(\d+))?")
+_VERSION = re.compile(r"nix \(Nix\) ([0-9]{1,9})\.([0-9]{1,9})(?:\.([0-9]{1,9}))?")
 
 
 def version(environment: Mapping[str, str] = os.environ) -> tuple[int, int, int] | None:
@@ -155,8 +156,27 @@ def closure(paths: Sequence[str], environment: Mapping[str, str] = os.environ) -
                 f"not in this machine's store: {', '.join(gone)}", "build it first, or leave it out"
             ) from None
         raise
-    rows = (line.split() for line in table.splitlines() if line)
-    return {path: int(size) for path, size in rows}
+    return sizes_in(table)
+
+
+def sizes_in(table: str) -> dict[str, int]:
+    """Return what ``nix path-info --size`` printed: by store path, the size of its NAR in bytes.
+
+    Raises:
+        ClientError: a line is not a store path and a number.
+    """
+    sizes = {}
+    for line in table.splitlines():
+        if not line:
+            continue
+        found = _SIZED.fullmatch(line)
+        if found is None:
+            raise ClientError(
+                f"`nix path-info --size` printed {line[:200]!r}, not a store path and its size",
+                "check the installed Nix with `nix --version`",
+            )
+        sizes[found[1]] = int(found[2])
+    return sizes
 
 
 def invalid(paths: Sequence[str], environment: Mapping[str, str] = os.environ) -> list[str]:

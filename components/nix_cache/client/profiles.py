@@ -37,5 +37,9 @@ def profile_in(file: str, profile: str) -> Credential | None:
         found = raw_config_parse(file).get(profile, {})
     except BotoCoreError:
         return None
-    key, secret = found.get("aws_access_key_id"), found.get("aws_secret_access_key")
-    return Credential(access_key_id=key, secret_access_key=secret) if key and secret else None
+    match found:
+        case {"aws_access_key_id": str(key), "aws_secret_access_key": str(secret)} if (
+            key and secret
+        ):
+            return Credential(access_key_id=key, secret_access_key=secret)
+    return None

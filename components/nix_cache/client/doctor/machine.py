@@ -10,6 +10,7 @@ from nix_cache.client import nix_program
 from nix_cache.client.doctor.finding import Finding, error, not_checked, ok, warning
 from nix_cache.client.doctor.subject import Subject
 from nix_cache.client.machine import Trust, obstacles, trust
+from nix_cache.client.nix_conf_includes import IncludeMistake, mistakes_in
 from nix_cache.client.places import default_place, system_place, user_place
 from nix_cache.client.profiles import profile_in
 from nix_cache.client.record import all_records
@@ -20,14 +21,26 @@ _USE = "run `nix-cache use` with the cache's source"
 
 def settings(subject: Subject) -> Iterator[Finding]:
     """Whether this machine's nix.conf lets it use the cache."""
+    mistakes = list(_includes(subject))
+    for mistake in mistakes:
+        yield error(f"{mistake.where} {mistake.problem}", "Nix cannot read nix.conf", mistake.fix)
     text = nix_program.output([*nix_program.NIX, "config", "show", "--json"], subject.environment)
-    if text is None:
-        yield not_checked("nix.conf", "there is no Nix on PATH that can show its settings")
+    config = effective(text) if text is not None else None
+    if config is None:
+        if not mistakes:
+            yield not_checked("nix.conf", "there is no Nix on PATH that can show its settings")
         return
-    config = {name: entry["value"] for name, entry in json.loads(text).items()}
     yield from judged(config, subject)
     yield from _trust(subject)
     yield from _store(subject)
+
+
+def effective(text: str) -> dict[str, Any] | None:
+    """Return the settings that ``nix config show --json`` printed, by name; None if it did not."""
+    try:
+        return {name: entry["value"] for name, entry in json.loads(text).items()}
+    except (ValueError, AttributeError, KeyError, TypeError, RecursionError):
+        return None
 
 
 def judged(config: Mapping[str, Any], subject: Subject) -> Iterator[Finding]:
@@ -99,6 +112,12 @@ def same_cache(url: str, other: str) -> bool:
         return url.rstrip("/") == other.rstrip("/")
     endpoints = (parse_qs(parts.query).get("endpoint") for parts in (mine, theirs))
     return mine.netloc == theirs.netloc and len({*map(str, endpoints)}) == 1
+
+
+def _includes(subject: Subject) -> Iterator[IncludeMistake]:
+    places = (system_place(subject.environment), user_place(subject.environment))
+    for path in dict.fromkeys(place.nix_conf for place in places):
+        yield from mistakes_in(path)
 
 
 def _in_the_way(subject: Subject) -> Iterator[str]:

@@ -2,14 +2,23 @@
 
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from enum import IntEnum
 from typing import Any
 
 _PREFIX = "@nix "
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
-# Nix's own numbers, from logging.hh of its sources.
-_COPY_PATH, _COPY_PATHS, _PROGRESS = 100, 103, 105
-_ERROR, _WARNING = 0, 1
+
+
+class _Number(IntEnum):
+    """Nix's own numbers, from logging.hh of its sources."""
+
+    COPY_PATH = 100
+    COPY_PATHS = 103
+    PROGRESS = 105
+    LEVEL_ERROR = 0
+    LEVEL_WARNING = 1
 
 
 @dataclass
@@ -37,31 +46,35 @@ class Copying:
         return self._done_bytes + sum(self._bytes.values())
 
     def read(self, line: str) -> None:
-        """Take in one line. One that is no event is an error's."""
+        """Take in one line. One that is not an event is an error message."""
         event = _event(line)
-        if event is None:
-            if line.strip():
-                self.errors.append(plain(line))
-            return
-        match event.get("action"):
-            case "start":
-                self._kinds[event["id"]] = event.get("type", 0)
-            case "stop":
-                self._kinds.pop(event["id"], None)
-                self._done_bytes += self._bytes.pop(event["id"], 0)
-            case "result" if event.get("type") == _PROGRESS:
-                self._progress(event["id"], event["fields"])
-            case "msg" if event.get("level") == _ERROR:
-                self.errors.append(plain(event["msg"]))
-            case "msg" if event.get("level") == _WARNING:
-                self.warnings.append(plain(event["msg"]))
+        match event:
+            case None:
+                if line.strip():
+                    self.errors.append(plain(line))
+            case {"action": "start", "id": int(activity), "type": int(kind)}:
+                self._kinds[activity] = kind
+            case {"action": "stop", "id": int(activity)}:
+                self._kinds.pop(activity, None)
+                self._done_bytes += self._bytes.pop(activity, 0)
+            case {
+                "action": "result",
+                "type": _Number.PROGRESS,
+                "id": int(activity),
+                "fields": [*fields],
+            }:
+                self._progress(activity, fields)
+            case {"action": "msg", "level": _Number.LEVEL_ERROR, "msg": str(text)}:
+                self.errors.append(plain(text))
+            case {"action": "msg", "level": _Number.LEVEL_WARNING, "msg": str(text)}:
+                self.warnings.append(plain(text))
 
-    def _progress(self, activity: int, fields: list[int]) -> None:
-        kind = self._kinds.get(activity)
-        if kind == _COPY_PATHS:
-            self.done_paths, self.all_paths = fields[0], fields[1]
-        elif kind == _COPY_PATH:
-            self._bytes[activity] = fields[0]
+    def _progress(self, activity: int, fields: Sequence[Any]) -> None:
+        match self._kinds.get(activity), fields:
+            case _Number.COPY_PATHS, [int(done), int(total), *_] if done >= 0 and total >= 0:
+                self.done_paths, self.all_paths = done, total
+            case _Number.COPY_PATH, [int(copied), *_] if copied >= 0:
+                self._bytes[activity] = copied
 
 
 def plain(text: str) -> str:
@@ -74,6 +87,6 @@ def _event(line: str) -> dict[str, Any] | None:
         return None
     try:
         event = json.loads(line.removeprefix(_PREFIX))
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return event if isinstance(event, dict) else None

@@ -110,6 +110,7 @@ def _change(path: Path, after: bytes, mode: int | None) -> FileChange:
 
 def _nix_conf_change(place: Place, name: str) -> FileChange:
     """Include the settings at the end, and again there when a later line has undone them."""
+    machine.require_finite(place)
     before = files.read(place.nix_conf)
     text = before
     if text is not None and machine.replaced_after(place, text, name):
