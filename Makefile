@@ -1,9 +1,10 @@
-# The ways in. `make up` makes a cache on this machine; `make test` proves it.
+# The ways in. `make up` creates a cache on this machine; `make test` tests the sources.
 PYTHON ?= python3
 .DEFAULT_GOAL := help
 # What is printed is the commands' own, also for a make within a make: `make env` is evaluated.
 MAKEFLAGS += --no-print-directory
-.PHONY: help install aws-plugin up preview drift repair renew down status env test test-aws unit policies engine e2e bench
+.PHONY: help install aws-plugin up preview drift repair renew down status env test test-all test-aws unit unit-sdk
+.PHONY: policies engine e2e bench
 .PHONY: test-wheel test-upgrade release-check lint schema format lock ci-preview ci-deploy ci-drift verify verify-aws verify-spaces verify-b2
 
 dev := .venv/bin/python -m dev
@@ -11,6 +12,9 @@ on_stack := $(if $(STACK),--stack '$(STACK)')
 tests := .venv-dev/bin/python
 # Three at a time, for two processors: engine tests often wait. The long modules come first.
 by-module := -n 3 --dist loadfile --no-loadscope-reorder
+all-levels := tests/unit tests/policies tests/package tests/engine
+# What `make test` leaves to `make test-all`. The markers are explained in pyproject.toml.
+quick := not (aws or languages or faults or slow or (offline and engine))
 
 help: ## what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,10 +43,19 @@ status: .venv/.made ## what runs, and what it is made of
 env: .venv/.made ## the environment for a shell: eval "$$(make env)"
 	@$(dev) env
 
-test: unit policies test-wheel engine ## all tests
+test: .venv-dev/.made ## the tests to run before a commit: in ten minutes, once the engine is there
+	@$(tests) -m toolchain
+	@$(tests) -m pytest $(all-levels) -m '$(quick)' $(by-module)
+
+test-all: .venv-dev/.made ## all tests but those of `make e2e`; builds the AWS plugin first where there is none
+	@$(tests) -m toolchain aws
+	@$(tests) -m pytest $(all-levels) $(by-module)
 
 unit: .venv-dev/.made
 	@$(tests) -m pytest tests/unit -n 2
+
+unit-sdk: .venv-dev/.made ## unit tests on another Pulumi SDK: make unit-sdk SDK=oldest, or SDK=newest
+	@$(tests) -m dev.sdk "$$SDK"
 
 policies: .venv-dev/.made
 	@$(tests) -m pytest tests/policies
@@ -53,7 +66,7 @@ engine: .venv-dev/.made
 
 test-aws: .venv-dev/.made ## the tests on AWS; builds the AWS plugin first where there is none
 	@$(tests) -m toolchain aws
-	@$(tests) -m pytest tests/engine/test_aws_*.py -n 2 --dist loadfile
+	@$(tests) -m pytest tests/engine -m aws -n 2 --dist loadfile
 
 test-wheel: .venv-dev/.made ## the package as it is installed: its wheel, its extras, its types
 	@$(tests) -m pytest tests/package

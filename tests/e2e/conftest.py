@@ -35,6 +35,7 @@ from tests.e2e.cache import Cache
 from tests.e2e.nix import Nix
 from tests.e2e.signing_probe import signs_requests
 from tests.engine.conftest import engine as engine
+from tests.engine.conftest import pytest_collection_finish as pytest_collection_finish
 from tests.engine.conftest import running_server
 from tests.engine.project import public_cache
 from toolchain.bootstrap import cache_folder
@@ -43,6 +44,13 @@ from toolchain.nix import NoNixError, RealNix, find
 
 NewNix = Callable[[], Nix]
 NewCache = Callable[..., Cache]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what is in this folder."""
+    for item in items:
+        if item.path.is_relative_to(Path(__file__).parent):
+            item.add_marker("e2e")
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,7 @@ import itertools
 import secrets
 from typing import Any
 
-from b2sdk.v3 import SSE_NONE, RawSimulator
+from b2sdk.v3 import SSE_NONE, BucketSimulator, RawSimulator
 from b2sdk.v3.exception import BadRequest, DuplicateBucketName
 
 from nix_cache.storage.b2_account import MARK
@@ -42,6 +42,7 @@ class Service(RawSimulator):  # type: ignore[misc]  # the SDK has no types
     def __init__(self) -> None:
         super().__init__()
         self.bucket_id_counter = itertools.count()
+        self._file_ids = iter(range(BucketSimulator.FIRST_FILE_NUMBER, 0, -1))
         self.cap = _CAP
         self.names_of_others: set[str] = set()
         account, _ = self.create_account()
@@ -61,6 +62,7 @@ class Service(RawSimulator):  # type: ignore[misc]  # the SDK has no types
             raise BadRequest("the account has too many buckets", "too_many_buckets")
         super().create_bucket(api_url, token, account_id, bucket_name, **kwargs)
         bucket = self.bucket(bucket_name)
+        bucket.file_id_counter = self._file_ids  # ids are unique within the account
         if kwargs.get("default_server_side_encryption") is None:
             bucket.default_server_side_encryption = SSE_NONE
         made: dict[str, Any] = bucket.bucket_dict(token)

@@ -17,20 +17,40 @@ from tests.engine.s3 import user_client as user_client
 from tests.engine.two_caches import PUBLIC, TwoCaches
 from toolchain import engine as toolchain_engine
 from toolchain.bootstrap import ROOT
+from toolchain.errors import ToolchainError
 
 _LONGEST = (
-    *("test_aws_cache", "test_spaces", "test_outages", "test_drift", "test_spaces_drift"),
-    *("test_interruptions", "test_interrupted", "test_aws_production", "test_make"),
-    *("test_make_outages", "test_language_host", "test_verify", "test_yaml_backends"),
-    *("test_go_program", "test_drift_told", "test_policies", "test_recovery", "test_examples"),
+    *("test_go_program", "test_aws_cache", "test_spaces", "test_outages", "test_drift"),
+    *("test_spaces_drift", "test_interruptions", "test_each_backend", "test_interrupted"),
+    *("test_aws_production", "test_make", "test_make_outages", "test_language_host", "test_verify"),
+    *("test_yaml_backends", "test_drift_told", "test_policies", "test_recovery", "test_examples"),
+    *("test_doctor", "test_upgrade"),
 )
 """Modules that take minutes, the longest first."""
 
+_FOLDER = Path(__file__).parent
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with what takes longest, or one worker would be left with it in the end."""
+    """Mark what is in this folder, and begin with what takes longest.
+
+    Otherwise one worker would be left with it in the end.
+    """
+    for item in items:
+        if item.path.is_relative_to(_FOLDER):
+            item.add_marker("engine")
     place = {module: index for index, module in enumerate(_LONGEST)}
     items.sort(key=lambda item: place.get(item.path.stem, len(place)))
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Download or build the engine before the first test needs it: tests have a limit of time."""
+    needed = any("engine" in getattr(item, "fixturenames", ()) for item in session.items)
+    if needed and not session.config.option.collectonly:
+        try:
+            toolchain_engine.provide(ROOT / ".dev")
+        except ToolchainError as failure:
+            pytest.exit(f"the engine is missing: {failure}", returncode=1)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -56,11 +56,6 @@ class PluginProject(Project):
         """The stack's state as the file backend keeps it."""
         return self.folder / "state" / ".pulumi" / "stacks" / self.name / f"{STACK}.json"
 
-    def set_config_secret(self, key: str, value: str) -> None:
-        """Set a key of any package as a secret, as a user does."""
-        self.pulumi("config", "set", "--stack", STACK, "--secret", key, value)
-        self._read_config()
-
     def type_readme(self, connection: Connection) -> None:
         """Type what the example's README says, with a server that is there."""
         here = {

@@ -85,6 +85,11 @@ class Project:
         self.pulumi("config", "set", "--stack", STACK, "--secret", "--path", key, value)
         self._read_config()
 
+    def set_config_secret(self, key: str, value: str) -> None:
+        """Set a key of any package as a secret, as a user does."""
+        self.pulumi("config", "set", "--stack", STACK, "--secret", key, value)
+        self._read_config()
+
     def run(self, *arguments: str, timeout: float = TIMEOUT_SECONDS) -> Result:
         """Run a command of the engine, whatever its outcome."""
         self._write_config()

@@ -1,6 +1,6 @@
 """A cache on a local service in place of DigitalOcean, for the tests of that backend."""
 
-import fcntl
+import contextlib
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from dev.server import LocalServer
+from tests.engine.environments import program_environment
 from tests.engine.project import Project
 from tests.engine.s3 import s3_client
 from tests.engine.spaces_buckets import DOMAIN, REGION
 from tests.engine.spaces_service import SpacesService
-from toolchain import bootstrap
 from toolchain.engine import Engine
 from toolchain.spaces.install import install
 
@@ -27,12 +27,7 @@ NAR = "nar/00000000000000000000000000000000.nar.zst"
 @pytest.fixture(scope="session")
 def spaces_venv() -> Path:
     """The environment of a program on Spaces, made once per clone, by one process for all."""
-    work = bootstrap.ROOT / ".dev"
-    work.mkdir(exist_ok=True)
-    with (work / "venv-spaces.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        bootstrap.provide("spaces", work / "venv-spaces")
-    return work / "venv-spaces"
+    return program_environment("spaces")
 
 
 @pytest.fixture(scope="session")
@@ -42,15 +37,13 @@ def spaces_engine(engine: Engine) -> Engine:
     return engine
 
 
-@pytest.fixture(scope="module")
-def spaces_server(
-    tmp_path_factory: pytest.TempPathFactory, spaces_engine: Engine
-) -> Iterator[LocalServer]:
-    """The MinIO behind the service, for all tests of a module."""
-    folder = tmp_path_factory.mktemp("spaces")
-    # MinIO learns only by a variable that a host name may have the bucket in it.
+@contextlib.contextmanager
+def running_server_of_spaces(folder: Path, engine: Engine) -> Iterator[LocalServer]:
+    """The MinIO behind a service, with nothing in it, that has its things in a folder."""
+    folder.mkdir(exist_ok=True)
+    # MinIO reads only from a variable that a host name may contain the bucket.
     program = folder / "minio"
-    minio = shlex.quote(str(spaces_engine.minio))
+    minio = shlex.quote(str(engine.minio))
     program.write_text(f'#!/bin/sh\nMINIO_DOMAIN={DOMAIN} exec {minio} "$@"\n')
     program.chmod(0o755)
     server = LocalServer(folder / "server", program)
@@ -59,6 +52,15 @@ def spaces_server(
         yield server
     finally:
         server.stop()
+
+
+@pytest.fixture(scope="module")
+def spaces_server(
+    tmp_path_factory: pytest.TempPathFactory, spaces_engine: Engine
+) -> Iterator[LocalServer]:
+    """The MinIO behind the service, for all tests of a module."""
+    with running_server_of_spaces(tmp_path_factory.mktemp("spaces"), spaces_engine) as server:
+        yield server
 
 
 @pytest.fixture(scope="module")

@@ -18,6 +18,8 @@ from tests.engine.patient import signed
 from tests.engine.project import STACK, Project
 from tests.engine.readme import commands
 
+pytestmark = pytest.mark.slow
+
 NARINFO_KEY = "00bgd045z0d4icpbc2yyz4gx48ak44la.narinfo"
 NARINFO = """\
 StorePath: /nix/store/00bgd045z0d4icpbc2yyz4gx48ak44la-kept

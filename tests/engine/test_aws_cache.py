@@ -28,7 +28,7 @@ NARINFO = f"{NIX32}.narinfo"
 UP_SECONDS = 600.0
 """The provider itself waits for a minute until a lifecycle has settled."""
 
-pytestmark = pytest.mark.timeout(UP_SECONDS)
+pytestmark = [pytest.mark.aws, pytest.mark.timeout(UP_SECONDS)]
 
 SETTINGS: dict[str, Any] = {
     "backend": "aws",

@@ -2,8 +2,12 @@
 
 import json
 
+import pytest
+
 from tests.engine.aws_server import AwsServer
 from tests.engine.project import STACK, Project
+
+pytestmark = pytest.mark.aws
 
 PROGRAM = """\
 import pulumi

@@ -13,6 +13,8 @@ from tests.engine.examples import copy_example, type_the_readme
 from tests.engine.project import Project
 from toolchain.bootstrap import ROOT
 
+pytestmark = pytest.mark.aws
+
 UP_SECONDS = 600.0
 MONITORING = re.compile(r' *"monitoring": \{.*?\},\n', re.DOTALL)
 """moto does not speak the protocol in which the provider makes alarms."""

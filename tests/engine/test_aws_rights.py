@@ -13,6 +13,8 @@ from tests.engine import aws_server as aws
 from tests.engine.aws_server import AwsServer, Credential
 from tests.engine.github_token import ISSUER, token
 
+pytestmark = pytest.mark.aws
+
 BUCKET = "the-cache"
 READ = {
     "Effect": "Allow",

@@ -10,6 +10,8 @@ from tests.engine.aws_shapes import Package, differences, of_schema
 from toolchain import tools
 from toolchain.engine import AWS_PLUGIN, Engine, Origin
 
+pytestmark = pytest.mark.aws
+
 NEWER = {
     "Distribution inputs.origins[].customOriginConfig.originMtlsConfig only in the package",
     "Distribution outputs.origins[].customOriginConfig.originMtlsConfig only in the package",

@@ -10,6 +10,8 @@ from tests.engine.project import STACK, Project
 from tests.engine.readme import commands
 from tests.engine.secret_search import files_below, found_in, leaks
 
+pytestmark = pytest.mark.slow
+
 
 def refusal(cache: Project, *command: str) -> str:
     """What a command that has to fail said."""

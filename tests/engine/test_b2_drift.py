@@ -2,11 +2,15 @@
 
 from typing import Any
 
+import pytest
+
 from tests.engine.b2_project import BUCKET
 from tests.engine.b2_project import b2 as b2
 from tests.engine.b2_project import cache as cache
 from tests.engine.b2_server import B2Server
 from tests.engine.project import RETOLD, Project
+
+pytestmark = pytest.mark.faults
 
 
 def settings(b2: B2Server) -> dict[str, Any]:

@@ -15,6 +15,8 @@ from tests.engine.b2_server import B2Server, Fault
 from tests.engine.project import STACK, Project
 from tests.waiting import wait_until
 
+pytestmark = pytest.mark.faults
+
 WAIT_SECONDS = 120
 
 

@@ -1,11 +1,15 @@
 """Backblaze B2: bringing a cache up, keeping it as it is, changing it, removing it."""
 
+import pytest
+
 from tests.engine.b2_project import BUCKET
 from tests.engine.b2_project import b2 as b2
 from tests.engine.b2_project import cache as cache
 from tests.engine.b2_server import B2Server
 from tests.engine.project import RETOLD, STACK, Project
 from tests.engine.readme import commands
+
+pytestmark = pytest.mark.slow
 
 CHANGING = {
     "b2_create_bucket",

@@ -11,6 +11,8 @@ from tests.engine.clone import Clone, assert_plain_error
 from tests.engine.project import STACK, Project
 from toolchain import engine as toolchain_engine
 
+pytestmark = pytest.mark.slow
+
 KEY = signing.generate("cache.example.org-1")
 GIVE_UP_SECONDS = 10.0
 

@@ -29,7 +29,7 @@ from tests.engine.state import MASK
 from toolchain.bootstrap import ROOT
 from toolchain.engine import Engine
 
-pytestmark = pytest.mark.timeout(BUILD_SECONDS)
+pytestmark = [pytest.mark.languages, pytest.mark.timeout(BUILD_SECONDS)]
 
 NARINFO = "0123456789abcdfghijklmnpqrsvwxyz.narinfo"
 LAPTOP = "- name: laptop"

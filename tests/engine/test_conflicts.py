@@ -11,6 +11,8 @@ from tests.engine.clone import admin_client, assert_plain_error, in_one_order
 from tests.engine.project import STACK, Project
 from tests.engine.s3 import s3_client
 
+pytestmark = pytest.mark.faults
+
 OLD_SECRET = "an-older-secret"
 OLD_POLICY = {
     "Version": "2012-10-17",

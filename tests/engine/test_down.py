@@ -3,6 +3,7 @@
 from io import BytesIO
 from pathlib import Path
 
+import pytest
 from minio import Minio
 from minio.commonconfig import SnowballObject
 
@@ -11,6 +12,8 @@ from nix_cache.storage.minio_server import MinioServer
 from tests.engine.clone import cloned
 from tests.engine.s3 import s3_client
 from toolchain.engine import Engine
+
+pytestmark = pytest.mark.slow
 
 OBJECTS = 1500
 """More than one request lists or removes, and so many that the provider, left to empty the bucket

@@ -15,6 +15,8 @@ from tests.engine.damages import BUCKET, OWN, POLICY, WRITER
 from tests.engine.s3 import s3_client
 from toolchain import engine as toolchain_engine
 
+pytestmark = pytest.mark.faults
+
 NAR = "nar/0000000000000000000000000000000000000000000000000000.nar.zst"
 
 

@@ -12,6 +12,8 @@ from tests.engine.clone import assert_plain_error
 from tests.engine.drift_command import drift
 from tests.engine.project import STACK, Project
 
+pytestmark = pytest.mark.faults
+
 
 @pytest.mark.timeout(600)
 def test_changes_on_b2_are_told_and_nothing_is_written(b2: B2Server, cache: Project) -> None:

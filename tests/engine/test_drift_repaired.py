@@ -13,6 +13,8 @@ from tests.engine.s3 import s3_client
 from tests.engine.test_drift_told import run
 from toolchain import engine as toolchain_engine
 
+pytestmark = pytest.mark.faults
+
 
 @pytest.fixture(scope="module")
 def clone(

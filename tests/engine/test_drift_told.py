@@ -23,6 +23,8 @@ from tests.engine.faulty_proxy import Fault, FaultyProxy
 from toolchain import engine as toolchain_engine
 from toolchain.bootstrap import ROOT
 
+pytestmark = pytest.mark.faults
+
 THE_BUCKET = f"the bucket {BUCKET}"
 
 TOLD: dict[Damage, list[str]] = {

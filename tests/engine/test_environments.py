@@ -8,6 +8,8 @@ from tests.engine.project import Project
 from tests.engine.s3 import s3_client
 from toolchain.bootstrap import ROOT
 
+pytestmark = pytest.mark.slow
+
 STACKS = ("staging", "prod")
 
 

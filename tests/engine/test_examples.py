@@ -30,6 +30,8 @@ from toolchain.engine import Engine
 
 __all__ = ["b2", "spaces", "spaces_engine", "spaces_server", "spaces_venv"]
 
+pytestmark = pytest.mark.slow
+
 PROD = ("--stack", "prod")
 OF_A_CACHE = {"nix-cache", "nix-cache-bucket", "nix-cache-nix-cache-info"}
 
@@ -98,6 +100,7 @@ def test_a_cache_on_b2_begins_as_the_readme_tells(
     assert_is_up_as_written(project)
 
 
+@pytest.mark.aws
 def test_a_cache_on_aws_begins_as_the_readme_tells(
     aws_project: Project, aws_server: AwsServer
 ) -> None:

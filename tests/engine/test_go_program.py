@@ -23,7 +23,7 @@ from toolchain import builds, golang
 from toolchain.bootstrap import cache_folder
 from toolchain.engine import Engine
 
-pytestmark = pytest.mark.timeout(BUILD_SECONDS)
+pytestmark = [pytest.mark.languages, pytest.mark.timeout(BUILD_SECONDS)]
 
 COMPILE_SECONDS = 900
 """A limit for the first compilation of Pulumi's SDK for Go, on a busy machine."""

@@ -8,6 +8,8 @@ from tests.engine.clone import assert_plain_error, cloned
 from tests.engine.faulty_proxy import FaultyProxy
 from toolchain import engine as toolchain_engine
 
+pytestmark = pytest.mark.faults
+
 MIDDLES = {
     "the bucket is made, and its answer lost": ("PUT /nix-cache/", False),
     "the bucket is made, and nothing after it": ("PUT /nix-cache/", True),

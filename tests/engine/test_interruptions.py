@@ -21,6 +21,8 @@ from tests.engine.killing_proxy import KillingProxy, kill_tree
 from tests.waiting import wait_until
 from toolchain import engine as toolchain_engine
 
+pytestmark = pytest.mark.faults
+
 KILLED_SECONDS = 90.0
 
 AT_REQUESTS: dict[str, str] = {

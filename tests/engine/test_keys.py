@@ -19,6 +19,8 @@ from tests.engine.s3 import s3_client
 from toolchain.bootstrap import ROOT
 from toolchain.engine import Engine
 
+pytestmark = pytest.mark.slow
+
 RECIPE_NAME = "cache.example.org-1"
 """What the recipes that people follow by hand call their key."""
 

@@ -24,6 +24,8 @@ from tests.waiting import is_running, wait_until
 from toolchain.engine import Engine
 from toolchain.host.launchers import write_launchers
 
+pytestmark = pytest.mark.offline
+
 ROOT = Path(__file__).resolve().parents[2]
 OTHER_HOST = os.environ.get("NIX_CACHE_TEST_PATH_PREFIX")
 RUN_SECONDS = 90

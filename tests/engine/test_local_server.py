@@ -4,8 +4,12 @@ import json
 import shutil
 from pathlib import Path
 
+import pytest
+
 from dev.server import LocalServer
 from tests.engine.clone import admin_client
+
+pytestmark = pytest.mark.slow
 
 ROUNDS = 3
 """Each mostly finds a server that is called ready too early."""

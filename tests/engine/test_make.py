@@ -14,6 +14,8 @@ from tests.engine.clone import Clone, cloned
 from tests.engine.command import clean_environment
 from toolchain import engine as toolchain_engine
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def clone(tmp_path: Path, engine: toolchain_engine.Engine) -> Iterator[Clone]:

@@ -11,6 +11,8 @@ from tests.engine.clone import Clone, assert_plain_error, cloned
 from tests.engine.faulty_proxy import GIVE_UP_SECONDS, Fault, FaultyProxy
 from toolchain import engine as toolchain_engine
 
+pytestmark = pytest.mark.faults
+
 
 @dataclass(frozen=True)
 class Behind:

@@ -14,6 +14,8 @@ from tests.engine.clone import assert_plain_error
 from tests.engine.faulty_proxy import GIVE_UP_SECONDS, Fault, FaultyProxy
 from tests.engine.project import STACK, Project
 
+pytestmark = pytest.mark.faults
+
 COMMANDS: dict[str, tuple[str, ...]] = {
     "preview": ("preview", "--stack", STACK),
     "up": ("up", "--yes", "--stack", STACK),

@@ -17,6 +17,8 @@ from tests.engine.project import STACK, Project, public_cache
 from toolchain.bootstrap import ROOT
 from toolchain.engine import Engine
 
+pytestmark = pytest.mark.slow
+
 PACK = str(ROOT / "policies")
 AS_IN_PRODUCTION: dict[str, Any] = {
     rule: {"developmentStacks": []}

@@ -20,6 +20,8 @@ from tests.engine.project import STACK, Project
 from tests.engine.readme import blocks, commands
 from toolchain.bootstrap import ROOT
 
+pytestmark = pytest.mark.slow
+
 LEAST: dict[str, Any] = {
     "domain": "cache.example.org",
     "minio": {"endpoint": "https://minio.example.org"},

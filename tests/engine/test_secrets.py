@@ -14,6 +14,8 @@ from tests.engine.clone import Clone, admin_client, assert_plain_error, cloned
 from tests.engine.secret_search import CommandLines, files_below, forms_of, found_in, leaks
 from toolchain import engine as toolchain_engine
 
+pytestmark = pytest.mark.slow
+
 BROUGHT_IN = signing.generate("brought.example.org-1")
 
 

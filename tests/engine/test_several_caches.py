@@ -17,6 +17,8 @@ from tests.engine.project import STACK, Project, public_cache
 from tests.engine.s3 import s3_client
 from toolchain.engine import Engine
 
+pytestmark = pytest.mark.faults
+
 PROGRAM = '''"""Caches as a file describes them, by name."""
 
 import json

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 __all__ = ["cache", "root", "spaces", "spaces_engine", "spaces_server", "spaces_venv"]
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("public", [False, True], ids=["private", "public"])
 def test_a_second_up_and_a_refresh_change_nothing(cache: Project, public: bool) -> None:

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 __all__ = ["root", "spaces", "spaces_engine", "spaces_server", "spaces_venv"]
 
+pytestmark = pytest.mark.slow
+
 PUBLIC, PRIVATE = "public-cache", "private-cache"
 
 

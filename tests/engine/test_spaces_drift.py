@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 __all__ = ["root", "spaces", "spaces_engine", "spaces_server", "spaces_venv"]
 
+pytestmark = pytest.mark.faults
+
 WRITER = f"{BUCKET}-nixbuilder"
 Damage = Callable[[SpacesService, "S3Client"], object]
 

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 __all__ = ["cache", "root", "spaces", "spaces_engine", "spaces_server", "spaces_venv"]
 
+pytestmark = pytest.mark.faults
+
 Obstacle = Callable[[Project, SpacesService, "S3Client"], object]
 
 

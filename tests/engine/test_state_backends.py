@@ -29,6 +29,8 @@ from toolchain.engine import Engine
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
+pytestmark = pytest.mark.slow
+
 README_BUCKET = README_PROFILE = "pulumi-state"
 """What the README calls a bucket for states, and whoever may use it."""
 

@@ -12,6 +12,8 @@ from nix_cache.storage.minio_connection import Kind
 from nix_cache.storage.minio_server import MinioServer
 from toolchain.engine import Engine
 
+pytestmark = pytest.mark.slow
+
 NEEDED = {Action.READ, Action.PUT, Action.UPLOAD}
 
 

@@ -18,6 +18,8 @@ from tests.engine.s3 import s3_client
 from toolchain import engine as toolchain_engine
 from toolchain.bootstrap import ROOT
 
+pytestmark = pytest.mark.slow
+
 INFO = "nix-cache-info"
 
 

@@ -17,7 +17,7 @@ from toolchain.engine import Engine
 
 __all__ = ["b2", "spaces", "spaces_engine", "spaces_server"]
 
-pytestmark = pytest.mark.timeout(BUILD_SECONDS)
+pytestmark = [pytest.mark.languages, pytest.mark.timeout(BUILD_SECONDS)]
 
 
 def example_on(backend: str, region: str, folder: Path, engine: Engine) -> PluginProject:
@@ -75,6 +75,7 @@ def test_a_stack_in_yaml_makes_a_private_cache_on_spaces_and_removes_it(
     assert cache.state.resources() == []
 
 
+@pytest.mark.aws
 def test_a_stack_in_yaml_plans_a_cache_on_aws(
     tmp_path: Path, aws_engine: Engine, aws_server: AwsServer
 ) -> None:

@@ -21,7 +21,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 @pytest.fixture(scope="session")
 def package(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Packages:
     """The wheel and the source distribution."""
-    folder: Path | None = request.config.getoption("--packages")
+    folder: Path | None = request.config.getoption("--packages", default=None)
     if folder is None:
         return packages.build_working_tree(ROOT / "components", tmp_path_factory.mktemp("package"))
     [wheel], [sdist] = folder.glob("*.whl"), folder.glob("*.tar.gz")

@@ -22,6 +22,8 @@ from toolchain import build_cache, build_errors, builds, golang, tools, trimming
 from toolchain.errors import BuildError
 from toolchain.progress import PlainProgress
 
+pytestmark = pytest.mark.offline
+
 ROOT = Path(builds.__file__).parents[1]
 MAIN = 'package main\n\nimport "fmt"\n\nfunc main() { fmt.Println("built", version) }\n'
 

@@ -9,6 +9,8 @@ import pytest
 from toolchain import builds, engine, tools
 from toolchain.engine import Origin
 
+pytestmark = pytest.mark.offline
+
 ELF = b"\x7fELF official host"
 
 

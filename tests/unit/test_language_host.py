@@ -34,6 +34,8 @@ from toolchain.host.plugins import plugin_environment, policy_environment
 from toolchain.host.policy_proxy import PolicyProxy
 from toolchain.host.service import UNSUPPORTED, LanguageHost
 
+pytestmark = pytest.mark.offline
+
 ROOT = Path(__file__).resolve().parents[2]
 WAIT_SECONDS = 10
 

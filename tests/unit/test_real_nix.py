@@ -13,6 +13,8 @@ from toolchain import debian, nix
 from toolchain.bootstrap import ROOT
 from toolchain.errors import BuildError
 
+pytestmark = pytest.mark.offline
+
 AN_OLD_NIX = "#!/bin/sh\necho 'nix (Nix) 2.8.0'\n"
 A_NEW_NIX = "#!/bin/sh\necho 'nix (Nix) 2.34.1'\n"
 ANOTHER_NIX = "#!/bin/sh\necho 'nix (Lix, like Nix) 2.93.0'\n"

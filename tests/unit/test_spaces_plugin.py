@@ -14,6 +14,8 @@ from pulumi.runtime.proto import provider_pb2, provider_pb2_grpc
 from toolchain.spaces import STAND_IN
 from toolchain.spaces.wire import UNKNOWN, received, sent
 
+pytestmark = pytest.mark.offline
+
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", DeprecationWarning)  # of the SDK's other modules
     from toolchain.spaces.service import KINDS, UNSUPPORTED, SpacesProvider

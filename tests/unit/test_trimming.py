@@ -10,6 +10,8 @@ from tests.unit.provider_source import MODULE, REGISTRY, write_provider
 from toolchain import trimming
 from toolchain.errors import BuildError
 
+pytestmark = pytest.mark.offline
+
 
 @pytest.fixture
 def source(tmp_path: Path) -> Path:
