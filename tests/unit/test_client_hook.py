@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from nix_cache.client import files
 from nix_cache.client.errors import ClientError
-from nix_cache.client.hook import drain, texts
+from nix_cache.client.hook import drain, installation, texts
 from nix_cache.client.hook.queue import Queue
 from nix_cache.client.hook.texts import Hook
 from nix_cache.client.push.held import Held
@@ -20,6 +21,7 @@ from nix_cache.client.push.refusals import BusyError
 from nix_cache.client.push.report import Result
 from nix_cache.client.push.writer import Writer
 from nix_cache.client.record import Record
+from nix_cache.redaction import keep_secret
 from tests.unit.client_caches import KEY, WRITER, description
 from tests.waiting import wait_until
 
@@ -247,6 +249,46 @@ def test_an_error_is_kept_until_all_goes_well(queue: Queue) -> None:
 def _take_turn(folder: Path, told: "multiprocessing.Queue[bool]") -> None:
     with Queue(folder).turn() as is_ours:
         told.put(is_ours)
+
+
+@pytest.mark.parametrize("umask", [0, 0o022, 0o077])
+def test_modes_of_the_queue_do_not_depend_on_the_umask(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, umask: int
+) -> None:
+    """Nor on the modes that it has from an earlier run."""
+    monkeypatch.setenv("NIX_STATE_DIR", str(tmp_path / "nix"))
+    (tmp_path / "nix" / "gcroots").mkdir(parents=True)
+    queue = Queue(tmp_path / "state" / "hook" / "demo")
+    before = os.umask(umask)
+    try:
+        for _ in range(2):
+            installation.make_queue(queue, "demo")
+            with queue.turn():
+                queue.note_error("busy")
+            (queue.folder).chmod(0o777)
+        installation.make_queue(queue, "demo")
+    finally:
+        os.umask(before)
+
+    assert queue.links.is_symlink()
+    folders = [queue.folder, *queue.folder.parents[:2], *tmp_path.glob("nix/gcroots/nix-cache/**")]
+    assert {path: oct(files.permissions(path)) for path in folders} == dict.fromkeys(
+        folders, "0o755"
+    )
+    assert {
+        path.name: oct(files.permissions(path)) for path in queue.folder.iterdir() if path.is_file()
+    } == {"error": "0o644", "running": "0o600", "waiting": "0o600"}
+
+
+def test_no_secret_is_kept_with_an_error(tmp_path: Path) -> None:
+    """Every user can read what went wrong."""
+    keep_secret("a-secret-of-the-writer")
+    queue = Queue(tmp_path)
+    queue.note_error("refused: a-secret-of-the-writer at http://root:password@host")
+
+    assert "refused" in (tmp_path / "error").read_text()
+    assert "a-secret" not in (tmp_path / "error").read_text()
+    assert "password" not in (tmp_path / "error").read_text()
 
 
 def test_one_works_one_waits_and_no_more(queue: Queue) -> None:

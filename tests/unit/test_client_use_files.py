@@ -13,6 +13,7 @@ import pytest
 from nix_cache.client import files
 from nix_cache.client.errors import ClientError
 from nix_cache.client.files import FileChange
+from nix_cache.client.located import may_follow
 
 NOBODY = 65534
 
@@ -174,7 +175,7 @@ def test_a_file_that_somebody_else_changed_meanwhile_takes_everything_back(tmp_p
     (tmp_path / "last").write_bytes(b"theirs")
     before = tree(tmp_path)
 
-    with pytest.raises(ClientError, match="last was changed by somebody else meanwhile"):
+    with pytest.raises(ClientError, match="last was changed by another program meanwhile"):
         files.apply(changes)
 
     assert tree(tmp_path) == before
@@ -224,3 +225,183 @@ def test_a_file_in_the_place_of_a_folder_is_told(tmp_path: Path) -> None:
 
     with pytest.raises(ClientError, match="nix is no folder"):
         files.apply([FileChange(tmp_path / "nix" / "nix.conf", None, b"x")])
+
+
+OTHER = 1234
+"""The number of another user than root."""
+
+as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+
+
+@pytest.fixture
+def anothers(open_folder: Path) -> Path:
+    """A folder of another user, as root comes upon it."""
+    folder = open_folder / "theirs"
+    folder.mkdir()
+    os.chown(folder, OTHER, OTHER)
+    return folder
+
+
+def link_of(owner: int, link: Path, target: Path) -> Path:
+    """Make a link that belongs to a user."""
+    link.symlink_to(target)
+    os.chown(link, owner, owner, follow_symlinks=False)
+    return link
+
+
+def status(owner: int, mode: int, group: int = 0) -> os.stat_result:
+    """What the system tells of a file."""
+    return os.stat_result((mode, 0, 0, 1, owner, group, 0, 0, 0, 0))
+
+
+@pytest.mark.parametrize(
+    ("uid", "link_owner", "folder", "expected"),
+    [
+        (0, 0, status(0, 0o40755), True),
+        (0, 0, status(0, 0o41777), True),
+        (0, 0, status(0, 0o41775, 30000), True),
+        (0, 0, status(0, 0o40775, 0), True),
+        (0, OTHER, status(0, 0o41777), False),
+        (0, OTHER, status(0, 0o40755), False),
+        (0, 0, status(0, 0o40777), False),
+        (0, 0, status(0, 0o40775, 50), False),
+        (0, 0, status(OTHER, 0o40755), False),
+        (0, OTHER, status(OTHER, 0o40755), False),
+        (OTHER, OTHER, status(OTHER, 0o40755), True),
+        (OTHER, 0, status(0, 0o40755), True),
+    ],
+)
+def test_root_follows_only_links_that_root_alone_can_change(
+    uid: int, link_owner: int, folder: os.stat_result, expected: bool
+) -> None:
+    """And any other user follows those that the system lets them follow."""
+    assert may_follow(status(link_owner, 0o120777), folder, uid) is expected
+
+
+@as_root
+@pytest.mark.parametrize("owner", [0, OTHER])
+@pytest.mark.parametrize("is_folder", [False, True])
+@pytest.mark.parametrize("relative", [False, True])
+def test_root_writes_and_reads_nothing_by_a_link_of_another_user(
+    open_folder: Path, anothers: Path, owner: int, is_folder: bool, relative: bool
+) -> None:
+    """Neither where the file is a link, nor a folder on the way to it."""
+    kept = open_folder / "of-root"
+    kept.mkdir()
+    (kept / "nix.conf").write_bytes(b"secret")
+    target = Path("../of-root") if relative else kept
+    if is_folder:
+        path = link_of(owner, anothers / "nix", target) / "nix.conf"
+    else:
+        path = link_of(owner, anothers / "nix.conf", target / "nix.conf")
+
+    for act in (
+        lambda: files.read(path),
+        lambda: files.permissions(path),
+        lambda: files.write(path, b"new", 0o644),
+        lambda: files.apply([FileChange(path, b"secret", b"new")]),
+        lambda: files.apply([FileChange(path, b"secret", None)]),
+        lambda: files.require_writable([FileChange(path, b"secret", b"new")]),
+        lambda: files.make_folder(path.with_name("queue") if is_folder else path, 0o755),
+    ):
+        with pytest.raises(ClientError, match="is a link in a folder that another user can change"):
+            act()
+
+    assert tree(kept) == {"nix.conf": (0o644, b"secret")}
+
+
+@as_root
+def test_root_does_not_read_what_another_user_gave_a_second_name(
+    open_folder: Path, anothers: Path
+) -> None:
+    """A hard link to a file that only root can read."""
+    (open_folder / "shadow").write_bytes(b"secret")
+    (anothers / "nix.conf").hardlink_to(open_folder / "shadow")
+
+    with pytest.raises(ClientError, match="has several names"):
+        files.read(anothers / "nix.conf")
+
+
+@as_root
+def test_root_may_still_write_the_plain_files_of_another_user(anothers: Path) -> None:
+    """They stay theirs."""
+    path = anothers / "nix.conf"
+    path.write_bytes(b"old")
+    os.chown(path, OTHER, OTHER)
+
+    files.apply([FileChange(path, b"old", b"new")])
+
+    assert (path.read_bytes(), path.stat().st_uid) == (b"new", OTHER)
+
+
+@pytest.mark.parametrize("up", ["", "../"])
+def test_a_link_to_a_folder_is_followed_like_the_system_does(tmp_path: Path, up: str) -> None:
+    """Also where the rest of the path goes up from its target, and where folders are missing."""
+    (tmp_path / "real" / "inner").mkdir(parents=True)
+    (tmp_path / "link").symlink_to("real/inner")
+
+    files.write(tmp_path / f"link/{up}made/nix.conf", b"x", 0o644)
+
+    folder = tmp_path / "real" / ("" if up else "inner")
+    assert (folder / "made" / "nix.conf").read_bytes() == b"x"
+
+
+def test_links_in_a_circle_are_one_clear_error(tmp_path: Path) -> None:
+    """And no endless walk."""
+    (tmp_path / "a").symlink_to("b")
+    (tmp_path / "b").symlink_to("a")
+
+    with pytest.raises(ClientError, match=r"a cannot be read: Too many levels of symbolic links"):
+        files.read(tmp_path / "a")
+
+
+@pytest.mark.parametrize("umask", [0, 0o022, 0o077, 0o777])
+def test_modes_do_not_depend_on_the_umask(tmp_path: Path, umask: int) -> None:
+    """Of files with secrets, of other files, and of folders."""
+    before = os.umask(umask)
+    try:
+        files.write(tmp_path / "public" / "nix.conf", b"x", files.PUBLIC_FILE)
+        key = FileChange(tmp_path / "private" / "key", None, b"x", 0o600, folder_mode=0o700)
+        files.apply([key])
+        files.make_folder(tmp_path / "hook" / "queue", 0o755)
+    finally:
+        os.umask(before)
+
+    modes = {
+        str(path.relative_to(tmp_path)): files.permissions(path)
+        for path in tmp_path.rglob("*")
+        if path != tmp_path
+    }
+    assert modes == {
+        "public": 0o755,
+        "public/nix.conf": 0o644,
+        "private": 0o700,
+        "private/key": 0o600,
+        "hook": 0o755,
+        "hook/queue": 0o755,
+    }
+
+
+def test_a_folder_that_is_too_open_is_narrowed(tmp_path: Path) -> None:
+    """As an earlier release made it under umask 000."""
+    (tmp_path / "queue").mkdir()
+    (tmp_path / "queue").chmod(0o777)
+
+    files.make_folder(tmp_path / "queue", 0o755)
+
+    assert files.permissions(tmp_path / "queue") == 0o755
+
+
+@pytest.mark.parametrize(
+    ("mode", "expected"), [(0o600, 0o600), (0o400, 0o400), (0o644, 0o600), (0, 0o600)]
+)
+def test_a_file_with_secrets_that_is_too_open_is_narrowed(
+    tmp_path: Path, mode: int, expected: int
+) -> None:
+    """One that is even more closed stays so."""
+    path = tmp_path / "credentials"
+    path.write_bytes(b"")
+    path.chmod(mode)
+
+    assert files.private_mode(path) == expected
+    assert files.private_mode(tmp_path / "missing") == 0o600

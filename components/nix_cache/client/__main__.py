@@ -1,5 +1,6 @@
 """Starts the command ``nix-cache``."""
 
+import os
 import sys
 
 
@@ -15,6 +16,8 @@ def main() -> int:
             file=sys.stderr,
         )
         return 2
+    # Files are private unless their mode is set: those of this program, and those of libraries.
+    os.umask(0o077)
     terminal.protect()
     code = app.run()
     try:

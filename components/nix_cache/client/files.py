@@ -1,13 +1,19 @@
-"""Files that change all together or not at all, each of them in one step."""
+"""Files that change all together or not at all, each of them in one step.
+
+Folders are walked and kept open (``located``), so that root writes to no place that another user
+chooses by a link. Modes never depend on the umask.
+"""
 
 import contextlib
 import os
 import secrets
+import stat
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from nix_cache.client.errors import ClientError
+from nix_cache.client.located import Located, is_roots_alone, locate, located, set_folder_mode
 
 PRIVATE_FILE = 0o600
 PUBLIC_FILE = 0o644
@@ -56,12 +62,12 @@ def read(path: Path) -> bytes | None:
     """What a file holds, or None if there is none.
 
     Raises:
-        ClientError: it is there and cannot be read, or is no file.
+        ClientError: it is there and cannot be read, or is no file, or root would follow a link of
+            another user.
     """
     try:
-        if path.exists() and not path.is_file():
-            raise ClientError(f"{path} is no file", "move it out of the way")
-        return path.read_bytes()
+        with located(path) as place:
+            return _content(path, place)
     except FileNotFoundError:
         return None
     except OSError as failure:
@@ -71,8 +77,44 @@ def read(path: Path) -> bytes | None:
 
 
 def permissions(path: Path) -> int:
-    """The permission bits of a file."""
-    return path.stat().st_mode & 0o7777
+    """The permission bits of a file.
+
+    Raises:
+        ClientError: root would follow a link of another user.
+        OSError: there is no such file.
+    """
+    with located(path) as place:
+        return os.stat(place.name, dir_fd=place.folder, follow_symlinks=False).st_mode & 0o7777
+
+
+def private_mode(path: Path) -> int:
+    """The mode that a file with secrets shall have: its own if that keeps others out, or 0600."""
+    with contextlib.suppress(OSError):
+        if (mode := permissions(path)) & 0o077 == 0 and mode & 0o400:
+            return mode
+    return PRIVATE_FILE
+
+
+def make_folder(path: Path, mode: int) -> None:
+    """Make a folder and those that it needs. One that exists loses the rights beyond its mode.
+
+    Raises:
+        ClientError: it cannot be made.
+    """
+    try:
+        with contextlib.ExitStack() as opened, contextlib.ExitStack() as undo:
+            place = locate(path, opened, is_folder=True)
+            status = os.fstat(place.folder)
+            if place.missing:
+                place.make_folders(mode, opened, undo)
+                undo.pop_all()
+            elif status.st_uid == os.geteuid() and status.st_mode & 0o777 & ~mode:
+                set_folder_mode(".", status.st_mode & mode, place.folder)
+    except OSError as failure:
+        raise ClientError(
+            f"the folder {path} cannot be made: {failure.strerror}",
+            "correct that and run the command again",
+        ) from None
 
 
 def write(path: Path, content: bytes, mode: int) -> None:
@@ -95,11 +137,15 @@ def apply(changes: Sequence[FileChange]) -> None:
     """
     require_writable(changes)
     needed = [change for change in changes if change.needed]
-    with contextlib.ExitStack() as scratch, contextlib.ExitStack() as undo:
+    with (
+        contextlib.ExitStack() as opened,
+        contextlib.ExitStack() as scratch,
+        contextlib.ExitStack() as undo,
+    ):
         staged = []
         for change in needed:
             with _told(change):
-                staged.append(_stage(change, undo))
+                staged.append(_stage(change, opened, undo))
         for change, new in zip(needed, staged, strict=True):
             with _told(change):
                 _commit(change, new, scratch, undo)
@@ -130,35 +176,87 @@ def _told(change: FileChange) -> Iterator[None]:
 
 def _require_writable_folder(path: Path) -> None:
     """A file is replaced and not written to, so it is its folder that counts."""
-    folder = _target(path).parent
-    while not folder.exists():
-        folder = folder.parent
-    if not folder.is_dir():
-        raise ClientError(f"{folder} is no folder, so {path} cannot be made", "move it away")
-    if not os.access(folder, os.W_OK | os.X_OK):
+    try:
+        with located(path) as place:
+            folder = place.folder_path
+            is_writable = os.access(".", os.W_OK | os.X_OK, dir_fd=place.folder)
+    except NotADirectoryError as failure:
+        raise ClientError(
+            f"{failure.filename} is no folder, so {path} cannot be made", "move it away"
+        ) from None
+    except OSError as failure:
+        raise ClientError(
+            f"{path} cannot be written: {failure.strerror}; nothing was changed",
+            "correct that and run the command again",
+        ) from None
+    if not is_writable:
         raise ClientError(
             f"{path} cannot be written: this user may not write in {folder}; nothing was changed",
             "run as a user who may, or name another place with --user or --system",
         )
 
 
-def _stage(change: FileChange, undo: contextlib.ExitStack) -> Path | None:
-    """Write the new content beside the file; gives its name, or None if the file shall go."""
-    if change.after is None:
+def _content(path: Path, place: Located) -> bytes:
+    descriptor = place.open_file()
+    try:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            raise ClientError(f"{path} is no file", "move it out of the way")
+        _require_one_name(path, status, place)
+        with os.fdopen(descriptor, "rb", closefd=False) as file:
+            return file.read()
+    finally:
+        os.close(descriptor)
+
+
+def _content_if_any(path: Path, place: Located) -> bytes | None:
+    try:
+        return _content(path, place)
+    except FileNotFoundError:
         return None
-    target = _target(change.path)
-    owner = target.stat() if change.before is not None else None
+
+
+def _require_one_name(path: Path, status: os.stat_result, place: Located) -> None:
+    """Another user can give a second name to a file that only root can read."""
+    if os.geteuid() == 0 and status.st_nlink > 1 and not is_roots_alone(os.fstat(place.folder)):
+        raise ClientError(
+            f"{path} has several names, in a folder that another user can change, and root does "
+            "not read it",
+            "run the command as that user, or replace the file by a copy",
+        )
+
+
+@dataclass(frozen=True)
+class _Staged:
+    """A change whose new content is on the disk.
+
+    Attributes:
+        place: where the file is, its folder opened.
+        new: the name of the new content beside it; None if the file shall go.
+    """
+
+    place: Located
+    new: str | None
+
+
+def _stage(change: FileChange, opened: contextlib.ExitStack, undo: contextlib.ExitStack) -> _Staged:
+    """Write the new content beside the file."""
+    place = locate(change.path, opened)
+    if change.after is None:
+        return _Staged(place, None)
+    owner = place.status() if change.before is not None else None
     if owner is None:
-        _make_folders(target.parent, change.folder_mode, undo)
-    new = _beside(target)
-    undo.callback(new.unlink, missing_ok=True)
-    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE_FILE)
+        place = place.make_folders(change.folder_mode, opened, undo)
+    new = _beside(place.name)
+    undo.callback(_remove, new, place)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    descriptor = os.open(new, flags, PRIVATE_FILE, dir_fd=place.folder)
     with os.fdopen(descriptor, "wb") as file:
         file.write(change.after)
         _set_owner_and_mode(file.fileno(), owner, change.mode)
         file.flush()
         os.fsync(file.fileno())
-    return new
+    return _Staged(place, new)
 
 
 def _set_owner_and_mode(descriptor: int, like: os.stat_result | None, mode: int | None) -> None:
@@ -172,51 +270,43 @@ def _set_owner_and_mode(descriptor: int, like: os.stat_result | None, mode: int 
 
 def _commit(
     change: FileChange,
-    new: Path | None,
+    staged: _Staged,
     scratch: contextlib.ExitStack,
     undo: contextlib.ExitStack,
 ) -> None:
-    target = _target(change.path)
-    if read(target) != change.before:
+    place, folder = staged.place, staged.place.folder
+    if _content_if_any(change.path, place) != change.before:
         raise ClientError(
-            f"{change.path} was changed by somebody else meanwhile; nothing was changed here",
+            f"{change.path} was changed by another program meanwhile; nothing was changed here",
             "run the command again",
         )
     if change.before is None:
-        undo.callback(target.unlink, missing_ok=True)
+        undo.callback(_remove, place.name, place)
     else:
-        old = _beside(target)
-        scratch.callback(old.unlink, missing_ok=True)
-        old.hardlink_to(target)
-        undo.callback(old.replace, target)
-    if new is None:
-        target.unlink()
+        old = _beside(place.name)
+        scratch.callback(_remove, old, place)
+        os.link(place.name, old, src_dir_fd=folder, dst_dir_fd=folder, follow_symlinks=False)
+        undo.callback(os.replace, old, place.name, src_dir_fd=folder, dst_dir_fd=folder)
+    if staged.new is None:
+        os.unlink(place.name, dir_fd=folder)
     else:
-        new.replace(target)
-    _sync_folder(target.parent)
+        os.replace(staged.new, place.name, src_dir_fd=folder, dst_dir_fd=folder)
+    _sync_folder(folder)
 
 
-def _make_folders(folder: Path, mode: int, undo: contextlib.ExitStack) -> None:
-    if folder.exists():
-        return
-    _make_folders(folder.parent, mode, undo)
-    folder.mkdir()
-    undo.callback(folder.rmdir)
-    folder.chmod(mode)
-
-
-def _sync_folder(folder: Path) -> None:
+def _sync_folder(folder: int) -> None:
     """A rename is on the disk only when its folder is."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    descriptor = os.open(".", os.O_RDONLY | os.O_DIRECTORY, dir_fd=folder)
     try:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
 
 
-def _beside(target: Path) -> Path:
-    return target.with_name(f".{target.name}.{secrets.token_hex(8)}")
+def _remove(name: str, place: Located) -> None:
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(name, dir_fd=place.folder)
 
 
-def _target(path: Path) -> Path:
-    return Path(os.path.realpath(path))
+def _beside(name: str) -> str:
+    return f".{name}.{secrets.token_hex(8)}"

@@ -122,13 +122,13 @@ def make_queue(queue: Queue, name: str) -> None:
     """
     roots = Path(os.environ.get("NIX_STATE_DIR") or "/nix/var/nix") / "gcroots"
     try:
-        queue.folder.mkdir(parents=True, exist_ok=True)
+        files.make_folder(queue.folder, files.PUBLIC_FOLDER)
         if os.access(roots, os.W_OK) and not queue.links.exists():
             target = roots / "nix-cache" / name
-            target.mkdir(parents=True, exist_ok=True)
+            files.make_folder(target, files.PUBLIC_FOLDER)
             queue.links.unlink(missing_ok=True)
             queue.links.symlink_to(target)
-        queue.links.mkdir(exist_ok=True)
+        files.make_folder(queue.links, files.PUBLIC_FOLDER)
     except OSError as failure:
         raise ClientError(
             f"{failure.filename} cannot be made: {failure.strerror}", "mend that folder"

@@ -10,9 +10,12 @@ import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TextIO
 
+from nix_cache.client import files
 from nix_cache.client.errors import ClientError
 from nix_cache.narinfo import BASE_NAME
+from nix_cache.redaction import redacted
 
 
 class Queue:
@@ -70,7 +73,9 @@ class Queue:
                 self._error.unlink(missing_ok=True)
             else:
                 now = time.strftime("%Y-%m-%d %H:%M:%S")
-                self._error.write_text(f"{now} {text}\n", encoding="utf-8")
+                with _opened(self._error, files.PUBLIC_FILE) as file:
+                    file.truncate(0)
+                    file.write(f"{now} {redacted(text)}\n")
 
     @contextlib.contextmanager
     def turn(self) -> Iterator[bool]:
@@ -84,9 +89,10 @@ class Queue:
             ClientError: the folder cannot be written to.
         """
         try:
-            self.links.mkdir(parents=True, exist_ok=True)
-            running = self._running.open("w")
-            waiting = self._waiting.open("a")
+            files.make_folder(self.folder, files.PUBLIC_FOLDER)
+            files.make_folder(self.links, files.PUBLIC_FOLDER)
+            running = _opened(self._running, files.PRIVATE_FILE)
+            waiting = _opened(self._waiting, files.PRIVATE_FILE)
         except OSError as failure:
             raise ClientError(
                 f"{failure.filename} cannot be written: {failure.strerror}", "mend that folder"
@@ -115,6 +121,18 @@ class Queue:
             self.links.unlink(missing_ok=True)
         with contextlib.suppress(OSError):
             self.folder.rmdir()
+
+
+def _opened(path: Path, mode: int) -> TextIO:
+    """Open a file of the queue for appending. Its mode does not depend on the umask.
+
+    Raises:
+        OSError: it cannot be opened, or is a link.
+    """
+    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW
+    descriptor = os.open(path, flags, mode)
+    os.fchmod(descriptor, mode)
+    return os.fdopen(descriptor, "a", encoding="utf-8", errors="backslashreplace")
 
 
 @contextlib.contextmanager

@@ -67,8 +67,9 @@ def plan_removal(place: Place, name: str) -> list[FileChange]:
     credentials = files.read(place.credentials)
     if credentials is not None:
         rest = credentials_file.without_profiles(credentials, name)
+        mode = files.private_mode(place.credentials) if rest != credentials else None
         changes.append(
-            FileChange(place.credentials, credentials, rest, mask=credentials_file.masked)
+            FileChange(place.credentials, credentials, rest, mode, mask=credentials_file.masked)
         )
     changes.extend(_gone(place.record(name)))
     return [change for change in changes if change.needed]

@@ -142,14 +142,11 @@ def credentials_change(
             continue
         text = _with_profile(text, name, profile, user, credential, place)
     if text is not None:
-        mode = files.PRIVATE_FILE
-        if before is not None and files.permissions(place.credentials) & 0o077 == 0:
-            mode = files.permissions(place.credentials)
         yield FileChange(
             place.credentials,
             before,
             text,
-            mode,
+            files.private_mode(place.credentials),
             folder_mode=files.PRIVATE_FOLDER,
             mask=credentials_file.masked,
         )
