@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nix_cache.client import nix_conf_file
+from nix_cache.client import masking, nix_conf_file
 from nix_cache.client.appended import HEADER
 from nix_cache.client.files import FileChange
 from nix_cache.client.source import Credential
@@ -197,7 +197,7 @@ def test_a_diff_shows_no_secret_of_anybody() -> None:
     """Not even in the lines around the change."""
     before = b"# old = hunter1\n[x]\naws_secret_access_key = hunter2\naws_session_token = hunter3"
     after = credentials_file.with_profile(before, "demo", "p", PAIR)
-    change = FileChange(Path("c"), before, after, mask=credentials_file.masked)
+    change = FileChange(Path("c"), before, after, mask=masking.credentials_line)
     shown = "\n".join(diff.unified(change))
 
     assert "+[p]" in shown
@@ -210,7 +210,7 @@ def test_a_diff_shows_no_access_token() -> None:
     """nix.conf may have one next to the change."""
     before = b"access-tokens = github.com=hunter1\nextra-access-tokens=x=hunter2"
     change = FileChange(
-        Path("n"), before, nix_conf_file.with_include(before, "demo"), mask=nix_conf_file.masked
+        Path("n"), before, nix_conf_file.with_include(before, "demo"), mask=masking.nix_conf_line
     )
 
     assert "hunter" not in "\n".join(diff.unified(change))

@@ -16,7 +16,6 @@ from nix_cache.client.places import CLIENT_FOLDER
 
 _WORD = re.compile(r"[^ \t\r\n]+")
 _INCLUDES = {"include", "!include"}
-_TOKENS = re.compile(r"((?:extra-)?access-tokens\s*=\s*)\S.*")
 
 
 @dataclass(frozen=True)
@@ -98,11 +97,6 @@ def included_names(text: bytes) -> list[str]:
     """The caches whose settings nix.conf includes."""
     paths = [Path(line.value[0]) for line in parse(text) if line.name == "include"]
     return [path.stem for path in paths if str(path) == _included(path.stem)]
-
-
-def masked(line: str) -> str:
-    """A line of nix.conf as it may be shown: without the tokens for code hosts."""
-    return _TOKENS.sub(r"\1****", line)
 
 
 def _words(line: bytes) -> list[str]:

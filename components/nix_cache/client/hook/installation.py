@@ -5,7 +5,7 @@ import shutil
 import sys
 from pathlib import Path
 
-from nix_cache.client import console, files, machine, nix_conf_file, nix_program
+from nix_cache.client import console, files, machine, masking, nix_conf_file, nix_program
 from nix_cache.client.errors import ClientError
 from nix_cache.client.files import FileChange
 from nix_cache.client.hook import texts
@@ -75,7 +75,7 @@ def install(record: Record, hook: Hook) -> list[FileChange]:
                 place.nix_conf,
                 before,
                 nix_conf_file.with_include(before, name),
-                mask=nix_conf_file.masked,
+                mask=masking.nix_conf_line,
             ),
         ]
     files.apply(changes)
@@ -95,7 +95,7 @@ def remove(record: Record) -> list[FileChange]:
     changes = [FileChange(path, files.read(path), None) for path in own]
     if nix_conf is not None:
         after = nix_conf_file.without_include(nix_conf, name)
-        changes.insert(0, FileChange(place.nix_conf, nix_conf, after, mask=nix_conf_file.masked))
+        changes.insert(0, FileChange(place.nix_conf, nix_conf, after, mask=masking.nix_conf_line))
     needed = [change for change in changes if change.needed]
     files.apply(needed)
     queue = Queue(folder_of(place, record.name))

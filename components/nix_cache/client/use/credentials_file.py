@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
-from nix_cache.client.appended import HEADER, append, cut, split_lines
+from nix_cache.client.appended import append, cut, split_lines
 from nix_cache.client.source import Credential
 
 _SECTION = re.compile(rb"\s*\[\s*(.*?)\s*\]")
@@ -81,16 +81,6 @@ def without_profiles(text: bytes, cache: str) -> bytes | None:
             return left
         left = _without(lines, ours[0])
     return None
-
-
-def masked(line: str) -> str:
-    """A line of the file as it may be shown: without anything that could be a secret."""
-    said = line.strip()
-    known = said.startswith("[") or said.encode().startswith((_MARK, _KEY_ID, HEADER.strip()))
-    if not said or known:
-        return line
-    name, equals, _ = line.partition("=")
-    return f"{name}= ****" if equals else "****"
 
 
 def _without(lines: list[bytes], section: _Section) -> bytes | None:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from nix_cache.client import files, nix_conf_file, record
+from nix_cache.client import files, masking, nix_conf_file, record
 from nix_cache.client.errors import UsageError
 from nix_cache.client.files import FileChange
 from nix_cache.client.hook.texts import settings_name
@@ -58,7 +58,7 @@ def plan_removal(place: Place, name: str) -> list[FileChange]:
     if nix_conf is not None:
         after = nix_conf_file.without_include(nix_conf, hook)
         after = nix_conf_file.without_include(after, name) if after is not None else None
-        changes.append(FileChange(place.nix_conf, nix_conf, after, mask=nix_conf_file.masked))
+        changes.append(FileChange(place.nix_conf, nix_conf, after, mask=masking.nix_conf_line))
     known = record.load(place, name)
     changes.extend(_gone(place.conf(name)))
     changes.extend(_gone(place.conf(hook)))
@@ -69,7 +69,7 @@ def plan_removal(place: Place, name: str) -> list[FileChange]:
         rest = credentials_file.without_profiles(credentials, name)
         mode = files.private_mode(place.credentials) if rest != credentials else None
         changes.append(
-            FileChange(place.credentials, credentials, rest, mode, mask=credentials_file.masked)
+            FileChange(place.credentials, credentials, rest, mode, mask=masking.credentials_line)
         )
     changes.extend(_gone(place.record(name)))
     return [change for change in changes if change.needed]
@@ -77,7 +77,8 @@ def plan_removal(place: Place, name: str) -> list[FileChange]:
 
 def _gone(path: Path) -> list[FileChange]:
     content = files.read(path)
-    return [] if content is None else [FileChange(path, content, None)]
+    mask = masking.nix_conf_line if path.suffix == ".conf" else str
+    return [] if content is None else [FileChange(path, content, None, mask=mask)]
 
 
 def _traces(place: Place) -> set[str]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from nix_cache import signing
-from nix_cache.client import files, record
+from nix_cache.client import files, masking, record
 from nix_cache.client.errors import ClientError, UsageError
 from nix_cache.client.files import FileChange
 from nix_cache.client.places import Place
@@ -33,7 +33,7 @@ def old_key_removal(
     if (content := files.read(old)) is not None and old not in {
         other.signing_key_file for other in others
     }:
-        yield FileChange(old, content, None, mask=_masked_key)
+        yield FileChange(old, content, None, mask=masking.signing_key_line)
 
 
 def signing_key(source: Source, writer: str | None, *, required: bool) -> signing.SecretKey | None:
@@ -106,15 +106,11 @@ def key_change(
         files.read(path),
         f"{key.secret_text}\n".encode(),
         files.PRIVATE_FILE,
-        mask=_masked_key,
+        mask=masking.signing_key_line,
     )
     if change.before not in {None, change.after} and previous is None:
         raise ClientError(f"{path} holds another key already", "move that file away")
     yield change
-
-
-def _masked_key(line: str) -> str:
-    return f"{signing.name_of(line)}:****"
 
 
 def credentials_change(
@@ -148,7 +144,7 @@ def credentials_change(
             text,
             files.private_mode(place.credentials),
             folder_mode=files.PRIVATE_FOLDER,
-            mask=credentials_file.masked,
+            mask=masking.credentials_line,
         )
 
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
-from nix_cache.client import files, machine, nix_conf_file, record
+from nix_cache.client import files, machine, masking, nix_conf_file, record
 from nix_cache.client.errors import ClientError, UsageError
 from nix_cache.client.files import FileChange
 from nix_cache.client.places import Place
@@ -105,7 +105,8 @@ def plan_use(source: Source, wish: Wish) -> Plan:
 
 
 def _change(path: Path, after: bytes, mode: int | None) -> FileChange:
-    return FileChange(path, files.read(path), after, mode)
+    mask = masking.nix_conf_line if path.suffix == ".conf" else str
+    return FileChange(path, files.read(path), after, mode, mask=mask)
 
 
 def _nix_conf_change(place: Place, name: str) -> FileChange:
@@ -116,7 +117,7 @@ def _nix_conf_change(place: Place, name: str) -> FileChange:
     if text is not None and machine.replaced_after(place, text, name):
         text = nix_conf_file.without_include(text, name)
     after = nix_conf_file.with_include(text, name)
-    return FileChange(place.nix_conf, before, after, mask=nix_conf_file.masked)
+    return FileChange(place.nix_conf, before, after, mask=masking.nix_conf_line)
 
 
 def _require_same_cache(previous: Record | None, description: Description, name: str) -> None:
