@@ -5,7 +5,8 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from toolchain import build_cache, build_errors, golang, tools, trimming
+from toolchain import build_cache, build_errors, golang, tools
+from toolchain.module_copies import ModuleCopy
 from toolchain.progress import PlainProgress, Progress
 from toolchain.tools import Tool, built_path
 
@@ -102,8 +103,8 @@ class _Build:
     def run(self, result: Path) -> None:
         """Build the tool to `result`; the log stays only when that fails."""
         self._log.unlink(missing_ok=True)
-        if self._tool.trimmed:
-            self._trim()
+        if self._tool.copy is not None:
+            self._put_in_place(self._tool.copy)
         packages = self._packages_to_compile()
         compiled = 0
 
@@ -117,15 +118,17 @@ class _Build:
         self._go_runs([*command, *self._tool.arguments()], heard)
         self._log.unlink()
 
-    def _trim(self) -> None:
-        """Put a trimmed copy in the place of the module that is not to be compiled as a whole."""
-        version = self._tool.required(trimming.MODULE)
+    def _put_in_place(self, copy: ModuleCopy) -> None:
+        """Let Go compile a changed copy of a module in the module's place."""
+        version = self._tool.required(copy.module)
         self._go_runs(
-            self._go.download_command(trimming.MODULE, version),
-            lambda _line: self._tell(0, 0, "downloading the provider"),
+            self._go.download_command(copy.module, version),
+            lambda _line: self._tell(0, 0, f"downloading {copy.module}"),
         )
-        source = Path(self._env["GOMODCACHE"]) / f"{trimming.MODULE}@v{version}"
-        modfile = trimming.replace(self._tool.folder, source, self._folder)
+        source = Path(self._env["GOMODCACHE"]) / f"{copy.module}@v{version}"
+        work = self._folder / f"{self._tool.name}-copy"
+        work.mkdir()
+        modfile = copy.replace(source, self._tool.folder, work)
         self._env = self._env | {"GOFLAGS": f"{self._env['GOFLAGS']} '-modfile={modfile}'"}
 
     def _packages_to_compile(self) -> set[str]:

@@ -8,8 +8,9 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from toolchain import golang, trimming
+from toolchain import golang, minio_signatures, trimming
 from toolchain.errors import BuildError
+from toolchain.module_copies import ModuleCopy
 
 MODULES = Path(__file__).parent / "modules"
 
@@ -24,8 +25,8 @@ class Tool:
     `package` is what is built and `pinned` the module whose version in go.mod is the tool's;
     where it is None, the version is that of the folder's schema.json. `ldflags` are the
     linker's, with `{version}` filled in. `seconds` is about how long the build takes on two
-    cores after those before it, and `disk_bytes` what it needs meanwhile. A tool that is
-    `trimmed` has a services.json, which names what of the module in `trimming` is compiled.
+    cores after those before it, and `disk_bytes` what it needs meanwhile. A tool with a `copy` is
+    built with a changed copy of that module.
     """
 
     name: str
@@ -34,7 +35,7 @@ class Tool:
     ldflags: str
     seconds: int
     disk_bytes: int
-    trimmed: bool = False
+    copy: ModuleCopy | None = None
 
     @property
     def folder(self) -> Path:
@@ -65,8 +66,8 @@ class Tool:
 
     def download_command(self, go: golang.Go) -> list[str]:
         """The command that downloads, before the tool's turn, most of what it is made of."""
-        if self.trimmed:
-            return go.download_command(trimming.MODULE, self.required(trimming.MODULE))
+        if self.copy is not None and self.copy.imports_less:
+            return go.download_command(self.copy.module, self.required(self.copy.module))
         return go.list_command(self.package)
 
 
@@ -96,7 +97,7 @@ TOOLS = {
             "-s -w",
             seconds=400,
             disk_bytes=5 * 10**9,
-            trimmed=True,
+            copy=trimming.COPY,
         ),
         Tool(
             "minio",
@@ -105,6 +106,7 @@ TOOLS = {
             "-s -w -X github.com/minio/minio/cmd.ReleaseTag={version}",
             seconds=110,
             disk_bytes=2 * 10**9,
+            copy=minio_signatures.COPY,
         ),
         Tool(
             "pulumi-language-yaml",
@@ -145,8 +147,8 @@ def key(tool: Tool) -> str:
     files = {path for pattern in SOURCES for path in tool.folder.glob(pattern)}
     for path in sorted(path for path in files if not path.name.endswith("_test.go")):
         parts += [path.name, hashlib.sha256(path.read_bytes()).hexdigest()]
-    if tool.trimmed:
-        parts.append(hashlib.sha256(Path(trimming.__file__).read_bytes()).hexdigest())
+    if tool.copy is not None:
+        parts.append(hashlib.sha256(tool.copy.code.read_bytes()).hexdigest())
     digest.update(json.dumps(parts).encode())
     return digest.hexdigest()[:12]
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 
 from toolchain.errors import BuildError
+from toolchain.module_copies import ModuleCopy, rewrite
 
 MODULE = "github.com/hashicorp/terraform-provider-aws"
 """The Go module that is trimmed."""
@@ -44,27 +45,9 @@ def used_services(services_file: Path) -> list[str]:
     return sorted(json.loads(services_file.read_text(encoding="utf-8")))
 
 
-def replace(folder: Path, source: Path, work: Path) -> Path:
-    """Trim the provider for one plugin, and let the plugin be built with what is left of it.
-
-    Args:
-        folder: the plugin's module, with services.json.
-        source: the provider's module as the module proxy serves it.
-        work: where the trimmed copy goes.
-
-    Returns:
-        A go.mod for Go's option `-modfile`, with its go.sum beside it.
-
-    Raises:
-        BuildError: as `trim` does.
-        OSError: the copy cannot be written.
-    """
-    trim(source, work / "trimmed", used_services(folder / "services.json"))
-    modfile = work / "trimmed.mod"
-    replacement = f"\nreplace {MODULE} => {json.dumps(str(work / 'trimmed'))}\n"
-    modfile.write_text((folder / "go.mod").read_text() + replacement)
-    shutil.copyfile(folder / "go.sum", modfile.with_suffix(".sum"))
-    return modfile
+def write(source: Path, folder: Path, target: Path) -> None:
+    """Trim the provider for the plugin in `folder`, which has a services.json; as `trim` does."""
+    trim(source, target, used_services(folder / "services.json"))
 
 
 def trim(source: Path, target: Path, services: Iterable[str]) -> None:
@@ -91,9 +74,9 @@ def trim(source: Path, target: Path, services: Iterable[str]) -> None:
 
     for root in _ROOTS:
         shutil.copytree(source / root, target / root, ignore=left_out)
-    _rewrite(target / _REGISTRY, lambda text: trimmed_registry(text, kept))
+    rewrite(target / _REGISTRY, lambda text: trimmed_registry(text, kept), _unexpected)
     code = "".join(_code(target / "internal", but=target / _CLIENTS))
-    _rewrite(target / _CLIENTS, lambda text: trimmed_clients(text, code))
+    rewrite(target / _CLIENTS, lambda text: trimmed_clients(text, code), _unexpected)
 
 
 def with_imported(source: Path, services: Iterable[str]) -> set[str]:
@@ -166,18 +149,13 @@ def _without_lines(
     )
 
 
-def _rewrite(file: Path, change: Callable[[str], str]) -> None:
-    try:
-        before = file.read_text(encoding="utf-8")
-    except FileNotFoundError as error:
-        raise _unexpected("is not there", file) from error
-    file.chmod(0o644)
-    file.write_text(change(before), encoding="utf-8")
-
-
 def _unexpected(what: str, where: Path) -> BuildError:
     return BuildError(
         f"the AWS provider cannot be trimmed: {where} {what}",
         "its version in toolchain/modules/pulumi-resource-aws/go.mod and toolchain/trimming.py "
         "have to fit together, and services.json has to name services of that version",
     )
+
+
+COPY = ModuleCopy(MODULE, write, Path(__file__), imports_less=True)
+"""The AWS provider as its plugin is built."""

@@ -1,5 +1,6 @@
 """How tools are built from Go modules: keys, locking, errors, choice of Go, and no leftovers."""
 
+import dataclasses
 import io
 import os
 import platform
@@ -275,7 +276,7 @@ def test_what_later_tools_need_is_downloaded_while_the_first_compiles(
 @pytest.fixture
 def trimmed_tool(tool: tools.Tool, go_home: Path, monkeypatch: pytest.MonkeyPatch) -> tools.Tool:
     """A tool of which a module is trimmed, and that module where the fake go gets it from."""
-    plugin = tools.Tool("plugin", ".", None, "-s", 1, 10**6, trimmed=True)
+    plugin = tools.Tool("plugin", ".", None, "-s", 1, 10**6, copy=trimming.COPY)
     shutil.copytree(tool.folder, plugin.folder)
     (plugin.folder / "go.mod").write_text(
         f"module plugin\n\ngo 1.21\n\nrequire {trimming.MODULE} v6.0.0\n"
@@ -317,7 +318,7 @@ def test_a_provider_that_cannot_be_trimmed_fails_the_build(
 
 
 def test_the_key_of_a_trimmed_tool_changes_with_its_services_and_the_trimming(
-    trimmed_tool: tools.Tool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    trimmed_tool: tools.Tool, tmp_path: Path
 ) -> None:
     """Both say what is compiled."""
     keys = {tools.key(trimmed_tool)}
@@ -325,8 +326,9 @@ def test_the_key_of_a_trimmed_tool_changes_with_its_services_and_the_trimming(
     keys.add(tools.key(trimmed_tool))
     other = tmp_path / "trimming.py"
     other.write_text("changed")
-    monkeypatch.setattr(trimming, "__file__", str(other))
-    assert len(keys | {tools.key(trimmed_tool)}) == 3
+    copy = dataclasses.replace(trimming.COPY, code=other)
+    keys.add(tools.key(dataclasses.replace(trimmed_tool, copy=copy)))
+    assert len(keys) == 3
 
 
 def test_plain_progress_prints_a_line_each_quarter_minute() -> None:

@@ -124,10 +124,11 @@ def test_a_plugin_is_built_with_the_trimmed_copy(source: Path, tmp_path: Path) -
     (folder / "go.sum").write_text("sums\n")
     (folder / "services.json").write_text(json.dumps({"iam": {}}))
 
-    modfile = trimming.replace(folder, source, work)
+    work.mkdir()
+    modfile = trimming.COPY.replace(source, folder, work)
 
-    assert modfile.read_text() == (f'module plugin\n\nreplace {MODULE} => "{work / "trimmed"}"\n')
+    assert modfile.read_text() == (f'module plugin\n\nreplace {MODULE} => "{work / "copy"}"\n')
     assert modfile.with_suffix(".sum").read_text() == "sums\n"
     assert (folder / "go.mod").read_text() == "module plugin\n"
-    assert (work / "trimmed/internal/service/iam/iam.go").exists()
-    assert not (work / "trimmed/internal/service/s3").exists()
+    assert (work / "copy/internal/service/iam/iam.go").exists()
+    assert not (work / "copy/internal/service/s3").exists()
