@@ -90,6 +90,7 @@ def test_a_healthy_cache_has_no_error_and_no_warning(
     for user in ("the writer nixbuilder", "the reader team-reader", "anybody"):
         assert f"{user} is refused to list" in found.of("ok")
         assert f"{user} is refused to delete" in found.of("ok")
+    assert "the storage refuses writes without a signature" in found.of("ok")
     assert all("nix" in what.lower() for what in found.of("not checked"))
 
 

@@ -4,7 +4,16 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 
-from nix_cache.client.doctor import contents, expiry, machine, narinfos, reach, rights, traps
+from nix_cache.client.doctor import (
+    contents,
+    expiry,
+    machine,
+    narinfos,
+    reach,
+    rights,
+    traps,
+    unsigned_writes,
+)
 from nix_cache.client.doctor.door import NoAnswerError
 from nix_cache.client.doctor.finding import Finding, Level, error, not_checked
 from nix_cache.client.doctor.paths import Wanted
@@ -47,6 +56,7 @@ def all_checks(wanted: Wanted) -> tuple[Check, ...]:
         Check("contents", "the descriptor", contents.descriptor),
         Check("rights", "what anybody may do", rights.anybody),
         Check("rights", "what writers and readers may do", rights.users),
+        Check("rights", "writes without a signature", unsigned_writes.unsigned_writes),
         Check("expiry", "the bucket's lifecycle", expiry.lifecycle),
         Check("paths", "narinfos and NARs", partial(narinfos.paths, wanted=wanted)),
         Check("this machine", "nix.conf", machine.settings, needs_server=False),

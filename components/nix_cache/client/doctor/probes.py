@@ -102,7 +102,7 @@ def put(door: Door, key: str, present: Answer | None = None) -> Trial:
     if answer.code in _CHECKSUM_CODES:
         return Trial(Outcome.ALLOWED, str(answer))
     if answer.status == 200 and present is None:
-        return Trial(Outcome.ALLOWED, str(answer), left=_removed(door, key))
+        return Trial(Outcome.ALLOWED, str(answer), left="" if removed(door, key) else key)
     return _trial(answer)
 
 
@@ -132,9 +132,9 @@ def upload(door: Door, key: str) -> Trial:
     return Trial(Outcome.ALLOWED, str(begun))
 
 
-def _removed(door: Door, key: str) -> str:
-    """Take back what a put left; gives back what is left all the same."""
-    return "" if door.request("DELETE", key).status < 300 else key
+def removed(door: Door, key: str) -> bool:
+    """Remove what a put left; returns whether the storage agreed."""
+    return door.request("DELETE", key).status < 300
 
 
 def _trial(answer: Answer) -> Trial:

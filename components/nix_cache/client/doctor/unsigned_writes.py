@@ -1,0 +1,240 @@
+"""Whether the storage takes writes from anyone who knows a writer's access key id.
+
+The open-source MinIO does (CVE-2026-41145, CVE-2026-40344). Each request here names the access key
+id of a writer and has a signature of zeros: nothing is signed, and the secret is not used. Nothing
+is stored either: checksums are wrong, the framing is broken, the archive is none, the upload does
+not exist. So an error about the body says that the access key id alone was enough.
+
+MinIO looks at the policy before the signature, so an access key id that may not write is refused on
+safe and unsafe servers alike. A first request shows that the id passes: the storage has to miss
+nothing but the signature.
+"""
+
+import base64
+import hashlib
+import re
+import secrets
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import StrEnum
+from urllib.parse import urlencode
+
+from nix_cache.client.doctor import probes
+from nix_cache.client.doctor.door import Answer, Door, NoAnswerError
+from nix_cache.client.doctor.finding import Finding, error, not_checked, ok, warning
+from nix_cache.client.doctor.subject import Subject
+
+_WHAT = "writes without a signature"
+_WHY = (
+    "anyone who knows a writer's access key id can replace and add objects; on MinIO it is the "
+    "writer's name"
+)
+_FIX = "use a server that verifies them, or refuse them in front of it: docs/minio-servers.md"
+
+_TRAILER = "STREAMING-UNSIGNED-PAYLOAD-TRAILER"
+_BODY = b"5\r\nnixes\r\n0\r\nx-amz-checksum-crc32:AAAAAA==\r\nbroken"
+_NO_ARCHIVE = b"This is no archive.\n"
+
+_MISSES_SIGNATURE = "SignatureDoesNotMatch"
+_BODY_CODES = frozenset(
+    {
+        *("BadDigest", "XAmzContentChecksumMismatch", "XAmzContentSHA256Mismatch"),
+        *("IncompleteBody", "NoSuchUpload"),
+    }
+)
+_BODY_MESSAGE = re.compile(rb"malformed chunked encoding|tar file error")
+"""What MinIO says of a body under the code ``BadRequest``."""
+
+
+class _Verdict(StrEnum):
+    """What the answer to a request without a signature says of the storage."""
+
+    REFUSED = "refused"
+    ACCEPTED = "accepted"
+    UNCLEAR = "unclear"
+
+
+@dataclass(frozen=True)
+class _Attempt:
+    """One request.
+
+    Attributes:
+        name: what it tries.
+        in_query: whether the access key id is in the query string, else in a header.
+        headers: what it sends besides.
+        query: what its query string has besides.
+        body: what it sends.
+    """
+
+    name: str
+    in_query: bool
+    headers: dict[str, str]
+    query: dict[str, str] = field(default_factory=dict)
+    body: bytes = _BODY
+
+    def send(self, door: Door, key: str, access_key_id: str, region: str) -> Answer:
+        """Send it in the name of an access key id; raises NoAnswerError."""
+        now = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
+        credential = f"{access_key_id}/{now[:8]}/{region}/s3/aws4_request"
+        query, headers = dict(self.query), dict(self.headers)
+        if self.in_query:
+            query |= {
+                "X-Amz-Algorithm": "AWS4-HMAC-SHA256",
+                "X-Amz-Credential": credential,
+                "X-Amz-Date": now,
+                "X-Amz-Expires": "300",
+                "X-Amz-SignedHeaders": "host",
+                "X-Amz-Signature": "0" * 64,
+            }
+        else:
+            headers["X-Amz-Date"] = now
+            headers["Authorization"] = (
+                f"AWS4-HMAC-SHA256 Credential={credential}, SignedHeaders=host;x-amz-date, "
+                f"Signature={'0' * 64}"
+            )
+        return door.request("PUT", key, urlencode(query), headers, self.body)
+
+
+def _attempts() -> Iterator[_Attempt]:
+    trailer = {
+        "X-Amz-Content-Sha256": _TRAILER,
+        "X-Amz-Decoded-Content-Length": "5",
+        "X-Amz-Trailer": "x-amz-checksum-crc32",
+        "Content-Encoding": "aws-chunked",
+    }
+    archive = {
+        "X-Amz-Content-Sha256": _TRAILER,
+        "X-Amz-Meta-Snowball-Auto-Extract": "true",
+        "X-Amz-Meta-Minio-Snowball-Prefix": "nar",
+    }
+    for in_query, place in ((True, "in the query string"), (False, "in a header")):
+        part = {"partNumber": "1", "uploadId": secrets.token_hex(16)}
+        yield _Attempt(f"an object, the access key id {place}", in_query, trailer)
+        yield _Attempt(f"a part of an upload, the access key id {place}", in_query, trailer, part)
+        yield _Attempt(
+            f"an archive to unpack, the access key id {place}", in_query, archive, body=_NO_ARCHIVE
+        )
+
+
+def _plain() -> _Attempt:
+    """An ordinary request, refused by every server that verifies signatures at all."""
+    digest = base64.b64encode(hashlib.md5(secrets.token_bytes(32)).digest()).decode()  # noqa: S324
+    return _Attempt("an ordinary object", True, {"Content-MD5": digest})
+
+
+def unsigned_writes(subject: Subject) -> Iterator[Finding]:
+    """Check whether the access key id of a writer is enough to write."""
+    writers = [
+        user
+        for user in subject.users
+        if user in subject.description.push_urls and user in subject.credentials
+    ]
+    if not writers:
+        yield not_checked(
+            _WHAT,
+            "that takes the access key id of a writer, as one that may not write is refused anyway",
+            "give a source with secrets: the stack, or its outputs with --show-secrets",
+        )
+        return
+    key = f"nar/doctor-{secrets.token_hex(16)}"
+    reasons = []
+    for writer in writers:
+        trial = _Trial(subject, key, subject.credentials[writer].access_key_id)
+        first = trial.made(_plain())
+        if first.verdict is _Verdict.ACCEPTED or first.code == _MISSES_SIGNATURE:
+            yield from _judgement([first, *map(trial.made, _attempts())])
+            yield from _left(subject, key, writer)
+            return
+        reasons.append(f"{writer}: {first.answer}")
+    yield not_checked(
+        _WHAT,
+        "the storage does not say that a writer's request lacks nothing but the signature "
+        f"({'; '.join(reasons)})",
+        "see what the storage says of its writers above",
+    )
+
+
+@dataclass(frozen=True)
+class _Result:
+    """What came of one request: its name, the answer as text, its code, and what it means."""
+
+    name: str
+    answer: str
+    code: str
+    verdict: _Verdict
+
+
+@dataclass(frozen=True)
+class _Trial:
+    """Requests for one key in the name of one writer."""
+
+    subject: Subject
+    key: str
+    access_key_id: str
+
+    def made(self, attempt: _Attempt) -> _Result:
+        """Make an attempt and judge the answer."""
+        answer = self._answer(attempt, self.access_key_id)
+        verdict = _judged(answer)
+        if verdict is _Verdict.ACCEPTED and not _is_success(answer):
+            # A storage that looks at the body first says the same to an id that nobody has.
+            stranger = self._answer(attempt, f"doctor{secrets.token_hex(8)}")
+            if _judged(stranger) is not _Verdict.REFUSED:
+                verdict = _Verdict.UNCLEAR
+        code = answer.code if isinstance(answer, Answer) else ""
+        return _Result(attempt.name, str(answer), code, verdict)
+
+    def _answer(self, attempt: _Attempt, access_key_id: str) -> Answer | str:
+        """Return what came back, or why nothing did."""
+        region = self.subject.description.region
+        try:
+            return attempt.send(self.subject.anybody, self.key, access_key_id, region)
+        except NoAnswerError as failure:
+            return f"no answer: {failure}"
+
+
+def _judgement(results: Sequence[_Result]) -> Iterator[Finding]:
+    def told(wanted: _Verdict) -> list[str]:
+        return [f"{one.name}: {one.answer}" for one in results if one.verdict is wanted]
+
+    accepted, unclear = told(_Verdict.ACCEPTED), told(_Verdict.UNCLEAR)
+    if accepted:
+        yield error(f"the storage takes {_WHAT}", _WHY, _FIX, accepted)
+    if unclear:
+        yield not_checked(_WHAT, f"the storage answers {'; '.join(unclear)}", _FIX)
+    if not accepted and not unclear:
+        yield ok(f"the storage refuses {_WHAT}")
+
+
+def _is_success(answer: Answer | str) -> bool:
+    return isinstance(answer, Answer) and answer.status < 300
+
+
+def _judged(answer: Answer | str) -> _Verdict:
+    """Judge an answer by its status and by the storage's code."""
+    if isinstance(answer, str):
+        return _Verdict.UNCLEAR
+    if answer.is_refusal or answer.code in {_MISSES_SIGNATURE, "AccessDenied"}:
+        return _Verdict.REFUSED
+    if answer.status < 300 or answer.code in _BODY_CODES:
+        return _Verdict.ACCEPTED
+    if answer.code == "BadRequest" and _BODY_MESSAGE.search(answer.body):
+        return _Verdict.ACCEPTED
+    return _Verdict.UNCLEAR
+
+
+def _left(subject: Subject, key: str, writer: str) -> Iterator[Finding]:
+    """Look for what an attempt stored all the same, and remove it."""
+    user = subject.as_user(writer)
+    if user.request("GET", key).status != 200:
+        return
+    doors = [door for door in (subject.as_owner, user) if door is not None]
+    is_removed = any(probes.removed(door, key) for door in doors)
+    yield warning(
+        f"the check of {_WHAT} left an object in the bucket"
+        + (", which was removed" if is_removed else ""),
+        "the storage stored what others refuse by its checksum and framing",
+        "nothing is left to do" if is_removed else "remove it as the bucket's owner",
+        [key],
+    )
