@@ -294,7 +294,10 @@ def test_after_a_rotation_only_the_new_key_signs(module_nix: Nix, tmp_path: Path
     both = [NEXT_KEY.public_text, KEY.public_text]
     rotated = outputs(key=NEXT_KEY, publicKeys=both)
 
-    second = nix_cache(nix, "use", "-", told=rotated)
+    expected = [word for key in both for word in ("--expect-key", key)]
+    unasked = nix_cache(nix, "use", "-", "--yes", told=rotated)
+    assert (unasked.returncode, unasked.stdout) == (2, ""), unasked.stderr
+    second = nix_cache(nix, "use", "-", *expected, told=rotated)
 
     assert second.returncode == 0, second.stderr
     settings = effect(nix).settings

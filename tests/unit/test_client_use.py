@@ -120,8 +120,8 @@ def test_a_dry_run_changes_nothing_and_shows_every_file(
 def test_the_table_tells_what_happened_to_each_file(capsys: pytest.CaptureFixture[str]) -> None:
     """Added, then unchanged, then updated, then removed."""
     kinds = []
-    rotated = outputs(key=NEXT_KEY)
-    for arguments, told in (((), outputs()), ((), outputs()), ((), rotated)):
+    rotated, agreed = outputs(key=NEXT_KEY), ("--expect-key", NEXT_KEY.public_text)
+    for arguments, told in (((), outputs()), ((), outputs()), (agreed, rotated)):
         assert use(*arguments, "--json", told=told) == 0
         document = json.loads(capsys.readouterr().out)
         kinds.append([entry["change"] for entry in document["files"]])
@@ -147,7 +147,7 @@ def test_other_profiles_stay_byte_for_byte(capsys: pytest.CaptureFixture[str]) -
     rotated["credentials"][READER]["secretAccessKey"] = "rotated"
 
     assert use(told=outputs(public=False)) == 0
-    assert use(told=rotated) == 0
+    assert use("--replace-credentials", told=rotated) == 0
 
     assert path.read_bytes().startswith(OTHER_PROFILES)
     assert path.read_bytes().count(b"[nixreader]") == 1
@@ -218,13 +218,15 @@ def test_what_is_no_key_is_refused_without_telling_it(capsys: pytest.CaptureFixt
     ("changes", "message"),
     [
         ({"bucket": "../../etc/cron.d/x"}, "name it with --name"),
-        ({"readUrl": "https://x\npost-build-hook = /tmp/x"}, "is no URL of a cache"),
-        ({"readUrl": "https://x #"}, "is no URL of a cache"),
-        ({"readUrl": "ssh://x"}, "is no URL of a cache"),
-        ({"readUrl": "https://x?trusted=true"}, "`trusted`, which lets unsigned paths in"),
-        ({"publicKeys": [KEY.public_text + "\nsandbox = false"]}, "is none: what follows"),
-        ({"publicKeys": [KEY.public_text + "\n"]}, "has blanks around it"),
-        ({"profiles": {WRITER: "x]\n[default"}}, "is no profile's name"),
+        ({"readUrl": "https://x\npost-build-hook = /tmp/x"}, "characters"),
+        ({"readUrl": "https://x #"}, "readUrl is not a valid URL: it has characters"),
+        ({"readUrl": "ssh://x"}, "readUrl is not a valid URL"),
+        ({"readUrl": "https://x?trusted=true"}, "readUrl is not a valid URL: it has a query"),
+        ({"publicKeys": [KEY.public_text + "\nsandbox = false"]}, "characters"),
+        ({"publicKeys": [KEY.public_text + " sandbox"]}, "what follows the colon is not base64"),
+        ({"publicKeys": [KEY.public_text + " "]}, "has white space around it"),
+        ({"profiles": {WRITER: "x]\n[default"}}, "characters"),
+        ({"profiles": {WRITER: "x] [default"}}, "has an invalid format"),
     ],
 )
 def test_a_description_cannot_smuggle_in_settings(
@@ -281,7 +283,8 @@ def test_the_writer_stays_when_only_the_description_is_read_again(
     assert use("--as", WRITER, told=outputs()) == 0
     rotated = outputs(key=NEXT_KEY, publicKeys=[NEXT_KEY.public_text, KEY.public_text])["cache"]
 
-    assert use(told=rotated) == 0
+    expected = [("--expect-key", key) for key in rotated["publicKeys"]]
+    assert use(*(word for option in expected for word in option), told=rotated) == 0
 
     kept = record.find("demo")
     assert (kept.writer, kept.signing_key_file) == (WRITER, place().signing_key(KEY.name))

@@ -190,7 +190,8 @@ def test_a_private_cache_cannot_be_used_by_its_url(
     served.describe(outputs(public=False)["cache"])
 
     assert in_a_script(served.url, "--yes") == 1
-    assert "has no credential of nixreader" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "the cache demo is private, and no credentials are taken from a URL" in said
     assert not is_used()
 
 

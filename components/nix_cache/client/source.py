@@ -1,23 +1,37 @@
 """Where a cache's description comes from: a stack, a file, standard input, or the cache itself."""
 
-import json
 import subprocess
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import BinaryIO
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic.alias_generators import to_camel
 
+from nix_cache.client import manifest_document, urls
 from nix_cache.client.errors import ClientError, UsageError
-from nix_cache.description import DESCRIPTION_VERSION, DESCRIPTOR_KEY, Description
+from nix_cache.client.manifest_document import LARGEST_DOCUMENT_CHARACTERS
+from nix_cache.description import DESCRIPTOR_KEY, Description
+from nix_cache.redaction import redacted
 
 HTTP_TIMEOUT_SECONDS = 30.0
 STACK_TIMEOUT_SECONDS = 120.0
 _DESCRIPTION_BYTES = 1_000_000
 """A description has a few kilobytes. What is larger is something else."""
+
+
+class Origin(StrEnum):
+    """What a source is. SECURITY.md states what each may change on a machine."""
+
+    URL = "URL"
+    FILE = "file"
+    STANDARD_INPUT = "standard input"
+    STACK = "stack"
+    RECORD = "record"
+    """A cache in use on this machine, by its name."""
 
 
 class Credential(BaseModel):
@@ -37,16 +51,18 @@ class Source:
         description: the cache.
         signing_keys: by writer, the current secret key as text.
         credentials: by writer and reader, their key pair.
+        origin: what it was read from. A URL has neither signing keys nor credentials.
     """
 
     description: Description
     signing_keys: Mapping[str, str] = field(default_factory=dict, repr=False)
     credentials: Mapping[str, Credential] = field(default_factory=dict, repr=False)
+    origin: Origin = Origin.FILE
 
 
 def is_url(source: str) -> bool:
-    """Whether a source is the cache's own URL."""
-    return source.startswith(("http://", "https://"))
+    """Whether a source is meant as a URL, also if it is one that is refused."""
+    return "://" in source
 
 
 def is_file(source: str) -> bool:
@@ -74,70 +90,96 @@ def load(source: str, *, secrets: bool = False, project: Path | None = None) -> 
         UsageError: it is none of those, or holds something else.
     """
     if source == "-":
-        return parse(_text(sys.stdin.buffer.read()), "standard input")
+        content = _limited(sys.stdin.buffer)
+        return parse(_text(content), "standard input", Origin.STANDARD_INPUT)
     if is_url(source):
-        return parse(_fetched(source), source)
+        require_plain_url(source)
+        return parse(_fetched(source), source, Origin.URL)
     path = Path(source)
     if is_file(source):
         try:
-            return parse(_text(path.read_bytes()), source)
+            with path.open("rb") as file:
+                return parse(_text(_limited(file)), source)
         except OSError as failure:
             raise ClientError(
                 f"{source} cannot be read: {failure.strerror}", "check its permissions"
             ) from None
     if path.suffix == ".json" or source.startswith((".", "/")):
         raise UsageError(f"{source} is no file", "name a file, a stack or a URL")
-    return parse(_stack_outputs(source, secrets=secrets, project=project), f"stack {source}")
+    outputs = _stack_outputs(source, secrets=secrets, project=project)
+    return parse(outputs, f"stack {source}", Origin.STACK)
 
 
-def parse(text: str, origin: str) -> Source:
+def require_plain_url(url: str) -> None:
+    """Refuse a URL that is not that of a cache, or that has a password.
+
+    Raises:
+        UsageError: it is. The message has no password.
+    """
+    try:
+        urls.parse_http(url)
+    except urls.UrlError as mistake:
+        raise UsageError(
+            f"the URL {redacted(url)!r} is refused: {mistake}",
+            "give the cache's read URL, such as https://cache.example.org/nix-cache",
+        ) from None
+
+
+def parse(text: str, name: str, origin: Origin = Origin.FILE) -> Source:
     """Read the output ``cache``, or all of a stack's outputs, from JSON.
+
+    From a URL only the readers' part of the manifest is taken.
 
     Args:
         text: what was read.
-        origin: where, for messages.
+        name: where, for messages.
+        origin: what that is.
 
     Raises:
         UsageError: it is neither.
+        ClientError: it has a newer version, or is a URL that publishes secrets.
     """
-    fix = "give the output `cache` or all outputs of a stack, as `pulumi stack output --json`"
-    try:
-        document = json.loads(text)
-    except (ValueError, RecursionError):
-        raise UsageError(f"{origin} is not JSON", fix) from None
-    if not isinstance(document, dict):
-        raise UsageError(f"{origin} holds no JSON object", fix)
+    document = manifest_document.decode(text, name)
     outputs = document if "cache" in document else {"cache": document}
-    _refuse_newer(outputs["cache"], origin)
+    description = manifest_document.manifest(outputs["cache"], name)
+    signing_keys = manifest_document.outputs_named(outputs, "signingKeys", name)
+    credentials = manifest_document.outputs_named(outputs, "credentials", name)
+    if origin is Origin.URL:
+        if signing_keys or credentials:
+            raise ClientError(
+                f"{name} publishes signing keys or credentials, which are never taken from a URL",
+                "do not use this cache before its owner has removed and replaced them",
+            )
+        return Source(description.for_readers(), origin=origin)
+    return Source(
+        description=description,
+        signing_keys={user: _key_text(user, key, name) for user, key in signing_keys.items()},
+        credentials={user: _credential(user, pair, name) for user, pair in credentials.items()},
+        origin=origin,
+    )
+
+
+def _key_text(writer: str, value: object, name: str) -> str:
+    if not isinstance(value, str):
+        raise UsageError(
+            f"the signing key of {writer} in {name} is not text",
+            "take the output `signingKeys` as `pulumi stack output --json` prints it",
+        )
+    manifest_document.require_plain_text(value.strip(), name)
+    return value
+
+
+def _credential(user: str, value: object, name: str) -> Credential:
+    manifest_document.require_plain_text(value, name)
     try:
-        return Source(
-            description=Description.model_validate(outputs["cache"]),
-            signing_keys=_secrets_of(outputs, "signingKeys"),
-            credentials={
-                user: Credential.model_validate(pair)
-                for user, pair in _secrets_of(outputs, "credentials").items()
-            },
-        )
+        return Credential.model_validate(value)
     except ValidationError as mistakes:
-        first = mistakes.errors(include_input=False, include_url=False)[0]
-        where = ".".join(map(str, first["loc"]))
-        raise UsageError(f"{origin} describes no cache: {where}: {first['msg']}", fix) from None
+        raise manifest_document.invalid_credential(mistakes, user, name) from None
 
 
-def _refuse_newer(cache: object, origin: str) -> None:
-    version = cache.get("version") if isinstance(cache, dict) else None
-    if isinstance(version, int) and version > DESCRIPTION_VERSION:
-        raise ClientError(
-            f"{origin} has version {version} of the description, and this nix-cache reads "
-            f"version {DESCRIPTION_VERSION}",
-            "install a newer nix-cache",
-        )
-
-
-def _secrets_of(outputs: Mapping[str, Any], name: str) -> dict[str, Any]:
-    """An output that is an object; nothing where it is missing or masked as ``[secret]``."""
-    value = outputs.get(name)
-    return value if isinstance(value, dict) else {}
+def _limited(file: BinaryIO) -> bytes:
+    """What is in a file, but no more than shows that it is too large."""
+    return file.read(LARGEST_DOCUMENT_CHARACTERS + 1)
 
 
 def _fetched(url: str) -> str:

@@ -1,12 +1,17 @@
-"""Which cache a command is about: one in use here, or one that a source describes."""
+"""Which cache a command is about: one in use here, or one that a source describes.
 
-from dataclasses import dataclass
+Requests are signed only for a place that the user agreed to: that of a cache in use here, that of a
+stack of the user's own, or one for which the command line names the credentials profile.
+"""
+
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from nix_cache.client import source
+from nix_cache.client import manifest_rules, source
+from nix_cache.client.errors import UsageError
 from nix_cache.client.places import system_place, user_place
 from nix_cache.client.record import Record, find, known_records
-from nix_cache.client.source import Source
+from nix_cache.client.source import Origin, Source
 from nix_cache.description import Description
 
 
@@ -15,21 +20,64 @@ class Target:
     """A cache.
 
     Attributes:
-        source: what was told of it.
-        record: what this machine knows of it; None if it does not use it.
+        source: its description, and where that is from.
+        record: the cache in use here with the same bucket, endpoint and region; None if there is
+            none.
+        url: the URL that was given; None if the source is something else.
     """
 
     source: Source
     record: Record | None
+    url: str | None = None
 
     @property
     def description(self) -> Description:
         """The cache itself."""
         return self.source.description
 
+    @property
+    def is_agreed(self) -> bool:
+        """Whether the user agreed to this place, by using the cache or by owning its stack."""
+        return self.record is not None or self.source.origin is Origin.STACK
+
+    def profile(self, user: str, *, named: bool) -> str | None:
+        """The profile of this machine with which requests of a writer or reader may be signed.
+
+        Args:
+            user: the writer or reader.
+            named: whether the command line names the user.
+
+        Returns:
+            its name; None if nothing may be signed. A profile named like the user is the user's
+            choice where the command line names it.
+        """
+        if self.source.origin is Origin.STACK:
+            found = self.description.profiles.get(user, user)
+        elif self.record is not None:
+            found = self.record.description.profiles.get(user, "")
+        else:
+            found = user if named else ""
+        is_usable = found and found.lower() not in manifest_rules.RESERVED_PROFILES
+        return found if is_usable else None
+
+    def require_place_for_owner(self) -> None:
+        """Refuse to sign as the bucket's owner for a place that only a URL's document names.
+
+        Raises:
+            UsageError: the URL is not that of the bucket, and the cache is not in use here.
+        """
+        bucket_url = manifest_rules.bucket_url(self.description)
+        if self.url is None or self.record is not None or self.url.rstrip("/") == bucket_url:
+            return
+        raise UsageError(
+            f"--owner signs requests, and the bucket {bucket_url} is named only by the document "
+            f"at {self.url}",
+            "name the cache in use here, its stack, a file with its outputs, or the bucket's URL",
+        )
+
 
 def find_target(name: str | None, project: Path | None, *, secrets: bool = False) -> Target:
-    """What was named: a cache in use here, or a source.
+    """Find what was named: a cache in use here, or a source.
 
     Args:
         name: of the cache, or a source; None for the one cache in use.
@@ -43,11 +91,17 @@ def find_target(name: str | None, project: Path | None, *, secrets: bool = False
     known = known_records([user_place(), system_place()])
     if name is None or (name in known and not Path(name).is_file()):
         record = find(name)
-        return Target(Source(record.description), record)
+        return Target(Source(record.description, origin=Origin.RECORD), record)
     loaded = source.load(name, secrets=secrets, project=project)
-    used = (one for one in known.values() if _is_same(one.description, loaded.description))
-    return Target(loaded, next(used, None))
-
-
-def _is_same(one: Description, other: Description) -> bool:
-    return (one.bucket, one.endpoint) == (other.bucket, other.endpoint)
+    same = (
+        one
+        for one in known.values()
+        if manifest_rules.same_place(one.description, loaded.description)
+    )
+    used = next(same, None)
+    if loaded.origin is not Origin.URL:
+        return Target(loaded, used)
+    if used is not None:
+        merged = manifest_rules.with_users_of(loaded.description, used.description)
+        loaded = replace(loaded, description=merged)
+    return Target(loaded, used, url=name)

@@ -47,6 +47,12 @@ def users(subject: Subject) -> Iterator[Finding]:
             for right in sorted(also):
                 yield ok(f"{name} may {right}: {BACKENDS[backend].title} has no narrower key")
             yield from _of_user(name, subject.as_user(user), also, is_writer=role == "writer")
+        elif not subject.is_agreed:
+            yield not_checked(
+                f"the rights of {name}",
+                "requests are not signed for a place that this machine does not use",
+                "give the stack, or its outputs with --show-secrets, or run `nix-cache use` first",
+            )
         else:
             profile = subject.description.profiles.get(user, user)
             yield not_checked(

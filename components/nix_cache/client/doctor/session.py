@@ -15,7 +15,7 @@ from nix_cache.client.errors import UsageError
 from nix_cache.client.owner import owner_credential
 from nix_cache.client.profiles import profile_credential
 from nix_cache.client.progress import Progress
-from nix_cache.client.source import Credential, Source
+from nix_cache.client.source import Credential
 from nix_cache.client.store_paths import hashes_in
 from nix_cache.client.target import Target, find_target
 
@@ -78,17 +78,24 @@ def run(request: Request, *, as_json: bool) -> bool:
 def _subject(target: Target, users: Sequence[str], owner: str | None) -> Subject:
     description = target.description
     known = tuple(dict.fromkeys([*description.push_urls, *description.readers]))
-    credentials = {
-        user: pair for user in known if (pair := _credential(user, target.source)) is not None
-    }
     for user in users:
         if user not in known:
             raise UsageError(
                 f"{user} is neither a writer nor a reader of the cache",
-                f"name one of: {', '.join(known)}",
+                f"name one of: {', '.join(known)}"
+                if known
+                else "name the cache in use here or its stack: a URL names no writers or readers",
             )
+    if owner is not None:
+        target.require_place_for_owner()
+    credentials = {
+        user: pair
+        for user in known
+        if (pair := _credential(user, target, named=user in users)) is not None
+    }
+    for user in users:
         if user not in credentials:
-            profile = description.profiles.get(user, user)
+            profile = target.profile(user, named=True) or description.profiles.get(user, user)
             raise UsageError(
                 f"no credential of {user} was found, neither in the source nor in a profile "
                 f"{profile}",
@@ -100,13 +107,15 @@ def _subject(target: Target, users: Sequence[str], owner: str | None) -> Subject
         users=tuple(users) or known,
         owner=owner_credential(owner) if owner else None,
         record=target.record,
+        is_agreed=target.is_agreed,
         environment=os.environ,
     )
 
 
-def _credential(user: str, given: Source) -> Credential | None:
-    """A user's key pair: the source's own if it knows the secret, else this machine's profile."""
-    pair = given.credentials.get(user)
+def _credential(user: str, target: Target, *, named: bool) -> Credential | None:
+    """A user's key pair: the source's own if it has the secret, else this machine's profile."""
+    pair = target.source.credentials.get(user)
     if pair and pair.secret_access_key:
         return pair
-    return profile_credential(given.description.profiles.get(user, user))
+    profile = target.profile(user, named=named)
+    return profile_credential(profile) if profile else None

@@ -24,6 +24,8 @@ class Subject:
         users: whose rights are looked at.
         owner: a credential that may list the bucket and read its settings.
         record: what this machine knows of the cache; None if it does not use it.
+        is_agreed: whether requests to the cache's storage may be signed with this machine's
+            profiles.
         environment: the process's.
         progress: told now and then what is being done.
     """
@@ -33,6 +35,7 @@ class Subject:
     users: tuple[str, ...] = ()
     owner: Credential | None = field(default=None, repr=False)
     record: Record | None = None
+    is_agreed: bool = True
     environment: Mapping[str, str] = field(default_factory=lambda: os.environ, repr=False)
     progress: Callable[[str], None] = lambda _: None
 

@@ -69,7 +69,9 @@ def run(request: Request, *, as_json: bool, clock: Callable[[], datetime] = _now
         ClientError: the storage refused or did not answer.
     """
     credential = owner_credential(request.owner)
-    description = find_target(request.cache, request.project).description
+    target = find_target(request.cache, request.project)
+    target.require_place_for_owner()
+    description = target.description
     terms = Terms(
         now=clock(),
         older_than=timedelta(days=request.older_than_days),

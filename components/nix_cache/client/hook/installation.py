@@ -5,12 +5,21 @@ import shutil
 import sys
 from pathlib import Path
 
-from nix_cache.client import console, files, machine, masking, nix_conf_file, nix_program
+from nix_cache.client import (
+    console,
+    files,
+    machine,
+    masking,
+    nix_conf_file,
+    nix_program,
+    ownership,
+)
 from nix_cache.client.errors import ClientError
 from nix_cache.client.files import FileChange
 from nix_cache.client.hook import texts
 from nix_cache.client.hook.queue import Queue
 from nix_cache.client.hook.texts import Hook
+from nix_cache.client.ownership import Kind
 from nix_cache.client.places import Place, system_place, user_place
 from nix_cache.client.record import Record
 
@@ -63,14 +72,16 @@ def install(record: Record, hook: Hook) -> list[FileChange]:
     place = place_of(record)
     _require_runnable(place, hook)
     _require_no_other(hook)
-    changes = [
-        FileChange(hook.script, files.read(hook.script), texts.script(hook).encode(), _SCRIPT_MODE)
-    ]
+    script = files.read(hook.script)
+    ownership.require_own(Kind.HOOK_SCRIPT, hook.script, script, hook.name)
+    changes = [FileChange(hook.script, script, texts.script(hook).encode(), _SCRIPT_MODE)]
     if generator(record) is None:
         name = texts.settings_name(record.name)
         conf, before = place.conf(name), files.read(place.nix_conf)
+        settings = files.read(conf)
+        ownership.require_own(Kind.HOOK_SETTINGS, conf, settings, hook.name)
         changes += [
-            FileChange(conf, files.read(conf), texts.settings(hook).encode(), files.PUBLIC_FILE),
+            FileChange(conf, settings, texts.settings(hook).encode(), files.PUBLIC_FILE),
             FileChange(
                 place.nix_conf,
                 before,
@@ -91,9 +102,18 @@ def remove(record: Record) -> list[FileChange]:
     """
     place, name = place_of(record), texts.settings_name(record.name)
     nix_conf = files.read(place.nix_conf)
-    own = [place.conf(name), place.folder / name]
-    changes = [FileChange(path, files.read(path), None) for path in own]
-    if nix_conf is not None:
+    changes = []
+    for kind, path in (
+        (Kind.HOOK_SETTINGS, place.conf(name)),
+        (Kind.HOOK_SCRIPT, place.folder / name),
+    ):
+        content = files.read(path)
+        if content is not None and ownership.owner(kind, content) == record.name:
+            changes.append(FileChange(path, content, None))
+    is_foreign = files.read(place.conf(name)) is not None and all(
+        change.path != place.conf(name) for change in changes
+    )
+    if nix_conf is not None and not is_foreign:
         after = nix_conf_file.without_include(nix_conf, name)
         changes.insert(0, FileChange(place.nix_conf, nix_conf, after, mask=masking.nix_conf_line))
     needed = [change for change in changes if change.needed]

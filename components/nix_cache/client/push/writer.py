@@ -7,7 +7,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from nix_cache import signing
-from nix_cache.client import files
+from nix_cache.client import files, manifest_rules
 from nix_cache.client.errors import ClientError, UsageError
 from nix_cache.client.places import system_place, user_place
 from nix_cache.client.record import Record, find, known_records
@@ -87,6 +87,7 @@ def as_writer(record: Record) -> Writer:
             f"run `nix-cache use` again with --as and one of: "
             f"{', '.join(sorted(description.push_urls))}",
         )
+    manifest_rules.require_push_url(description, writer)
     if record.signing_key_file is None:
         raise ClientError(
             f"no signing key of {writer} was brought to this machine, and readers refuse what is "

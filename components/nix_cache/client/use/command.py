@@ -44,7 +44,26 @@ def use(
         bool, typer.Option("--remove", help="Take out again all that this command put in.")
     ] = False,
     yes: Annotated[
-        bool, typer.Option("--yes", "-y", help="Trust the keys that the URL names, unasked.")
+        bool,
+        typer.Option(
+            "--yes", "-y", help="Agree to a first use. Never agrees to changed keys or places."
+        ),
+    ] = False,
+    expect_key: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--expect-key",
+            metavar="NAME:BASE64",
+            help="Agree to exactly these public keys. Give it once for each key of the cache.",
+            show_default=False,
+        ),
+    ] = None,
+    replace_credentials: Annotated[
+        bool,
+        typer.Option(
+            "--replace-credentials",
+            help="Agree that the source's key pairs replace those written for this cache.",
+        ),
     ] = False,
     project: Annotated[
         Path | None,
@@ -57,7 +76,7 @@ def use(
     The settings go into a file of their own, which nix.conf includes. What nix.conf says already
     stays as it is.
     """
-    from nix_cache.client.use import session
+    from nix_cache.client.use import consent, session
 
     request = session.Request(
         given=given,
@@ -66,7 +85,11 @@ def use(
         name=name,
         system=system,
         dry_run=dry_run,
-        agreed=yes,
+        agreement=consent.Agreement(
+            first_use=yes,
+            keys=consent.expected_keys(expect_key or ()),
+            key_pairs=replace_credentials,
+        ),
         project=project,
     )
     if remove:

@@ -1,40 +1,161 @@
-"""Asking before the keys of a cache are trusted that only its own URL vouches for."""
+"""Asking before this machine trusts keys, or sends data to a place, that were not agreed to."""
 
 import ipaddress
 import sys
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from nix_cache.client import console
-from nix_cache.client.errors import UsageError
+from nix_cache import signing
+from nix_cache.client import console, manifest_rules, source
+from nix_cache.client.errors import ClientError, UsageError
+from nix_cache.client.manifest_rules import PublicKey
+from nix_cache.client.use import diff
+from nix_cache.client.use.differences import Difference, Topic, differences
 from nix_cache.client.use.settings_plan import Plan
+from nix_cache.description import Description
+
+_WAYS = {
+    Topic.KEYS: "name every key that you expect with --expect-key NAME:BASE64",
+    Topic.PLACES: "remove the cache with `nix-cache use {name} --remove`, and use it again",
+    Topic.KEY_PAIRS: "agree to them with --replace-credentials",
+}
+"""How a script agrees to what has changed."""
 
 
-def is_needed(plan: Plan) -> bool:
-    """Whether there is anything that was not agreed to before."""
-    if plan.previous is None:
+@dataclass(frozen=True)
+class Agreement:
+    """What the command line agrees to beforehand.
+
+    Attributes:
+        first_use: the keys and places of a cache that is not in use yet.
+        keys: the very keys that the cache has; None if none are named.
+        key_pairs: that key pairs which were written for the cache are replaced.
+    """
+
+    first_use: bool = False
+    keys: frozenset[PublicKey] | None = None
+    key_pairs: bool = False
+
+    def covers(self, topic: Topic) -> bool:
+        """Whether a change is agreed to. Expected keys were compared before."""
+        match topic:
+            case Topic.KEYS:
+                return self.keys is not None
+            case Topic.KEY_PAIRS:
+                return self.key_pairs
+            case Topic.PLACES:
+                return False
+
+
+def expected_keys(given: Sequence[str]) -> frozenset[PublicKey] | None:
+    """Read the values of ``--expect-key``; None if there are none.
+
+    Raises:
+        UsageError: one is not a public key. The message has no key, which may be a secret one.
+    """
+    if not given:
+        return None
+    try:
+        return frozenset(map(PublicKey.parse, given))
+    except signing.KeyFormatError as mistake:
+        raise UsageError(
+            f"a value of --expect-key is not a public key: {mistake}",
+            "give NAME:BASE64, as in `trusted-public-keys`",
+        ) from None
+
+
+def require_expected(description: Description, agreement: Agreement) -> None:
+    """Compare a cache's keys with those that the command line expects: both sets are equal.
+
+    Raises:
+        ClientError: a key is missing, or one is there that was not expected.
+    """
+    if agreement.keys is None:
+        return
+    found = manifest_rules.public_keys(description)
+    problems = [
+        *(f"{key} is not expected" for key in sorted(map(str, found - agreement.keys))),
+        *(f"{key} is missing" for key in sorted(map(str, agreement.keys - found))),
+    ]
+    if problems:
+        raise ClientError(
+            f"the cache's public keys are not those of --expect-key: {'; '.join(problems)}; "
+            "nothing was changed",
+            "compare the keys with their owner's, and name all of them",
+        )
+
+
+def require(given: str, plan: Plan, agreement: Agreement) -> bool:
+    """Show what was not agreed to before, and ask, unless the command line agrees.
+
+    Args:
+        given: the source.
+        plan: what it led to.
+        agreement: what the command line agrees to.
+
+    Returns:
+        whether the user agrees.
+
+    Raises:
+        UsageError: standard input is not a terminal, and the command line does not agree.
+    """
+    changed = list(differences(plan))
+    is_first = plan.previous is None and (source.is_url(given) or plan.signs_with_present_profile)
+    if not is_first and not changed:
         return True
-    return set(plan.record.description.public_keys) != set(plan.previous.description.public_keys)
+    for line in statement(given, plan, changed):
+        console.note(line)
+    open_topics = [topic for topic in Topic if topic in {one.topic for one in changed}]
+    open_topics = [topic for topic in open_topics if not agreement.covers(topic)]
+    is_open = is_first and not (agreement.first_use or agreement.keys is not None)
+    if not is_open and not open_topics:
+        return True
+    if not sys.stdin.isatty():
+        raise _cannot_ask(plan, open_topics)
+    return console.confirmed(
+        "Trust these keys?" if is_first and not changed else "Agree to these changes?"
+    )
 
 
-def statement(url: str, plan: Plan) -> Iterator[str]:
+def statement(given: str, plan: Plan, changed: Sequence[Difference] = ()) -> Iterator[str]:
     """What is to be agreed to, line by line.
 
     Args:
-        url: the one that was asked for.
+        given: the source.
         plan: what it led to.
+        changed: how it differs from what was agreed to before.
     """
     description = plan.record.description
-    yield f"The cache {plan.record.name}, as {url} describes it"
+    where = "standard input" if given == "-" else given
+    yield f"The cache {plan.record.name}, as {where} describes it"
     yield f"  read URL  {plan.read_url}"
     if plan.previous is None:
+        yield f"  storage   {manifest_rules.bucket_url(description)}"
         yield from _listed("public keys", "", description.public_keys)
-    else:
-        old, new = plan.previous.description.public_keys, description.public_keys
-        yield "  its public keys have changed since it was used last"
-        yield from _listed("added", "+ ", [key for key in new if key not in old])
-        yield from _listed("removed", "- ", [key for key in old if key not in new])
-        yield from _listed("unchanged", "  ", [key for key in new if key in old])
+    for one in changed:
+        yield f"  changed: {one.title}"
+        yield from (f"    - {line}" for line in one.removed)
+        yield from (f"    + {line}" for line in one.added)
+        yield from (f"      {line}" for line in one.kept)
+    if plan.previous is None and plan.signs_with_present_profile:
+        yield "  This machine signs its requests there with the profile that the read URL names."
+    yield from _existing_files(plan)
+    if source.is_url(given):
+        yield from _warnings(given, description)
+    if plan.previous is None or any(one.topic is Topic.KEYS for one in changed):
+        yield "The owners of these keys can put programs onto this machine."
+
+
+def _existing_files(plan: Plan) -> Iterator[str]:
+    """The diff of every file that exists, except this client's own about the cache."""
+    own = {plan.place.conf(plan.record.name), plan.place.record(plan.record.name)}
+    for change in plan.changes:
+        if change.needed and change.before is not None and change.path not in own:
+            yield from (f"  {line}" for line in diff.unified(change))
+
+
+def _warnings(url: str, description: Description) -> Iterator[str]:
     if _address(url) != _address(description.read_url):
         yield (
             f"  WARNING: it is read from another place than was asked for: "
@@ -42,39 +163,24 @@ def statement(url: str, plan: Plan) -> Iterator[str]:
         )
     if _could_be_changed_on_the_way(url):
         yield (
-            "  WARNING: this came over http://, where anybody on the way could have put in keys "
-            "of their own; compare the keys with their owner's, or use https://"
+            "  WARNING: this came over http://, where others on the network could have put in "
+            "keys of their own; compare the keys with their owner's, or use https://"
         )
-    yield "Whoever has one of these keys can put programs onto this machine."
 
 
-def require(url: str, plan: Plan, *, given: bool) -> bool:
-    """Show what is to be trusted and ask, unless that was agreed to before.
-
-    Args:
-        url: the one that was asked for.
-        plan: what it led to.
-        given: whether the user has agreed on the command line already.
-
-    Returns:
-        whether they agree.
-
-    Raises:
-        UsageError: there is nobody to ask.
-    """
-    if not is_needed(plan):
-        return True
-    for line in statement(url, plan):
-        console.note(line)
-    if given:
-        return True
-    if not sys.stdin.isatty():
-        raise UsageError(
+def _cannot_ask(plan: Plan, topics: Sequence[Topic]) -> UsageError:
+    if not topics:
+        return UsageError(
             "these keys have to be agreed to, and standard input is no terminal to ask at; "
             "nothing was changed",
-            "compare the keys with their owner's, then run this again with --yes",
+            "compare the keys with their owner's, then run this again with --yes or --expect-key",
         )
-    return console.confirmed("Trust these keys?")
+    ways = [_WAYS[topic].format(name=plan.record.name) for topic in topics]
+    return UsageError(
+        f"the {' and '.join(topics)} of the cache {plan.record.name} have changed, which has to "
+        "be agreed to, and standard input is no terminal to ask at; nothing was changed",
+        f"compare them with their owner's, then run this at a terminal, or {'; '.join(ways)}",
+    )
 
 
 def _listed(title: str, sign: str, keys: Sequence[str]) -> Iterator[str]:

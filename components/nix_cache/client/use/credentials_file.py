@@ -1,7 +1,7 @@
 """The text of an AWS credentials file: adding, renewing and removing profiles of ours. Pure."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -68,6 +68,42 @@ def has_profile(text: bytes, profile: str) -> bool:
     return any(_name(lines, section) == profile.encode() for section in _sections(lines))
 
 
+def holds_other(text: bytes, profile: str, credential: Credential) -> bool:
+    """Whether there is a profile of a name with another key pair."""
+    lines = split_lines(text)
+    return any(
+        _name(lines, section) == profile.encode() and not _holds(lines, section, credential)
+        for section in _sections(lines)
+    )
+
+
+def has_access_key(text: bytes, profile: str, access_key_id: str) -> bool:
+    """Whether there is a profile of a name with an access key id."""
+    lines = split_lines(text)
+    return any(
+        _name(lines, section) == profile.encode()
+        and _settings(lines, section).get(_KEY_ID) == access_key_id.encode()
+        for section in _sections(lines)
+    )
+
+
+def handed_over(text: bytes, cache: str, heirs: Mapping[str, str]) -> bytes:
+    """Mark profiles that were written for one cache as those of others, which use them too.
+
+    Args:
+        text: the file.
+        cache: the name of the cache that they were written for.
+        heirs: by profile, the name of the other cache.
+    """
+    lines = split_lines(text)
+    for section in _sections(lines):
+        heir = heirs.get(_name(lines, section).decode(errors="replace"))
+        if section.mark == _mark(cache) and heir is not None:
+            mark = lines[section.header - 1]
+            lines[section.header - 1] = mark.replace(_mark(cache), _mark(heir))
+    return b"".join(lines)
+
+
 def without_profiles(text: bytes, cache: str) -> bytes | None:
     """Remove the profiles that were written for a cache; None if they had made the file.
 
@@ -104,12 +140,16 @@ def _name(lines: list[bytes], section: _Section) -> bytes:
     return found[1] if found else b""
 
 
-def _holds(lines: list[bytes], section: _Section, credential: Credential) -> bool:
-    found = {
+def _settings(lines: list[bytes], section: _Section) -> dict[bytes, bytes]:
+    return {
         setting[1].lower(): setting[2]
         for line in lines[section.header + 1 : section.stop]
         if (setting := _SETTING.match(line))
     }
+
+
+def _holds(lines: list[bytes], section: _Section, credential: Credential) -> bool:
+    found = _settings(lines, section)
     return (
         found.get(_KEY_ID) == credential.access_key_id.encode()
         and found.get(_SECRET) == credential.secret_access_key.encode()

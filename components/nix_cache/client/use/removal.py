@@ -1,13 +1,17 @@
 """What `nix-cache use --remove` would take out again. Reads files and writes none."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
-from nix_cache.client import files, masking, nix_conf_file, record
+from nix_cache.client import files, masking, nix_conf_file, ownership, record
 from nix_cache.client.errors import UsageError
 from nix_cache.client.files import FileChange
 from nix_cache.client.hook.texts import settings_name
+from nix_cache.client.ownership import Kind
 from nix_cache.client.places import Place
+from nix_cache.client.record import Record
 from nix_cache.client.use import credentials_file, secrets_plan
+from nix_cache.redaction import redacted
 
 
 def cache_name(place: Place, source: str, name: str | None) -> str:
@@ -39,7 +43,7 @@ def cache_name(place: Place, source: str, name: str | None) -> str:
         return wanted
     whose = "on this machine" if place.system else "by this user"
     raise UsageError(
-        f"no cache {wanted!r} is in use {whose}",
+        f"no cache {redacted(wanted)!r} is in use {whose}",
         f"name one of these: {', '.join(sorted(traces))}"
         if traces
         else f"try {'--user' if place.system else '--system'}",
@@ -56,36 +60,76 @@ def plan_removal(place: Place, name: str) -> list[FileChange]:
     hook = settings_name(name)
     nix_conf = files.read(place.nix_conf)
     if nix_conf is not None:
-        after = nix_conf_file.without_include(nix_conf, hook)
-        after = nix_conf_file.without_include(after, name) if after is not None else None
+        after: bytes | None = nix_conf
+        for included in (hook, name):
+            if after is not None and not _is_of_another(place, included, name):
+                after = nix_conf_file.without_include(after, included)
         changes.append(FileChange(place.nix_conf, nix_conf, after, mask=masking.nix_conf_line))
     known = record.load(place, name)
-    changes.extend(_gone(place.conf(name)))
-    changes.extend(_gone(place.conf(hook)))
-    changes.extend(_gone(place.folder / hook))
+    changes.extend(_gone(place.conf(name), Kind.SETTINGS, name))
+    changes.extend(_gone(place.conf(hook), Kind.HOOK_SETTINGS, name))
+    changes.extend(_gone(place.folder / hook, Kind.HOOK_SCRIPT, name))
     changes.extend(secrets_plan.old_key_removal(place, known, None))
     credentials = files.read(place.credentials)
     if credentials is not None:
-        rest = credentials_file.without_profiles(credentials, name)
+        shared = credentials_file.handed_over(credentials, name, _heirs(place, name))
+        rest = credentials_file.without_profiles(shared, name)
         mode = files.private_mode(place.credentials) if rest != credentials else None
         changes.append(
             FileChange(place.credentials, credentials, rest, mode, mask=masking.credentials_line)
         )
-    changes.extend(_gone(place.record(name)))
+    if known is not None:
+        path = place.record(name)
+        changes.append(FileChange(path, files.read(path), None))
     return [change for change in changes if change.needed]
 
 
-def _gone(path: Path) -> list[FileChange]:
+def left_alone(place: Place, name: str) -> Iterator[str]:
+    """Remarks on files with a cache's name that were not written for it, and so stay."""
+    hook = settings_name(name)
+    for path in (place.conf(name), place.conf(hook), place.folder / hook):
+        if path.exists():
+            yield f"{path} stays, because it was not written for the cache {name}."
+
+
+def _gone(path: Path, kind: Kind, name: str) -> list[FileChange]:
+    """Remove a file that was written for a cache. One that was written for another stays."""
     content = files.read(path)
+    if content is None or ownership.owner(kind, content) != name:
+        return []
     mask = masking.nix_conf_line if path.suffix == ".conf" else str
-    return [] if content is None else [FileChange(path, content, None, mask=mask)]
+    return [FileChange(path, content, None, mask=mask)]
+
+
+def _heirs(place: Place, name: str) -> dict[str, str]:
+    """By credentials profile, another cache in use that needs it too."""
+    return {
+        profile: other.name
+        for other in record.all_records(place)
+        if other.name != name
+        for profile in _profiles(other)
+    }
+
+
+def _profiles(cache: Record) -> list[str]:
+    """The credentials profiles that this machine uses for a cache."""
+    named = cache.description.profiles
+    return [named[user] for user in (cache.reader, cache.writer) if user in named]
 
 
 def _traces(place: Place) -> set[str]:
     """The caches that anything is left of, also where the record is missing."""
     nix_conf = files.read(place.nix_conf) or b""
-    return {
+    names = {
         *nix_conf_file.included_names(nix_conf),
         *(path.stem for path in place.folder.glob("*.conf")),
-        *(path.stem for path in place.folder.glob("*.json")),
     }
+    known = (found.name for found in record.all_records(place))
+    return {*known, *(name for name in names if not _is_of_another(place, name, name))}
+
+
+def _is_of_another(place: Place, included: str, name: str) -> bool:
+    """Whether a file that nix.conf includes exists and was not written for a cache."""
+    content = files.read(place.conf(included))
+    kinds = (Kind.SETTINGS, Kind.HOOK_SETTINGS)
+    return content is not None and name not in {ownership.owner(kind, content) for kind in kinds}

@@ -1,53 +1,72 @@
-"""What may be written into this machine's files. A description can come from anybody. Pure.
-
-nix.conf and the credentials file know no quotes: a line end in a URL would be a setting of its own,
-run by the daemon as root.
-"""
+"""Names under which a cache gets files on this machine. Reads folders and writes nothing."""
 
 import re
-from urllib.parse import parse_qs, urlsplit
 
 from nix_cache import signing
 from nix_cache.client.errors import ClientError, UsageError
+from nix_cache.client.hook.texts import settings_name
+from nix_cache.client.places import Place
 from nix_cache.client.source import Credential
-from nix_cache.description import Description
 
 _NAME = signing.KEY_NAME
 _WORD = re.compile(r"[!-~]+")
-_URL = re.compile(r"(https?|s3)://[!-\"$-~]+")
-_FIX = "do not use this cache before its owner has explained that"
+_LONGEST_NAME = 100
+_DEVICES = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?")
+_HOOK_SUFFIX = settings_name("")
 
 
 def require_name(name: str) -> None:
-    """Refuse a cache's name that would be no file name.
+    """Refuse a cache's name whose files could not be told from others.
 
     Raises:
-        UsageError: it is none.
+        UsageError: it is no file name, or that of something else.
     """
-    if not _NAME.fullmatch(name):
+    fix = "name it with --name"
+    if not _NAME.fullmatch(name) or len(name) > _LONGEST_NAME:
         raise UsageError(
-            f"the cache's name {name!r} has other characters than letters, digits, '.', '_', '-'",
-            "name it with --name",
+            f"the cache's name {name[:_LONGEST_NAME]!r} has other characters than letters, "
+            f"digits, '.', '_', '-', or more than {_LONGEST_NAME} of them",
+            fix,
         )
+    if name.lower().endswith(_HOOK_SUFFIX):
+        raise UsageError(
+            f"the cache's name {name!r} ends with {_HOOK_SUFFIX}, which is reserved for the files "
+            "of other caches' hooks",
+            fix,
+        )
+    if _DEVICES.fullmatch(name.lower()) or name.endswith("."):
+        raise UsageError(f"the cache's name {name!r} is reserved by some operating systems", fix)
 
 
-def require_harmless(description: Description) -> None:
-    """Refuse what would do more than name a cache, its keys and its profiles.
+def require_free_name(place: Place, name: str) -> None:
+    """Refuse a name that differs from another cache's only in letter case.
+
+    Some file systems take the files of both for the same.
 
     Raises:
-        ClientError: naming the first such thing.
+        UsageError: it does.
     """
-    _require_url(description.read_url)
-    for key in description.public_keys:
-        try:
-            signing.parse_public_key(key)
-        except signing.KeyFormatError as mistake:
-            raise ClientError(f"the public key {key!r} is none: {mistake}", _FIX) from None
-        if not _WORD.fullmatch(key):
-            raise ClientError(f"the public key {key!r} has blanks around it", _FIX)
-    for user, profile in description.profiles.items():
-        if not _NAME.fullmatch(profile):
-            raise ClientError(f"the profile {profile!r} of {user!r} is no profile's name", _FIX)
+    files = [*place.folder.glob("*.json"), *place.folder.glob("*.conf")]
+    for other in sorted(file.stem for file in files):
+        if other != name and other.casefold() == name.casefold():
+            raise UsageError(
+                f"the cache's name {name!r} differs from {other!r}, which is in use, only in "
+                "letter case",
+                "name it with --name",
+            )
+
+
+def require_store_elsewhere(place: Place, store_dir: str) -> None:
+    """Refuse a store that would hold this machine's own configuration.
+
+    Raises:
+        ClientError: it would.
+    """
+    if place.nix_conf.absolute().is_relative_to(store_dir):
+        raise ClientError(
+            f"the cache's storeDir {store_dir} contains {place.nix_conf}, so it is not a Nix store",
+            "do not use this cache before its owner has explained that",
+        )
 
 
 def require_one_word(user: str, credential: Credential) -> None:
@@ -60,13 +79,4 @@ def require_one_word(user: str, credential: Credential) -> None:
         raise ClientError(
             f"the credential of {user} has blanks or other characters that no key pair has",
             "look at the output `credentials` of the stack",
-        )
-
-
-def _require_url(url: str) -> None:
-    if not _URL.fullmatch(url):
-        raise ClientError(f"the read URL {url!r} is no URL of a cache", _FIX)
-    if "trusted" in parse_qs(urlsplit(url).query, keep_blank_values=True):
-        raise ClientError(
-            f"the read URL {url} has the parameter `trusted`, which lets unsigned paths in", _FIX
         )

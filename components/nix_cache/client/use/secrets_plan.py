@@ -6,6 +6,9 @@ Reads files and writes none.
 from collections.abc import Iterator
 from pathlib import Path
 
+from botocore.configloader import raw_config_parse
+from botocore.exceptions import BotoCoreError
+
 from nix_cache import signing
 from nix_cache.client import files, masking, record
 from nix_cache.client.errors import ClientError, UsageError
@@ -15,6 +18,22 @@ from nix_cache.client.record import Record
 from nix_cache.client.source import Credential, Source
 from nix_cache.client.use import credentials_file, safety
 from nix_cache.description import Description
+
+_LONGEST_KEY_NAME = 200
+_LOGINS = frozenset(
+    {
+        "credential_process",
+        "credential_source",
+        "login_session",
+        "role_arn",
+        "source_profile",
+        "sso_account_id",
+        "sso_session",
+        "sso_start_url",
+        "web_identity_token_file",
+    }
+)
+"""Settings of a profile in the AWS configuration file that stand for a credential."""
 
 WITH_SECRETS = (
     "give all outputs of the stack with their secrets: name the stack, or "
@@ -27,12 +46,11 @@ def old_key_removal(
 ) -> Iterator[FileChange]:
     """Remove the key of an earlier run, unless it is still named: by this cache or another."""
     old = previous.signing_key_file if previous else None
-    if previous is None or old is None or old == key_file or old.parent != place.folder.absolute():
+    if previous is None or old is None or old == key_file:
         return
-    others = [known for known in record.all_records(place) if known.name != previous.name]
-    if (content := files.read(old)) is not None and old not in {
-        other.signing_key_file for other in others
-    }:
+    if old != place.signing_key(old.stem).absolute():
+        return
+    if (content := files.read(old)) is not None and old not in _keys_of_others(place, previous):
         yield FileChange(old, content, None, mask=masking.signing_key_line)
 
 
@@ -88,13 +106,24 @@ def stale_key(description: Description, writer: str | None, key_file: Path) -> I
 
 
 def key_change(
-    key: signing.SecretKey, place: Place, previous: Record | None
+    key: signing.SecretKey, place: Place, name: str, previous: Record | None
 ) -> Iterator[FileChange]:
     """Write a key into a file of its own.
 
+    Args:
+        key: the writer's.
+        place: whose settings these are.
+        name: the cache's.
+        previous: what is known of it from an earlier run.
+
     Raises:
-        ClientError: nix.conf cannot name the file, or it holds another key.
+        ClientError: nix.conf cannot name the file, or it holds a key that is not this cache's.
     """
+    if not signing.KEY_NAME.fullmatch(key.name) or len(key.name) > _LONGEST_KEY_NAME:
+        raise ClientError(
+            f"the signing key's name {key.name[:_LONGEST_KEY_NAME]!r} cannot be a file name",
+            "give the writer a key with another name",
+        )
     path = place.signing_key(key.name).absolute()
     if any(blank in str(path) for blank in " \t\r\n#"):
         raise ClientError(
@@ -108,18 +137,52 @@ def key_change(
         files.PRIVATE_FILE,
         mask=masking.signing_key_line,
     )
-    if change.before not in {None, change.after} and previous is None:
-        raise ClientError(f"{path} holds another key already", "move that file away")
+    if change.before not in {None, change.after} and not _is_own_key(path, place, previous):
+        raise ClientError(
+            f"{path} exists and holds a key that was not brought here for the cache {name} alone; "
+            "nothing was changed",
+            "move that file away if nothing uses it",
+        )
     yield change
+
+
+def _is_own_key(path: Path, place: Place, previous: Record | None) -> bool:
+    """Whether a key file was brought here for one cache and is used by no other."""
+    return (
+        previous is not None
+        and previous.signing_key_file == path
+        and path not in _keys_of_others(place, previous)
+    )
+
+
+def _keys_of_others(place: Place, cache: Record) -> set[Path | None]:
+    others = (known for known in record.all_records(place) if known.name != cache.name)
+    return {other.signing_key_file for other in others}
+
+
+def replaced_profiles(source: Source, place: Place, users: list[str]) -> list[str]:
+    """The profiles of users that exist with another key pair.
+
+    Raises:
+        ClientError: the credentials file cannot be read.
+    """
+    text = files.read(place.credentials) or b""
+    return [
+        source.description.profiles[user]
+        for user in dict.fromkeys(users)
+        if (pair := source.credentials.get(user)) is not None
+        and pair.secret_access_key
+        and credentials_file.holds_other(text, source.description.profiles[user], pair)
+    ]
 
 
 def credentials_change(
     source: Source, place: Place, name: str, users: list[str], remarks: list[str]
 ) -> Iterator[FileChange]:
-    """Write the profiles of users, and tell whose could not be written.
+    """Write the profiles of users, and report those that were left as they are.
 
     Raises:
-        ClientError: a credential is missing, or its profile is somebody else's.
+        ClientError: a credential is missing, or its profile was not written for this cache.
     """
     if not users:
         return
@@ -130,7 +193,7 @@ def credentials_change(
             raise ClientError(f"the source has no credential of {user}", WITH_SECRETS)
         profile = source.description.profiles[user]
         if credential.secret_access_key == "":
-            _require_profile(text, profile, user, place)
+            _require_profile(text, profile, user, credential, place)
             remarks.append(
                 f"The stack does not know the secret of {user}, a user that it adopted: "
                 f"the profile {profile} in {place.credentials} was left as it is."
@@ -153,19 +216,39 @@ def _with_profile(
 ) -> bytes:
     safety.require_one_word(user, credential)
     try:
-        return credentials_file.with_profile(text, name, profile, credential)
+        written = credentials_file.with_profile(text, name, profile, credential)
     except credentials_file.ForeignProfileError:
         raise ClientError(
             f"{place.credentials} has a profile {profile} already, with another content, that was "
             f"not written for the cache {name}",
             "rename or remove that profile if nothing uses it",
         ) from None
+    if written != text:
+        _require_no_other_login(profile, place)
+    return written
 
 
-def _require_profile(text: bytes | None, profile: str, user: str, place: Place) -> None:
-    if not credentials_file.has_profile(text or b"", profile):
+def _require_no_other_login(profile: str, place: Place) -> None:
+    """Refuse a profile that the AWS configuration file logs in by other means."""
+    path = place.credentials.with_name("config")
+    try:
+        found = raw_config_parse(str(path)).get(f"profile {profile}", {})
+    except BotoCoreError:
+        return
+    if others := sorted(_LOGINS & set(found)):
+        raise ClientError(
+            f"{path} has a profile {profile} already, which logs in by {others[0]}",
+            "rename that profile, or remove it if nothing uses it",
+        )
+
+
+def _require_profile(
+    text: bytes | None, profile: str, user: str, credential: Credential, place: Place
+) -> None:
+    """A profile written by hand is used only if it has the access key id that the stack names."""
+    if not credentials_file.has_access_key(text or b"", profile, credential.access_key_id):
         raise ClientError(
             f"the stack does not know the secret of {user}, a user that it adopted, and "
-            f"{place.credentials} has no profile {profile}",
+            f"{place.credentials} has no profile {profile} with that user's access key id",
             "write that profile by hand, then run this again",
         )

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nix_cache import nix_conf
-from nix_cache.client import console, files, machine, places, record, source
+from nix_cache.client import console, files, machine, manifest_rules, places, record, source
 from nix_cache.client.places import Place
 from nix_cache.client.source import Source
 from nix_cache.client.use import advice, consent, removal, safety
+from nix_cache.client.use.consent import Agreement
 from nix_cache.client.use.report import Report, tell_module
 from nix_cache.client.use.settings_plan import Wish, plan_use
 from nix_cache.description import Description
@@ -25,7 +26,7 @@ class Request:
         name: under which the cache is to be used; its bucket's name if None.
         system: whether it is for the whole machine; by who runs the command if None.
         dry_run: whether files stay as they are.
-        agreed: whether keys that a URL names are trusted unasked.
+        agreement: what the command line agrees to beforehand.
         project: the folder of the stack's program; the current one if None.
     """
 
@@ -35,7 +36,7 @@ class Request:
     name: str | None
     system: bool | None
     dry_run: bool
-    agreed: bool
+    agreement: Agreement
     project: Path | None
 
 
@@ -43,7 +44,7 @@ def use(request: Request, *, as_json: bool) -> bool:
     """Make the machine, or the user, use a cache.
 
     Returns:
-        whether that was done, or shown; not if the user did not agree to the keys.
+        whether that was done, or shown; not if the user did not agree to it.
 
     Raises:
         UsageError: the request makes no sense.
@@ -52,6 +53,8 @@ def use(request: Request, *, as_json: bool) -> bool:
     place = _place(request.system)
     wish = Wish(place, request.name, request.writer, request.reader, _lasting(request.given))
     loaded = _load(request.given, wish, request.project)
+    consent.require_expected(loaded.description, request.agreement)
+    safety.require_store_elsewhere(place, loaded.description.store_dir)
     store = Path(loaded.description.store_dir)
     if maker := machine.generator(place, store, chosen=request.system is not None):
         _print_module(loaded.description, maker, place, as_json=as_json)
@@ -62,9 +65,7 @@ def use(request: Request, *, as_json: bool) -> bool:
     if request.dry_run:
         report.tell_planned(plan.changes)
         return True
-    if source.is_url(request.given) and not consent.require(
-        request.given, plan, given=request.agreed
-    ):
+    if not consent.require(request.given, plan, request.agreement):
         console.note("Nothing was changed.")
         return False
     files.apply(plan.changes)
@@ -90,7 +91,7 @@ def remove(request: Request, *, as_json: bool) -> None:
     files.apply(changes)
     with contextlib.suppress(OSError):  # other caches' files are in it
         place.folder.rmdir()
-    report.tell_done(advice.restart(place))
+    report.tell_done([*removal.left_alone(place, name), *advice.restart(place)])
 
 
 def _place(system: bool | None) -> Place:
@@ -118,7 +119,7 @@ def _load(given: str, wish: Wish, project: Path | None) -> Source:
 
 
 def _print_module(description: Description, maker: str, place: Place, *, as_json: bool) -> None:
-    safety.require_harmless(description)
+    manifest_rules.require_valid(description)
     module = nix_conf.nixos_module(description.read_url, description.public_keys)
     remarks = advice.instead_of_writing(description, maker, place)
     tell_module(module, remarks, as_json=as_json)

@@ -1,15 +1,24 @@
 """What `nix-cache use` would change on this machine. Reads files and writes none."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
-from nix_cache.client import files, machine, masking, nix_conf_file, record
+from nix_cache.client import (
+    files,
+    machine,
+    manifest_rules,
+    masking,
+    nix_conf_file,
+    ownership,
+    record,
+)
 from nix_cache.client.errors import ClientError, UsageError
 from nix_cache.client.files import FileChange
+from nix_cache.client.ownership import Kind
 from nix_cache.client.places import Place
 from nix_cache.client.record import Record
-from nix_cache.client.source import Source
+from nix_cache.client.source import Origin, Source
 from nix_cache.client.use import safety, secrets_plan
 from nix_cache.description import Description
 
@@ -39,18 +48,27 @@ class Plan:
     """A cache to be used, and what that takes.
 
     Attributes:
+        place: whose settings change.
         previous: what is known of it from an earlier run; None if there was none.
         record: what will be known of it.
         read_url: the substituter.
         changes: the files, in the order in which they have to change.
+        replaced_profiles: credentials profiles that get another key pair.
         remarks: what the user should know besides.
     """
 
+    place: Place
     previous: Record | None
     record: Record
     read_url: str
     changes: list[FileChange]
+    replaced_profiles: list[str]
     remarks: list[str]
+
+    @property
+    def signs_with_present_profile(self) -> bool:
+        """Whether a private cache is read with a profile that its manifest only names."""
+        return not self.record.description.public and self.record.reader is None
 
 
 def plan_use(source: Source, wish: Wish) -> Plan:
@@ -60,12 +78,16 @@ def plan_use(source: Source, wish: Wish) -> Plan:
         ClientError: the source lacks what it takes, or would do harm, or a file is in the way.
         UsageError: names were given that the cache does not have, or that are taken.
     """
-    description, place = source.description, wish.place
-    name = wish.name or description.bucket
+    place = wish.place
+    name = cache_name(source, wish)
     safety.require_name(name)
-    safety.require_harmless(description)
+    safety.require_free_name(place, name)
     previous = record.load(place, name)
+    source = _complete(source, wish, previous)
+    description = source.description
+    manifest_rules.require_valid(description)
     _require_same_cache(previous, description, name)
+    _require_own_key_names(place, description, name)
     remarks: list[str] = []
 
     writer = wish.writer or (previous.writer if previous else None)
@@ -89,24 +111,99 @@ def plan_use(source: Source, wish: Wish) -> Plan:
     )
     settings = nix_conf_file.settings_text(name, read_url, description.public_keys, key_file)
     return Plan(
+        place=place,
         previous=previous,
         record=new,
         read_url=read_url,
         changes=[
-            *(secrets_plan.key_change(key, place, previous) if key else ()),
+            *(secrets_plan.key_change(key, place, name, previous) if key else ()),
             *secrets_plan.credentials_change(source, place, name, users, remarks),
-            _change(place.conf(name), settings, files.PUBLIC_FILE),
+            _settings_change(place.conf(name), settings, name),
             _nix_conf_change(place, name),
             _change(place.record(name), record.text(new), files.PUBLIC_FILE),
             *secrets_plan.old_key_removal(place, previous, key_file),
         ],
+        replaced_profiles=secrets_plan.replaced_profiles(source, place, users),
         remarks=remarks,
     )
+
+
+def cache_name(source: Source, wish: Wish) -> str:
+    """The name under which a cache is used: as asked for, or as before, or its bucket's name.
+
+    A URL that is in use already stays the same cache, whatever bucket it describes now.
+
+    Raises:
+        ClientError: a record cannot be read.
+    """
+    if wish.name is None and source.origin is Origin.URL and wish.origin is not None:
+        url = wish.origin.rstrip("/")
+        known = record.all_records(wish.place)
+        names = [one.name for one in known if (one.source or "").rstrip("/") == url]
+        if names and source.description.bucket not in names:
+            return names[0]
+    return wish.name or source.description.bucket
+
+
+def _complete(source: Source, wish: Wish, previous: Record | None) -> Source:
+    """A URL's manifest with what this machine knows of the cache's users.
+
+    Raises:
+        UsageError: keys or credentials would be needed, and a URL never brings any.
+        ClientError: likewise, or this machine pushes to another place.
+    """
+    if source.origin is not Origin.URL:
+        return source
+    description = source.description
+    if wish.writer is not None or wish.reader is not None:
+        raise UsageError(
+            "--as and --reader need keys or credentials, and none are taken from a URL",
+            secrets_plan.WITH_SECRETS,
+        )
+    if not description.public:
+        raise ClientError(
+            f"the cache {description.bucket} is private, and no credentials are taken from a URL",
+            secrets_plan.WITH_SECRETS,
+        )
+    if previous is None:
+        return source
+    known = previous.description
+    if manifest_rules.same_place(known, description):
+        return replace(source, description=manifest_rules.with_users_of(description, known))
+    if previous.writer is not None:
+        raise ClientError(
+            f"the URL describes the storage {manifest_rules.bucket_url(description)}, and this "
+            f"machine pushes to {manifest_rules.bucket_url(known)} in the region {known.region}; "
+            "nothing was changed",
+            "if the cache has moved, run `nix-cache use` with its stack",
+        )
+    return source
+
+
+def _settings_change(path: Path, after: bytes, name: str) -> FileChange:
+    before = files.read(path)
+    ownership.require_own(Kind.SETTINGS, path, before, name)
+    return FileChange(path, before, after, files.PUBLIC_FILE, mask=masking.nix_conf_line)
 
 
 def _change(path: Path, after: bytes, mode: int | None) -> FileChange:
     mask = masking.nix_conf_line if path.suffix == ".conf" else str
     return FileChange(path, files.read(path), after, mode, mask=mask)
+
+
+def _require_own_key_names(place: Place, description: Description, name: str) -> None:
+    """Refuse a key under the name of another cache's key. Of two, Nix trusts the first alone."""
+    wanted = {key.name: key for key in manifest_rules.public_keys(description)}
+    for other in record.all_records(place):
+        if other.name == name:
+            continue
+        for key in manifest_rules.well_formed_keys(other.description):
+            if wanted.get(key.name, key) != key:
+                raise ClientError(
+                    f"the cache {other.name}, which is in use, has another public key with the "
+                    f"name {key.name}; nothing was changed",
+                    "do not use both caches before their owners have explained that",
+                )
 
 
 def _nix_conf_change(place: Place, name: str) -> FileChange:
