@@ -17,6 +17,8 @@ class Distrust(Enum):
     BAD_SIGNATURE = "no signature by a trusted key is valid"
     MALFORMED_SIGNATURE = "a signature by a trusted key has the wrong length"
     """Nix then stops, even if another signature is valid."""
+    FALSE_ADDRESS = "its path does not follow from its content address"
+    """Nix then refuses the path, even if a signature is valid."""
     UNUSABLE_ADDRESS = "no store path follows from its content address and references"
     """Nix then stops, even if a signature is valid."""
 
@@ -24,7 +26,8 @@ class Distrust(Enum):
 def distrust(narinfo: Narinfo, public_keys: Sequence[str]) -> Distrust | None:
     """Why Nix does not trust a narinfo; None if it does.
 
-    Trusted is what follows from its content address, or has a valid signature by a trusted key.
+    Trusted is what follows from its content address. What has no content address needs a valid
+    signature by a trusted key.
 
     Args:
         narinfo: what a cache says of a path.
@@ -38,6 +41,8 @@ def distrust(narinfo: Narinfo, public_keys: Sequence[str]) -> Distrust | None:
             return None
     except ContentAddressError:
         return Distrust.UNUSABLE_ADDRESS
+    if narinfo.content_address is not None:
+        return Distrust.FALSE_ADDRESS
     if not narinfo.signatures:
         return Distrust.UNSIGNED
     trusted = {signing.name_of(key.strip()) for key in public_keys}

@@ -1,27 +1,19 @@
 """The parts of doctor that are pure: expiry, versions, settings, NARs; and how checks end."""
 
-import bz2
-import gzip
-import io
 import json
-import lzma
 import subprocess
 import sys
-import tracemalloc
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import brotli
 import pytest
-import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nix_cache.client.doctor import checks, expiry, machine, report, traps
 from nix_cache.client.doctor.faults import Fault, findings
 from nix_cache.client.doctor.finding import Finding, Level, error, not_checked, ok, warning
-from nix_cache.client.doctor.nar import CannotDecompressError, NarError, measure
 from nix_cache.client.doctor.subject import Subject
 from nix_cache.client.errors import UsageError
 from nix_cache.client.profiles import profile_credential
@@ -30,7 +22,6 @@ from nix_cache.client.store_paths import hashes_in
 from nix_cache.description import Description
 from nix_cache.lifecycle import NIX32, OWN_KEYS, expiry_rules
 from nix_cache.lifetimes import Expiry, longest_narinfo, shortest_nar
-from nix_cache.nix_hash import NixHash
 
 KEY = "cache.example.org-nixbuilder-1:" + "A" * 43 + "="
 HASH = "0123456789abcdfghijklmnpqrsvwxyz"
@@ -167,91 +158,6 @@ def _starts(found: list[Expiry]) -> Iterator[str]:
             for letter in NIX32:
                 if set(rule.prefix[:end]) <= set(NIX32):
                     yield rule.prefix[:end] + letter
-
-
-COMPRESSORS: dict[str, Callable[[bytes], bytes]] = {
-    "none": bytes,
-    "xz": lzma.compress,
-    "bzip2": bz2.compress,
-    "gzip": gzip.compress,
-    "zstd": zstandard.compress,
-    "br": brotli.compress,
-}
-PACKED = [name for name in COMPRESSORS if name != "none"]
-
-
-class TestNar:
-    """What comes out of a stored NAR."""
-
-    @pytest.mark.parametrize("compression", COMPRESSORS)
-    @settings(deadline=None)
-    @given(content=st.binary(max_size=5000), parts=st.integers(1, 3))
-    def test_sizes_and_hashes_are_those_of_what_was_stored(
-        self, compression: str, content: bytes, parts: int
-    ) -> None:
-        """For every compression, also in several streams one after the other."""
-        parts = 1 if compression == "br" else parts  # its streams cannot follow one another
-        stored, nar = COMPRESSORS[compression](content) * parts, content * parts
-        found = measure(io.BytesIO(stored), compression, len(nar))
-
-        assert (found.file_size, found.nar_size) == (len(stored), len(nar))
-        assert found.file_hash == NixHash.of(stored)
-        assert found.nar_hash == NixHash.of(nar)
-
-    @pytest.mark.parametrize("compression", PACKED)
-    def test_garbage_is_told(self, compression: str) -> None:
-        """It is no such compression."""
-        with pytest.raises(NarError):
-            measure(io.BytesIO(b"garbage" * 99), compression, 1000)
-
-    @pytest.mark.parametrize("compression", COMPRESSORS)
-    @settings(deadline=None)
-    @given(place=st.floats(0, 0.999), bit=st.integers(0, 7))
-    def test_a_nar_with_one_bit_changed_is_not_what_was_stored(
-        self, compression: str, place: float, bit: int
-    ) -> None:
-        """Wherever it is: an error, or another hash of the file."""
-        stored = bytearray(COMPRESSORS[compression](bytes(range(256)) * 20))
-        whole = NixHash.of(bytes(stored))
-        stored[int(place * len(stored))] ^= 1 << bit
-        try:
-            found = measure(io.BytesIO(stored), compression, 256 * 20)
-        except NarError:
-            return
-        assert found.file_hash != whole
-
-    @pytest.mark.parametrize("compression", COMPRESSORS)
-    def test_a_nar_that_was_cut_short_is_not_taken_for_whole(self, compression: str) -> None:
-        """By an error, or by what it measures."""
-        content = bytes(range(256)) * 500
-        stored = COMPRESSORS[compression](content)[:-20]
-        try:
-            found = measure(io.BytesIO(stored), compression, len(content))
-        except NarError:
-            return
-        assert found.nar_size < len(content)
-
-    @pytest.mark.parametrize("compression", PACKED)
-    def test_a_few_bytes_that_stand_for_very_many_are_not_all_unpacked(
-        self, compression: str
-    ) -> None:
-        """50 MB of nothing: neither held in memory nor read beyond what was stated."""
-        stored = COMPRESSORS[compression](bytes(50_000_000))
-        tracemalloc.start()
-        try:
-            found = measure(io.BytesIO(stored), compression, 1000)
-            peak = tracemalloc.get_traced_memory()[1]
-        finally:
-            tracemalloc.stop()
-
-        assert 1000 < found.nar_size < 10_000_000
-        assert found.file_size == len(stored)
-        assert peak < 20_000_000  # xz holds a dictionary of 8 MB
-
-    def test_an_unknown_compression_is_named(self) -> None:
-        """It is not taken for damage."""
-        with pytest.raises(CannotDecompressError, match="lzip"):
-            measure(io.BytesIO(b""), "lzip", 1)
 
 
 class TestVersions:

@@ -48,7 +48,7 @@ class Fault(Enum):
     MISPLACED = Advice(
         Level.ERROR,
         "with the narinfo of something else",
-        "Nix refuses it: somebody moved or changed it",
+        "Nix refuses it: it was moved or changed",
         _PUSH_AGAIN,
     )
     UNSIGNED = Advice(
@@ -75,11 +75,29 @@ class Fault(Enum):
         "Nix stops at it, even if another signature is valid",
         f"find out who changed it; then {_PUSH_AGAIN}",
     )
+    FALSE_ADDRESS = Advice(
+        Level.ERROR,
+        "with a content address from which another path follows",
+        "Nix refuses these paths, even if they are signed",
+        f"find out who changed it; then {_PUSH_AGAIN}",
+    )
     UNUSABLE_ADDRESS = Advice(
         Level.ERROR,
         "with a content address that does not go with the references",
         "Nix stops at it, even if the path is signed",
         f"find out who changed it; then {_PUSH_AGAIN}",
+    )
+    COMPRESSION = Advice(
+        Level.ERROR,
+        "with a compression that Nix does not know",
+        "Nix stops at it, or crashes",
+        _PUSH_AGAIN,
+    )
+    NAR_HASH = Advice(
+        Level.ERROR,
+        "with a NarHash that is not a SHA-256",
+        "Nix downloads the NAR and refuses it",
+        _PUSH_AGAIN,
     )
     NAR_ABSENT = Advice(
         Level.ERROR,
@@ -87,17 +105,23 @@ class Fault(Enum):
         "Nix believes the narinfo and fails at the download; `nix copy` never repairs it",
         _PUSH_AGAIN,
     )
-    NAR_SIZE = Advice(
-        Level.ERROR,
-        "with a NAR of another size than stated",
-        "it was cut short or replaced: the download fails or is refused",
-        _PUSH_AGAIN,
-    )
     NAR_CONTENT = Advice(
         Level.ERROR,
-        "with a NAR of another content than stated",
-        "it was altered or damaged: reading machines refuse it after the download",
+        "with a NAR that is not as stated",
+        "it was cut off, replaced or damaged: reading machines refuse it after the download",
         f"find out who changed it; then {_PUSH_AGAIN}",
+    )
+    NO_ANSWER = Advice(
+        Level.ERROR,
+        "that could not be downloaded",
+        "machines cannot fetch them either",
+        "see whether the storage is well, then check again",
+    )
+    FILE_DIFFERS = Advice(
+        Level.WARNING,
+        "with another FileSize or FileHash than the stored NAR has",
+        "Nix takes these paths, for it never compares the two; other programs may refuse them",
+        _PUSH_AGAIN,
     )
     REFERENCE_ABSENT = Advice(
         Level.WARNING,
@@ -105,11 +129,23 @@ class Fault(Enum):
         "a machine that has no other source for those has to build them",
         "push the whole closure: `nix-cache push` does",
     )
-    NOT_DECOMPRESSED = Advice(
+    NAR_SIZE_UNKNOWN = Advice(
         Level.NOT_CHECKED,
-        "whose NAR could not be decompressed here",
+        "with a NAR of which nothing was compared: no FileSize is stated, or the server gives none",
         "",
-        "install the package that is named",
+        "check their content with --deep",
+    )
+    NOT_READ = Advice(
+        Level.NOT_CHECKED,
+        "with a narinfo that was not read",
+        "",
+        "look at that object; delete it as the bucket's owner if it is not a narinfo",
+    )
+    NAR_NOT_CHECKED = Advice(
+        Level.NOT_CHECKED,
+        "with a NAR that was not checked",
+        "",
+        "fetch the path with `nix copy --from` into an empty store to check it",
     )
 
 

@@ -1,142 +1,138 @@
-"""A NAR as it is stored, measured and hashed as it comes in: never held as a whole."""
+"""Compares a stored NAR with its narinfo as it comes in: it is never held as a whole."""
 
-import bz2
-import gzip
 import hashlib
-import io
-import lzma
-import zlib
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import IO, Any, Protocol
 
-import brotli
-import zstandard
-
+from nix_cache.client.doctor.decompression import NotDecompressedError, decompressed
+from nix_cache.content_address import Method
+from nix_cache.nar import BLOCK_BYTES, Nar, NarError, Readable, read_nar
+from nix_cache.narinfo import Narinfo
 from nix_cache.nix_hash import NixHash
 
-_CHUNK_BYTES = 1 << 20
-
-_DAMAGE = (OSError, EOFError, ValueError, lzma.LZMAError, zlib.error, zstandard.ZstdError)
-"""What the decompressors raise over what they cannot read."""
-
-
-class NarError(ValueError):
-    """What is stored is not what its compression says. The message tells why."""
-
-
-class CannotDecompressError(Exception):
-    """There is nothing here that undoes a compression. The message names it."""
-
-
-class Readable(Protocol):
-    """Something to read bytes from."""
-
-    def read(self, size: int = -1, /) -> bytes:
-        """At most so many bytes; none at the end."""
-        ...
+_SLACK_BYTES = 1 << 20
+"""What a stored NAR may have beyond twice its content: more is not read."""
 
 
 @dataclass(frozen=True)
-class Measured:
+class Compared:
     """What a NAR turned out to be.
 
     Attributes:
-        file_size: as it is stored, in bytes.
-        file_hash: the SHA-256 of that.
-        nar_size: the NAR itself, in bytes; more than the limit if it did not end there.
-        nar_hash: the SHA-256 of that.
+        refusal: why Nix refuses it; None if Nix takes it.
+        file_differences: what else of the narinfo is not so, although Nix does not mind.
     """
 
-    file_size: int
-    file_hash: NixHash
-    nar_size: int
-    nar_hash: NixHash
+    refusal: str | None
+    file_differences: tuple[str, ...] = ()
 
 
-def measure(stored: Readable, compression: str, limit: int) -> Measured:
-    """Read a NAR to its end.
+def compare(stored: Readable, narinfo: Narinfo, memory_bytes: int) -> Compared:
+    """Read a NAR as Nix does, and compare it with its narinfo.
+
+    Nix reads to the end of the NAR, whatever follows, and compares its hash and length, and the
+    content address if there is one. The size and hash of the file are compared besides.
 
     Args:
-        stored: where it comes from.
-        compression: as its narinfo names it.
-        limit: after how many bytes of the NAR itself no more is decompressed, for a few bytes can
-            stand for very many.
+        stored: the file as it is stored.
+        narinfo: what is said of it.
+        memory_bytes: the most that the decompressor may need.
 
     Raises:
-        NarError: it cannot be decompressed.
-        CannotDecompressError: the compression is not known here.
+        UnknownCompressionError: Nix cannot decompress it.
+        NotDecompressedError: it cannot be decompressed here, within the limits.
     """
-    file = _Counted(stored)
-    nar_size, nar = 0, hashlib.sha256()
+    file = _Counted(stored, 2 * narinfo.nar_size + _SLACK_BYTES)
+    digest, content = hashlib.sha256(), _ContentDigest(narinfo)
     try:
-        content = _decompressed(file, compression)
-        while nar_size <= limit and (chunk := content.read(_CHUNK_BYTES)):
-            nar_size += len(chunk)
-            nar.update(chunk)
-    except _DAMAGE as failure:
-        raise NarError(str(failure)) from None
-    while file.read(_CHUNK_BYTES):
-        pass
-    return Measured(
-        file.size, NixHash("sha256", file.hash.digest()), nar_size, NixHash("sha256", nar.digest())
-    )
+        nar = read_nar(
+            decompressed(file, narinfo.compression, memory_bytes),
+            narinfo.nar_size,
+            [digest.update, *content.nar_listeners],
+            content.file_listeners,
+        )
+    except NarError as reason:
+        return Compared(f"it is not a NAR in {narinfo.compression} as stated: {reason}")
+    if nar.size_bytes != narinfo.nar_size:
+        return Compared(f"it has {nar.size_bytes} bytes, NarSize is {narinfo.nar_size}")
+    found = NixHash("sha256", digest.digest())
+    if found != narinfo.nar_hash:
+        return Compared(f"it has the hash {found.nix32}, NarHash is {narinfo.nar_hash.nix32}")
+    if difference := content.difference(nar):
+        return Compared(difference)
+    return Compared(None, tuple(_file_differences(file, narinfo)))
 
 
-class _Counted(io.RawIOBase):
-    """A file that is hashed while somebody reads it."""
+def _file_differences(file: "_Counted", narinfo: Narinfo) -> list[str]:
+    if narinfo.file_size is None and narinfo.file_hash is None:
+        return []
+    try:
+        while file.read(BLOCK_BYTES):
+            pass
+    except NotDecompressedError:
+        return ["the file is far larger than NarSize"]
+    differences = []
+    if narinfo.file_size not in {None, file.size}:
+        differences.append(f"the file has {file.size} bytes, FileSize is {narinfo.file_size}")
+    if narinfo.file_hash is not None:
+        found = file.hash_as(narinfo.file_hash.algorithm)
+        if found is not None and found != narinfo.file_hash:
+            differences.append(f"the file has the hash {found.nix32}, not FileHash")
+    return differences
 
-    def __init__(self, stored: Readable) -> None:
-        super().__init__()
+
+class _Counted:
+    """A file that is measured and hashed while it is read."""
+
+    def __init__(self, stored: Readable, largest: int) -> None:
         self._stored = stored
+        self._largest = largest
+        self._hash = hashlib.sha256()
         self.size = 0
-        self.hash = hashlib.sha256()
-
-    def readable(self) -> bool:
-        return True
 
     def read(self, size: int = -1, /) -> bytes:
-        chunk = self._stored.read(size if size >= 0 else _CHUNK_BYTES)
+        """At most so many bytes; none at the end."""
+        chunk = self._stored.read(BLOCK_BYTES if size < 0 else size)
         self.size += len(chunk)
-        self.hash.update(chunk)
+        if self.size > self._largest:
+            raise NotDecompressedError(f"more than {self._largest} bytes are stored")
+        self._hash.update(chunk)
         return chunk
 
-
-class _Brotli:
-    """Brotli's decompressor as a file."""
-
-    def __init__(self, file: Readable) -> None:
-        self._decompressor = brotli.Decompressor()
-        self._file = file
-
-    def read(self, size: int = -1, /) -> bytes:
-        chunk = b""
-        while True:
-            if self._decompressor.can_accept_more_data():
-                chunk = self._file.read(_CHUNK_BYTES)
-                if not chunk:
-                    return b""
-            try:
-                content: bytes = self._decompressor.process(chunk, output_buffer_limit=size)
-            except brotli.error as failure:
-                raise NarError(str(failure)) from None
-            if content:
-                return content
-            chunk = b""
+    def hash_as(self, algorithm: str) -> NixHash | None:
+        """The hash of what was read; None unless it is a SHA-256 that is asked for."""
+        return NixHash("sha256", self._hash.digest()) if algorithm == "sha256" else None
 
 
-_DECOMPRESSORS: dict[str, Callable[[Any], Any]] = {
-    "none": lambda file: file,
-    "xz": lzma.open,
-    "bzip2": bz2.open,
-    "gzip": gzip.open,
-    "zstd": lambda file: zstandard.ZstdDecompressor().stream_reader(file, read_across_frames=True),
-    "br": _Brotli,
-}
+class _ContentDigest:
+    """The hash that a content address is about: of the NAR, or of the one file in it.
 
+    As in Nix, the path's own hash counts as zeros wherever it is in the content.
+    """
 
-def _decompressed(file: IO[bytes] | _Counted, compression: str) -> Readable:
-    if compression not in _DECOMPRESSORS:
-        raise CannotDecompressError(f"the compression {compression} is not known here")
-    opened: Readable = _DECOMPRESSORS[compression](file)
-    return opened
+    def __init__(self, narinfo: Narinfo) -> None:
+        self._address = narinfo.content_address
+        self._own_hash = narinfo.base_name[:32].encode()
+        self._rest = b""
+        algorithm = self._address.hash.algorithm if self._address else "sha256"
+        self._digest = hashlib.new(algorithm)
+        is_of_nar = self._address is not None and self._address.method is Method.NAR
+        self.nar_listeners = [self._update] if is_of_nar else []
+        self.file_listeners = [self._update] if self._address and not is_of_nar else []
+
+    def difference(self, nar: Nar) -> str | None:
+        """How the content differs from the content address; None if it does not."""
+        if self._address is None:
+            return None
+        if self.file_listeners and not nar.is_regular_file:
+            return f"it is not a regular file, as the content address {self._address} demands"
+        self._digest.update(self._rest)
+        found = NixHash(self._address.hash.algorithm, self._digest.digest())
+        if found == self._address.hash:
+            return None
+        return f"its content has the hash {found.nix32}, CA is {self._address}"
+
+    def _update(self, piece: bytes) -> None:
+        content = (self._rest + piece).replace(self._own_hash, bytes(len(self._own_hash)))
+        kept = len(self._own_hash) - 1  # the beginning of another one may be among these
+        self._digest.update(content[:-kept])
+        self._rest = content[-kept:]

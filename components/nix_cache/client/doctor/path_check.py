@@ -1,0 +1,236 @@
+"""One path of a cache: whether Nix takes its narinfo and its NAR."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+
+from nix_cache.client import content_encoding
+from nix_cache.client.doctor import decompression
+from nix_cache.client.doctor.door import Answer, Door, NoAnswerError
+from nix_cache.client.doctor.faults import Fault
+from nix_cache.client.doctor.memory import Memory
+from nix_cache.client.doctor.nar import Compared, compare
+from nix_cache.client.doctor.nar_place import ElsewhereError, InvalidUrlError, nar_key
+from nix_cache.client.errors import ClientError
+from nix_cache.client.limits import NAR_DECODER_BYTES, NARINFO_BYTES, TooLargeError
+from nix_cache.description import Description
+from nix_cache.narinfo import Narinfo, NarinfoError
+from nix_cache.narinfo_trust import Distrust, distrust, signers
+
+MISSING_STATUSES = frozenset({401, 403, 404, 407, 410})
+"""What Nix takes for an object that is not there."""
+
+SUCCESS_STATUSES = frozenset({200, 201, 204, 206})
+"""What Nix takes for the object itself."""
+
+_REDIRECT_STATUSES = frozenset({301, 302, 303, 307, 308})
+
+_SMALL_DECODER_BYTES = 12_000_000
+"""For the usual levels: ``xz -6`` needs 9 MB, ``zstd -19`` 8 MiB."""
+
+_SMALL_BYTES = 20_000_000
+"""What one NAR takes with such a decompressor. The window of Brotli has up to 16 MiB."""
+
+_LARGE_BYTES = NAR_DECODER_BYTES + 10_000_000
+"""What all NARs take together that are read at a time, and one that needs much memory alone."""
+
+_DISTRUST = {
+    Distrust.UNSIGNED: Fault.UNSIGNED,
+    Distrust.UNKNOWN_KEY: Fault.UNKNOWN_KEY,
+    Distrust.BAD_SIGNATURE: Fault.BAD_SIGNATURE,
+    Distrust.MALFORMED_SIGNATURE: Fault.MALFORMED_SIGNATURE,
+    Distrust.FALSE_ADDRESS: Fault.FALSE_ADDRESS,
+    Distrust.UNUSABLE_ADDRESS: Fault.UNUSABLE_ADDRESS,
+}
+
+
+class Looked(Enum):
+    """How much of a NAR was compared with its narinfo."""
+
+    NOTHING = "nothing"
+    SIZE = "its size as it is stored"
+    CONTENT = "its content"
+
+
+@dataclass
+class Examined:
+    """What was found about one path.
+
+    Attributes:
+        store_hash: its hash.
+        narinfo: what the cache says of it; None if that is missing or unreadable.
+        faults: what is wrong, each with details.
+        looked: what was compared of its NAR.
+    """
+
+    store_hash: str
+    narinfo: Narinfo | None = None
+    faults: list[tuple[Fault, str]] = field(default_factory=list)
+    looked: Looked = Looked.NOTHING
+
+    @property
+    def is_absent(self) -> bool:
+        """Whether the cache does not have it."""
+        return any(fault is Fault.ABSENT for fault, _ in self.faults)
+
+
+class PathCheck:
+    """Checks paths of one cache; several threads may do so at once.
+
+    Args:
+        description: the cache.
+        door: the way in of a reading machine.
+        deep: whether NARs are read. One whose size differs from what is stated is read in any case.
+    """
+
+    def __init__(self, description: Description, door: Door, *, deep: bool) -> None:
+        self._description = description
+        self._door = door
+        self._deep = deep
+        self._memory = Memory(_LARGE_BYTES)
+
+    def examined(self, store_hash: str) -> Examined:
+        """Look at one path."""
+        examined = Examined(store_hash)
+        try:
+            examined.faults += self._faults(examined)
+        except NoAnswerError as failure:
+            examined.faults.append((Fault.NO_ANSWER, f"{store_hash}: {failure}"))
+        except ClientError as refused:
+            examined.faults.append((Fault.NOT_READ, f"{store_hash}: {refused.problem}"))
+        return examined
+
+    def _faults(self, examined: Examined) -> Iterator[tuple[Fault, str]]:
+        store_hash = examined.store_hash
+        answer = self._door.request("GET", f"{store_hash}.narinfo")
+        if answer.status in MISSING_STATUSES:
+            yield Fault.ABSENT, store_hash
+            return
+        if _is_redirect(answer.status, answer.headers):
+            yield Fault.NOT_READ, f"{store_hash}: {_REDIRECTED}"
+            return
+        if answer.status not in SUCCESS_STATUSES:
+            yield Fault.UNREADABLE, f"{store_hash}: answered {answer}"
+            return
+        try:
+            narinfo = Narinfo.parse(_body(answer))
+        except (NarinfoError, decompression.UnknownCompressionError) as mistake:
+            yield Fault.UNREADABLE, f"{store_hash}: {mistake}"
+            return
+        except content_encoding.EncodingError as mistake:
+            yield Fault.UNREADABLE, f"{store_hash}: it {mistake}"
+            return
+        except TooLargeError as mistake:
+            yield Fault.NOT_READ, f"{store_hash}: it {mistake}"
+            return
+        examined.narinfo = narinfo
+        if (narinfo.base_name[:32], narinfo.store_dir) != (store_hash, self._description.store_dir):
+            yield Fault.MISPLACED, f"{store_hash}: {narinfo.store_path}"
+            return
+        if reason := distrust(narinfo, self._description.public_keys):
+            details = [narinfo.store_path, *filter(None, [signers(narinfo)])]
+            yield _DISTRUST[reason], ": ".join(details)
+            return  # Nix does not download the NAR either
+        for fault, detail in self._nar_faults(examined, narinfo):
+            yield fault, f"{narinfo.store_path}: {detail}"
+
+    def _nar_faults(self, examined: Examined, narinfo: Narinfo) -> Iterator[tuple[Fault, str]]:
+        if not decompression.is_known(narinfo.compression):
+            yield Fault.COMPRESSION, narinfo.compression
+            return
+        if narinfo.nar_hash.algorithm != "sha256":
+            yield Fault.NAR_HASH, narinfo.nar_hash.nix32
+            return
+        try:
+            key = nar_key(self._door.url, narinfo.url)
+        except InvalidUrlError as reason:
+            yield Fault.NAR_ABSENT, f"its URL {narinfo.url} {reason}"
+            return
+        except ElsewhereError as reason:
+            yield Fault.NAR_NOT_CHECKED, f"its URL {narinfo.url} {reason}"
+            return
+        if not self._deep:
+            answer = self._door.request("HEAD", key)
+            if answer.status in MISSING_STATUSES:
+                yield Fault.NAR_ABSENT, f"{narinfo.url} is answered {answer.status}"
+                return
+            if answer.status not in SUCCESS_STATUSES:
+                yield Fault.NAR_NOT_CHECKED, f"HEAD of {narinfo.url} is answered {answer.status}"
+                return
+            size = _length(answer)
+            if None in (size, narinfo.file_size):
+                yield Fault.NAR_SIZE_UNKNOWN, narinfo.url
+                return
+            if size == narinfo.file_size:
+                examined.looked = Looked.SIZE
+                return
+        yield from self._content_faults(examined, narinfo, key)
+
+    def _content_faults(
+        self, examined: Examined, narinfo: Narinfo, key: str
+    ) -> Iterator[tuple[Fault, str]]:
+        try:
+            compared = self._compared(narinfo, key)
+        except _StatusError as answer:
+            fault = Fault.NAR_ABSENT if answer.status in MISSING_STATUSES else Fault.NO_ANSWER
+            yield fault, f"{narinfo.url} is answered {answer.status}"
+        except decompression.UnknownCompressionError as reason:
+            yield Fault.NAR_CONTENT, str(reason)
+        except decompression.NotDecompressedError as reason:
+            yield Fault.NAR_NOT_CHECKED, str(reason)
+        else:
+            examined.looked = Looked.CONTENT
+            if compared.refusal:
+                yield Fault.NAR_CONTENT, compared.refusal
+            elif compared.file_differences:
+                yield Fault.FILE_DIFFERS, "; ".join(compared.file_differences)
+
+    def _compared(self, narinfo: Narinfo, key: str) -> Compared:
+        try:
+            return self._read(narinfo, key, _SMALL_DECODER_BYTES, _SMALL_BYTES)
+        except decompression.NeedsMemoryError:
+            return self._read(narinfo, key, NAR_DECODER_BYTES, _LARGE_BYTES)
+
+    def _read(
+        self, narinfo: Narinfo, key: str, decoder_bytes: int, reserved_bytes: int
+    ) -> Compared:
+        with self._memory.reserved(reserved_bytes), self._door.streamed(key) as response:
+            if _is_redirect(response.status, response.headers):
+                raise decompression.NotDecompressedError(_REDIRECTED)
+            if response.status not in SUCCESS_STATUSES:
+                raise _StatusError(response.status)
+            encoding = response.headers.get("Content-Encoding")
+            stored = decompression.decoded(response, encoding, decoder_bytes)
+            return compare(stored, narinfo, decoder_bytes)
+
+
+_REDIRECTED = "it is redirected, and redirects are not followed here"
+
+
+def _is_redirect(status: int, headers: Mapping[str, str]) -> bool:
+    return status in _REDIRECT_STATUSES and bool(headers.get("Location"))
+
+
+class _StatusError(Exception):
+    """A NAR is answered with an error."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__(status)
+        self.status = status
+
+
+def _body(answer: Answer) -> bytes:
+    """What came, without its Content-Encoding."""
+    if answer.headers.get("Content-Length", "") not in {"", str(len(answer.body))}:
+        raise content_encoding.EncodingError("is shorter than its Content-Length")
+    encoding = answer.headers.get("Content-Encoding")
+    decompression.undone_by_curl(encoding)
+    return content_encoding.decoded(answer.body, encoding, NARINFO_BYTES)
+
+
+def _length(answer: Answer) -> int | None:
+    """The size of an object as it is stored, if the answer states it."""
+    text = answer.headers.get("Content-Length", "")
+    if answer.headers.get("Content-Encoding"):
+        return None
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= 20 else None

@@ -1,0 +1,1 @@
+"""The differential test: mutated narinfos and NARs, judged by doctor and by the real Nix."""

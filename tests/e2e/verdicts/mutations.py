@@ -1,0 +1,44 @@
+"""The mutations: samples by name, each made anew and altered in one way."""
+
+from collections.abc import Iterator
+from functools import partial
+
+from tests.e2e.verdicts import nar_mutations, narinfo_mutations, trust_mutations
+from tests.e2e.verdicts.samples import DEPENDENCIES, Mutation, Sample
+
+
+def all_samples(store_dir: str, cache_url: str) -> list[Sample]:
+    """Every sample.
+
+    Args:
+        store_dir: the store.
+        cache_url: where they are served.
+    """
+    made = []
+    for name, base, alter in _table(store_dir, cache_url):
+        sample = base(name)
+        alter(sample)
+        made.append(sample)
+    names = [sample.name for sample in made]
+    assert len(names) == len(set(names)), "two mutations have one name"
+    return made
+
+
+def _table(store_dir: str, cache_url: str) -> Iterator[Mutation]:
+    signed = partial(Sample.signed, store_dir=store_dir)
+    addressed = partial(Sample.addressed, store_dir=store_dir)
+    for name in DEPENDENCIES:
+        yield name, signed, lambda _: None
+    yield from narinfo_mutations.lines(signed, addressed)
+    yield from narinfo_mutations.texts(signed)
+    yield from narinfo_mutations.sizes(signed)
+    yield from narinfo_mutations.hashes(signed)
+    yield from narinfo_mutations.references(signed, store_dir)
+    yield from narinfo_mutations.store_paths(signed)
+    yield from trust_mutations.signatures(signed)
+    yield from trust_mutations.addresses(store_dir)
+    yield from nar_mutations.compressions(signed)
+    yield from nar_mutations.files(signed)
+    yield from nar_mutations.nars(signed)
+    yield from nar_mutations.answers(signed)
+    yield from nar_mutations.urls(signed, cache_url)
