@@ -3,15 +3,19 @@
 import bz2
 import gzip
 import lzma
+import math
+import re
 import threading
 import zlib
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import brotli
 import pytest
 import zstandard
 
+from nix_cache.client import limits
 from nix_cache.client.content_encoding import EncodingError, decoded
 from nix_cache.client.errors import ClientError
 from nix_cache.client.limits import (
@@ -25,6 +29,7 @@ from nix_cache.client.limits import (
 from nix_cache.client.listing import checked_pages
 from nix_cache.client.parallel import in_parallel
 
+PAGE = Path(__file__).parents[2] / "docs" / "limits.md"
 TEXT = b"StorePath: /nix/store/x\n" * 40
 ENCODED = {
     "br": brotli.compress(TEXT),
@@ -202,3 +207,46 @@ class TestInParallel:
             assert not blocks.is_set()
         finally:
             blocks.set()
+
+
+def test_the_page_of_limits_shows_the_numbers_of_the_code() -> None:
+    """One row for each limit, and no other."""
+    times = limits.TIMES
+    seconds = [
+        times.unanswered_seconds,
+        times.stalled_seconds,
+        times.stalled_seconds,
+        times.connect_seconds,
+        times.first_byte_seconds,
+        times.retry_after_seconds,
+        times.tries,
+        times.stalled_requests,
+        times.slow_requests,
+        limits.LISTING_SECONDS,
+        limits.PROGRAM_SECONDS,
+        limits.STACK_SECONDS,
+        math.ceil(limits.INTERRUPT_SECONDS),
+    ]
+    sizes = [
+        NARINFO_BYTES,
+        limits.INFO_BYTES,
+        MANIFEST_BYTES,
+        LEDGER_BYTES,
+        limits.OBJECT_BYTES,
+        limits.ERROR_BYTES,
+        PAGE_BYTES,
+        limits.LISTED_OBJECTS,
+        limits.EMPTY_PAGES,
+        limits.ENCODING_DECODER_BYTES,
+        limits.NAR_DECODER_BYTES,
+        limits.DOCUMENT_BYTES,
+        limits.PROGRAM_BYTES,
+    ]
+
+    rows = [line for line in PAGE.read_text().splitlines() if line.startswith("| ")]
+    shown = [row.strip("| ").rpartition(" | ")[2] for row in rows]
+
+    number = [re.sub(r"[^0-9.]", "", text) for text in shown if re.search(r"[0-9]", text)]
+    assert number == [f"{value:g}" if value < 1000 else str(value) for value in [*seconds, *sizes]]
+    assert f"{times.progress_bytes:,} bytes have to arrive within" in PAGE.read_text()
+    assert f"took more than {times.stalled_seconds / 2:g} s" in PAGE.read_text()

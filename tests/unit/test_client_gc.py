@@ -2,7 +2,6 @@
 
 import base64
 import hashlib
-import io
 import itertools
 import json
 from collections.abc import Iterable, Mapping
@@ -11,11 +10,8 @@ from datetime import UTC, datetime, timedelta
 from fnmatch import fnmatchcase
 
 import pytest
-from botocore.awsrequest import AWSPreparedRequest, AWSResponse
-from botocore.compat import HTTPHeaders
 from hypothesis import given
 from hypothesis import strategies as st
-from urllib3 import HTTPResponse
 
 from nix_cache.access import WRITABLE_KEYS
 from nix_cache.client import console
@@ -37,6 +33,7 @@ from nix_cache.client.owner import owner_client
 from nix_cache.client.source import Credential
 from nix_cache.lifecycle import NARINFO_TTL_DAYS, NIX32, OWN_KEYS, expiry_rules
 from tests.unit.client_caches import description
+from tests.unit.misbehaving import always, answer, misbehaving
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 GRACE = timedelta(days=30)
@@ -433,22 +430,17 @@ class TestReport:
 
 def test_what_goes_is_named_under_a_checksum_that_every_storage_takes() -> None:
     """B2 refuses those that boto3 sends by itself, and older servers ask for MD5."""
-    client = owner_client(
-        description(), Credential(access_key_id="key", secret_access_key="secret")
-    )
-    sent = []
+    with misbehaving(always(answer(b"<DeleteResult/>"))) as server:
+        client = owner_client(
+            description(endpoint=server.url),
+            Credential(access_key_id="key", secret_access_key="secret"),
+        )
+        client.delete_objects(Bucket="demo", Delete={"Objects": [{"Key": "a"}]})
 
-    def answer(request: AWSPreparedRequest, **_: object) -> AWSResponse:
-        sent.append(request)
-        body = HTTPResponse(io.BytesIO(b"<DeleteResult/>"), preload_content=False)
-        return AWSResponse(str(request.url), 200, HTTPHeaders(), body)
-
-    client.meta.events.register("before-send.s3.DeleteObjects", answer)
-    client.delete_objects(Bucket="demo", Delete={"Objects": [{"Key": "a"}]})
-
-    headers = {name.lower(): value for name, value in sent[0].headers.items()}
-    assert isinstance(sent[0].body, bytes)
-    digest = base64.b64encode(hashlib.md5(sent[0].body).digest())
-    assert headers["content-md5"] in (digest, digest.decode())
-    assert "content-md5" in str(headers["authorization"])
+    head, _, body = server.received[0].partition(b"\r\n\r\n")
+    lines = (line.partition(": ") for line in head.decode().lower().split("\r\n"))
+    headers = {name: value for name, _, value in lines}
+    digest = base64.b64encode(hashlib.md5(body).digest()).decode()
+    assert headers["content-md5"] == digest.lower()
+    assert "content-md5" in headers["authorization"]
     assert not [name for name in headers if "checksum" in name]

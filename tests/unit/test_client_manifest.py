@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from nix_cache.client import app
 from nix_cache.client.errors import ClientError
-from nix_cache.client.manifest_document import LARGEST_DOCUMENT_CHARACTERS
+from nix_cache.client.limits import DOCUMENT_BYTES
 from nix_cache.client.source import Origin, parse
 from tests.unit.client_caches import KEY, WRITER, outputs
 
@@ -186,7 +186,7 @@ def test_the_largest_document_is_larger_than_any_stacks_outputs() -> None:
     writers = {f"writer-{n}": "s3://demo?" + "x" * 300 for n in range(100)}
     text = json.dumps({**outputs(pushUrls=writers), "other": "x" * 500_000})
 
-    assert len(text) < LARGEST_DOCUMENT_CHARACTERS
+    assert len(text) < DOCUMENT_BYTES
     assert len(parse(text, "test").description.push_urls) == 100
 
 

@@ -3,9 +3,22 @@
 import os
 import sys
 
+from nix_cache.client import interrupt
+
 
 def main() -> int:
     """Run the command; gives back the process's exit code."""
+    interrupt.install()
+    try:
+        code = _run()
+    except KeyboardInterrupt:
+        code = 130
+    except SystemExit as ended:
+        code = ended.code if isinstance(ended.code, int) else 1
+    return interrupt.leave(code)
+
+
+def _run() -> int:
     try:
         from nix_cache import terminal
         from nix_cache.client import app, console

@@ -1,6 +1,8 @@
 """The command line: which commands there are, and how each of them ends."""
 
+import os
 import sys
+import traceback
 from typing import Annotated, Any
 
 import typer
@@ -15,6 +17,11 @@ from nix_cache.client.use.command import use
 
 _CommandLineError: type[Exception] = typer.BadParameter.__bases__[0]
 """What typer raises for any mistake on the command line; not every release has a name for it."""
+
+DEBUG_VARIABLE = "NIX_CACHE_DEBUG"
+"""An environment variable. If it is set, an unexpected error is printed with its traceback."""
+
+_LONGEST_MESSAGE = 300
 
 app = typer.Typer(
     name="nix-cache",
@@ -74,11 +81,33 @@ def run(arguments: list[str] | None = None) -> int:
     except typer.Abort:
         console.error("aborted")
         return ExitCode.FAILED
+    except KeyboardInterrupt:
+        code = ExitCode.INTERRUPTED
     except SystemExit as ended:
-        return ended.code if isinstance(ended.code, int) else ExitCode.FAILED
+        code = ended.code if isinstance(ended.code, int) else ExitCode.FAILED
+    except Exception as failure:
+        return _unexpected(failure)
+    if code == ExitCode.INTERRUPTED:
+        console.note("Interrupted.")
     if not given:
         return ExitCode.USAGE
     return code if isinstance(code, int) else ExitCode.OK
+
+
+def _unexpected(failure: Exception) -> int:
+    """Print an error that no part of the client expects, without the places where it came from."""
+    if os.environ.get(DEBUG_VARIABLE):
+        console.err.text(traceback.format_exc())
+    text = " ".join(str(failure).split())[:_LONGEST_MESSAGE]
+    if isinstance(failure, OSError) and failure.strerror:
+        place = f": {failure.filename}" if failure.filename else ""
+        console.error(f"{failure.strerror}{place}; mend that, then run the command again")
+    else:
+        console.error(
+            f"unexpected {type(failure).__name__}: {text or 'no message'}; please report it with "
+            f"what {DEBUG_VARIABLE}=1 shows"
+        )
+    return ExitCode.FAILED
 
 
 def _mistake(mistake: Any) -> str:

@@ -11,6 +11,8 @@ class ExitCode(IntEnum):
     """What was asked could not be done, or `doctor` found errors."""
     USAGE = 2
     """What was asked makes no sense: a wrong option, a source that is none."""
+    INTERRUPTED = 130
+    """By Ctrl-C."""
 
 
 class ClientError(Exception):

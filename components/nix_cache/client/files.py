@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from nix_cache.client import interrupt
 from nix_cache.client.errors import ClientError
 from nix_cache.client.located import Located, is_roots_alone, locate, located, set_folder_mode
 
@@ -138,6 +139,7 @@ def apply(changes: Sequence[FileChange]) -> None:
     require_writable(changes)
     needed = [change for change in changes if change.needed]
     with (
+        interrupt.shielded(),
         contextlib.ExitStack() as opened,
         contextlib.ExitStack() as scratch,
         contextlib.ExitStack() as undo,

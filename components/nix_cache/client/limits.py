@@ -33,6 +33,8 @@ class TimeLimits:
         tries: of one request.
         progress_bytes: what has to arrive of a large answer within ``stalled_seconds``.
         stalled_requests: so many requests given up for lack of progress, and the host is given up.
+        slow_requests: likewise for complete answers that took more than half of
+            ``stalled_seconds``.
     """
 
     unanswered_seconds: float = 20.0
@@ -42,8 +44,9 @@ class TimeLimits:
     retry_after_seconds: float = 10.0
     backoff_seconds: float = 0.2
     tries: int = 4
-    progress_bytes: int = 64_000
+    progress_bytes: int = 1_000_000
     stalled_requests: int = 3
+    slow_requests: int = 20
 
 
 TIMES = TimeLimits()
@@ -94,8 +97,8 @@ PROGRAM_SECONDS = 600.0
 STACK_SECONDS = 120.0
 """Reading the outputs of a stack."""
 
-STACK_BYTES = 16_000_000
-"""The outputs of a stack, a file or standard input."""
+DOCUMENT_BYTES = 4_000_000
+"""The outputs of a stack, a file or standard input: a few hundred kilobytes at most."""
 
 INTERRUPT_SECONDS = 0.7
 """After which an interrupted command ends even if something in it still blocks."""

@@ -9,10 +9,8 @@ from pydantic import ValidationError
 
 from nix_cache.client import urls
 from nix_cache.client.errors import ClientError, UsageError
+from nix_cache.client.limits import DOCUMENT_BYTES
 from nix_cache.description import DESCRIPTION_VERSION, Description
-
-LARGEST_DOCUMENT_CHARACTERS = 4_000_000
-"""All outputs of a stack are a few hundred kilobytes at most."""
 
 STORE_DIR = re.compile(r"(/[A-Za-z0-9+_-][A-Za-z0-9+._-]*)+")
 """As the component's setting ``storeDir``."""
@@ -42,8 +40,8 @@ def decode(text: str, origin: str) -> dict[str, Any]:
     Raises:
         UsageError: it is too large, not JSON, or not an object.
     """
-    if len(text) > LARGEST_DOCUMENT_CHARACTERS:
-        raise UsageError(f"{origin} is larger than {LARGEST_DOCUMENT_CHARACTERS:,} bytes", _FIX)
+    if len(text) > DOCUMENT_BYTES:
+        raise UsageError(f"{origin} is larger than {DOCUMENT_BYTES:,} bytes", _FIX)
     try:
         document = json.loads(text, object_pairs_hook=_unique, parse_constant=_no_constant)
     except _DuplicateKeyError:

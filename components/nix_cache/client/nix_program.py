@@ -6,7 +6,9 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from nix_cache.client import child
 from nix_cache.client.errors import ClientError, UsageError
+from nix_cache.client.limits import PROGRAM_SECONDS, TooLargeError
 from nix_cache.narinfo import BASE_NAME
 
 NIX = ("nix", "--extra-experimental-features", "nix-command")
@@ -45,7 +47,16 @@ def ask(
         ClientError: there is no such program, or it fails.
     """
     try:
-        done = _run(command, environment, lines)
+        done = _run(command, environment, lines, PROGRAM_SECONDS)
+    except subprocess.TimeoutExpired:
+        raise ClientError(
+            f"{command[0]} did not end within {PROGRAM_SECONDS:.0f} s",
+            "see what it waits for, such as a lock of another Nix, and run the command again",
+        ) from None
+    except TooLargeError as reason:
+        raise ClientError(
+            f"what {command[0]} prints {reason}", "ask for fewer paths at a time"
+        ) from None
     except FileNotFoundError:
         raise no_nix() from None
     except OSError as failure:
@@ -76,8 +87,8 @@ def output(
         timeout_seconds: after how long it is taken to hang.
     """
     try:
-        done = _run(command, environment, timeout_seconds=timeout_seconds)
-    except (OSError, subprocess.TimeoutExpired):
+        done = _run(command, environment, (), timeout_seconds)
+    except (OSError, subprocess.TimeoutExpired, TooLargeError):
         return None
     return done.stdout if done.returncode == 0 else None
 
@@ -85,19 +96,11 @@ def output(
 def _run(
     command: Sequence[str],
     environment: Mapping[str, str],
-    lines: Sequence[str] = (),
-    timeout_seconds: float | None = None,
-) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(
-        command,
-        env=dict(environment),
-        input="".join(f"{line}\n" for line in lines),
-        capture_output=True,
-        encoding="utf-8",
-        errors="replace",
-        timeout=timeout_seconds,
-        check=False,
-    )
+    lines: Sequence[str],
+    timeout_seconds: float,
+) -> child.Done:
+    given = "".join(f"{line}\n" for line in lines)
+    return child.run(command, timeout_seconds=timeout_seconds, environment=environment, given=given)
 
 
 def no_nix() -> ClientError:

@@ -4,19 +4,15 @@ import base64
 import hashlib
 from typing import Any
 
-import boto3
 from botocore.awsrequest import AWSRequest
 from botocore.config import Config
 
-from nix_cache.client.doctor.door import certificates
 from nix_cache.client.errors import UsageError
 from nix_cache.client.profiles import profile_credential
 from nix_cache.client.source import Credential
+from nix_cache.client.storage_session import bounded_session
+from nix_cache.client.transport import Transport
 from nix_cache.description import Description
-
-_CONNECT_SECONDS = 10
-_READ_SECONDS = 30
-_TRIES = 4
 
 
 def owner_credential(profile: str) -> Credential:
@@ -34,26 +30,30 @@ def owner_credential(profile: str) -> Credential:
     return pair
 
 
-def owner_client(description: Description, credential: Credential, connections: int = 10) -> Any:
+def owner_client(
+    description: Description,
+    credential: Credential,
+    connections: int = 10,
+    transport: Transport | None = None,
+) -> Any:
     """An S3 client of the bucket's owner, for every storage that speaks S3.
 
     Args:
         description: the cache.
         credential: the owner's.
         connections: how many requests there can be at a time.
+        transport: the run's connections; new ones if None.
     """
-    client = boto3.client(
+    session = bounded_session(transport or Transport(jobs=connections))
+    client = session.create_client(
         "s3",
         endpoint_url=description.endpoint,
         region_name=description.region,
         aws_access_key_id=credential.access_key_id,
         aws_secret_access_key=credential.secret_access_key,
-        verify=certificates(),
         config=Config(
-            connect_timeout=_CONNECT_SECONDS,
-            read_timeout=_READ_SECONDS,
-            retries={"mode": "standard", "total_max_attempts": _TRIES},
-            max_pool_connections=connections,
+            # The transport tries again by itself, within the limits of the whole run.
+            retries={"mode": "standard", "total_max_attempts": 1},
             signature_version="s3v4",
             s3={"addressing_style": "path"},
             # B2 refuses the checksums that boto3 adds where nobody asks for them.

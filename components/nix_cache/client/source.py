@@ -11,16 +11,11 @@ from typing import BinaryIO
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic.alias_generators import to_camel
 
-from nix_cache.client import manifest_document, urls
+from nix_cache.client import child, manifest_document, urls
 from nix_cache.client.errors import ClientError, UsageError
-from nix_cache.client.manifest_document import LARGEST_DOCUMENT_CHARACTERS
+from nix_cache.client.limits import DOCUMENT_BYTES, STACK_SECONDS, TooLargeError
 from nix_cache.description import DESCRIPTOR_KEY, Description
 from nix_cache.redaction import redacted
-
-HTTP_TIMEOUT_SECONDS = 30.0
-STACK_TIMEOUT_SECONDS = 120.0
-_DESCRIPTION_BYTES = 1_000_000
-"""A description has a few kilobytes. What is larger is something else."""
 
 
 class Origin(StrEnum):
@@ -179,30 +174,37 @@ def _credential(user: str, value: object, name: str) -> Credential:
 
 def _limited(file: BinaryIO) -> bytes:
     """What is in a file, but no more than shows that it is too large."""
-    return file.read(LARGEST_DOCUMENT_CHARACTERS + 1)
+    return file.read(DOCUMENT_BYTES + 1)
 
 
 def _fetched(url: str) -> str:
-    import urllib3  # takes a while, and only a URL needs it
+    # These take a while, and only a URL needs them.
+    from nix_cache.client.content_encoding import EncodingError, decoded
+    from nix_cache.client.hosts import NoAnswerError
+    from nix_cache.client.limits import MANIFEST
+    from nix_cache.client.progress import Progress
+    from nix_cache.client.transport import Transport
 
     address = f"{url.rstrip('/')}/{DESCRIPTOR_KEY}"
-    http = urllib3.PoolManager(timeout=HTTP_TIMEOUT_SECONDS, retries=urllib3.Retry(2))
     try:
-        response = http.request("GET", address, preload_content=False, redirect=False)
-        body = response.read(_DESCRIPTION_BYTES)
-    except urllib3.exceptions.HTTPError as failure:
-        reason = getattr(failure, "reason", None) or failure
+        with Progress() as progress:
+            progress.tell(f"waiting for {address}")
+            reply = Transport().exchange("GET", address, {}, None, MANIFEST)
+        body = decoded(reply.body, reply.headers.get("Content-Encoding"), MANIFEST.most_bytes)
+    except NoAnswerError as reason:
         raise ClientError(
             f"{address} cannot be read: {reason}", "check the URL and the network"
         ) from None
-    if target := response.get_redirect_location():
+    except (EncodingError, TooLargeError) as mistake:
+        raise ClientError(f"{address} {mistake}", "check the URL") from None
+    if (target := reply.redirect) is not None:
         raise ClientError(
             f"{address} redirects to {target}, and keys are taken from nowhere else than asked",
             "name that URL if it is the cache's",
         )
-    if response.status != 200:
+    if reply.status != 200:
         raise ClientError(
-            f"{address} answers {response.status}: the cache has no description there",
+            f"{address} answers {reply.status}: the cache has no description there",
             "check the URL, turn `descriptor` on in its stack, or name the stack or a file",
         )
     return _text(body)
@@ -216,14 +218,11 @@ def _text(content: bytes) -> str:
 def _stack_outputs(stack: str, *, secrets: bool, project: Path | None) -> str:
     command = ["pulumi", "stack", "output", "--json", "--stack", stack, "--non-interactive"]
     try:
-        done = subprocess.run(
+        done = child.run(
             [*command, "--show-secrets"] if secrets else command,
-            cwd=project,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=STACK_TIMEOUT_SECONDS,
-            check=False,
+            folder=project,
+            timeout_seconds=STACK_SECONDS,
+            most_bytes=DOCUMENT_BYTES,
         )
     except FileNotFoundError:
         raise UsageError(
@@ -232,9 +231,12 @@ def _stack_outputs(stack: str, *, secrets: bool, project: Path | None) -> str:
         ) from None
     except subprocess.TimeoutExpired:
         raise ClientError(
-            f"pulumi did not tell the outputs of the stack {stack} within "
-            f"{STACK_TIMEOUT_SECONDS:.0f} s",
+            f"pulumi did not tell the outputs of the stack {stack} within {STACK_SECONDS:.0f} s",
             "run `pulumi stack output` by hand and look",
+        ) from None
+    except TooLargeError as reason:
+        raise ClientError(
+            f"what pulumi prints of the stack {stack} {reason}", "name the right stack"
         ) from None
     if done.returncode != 0:
         said = done.stderr.strip().removeprefix("error: ").splitlines() or ["it did not say why"]

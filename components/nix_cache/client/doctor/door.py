@@ -1,9 +1,7 @@
-"""Requests to a bucket, as anybody or as somebody: signed, never redirected, never large."""
+"""Requests to a bucket, anonymous or signed: never redirected, never large."""
 
 import contextlib
-import os
 import re
-import ssl
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from urllib.parse import quote
@@ -13,15 +11,16 @@ from botocore.auth import S3SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
+from nix_cache.client.connections import certificates
+from nix_cache.client.hosts import NoAnswerError
+from nix_cache.client.limits import body_limit
 from nix_cache.client.source import Credential
+from nix_cache.client.transport import Transport
+
+__all__ = ["WORKERS", "Answer", "Door", "NoAnswerError", "certificates", "connections"]
 
 WORKERS = 8
 """Requests at a time. A server on a slow line is asked for many small objects."""
-
-_CONNECT_SECONDS = 10.0
-_READ_SECONDS = 30.0
-_BODY_BYTES = 4_000_000
-"""Of an answer that is kept. A narinfo with 10,000 references has half a megabyte."""
 
 _NOT_ACCEPTED = frozenset(
     {"InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidSecurity", "RequestTimeTooSkewed"}
@@ -30,15 +29,6 @@ _NOT_ACCEPTED = frozenset(
 with a wrong time. Whether it would have the right was not asked."""
 
 _CODE = re.compile(rb"<Code>([A-Za-z0-9]+)</Code>")
-_BUSY = frozenset({429, 500, 502, 503, 504})
-
-
-class NoAnswerError(Exception):
-    """The server did not answer. The message tells why; ``certificate`` if that was refused."""
-
-    def __init__(self, reason: str, certificate: ssl.SSLCertVerificationError | None) -> None:
-        super().__init__(reason)
-        self.certificate = certificate
 
 
 @dataclass(frozen=True)
@@ -48,7 +38,7 @@ class Answer:
     Attributes:
         status: the HTTP status.
         headers: by name; any spelling of it.
-        body: what came with it, cut at some megabytes.
+        body: what came with it, with its Content-Encoding; of an error, cut off.
     """
 
     status: int
@@ -75,27 +65,9 @@ class Answer:
         return f"{self.status} {self.code}".strip()
 
 
-def certificates(environment: Mapping[str, str] = os.environ) -> str | None:
-    """The file of trusted certificates that Nix would use; None for the system's own."""
-    return environment.get("NIX_SSL_CERT_FILE") or environment.get("SSL_CERT_FILE") or None
-
-
-def connections() -> urllib3.PoolManager:
-    """Connections for all doors of one run. A busy server is asked again a few times."""
-    return urllib3.PoolManager(
-        maxsize=WORKERS,
-        timeout=urllib3.Timeout(connect=_CONNECT_SECONDS, read=_READ_SECONDS),
-        retries=urllib3.Retry(
-            total=3,
-            redirect=0,
-            raise_on_redirect=False,
-            status_forcelist=_BUSY,
-            raise_on_status=False,
-            allowed_methods=None,
-            backoff_factor=0.2,
-        ),
-        ca_certs=certificates(),
-    )
+def connections() -> Transport:
+    """Connections for all doors of one run."""
+    return Transport(jobs=WORKERS)
 
 
 class Door:
@@ -105,12 +77,12 @@ class Door:
         http: the connections.
         url: of the bucket, or of what stands for it.
         region: what requests are signed for.
-        credential: of whom the requests are; None for anybody's.
+        credential: of whom the requests are; None for anonymous ones.
     """
 
     def __init__(
         self,
-        http: urllib3.PoolManager,
+        http: Transport,
         url: str,
         region: str,
         credential: Credential | None = None,
@@ -139,10 +111,11 @@ class Door:
 
         Raises:
             NoAnswerError: nothing came back.
+            OversizedError: more came back than is read of such an object.
         """
-        with self._answered(method, key, query, headers or {}, body) as response:
-            content = response.read(_BODY_BYTES) if method != "HEAD" else b""
-            return Answer(response.status, response.headers, content)
+        url, signed = self._signed(method, key, query, headers or {}, body)
+        reply = self._http.exchange(method, url, signed, body or None, body_limit(key))
+        return Answer(reply.status, reply.headers, reply.body)
 
     @contextlib.contextmanager
     def streamed(self, key: str) -> Iterator[urllib3.BaseHTTPResponse]:
@@ -151,13 +124,14 @@ class Door:
         Raises:
             NoAnswerError: nothing came back, or not all of it.
         """
-        with self._answered("GET", key, "", {}, b"") as response:
+        url, signed = self._signed("GET", key, "", {}, b"")
+        with self._http.opened(url, signed) as response:
             yield response
 
-    @contextlib.contextmanager
-    def _answered(
+    def _signed(
         self, method: str, key: str, query: str, headers: Mapping[str, str], body: bytes
-    ) -> Iterator[urllib3.BaseHTTPResponse]:
+    ) -> tuple[str, dict[str, str]]:
+        """The URL and the headers of a request."""
         url = f"{self.url}/{quote(key)}" if key else self.url
         request = AWSRequest(
             method, f"{url}?{query}" if query else url, headers=dict(headers), data=body or None
@@ -166,39 +140,4 @@ class Door:
             pair = Credentials(self._credential.access_key_id, self._credential.secret_access_key)
             S3SigV4Auth(pair, "s3", self._region).add_auth(request)
         ready = request.prepare()
-        response = None
-        try:
-            response = self._http.request(
-                method,
-                ready.url,
-                body=body or None,
-                headers=dict(ready.headers),
-                redirect=False,
-                preload_content=False,
-                decode_content=False,
-            )
-            yield response
-        except urllib3.exceptions.HTTPError as failure:
-            raise _no_answer(failure) from failure
-        finally:
-            if response is not None:
-                response.drain_conn() if method == "HEAD" else response.close()
-
-
-def _no_answer(failure: urllib3.exceptions.HTTPError) -> NoAnswerError:
-    reason: BaseException = failure
-    while inner := _cause(reason):
-        reason = inner
-    if isinstance(reason, ssl.SSLCertVerificationError):
-        return NoAnswerError(reason.verify_message, reason)
-    if isinstance(reason, OSError) and reason.strerror:
-        return NoAnswerError(reason.strerror, None)
-    return NoAnswerError(str(reason).partition(": ")[2] or str(reason), None)
-
-
-def _cause(failure: BaseException) -> BaseException | None:
-    """What a failure of urllib3 came from: a reason, a cause, or what it was made of."""
-    if isinstance(failure, ssl.SSLError):
-        return None
-    candidates = (getattr(failure, "reason", None), failure.__cause__, *failure.args[:1])
-    return next((one for one in candidates if isinstance(one, BaseException)), None)
+        return ready.url, dict(ready.headers)

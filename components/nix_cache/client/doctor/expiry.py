@@ -23,7 +23,7 @@ def lifecycle(subject: Subject) -> Iterator[Finding]:
         )
         return
     try:
-        owner = owner_client(subject.description, subject.owner)
+        owner = owner_client(subject.description, subject.owner, transport=subject.http)
         rules = owner.get_bucket_lifecycle_configuration(Bucket=subject.description.bucket)["Rules"]
     except S3Error as refusal:
         code = refusal.response["Error"]["Code"]

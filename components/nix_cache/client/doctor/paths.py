@@ -10,6 +10,7 @@ from pathlib import Path
 
 from nix_cache.client import nix_program
 from nix_cache.client.doctor.subject import Subject
+from nix_cache.client.listing import checked_pages
 from nix_cache.client.owner import owner_client
 from nix_cache.client.source import Credential
 
@@ -65,10 +66,12 @@ def candidates(subject: Subject, wanted: Wanted) -> Candidates:
 
 def listed(subject: Subject, owner: Credential) -> Iterator[str]:
     """The hashes of all narinfos in the bucket, which its owner may list."""
-    pages = owner_client(subject.description, owner).get_paginator("list_objects_v2")
+    client = owner_client(subject.description, owner, transport=subject.http)
+    bucket = subject.description.bucket
     count = 0
     # Nothing but narinfos and their like lies outside of folders.
-    for page in pages.paginate(Bucket=subject.description.bucket, Delimiter="/"):
+    pages = client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Delimiter="/")
+    for page in checked_pages(pages, bucket):
         for entry in page.get("Contents", []):
             if found := _NARINFO_KEY.fullmatch(entry["Key"]):
                 count += 1

@@ -1,6 +1,5 @@
 """Is the server there, and where it was said to be; are its certificate and its clock right?"""
 
-import socket
 import ssl
 import statistics
 import time
@@ -9,7 +8,9 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from urllib.parse import urlsplit
 
-from nix_cache.client.doctor.door import Door, NoAnswerError, certificates
+from nix_cache.client.connections import trust
+from nix_cache.client.deadline import Deadline, connect
+from nix_cache.client.doctor.door import Door, NoAnswerError
 from nix_cache.client.doctor.finding import Finding, error, not_checked, ok, warning
 from nix_cache.client.doctor.probes import LIST_QUERIES, NO_BUCKET
 from nix_cache.client.doctor.subject import Subject
@@ -167,10 +168,10 @@ def _how_fast(door: Door) -> Finding:
 
 
 def _certificate_days(host: str, port: int) -> Finding:
-    context = ssl.create_default_context(cafile=certificates())
     with (
-        socket.create_connection((host, port), timeout=_TLS_SECONDS) as line,
-        context.wrap_socket(line, server_hostname=host) as secured,
+        Deadline(_TLS_SECONDS).kept(),
+        connect(host, port, _TLS_SECONDS) as line,
+        trust().wrap_socket(line, server_hostname=host) as secured,
     ):
         certificate = secured.getpeercert() or {}
     end = ssl.cert_time_to_seconds(str(certificate["notAfter"]))

@@ -5,11 +5,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
-import urllib3
-
 from nix_cache.client.doctor.door import Door, NoAnswerError, connections
 from nix_cache.client.record import Record
 from nix_cache.client.source import Credential
+from nix_cache.client.transport import Transport
 from nix_cache.description import Description
 from nix_cache.lifecycle import INFO_KEY
 
@@ -40,7 +39,7 @@ class Subject:
     progress: Callable[[str], None] = lambda _: None
 
     @cached_property
-    def http(self) -> urllib3.PoolManager:
+    def http(self) -> Transport:
         """The connections of this run."""
         return connections()
 

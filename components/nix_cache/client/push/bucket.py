@@ -1,8 +1,6 @@
 """The bucket as a writer sees it: which narinfos are there."""
 
-import os
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from typing import Any
 
@@ -10,18 +8,24 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError
 from botocore.exceptions import ClientError as StorageError
 
+from nix_cache.client.content_encoding import EncodingError, decoded
 from nix_cache.client.errors import ClientError
+from nix_cache.client.limits import TooLargeError, body_limit
+from nix_cache.client.parallel import in_parallel
 from nix_cache.client.push.held import Held, judge
 from nix_cache.client.push.identity import Identity
-from nix_cache.client.push.refusals import BusyError, Who, explain, innermost, is_busy
+from nix_cache.client.push.refusals import (
+    BusyError,
+    UnansweredError,
+    Who,
+    explain,
+    innermost,
+    is_busy,
+)
+from nix_cache.client.transport import OversizedError
 from nix_cache.description import Description
 from nix_cache.lifecycle import INFO_KEY
 from nix_cache.narinfo import narinfo_key
-
-_CONNECT_SECONDS = 10
-_READ_SECONDS = 20
-_TRIES = 2
-"""Of one request. Whoever has more patience tries all of them again."""
 
 _ABSENT = {"NoSuchKey", "AccessDenied", "404", "403"}
 """Who may not list is told that a missing object is forbidden."""
@@ -45,12 +49,9 @@ class Bucket:
             "s3",
             endpoint_url=description.endpoint,
             region_name=description.region,
-            verify=os.environ.get("NIX_SSL_CERT_FILE") or os.environ.get("SSL_CERT_FILE") or None,
             config=Config(
-                connect_timeout=_CONNECT_SECONDS,
-                read_timeout=_READ_SECONDS,
-                retries={"mode": "standard", "total_max_attempts": _TRIES},
-                max_pool_connections=jobs,
+                # The session's transport tries again by itself.
+                retries={"mode": "standard", "total_max_attempts": 1},
                 signature_version="s3v4",
                 s3={"addressing_style": "path"},
             ),
@@ -64,7 +65,13 @@ class Bucket:
             BusyError: it did not answer, or not now.
         """
         with self._explained():
-            self._get(INFO_KEY)
+            try:
+                self._get(INFO_KEY)
+            except (EncodingError, TooLargeError) as mistake:
+                raise ClientError(
+                    f"{INFO_KEY} at {self._description.endpoint} {mistake}",
+                    "see what answers there: it is not the cache's storage",
+                ) from None
 
     def held(
         self, paths: Sequence[str], progress: Callable[[int], None] = lambda _: None
@@ -80,15 +87,11 @@ class Bucket:
             BusyError: it did not answer, or not now.
         """
         found: dict[str, Held] = {}
-        workers = ThreadPoolExecutor(self._jobs)
-        try:
-            asked = [workers.submit(self._held, path) for path in paths]
-            for count, answered in enumerate(as_completed(asked), start=1):
-                if held := answered.result():
-                    found[held.path] = held
-                progress(count)
-        finally:
-            workers.shutdown(cancel_futures=True)
+        asked = in_parallel(self._held, paths, self._jobs)
+        for count, (path, held) in enumerate(asked, start=1):
+            if held:
+                found[path] = held
+            progress(count)
         return found
 
     def _held(self, path: str) -> Held | None:
@@ -99,12 +102,23 @@ class Bucket:
                 if refusal.response["Error"].get("Code") in _ABSENT:
                     return None
                 raise
+            except (EncodingError, TooLargeError) as mistake:
+                return Held(path, None, f"its narinfo {mistake}")
         return judge(path, content, self._description.public_keys)
 
     def _get(self, key: str) -> bytes:
-        answer = self._s3.get_object(Bucket=self._description.bucket, Key=key)
-        content: bytes = answer["Body"].read()
-        return content
+        """An object's content.
+
+        Raises:
+            TooLargeError: it is larger than such an object may be.
+            EncodingError: its Content-Encoding cannot be undone.
+        """
+        most_bytes = body_limit(key).most_bytes
+        try:
+            answer = self._s3.get_object(Bucket=self._description.bucket, Key=key)
+        except OversizedError:
+            raise TooLargeError(most_bytes) from None
+        return decoded(answer["Body"].read(), answer.get("ContentEncoding"), most_bytes)
 
     @contextmanager
     def _explained(self) -> Iterator[None]:
@@ -123,7 +137,8 @@ class Bucket:
                 f"look with `nix-cache doctor {self._who.cache}`",
             ) from None
         except BotoCoreError as failure:
-            raise BusyError(
+            kind = UnansweredError if getattr(failure, "given_up", False) else BusyError
+            raise kind(
                 f"the storage at {endpoint} does not answer: {innermost(failure)}",
                 "see that it runs and can be reached from here, then try again",
             ) from None

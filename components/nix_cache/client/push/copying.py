@@ -1,20 +1,19 @@
 """Runs the real `nix copy`."""
 
 import contextlib
-import os
-import signal
+import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from types import FrameType
 
-from nix_cache.client import nix_program
+from nix_cache.client import child, interrupt, nix_program
+from nix_cache.client.limits import TIMES
 from nix_cache.client.push.events import Copying
 from nix_cache.client.push.identity import Identity
 from nix_cache.client.push.refusals import Who, from_nix
 
-_END_SECONDS = 5.0
-_TERMINATED = 128 + signal.SIGTERM
+_ATTEMPTS = 3
+_LINE_BYTES = 1_000_000
 
 
 def copy(
@@ -41,7 +40,8 @@ def copy(
         # Nix remembers narinfos for 30 days, by the bucket's name, and would not push again what
         # was deleted meanwhile. A time to live of 0 helps too, but then it asks thrice for each.
         tempfile.TemporaryDirectory(prefix="nix-cache-") as memory,
-        _running(
+        interrupt.cleaning(lambda: shutil.rmtree(memory, ignore_errors=True)),
+        _started(
             _command(identity.push_url, jobs),
             {**identity.environment, "XDG_CACHE_HOME": memory, "NIX_CACHE_HOME": memory},
         ) as nix,
@@ -49,10 +49,10 @@ def copy(
         assert nix.stdin is not None  # for the type checker
         assert nix.stderr is not None
         with contextlib.suppress(BrokenPipeError), nix.stdin as asked:
-            asked.writelines(f"{path}\n" for path in paths)
+            asked.writelines(f"{path}\n".encode() for path in paths)
         state = Copying()
-        for line in nix.stderr:
-            state.read(line)
+        while line := nix.stderr.readline(_LINE_BYTES):
+            state.read(line.decode(errors="replace"))
             progress(state)
         if nix.wait() != 0:
             raise from_nix("; ".join(state.errors), who)
@@ -61,46 +61,20 @@ def copy(
 def _command(url: str, jobs: int) -> list[str]:
     return [
         *(*nix_program.NIX, "copy", "--log-format", "internal-json"),
+        *("--option", "connect-timeout", f"{TIMES.connect_seconds:.0f}"),
+        # Nix gives up a transfer of less than one byte a second, and tries it again so many times.
+        *("--option", "stalled-download-timeout", f"{TIMES.stalled_seconds / _ATTEMPTS:.0f}"),
+        *("--option", "download-attempts", str(_ATTEMPTS)),
         *("--option", "http-connections", str(jobs), "--to", url, "--stdin"),
     ]
 
 
 @contextlib.contextmanager
-def _running(
+def _started(
     command: Sequence[str], environment: Mapping[str, str]
-) -> Iterator["subprocess.Popen[str]"]:
-    """A child that does not outlive this process, unless that is killed outright."""
+) -> Iterator["subprocess.Popen[bytes]"]:
     try:
-        child = subprocess.Popen(
-            command,
-            env=dict(environment),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            encoding="utf-8",
-            errors="replace",
-            process_group=0,  # so that what a wrapper of nix started ends with it
-        )
+        with child.started(command, environment, stdout=subprocess.DEVNULL) as nix:
+            yield nix
     except FileNotFoundError:
         raise nix_program.no_nix() from None
-    before = signal.signal(signal.SIGTERM, _terminated)
-    try:
-        yield child
-    finally:
-        signal.signal(signal.SIGTERM, before)
-        _end(child)
-
-
-def _terminated(_number: int, _frame: FrameType | None) -> None:
-    raise SystemExit(_TERMINATED)
-
-
-def _end(child: "subprocess.Popen[str]") -> None:
-    if child.poll() is not None:
-        return
-    os.killpg(child.pid, signal.SIGTERM)
-    try:
-        child.wait(_END_SECONDS)
-    except subprocess.TimeoutExpired:
-        os.killpg(child.pid, signal.SIGKILL)
-        child.wait()

@@ -11,6 +11,7 @@ from botocore.session import Session
 from nix_cache.client.errors import ClientError
 from nix_cache.client.places import user_place
 from nix_cache.client.push.writer import Writer
+from nix_cache.client.storage_session import bounded_session
 
 CREDENTIAL_VARIABLES = frozenset(
     {
@@ -56,7 +57,7 @@ def identify(writer: Writer) -> Identity:
         ClientError: there is neither.
     """
     file = os.environ.get("AWS_SHARED_CREDENTIALS_FILE") or str(user_place().credentials)
-    session = Session()
+    session = bounded_session()
     session.set_config_variable("credentials_file", file)
     try:
         has_profile = writer.profile in session.available_profiles

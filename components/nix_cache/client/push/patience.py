@@ -6,13 +6,13 @@ from typing import TypeVar
 from tenacity import (
     RetryCallState,
     Retrying,
-    retry_if_exception_type,
+    retry_if_exception,
     stop_after_attempt,
     wait_exponential,
     wait_random,
 )
 
-from nix_cache.client.push.refusals import BusyError
+from nix_cache.client.push.refusals import BusyError, UnansweredError
 
 TRIES = 4
 FIRST_WAIT_SECONDS = 1.0
@@ -38,7 +38,8 @@ def patiently(
             back all at once.
 
     Raises:
-        BusyError: the server was busy each time. Whatever else goes wrong is raised at once.
+        BusyError: the server was busy each time.
+        UnansweredError: it gave no answer within the limits; like all other errors, at once.
     """
 
     def tell_of_wait(state: RetryCallState) -> None:
@@ -47,10 +48,14 @@ def patiently(
         tell(f"{problem}; trying again in {state.upcoming_sleep:.0f} s")
 
     retrying = Retrying(
-        retry=retry_if_exception_type(BusyError),
+        retry=retry_if_exception(_may_pass),
         stop=stop_after_attempt(TRIES),
         wait=wait_exponential(first_wait_seconds) + wait_random(0, jitter_seconds),
         before_sleep=tell_of_wait,
         reraise=True,
     )
     return retrying(work)
+
+
+def _may_pass(failure: BaseException) -> bool:
+    return isinstance(failure, BusyError) and not isinstance(failure, UnansweredError)

@@ -13,6 +13,7 @@ _BUSY_STATUSES = frozenset({"408", "429", "500", "502", "503", "504"})
 _BUSY_CODES = frozenset(
     {"InternalError", "RequestTimeout", "ServiceUnavailable", "SlowDown", "TooManyRequests"}
 )
+_SILENT_WORDS = re.compile(r"timed? ?-?out|timeout was reached", re.IGNORECASE)
 _BUSY_WORDS = re.compile(
     r"could not connect|couldn't connect|connection (was )?(reset|refused)|connection closed|"
     r"timed? ?-?out|timeout was reached|empty reply|recv failure|send failure|broken pipe|"
@@ -23,6 +24,10 @@ _BUSY_WORDS = re.compile(
 
 class BusyError(ClientError):
     """The server did not do what was asked, and may do so a little later."""
+
+
+class UnansweredError(BusyError):
+    """The server gave no answer for so long that no other request should be tried now."""
 
 
 class RefusedError(ClientError):
@@ -134,6 +139,8 @@ def from_nix(message: str, who: Who) -> ClientError:
     """
     code, status = _found(_CODE, message), _found(_STATUS, message)
     first = short(message.rpartition("error:")[2]) or "it did not say why"
+    if not status and _SILENT_WORDS.search(message):
+        return UnansweredError(f"the storage stopped answering: {first}", "try again later")
     if is_busy(status, code, message):
         return BusyError(f"the storage did not take it: {first}", "try again later")
     return explain(status, code, who) or ClientError(

@@ -83,8 +83,10 @@ def require_able_nix(writer: Writer) -> None:
 
 def _pushed(push: _Push, roots: Sequence[str]) -> Result:
     progress = push.progress
+    progress.tell("asking Nix which paths there are")
     nar_bytes = nix_program.closure(roots)
     bucket = Bucket(push.writer.description, push.identity, push.who, push.jobs)
+    progress.tell(f"waiting for {push.writer.description.endpoint}")
     patiently(bucket.require_access, progress.note)
     skipped = _held(bucket, list(nar_bytes), progress)
     missing = [path for path in nar_bytes if path not in skipped]
