@@ -219,6 +219,27 @@ class TestUrls:
 
         assert "the keys and places of the cache demo have changed" in said
 
+    def test_the_url_of_a_cache_that_a_stack_brought_stays_that_cache(
+        self, served: ServedCache, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """Its read URL was never given as a source here."""
+        assert use("--as", WRITER, told=outputs(readUrl=served.url)) == 0
+        other = outputs(bucket="other", key=NEXT_KEY, readUrl=served.url)["cache"]
+        served.describe(other)
+
+        assert "this machine pushes to" in refused(capsys, lambda: use(served.url, "--yes"))
+
+    def test_a_reader_who_wants_to_push_is_pointed_to_the_stack(
+        self, served: ServedCache, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """A URL that it was used from brings no keys."""
+        served.describe(outputs(readUrl=served.url)["cache"])
+        assert use(served.url, "--yes") == 0
+
+        said = refused(capsys, lambda: app.run(["push", "/nix/store/x"]))
+
+        assert "run `nix-cache use STACK --as WRITER`" in said
+
     @pytest.mark.parametrize(
         "url",
         [
@@ -643,6 +664,15 @@ class TestFiles:
             place().conf("demo").write_text(content)
             said = refused(capsys, lambda: use(told=outputs()))
             assert "demo.conf exists and was not written for the cache demo" in said
+
+    def test_a_file_in_the_place_of_a_record_is_not_overwritten(
+        self, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """JSON of somebody's own."""
+        place().folder.mkdir(parents=True)
+        for content in ("{}", "[]", "not JSON"):
+            place().record("demo").write_text(content)
+            assert "demo.json" in refused(capsys, lambda: use(told=outputs()))
 
     def test_a_removal_leaves_what_was_not_written_for_the_cache(
         self, capsys: pytest.CaptureFixture[str]

@@ -122,6 +122,13 @@ def test_a_push_url_of_the_described_bucket_is_accepted(url: str) -> None:
     manifest_rules.require_push_url(description(pushUrls={WRITER: url}), WRITER)
 
 
+@pytest.mark.parametrize("bucket", ["b", "a.b", "nix-cache", "x" * 63])
+def test_buckets_of_every_storage_are_accepted(bucket: str) -> None:
+    """Some allow shorter names than AWS, or dots."""
+    manifest_rules.require_valid(description(bucket=bucket))
+    manifest_rules.require_valid(description(bucket=bucket, public=False))
+
+
 def test_a_push_url_without_an_endpoint_is_that_of_amazon() -> None:
     """It is accepted for the region's own endpoint alone."""
     url = "s3://demo?profile=nixbuilder&region=eu-central-1"

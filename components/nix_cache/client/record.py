@@ -37,6 +37,11 @@ class Record(BaseModel):
     signing_key_file: Path | None = None
     source: str | None = None
 
+    @property
+    def source_with_secrets(self) -> str:
+        """What to give to ``nix-cache use`` for keys, in messages. A URL never brings any."""
+        return "STACK" if self.source is None or "://" in self.source else self.source
+
 
 def text(record: Record) -> bytes:
     """A record as it stands in its file."""

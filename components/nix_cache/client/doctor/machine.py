@@ -107,7 +107,10 @@ def credentials(subject: Subject) -> Iterator[Finding]:
 
 def same_cache(url: str, other: str) -> bool:
     """Whether two substituter URLs are of one cache. Of S3 URLs, bucket and endpoint count."""
-    mine, theirs = urlsplit(url), urlsplit(other)
+    try:
+        mine, theirs = urlsplit(url), urlsplit(other)
+    except ValueError:  # a substituter that Nix cannot read either
+        return url == other
     if mine.scheme != "s3" or theirs.scheme != "s3":
         return url.rstrip("/") == other.rstrip("/")
     endpoints = (parse_qs(parts.query).get("endpoint") for parts in (mine, theirs))

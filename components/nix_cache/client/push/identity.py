@@ -75,7 +75,7 @@ def identify(writer: Writer) -> Identity:
         raise ClientError(
             f"there is no credential of {writer.name}: no profile {writer.profile} with a key pair "
             f"in {file}, and none in the environment",
-            f"run `nix-cache use {writer.record.source or 'SOURCE'} --as {writer.name}` with the "
+            f"run `nix-cache use {writer.record.source_with_secrets} --as {writer.name}` with the "
             "stack's secrets",
         )
     if has_profile:

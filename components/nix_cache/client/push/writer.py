@@ -75,11 +75,11 @@ def as_writer(record: Record) -> Writer:
     if writer is None:
         raise UsageError(
             f"this machine only reads the cache {record.name}",
-            f"run `nix-cache use {record.source or 'SOURCE'} --as WRITER` with one of: "
-            f"{', '.join(sorted(description.push_urls))}",
+            f"run `nix-cache use {record.source_with_secrets} --as WRITER` with one of: "
+            f"{', '.join(sorted(description.push_urls)) or 'the writers of the stack'}",
         )
     again = (
-        f"run `nix-cache use {record.source or 'SOURCE'} --as {writer}` with the stack's secrets"
+        f"run `nix-cache use {record.source_with_secrets} --as {writer}` with the stack's secrets"
     )
     if writer not in description.push_urls:
         raise ClientError(

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from urllib.parse import parse_qsl, quote, urlencode, urlsplit
+from urllib.parse import quote, urlencode
 
 from nix_cache.client import (
     files,
@@ -12,6 +12,7 @@ from nix_cache.client import (
     nix_conf_file,
     ownership,
     record,
+    urls,
 )
 from nix_cache.client.errors import ClientError, UsageError
 from nix_cache.client.files import FileChange
@@ -139,7 +140,11 @@ def cache_name(source: Source, wish: Wish) -> str:
     if wish.name is None and source.origin is Origin.URL and wish.origin is not None:
         url = wish.origin.rstrip("/")
         known = record.all_records(wish.place)
-        names = [one.name for one in known if (one.source or "").rstrip("/") == url]
+        names = [
+            one.name
+            for one in known
+            if url in {(one.source or "").rstrip("/"), one.description.read_url.rstrip("/")}
+        ]
         if names and source.description.bucket not in names:
             return names[0]
     return wish.name or source.description.bucket
@@ -228,7 +233,7 @@ def _require_same_cache(previous: Record | None, description: Description, name:
 
 
 def _reader(description: Description, wish: Wish, previous: Record | None) -> str | None:
-    """Whose credential reads: nobody's if anybody may read."""
+    """Whose credential reads a private cache; None if it is public, or its manifest names none."""
     if description.public:
         if wish.reader is not None:
             raise UsageError(
@@ -247,7 +252,7 @@ def _reader(description: Description, wish: Wish, previous: Record | None) -> st
         return previous.reader
     if not description.profiles:
         return None  # the published part: the profile in its read URL has to be there already
-    named = dict(parse_qsl(urlsplit(description.read_url).query)).get("profile")
+    named = urls.parse_s3(description.read_url).parameters.get("profile")
     for user, profile in description.profiles.items():
         if profile == named:
             return user
@@ -261,9 +266,9 @@ def _read_url(description: Description, reader: str | None) -> str:
     """The read URL, with the profile of the reader."""
     if reader is None:
         return description.read_url
-    base, _, query = description.read_url.partition("?")
-    parameters = dict(parse_qsl(query, keep_blank_values=True))
+    parameters = dict(urls.parse_s3(description.read_url).parameters)
     if parameters.get("profile") == description.profiles[reader]:
         return description.read_url
     parameters["profile"] = description.profiles[reader]
-    return f"{base}?{urlencode(parameters, quote_via=quote, safe='')}"
+    query = urlencode(parameters, quote_via=quote, safe="")
+    return f"s3://{description.bucket}?{query}"
