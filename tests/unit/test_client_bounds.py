@@ -31,14 +31,15 @@ from nix_cache.client.parallel import in_parallel
 
 PAGE = Path(__file__).parents[2] / "docs" / "limits.md"
 TEXT = b"StorePath: /nix/store/x\n" * 40
-ENCODED = {
-    "br": brotli.compress(TEXT),
-    "deflate": zlib.compress(TEXT),
-    "gzip": gzip.compress(TEXT),
-    "X-Gzip": gzip.compress(TEXT),
-    "xz": lzma.compress(TEXT),
-    "zstd": zstandard.compress(TEXT),
+ENCODERS = {
+    "br": brotli.compress,
+    "deflate": zlib.compress,
+    "gzip": gzip.compress,
+    "X-Gzip": gzip.compress,
+    "xz": lzma.compress,
+    "zstd": zstandard.compress,
 }
+ENCODED = {name: encode(TEXT) for name, encode in ENCODERS.items()}
 
 
 class TestContentEncoding:
@@ -48,6 +49,13 @@ class TestContentEncoding:
     def test_every_encoding_that_nix_reads_is_decoded(self, name: str) -> None:
         """Whatever the case of its name."""
         assert decoded(ENCODED[name], name, len(TEXT)) == TEXT
+
+    @pytest.mark.parametrize("name", ENCODED)
+    def test_a_body_that_decodes_to_very_much_is_decoded_whole(self, name: str) -> None:
+        """In more than one step."""
+        body = bytes(900_000)
+
+        assert decoded(ENCODERS[name](body), name, len(body)) == body
 
     @pytest.mark.parametrize("name", [None, "", "identity", "none"])
     def test_a_body_without_an_encoding_stays_as_it_is(self, name: str | None) -> None:

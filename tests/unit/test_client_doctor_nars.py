@@ -48,6 +48,16 @@ def test_a_nar_as_stated_has_no_difference(compression: str, content: bytes) -> 
 
 
 @pytest.mark.parametrize("compression", COMPRESSORS)
+@pytest.mark.parametrize("size", [64_000, 65_536, 1_000_000, 5_000_000])
+def test_a_large_nar_as_stated_has_no_difference(compression: str, size: int) -> None:
+    """Also where a few bytes stand for many blocks."""
+    content = nar(regular(bytes(size)))
+    sample = Sample.signed("x", STORE, content=content, compression=compression)
+
+    assert compared(sample) == Compared(None)
+
+
+@pytest.mark.parametrize("compression", COMPRESSORS)
 @settings(max_examples=60)
 @given(place=st.floats(0, 0.999), bit=st.integers(0, 7))
 def test_a_flipped_bit_is_found(compression: str, place: float, bit: int) -> None:

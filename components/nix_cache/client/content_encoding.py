@@ -112,12 +112,12 @@ def _brotli(body: bytes, most_bytes: int) -> bytes:
     content = b""
     try:
         while not decoder.is_finished():
-            if not body and decoder.can_accept_more_data():
-                raise EOFError("it is cut off")
             chunk: bytes = decoder.process(body, output_buffer_limit=_CHUNK_BYTES)
             content, body = content + chunk, b""
             if len(content) > most_bytes:
                 raise TooLargeError(most_bytes)
+            if not chunk and not decoder.is_finished():
+                raise EOFError("it is cut off")
     except brotli.error as failure:
         raise ValueError(str(failure)) from None
     return content

@@ -170,16 +170,18 @@ def files(signed: Made) -> Iterator[Mutation]:
     yield "file-absent", signed, lambda sample: setattr(sample.stored, "status", 404)
 
 
+def with_dictionary(size: int, packed: bytes) -> bytes:
+    """An xz file altered to demand a dictionary of such a size, a power of two."""
+    altered = bytearray(packed)
+    header = slice(12, 12 + packed[12] * 4)  # of the first block, without its checksum
+    place = 12 + 2 + 2  # after its size and flags, and the filter's id and size of properties
+    altered[place] = (size.bit_length() - 13) * 2
+    altered[header.stop : header.stop + 4] = struct.pack("<I", zlib.crc32(altered[header]))
+    return bytes(altered)
+
+
 def _xz_with_dictionary(size: int, content: bytes) -> bytes:
-    """An xz file that demands a dictionary of such a size, though it needs none."""
-    packed = bytearray(
-        lzma.compress(content, filters=[{"id": lzma.FILTER_LZMA2, "dict_size": 4096}])
-    )
-    header = slice(12, 12 + (packed[12] + 1) * 4 - 4)  # of the first block, without its checksum
-    place = 12 + 2 + 2  # after the sizes and flags, and the filter's id and length of properties
-    packed[place] = (size.bit_length() - 13) * 2
-    packed[header.stop : header.stop + 4] = struct.pack("<I", zlib.crc32(packed[header]))
-    return bytes(packed)
+    return with_dictionary(size, lzma.compress(content))
 
 
 def _zstd_with_window(size: int, content: bytes) -> bytes:

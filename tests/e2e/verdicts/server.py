@@ -10,6 +10,9 @@ from urllib.parse import unquote, urlsplit
 
 from tests.e2e.verdicts.samples import FOLDER, Sample, Stored
 
+_NOT_LISTED = b"<Error><Code>AccessDenied</Code></Error>"
+"""What S3 answers where the bucket may not be listed."""
+
 
 @dataclass
 class SampleCache:
@@ -43,9 +46,9 @@ def sample_cache(store_dir: str) -> Iterator[SampleCache]:
 
         def _answer(self, *, with_body: bool) -> None:
             path = unquote(urlsplit(self.path).path)
-            stored = served.objects.get(path.removeprefix(f"/{FOLDER}/"), Stored(b"", status=404))
-            if not path.startswith(f"/{FOLDER}/"):
-                stored = Stored(b"", status=404)
+            _, folder, key = f"{path}/".split("/", 2)
+            absent = Stored(b"", status=404)
+            stored = served.objects.get(key[:-1], absent) if folder == FOLDER else absent
             headers: Mapping[str, str] = {"Content-Length": str(len(stored.body)), **stored.headers}
             has_body = with_body and stored.status not in {204, 304}
             self.send_response(stored.status)
@@ -72,6 +75,7 @@ def sample_cache(store_dir: str) -> Iterator[SampleCache]:
     with Server(("127.0.0.1", 0), Handler) as server:
         served = SampleCache(f"http://127.0.0.1:{server.server_port}/{FOLDER}")
         info = f"StoreDir: {store_dir}\nWantMassQuery: 1\nPriority: 40\n"
+        served.objects[""] = Stored(_NOT_LISTED, {"Content-Type": "application/xml"}, 403)
         served.objects["nix-cache-info"] = Stored(info.encode())
         thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
         thread.start()

@@ -282,14 +282,14 @@ class _Brotli:
         """Some content, of about so many bytes; none at the end."""
         while not self._decompressor.is_finished():
             chunk = b""
-            if self._decompressor.can_accept_more_data() and not (
-                chunk := self._file.read(BLOCK_BYTES)
-            ):
-                raise NarError(_CUT_OFF)
+            if self._decompressor.can_accept_more_data():
+                chunk = self._file.read(BLOCK_BYTES)
             with _damage_named():
                 content: bytes = self._decompressor.process(chunk, output_buffer_limit=size)
             if content:
                 return content
+            if not chunk and self._decompressor.can_accept_more_data():
+                raise NarError(_CUT_OFF)
         return b""
 
 
