@@ -4,7 +4,7 @@ PYTHON ?= python3
 # What is printed is the commands' own, also for a make within a make: `make env` is evaluated.
 MAKEFLAGS += --no-print-directory
 .PHONY: help install aws-plugin up preview drift repair renew down status env test test-all test-aws unit unit-sdk
-.PHONY: policies engine e2e bench
+.PHONY: fuzz policies engine e2e bench
 .PHONY: test-wheel test-upgrade release-check lint schema format lock ci-preview ci-deploy ci-drift verify verify-aws verify-spaces verify-b2
 
 dev := .venv/bin/python -m dev
@@ -12,7 +12,7 @@ on_stack := $(if $(STACK),--stack '$(STACK)')
 tests := .venv-dev/bin/python
 # Three at a time, for two processors: engine tests often wait. The long modules come first.
 by-module := -n 3 --dist loadfile --no-loadscope-reorder
-all-levels := tests/unit tests/policies tests/package tests/engine
+all-levels := tests/unit tests/fuzz tests/policies tests/package tests/engine
 # What `make test` leaves to `make test-all`. The markers are explained in pyproject.toml.
 quick := not (aws or languages or faults or slow or (offline and engine))
 
@@ -52,7 +52,10 @@ test-all: .venv-dev/.made ## all tests but those of `make e2e`; builds the AWS p
 	@$(tests) -m pytest $(all-levels) $(by-module)
 
 unit: .venv-dev/.made
-	@$(tests) -m pytest tests/unit -n 2
+	@$(tests) -m pytest tests/unit tests/fuzz -n 2
+
+fuzz: .venv-dev/.made ## random inputs for every parser: make fuzz SECONDS=120
+	@$(tests) -m tests.fuzz --seconds '$(or $(SECONDS),60)'
 
 unit-sdk: .venv-dev/.made ## unit tests on another Pulumi SDK: make unit-sdk SDK=oldest, or SDK=newest
 	@$(tests) -m dev.sdk "$$SDK"

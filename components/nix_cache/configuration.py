@@ -43,7 +43,7 @@ def checked_arguments(
     raw = {key: raw[key] for key in raw if key == backend or key not in BACKENDS or raw[key] != {}}
     problems: list[Problem] = []
     provider = None
-    if backend in BACKENDS and isinstance(raw.get(backend), dict):
+    if isinstance(backend, str) and backend in BACKENDS and isinstance(raw.get(backend), dict):
         completion = importlib.import_module(f"nix_cache.storage.{backend}_config")
         try:
             raw[backend], provider = completion.complete(raw[backend], configured)

@@ -5,7 +5,7 @@ import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from nix_cache.client import files
@@ -70,7 +70,7 @@ def load(place: Place, name: str) -> Record | None:
         return None
     try:
         return Record.model_validate({**json.loads(content), "name": name})
-    except (ValueError, TypeError, ValidationError):
+    except (ValueError, TypeError, RecursionError):
         raise ClientError(
             f"{path} is no record of a cache", "run `nix-cache use` with its source again"
         ) from None

@@ -1,0 +1,1 @@
+"""Property tests on every parser that reads foreign data. `make fuzz SECONDS=120` runs them all."""

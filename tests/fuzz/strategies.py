@@ -1,0 +1,200 @@
+"""Inputs: any bytes, and valid documents with a few things changed."""
+
+import json
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from hypothesis import strategies as st
+from hypothesis.strategies import DrawFn, SearchStrategy
+
+from tests.fuzz.target import Shape, Target
+
+ODD_BYTES = (
+    b"",
+    b"\0",
+    b"\r\n",
+    b"\n",
+    b"\t ",
+    b"\xff\xfe",
+    b"\xed\xa0\x80",  # half of a surrogate pair
+    b"\xef\xbb\xbf",  # a byte order mark
+    b"\xe2\x80\xae",  # turns the direction of text
+    b"\xc2\x9b",  # C1: begins an escape sequence
+    b"\x1b]0;title\x07",
+    b"\xc5\xbf",  # long s, which folds to s
+    b"\xe2\x84\xaa",  # the Kelvin sign, which folds to k
+    b"\xd9\xa3",  # an Arabic digit
+    b"\xc2\xa0",
+    b"\xe2\x80\xa8",  # ends a line for str.splitlines
+    b"-1",
+    b"0",
+    b"18446744073709551616",
+    b"9" * 4301,  # more digits than int() takes
+    b"%00",
+    b"%2e%2e/",
+    b"../" * 8,
+    b"A" * 5000,
+)
+
+_KINDS = ("cut", "repeat", "insert", "replace", "truncate", "splice", "case", "line")
+
+
+@st.composite
+def changed_bytes(draw: DrawFn, seeds: Sequence[bytes], tokens: Sequence[bytes]) -> bytes:
+    """Valid inputs after a few edits, some of them of whole lines."""
+    data = draw(st.sampled_from(seeds))
+    pieces = st.sampled_from((*tokens, *ODD_BYTES)) | st.binary(max_size=12)
+    edits = st.tuples(st.sampled_from(_KINDS), st.integers(0, 1 << 16), st.integers(0, 64), pieces)
+    for kind, at, length, piece in draw(st.lists(edits, min_size=1, max_size=6)):
+        start = at % (len(data) + 1)
+        stop = min(len(data), start + length)
+        match kind:
+            case "cut":
+                data = data[:start] + data[stop:]
+            case "repeat":
+                data = data[:start] + data[start:stop] * 3 + data[stop:]
+            case "insert":
+                data = data[:start] + piece + data[start:]
+            case "replace":
+                data = data[:start] + piece + data[stop:]
+            case "truncate":
+                data = data[:start]
+            case "splice":
+                other = seeds[length % len(seeds)]
+                data = data[:start] + other[at % (len(other) + 1) :]
+            case "case":
+                data = data[:start] + data[start:stop].swapcase() + data[stop:]
+            case "line":
+                data = _with_line_changed(data, at, length, piece)
+    return data
+
+
+def _with_line_changed(data: bytes, at: int, how: int, piece: bytes) -> bytes:
+    lines = data.splitlines(keepends=True) or [b""]
+    number = at % len(lines)
+    line = lines[number]
+    name, separator, _ = line.partition(b":" if b":" in line else b"=")
+    changed = (
+        [],
+        [line, line],
+        [name + separator + b" " + piece + b"\n"],
+        [piece + b"\n", line],
+        [line.rstrip(b"\r\n") + b"\r\n"],
+        [line.swapcase()],
+        [lines[how % len(lines)], line],
+    )[how % 7]
+    return b"".join([*lines[:number], *changed, *lines[number + 1 :]])
+
+
+class Raw(str):
+    """JSON text that stands as it is, and may be none."""
+
+    __slots__ = ()
+
+
+class Pairs(list[tuple[str, Any]]):
+    """A JSON object, in which names may be repeated."""
+
+
+ODD_VALUES: Sequence[Any] = (
+    None,
+    True,
+    0,
+    -1,
+    2**64,
+    1.5,
+    "",
+    "\0",
+    "\ud800",
+    "\x1b[31m",
+    "\u202e",
+    "\u017f",
+    "a" * 300,
+    "https://[x",
+    "s3://b?endpoint=%zz",
+    "a\nb = c",
+    "//",
+    "*",
+    "?",
+    [],
+    Pairs(),
+    [[]],
+    Raw("NaN"),
+    Raw("1e999"),
+    Raw("9" * 4301),
+    Raw("[" * 3000 + "]" * 3000),
+    Raw("[" * 100_000),
+    Raw('"\\ud800"'),
+    Raw('"unfinished'),
+    Raw("{} trailing"),
+)
+
+
+@st.composite
+def changed_json(draw: DrawFn, seeds: Sequence[bytes], tokens: Sequence[bytes]) -> bytes:
+    """Valid documents in which values, names and their order are changed."""
+    value = json.loads(draw(st.sampled_from(seeds)), object_pairs_hook=Pairs)
+    words = [token.decode(errors="replace") for token in tokens] or ["x"]
+    odd = st.sampled_from(ODD_VALUES) | st.sampled_from(words) | st.text(max_size=5)
+    edits = st.tuples(
+        st.sampled_from(("replace", "remove", "repeat", "rename", "add", "wrap")),
+        st.integers(0, 1 << 16),
+        odd,
+        st.sampled_from(words) | st.text(max_size=5),
+    )
+    for kind, at, new, name in draw(st.lists(edits, min_size=1, max_size=4)):
+        value = _edited(value, kind, at, new, name)
+    return _dumped(value).encode(errors="surrogatepass")
+
+
+def _edited(value: Any, kind: str, at: int, new: Any, name: str) -> Any:
+    places = list(_places(value))
+    if not places:
+        return new
+    container, index = places[at % len(places)]
+    is_pairs = isinstance(container, Pairs)
+    old = container[index][1] if is_pairs else container[index]
+    key = container[index][0] if is_pairs else ""
+    variants = (key.swapcase(), key.lower(), key.replace("s", "\u017f", 1), name)
+    spelled = variants[at % len(variants)]
+    match kind:
+        case "replace":
+            container[index] = (key, new) if is_pairs else new
+        case "remove":
+            del container[index]
+        case "repeat":
+            container.append((key, new) if is_pairs else old)
+        case "rename" if is_pairs:
+            container[index] = (spelled, old)
+        case "add" if is_pairs:
+            container.append((spelled, old if at % 2 else new))
+        case _:
+            container[index] = (key, [old]) if is_pairs else [old]
+    return value
+
+
+def _places(value: Any) -> Iterator[tuple[list[Any], int]]:
+    if isinstance(value, list):
+        for index, item in enumerate(value):
+            yield value, index
+            yield from _places(item[1] if isinstance(value, Pairs) else item)
+
+
+def _dumped(value: Any) -> str:
+    if isinstance(value, Raw):
+        return str(value)
+    if isinstance(value, Pairs):
+        return "{" + ", ".join(f"{json.dumps(k)}: {_dumped(v)}" for k, v in value) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(_dumped, value)) + "]"
+    return json.dumps(value, ensure_ascii=False)
+
+
+def inputs(target: Target) -> SearchStrategy[bytes]:
+    """Everything that is tried on a target."""
+    pieces = st.sampled_from((*target.tokens, *ODD_BYTES)) | st.binary(max_size=4)
+    built = st.lists(pieces, max_size=12).map(b"".join)
+    changed = changed_bytes(target.seeds, target.tokens)
+    if target.shape is Shape.JSON:
+        return changed_json(target.seeds, target.tokens) | changed | built | st.binary(max_size=200)
+    return changed | built | st.binary(max_size=200)
