@@ -55,7 +55,7 @@ hashes = st.sampled_from(sorted(DIGEST_BYTES)).flatmap(
 base_names = st.builds(
     "{}-{}".format,
     st.text(NIX32, min_size=32, max_size=32),
-    st.from_regex(r"[0-9A-Za-z+._?=-]{1,40}", fullmatch=True),
+    st.from_regex(r"[0-9A-Za-z+_?=-][0-9A-Za-z+._?=-]{0,39}", fullmatch=True),
 )
 
 
