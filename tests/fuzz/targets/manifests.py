@@ -3,12 +3,11 @@
 import json
 import tempfile
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
-from nix_cache.client import nix_conf_file, record, source
+from nix_cache.client import manifest_rules, nix_conf_file, record, source, urls
 from nix_cache.client.errors import ClientError
 from nix_cache.client.places import Place
-from nix_cache.client.use import safety
 from nix_cache.description import Description
 from tests.fuzz.target import Shape, Target
 from tests.unit import client_caches
@@ -41,10 +40,9 @@ def _check_source(data: bytes) -> bool:
     written = json.dumps(description.model_dump(mode="json", by_alias=True))
     assert Description.model_validate_json(written) == description
     try:
-        safety.require_harmless(description)
+        manifest_rules.require_valid(description)
     except ClientError:
         return True
-    urlsplit(description.read_url)
     text = nix_conf_file.settings_text("demo", description.read_url, description.public_keys, None)
     lines = [(line.name, line.value) for line in nix_conf_file.parse(text)]
     assert lines == [
@@ -70,6 +68,31 @@ def _check_record(data: bytes) -> bool:
     return True
 
 
+def _check_url(data: bytes) -> bool:
+    """Read a URL of either kind. What is accepted, urllib and Nix read alike."""
+    text = data.decode(errors="surrogateescape")
+    accepted = False
+    try:
+        http = urls.parse_http(text)
+    except urls.UrlError:
+        pass
+    else:
+        parts = urlsplit(text)
+        assert (parts.scheme, parts.netloc) == (http.scheme, http.authority)
+        assert parts.path.rstrip("/") == http.path
+        assert not any((parts.query, parts.fragment, parts.username, parts.password))
+        assert parts.port is None or parts.port > 0
+        accepted = True
+    try:
+        s3 = urls.parse_s3(text)
+    except urls.UrlError:
+        return accepted
+    parts = urlsplit(text)
+    assert (parts.scheme, parts.netloc, parts.path) == ("s3", s3.bucket, "")
+    assert dict(parse_qsl(parts.query, keep_blank_values=True)) == s3.parameters
+    return True
+
+
 _TOKENS = (
     b"s3://demo?endpoint=https%3A%2F%2Fs3.example.org&profile=nixreader&trusted=1",
     b"https://s3.example.org/demo\nrequire-sigs = false",
@@ -83,6 +106,16 @@ _TOKENS = (
 )
 
 TARGETS = (
+    Target(
+        "url",
+        _check_url,
+        (
+            b"https://s3.example.org:9000/demo/",
+            b"http://[::1]:80",
+            b"s3://demo?endpoint=https%3A%2F%2Fs3.example.org&profile=p&region=us-east-1",
+        ),
+        tokens=(b"@", b"\\", b"\t", b"%0a", b"%", b"+", b";", b"//", b":99999", b"..", b"&", b"="),
+    ),
     Target("manifest", _check_source, _SEEDS, Shape.JSON, tokens=_TOKENS),
     Target(
         "record",

@@ -4,7 +4,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from nix_cache.client import nix_conf_file
+from nix_cache.client import masking, nix_conf_file
 from nix_cache.client.appended import HEADER
 from nix_cache.client.nix_conf_includes import MOST_INCLUDES, NixConfReader
 from tests.fuzz.target import Target
@@ -36,8 +36,6 @@ def _check_file(data: bytes) -> bool:
         text = nix_conf_file.without_include(text, name)
     made_by_us = text is None and data == HEADER
     assert text == data or made_by_us, "not as it was"
-    for line in data.decode(errors="backslashreplace").split("\n"):
-        nix_conf_file.masked(line)
     return bool(lines)
 
 
@@ -59,7 +57,45 @@ def _check_includes(data: bytes) -> bool:
     return bool(placed or reader.mistakes)
 
 
+def _check_masking(data: bytes) -> bool:
+    """Show lines in which the input stands where a secret may be."""
+    secret = _SECRET + data.decode("latin-1").replace("\n", "")
+    for template in _SECRET_PLACES:
+        shown = masking.nix_conf_line(template.format(secret))
+        assert _SECRET not in shown, template
+        assert masking.nix_conf_line(shown) == shown, "masked twice is not masked once"
+    for template in _SECRET_PLACES_FOR_AWS:
+        assert _SECRET not in masking.credentials_line(template.format(secret)), template
+    assert _SECRET not in masking.signing_key_line(f"name:{secret}")
+    for line in data.decode(errors="backslashreplace").split("\n"):
+        masking.nix_conf_line(line)
+        masking.credentials_line(line)
+        masking.signing_key_line(line)
+    return True
+
+
+_SECRET = "TOPSECRET0123456789"
+_SECRET_PLACES = (
+    "access-tokens = github.com={}",
+    "extra-access-tokens=gitlab.com=PAT:{}",
+    "impure-env = TOKEN={}",
+    "# access-tokens = github.com={}",
+    "no-such-setting = {}",
+    "access-tokens {}",
+    "ACCESS-TOKENS = {}",
+)
+_SECRET_PLACES_FOR_AWS = (
+    "aws_secret_access_key = {}",
+    "aws_secret_access_key: {}",
+    "AWS_SESSION_TOKEN={}",
+    "# aws_secret_access_key = {}",
+    "aws_secret_access_key {}",
+    "no_such_setting = {}",
+    "  {}",
+)
+
 TARGETS = (
+    Target("masked-lines", _check_masking, (b"", b"x@y"), tokens=(b"=", b"[", b"]", b"#", b":")),
     Target(
         "nix-conf",
         _check_file,
