@@ -18,6 +18,7 @@ from tests.fuzz.target import Target
 FIRST_EXAMPLES = 50
 MOST_EXAMPLES = 1_000_000
 TURNS = 4
+MOST_SHRINKING_SECONDS = 10.0
 HANG_SECONDS = 30.0
 """After which one input counts as a hang, whatever it waits for."""
 
@@ -102,10 +103,32 @@ def run_slice(
         test()
     except _TimeIsUp:
         pass
-    except Exception:
+    except Exception as failure:
+        result.failing = _smallest(result, type(failure), hang_seconds)
         result.failure = traceback.format_exc(limit=-6)
     finally:
         result.seconds += time.monotonic() - started
+
+
+def _smallest(result: Result, failure: type[Exception], hang_seconds: float | None) -> bytes:
+    """Cut pieces out of an input for as long as it fails in the same way."""
+    data = result.failing or b""
+    deadline = time.monotonic() + MOST_SHRINKING_SECONDS
+    size = len(data) // 2
+    while size and time.monotonic() < deadline:
+        for start in range(0, len(data), size):
+            shorter = data[:start] + data[start + size :]
+            try:
+                with _no_longer_than(hang_seconds):
+                    result.target.try_input(shorter)
+            except failure:
+                data = shorter
+                break
+            except Exception:
+                continue
+        else:
+            size //= 2
+    return data
 
 
 def replay(result: Result) -> None:

@@ -10,33 +10,47 @@ import brotli
 import zstandard
 
 from nix_cache.client.content_encoding import EncodingError, decoded
-from nix_cache.client.doctor.nar import CannotDecompressError, NarError, measure
-from nix_cache.client.limits import TooLargeError
+from nix_cache.client.doctor.decompression import NotDecompressedError, UnknownCompressionError
+from nix_cache.client.doctor.nar import compare
+from nix_cache.client.limits import NAR_DECODER_BYTES, TooLargeError
+from nix_cache.nar import NarError, read_nar
+from nix_cache.narinfo import Narinfo
+from nix_cache.nix_hash import NixHash
 from tests.fuzz.target import Shape, Target
 
 _CONTENT = b"a narinfo\n" * 50
 _MOST_BYTES = 100_000
-_ENCODINGS = {
-    b"gzip": gzip.compress(_CONTENT),
-    b"deflate": zlib.compress(_CONTENT),
-    b"xz": lzma.compress(_CONTENT),
-    b"zstd": zstandard.compress(_CONTENT),
-    b"br": brotli.compress(_CONTENT),
-    b"identity": _CONTENT,
+_COMPRESSORS = {
+    b"gzip": gzip.compress,
+    b"xz": lzma.compress,
+    b"zstd": zstandard.compress,
+    b"br": brotli.compress,
 }
-_NARS = {
-    **{name: _ENCODINGS[name] for name in (b"gzip", b"xz", b"zstd", b"br")},
-    b"bzip2": bz2.compress(_CONTENT),
-    b"none": _CONTENT,
-}
-_BOMBS = tuple(
-    name + b"\n" + compress(bytes(1_000_000))
-    for name, compress in (
-        (b"gzip", gzip.compress),
-        (b"xz", lzma.compress),
-        (b"zstd", zstandard.compress),
-        (b"br", brotli.compress),
+_BOMBS = tuple(name + b"\n" + compress(bytes(1_000_000)) for name, compress in _COMPRESSORS.items())
+
+
+def _words(*words: bytes) -> bytes:
+    """Write words as they stand in a NAR: their length, and zeros up to eight bytes."""
+    return b"".join(
+        len(word).to_bytes(8, "little") + word + bytes(-len(word) % 8) for word in words
     )
+
+
+_FILE = _words(b"(", b"type", b"regular", b"executable", b"", b"contents", b"hello", b")")
+_LINK = _words(b"(", b"type", b"symlink", b"target", b"/nix/store", b")")
+_NAR = _words(b"nix-archive-1", b"(", b"type", b"directory") + b"".join(
+    (
+        *(_words(b"entry", b"(", b"name", b"a", b"node"), _FILE, _words(b")")),
+        *(_words(b"entry", b"(", b"name", b"b", b"node"), _LINK, _words(b")")),
+        _words(b")"),
+    )
+)
+_NARINFO = (
+    "StorePath: /nix/store/w9yy7v61ipb5rx6i35zq1mvc2iqfmps1-hello\n"
+    "URL: nar/x.nar\n"
+    "Compression: {}\n"
+    f"NarHash: {NixHash.of(_NAR).nix32}\n"
+    f"NarSize: {len(_NAR)}\n"
 )
 
 
@@ -52,28 +66,62 @@ def _check_encoding(data: bytes) -> bool:
 
 
 def _check_nar(data: bytes) -> bool:
-    """Measure a NAR whose compression the first line names."""
-    name, _, body = data.partition(b"\n")
+    """Read an uncompressed NAR. What is heard of it is the NAR itself."""
+    heard: list[bytes] = []
     try:
-        found = measure(io.BytesIO(body), name.decode("latin-1"), _MOST_BYTES)
-    except (NarError, CannotDecompressError):
+        nar = read_nar(io.BytesIO(data), _MOST_BYTES, [heard.append], [])
+    except NarError:
         return False
-    assert found.file_size == len(body)
+    assert b"".join(heard) == data[: nar.size_bytes]
     return True
+
+
+def _check_stored_nar(data: bytes) -> bool:
+    """Compare a NAR, in the compression that the first line names, with its narinfo."""
+    name, _, body = data.partition(b"\n")
+    compression = name.decode("latin-1")
+    if "\r" in compression or not compression:
+        return False
+    narinfo = Narinfo.parse(_NARINFO.format(compression))
+    try:
+        found = compare(io.BytesIO(body), narinfo, NAR_DECODER_BYTES)
+    except (NotDecompressedError, UnknownCompressionError):
+        return False
+    return found.refusal is None
 
 
 TARGETS = (
     Target(
         "content-encoding",
         _check_encoding,
-        tuple(name + b"\n" + body for name, body in _ENCODINGS.items()),
+        (
+            *(name + b"\n" + compress(_CONTENT) for name, compress in _COMPRESSORS.items()),
+            b"deflate\n" + zlib.compress(_CONTENT),
+            b"identity\n" + _CONTENT,
+        ),
         Shape.BYTES,
         tokens=(*_BOMBS, b"gzip, br, xz\n"),
     ),
     Target(
         "nar",
         _check_nar,
-        tuple(name + b"\n" + body for name, body in _NARS.items()),
+        (_NAR, _words(b"nix-archive-1") + _FILE, _words(b"nix-archive-1") + _LINK),
+        Shape.BYTES,
+        tokens=(
+            *(_words(word) for word in (b"(", b")", b"type", b"entry", b"node", b"regular")),
+            _words(b"entry", b"(", b"name", b"../x", b"node"),
+            b"\xff" * 8,
+            (1 << 62).to_bytes(8, "little"),
+        ),
+    ),
+    Target(
+        "stored-nar",
+        _check_stored_nar,
+        (
+            *(name + b"\n" + compress(_NAR) for name, compress in _COMPRESSORS.items()),
+            b"bzip2\n" + bz2.compress(_NAR),
+            b"none\n" + _NAR,
+        ),
         Shape.BYTES,
         tokens=_BOMBS,
     ),
