@@ -6,7 +6,8 @@ from typing import Any
 
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn
 
-from nix_cache.client.console import columns, err, out, shown
+from nix_cache.client.console import columns, err, out
+from nix_cache.shown import shown
 from toolchain.engine import Part
 from toolchain.progress import PlainProgress
 from toolchain.progress import Progress as ProgressListener

@@ -1,7 +1,6 @@
 """Mistakes in settings, in words for those who made them: key, value, mistake, fix."""
 
 import difflib
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, get_args
@@ -9,11 +8,10 @@ from typing import Any, get_args
 from pydantic import BaseModel, ValidationError
 from pydantic.alias_generators import to_camel, to_snake
 
+from nix_cache.shown import shown, shown_value
+
 _SECRETS = frozenset({"signingKey"})
 """Settings whose values no message may show."""
-
-_KEY_MATERIAL = re.compile(r"[A-Za-z0-9+/]{40}")
-"""What a key looks like. It may have been pasted anywhere."""
 
 _WORDING = {
     "missing": "is missing",
@@ -63,7 +61,10 @@ class SettingsError(ValueError):
         for problem in problems:
             key = to_snake(problem.key) if snake_case else problem.key
             value = f" = {problem.value}" if problem.value else ""
-            lines += [f"  {prefix}{key}{value} {problem.mistake}", f"      fix: {problem.fix}"]
+            lines += [
+                shown(f"  {prefix}{key}{value} {problem.mistake}"),
+                shown(f"      fix: {problem.fix}"),
+            ]
         super().__init__("\n".join(lines))
 
 
@@ -119,11 +120,10 @@ def _spell(path: Sequence[str | int]) -> str:
 
 
 def _show(path: Sequence[str | int], value: object) -> str:
-    if _SECRETS.intersection(map(str, path)) or _KEY_MATERIAL.search(str(value)):
+    if _SECRETS.intersection(map(str, path)):
         return "(secret)"
     if isinstance(value, dict):
         return f"(an object with {', '.join(map(str, value)) or 'nothing in it'})"
     if isinstance(value, list | tuple):
         return f"(a list of {len(value)})"
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."
+    return shown_value(repr(value))

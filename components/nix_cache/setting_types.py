@@ -30,7 +30,7 @@ def _endpoint(url: str) -> str:
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ValueError("is not a full URL")
-    if parts.username or parts.password:
+    if "@" in parts.netloc:
         raise ValueError("has credentials in it")
     if parts.path.strip("/") or parts.query or parts.fragment:
         raise ValueError("has more than a scheme, a host and a port")

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 
 from nacl.signing import SigningKey as Ed25519Key
 
+from nix_cache.redaction import keep_secret
+
 KEY_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 """Names that survive in nix.conf (where keys are separated by spaces) and in file names."""
 
@@ -28,6 +30,9 @@ class SecretKey:
 
     name: str
     seed: bytes
+
+    def __post_init__(self) -> None:
+        keep_secret(_encode(self.seed + self._public_bytes()), _encode(self.seed))
 
     @property
     def public_text(self) -> str:

@@ -156,9 +156,14 @@ def main(arguments: list[str] | None = None) -> int:
         else:
             issue(github, reports, job["RUN_URL"])
     except DevError as failure:
-        print(f"error: {failure}", file=sys.stderr)
+        print(f"error: {_printable(str(failure))}", file=sys.stderr)
         return 1
     return 0
+
+
+def _printable(text: str) -> str:
+    """A text with escapes for what acts or hides. This job has nothing but Python installed."""
+    return "".join(c if c.isprintable() or c == "\n" else ascii(c)[1:-1] for c in text)
 
 
 class _Job(dict[str, str]):

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from dev.ci.outcome import Change, Outcome, Verdict
+from nix_cache.shown import shown
 
 _MOST_ROWS = 100
 _MOST_PROPERTIES = 6
@@ -85,13 +86,14 @@ def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 def _code(value: object) -> str:
     """A value as code on one line, where nothing in it is a link, a mention or a tag."""
-    text = " ".join(("" if value is None else str(value)).split())
+    text = shown(" ".join(("" if value is None else str(value)).split()))
     text = text.replace("`", "'").replace("|", r"\|")
     return f"`{text}`" if text else ""
 
 
 def _block(message: str) -> str:
     """A message as it is, in a fence that is longer than any within it."""
+    message = shown(message, lines=True)
     if len(message) > _LONGEST_MESSAGE:
         message = f"{message[:_LONGEST_MESSAGE]}\n…"
     fence = "`" * max(3, *(len(run) + 1 for run in re.findall("`+", message) or ["``"]))

@@ -17,6 +17,7 @@ from pulumi_policy import (
 )
 from pulumi_policy.proxy import UNKNOWN_STRING_VALUE, UnknownValueError
 
+from nix_cache.shown import shown
 from nix_cache_policies import surroundings
 from nix_cache_policies.judgement import EXCEPTIONS, judge
 from nix_cache_policies.model import UNKNOWN, Context, Resource, Rule, Scope
@@ -90,7 +91,7 @@ class _StaleExceptions(StackValidationPolicy):
         """Report exceptions that nothing needed."""
         for exceptions in self._all:
             for what in exceptions.stale():
-                report_violation(what, None)
+                report_violation(shown(what, lines=True), None)
 
 
 def serve() -> None:
@@ -127,14 +128,14 @@ def _report(
     for resource in resources:
         verdict = judge(exceptions.rule, resource, context)
         for violation in verdict.violations:
-            report_violation(violation, resource.urn)
+            report_violation(shown(violation, lines=True), resource.urn)
         if verdict.exception:
             exceptions.used.add(verdict.exception)
         if verdict.not_yet_known:
             doubts.append(f"{resource.name}: {verdict.not_yet_known}")
     if doubts:
         error = UnknownValueError(UNKNOWN_STRING_VALUE, [])
-        error.message = "; ".join(doubts)
+        error.message = shown("; ".join(doubts))
         raise error
 
 

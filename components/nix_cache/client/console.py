@@ -17,8 +17,8 @@ from rich.spinner import Spinner
 from rich.text import Text
 
 from nix_cache.redaction import redacted
+from nix_cache.shown import shown
 from nix_cache.terminal import OutputError
-from nix_cache.visible import visible
 
 __all__ = [
     "Console",
@@ -32,17 +32,6 @@ __all__ = [
     "note",
     "out",
 ]
-
-
-def shown(text: str, *, lines: bool = False) -> str:
-    """A text as it may be shown: without secrets, and with escapes for what acts or hides.
-
-    Args:
-        text: any text.
-        lines: whether its line ends are a layout of ours. Else they are escaped too, for a value
-            in a message must not look like a line of its own.
-    """
-    return visible(redacted(text), keep="\n" if lines else "")
 
 
 class Console:

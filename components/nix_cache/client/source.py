@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic.alias_generators import to_camel
@@ -15,7 +15,7 @@ from nix_cache.client import child, manifest_document, urls
 from nix_cache.client.errors import ClientError, UsageError
 from nix_cache.client.limits import DOCUMENT_BYTES, STACK_SECONDS, TooLargeError
 from nix_cache.description import DESCRIPTOR_KEY, Description
-from nix_cache.redaction import redacted
+from nix_cache.redaction import keep_secret, redacted
 
 
 class Origin(StrEnum):
@@ -37,6 +37,10 @@ class Credential(BaseModel):
     access_key_id: str
     secret_access_key: str = field(repr=False)
 
+    def model_post_init(self, _context: Any) -> None:
+        """Keep the secret out of everything that is printed."""
+        keep_secret(self.secret_access_key)
+
 
 @dataclass(frozen=True)
 class Source:
@@ -53,6 +57,9 @@ class Source:
     signing_keys: Mapping[str, str] = field(default_factory=dict, repr=False)
     credentials: Mapping[str, Credential] = field(default_factory=dict, repr=False)
     origin: Origin = Origin.FILE
+
+    def __post_init__(self) -> None:
+        keep_secret(*(str(key).partition(":")[2] for key in self.signing_keys.values()))
 
 
 def is_url(source: str) -> bool:

@@ -11,6 +11,7 @@ import pulumi_aws as aws
 from nix_cache.access import GITHUB_ISSUER
 from nix_cache.backend_settings import AwsSettings
 from nix_cache.settings import CacheSettings
+from nix_cache.shown import shown
 from nix_cache.storage.claim import Claim
 from nix_cache.storage.claimants import bucket_contested, contested
 from nix_cache.storage.granted import granted
@@ -94,7 +95,7 @@ def _checked_account(settings: AwsSettings, asking: pulumi.InvokeOptions) -> str
         if explained(said) is None and "StatusCode: 403" in said:
             # Everybody may ask who they are, so whoever is refused is nobody.
             raise pulumi.RunError(_told(*_NOT_ACCEPTED)) from None
-        raise pulumi.RunError(explained(said) or said) from None
+        raise pulumi.RunError(explained(said) or shown(said, lines=True)) from None
     if settings.account_id and account and account != settings.account_id:
         raise pulumi.RunError(
             _told(
@@ -117,7 +118,7 @@ def _bucket_taken(bucket: str, settings: AwsSettings, asking: pulumi.InvokeOptio
             return f"the bucket {bucket!r} exists already in another region: {_ADVICE}"
         if _FOREIGN.search(said):
             return f"the bucket {bucket!r} exists already and is somebody else's: {_ADVICE}"
-        raise pulumi.RunError(explained(said) or said) from None
+        raise pulumi.RunError(explained(said) or shown(said, lines=True)) from None
     if not found or not found.id:
         return ""  # the provider is yet to be made
     return f"the bucket {bucket!r} exists already in this account: {_ADVICE}"
@@ -151,7 +152,7 @@ def _github_taken(asking: pulumi.InvokeOptions) -> str:
         said = str(error)
         if _MISSING.search(said) or "finding IAM OIDC Provider" in said:
             return ""
-        raise pulumi.RunError(explained(said) or said) from None
+        raise pulumi.RunError(explained(said) or shown(said, lines=True)) from None
     if not found or not found.arn:
         return ""
     return (

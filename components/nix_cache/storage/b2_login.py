@@ -6,6 +6,9 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
+from nix_cache.redaction import keep_secret
+from nix_cache.shown import ShownError
+
 PRODUCTION = "https://api.backblazeb2.com"
 """Where every account of Backblaze's customers is authorized."""
 
@@ -19,7 +22,7 @@ CONFIG_KEYS: Mapping[str, tuple[str, str]] = {
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
-class B2AccountError(Exception):
+class B2AccountError(ShownError):
     """The account cannot be used: one sentence that says why and what to do."""
 
 
@@ -36,6 +39,9 @@ class Login:
     key_id: str
     key: str = field(repr=False)
     realm: str = PRODUCTION
+
+    def __post_init__(self) -> None:
+        keep_secret(self.key)
 
 
 def login_from(get: Callable[[str], Any]) -> Login:

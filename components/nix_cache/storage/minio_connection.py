@@ -8,6 +8,9 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, Self
 
+from nix_cache.redaction import keep_secret
+from nix_cache.shown import ShownError
+
 
 class Kind(StrEnum):
     """What on a server has a name."""
@@ -17,7 +20,7 @@ class Kind(StrEnum):
     POLICY = "policy"
 
 
-class MinioServerError(Exception):
+class MinioServerError(ShownError):
     """The server cannot be asked: one sentence that says why and what to do."""
 
 
@@ -44,6 +47,9 @@ class Connection:
     ssl: bool = False
     insecure: bool = False
     cacert_file: str = ""
+
+    def __post_init__(self) -> None:
+        keep_secret(self.password)
 
     def __repr__(self) -> str:
         return f"Connection(server={self.server!r}, user={self.user!r})"

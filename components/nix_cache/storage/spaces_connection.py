@@ -5,6 +5,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from nix_cache.redaction import keep_secret
+from nix_cache.shown import ShownError
+
 REGION_MARK = "{{.Region}}"
 """What stands for the region in the provider's ``spacesEndpoint``."""
 
@@ -14,7 +17,7 @@ _DEFAULTS = {
 }
 
 
-class SpacesAccountError(Exception):
+class SpacesAccountError(ShownError):
     """The account cannot be asked, or refuses: one sentence that says why and what to do."""
 
 
@@ -35,6 +38,9 @@ class Connection:
     secret_key: str
     api_url: str
     spaces_url: str
+
+    def __post_init__(self) -> None:
+        keep_secret(self.token, self.secret_key)
 
     def endpoint(self, region: str) -> str:
         """The URL under which the provider reaches a region's buckets."""

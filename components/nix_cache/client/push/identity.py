@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import parse_qsl, quote, urlencode
 
+from botocore.credentials import RefreshableCredentials
 from botocore.exceptions import BotoCoreError
 from botocore.session import Session
 
@@ -12,6 +13,7 @@ from nix_cache.client.errors import ClientError
 from nix_cache.client.places import user_place
 from nix_cache.client.push.writer import Writer
 from nix_cache.client.storage_session import bounded_session
+from nix_cache.redaction import keep_secret
 
 CREDENTIAL_VARIABLES = frozenset(
     {
@@ -64,6 +66,8 @@ def identify(writer: Writer) -> Identity:
         if has_profile:
             session.set_config_variable("profile", writer.profile)
         found = session.get_credentials()
+        if found is not None and not isinstance(found, RefreshableCredentials):
+            keep_secret(found.secret_key, found.token)
     except BotoCoreError as mistake:
         raise ClientError(f"the credentials cannot be read: {mistake}", f"mend {file}") from None
     if found is None and not writer.profile:
