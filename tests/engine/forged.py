@@ -1,4 +1,4 @@
-"""Requests to a real S3 server that name somebody's access key id and have no signature of theirs.
+"""Requests to a real S3 server that name an access key id and lack the signature of its key.
 
 They are written byte by byte: no S3 client would send them.
 """
@@ -112,7 +112,7 @@ def archive(name: str = "x") -> bytes:
 
 
 def in_query(access_key_id: str, **more: str) -> str:
-    """A presigned query string with a signature that nobody made."""
+    """A presigned query string with a signature of zeros."""
     return urlencode(
         {
             "X-Amz-Algorithm": "AWS4-HMAC-SHA256",
@@ -127,7 +127,7 @@ def in_query(access_key_id: str, **more: str) -> str:
 
 
 def in_header(access_key_id: str) -> list[tuple[str, str]]:
-    """An Authorization header with a signature that nobody made, and the date."""
+    """An Authorization header with a signature of zeros, and the date."""
     value = (
         f"AWS4-HMAC-SHA256 Credential={scope(access_key_id)}, SignedHeaders=host, "
         f"Signature={'0' * 64}"

@@ -222,7 +222,7 @@ AKIN: dict[str, Callable[[Store], Forged]] = {
     "an archive with a token": lambda _: unpack("", ("Authorization", "Bearer x")),
     "an archive and an action": lambda _: unpack("Action=AssumeRole", trailer=False),
 }
-"""Every other way to name somebody without their signature."""
+"""Other ways to name an access key id without a signature."""
 
 
 def state(store: Store) -> tuple[set[str], int]:
@@ -267,7 +267,7 @@ def test_what_is_akin_is_refused_and_stores_nothing(store: Store, name: str) -> 
     ids=["version 4", "version 4 without a signature", "version 2", "version 2 without", "nothing"],
 )
 def test_a_browsers_upload_needs_a_signature(store: Store, fields: dict[str, str]) -> None:
-    """The form names somebody, and its policy allows everything."""
+    """The form names a writer, and its policy allows everything."""
     conditions = [["starts-with", "$key", ""], {"bucket": BUCKET}]
     policy = {"expiration": "2099-01-01T00:00:00Z", "conditions": conditions}
     encoded = base64.b64encode(json.dumps(policy).encode()).decode()
@@ -283,7 +283,7 @@ def test_a_browsers_upload_needs_a_signature(store: Store, fields: dict[str, str
 
 @pytest.mark.parametrize("second", [f"AWSAccessKeyId={READER}", f"AWSAccessKeyId%3D{READER}"])
 @pytest.mark.parametrize("whose", ["writer", "root"])
-def test_a_reader_cannot_act_as_somebody_else_in_version_2(
+def test_a_reader_cannot_act_as_another_user_in_version_2(
     store: Store, whose: str, second: str
 ) -> None:
     """Two access key ids in one query: the rights of the first, the signature of the last."""
@@ -352,7 +352,7 @@ def test_a_signed_archive_is_unpacked(store: Store, trailer: bool) -> None:
 
 
 def test_anyone_may_write_where_the_bucket_policy_says_so(store: Store) -> None:
-    """A request that names nobody is anonymous, also with a trailer or an archive."""
+    """A request that names no key is anonymous, also with a trailer or an archive."""
     before = store.root.get_bucket_policy(Bucket=BUCKET)["Policy"]
     open_to_all = anonymous_read_policy(BUCKET)
     open_to_all["Statement"][0]["Action"] = ["s3:GetObject", "s3:PutObject"]

@@ -98,7 +98,7 @@ def unsafe(request: Request) -> Reply:
 
 
 def instead(kind: str, reply: Reply, others: Storage = safe) -> Storage:
-    """Answer one kind of request in another way, whoever asks."""
+    """Answer one kind of request in another way, for every id."""
     return lambda request: reply if request.kind == kind else others(request)
 
 
@@ -160,14 +160,16 @@ class _Handler(BaseHTTPRequestHandler):
     def _answer(self, request: Request) -> Reply:
         objects = self.server.objects
         if request.method == "GET":
-            return (200, "", "") if request.path in objects else (404, "NoSuchKey", "")
+            if request.path in objects:
+                return (200, "", objects[request.path].decode())
+            return (404, "NoSuchKey", "")
         if request.method == "DELETE":
             if not self.server.may_delete:
                 return DENIED
             objects.pop(request.path, None)
             return (204, "", "")
         reply = self.server.storage(request)
-        if reply[0] == 200:
+        if reply == STORED:
             objects[request.path] = request.body
         return reply
 
@@ -259,23 +261,30 @@ def test_one_way_in_is_enough(served: Serve, kind: str, reply: Reply) -> None:
     assert found[0].level is Level.ERROR
 
 
-@pytest.mark.parametrize(
-    ("kind", "reply"),
-    [
-        *(("object", reply) for reply in (MALFORMED, CHECKSUM, (400, "IncompleteBody", ""))),
-        ("part", NO_UPLOAD),
-        ("archive", NO_TAR),
-        ("plain", (400, "BadDigest", "")),
-    ],
-)
-def test_a_storage_that_looks_at_the_body_first_proves_nothing(
-    served: Serve, kind: str, reply: Reply
-) -> None:
+@pytest.mark.parametrize("code", ["BadDigest", "XAmzContentSHA256Mismatch", "IncompleteBody"])
+def test_a_storage_that_looks_at_the_body_first_proves_nothing(served: Serve, code: str) -> None:
     """It says the same to an access key id that it does not know."""
-    [finding] = look(served(instead(kind, reply)))
+    [finding] = look(served(lambda _: (400, code, "")))
 
     assert finding.level is Level.NOT_CHECKED
-    assert reply[1] in finding.what
+    assert code in finding.what
+
+
+def test_a_web_page_in_the_storages_place_proves_nothing(served: Serve) -> None:
+    """It answers everything with 200."""
+    storage = served(lambda _: (200, "", "<html>parked</html>"))
+
+    [finding] = look(storage)
+
+    assert finding.level is Level.NOT_CHECKED
+    assert {request.method for request in storage.requests} == {"PUT", "GET"}
+
+
+def test_a_storage_that_takes_them_from_anyone_is_an_error(served: Serve) -> None:
+    """Whatever access key id they name."""
+    [finding] = look(served(instead("object", CHECKSUM)))
+
+    assert finding.level is Level.ERROR
 
 
 @pytest.mark.parametrize(
@@ -307,6 +316,7 @@ def test_an_id_that_may_not_write_proves_nothing(served: Serve, reply: Reply) ->
     assert finding.level is Level.NOT_CHECKED
     assert str(reply[0]) in finding.what
     assert {request.kind for request in storage.requests} == {"plain"}
+    assert [request.method for request in storage.requests[-2:]] == ["PUT", "GET"]
 
 
 def test_without_a_writers_id_nothing_is_sent(served: Serve) -> None:

@@ -2,8 +2,8 @@
 
 The open-source MinIO does (CVE-2026-41145, CVE-2026-40344). Each request here names the access key
 id of a writer and has a signature of zeros: nothing is signed, and the secret is not used. Nothing
-is stored either: checksums are wrong, the framing is broken, the archive is none, the upload does
-not exist. So an error about the body says that the access key id alone was enough.
+is stored either: checksums are wrong, the framing is broken, the archive is invalid, the upload
+does not exist. So an error about the body means that the access key id alone was enough.
 
 MinIO looks at the policy before the signature, so an access key id that may not write is refused on
 safe and unsafe servers alike. A first request shows that the id passes: the storage has to miss
@@ -15,7 +15,7 @@ import hashlib
 import re
 import secrets
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from urllib.parse import urlencode
@@ -35,6 +35,8 @@ _FIX = "use a server that verifies them, or refuse them in front of it: docs/min
 _TRAILER = "STREAMING-UNSIGNED-PAYLOAD-TRAILER"
 _BODY = b"5\r\nnixes\r\n0\r\nx-amz-checksum-crc32:AAAAAA==\r\nbroken"
 _NO_ARCHIVE = b"This is no archive.\n"
+_STORED = frozenset({_BODY, b"nixes", _NO_ARCHIVE})
+"""What a storage may have made of them."""
 
 _MISSES_SIGNATURE = "SignatureDoesNotMatch"
 _BODY_CODES = frozenset(
@@ -141,18 +143,19 @@ def unsigned_writes(subject: Subject) -> Iterator[Finding]:
     reasons = []
     for writer in writers:
         trial = _Trial(subject, key, subject.credentials[writer].access_key_id)
-        first = trial.made(_plain())
+        first = trial.plain()
         if first.verdict is _Verdict.ACCEPTED or first.code == _MISSES_SIGNATURE:
             yield from _judgement([first, *map(trial.made, _attempts())])
-            yield from _left(subject, key, writer)
-            return
+            break
         reasons.append(f"{writer}: {first.answer}")
-    yield not_checked(
-        _WHAT,
-        "the storage does not say that a writer's request lacks nothing but the signature "
-        f"({'; '.join(reasons)})",
-        "see what the storage says of its writers above",
-    )
+    else:
+        yield not_checked(
+            _WHAT,
+            "the storage does not say that a writer's request lacks nothing but the signature "
+            f"({'; '.join(reasons)})",
+            "see what the storage says of its writers above",
+        )
+    yield from _left(subject, key, writer)
 
 
 @dataclass(frozen=True)
@@ -176,14 +179,19 @@ class _Trial:
     def made(self, attempt: _Attempt) -> _Result:
         """Make an attempt and judge the answer."""
         answer = self._answer(attempt, self.access_key_id)
-        verdict = _judged(answer)
-        if verdict is _Verdict.ACCEPTED and not _is_success(answer):
-            # A storage that looks at the body first says the same to an id that nobody has.
+        code = answer.code if isinstance(answer, Answer) else ""
+        return _Result(attempt.name, str(answer), code, _judged(answer))
+
+    def plain(self) -> _Result:
+        """Make an ordinary request, which shows what the storage looks at first."""
+        attempt = _plain()
+        result = self.made(attempt)
+        if result.verdict is _Verdict.ACCEPTED and result.code in _BODY_CODES:
+            # A storage that looks at the body first answers an unknown id in the same way.
             stranger = self._answer(attempt, f"doctor{secrets.token_hex(8)}")
             if _judged(stranger) is not _Verdict.REFUSED:
-                verdict = _Verdict.UNCLEAR
-        code = answer.code if isinstance(answer, Answer) else ""
-        return _Result(attempt.name, str(answer), code, verdict)
+                return replace(result, verdict=_Verdict.UNCLEAR)
+        return result
 
     def _answer(self, attempt: _Attempt, access_key_id: str) -> Answer | str:
         """Return what came back, or why nothing did."""
@@ -207,17 +215,15 @@ def _judgement(results: Sequence[_Result]) -> Iterator[Finding]:
         yield ok(f"the storage refuses {_WHAT}")
 
 
-def _is_success(answer: Answer | str) -> bool:
-    return isinstance(answer, Answer) and answer.status < 300
-
-
 def _judged(answer: Answer | str) -> _Verdict:
     """Judge an answer by its status and by the storage's code."""
     if isinstance(answer, str):
         return _Verdict.UNCLEAR
     if answer.is_refusal or answer.code in {_MISSES_SIGNATURE, "AccessDenied"}:
         return _Verdict.REFUSED
-    if answer.status < 300 or answer.code in _BODY_CODES:
+    if answer.code in _BODY_CODES:
+        return _Verdict.ACCEPTED
+    if answer.status < 300 and not answer.body.strip():  # else it is a web page
         return _Verdict.ACCEPTED
     if answer.code == "BadRequest" and _BODY_MESSAGE.search(answer.body):
         return _Verdict.ACCEPTED
@@ -227,7 +233,8 @@ def _judged(answer: Answer | str) -> _Verdict:
 def _left(subject: Subject, key: str, writer: str) -> Iterator[Finding]:
     """Look for what an attempt stored all the same, and remove it."""
     user = subject.as_user(writer)
-    if user.request("GET", key).status != 200:
+    answer = user.request("GET", key)
+    if answer.status != 200 or answer.body not in _STORED:
         return
     doors = [door for door in (subject.as_owner, user) if door is not None]
     is_removed = any(probes.removed(door, key) for door in doors)
