@@ -57,7 +57,8 @@ def users(subject: Subject) -> Iterator[Finding]:
             profile = subject.description.profiles.get(user, user)
             yield not_checked(
                 f"the rights of {name}",
-                f"no credential, neither in the source nor in a profile {profile}",
+                f"no credential, neither in the source nor in a profile {profile} that this "
+                "machine uses for the cache",
                 "give a source with secrets: the stack, or its outputs with --show-secrets",
             )
 

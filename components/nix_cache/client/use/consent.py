@@ -106,13 +106,13 @@ def require(given: str, plan: Plan, agreement: Agreement) -> bool:
         return True
     for line in statement(given, plan, changed):
         console.note(line)
-    open_topics = [topic for topic in Topic if topic in {one.topic for one in changed}]
-    open_topics = [topic for topic in open_topics if not agreement.covers(topic)]
-    is_open = is_first and not (agreement.first_use or agreement.keys is not None)
-    if not is_open and not open_topics:
+    topics = {one.topic for one in changed}
+    not_agreed = [topic for topic in Topic if topic in topics and not agreement.covers(topic)]
+    is_agreed = not is_first or agreement.first_use or agreement.keys is not None
+    if is_agreed and not not_agreed:
         return True
     if not sys.stdin.isatty():
-        raise _cannot_ask(plan, open_topics)
+        raise _cannot_ask(plan, not_agreed)
     return console.confirmed(
         "Trust these keys?" if is_first and not changed else "Agree to these changes?"
     )
