@@ -10,9 +10,10 @@ from hypothesis import HealthCheck, settings
 settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("busy")
 
-# A shell that puts the tests into the background lets them ignore interrupts, and so would the
-# processes that tests interrupt on purpose.
+# A shell that puts the tests into the background lets them ignore SIGINT, and `nohup` SIGHUP. The
+# processes that tests interrupt on purpose would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 # Futures that failed and that nobody asks are told by the garbage collector, with a traceback, for
