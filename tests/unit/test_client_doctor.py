@@ -338,7 +338,7 @@ class TestSources:
         file = tmp_path / "paths"
         file.write_text(f"/nix/store/{HASH}-a\n./result\n")
 
-        with pytest.raises(UsageError, match=r"paths:2: '\./result' is no store path"):
+        with pytest.raises(UsageError, match=r"paths:2: '\./result' is not a store path"):
             hashes_in(file)
 
     def test_a_profile_is_found_whole_or_not_at_all(self, tmp_path: Path) -> None:

@@ -32,7 +32,8 @@ def doctor(
         typer.Option(
             "--paths-from",
             metavar="FILE",
-            help="Look at these store paths, one per line; each has to be in the cache.",
+            help="Look at these store paths, separated by any white space or NUL; each has to be "
+            "in the cache.",
             show_default=False,
         ),
     ] = None,

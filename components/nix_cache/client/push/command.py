@@ -1,6 +1,6 @@
 """The command `nix-cache push`: its options. What it does is imported when it runs."""
 
-import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -8,6 +8,7 @@ import typer
 from nix_cache.client import console
 from nix_cache.client.errors import ExitCode, UsageError
 from nix_cache.client.options import WriterCache
+from nix_cache.client.store_paths import entries_in
 
 JOBS = 25
 """Requests at a time, as many as Nix's own ``http-connections``."""
@@ -24,7 +25,11 @@ def push(
     ] = None,
     cache: WriterCache = None,
     stdin: Annotated[
-        bool, typer.Option("--stdin", help="Read further paths from standard input, one per line.")
+        bool,
+        typer.Option(
+            "--stdin",
+            help="Read further paths from standard input, separated by white space or NUL.",
+        ),
     ] = False,
     jobs: Annotated[
         int, typer.Option("--jobs", "-j", min=1, max=256, help="How many requests at a time.")
@@ -40,7 +45,7 @@ def push(
 
     given = list(paths or ())
     if stdin:
-        given += [line.strip() for line in sys.stdin if line.strip()]
+        given += [entry for _, entry in entries_in(Path("-"))]
     elif not given:
         raise UsageError("there is nothing to push", "name paths, or read them with --stdin")
     writer = find_writer(cache)
