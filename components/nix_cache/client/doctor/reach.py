@@ -5,9 +5,9 @@ import statistics
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from urllib.parse import urlsplit
 
+from nix_cache.client.clock import NOTABLE_SKEW, Clocks, http_date
 from nix_cache.client.connections import trust
 from nix_cache.client.deadline import Deadline, connect
 from nix_cache.client.doctor.door import Door, NoAnswerError
@@ -19,10 +19,6 @@ from nix_cache.lifecycle import INFO_KEY
 CERTIFICATE_WARNING_DAYS = 14
 """Automatic renewals happen 30 days before the end. What is later than this was forgotten."""
 
-SKEW_ERROR_SECONDS = 15 * 60
-"""From here on, S3 refuses signed requests (RequestTimeTooSkewed)."""
-
-SKEW_WARNING_SECONDS = 60
 _LATENCY_WARNING_SECONDS = 1.0
 _TLS_SECONDS = 10.0
 
@@ -92,21 +88,21 @@ def clock(subject: Subject) -> Iterator[Finding]:
     """Whether this machine and the server agree on the time."""
     before = time.time()
     answer = (subject.reading or subject.anybody).request("HEAD", INFO_KEY)
-    here = (before + time.time()) / 2
-    try:
-        there = parsedate_to_datetime(answer.headers.get("Date", ""))
-    except (TypeError, ValueError):
-        yield not_checked("the server's clock", "its answers have no date")
+    here = datetime.fromtimestamp((before + time.time()) / 2, UTC)
+    there = http_date(answer.headers.get("Date"))
+    if there is None:
+        yield not_checked("the server's clock", "its answers have no usable date")
         return
-    seconds = round(abs(there.timestamp() - here))
-    if seconds < SKEW_WARNING_SECONDS:
+    clocks = Clocks(here, there)
+    seconds = round(abs(clocks.skew.total_seconds()))
+    if abs(clocks.skew) < NOTABLE_SKEW:
         yield ok(f"the clocks here and there are {seconds} s apart")
         return
-    order = "before" if there.timestamp() > here else "behind"
+    order = "before" if there > here else "behind"
     what = f"the server's clock is {seconds} s {order} this machine's"
     why = "S3 refuses signed requests from 15 minutes on: nobody pushes or reads a private cache"
-    fix = f"set both by NTP; here it is {datetime.now(UTC):%H:%M:%S}, there {there:%H:%M:%S} UTC"
-    found = error if seconds >= SKEW_ERROR_SECONDS else warning
+    fix = f"set both by NTP: {clocks}"
+    found = error if clocks.differ_too_much else warning
     yield found(what, why, fix)
 
 
