@@ -1,5 +1,6 @@
 """Undoes the Content-Encoding of a body that was read as a whole, up to a limit. Pure."""
 
+import bz2
 import lzma
 import zlib
 from collections.abc import Callable, Mapping
@@ -76,6 +77,17 @@ def _xz(body: bytes, most_bytes: int) -> bytes:
     )
 
 
+def _bzip2(body: bytes, most_bytes: int) -> bytes:
+    return _members(body, most_bytes, bz2.BZ2Decompressor)
+
+
+def _lzma(body: bytes, most_bytes: int) -> bytes:
+    def new() -> lzma.LZMADecompressor:
+        return lzma.LZMADecompressor(lzma.FORMAT_ALONE, memlimit=ENCODING_DECODER_BYTES)
+
+    return _members(body, most_bytes, new)
+
+
 def _members(body: bytes, most_bytes: int, new: Callable[[], _Decompressor]) -> bytes:
     """Decode a body that may have several parts, each with an end of its own."""
     content = b""
@@ -125,8 +137,10 @@ def _brotli(body: bytes, most_bytes: int) -> bytes:
 
 _DECODERS: Mapping[str, Callable[[bytes, int], bytes]] = {
     "br": _brotli,
+    "bzip2": _bzip2,
     "deflate": _deflate,
     "gzip": _gzip,
+    "lzma": _lzma,
     "x-gzip": _gzip,
     "xz": _xz,
     "zstd": _zstd,
