@@ -5,6 +5,7 @@ the command runs many days later.
 """
 
 import contextlib
+import gzip
 import io
 import json
 import os
@@ -17,6 +18,7 @@ from typing import Any
 from unittest import mock
 
 import pytest
+import zstandard
 
 from dev.server import LocalServer
 from nix_cache.client import console
@@ -216,21 +218,51 @@ def test_a_nar_of_a_push_under_way_stays(house: House) -> None:
     assert path.info.url not in house.objects()
 
 
-def test_a_narinfo_that_cannot_be_read_stays_and_is_told(house: House) -> None:
-    """With what it names; and no NAR goes until it is gone."""
-    named, other = house.put("named"), house.put("other")
+def test_nothing_goes_while_a_narinfo_cannot_be_read(house: House) -> None:
+    """It may need anything. Set aside by name it stays, and the rest goes as always."""
+    old = house.put("old")
     torn = f"{'0' * 32}.narinfo"
-    house.patient.put(torn, f"References: {named.info.base_name}\n".encode())
+    house.patient.put(torn, f"References: {old.info.base_name}\n".encode())
+    before = house.objects()
 
     done = house.collect(later(100), grace_days=0)
 
-    assert house.objects() == {torn, LEDGER_KEY} | everything(named) | nars(other)
-    assert done.result["unreadable"] == {torn: "StorePath is missing"}
-    assert f"{torn}: StorePath is missing" in done.said
+    assert not done.well
+    assert house.objects() == before
+    assert done.result["unreadable"].keys() == {torn}
+    assert f"{torn}: is malformed" in done.said
+    assert f"--set-aside {'0' * 32}" in done.said
 
-    house.patient.root.delete_object(Bucket=house.patient.bucket, Key=torn)
-    house.collect(later(100), grace_days=0)
-    assert house.objects() == {LEDGER_KEY}
+    aside = house.collect(later(100), grace_days=0, set_aside=(torn,))
+    assert aside.well
+    assert aside.result["setAside"] == [torn]
+    assert house.objects() == {torn, LEDGER_KEY}
+
+
+@pytest.mark.parametrize(
+    ("encoding", "encoded"), [("gzip", gzip.compress), ("zstd", zstandard.compress)]
+)
+def test_an_encoded_narinfo_is_read(
+    house: House, encoding: str, encoded: Callable[[bytes], bytes]
+) -> None:
+    """As Nix stores it with `narinfo-compression`: the real server gives it back as it is."""
+    library = house.put("library")
+    program = house.put("program", library)
+    house.patient.root.put_object(
+        Bucket=house.patient.bucket,
+        Key=program.info.key,
+        Body=encoded(program.narinfo.encode()),
+        ContentEncoding=encoding,
+    )
+    roots = house.folder / "roots"
+    roots.write_text(f"{program.info.store_path}\0")
+    other = house.put("other")
+
+    done = house.collect(later(100), grace_days=0, roots_from=roots)
+
+    assert done.well
+    assert done.gone("narinfos") == keys(other)
+    assert house.objects() == everything(library, program) | {LEDGER_KEY}
 
 
 def test_a_note_that_cannot_be_read_begins_anew(house: House) -> None:
@@ -353,7 +385,7 @@ def test_an_interrupted_run_leaves_whole_closures_and_another_goes_on(
         with pytest.raises(KeyboardInterrupt):
             house.collect(later(100), grace_days=0)
 
-    assert house.objects() == keys(library) | nars(library, tool, program)
+    assert house.objects() == keys(library) | nars(library, tool, program) | {LEDGER_KEY}
 
     done = house.collect(later(100), grace_days=0)
     assert done.gone("narinfos") == keys(library)

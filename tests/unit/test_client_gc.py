@@ -32,6 +32,7 @@ from nix_cache.client.gc.sweep import Swept
 from nix_cache.client.owner import owner_client
 from nix_cache.client.source import Credential
 from nix_cache.lifecycle import NARINFO_TTL_DAYS, NIX32, OWN_KEYS, expiry_rules
+from nix_cache.nar_url import NarUrl
 from tests.unit.client_caches import description
 from tests.unit.misbehaving import always, answer, misbehaving
 
@@ -56,15 +57,21 @@ def stored(key: str, age: timedelta) -> Stored:
     return Stored(key, 100, NOW - age, "etag")
 
 
+def written(one: Stored) -> datetime:
+    """When an object was written."""
+    assert one.written
+    return one.written
+
+
 def entry(name: str, age: timedelta, nar: int, references: Iterable[str] = ()) -> Entry:
     """A narinfo."""
     key = f"{name}.narinfo"
-    return Entry(stored(key, age), frozenset(references), nar_key(nar).removeprefix("nar/"))
+    return Entry(stored(key, age), frozenset(references), NarUrl.parse(nar_key(nar)))
 
 
-def broken(name: str, age: timedelta, references: Iterable[str] = ()) -> Entry:
+def broken(name: str, age: timedelta) -> Entry:
     """A narinfo that cannot be read."""
-    return Entry(stored(f"{name}.narinfo", age), frozenset(references), None, "NarHash is missing")
+    return Entry.unreadable(stored(f"{name}.narinfo", age), "is malformed: NarHash is missing")
 
 
 def bucket(
@@ -92,7 +99,7 @@ def buckets(draw: st.DrawFn, *, acyclic: bool = False, readable: bool = False) -
         if readable or draw(st.integers(0, 4)):
             narinfos[name] = entry(name, age, nar, references)
         else:
-            narinfos[name] = broken(name, age, references)
+            narinfos[name] = broken(name, age)
     nars = draw(st.dictionaries(st.integers(0, 6), DAYS))
     return bucket(narinfos, nars, draw(st.dictionaries(st.sampled_from(NAMES), DAYS)))
 
@@ -106,15 +113,18 @@ all_terms = st.builds(
     older_than=st.integers(1, 99).map(days),
     grace=st.integers(0, 60).map(days),
     roots=st.lists(st.sampled_from(NAMES), max_size=3).map(tuple),
+    set_aside=st.sampled_from([frozenset(NAMES), frozenset(NAMES[:3]), frozenset[str]()]),
 )
 
 
 def needed(contents: Contents, terms: Terms) -> set[str]:
     """What has to stay, found in another way: by going on until nothing is added."""
+    if not {one.store_hash for one in contents.unreadable} <= terms.set_aside:
+        return set(contents.narinfos)
     found = {
         name
         for name, one in contents.narinfos.items()
-        if name in terms.roots or one.fault or NOW - one.stored.written <= terms.older_than
+        if name in terms.roots or one.fault or NOW - written(one.stored) <= terms.older_than
     }
     while True:
         more = {ref for name in found for ref in contents.narinfos[name].references}
@@ -122,6 +132,11 @@ def needed(contents: Contents, terms: Terms) -> set[str]:
         if more <= found:
             return found
         found |= more
+
+
+def named(contents: Contents) -> set[str]:
+    """The keys of the NARs that readable narinfos name."""
+    return {str(one.url.key) for one in contents.narinfos.values() if one.url}
 
 
 def gone(plan: Plan) -> set[str]:
@@ -177,22 +192,45 @@ class TestNarinfos:
         assert plan.missing == {one: [lost]}
         assert plan.absent_roots == (lost,)
 
-    def test_a_narinfo_that_cannot_be_read_stays_with_what_stands_in_it(self) -> None:
-        """And tells why."""
-        named = NAMES[3]
-        content = f"StorePath: /nix/store/{NAMES[0]}-a\nReferences: {named}-b\n".encode()
-
-        found = Entry.read(stored(f"{NAMES[0]}.narinfo", days(99)), content)
-
-        assert found.fault == "URL is missing"
-        assert named in found.references
+    def test_nothing_goes_while_a_narinfo_cannot_be_read(self) -> None:
+        """It may need anything, whatever its age, until it is set aside."""
+        torn, old, needed = NAMES[:3]
         contents = bucket(
-            {NAMES[0]: found, named: entry(named, days(99), 1), NAMES[4]: entry("x", days(99), 2)},
-            {},
+            {torn: broken(torn, days(99)), old: entry(old, days(99), 0, [needed])},
+            {0: days(99), 1: days(99)},
+            {needed: days(99)},
         )
-        plan = plan_collection(contents, {}, Terms(NOW, days(30), GRACE))
-        assert [one.stored.key for one in plan.narinfos] == ["x.narinfo"]
-        assert contents.unreadable == [found]
+        noted = {nar_key(1): NOW - days(60)}
+        terms = Terms(NOW, days(30), GRACE)
+
+        plan = plan_collection(contents, noted, terms)
+        assert plan.is_empty
+        assert plan.blocking == (contents.narinfos[torn],)
+
+        aside = plan_collection(contents, noted, replace(terms, set_aside=frozenset({torn})))
+        assert gone(aside) == {old}
+        assert [nar.key for nar in aside.nars] == [nar_key(1)]
+        assert [listing.key for listing in aside.listings] == [f"{needed}.ls"]
+        assert (aside.blocking, aside.set_aside) == ((), (contents.narinfos[torn],))
+
+    def test_what_has_no_date_is_young(self) -> None:
+        """Nobody knows how old it is."""
+        name = NAMES[0]
+        contents = bucket({name: entry(name, days(99), 0)}, {1: days(99)}, {NAMES[1]: days(99)})
+        undated = Contents(
+            {
+                key: replace(one, stored=replace(one.stored, written=None))
+                for key, one in contents.narinfos.items()
+            },
+            {key: replace(one, written=None) for key, one in contents.listings.items()},
+            {key: replace(one, written=None) for key, one in contents.nars.items()},
+        )
+        noted = {nar_key(1): NOW - days(60)}
+
+        assert not plan_collection(contents, noted, Terms(NOW, days(30), GRACE)).is_empty
+        plan = plan_collection(undated, noted, Terms(NOW, days(30), GRACE))
+        assert plan.is_empty
+        assert len(undated.undated) == 3
 
     def test_a_long_chain_is_followed_to_its_end(self) -> None:
         """Closures may be deeper than Python's stack."""
@@ -212,10 +250,9 @@ class TestNars:
     ) -> None:
         """One of several that share it is enough."""
         plan = plan_collection(contents, noted, terms)
-        named = {f"nar/{one.nar}" for one in after(plan).narinfos.values()}
 
-        assert not named & {nar.key for nar in plan.nars}
-        assert not named & plan.waiting.keys()
+        assert not named(after(plan)) & {nar.key for nar in plan.nars}
+        assert not named(after(plan)) & plan.waiting.keys()
 
     @given(buckets(readable=True), orphan_notes, all_terms)
     def test_a_nar_goes_exactly_when_its_grace_is_over(
@@ -223,13 +260,13 @@ class TestNars:
     ) -> None:
         """Grace begins when it is first seen without a narinfo, and with each new upload."""
         plan = plan_collection(contents, noted, terms)
-        left = {f"nar/{one.nar}" for one in after(plan).narinfos.values()}
-        before = {f"nar/{one.nar}" for one in contents.narinfos.values()}
+        left = named(after(plan))
+        before = named(contents)
         expected = set()
         for key, nar in contents.nars.items():
             since = noted.get(key, NOW) if key not in before else NOW
-            begin = max(min(since, NOW), nar.written)
-            if key not in left and NOW - begin >= terms.grace and NOW - nar.written >= YOUNG:
+            begin = max(min(since, NOW), written(nar))
+            if key not in left and NOW - begin >= terms.grace and NOW - written(nar) >= YOUNG:
                 expected.add(key)
 
         assert {nar.key for nar in plan.nars} == expected
@@ -242,7 +279,7 @@ class TestNars:
         """It may name any."""
         strange = {**contents.narinfos, "z" * 32: broken("z" * 32, days(0))}
 
-        assert not plan_collection(replace(contents, narinfos=strange), noted, terms).nars
+        assert plan_collection(replace(contents, narinfos=strange), noted, terms).is_empty
 
     @given(buckets(readable=True), orphan_notes, all_terms)
     def test_a_second_run_finds_nothing_to_do(
@@ -260,9 +297,7 @@ class TestNars:
         kept = replace(terms, now=later, roots=tuple(left.narinfos))
         last = plan_collection(left, ledger, kept)
         assert not last.narinfos
-        assert after(last).nars.keys() == {
-            key for key in left.nars if key in {f"nar/{one.nar}" for one in left.narinfos.values()}
-        }
+        assert after(last).nars.keys() == {key for key in left.nars if key in named(left)}
 
     def test_a_nar_that_was_named_again_begins_its_grace_anew(self) -> None:
         """What was noted of it before its narinfo came back does not count."""
@@ -280,19 +315,21 @@ class TestNars:
         """Nobody looks for a NAR that has just gone."""
         assert GRACE_DAYS == NARINFO_TTL_DAYS
 
-    @pytest.mark.parametrize("url", [nar_key(0), f"./{nar_key(0)}", f"https://a.b/{nar_key(0)}?c"])
-    def test_a_nar_is_known_by_the_last_part_of_its_url(self, url: str) -> None:
-        """However the narinfo spells the rest."""
-        text = f"StorePath: /nix/store/{NAMES[0]}-a\nURL: {url}\nNarHash: sha256:{'0' * 52}\n"
-        found = Entry.read(stored("x", days(1)), f"{text}NarSize: 1\n".encode())
+    def test_a_nar_that_is_missing_is_named(self) -> None:
+        """With the path that stays and needs it; other folders are not listed."""
+        one, two, three = NAMES[:3]
+        elsewhere = replace(entry(three, days(1), 0), url=NarUrl.parse("pool/x.nar"))
+        narinfos = {one: entry(one, days(1), 0), two: entry(two, days(1), 1), three: elsewhere}
 
-        assert found.nar == nar_key(0).removeprefix("nar/")
+        plan = plan_collection(bucket(narinfos, {1: days(1)}), {}, Terms(NOW, days(30), GRACE))
+
+        assert plan.missing_nars == {one: nar_key(0)}
 
 
 class TestListings:
     """The lists of files beside narinfos."""
 
-    @given(buckets(), all_terms)
+    @given(buckets(readable=True), all_terms)
     def test_a_listing_goes_with_its_narinfo(self, contents: Contents, terms: Terms) -> None:
         """But none that a push under way may just have put."""
         plan = plan_collection(contents, {}, terms)
@@ -301,7 +338,7 @@ class TestListings:
         assert {one.key for one in plan.listings} == {
             one.key
             for name, one in contents.listings.items()
-            if name not in left.narinfos and NOW - one.written >= YOUNG
+            if name not in left.narinfos and NOW - written(one) >= YOUNG
         }
 
 
@@ -394,8 +431,9 @@ class TestReport:
 
         said = "\n".join(report.remarks(plan, terms))
 
-        assert "1 narinfo cannot be read. What cannot be read stays" in said
-        assert f"{torn.stored.key}: NarHash is missing" in said
+        assert "1 narinfo cannot be read, so what others must keep is not known. Nothing" in said
+        assert f"{torn.stored.key}: is malformed: NarHash is missing" in said
+        assert f"name it with --set-aside {NAMES[0]}." in said
         assert "The cache lacks 15 paths that others, which stay, refer to:" in said
         assert "Of the paths to keep, the cache lacks 15:" in said
         assert "and 5 more; --json tells all" in said

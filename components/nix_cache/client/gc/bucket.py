@@ -1,31 +1,53 @@
 """The bucket as its owner sees it: everything that is in it, and the way to remove some of it."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import Any
 
 from botocore.exceptions import BotoCoreError
 from botocore.exceptions import ClientError as StorageError
+from botocore.parsers import ResponseParserError
 
+from nix_cache.client.clock import Clocks, http_date
 from nix_cache.client.errors import ClientError
+from nix_cache.client.gc import reading
 from nix_cache.client.gc.contents import (
     Contents,
     Entry,
     Stored,
+    is_collectable,
     listings_among,
     narinfos_among,
     nars_among,
 )
 from nix_cache.client.gc.ledger import LEDGER_KEY, Ledger
-from nix_cache.client.gc.refusals import explain
+from nix_cache.client.gc.listing import list_objects, watch_dates
+from nix_cache.client.gc.reading import Received
+from nix_cache.client.gc.refusals import explain, status_of
+from nix_cache.client.limits import LEDGER_BYTES
 from nix_cache.client.owner import owner_client
+from nix_cache.client.parallel import in_parallel
 from nix_cache.client.source import Credential
+from nix_cache.client.transport import OversizedError, RedirectedError
 from nix_cache.description import Description
 from nix_cache.lifecycle import INFO_KEY, NAR_PREFIX
 
 _BATCH = 1000
 """The most keys that S3's DeleteObjects takes."""
+
+_MANY_FAILURES = 20
+"""After so many narinfos that cannot be read, the storage itself may have failed."""
+
+_MOST_ASKED = 1000
+"""How many narinfos that a listing lacks are asked for. A listing with a gap has many."""
+
+_MALFORMED = (ValueError, KeyError, TypeError, OverflowError, ResponseParserError)
+"""What botocore raises over an answer that is not S3's."""
+
+
+class _ChangedError(Exception):
+    """An object is not as it was listed. The message is a clause without a subject."""
 
 
 class Bucket:
@@ -42,44 +64,129 @@ class Bucket:
         self, description: Description, credential: Credential, profile: str, jobs: int
     ) -> None:
         self.tell: Callable[[str], None] = lambda _: None
-        """Is told what is being done."""
+        """Called with what is being done."""
         self._description = description
         self._profile = profile
         self._jobs = jobs
         self._s3 = owner_client(description, credential, jobs)
+        watch_dates(self._s3)
 
-    def contents(self, known: Contents | None = None) -> Contents:
-        """What is in the bucket now. Narinfos that are known already are not read again.
+    def clocks(self) -> Clocks | None:
+        """Compare the clock of what answers with this machine's; None if its answers have no date.
 
         Raises:
-            ClientError: it cannot be told wholly.
+            ClientError: the storage refused or did not answer.
+        """
+        with self._explained("list"):
+            answer = self._s3.list_objects_v2(Bucket=self._description.bucket, MaxKeys=1)
+        return _clocks(answer, "date")
+
+    def storage_clocks(self) -> Clocks | None:
+        """Compare the clock by which the storage dates objects, by the ledger just written.
+
+        A proxy answers with a date of its own.
+
+        Raises:
+            ClientError: the storage refused or did not answer.
+        """
+        with self._explained(f"read {LEDGER_KEY}"):
+            answer = self._s3.head_object(Bucket=self._description.bucket, Key=LEDGER_KEY)
+        return _clocks(answer, "last-modified")
+
+    def contents(self, known: Contents | None = None) -> Contents:
+        """List what is in the bucket now. Narinfos that are known already are not read again.
+
+        Narinfos that are not as they were listed, or are missing, are listed again: one that is
+        gone from both lists is gone.
+
+        Raises:
+            ClientError: the contents are not known wholly.
         """
         # NARs first: a push puts them before narinfos, so that what is named here was seen.
-        nars = list(self._listed(Prefix=NAR_PREFIX))
-        others = list(self._listed(Delimiter="/"))
-        if all(stored.key != INFO_KEY for stored in others):
-            raise ClientError(
-                f"the list of the bucket {self._description.bucket} has no {INFO_KEY}: it is not "
-                "whole, or this is no cache; nothing was removed",
-                "run `pulumi up --refresh` on the stack, or name the right cache",
-            )
+        nars = list(self._listed(NAR_PREFIX))
+        others = self._outside_folders()
+        narinfos = narinfos_among(others)
+        found, doubtful = self._read(narinfos, known.narinfos if known else {})
+        if doubtful:
+            others = self._outside_folders()
+            narinfos = narinfos_among(others)
+            self.require_absent(found.keys() - narinfos.keys())
+            found, doubtful = self._read(narinfos, found)
+            for name, problem in doubtful.items():
+                found[name] = Entry.unreadable(narinfos[name], problem)
+        if known is not None:
+            self.require_absent(known.narinfos.keys() - narinfos.keys())
+        collectable = nars_among(nars)
         return Contents(
-            narinfos=self._read(narinfos_among(others), known.narinfos if known else {}),
+            narinfos=found,
             listings=listings_among(others),
-            nars=nars_among(nars),
+            nars=collectable,
+            foreign=frozenset(stored.key for stored in nars if stored.key not in collectable),
         )
 
+    def require_absent(self, names: Iterable[str]) -> None:
+        """Make sure that narinfos that were not listed are not there.
+
+        Args:
+            names: the hashes of their store paths. A thousand are asked for.
+
+        Raises:
+            ClientError: one is there, and the bucket does not list it.
+        """
+        keys = [f"{name}.narinfo" for name in sorted(names)[:_MOST_ASKED]]
+        present = set(keys) - self.absent(keys)
+        if not present:
+            return
+        listed = {stored.key for stored in self._outside_folders()}
+        if unlisted := sorted(present - listed):
+            raise ClientError(
+                f"the listing of the bucket {self._description.bucket} lacks objects that are "
+                f"there, such as {unlisted[0]}; nothing more was removed",
+                "run it again; if it happens again, the storage or a proxy in front of it is "
+                "faulty",
+            )
+
+    def absent(self, keys: Collection[str]) -> set[str]:
+        """Return those of some objects that are not there. At most a thousand are looked for.
+
+        Raises:
+            ClientError: the storage refused or did not answer.
+        """
+        answers = in_parallel(self.has, sorted(keys)[:_MOST_ASKED], self._jobs)
+        return {key for key, is_there in answers if not is_there}
+
+    def has(self, key: str) -> bool:
+        """Return whether an object is there.
+
+        Raises:
+            ClientError: the storage refused or did not answer.
+        """
+        with self._explained(f"read {key}"):
+            try:
+                self._s3.head_object(Bucket=self._description.bucket, Key=key)
+            except StorageError as refusal:
+                if status_of(refusal) == "404":
+                    return False
+                raise
+        return True
+
     def ledger(self) -> Ledger | None:
-        """What earlier runs noted; None if that cannot be read.
+        """Read what earlier runs noted; None if that cannot be read.
 
         Raises:
             ClientError: the storage refused, or a newer version wrote it.
         """
-        content = self._content(LEDGER_KEY)
-        if content is None:
-            return Ledger()
+        with self._explained(f"read {LEDGER_KEY}"):
+            try:
+                received = self._received(LEDGER_KEY, LEDGER_BYTES)
+            except StorageError as refusal:
+                if status_of(refusal) == "404":
+                    return Ledger()
+                raise
+            except OversizedError:
+                return None
         try:
-            return Ledger.parse(content)
+            return Ledger.parse(received.body)
         except ValueError:
             return None
 
@@ -106,6 +213,8 @@ class Bucket:
         Raises:
             ClientError: the storage refused some.
         """
+        if strange := [key for key in keys if not is_collectable(key)]:
+            raise ValueError(f"{strange[0]} is never removed")
         hidden = 0
         for start in range(0, len(keys), _BATCH):
             self.tell(f"removed {start} of {len(keys)} objects")
@@ -119,53 +228,74 @@ class Bucket:
             hidden += sum(bool(one.get("DeleteMarker")) for one in answer.get("Deleted", []))
         return hidden
 
-    def _listed(self, **which: str) -> Iterator[Stored]:
-        count = 0
-        pages = self._s3.get_paginator("list_objects_v2")
-        with self._explained("list"):
-            page: dict[str, Any] = {}
-            for page in pages.paginate(Bucket=self._description.bucket, **which):
-                for entry in page.get("Contents", []):
-                    count += 1
-                    yield Stored(
-                        entry["Key"], entry["Size"], entry["LastModified"], entry.get("ETag", "")
-                    )
-                self.tell(f"listed {count} objects")
-        if page.get("IsTruncated"):
+    def _outside_folders(self) -> list[Stored]:
+        found = list(self._listed())
+        if all(stored.key != INFO_KEY for stored in found):
             raise ClientError(
-                f"the storage broke off its list of the bucket {self._description.bucket} after "
-                f"{count} objects",
-                "run it again",
+                f"the list of the bucket {self._description.bucket} has no {INFO_KEY}: it is not "
+                "whole, or this is no cache; nothing was removed",
+                "run `pulumi up --refresh` on the stack, or name the right cache",
             )
+        return found
 
-    def _read(self, narinfos: dict[str, Stored], known: Mapping[str, Entry]) -> dict[str, Entry]:
+    def _listed(self, prefix: str = "") -> Iterator[Stored]:
+        def tell(count: int) -> None:
+            self.tell(f"listed {count} objects")
+
+        with self._explained("list"):
+            yield from list_objects(self._s3, self._description.bucket, tell, prefix=prefix)
+
+    def _read(
+        self, narinfos: Mapping[str, Stored], known: Mapping[str, Entry]
+    ) -> tuple[dict[str, Entry], dict[str, str]]:
+        """The entries of narinfos, and of those that are not as they were listed, the reason."""
         found = {
             name: known[name]
             for name, stored in narinfos.items()
-            if name in known and known[name].stored == stored
+            if name in known and known[name].stored == stored and _is_settled(known[name])
         }
         unread = [name for name in narinfos if name not in found]
-        workers = ThreadPoolExecutor(self._jobs)
-        try:
-            asked = {workers.submit(self._content, narinfos[name].key): name for name in unread}
-            for count, answered in enumerate(as_completed(asked), start=1):
-                content, name = answered.result(), asked[answered]
-                if content is not None:
-                    found[name] = Entry.read(narinfos[name], content)
-                self.tell(f"read {count} of {len(unread)} narinfos")
-        finally:
-            workers.shutdown(cancel_futures=True)
-        return found
+        doubtful: dict[str, str] = {}
+        failures = 0
+        results = in_parallel(lambda name: self._reading(narinfos[name]), unread, self._jobs)
+        for count, (name, result) in enumerate(results, start=1):
+            if isinstance(result, Entry):
+                found[name] = result
+            elif isinstance(result, _ChangedError):
+                doubtful[name] = str(result)
+            else:
+                failures += 1
+                found[name] = Entry.unreadable(narinfos[name], _failed(result))
+                if failures % _MANY_FAILURES == 0 or failures == len(unread):
+                    self.has(INFO_KEY)  # fails if it is not the narinfos that are at fault
+            self.tell(f"read {count} of {len(unread)} narinfos")
+        return found, doubtful
 
-    def _content(self, key: str) -> bytes | None:
-        """What is in an object; None if it is gone."""
-        with self._explained(f"read {key}"):
-            try:
-                answer = self._s3.get_object(Bucket=self._description.bucket, Key=key)
-            except self._s3.exceptions.NoSuchKey:
-                return None
-            content: bytes = answer["Body"].read()
-            return content
+    def _reading(self, stored: Stored) -> Entry | _ChangedError | Exception:
+        if fault := reading.too_large(stored):
+            return Entry.unreadable(stored, fault)
+        try:
+            received = self._received(stored.key, stored.size)
+        except (
+            StorageError,
+            BotoCoreError,
+            OversizedError,
+            RedirectedError,
+            *_MALFORMED,
+        ) as failure:
+            if isinstance(failure, StorageError) and status_of(failure) == "404":
+                return _ChangedError("is answered as missing (404), although it is listed")
+            return failure
+        if problem := reading.changed(stored, received):
+            return _ChangedError(problem)
+        return reading.read(stored, received, tuple(self._description.public_keys))
+
+    def _received(self, key: str, size: int) -> Received:
+        """An object as it is stored, and one byte more than its size if there is one."""
+        answer = self._s3.get_object(Bucket=self._description.bucket, Key=key)
+        with answer["Body"] as body:
+            content: bytes = body.read(size + 1)
+        return Received(content, answer.get("ETag") or "", answer.get("ContentEncoding") or "")
 
     def _refusal(self, errors: Sequence[Any]) -> ClientError:
         first = errors[0]
@@ -180,5 +310,29 @@ class Bucket:
     def _explained(self, what: str) -> Iterator[None]:
         try:
             yield
-        except (StorageError, BotoCoreError) as failure:
-            raise explain(failure, what, self._profile, self._description) from None
+        except ClientError:
+            raise
+        except (StorageError, BotoCoreError, *_MALFORMED) as failure:
+            raise self._explain(failure, what) from None
+
+    def _explain(self, failure: Exception, what: str) -> ClientError:
+        return explain(failure, what, self._profile, self._description)
+
+
+def _is_settled(entry: Entry) -> bool:
+    """Whether reading it again would bring the same. One without an ETag may have been replaced."""
+    return entry.fault is None and bool(entry.stored.etag)
+
+
+def _failed(failure: Exception) -> str:
+    if isinstance(failure, StorageError):
+        code = failure.response["Error"].get("Code", "")
+        return f"cannot be read: the storage answers {status_of(failure)} {code}".rstrip()
+    if isinstance(failure, ClientError):
+        return f"cannot be read: {failure.problem}"
+    return "cannot be read: the storage's answer is incomplete or malformed"
+
+
+def _clocks(answer: Mapping[str, Any], header: str) -> Clocks | None:
+    there = http_date(answer["ResponseMetadata"]["HTTPHeaders"].get(header))
+    return None if there is None else Clocks(datetime.now(UTC), there)

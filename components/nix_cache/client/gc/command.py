@@ -51,8 +51,18 @@ def gc(
         typer.Option(
             "--roots-from",
             metavar="FILE",
-            help="These store paths stay too, with all that they need; one per line, - for "
-            "standard input.",
+            help="These store paths stay too, with all that they need. Separated by any white "
+            "space or NUL; - for standard input.",
+            show_default=False,
+        ),
+    ] = None,
+    set_aside: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set-aside",
+            metavar="PATH",
+            help="Go on although the narinfo of this store path, hash or key cannot be read. It "
+            "stays; what it needs is not protected. Repeatable.",
             show_default=False,
         ),
     ] = None,
@@ -81,8 +91,9 @@ def gc(
 ) -> None:
     """Remove what is old and what nothing that stays needs. Narinfos go first, NARs later.
 
-    Left alone: logs, debug information, realisations, and what the cache says of itself. Exits 1
-    if a push at the same time lost something.
+    Left alone: logs, debug information, realisations, and what the cache says of itself. Nothing
+    goes while a narinfo cannot be read. Exits 1 then, and if a push at the same time lost
+    something.
     """
     from nix_cache.client.gc import session
 
@@ -96,6 +107,7 @@ def gc(
         dry_run=dry_run,
         agreed=yes,
         jobs=jobs,
+        set_aside=tuple(set_aside or ()),
     )
     if not session.run(request, as_json=as_json):
         raise typer.Exit(ExitCode.FAILED)

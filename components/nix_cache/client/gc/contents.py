@@ -5,15 +5,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Self
-from urllib.parse import urlsplit
 
 from nix_cache.lifecycle import NAR_PREFIX, NIX32
-from nix_cache.narinfo import Narinfo, NarinfoError
+from nix_cache.nar_url import NarUrl
 
 _HASH = f"[{NIX32}]{{32}}"
 _METADATA_KEY = re.compile(rf"({_HASH})\.(narinfo|ls)")
 _NAR_KEY = re.compile(rf"{NAR_PREFIX}[{NIX32}]+\.nar(\.[0-9a-z]+)?")
-_HASH_ANYWHERE = re.compile(_HASH)
 
 
 @dataclass(frozen=True)
@@ -23,13 +21,14 @@ class Stored:
     Attributes:
         key: its name.
         size: in bytes.
-        written: when it was put there last, by the storage's clock.
-        etag: another one for each content.
+        written: when it was put there last, by the storage's clock; None if the storage states no
+            date, or one that cannot be meant. Such an object counts as young.
+        etag: another one for each content; empty if the storage states none.
     """
 
     key: str
     size: int
-    written: datetime
+    written: datetime | None
     etag: str = ""
 
 
@@ -39,35 +38,31 @@ class Entry:
 
     Attributes:
         stored: the object.
-        references: the hashes of the paths that it needs. Of one that cannot be read, all hashes
-            that stand in it.
-        nar: the last part of its NAR's name; None if it cannot be read.
-        fault: why it cannot be read; None if it can.
+        references: the hashes of the paths that it needs, and of narinfos that it may name as its
+            NAR; empty if it cannot be read.
+        url: of its NAR; None if it cannot be read.
+        fault: why it cannot be read, a clause without a subject; None if it can.
     """
 
     stored: Stored
     references: frozenset[str]
-    nar: str | None
+    url: NarUrl | None
     fault: str | None = None
 
     @classmethod
-    def read(cls, stored: Stored, content: bytes) -> Self:
-        """What a narinfo says.
+    def unreadable(cls, stored: Stored, fault: str) -> Self:
+        """Return the entry of a narinfo that cannot be read.
 
         Args:
             stored: the object.
-            content: what is in it.
+            fault: why, a clause without a subject.
         """
-        try:
-            narinfo = Narinfo.parse(content)
-        except NarinfoError as mistake:
-            hashes = _HASH_ANYWHERE.findall(content.decode(errors="replace"))
-            return cls(stored, frozenset(hashes), None, str(mistake))
-        return cls(
-            stored,
-            frozenset(name[:32] for name in narinfo.references),
-            nar_name(urlsplit(narinfo.url).path),
-        )
+        return cls(stored, frozenset(), None, fault)
+
+    @property
+    def store_hash(self) -> str:
+        """The hash of its store path."""
+        return self.stored.key.removesuffix(".narinfo")
 
 
 @dataclass(frozen=True)
@@ -78,11 +73,13 @@ class Contents:
         narinfos: by the hash of their store path.
         listings: the lists of files beside them, ``HASH.ls``, by the same hash.
         nars: by their key.
+        foreign: the keys of other objects below ``nar/``.
     """
 
     narinfos: Mapping[str, Entry]
     listings: Mapping[str, Stored]
     nars: Mapping[str, Stored]
+    foreign: frozenset[str] = frozenset()
 
     @property
     def unreadable(self) -> list[Entry]:
@@ -90,10 +87,17 @@ class Contents:
         found = [entry for entry in self.narinfos.values() if entry.fault is not None]
         return sorted(found, key=lambda entry: entry.stored.key)
 
+    @property
+    def undated(self) -> list[str]:
+        """The keys of objects without a usable date."""
+        narinfos = (entry.stored for entry in self.narinfos.values())
+        objects = (*narinfos, *self.listings.values(), *self.nars.values())
+        return sorted(stored.key for stored in objects if stored.written is None)
 
-def nar_name(key: str) -> str:
-    """The last part of a NAR's key, which no two NARs share: it is the hash of the content."""
-    return key.rpartition("/")[2]
+
+def is_collectable(key: str) -> bool:
+    """Return whether an object with this key is ever removed."""
+    return bool(_METADATA_KEY.fullmatch(key) or _NAR_KEY.fullmatch(key))
 
 
 def narinfos_among(objects: Iterable[Stored]) -> dict[str, Stored]:

@@ -12,6 +12,7 @@ from typing import Self
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 
+from nix_cache.client.clock import usable
 from nix_cache.client.errors import ClientError
 
 LEDGER_KEY = "nix-cache-gc.json"
@@ -64,8 +65,8 @@ class Ledger(BaseModel):
         return (self.model_dump_json() + "\n").encode()
 
     def since(self, keys: Iterable[str]) -> dict[str, datetime]:
-        """Of some NARs those that are noted, with the time."""
-        found = {key: self.orphans.get(_hashed(key)) for key in keys}
+        """Of some NARs those that are noted, with the time. Times that cannot be meant are not."""
+        found = {key: usable(self.orphans.get(_hashed(key))) for key in keys}
         return {key: time for key, time in found.items() if time is not None}
 
 

@@ -1,15 +1,18 @@
 """What a collection removes now, what it removes later, and what stays. Pure.
 
 Narinfos go first. A NAR goes when none has named it for a time of grace, as clients believe a
-narinfo for a while after it is gone.
+narinfo for a while after it is gone. Nothing goes as long as a narinfo cannot be read: nobody knows
+what it needs.
 """
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from nix_cache.client.gc.contents import Contents, Entry, Stored, nar_name
+from nix_cache.client.gc.contents import Contents, Entry, Stored
 from nix_cache.client.gc.marking import closure, dependents_first, missing_references
+from nix_cache.lifecycle import NAR_PREFIX
+from nix_cache.nar_url import NamedObjects
 
 YOUNG = timedelta(days=1)
 """What is younger may belong to a push under way, which puts NARs and listings before narinfos."""
@@ -27,12 +30,15 @@ class Terms:
         older_than: what was written within this time before is a root.
         grace: how long a NAR outlives its last narinfo.
         roots: the hashes of further roots.
+        set_aside: the hashes of narinfos that may be unreadable. They stay, and what they need is
+            not protected. One that can be read counts as any other.
     """
 
     now: datetime
     older_than: timedelta
     grace: timedelta
     roots: tuple[str, ...] = ()
+    set_aside: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -47,6 +53,11 @@ class Plan:
         waiting: the NARs that no narinfo names any more, and when each of them may go.
         missing: what paths that stay refer to and is not there, by their hash.
         absent_roots: the named roots that are not there.
+        missing_nars: the key of the NAR of each path that stays and whose NAR is not there, by the
+            path's hash.
+        blocking: the narinfos that cannot be read and were not set aside. While there is one,
+            nothing goes.
+        set_aside: the narinfos that cannot be read and were set aside.
     """
 
     contents: Contents
@@ -56,6 +67,9 @@ class Plan:
     waiting: Mapping[str, datetime]
     missing: Mapping[str, list[str]]
     absent_roots: tuple[str, ...]
+    missing_nars: Mapping[str, str]
+    blocking: tuple[Entry, ...]
+    set_aside: tuple[Entry, ...]
 
     @property
     def is_empty(self) -> bool:
@@ -77,7 +91,9 @@ def plan_collection(contents: Contents, noted: Orphans, terms: Terms) -> Plan:
         terms: what is to be collected.
     """
     graph = {name: entry.references for name, entry in contents.narinfos.items()}
-    live = closure([*_recent(contents, terms), *terms.roots], graph)
+    in_the_way = blocking(contents, terms)
+    roots = graph if in_the_way else [*_recent(contents, terms), *terms.roots]
+    live = closure(roots, graph)
     staying = {name: contents.narinfos[name] for name in live}
     before = orphans(contents, contents.narinfos.values(), noted, terms.now)
     after = orphans(contents, staying.values(), before, terms.now)
@@ -88,22 +104,32 @@ def plan_collection(contents: Contents, noted: Orphans, terms: Terms) -> Plan:
         narinfos=tuple(
             contents.narinfos[name] for name in dependents_first(graph.keys() - live, graph)
         ),
-        listings=stray_listings(contents, staying, terms.now),
+        listings=stray_listings(contents, staying, terms),
         nars=nars,
         waiting={
-            key: max(since + terms.grace, contents.nars[key].written + YOUNG)
+            key: max(since + terms.grace, (contents.nars[key].written or terms.now) + YOUNG)
             for key, since in after.items()
             if key not in gone
         },
         missing=missing_references(live, graph),
         absent_roots=tuple(name for name in terms.roots if name not in graph),
+        missing_nars=_missing_nars(contents, staying),
+        blocking=in_the_way,
+        set_aside=tuple(
+            entry for entry in contents.unreadable if entry.store_hash in terms.set_aside
+        ),
     )
+
+
+def blocking(contents: Contents, terms: Terms) -> tuple[Entry, ...]:
+    """The narinfos that cannot be read and were not set aside. While there is one, nothing goes."""
+    return tuple(entry for entry in contents.unreadable if entry.store_hash not in terms.set_aside)
 
 
 def orphans(
     contents: Contents, narinfos: Iterable[Entry], noted: Orphans, now: datetime
 ) -> dict[str, datetime]:
-    """The NARs that none of some narinfos names, and since when that is known.
+    """The NARs that none of some narinfos may name, and since when that is known.
 
     What was noted of others is dropped: whoever names a NAR again ends its time as an orphan.
 
@@ -113,20 +139,17 @@ def orphans(
         noted: the orphans so far.
         now: the time of this run, since when further ones are orphans.
     """
-    named = {entry.nar for entry in narinfos}
+    named = _named(narinfos)
     return {
-        key: max(min(noted.get(key, now), now), nar.written)
+        key: max(min(noted.get(key, now), now), nar.written or now)
         for key, nar in contents.nars.items()
-        if nar_name(key) not in named
+        if key not in named
     }
 
 
 def due(contents: Contents, orphaned: Orphans, terms: Terms) -> tuple[Stored, ...]:
-    """The orphans whose time of grace is over.
-
-    None as long as a narinfo cannot be read: nobody knows which NAR it names.
-    """
-    if contents.unreadable:
+    """The orphans whose time of grace is over; none while a narinfo cannot be read."""
+    if blocking(contents, terms):
         return ()
     return tuple(
         contents.nars[key]
@@ -136,24 +159,46 @@ def due(contents: Contents, orphaned: Orphans, terms: Terms) -> tuple[Stored, ..
 
 
 def stray_listings(
-    contents: Contents, narinfos: Mapping[str, Entry], now: datetime
+    contents: Contents, narinfos: Mapping[str, Entry], terms: Terms
 ) -> tuple[Stored, ...]:
-    """The lists of files that belong to none of some narinfos."""
+    """The lists of files that belong to none of some narinfos; none while one cannot be read."""
+    if blocking(contents, terms):
+        return ()
+    named = _named(narinfos.values())
     return tuple(
         listing
         for name, listing in sorted(contents.listings.items())
-        if name not in narinfos and not _is_young(listing, now)
+        if name not in narinfos and listing.key not in named and not _is_young(listing, terms.now)
     )
 
 
 def _recent(contents: Contents, terms: Terms) -> list[str]:
-    """What is a root by its age; what cannot be read is one at any age."""
+    """What is a root by its age; what cannot be read, or has no date, is one at any age."""
     return [
         name
         for name, entry in contents.narinfos.items()
-        if entry.fault is not None or terms.now - entry.stored.written <= terms.older_than
+        if entry.fault is not None
+        or entry.stored.written is None
+        or terms.now - entry.stored.written <= terms.older_than
     ]
 
 
+def _named(narinfos: Iterable[Entry]) -> NamedObjects:
+    return NamedObjects(entry.url for entry in narinfos if entry.url is not None)
+
+
+def _missing_nars(contents: Contents, staying: Mapping[str, Entry]) -> dict[str, str]:
+    """Only NARs below ``nar/`` were listed. Of others nothing is known."""
+    named = {name: entry.url.key for name, entry in staying.items() if entry.url is not None}
+    return {
+        name: key
+        for name, key in sorted(named.items())
+        if key is not None
+        and key.startswith(NAR_PREFIX)
+        and key not in contents.nars
+        and key not in contents.foreign
+    }
+
+
 def _is_young(stored: Stored, now: datetime) -> bool:
-    return now - stored.written < YOUNG
+    return stored.written is None or now - stored.written < YOUNG

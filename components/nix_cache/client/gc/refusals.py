@@ -10,9 +10,12 @@ from nix_cache.description import Description
 _AGAIN = "run it again when it answers: what is left is whole"
 
 
-def explain(
-    failure: StorageError | BotoCoreError, what: str, profile: str, description: Description
-) -> ClientError:
+def status_of(refusal: StorageError) -> str:
+    """Return the HTTP status of a refusal; empty if there is none."""
+    return str(refusal.response.get("ResponseMetadata", {}).get("HTTPStatusCode", ""))
+
+
+def explain(failure: Exception, what: str, profile: str, description: Description) -> ClientError:
     """The reason of a failure, and what to do.
 
     Args:
@@ -22,11 +25,17 @@ def explain(
         description: the cache.
     """
     endpoint, bucket = description.endpoint, description.bucket
+    if not isinstance(failure, StorageError | BotoCoreError):
+        return ClientError(
+            f"the storage at {endpoint} gives a malformed answer, asked to {what}; nothing more "
+            "was removed",
+            "check the endpoint: what answers there does not speak S3",
+        )
     if not isinstance(failure, StorageError):
         reason = innermost(failure)
         return ClientError(f"the storage at {endpoint} does not answer: {reason}", _AGAIN)
     code = str(failure.response["Error"].get("Code", ""))
-    status = str(failure.response["ResponseMetadata"].get("HTTPStatusCode", ""))
+    status = status_of(failure)
     if is_busy(status, code):
         return ClientError(f"the storage at {endpoint} is busy ({status} {code})", _AGAIN)
     match code, status:

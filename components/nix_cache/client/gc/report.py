@@ -6,7 +6,7 @@ from typing import Any
 
 from nix_cache.client import console
 from nix_cache.client.console import Console
-from nix_cache.client.gc.contents import Stored, total_bytes
+from nix_cache.client.gc.contents import Entry, Stored, total_bytes
 from nix_cache.client.gc.plan import Plan, Terms
 from nix_cache.client.gc.sweep import Swept
 from nix_cache.client.push.report import size
@@ -38,6 +38,12 @@ def document(plan: Plan, swept: Swept | None) -> dict[str, Any]:
         "absentRoots": sorted(plan.absent_roots),
         "withdrawn": _keys(entry.stored for entry in swept.withdrawn) if swept else [],
         "incomplete": _keys(entry.stored for entry in swept.incomplete) if swept else [],
+        "withoutNar": _keys(entry.stored for entry in swept.without_nar) if swept else [],
+        "isBlocked": bool(plan.blocking or (swept and swept.blocking)),
+        "blockedBy": {entry.stored.key: entry.fault for entry in _blocking(plan, swept)},
+        "setAside": _keys(entry.stored for entry in plan.set_aside),
+        "missingNars": dict(sorted(plan.missing_nars.items())),
+        "undated": plan.contents.undated,
     }
 
 
@@ -84,6 +90,18 @@ def races(swept: Swept) -> Iterator[str]:
             "they need:"
         )
         yield from _some([entry.stored.key for entry in swept.incomplete])
+    if swept.without_nar:
+        yield (
+            "WARNING: these narinfos were pushed while NARs went that their URLs may name; check "
+            "them with `nix-cache doctor`:"
+        )
+        yield from _some([entry.stored.key for entry in swept.without_nar])
+    if swept.blocking and (swept.narinfos or swept.nars):
+        yield "WARNING: a narinfo could not be read meanwhile, so the rest was not removed."
+        yield from _unreadable(swept.blocking)
+    elif swept.blocking:
+        yield "WARNING: a narinfo could not be read meanwhile, so nothing was removed."
+        yield from _unreadable(swept.blocking)
 
 
 def tell_remarks(plan: Plan, terms: Terms) -> None:
@@ -94,17 +112,37 @@ def tell_remarks(plan: Plan, terms: Terms) -> None:
 
 def remarks(plan: Plan, terms: Terms) -> Iterator[str]:
     """What is odd about the cache, or about what was asked for."""
-    if unreadable := plan.contents.unreadable:
+    if plan.blocking:
         yield (
-            f"WARNING: {_count(len(unreadable), 'narinfo')} cannot be read. What cannot be read "
-            "stays, with what it seems to need, and no NAR goes, for it may name any. It is of no "
-            "use to anybody, so delete it:"
+            f"WARNING: {_count(len(plan.blocking), 'narinfo')} cannot be read, so what others must "
+            "keep is not known. Nothing is removed."
         )
-        yield from _some([f"{entry.stored.key}: {entry.fault}" for entry in unreadable])
+        yield from _unreadable(plan.blocking)
+    if plan.set_aside:
+        yield (
+            f"WARNING: {_count(len(plan.set_aside), 'unreadable narinfo')} set aside. What only "
+            "they need is not protected:"
+        )
+        yield from _some([f"{entry.stored.key}: {entry.fault}" for entry in plan.set_aside])
+    aside = {entry.store_hash for entry in plan.set_aside}
+    if unused := sorted(terms.set_aside - aside):
+        yield "--set-aside has no effect on these; they can be read, or are not in the cache:"
+        yield from _some(unused)
     if plan.missing:
         missing = {name for names in plan.missing.values() for name in names}
         yield f"The cache lacks {_count(len(missing), 'path')} that others, which stay, refer to:"
         yield from _some([f"{name} to {', '.join(plan.missing[name])}" for name in plan.missing])
+    if plan.missing_nars:
+        yield (
+            f"WARNING: the NARs of {_count(len(plan.missing_nars), 'path')} are missing. Push "
+            "these paths again with `nix-cache push`, or check them with `nix-cache doctor`:"
+        )
+        yield from _some([f"{name}: {key}" for name, key in plan.missing_nars.items()])
+    if undated := plan.contents.undated:
+        yield (
+            f"{_count(len(undated), 'object')} without a usable date: counted as written just now."
+        )
+        yield from _some(undated)
     if plan.absent_roots:
         yield f"Of the paths to keep, the cache lacks {len(plan.absent_roots)}:"
         yield from _some(plan.absent_roots)
@@ -114,6 +152,20 @@ def remarks(plan: Plan, terms: Terms) -> Iterator[str]:
             f"With {terms.grace.days} days of grace they look for NARs that are not there, and "
             "build."
         )
+
+
+def _blocking(plan: Plan, swept: Swept | None) -> tuple[Entry, ...]:
+    return swept.blocking if swept and swept.blocking else plan.blocking
+
+
+def _unreadable(entries: Sequence[Entry]) -> Iterator[str]:
+    """Each narinfo with its fault, and what to do."""
+    yield from _some([f"{entry.stored.key}: {entry.fault}" for entry in entries])
+    yield (
+        "Run it again if the storage was faulty. Else repair each of them: restore the object, or "
+        "push its path again. If a path is not worth that, name it with --set-aside "
+        f"{entries[0].store_hash}."
+    )
 
 
 def _rows(plan: Plan, terms: Terms) -> Iterator[tuple[str, str, str, str]]:
@@ -150,8 +202,8 @@ def _when(plan: Plan) -> str:
     if not plan.waiting:
         return ""
     days = sorted({f"{time:%Y-%m-%d}" for time in plan.waiting.values()})
-    if plan.contents.unreadable:
-        return "removed when all narinfos can be read"
+    if plan.blocking:
+        return "kept until all narinfos can be read"
     span = days[0] if len(days) == 1 else f"{days[0]} to {days[-1]}"
     return f"removed by a run after {span}"
 

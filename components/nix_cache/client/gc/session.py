@@ -2,20 +2,21 @@
 
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from nix_cache.client import console
+from nix_cache.client.clock import Clocks
 from nix_cache.client.errors import UsageError
 from nix_cache.client.gc import report
 from nix_cache.client.gc.bucket import Bucket
 from nix_cache.client.gc.ledger import LEDGER_KEY, Ledger
 from nix_cache.client.gc.plan import Plan, Terms, plan_collection
-from nix_cache.client.gc.sweep import sweep
+from nix_cache.client.gc.sweep import Swept, require_same_time, require_whole, sweep
 from nix_cache.client.owner import owner_credential
 from nix_cache.client.progress import Progress
-from nix_cache.client.store_paths import hashes_in
+from nix_cache.client.store_paths import hashes_in, store_hash
 from nix_cache.client.target import find_target
 
 LARGEST_SHARE = 0.9
@@ -36,6 +37,7 @@ class Request:
         dry_run: whether it is only told.
         agreed: whether the user agrees beforehand.
         jobs: how many narinfos are read at a time.
+        set_aside: narinfos that may be unreadable: store paths, their hashes, or keys.
     """
 
     cache: str | None
@@ -47,6 +49,7 @@ class Request:
     dry_run: bool
     agreed: bool
     jobs: int
+    set_aside: tuple[str, ...] = ()
 
 
 def _now() -> datetime:
@@ -59,32 +62,41 @@ def run(request: Request, *, as_json: bool, clock: Callable[[], datetime] = _now
     Args:
         request: what was asked for.
         as_json: whether the result is for programs.
-        clock: tells the time.
+        clock: the time of this run, by which ages are measured. This machine's clock is compared
+            with the storage's in any case.
 
     Returns:
         whether it was done, or there was nothing to do.
 
     Raises:
-        UsageError: the request makes no sense, or there is nobody to agree to it.
-        ClientError: the storage refused or did not answer.
+        UsageError: the request makes no sense, or nobody can agree to it.
+        ClientError: the storage refused or did not answer, or the clocks differ.
     """
     credential = owner_credential(request.owner)
     target = find_target(request.cache, request.project)
     target.require_place_for_owner()
     description = target.description
-    terms = Terms(
-        now=clock(),
-        older_than=timedelta(days=request.older_than_days),
-        grace=timedelta(days=request.grace_days),
-        roots=_roots(request.roots_from),
-    )
+    roots = _roots(request.roots_from)
+    set_aside = frozenset(store_hash(name, "--set-aside") for name in request.set_aside)
     with Progress() as progress:
         bucket = Bucket(description, credential, request.owner, request.jobs)
         bucket.tell = progress.tell
+        clocks = bucket.clocks()
+        require_same_time(clocks)
+        terms = Terms(
+            now=_earlier(clock(), clocks),
+            older_than=timedelta(days=request.older_than_days),
+            grace=timedelta(days=request.grace_days),
+            roots=roots,
+            set_aside=set_aside,
+        )
         contents = bucket.contents()
         ledger = _ledger(bucket)
-    noted = ledger.since(contents.nars)
-    plan = plan_collection(contents, noted, terms)
+        noted = ledger.since(contents.nars)
+        plan = plan_collection(contents, noted, terms)
+        if not plan.blocking:
+            require_whole(bucket, plan)
+        plan = _with_confirmed_nars(plan, bucket)
     _require_sense(plan, terms)
     report.tell_remarks(plan, terms)
     if request.dry_run:
@@ -92,7 +104,11 @@ def run(request: Request, *, as_json: bool, clock: Callable[[], datetime] = _now
             console.document(report.document(plan, None))
         else:
             report.tell_plan(plan, terms, console.out)
-        return True
+        return not plan.blocking
+    if plan.blocking:
+        if as_json:
+            console.document(report.document(plan, Swept()))
+        return False
     if not plan.is_empty:
         report.tell_plan(plan, terms, console.err)
         if not _is_agreed(plan, description.bucket, agreed=request.agreed):
@@ -106,7 +122,19 @@ def run(request: Request, *, as_json: bool, clock: Callable[[], datetime] = _now
     else:
         report.tell_done(plan, swept)
     report.tell_races(swept)
-    return not (swept.withdrawn or swept.incomplete)
+    return not (swept.withdrawn or swept.incomplete or swept.without_nar or swept.blocking)
+
+
+def _earlier(now: datetime, clocks: Clocks | None) -> datetime:
+    """The time by the slower clock, so that nothing counts as older than it is."""
+    return now if clocks is None else now + min(timedelta(), clocks.skew)
+
+
+def _with_confirmed_nars(plan: Plan, bucket: Bucket) -> Plan:
+    """Drop NARs that were put since NARs were listed."""
+    absent = bucket.absent(set(plan.missing_nars.values()))
+    missing = {name: key for name, key in plan.missing_nars.items() if key in absent}
+    return replace(plan, missing_nars=missing)
 
 
 def _ledger(bucket: Bucket) -> Ledger:

@@ -6,12 +6,13 @@ Before each step the bucket is listed again: what was pushed meanwhile, and what
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 
+from nix_cache.client.clock import Clocks
+from nix_cache.client.errors import ClientError
 from nix_cache.client.gc.bucket import Bucket
 from nix_cache.client.gc.contents import (
     Contents,
     Entry,
     Stored,
-    nar_name,
     narinfos_among,
     total_bytes,
 )
@@ -20,11 +21,13 @@ from nix_cache.client.gc.plan import (
     Orphans,
     Plan,
     Terms,
+    blocking,
     due,
     orphans,
     plan_collection,
     stray_listings,
 )
+from nix_cache.nar_url import NamedObjects
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,8 @@ class Swept:
         withdrawn: narinfos that were pushed meanwhile for a NAR that had just gone, and that
             therefore went too.
         incomplete: narinfos that were pushed meanwhile and need a path that had just gone.
+        without_nar: narinfos that were pushed meanwhile and may name a NAR that had just gone.
+        blocking: narinfos that could not be read while it went on, and that stopped it.
     """
 
     narinfos: tuple[Stored, ...] = ()
@@ -47,6 +52,8 @@ class Swept:
     hidden: int = 0
     withdrawn: tuple[Entry, ...] = ()
     incomplete: tuple[Entry, ...] = ()
+    without_nar: tuple[Entry, ...] = ()
+    blocking: tuple[Entry, ...] = ()
 
     @property
     def freed_bytes(self) -> int:
@@ -55,7 +62,7 @@ class Swept:
 
 
 def sweep(bucket: Bucket, shown: Plan, noted: Orphans, terms: Terms) -> Swept:
-    """Remove what was shown, as far as nobody needs it by now, and note what has to wait.
+    """Remove what was shown, as far as nothing needs it by now, and note what has to wait.
 
     Args:
         bucket: the cache's.
@@ -64,8 +71,11 @@ def sweep(bucket: Bucket, shown: Plan, noted: Orphans, terms: Terms) -> Swept:
         terms: what is to be collected.
 
     Raises:
-        ClientError: the storage refused. The cache is whole, and another run goes on.
+        ClientError: the storage refused, or its clock is wrong. The cache is whole, and another run
+            goes on.
     """
+    bucket.note(Ledger.of(noted))
+    require_same_time(bucket.storage_clocks())
     if shown.is_empty:
         everything = shown.contents.narinfos.values()
         bucket.note(Ledger.of(orphans(shown.contents, everything, noted, terms.now)))
@@ -74,14 +84,19 @@ def sweep(bucket: Bucket, shown: Plan, noted: Orphans, terms: Terms) -> Swept:
     agreed = narinfos_among(entry.stored for entry in shown.narinfos)
     others = (name for name in start.narinfos if name not in agreed)
     again = plan_collection(start, noted, replace(terms, roots=(*terms.roots, *others)))
+    if again.blocking:
+        return Swept(blocking=again.blocking)
+    require_whole(bucket, again)
     narinfos = tuple(entry.stored for entry in again.narinfos)
     hidden = bucket.remove([stored.key for stored in narinfos])
 
     orphaned = orphans(start, start.narinfos.values(), noted, terms.now)
-    middle = bucket.contents(start)
+    middle = bucket.contents(_without(start, narinfos))
     orphaned = orphans(middle, middle.narinfos.values(), orphaned, terms.now)
+    if in_the_way := blocking(middle, terms):
+        return Swept(narinfos, hidden=hidden, blocking=in_the_way)
     bucket.note(Ledger.of(orphaned))
-    listings = _agreed(stray_listings(middle, middle.narinfos, terms.now), shown.listings)
+    listings = _agreed(stray_listings(middle, middle.narinfos, terms), shown.listings)
     nars = _agreed(due(middle, orphaned, terms), shown.nars)
     hidden += bucket.remove([stored.key for stored in (*listings, *nars)])
 
@@ -89,17 +104,69 @@ def sweep(bucket: Bucket, shown: Plan, noted: Orphans, terms: Terms) -> Swept:
     return _mended(bucket, bucket.contents(middle), done)
 
 
+def require_same_time(clocks: Clocks | None) -> None:
+    """Make sure that ages of objects mean something.
+
+    Raises:
+        ClientError: the clocks differ too much, or the server states no time.
+    """
+    if clocks is None:
+        raise ClientError(
+            "the storage's answers have no usable date, so its clock cannot be compared with this "
+            "machine's; nothing was removed",
+            "check the storage, and proxies in front of it",
+        )
+    if clocks.differ_too_much:
+        raise ClientError(
+            f"{clocks}: the ages of objects mean nothing; nothing was removed",
+            "set both clocks by NTP, for example with `timedatectl set-ntp true`",
+        )
+
+
+def require_whole(bucket: Bucket, plan: Plan) -> None:
+    """Make sure that paths that a plan takes for absent are not in the bucket.
+
+    Raises:
+        ClientError: the bucket has one that it does not list, so it may hide others too.
+    """
+    references = (name for names in plan.missing.values() for name in names)
+    bucket.require_absent({*references, *plan.absent_roots})
+
+
+def _without(contents: Contents, gone: Collection[Stored]) -> Contents:
+    keys = {stored.key for stored in gone}
+    narinfos = contents.narinfos.items()
+    return replace(
+        contents, narinfos={name: one for name, one in narinfos if one.stored.key not in keys}
+    )
+
+
 def _agreed(objects: Collection[Stored], shown: Collection[Stored]) -> tuple[Stored, ...]:
-    keys = {stored.key for stored in shown}
-    return tuple(stored for stored in objects if stored.key in keys)
+    """Those of some objects that were shown and were not written again since."""
+    known = {stored.key: stored for stored in shown}
+    return tuple(stored for stored in objects if known.get(stored.key) == stored)
 
 
 def _mended(bucket: Bucket, left: Contents, done: Swept) -> Swept:
     """What a push put while its foundation went: found, and taken back where it is of no use."""
-    gone_nars = {nar_name(stored.key) for stored in done.nars if stored.key not in left.nars}
-    withdrawn = {name: entry for name, entry in left.narinfos.items() if entry.nar in gone_nars}
+    named = NamedObjects(entry.url for entry in left.narinfos.values() if entry.url is not None)
+    # The list of NARs is older than that of narinfos: one may have been put in between.
+    gone_nars = bucket.absent([stored.key for stored in done.nars if stored.key in named])
+    withdrawn, doubtful = {}, {}
+    for name, entry in left.narinfos.items():
+        if entry.url is None:
+            continue
+        if entry.url.key in gone_nars:
+            withdrawn[name] = entry
+        elif entry.url.key is None and any(map(entry.url.may_name, gone_nars)):
+            doubtful[name] = entry
     bucket.remove([entry.stored.key for entry in withdrawn.values()])
     staying = left.narinfos.keys() - withdrawn.keys()
     gone = {*withdrawn, *narinfos_among(done.narinfos)} - staying
     incomplete = [left.narinfos[name] for name in staying if left.narinfos[name].references & gone]
-    return replace(done, withdrawn=tuple(withdrawn.values()), incomplete=tuple(incomplete))
+    return replace(
+        done,
+        withdrawn=tuple(withdrawn.values()),
+        incomplete=tuple(incomplete),
+        without_nar=tuple(doubtful.values()),
+    )

@@ -1,0 +1,134 @@
+"""Whether a narinfo was read as it is stored, and what it says. Pure.
+
+What was read wrongly must not decide what is removed. So a narinfo counts as unreadable unless its
+length and its ETag are those of the listing, it can be decoded, and it is about its own path.
+"""
+
+import re
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from nix_cache.client.content_encoding import EncodingError, decoded
+from nix_cache.client.gc.contents import Entry, Stored
+from nix_cache.client.limits import NARINFO_BYTES, TooLargeError
+from nix_cache.content_address import ContentAddressError
+from nix_cache.lifecycle import NIX32
+from nix_cache.nar_url import NarUrl
+from nix_cache.narinfo import Narinfo, NarinfoError, verify
+from nix_cache.signing import KeyFormatError
+
+_NARINFO_NAME = re.compile(rf"[{NIX32}]{{32}}(?=\.narinfo)")
+_LINE = re.compile(r"([^:\n]+): [^\n]*\n")
+_ONCE = ("StorePath", "URL", "References")
+"""Fields of which Nix and its derivatives may take another occurrence than this client."""
+
+
+@dataclass(frozen=True)
+class Received:
+    """The answer to reading one object.
+
+    Attributes:
+        body: what was received, at most one byte more than the listing says.
+        etag: of the object; empty if the answer has none.
+        encoding: the header Content-Encoding; empty if there is none.
+    """
+
+    body: bytes
+    etag: str
+    encoding: str
+
+
+def too_large(stored: Stored) -> str | None:
+    """Return why a narinfo is not read at all; None if it is read."""
+    if stored.size <= NARINFO_BYTES:
+        return None
+    return f"has {stored.size:,} bytes, and at most {NARINFO_BYTES:,} are read"
+
+
+def changed(stored: Stored, received: Received) -> str | None:
+    """Return how an object differs from the listing; None if it does not.
+
+    Such an object may have been written after it was listed.
+    """
+    if len(received.body) != stored.size:
+        more = "more" if len(received.body) > stored.size else "fewer"
+        return f"was received with {more} bytes than the listing says ({stored.size:,})"
+    listed, read = _opaque(stored.etag), _opaque(received.etag)
+    if listed and read and listed != read:
+        return "was received with another ETag than the listing says"
+    return None
+
+
+def read(stored: Stored, received: Received, public_keys: tuple[str, ...]) -> Entry:
+    """Read a narinfo that was received as it is listed.
+
+    Args:
+        stored: the object.
+        received: its content.
+        public_keys: those that readers trust.
+
+    Returns:
+        the entry; one with a fault if the narinfo cannot be read for certain.
+    """
+    try:
+        return _entry(stored, received, public_keys)
+    except UnicodeDecodeError:
+        return Entry.unreadable(stored, "is not text in UTF-8")
+    except (EncodingError, TooLargeError) as mistake:
+        return Entry.unreadable(stored, str(mistake))
+    except ValueError as mistake:
+        return Entry.unreadable(stored, f"is malformed: {mistake}")
+
+
+def _entry(stored: Stored, received: Received, public_keys: tuple[str, ...]) -> Entry:
+    if not received.body:
+        return Entry.unreadable(stored, "is empty")
+    text = decoded(received.body, received.encoding, NARINFO_BYTES).decode()
+    if text.lstrip().startswith("<"):
+        return Entry.unreadable(stored, "is a web page or XML")
+    narinfo = Narinfo.parse(text)
+    names = Counter(_field_names(text))
+    if twice := [name for name in _ONCE if names[name] > 1]:
+        return Entry.unreadable(stored, f"states {', '.join(twice)} more than once")
+    url = NarUrl.parse(narinfo.url)
+    # A narinfo that is some path's NAR is absurd, and yet it is needed.
+    named = _NARINFO_NAME.findall(url.key or " ".join(url.parts))
+    references = (*(name[:32] for name in narinfo.references), *named)
+    entry = Entry(stored, frozenset(map(sys.intern, references)), url)
+    if narinfo.base_name[:32] != entry.store_hash:
+        return Entry.unreadable(stored, f"is about another path, {narinfo.store_path}")
+    if not names["References"] and not _is_confirmed(narinfo, public_keys):
+        return Entry.unreadable(
+            stored, "has no References, and no trusted signature says so: it may be cut off"
+        )
+    return entry
+
+
+def _field_names(text: str) -> Iterator[str]:
+    """The names of the fields.
+
+    Raises:
+        NarinfoError: a line is not ``Name: value``, and Nix would take it together with the next.
+    """
+    position = 0
+    while position < len(text):
+        line = _LINE.match(text, position)
+        if line is None:
+            raise NarinfoError("a line is not `Name: value`")
+        yield line[1]
+        position = line.end()
+
+
+def _is_confirmed(narinfo: Narinfo, public_keys: tuple[str, ...]) -> bool:
+    """Whether a narinfo is proven to be whole: by a trusted key, or by its content address."""
+    try:
+        return bool(verify(narinfo, public_keys)) or narinfo.is_content_addressed
+    except (KeyFormatError, ContentAddressError):
+        return False
+
+
+def _opaque(etag: str) -> str:
+    """An ETag without what a proxy may add to it: quotes, and the mark of a weak one."""
+    return etag.strip().removeprefix("W/").strip('"')

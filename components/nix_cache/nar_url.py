@@ -1,0 +1,73 @@
+"""Which objects of a bucket the URL of a narinfo may name. Pure.
+
+Nix resolves the field ``URL`` against the URL of the cache. Since 2.32 it does so as RFC 3986 says:
+dot segments are removed, percent signs are decoded once, a leading slash means the host's root, and
+another scheme or host is followed. Older versions put the two texts together, and those with the
+AWS SDK took the text as the key. Servers and CDNs differ further: some merge slashes, some decode a
+plus sign as a blank.
+
+So a URL is certain only if every one of them reads it in the same way: a relative path of plain
+letters. Any other URL may name each object whose last part is one of the URL's parts.
+"""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Self
+from urllib.parse import unquote
+
+_PART = r"[0-9A-Za-z_-][0-9A-Za-z._-]*"
+_CERTAIN = re.compile(rf"{_PART}(?:/{_PART})*")
+_BETWEEN_PARTS = re.compile(r"[/\\?#&=;,\s\0]+")
+_MOST_DECODED = 2
+"""Times that percent signs are decoded. Nix decodes once; a proxy may do so once more."""
+
+
+@dataclass(frozen=True)
+class NarUrl:
+    """The URL of a NAR, as a narinfo states it.
+
+    Attributes:
+        text: the URL itself.
+        key: the object that it names; None if that is not certain.
+        parts: what may be the last part of the object's key, in lower case; empty if it is certain.
+    """
+
+    text: str
+    key: str | None
+    parts: frozenset[str]
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read the value of the field ``URL``. Any text is allowed."""
+        if _CERTAIN.fullmatch(text):
+            return cls(text, text, frozenset())
+        parts: set[str] = set()
+        decoded = text
+        for _ in range(_MOST_DECODED + 1):
+            parts.update(_BETWEEN_PARTS.split(decoded.lower()))
+            decoded = unquote(decoded, errors="surrogateescape")
+        return cls(text, None, frozenset(parts - {"", ".", ".."}))
+
+    def may_name(self, key: str) -> bool:
+        """Return whether the object with this key may be the NAR."""
+        return key in NamedObjects([self])
+
+
+class NamedObjects:
+    """The objects that some URLs may name.
+
+    Args:
+        urls: the URLs.
+    """
+
+    def __init__(self, urls: Iterable[NarUrl]) -> None:
+        self._keys: set[str] = set()
+        self._parts: set[str] = set()
+        for url in urls:
+            if url.key is not None:
+                self._keys.add(url.key)
+            self._parts |= url.parts
+
+    def __contains__(self, key: str) -> bool:
+        return key in self._keys or key.rpartition("/")[2].lower() in self._parts

@@ -1,0 +1,168 @@
+"""A cache on the storage in memory, and `nix-cache gc` on it: for tests of what it keeps."""
+
+import contextlib
+import io
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from functools import cache
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+from nix_cache.client.gc import bucket as gc_bucket
+from nix_cache.client.gc import session
+from nix_cache.client.owner import owner_client
+from nix_cache.client.source import Credential, Source
+from nix_cache.client.target import Target
+from nix_cache.lifecycle import NIX32
+from tests.unit.client_caches import description
+from tests.unit.s3_double import DoubleTransport, S3Double
+
+DESCRIPTION = description()
+CREDENTIAL = Credential(access_key_id="owner", secret_access_key="secret")
+INFO = b"StoreDir: /nix/store\nWantMassQuery: 1\nPriority: 40\n"
+OLD, YOUNG = timedelta(days=99), timedelta(hours=2)
+
+
+def store_hash(number: int) -> str:
+    """The hash of one of a few store paths."""
+    return NIX32[number] * 32
+
+
+def base_name(number: int) -> str:
+    """The last part of one of a few store paths."""
+    return f"{store_hash(number)}-path"
+
+
+def narinfo_key(number: int) -> str:
+    """The key of its narinfo."""
+    return f"{store_hash(number)}.narinfo"
+
+
+def nar_key(number: int) -> str:
+    """The key of one of a few NARs."""
+    return f"nar/{NIX32[number] * 52}.nar.zst"
+
+
+def narinfo(
+    number: int, references: Iterable[int] = (), url: str | None = None, size: str = "120"
+) -> bytes:
+    """A narinfo as Nix writes it."""
+    names = " ".join(base_name(one) for one in references)
+    return (
+        f"StorePath: /nix/store/{base_name(number)}\nURL: {url or nar_key(number)}\n"
+        f"Compression: zstd\nFileHash: sha256:{'0' * 52}\nFileSize: 100\n"
+        f"NarHash: sha256:{'0' * 52}\nNarSize: {size}\nReferences: {names}\n"
+        f"Sig: k-1:{'A' * 86}==\n"
+    ).encode()
+
+
+@dataclass
+class Done:
+    """What came of a run.
+
+    Attributes:
+        well: whether it ended well.
+        result: for programs.
+        said: on standard error.
+    """
+
+    well: bool
+    result: dict[str, Any]
+    said: str
+
+
+@dataclass(frozen=True)
+class CollectedCache:
+    """A cache.
+
+    Attributes:
+        storage: what holds it.
+    """
+
+    storage: S3Double
+
+    def push(
+        self, number: int, references: Iterable[int] = (), *, age: timedelta = YOUNG, **how: Any
+    ) -> None:
+        """Put a path, as Nix does."""
+        self.storage.put(nar_key(number), b"nar", age=age)
+        self.storage.put(narinfo_key(number), narinfo(number, references, **how), age=age)
+
+    def collect(
+        self,
+        *,
+        roots: Sequence[str] = (),
+        set_aside: Sequence[str] = (),
+        grace_days: int = 0,
+        dry_run: bool = False,
+        folder: Path | None = None,
+    ) -> Done:
+        """Run the command."""
+        request = session.Request(
+            cache=None,
+            project=None,
+            owner="owner",
+            older_than_days=30,
+            grace_days=grace_days,
+            roots_from=None,
+            dry_run=dry_run,
+            agreed=True,
+            jobs=1,
+            set_aside=tuple(set_aside),
+        )
+        if roots:
+            assert folder
+            file = folder / "roots"
+            file.write_text("\n".join(roots))
+            request = replace(request, roots_from=file)
+        out, err = io.StringIO(), io.StringIO()
+        with self._patched(), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+            well = session.run(request, as_json=True)
+        return Done(well, json.loads(out.getvalue()), err.getvalue())
+
+    @property
+    def paths(self) -> set[int]:
+        """Those whose narinfos are there."""
+        return {n for n in range(32) if narinfo_key(n) in self.storage.objects}
+
+    @property
+    def nars(self) -> set[int]:
+        """Those that are there."""
+        return {n for n in range(32) if nar_key(n) in self.storage.objects}
+
+    @contextlib.contextmanager
+    def _patched(self) -> Iterator[None]:
+        transport, client = _client()
+        transport.storage = self.storage
+        target = Target(Source(DESCRIPTION), None)
+        with (
+            mock.patch.object(session, "owner_credential", return_value=CREDENTIAL),
+            mock.patch.object(session, "find_target", return_value=target),
+            mock.patch.object(gc_bucket, "owner_client", return_value=client),
+            mock.patch.object(gc_bucket, "in_parallel", _one_by_one),
+        ):
+            yield
+
+
+def collected_cache(objects: Mapping[str, bytes] | None = None) -> CollectedCache:
+    """A cache with nothing but what it says of itself, and some objects."""
+    storage = S3Double(DESCRIPTION.bucket)
+    storage.put("nix-cache-info", INFO, age=OLD)
+    for key, content in (objects or {}).items():
+        storage.put(key, content, age=OLD)
+    return CollectedCache(storage)
+
+
+@cache
+def _client() -> tuple[DoubleTransport, Any]:
+    """Making one takes longer than a whole run."""
+    transport = DoubleTransport(S3Double(DESCRIPTION.bucket))
+    return transport, owner_client(DESCRIPTION, CREDENTIAL, transport=transport)
+
+
+def _one_by_one(work: Any, items: Iterable[Any], jobs: int) -> Iterator[tuple[Any, Any]]:
+    """Work in this thread, so that what happens meanwhile always happens at the same request."""
+    return ((item, work(item)) for item in items)
