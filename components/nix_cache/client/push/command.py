@@ -8,7 +8,6 @@ import typer
 from nix_cache.client import console
 from nix_cache.client.errors import ExitCode, UsageError
 from nix_cache.client.options import WriterCache
-from nix_cache.client.store_paths import entries_in
 
 JOBS = 25
 """Requests at a time, as many as Nix's own ``http-connections``."""
@@ -42,6 +41,7 @@ def push(
     """
     from nix_cache.client.push import report, session
     from nix_cache.client.push.writer import find_writer
+    from nix_cache.client.store_paths import entries_in
 
     given = list(paths or ())
     if stdin:
