@@ -25,7 +25,7 @@ DENIED = b"<Error><Code>AccessDenied</Code><Message>Access Denied.</Message></Er
 
 @dataclass
 class Storage:
-    """A storage that somebody owns, and what it was asked.
+    """A storage, and what it was asked.
 
     Attributes:
         url: its endpoint.

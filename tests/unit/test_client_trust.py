@@ -562,7 +562,7 @@ class TestKeyPairs:
     def test_a_profile_that_logs_in_otherwise_is_not_given_a_key_pair(
         self, capsys: pytest.CaptureFixture[str]
     ) -> None:
-        """It is somebody's role or single sign-on."""
+        """It is a role or single sign-on of the user's."""
         Path(".aws").mkdir()
         Path(".aws/config").write_text("[profile nixreader]\nrole_arn = arn:aws:iam::1:role/x\n")
 
@@ -654,7 +654,7 @@ class TestFiles:
     def test_settings_that_were_not_written_for_a_cache_are_not_overwritten(
         self, capsys: pytest.CaptureFixture[str]
     ) -> None:
-        """Somebody's own file, or the settings of a hook."""
+        """A file of the user's, or the settings of a hook."""
         place().folder.mkdir(parents=True)
         for content in (
             "max-jobs = 4\n",
@@ -668,7 +668,7 @@ class TestFiles:
     def test_a_file_in_the_place_of_a_record_is_not_overwritten(
         self, capsys: pytest.CaptureFixture[str]
     ) -> None:
-        """JSON of somebody's own."""
+        """JSON of another program."""
         place().folder.mkdir(parents=True)
         for content in ("{}", "[]", "not JSON"):
             place().record("demo").write_text(content)

@@ -100,7 +100,7 @@ def plan_use(source: Source, wish: Wish) -> Plan:
         remarks.extend(secrets_plan.stale_key(description, writer, key_file))
     read_url = _read_url(description, reader)
 
-    # Whoever pushes without a stored credential has no profile.
+    # A writer without a stored credential has no profile.
     users = [user for user in (reader, writer if key else None) if user in description.profiles]
     new = Record(
         name=name,
