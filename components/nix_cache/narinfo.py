@@ -25,6 +25,14 @@ BASE_NAME = re.compile(r"[0-9a-df-np-sv-z]{32}-(?!\.\.?(?:-|\Z))[0-9A-Za-z+._?=-
 LARGEST_SIZE = 2**64 - 1
 """Sizes in narinfos are unsigned integers of 64 bits."""
 
+COMPRESSIONS = frozenset(
+    {
+        *("br", "bzip2", "compress", "grzip", "gzip", "lrzip", "lz4", "lzip", "lzma", "lzop"),
+        *("none", "xz", "zstd"),
+    }
+)
+"""The compressions of NARs that Nix knows."""
+
 SIGNATURE_BYTES = 64
 """The length of an Ed25519 signature."""
 
@@ -47,7 +55,8 @@ class Narinfo:
     Attributes:
         store_path: the full path.
         url: where the NAR is, relative to the cache.
-        compression: how the NAR is compressed; ``none`` if it is not. Any name passes here.
+        compression: how the NAR is compressed; ``none`` if it is not. Names other than those in
+            ``COMPRESSIONS`` pass, too: Nix fails only at the NAR.
         file_hash: of the compressed NAR, if stated. Nix never compares it.
         file_size: of the compressed NAR in bytes, if stated. Nix never compares it.
         nar_hash: of the NAR itself. Nix accepts no NAR if it is not a SHA-256.

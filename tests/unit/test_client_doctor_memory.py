@@ -17,8 +17,8 @@ import pytest
 
 from nix_cache.client.doctor.finding import Finding, Level
 from nix_cache.nix_hash import NixHash
+from tests.e2e.verdicts.file_mutations import with_dictionary
 from tests.e2e.verdicts.judges import description
-from tests.e2e.verdicts.nar_mutations import with_dictionary
 from tests.e2e.verdicts.samples import Sample, Stored, nar, regular
 from tests.e2e.verdicts.server import sample_cache
 

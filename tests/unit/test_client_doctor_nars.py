@@ -22,7 +22,7 @@ from nix_cache.client.doctor.nar_place import ElsewhereError, InvalidUrlError, n
 from nix_cache.content_address import Method
 from nix_cache.nar import NarError
 from nix_cache.narinfo import Narinfo
-from tests.e2e.verdicts.nar_mutations import SKIPPABLE
+from tests.e2e.verdicts.file_mutations import SKIPPABLE
 from tests.e2e.verdicts.samples import COMPRESSORS, Sample, nar, regular
 
 STORE = "/nix/store"
@@ -132,7 +132,7 @@ def test_another_compression_is_refused(compression: str) -> None:
 
 
 def test_compressions_that_only_nix_knows_are_not_checked() -> None:
-    """And those that nobody knows are errors."""
+    """And those that Nix does not know are errors."""
     with pytest.raises(NotDecompressedError, match="lz4"):
         decompressed(io.BytesIO(), "lz4", MEMORY_BYTES)
     for name in ("foo", "XZ", "identity", ""):

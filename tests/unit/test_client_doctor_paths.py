@@ -106,7 +106,7 @@ def other_content() -> Sample:
 
 
 def unknown_compression() -> Sample:
-    """A compression that nobody knows: ``compression_unknown.narinfo``."""
+    """An unknown compression: ``compression_unknown.narinfo``."""
     sample = signed("compression")
     sample.set("Compression", "foo")
     return sample

@@ -103,6 +103,22 @@ class TestWhatTheCacheHolds:
             (narinfo(signature(KEY), path=f"{STORE}/{'1' * 32}-name"), "its narinfo is that of"),
             (narinfo(signature(KEY))[:-20], "its narinfo cannot be read"),
             (b"\xff\n", "its narinfo cannot be read"),
+            (
+                narinfo(signature(KEY)).replace(b"e: 120", b"e: " + b"1" * 4301),
+                "its narinfo cannot",
+            ),
+            (
+                narinfo(signature(KEY)).replace(b": zstd", b": foo"),
+                "its compression foo is unknown",
+            ),
+            (
+                narinfo(signature(KEY)) + f"CA: fixed:r:sha256:{'0' * 52}\n".encode(),
+                "its path does not follow from its content address",
+            ),
+            (
+                narinfo(f"{KEY.name}:AAAA", signature(KEY)),
+                "a signature by a trusted key has the wrong length",
+            ),
         ],
     )
     def test_what_readers_refuse_has_a_fault(self, content: bytes, fault: str) -> None:

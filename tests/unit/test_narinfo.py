@@ -151,7 +151,7 @@ def test_a_tampered_narinfo_has_no_good_signature(old: str, new: str) -> None:
 
 
 def test_what_is_not_signed_may_change() -> None:
-    """A cache may compress the NAR anew."""
+    """A cache may compress the NAR in another way."""
     changed = HELLO.replace("xz", "zstd").replace("41232", "50000")
 
     assert verify(Narinfo.parse(changed), [OFFICIAL_KEY])
@@ -376,7 +376,7 @@ def test_spellings_that_nix_takes_for_a_hash_are_read(text: str) -> None:
 
 
 def test_a_path_addressed_by_its_content_is_recognised() -> None:
-    """By computing the path anew, as readers do, and not by the field alone."""
+    """By computing the path, as readers do, and not by the field alone."""
     assert Narinfo.parse(SOURCE).is_content_addressed
     assert not Narinfo.parse(HELLO).is_content_addressed
 

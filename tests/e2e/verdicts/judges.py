@@ -133,6 +133,6 @@ def by_nix(samples: Sequence[Sample], nix: Nix, cache_url: str) -> dict[str, Jud
 
 def _read(folder: Path, name: str) -> Judgement:
     code = int((folder / f"{name}.code").read_text())
-    told = (folder / f"{name}.err").read_text(errors="backslashreplace").splitlines()[-4:]
+    printed = (folder / f"{name}.err").read_text(errors="backslashreplace").splitlines()[-4:]
     verdict = Verdict.REFUSED if code else Verdict.TAKEN
-    return Judgement(verdict, (f"exit code {code}", *told))
+    return Judgement(verdict, (f"exit code {code}", *printed))

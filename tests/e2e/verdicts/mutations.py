@@ -1,9 +1,16 @@
-"""The mutations: samples by name, each made anew and altered in one way."""
+"""The mutations: samples by name, each altered in one way."""
 
 from collections.abc import Iterator
 from functools import partial
 
-from tests.e2e.verdicts import nar_mutations, narinfo_mutations, trust_mutations
+from tests.e2e.verdicts import (
+    answer_mutations,
+    field_mutations,
+    file_mutations,
+    nar_mutations,
+    text_mutations,
+    trust_mutations,
+)
 from tests.e2e.verdicts.samples import DEPENDENCIES, Mutation, Sample
 
 
@@ -29,16 +36,16 @@ def _table(store_dir: str, cache_url: str) -> Iterator[Mutation]:
     addressed = partial(Sample.addressed, store_dir=store_dir)
     for name in DEPENDENCIES:
         yield name, signed, lambda _: None
-    yield from narinfo_mutations.lines(signed, addressed)
-    yield from narinfo_mutations.texts(signed)
-    yield from narinfo_mutations.sizes(signed)
-    yield from narinfo_mutations.hashes(signed)
-    yield from narinfo_mutations.references(signed, store_dir)
-    yield from narinfo_mutations.store_paths(signed)
+    yield from text_mutations.lines(signed, addressed)
+    yield from text_mutations.texts(signed)
+    yield from field_mutations.sizes(signed)
+    yield from field_mutations.hashes(signed)
+    yield from field_mutations.references(signed, store_dir)
+    yield from field_mutations.store_paths(signed)
     yield from trust_mutations.signatures(signed)
     yield from trust_mutations.addresses(store_dir)
-    yield from nar_mutations.compressions(signed)
-    yield from nar_mutations.files(signed)
+    yield from file_mutations.compressions(signed)
+    yield from file_mutations.files(signed)
     yield from nar_mutations.nars(signed)
-    yield from nar_mutations.answers(signed)
-    yield from nar_mutations.urls(signed, cache_url)
+    yield from answer_mutations.answers(signed)
+    yield from answer_mutations.urls(signed, cache_url)

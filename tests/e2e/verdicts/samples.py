@@ -223,7 +223,7 @@ class Sample:
         self.narinfo = replace(self.narinfo, body=whole.encode("utf-8", "surrogateescape"))
 
     def sign(self, key: signing.SecretKey = KEY) -> None:
-        """Sign anew what the lines say; leave them alone if they are not a narinfo."""
+        """Sign what the lines say; leave them alone if they are not a narinfo."""
         self.drop("Sig")
         try:
             self.add("Sig", self.signature(key))

@@ -16,6 +16,7 @@ import brotli
 import zstandard
 
 from nix_cache.nar import BLOCK_BYTES, NarError, Readable
+from nix_cache.narinfo import COMPRESSIONS
 
 _DAMAGE = (
     *(OSError, EOFError, ValueError, MemoryError),
@@ -24,9 +25,6 @@ _DAMAGE = (
 """What the decompressors raise over what they cannot read."""
 
 _CUT_OFF = "it was cut off"
-
-ONLY_IN_NIX = frozenset({"compress", "grzip", "lrzip", "lz4", "lzip", "lzop"})
-"""Compressions that Nix undoes, some with programs that it runs, and that are not undone here."""
 
 
 class UnknownCompressionError(ValueError):
@@ -75,11 +73,6 @@ def decoded(stored: Readable, content_encoding: str | None, memory_bytes: int) -
     return stored
 
 
-def is_known(compression: str) -> bool:
-    """Whether Nix knows a compression."""
-    return compression in _OPENERS or compression in ONLY_IN_NIX
-
-
 def decompressed(stored: Readable, compression: str, memory_bytes: int) -> Readable:
     """The content of a compressed file, as a file to read from.
 
@@ -95,10 +88,10 @@ def decompressed(stored: Readable, compression: str, memory_bytes: int) -> Reada
         UnknownCompressionError: Nix does not know it.
         NotDecompressedError: Nix knows it, but it is not undone here.
     """
-    if compression in ONLY_IN_NIX:
-        raise NotDecompressedError(f"{compression} can only be decompressed by Nix itself")
-    if compression not in _OPENERS:
+    if compression not in COMPRESSIONS:
         raise UnknownCompressionError(f"Nix does not know the compression {compression}")
+    if compression not in _OPENERS:
+        raise NotDecompressedError(f"{compression} can only be decompressed by Nix itself")
     return _OPENERS[compression](_Input(stored), memory_bytes)
 
 
@@ -328,7 +321,7 @@ class _Zstd:
             self._skip(self._exactly(8)[4:])
             return
         if start[:4] != self._MAGIC:
-            raise NarError("there is no frame of zstd")
+            raise NarError("it does not begin as a frame of zstd does")
         with _damage_named():
             header = self._exactly(zstandard.frame_header_size(start))
             parameters = zstandard.get_frame_parameters(header)

@@ -54,13 +54,13 @@ class Fault(Enum):
     UNSIGNED = Advice(
         Level.ERROR,
         "not signed",
-        "reading machines refuse it, or build it anew without a word",
+        "reading machines refuse it, and build it themselves without a word",
         _SIGN,
     )
     UNKNOWN_KEY = Advice(
         Level.ERROR,
         "signed by keys that are not trusted alone",
-        "reading machines refuse it, or build it anew without a word",
+        "reading machines refuse it, and build it themselves without a word",
         f"if that key is one of yours, list it in `retiredPublicKeys`; else {_SIGN}",
     )
     BAD_SIGNATURE = Advice(

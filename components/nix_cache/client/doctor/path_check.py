@@ -14,7 +14,7 @@ from nix_cache.client.doctor.nar_place import ElsewhereError, InvalidUrlError, n
 from nix_cache.client.errors import ClientError
 from nix_cache.client.limits import NAR_DECODER_BYTES, NARINFO_BYTES, TooLargeError
 from nix_cache.description import Description
-from nix_cache.narinfo import Narinfo, NarinfoError
+from nix_cache.narinfo import COMPRESSIONS, Narinfo, NarinfoError
 from nix_cache.narinfo_trust import Distrust, distrust, signers
 
 MISSING_STATUSES = frozenset({401, 403, 404, 407, 410})
@@ -135,7 +135,7 @@ class PathCheck:
             yield fault, f"{narinfo.store_path}: {detail}"
 
     def _nar_faults(self, examined: Examined, narinfo: Narinfo) -> Iterator[tuple[Fault, str]]:
-        if not decompression.is_known(narinfo.compression):
+        if narinfo.compression not in COMPRESSIONS:
             yield Fault.COMPRESSION, narinfo.compression
             return
         if narinfo.nar_hash.algorithm != "sha256":

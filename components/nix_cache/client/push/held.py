@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from nix_cache.narinfo import Narinfo, NarinfoError, narinfo_key
+from nix_cache.narinfo import COMPRESSIONS, Narinfo, NarinfoError, narinfo_key
 from nix_cache.narinfo_trust import Distrust, distrust, signers
 
 
@@ -13,7 +13,7 @@ class Held:
 
     Attributes:
         path: the store path.
-        stored_bytes: the size of its NAR as it is stored, if told.
+        stored_bytes: the size of its NAR as it is stored, if stated.
         fault: why readers refuse it; None if they take it.
     """
 
@@ -50,4 +50,10 @@ def _fault(path: str, narinfo: Narinfo, public_keys: Sequence[str]) -> str | Non
         return f"it is signed by {signers(narinfo)} alone, which the cache does not name"
     if reason is Distrust.BAD_SIGNATURE:
         return f"its signature by {signers(narinfo)} does not hold"
-    return reason.value if reason else None
+    if reason:
+        return str(reason.value)
+    if narinfo.compression not in COMPRESSIONS:
+        return f"its compression {narinfo.compression} is unknown to Nix"
+    if narinfo.nar_hash.algorithm != "sha256":
+        return f"its NarHash {narinfo.nar_hash.nix32} is not a SHA-256"
+    return None
