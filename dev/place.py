@@ -2,10 +2,13 @@
 
 import os
 import shutil
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 
 STACK = "dev"
+
+_PRIVATE_FOLDER, _PRIVATE_FILE = 0o700, 0o600
 
 
 @dataclass(frozen=True)
@@ -80,8 +83,10 @@ class Place:
 
 
 def private_folder(path: Path) -> Path:
-    """Make a folder that only its owner can read."""
-    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    """Make a folder that only its owner can read, whatever the umask; close one that is open."""
+    path.mkdir(mode=_PRIVATE_FOLDER, parents=True, exist_ok=True)
+    if stat.S_IMODE(path.stat().st_mode) != _PRIVATE_FOLDER:
+        path.chmod(_PRIVATE_FOLDER)
     return path
 
 
@@ -89,7 +94,9 @@ def write_private(path: Path, text: str) -> None:
     """Write a file that only its owner can read, all of it or nothing."""
     private_folder(path.parent)
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    temporary.unlink(missing_ok=True)
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _PRIVATE_FILE)
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        os.fchmod(descriptor, _PRIVATE_FILE)
         file.write(text)
     temporary.replace(path)

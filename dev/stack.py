@@ -7,6 +7,7 @@ import secrets
 import subprocess
 import sys
 import tempfile
+import textwrap
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -253,7 +254,9 @@ class Stack:
             text=True,
         )
         if done.returncode:
-            said = f":\n{(done.stderr or done.stdout).strip()}" if quiet else "; see above"
+            # Indented, for a line of what servers said must not look like one of ours.
+            printed = textwrap.indent((done.stderr or done.stdout).strip(), "  | ")
+            said = f":\n{printed}" if quiet else "; see above"
             raise DevError(
                 f"pulumi {' '.join(arguments[:2])} failed{said}",
                 "correct what it names, then run the same command again",

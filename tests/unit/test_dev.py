@@ -1,6 +1,7 @@
 """The local environment's parts that need neither engine nor server."""
 
 import json
+import os
 import socket
 from pathlib import Path
 
@@ -155,3 +156,22 @@ def test_a_connection_prefers_the_configuration_to_the_environment(
     found = connection_from(settings.get)
     assert (found.server, found.user, found.password) == ("configured:1", "root-1", "hidden-2")
     assert found.url == "https://configured:1"
+
+
+@pytest.mark.parametrize("umask", [0, 0o022, 0o077])
+def test_private_files_and_folders_do_not_depend_on_the_umask(tmp_path: Path, umask: int) -> None:
+    """Nor on the modes that they have."""
+    before = os.umask(umask)
+    try:
+        path = tmp_path / "minio" / "connection.json"
+        write_private(path, "a-password")
+        path.chmod(0o644)
+        path.parent.chmod(0o777)
+        write_private(path, "another-password")
+    finally:
+        os.umask(before)
+
+    assert path.read_text() == "another-password"
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert path.parent.stat().st_mode & 0o777 == 0o700
+    assert list(path.parent.iterdir()) == [path]
