@@ -1,5 +1,6 @@
 """The post-build hook's script, run by the shell, and its queue."""
 
+import json
 import multiprocessing
 import os
 import subprocess
@@ -13,11 +14,11 @@ import pytest
 
 from nix_cache.client import files
 from nix_cache.client.errors import ClientError
-from nix_cache.client.hook import drain, installation, texts
+from nix_cache.client.hook import drain, installation, status, texts
 from nix_cache.client.hook.queue import Queue
 from nix_cache.client.hook.texts import Hook
 from nix_cache.client.push.held import Held
-from nix_cache.client.push.refusals import BusyError
+from nix_cache.client.push.refusals import BusyError, RefusedError, UnansweredError
 from nix_cache.client.push.report import Result
 from nix_cache.client.push.writer import Writer
 from nix_cache.client.record import Record
@@ -232,6 +233,7 @@ def test_the_oldest_path_comes_first_and_nothing_else_counts(queue: Queue) -> No
     (queue.links / "link").symlink_to("/etc")
 
     assert queue.paths() == [TWO, ONE]
+    assert len(queue.faults()) == 2
     queue.remove(TWO)
     queue.remove(TWO)
     assert queue.paths() == [ONE]
@@ -406,3 +408,270 @@ def test_a_missing_key_is_kept_as_the_error(record: Record, queue: Queue) -> Non
 
     assert "is gone" in str(queue.last_error)
     assert queue.paths() == [ONE]
+
+
+class Clock:
+    """A time that a test sets."""
+
+    def __init__(self) -> None:
+        self.now = 1_000_000_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def broken_entries(queue: Queue) -> None:
+    """Put into the queue what no hook puts there."""
+    (queue.links / "file").write_text("")
+    (queue.links / f"{'4' * 32}-folder").mkdir()
+    (queue.links / "no-path").symlink_to("/etc/passwd")
+    (queue.links / f"{'5' * 32}-elsewhere").symlink_to(f"/tmp/{'5' * 32}-elsewhere")
+    (queue.links / "another-name").symlink_to(ONE)
+    (queue.links / "circle").symlink_to("circle")
+    (Path(os.fsdecode(bytes(queue.links) + b"/\xff"))).symlink_to(TWO)
+
+
+def test_what_is_in_the_queue_by_mistake_costs_one_finding_each(
+    record: Record, queue: Queue, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """And holds up no path, nor makes the run endless."""
+    queue = Queue(queue.folder, "/nix/store")
+    put(queue, THREE)
+    broken_entries(queue)
+    pushes = Pushes({})
+
+    assert drain.drain(record, queue, pushes) is False
+
+    assert pushes.calls == [[THREE]]
+    assert queue.paths() == []
+    assert len(queue.faults()) == 7
+    assert capsys.readouterr().err.count("remove it from the queue") == 7
+    assert "and 2 more" in str(queue.last_error)
+
+
+def test_a_path_that_holds_up_the_others_is_found(record: Record, queue: Queue) -> None:
+    """The storage is busy for one path alone. The second run splits until that path is found."""
+    paths = [f"/nix/store/{number:032d}-built" for number in range(20)]
+    put(queue, *paths)
+    pushes = Pushes({paths[7]: BusyError("it is busy", "wait")})
+    with pytest.raises(BusyError):
+        drain.drain(record, queue, pushes)
+    assert len(queue.paths()) == 20
+
+    assert drain.drain(record, queue, pushes) is False
+
+    assert queue.paths() == [paths[7]]
+    assert f"{paths[7]}: it is busy; wait" in str(queue.last_error)
+    put(queue, paths[3])
+    assert drain.drain(record, queue, pushes) is False
+    assert pushes.calls[-2:] == [[paths[3]], [paths[7]]]
+    assert queue.paths() == [paths[7]]
+
+
+@pytest.mark.parametrize("kind", [BusyError, RefusedError])
+def test_a_storage_that_takes_nothing_is_given_up_soon(
+    record: Record, queue: Queue, kind: type[ClientError]
+) -> None:
+    """No path is blamed for it, so all of them are tried when it is back."""
+    paths = [f"/nix/store/{number:032d}-built" for number in range(64)]
+    put(queue, *paths)
+    pushes = Pushes(dict.fromkeys(paths, kind("no", "wait")))
+    for _ in range(4):
+        before = len(pushes.calls)
+        with pytest.raises(kind):
+            drain.drain(record, queue, pushes)
+        assert len(pushes.calls) - before < 12
+        assert str(queue.last_error).endswith("no; wait")
+    pushes.failures = {}
+
+    assert drain.drain(record, queue, pushes) is True
+    assert pushes.calls[-1] == paths
+    assert queue.last_error is None
+
+
+def test_a_storage_that_stops_answering_is_not_asked_again(record: Record, queue: Queue) -> None:
+    """Also by a run that looks for the path to blame."""
+    put(queue, ONE, TWO)
+    pushes = Pushes({ONE: BusyError("it is busy", "wait")})
+    with pytest.raises(BusyError):
+        drain.drain(record, queue, pushes)
+    pushes.failures = {ONE: UnansweredError("no answer", "wait")}
+
+    with pytest.raises(UnansweredError):
+        drain.drain(record, queue, pushes)
+
+    assert pushes.calls == [[ONE, TWO], [ONE, TWO]]
+    assert str(queue.last_error).endswith("no answer; wait")
+
+
+def test_an_unexpected_error_is_kept_and_holds_up_no_path(record: Record, queue: Queue) -> None:
+    """Whatever it is."""
+    put(queue, ONE, TWO)
+
+    def push(_writer: Writer, paths: Sequence[str], _jobs: int) -> Result:
+        if ONE in paths:
+            raise RecursionError("too deep")
+        return Result("demo", KEY.name, [Held(path, 1, None) for path in paths], 1, [], 1.0)
+
+    assert drain.drain(record, queue, push) is False
+
+    assert queue.paths() == [ONE]
+    assert f"{ONE}: unexpected RecursionError: too deep" in str(queue.last_error)
+
+
+def test_an_unexpected_error_of_the_run_is_kept(
+    record: Record, queue: Queue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The queue is not silently left as it is."""
+    put(queue, ONE)
+
+    def broken(_paths: Sequence[str]) -> list[str]:
+        raise ValueError("huge number")
+
+    monkeypatch.setattr("nix_cache.client.nix_program.invalid", broken)
+
+    with pytest.raises(ValueError, match="huge number"):
+        drain.drain(record, queue, Pushes({}))
+
+    assert str(queue.last_error).endswith("unexpected ValueError: huge number")
+
+
+def test_a_path_that_nix_does_not_understand_holds_up_no_other(
+    record: Record, queue: Queue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nix fails for all paths that it is asked about at once."""
+    put(queue, ONE, TWO, THREE)
+
+    def asked(paths: Sequence[str]) -> list[str]:
+        if TWO in paths:
+            raise ClientError("not a valid path", "mend it")
+        return [path for path in paths if path == THREE]
+
+    monkeypatch.setattr("nix_cache.client.nix_program.invalid", asked)
+    pushes = Pushes({})
+
+    assert drain.drain(record, queue, pushes) is False
+
+    assert pushes.calls == [[ONE]]
+    assert queue.paths() == [TWO]
+    assert "not a valid path" in str(queue.last_error)
+
+
+def test_a_path_that_fails_for_good_is_tried_ever_less_often_and_stays_reported(
+    record: Record, queue: Queue
+) -> None:
+    """Its NAR is not uploaded with every build. The others do not wait for it."""
+    clock = Clock()
+    put(queue, ONE)
+    pushes = Pushes({ONE: ClientError("it is too large", "raise the limit")})
+    tried = []
+    for _ in range(24 * 10):
+        before = len(pushes.calls)
+        assert drain.drain(record, queue, pushes, clock) is False
+        assert "it is too large; raise the limit" in str(queue.last_error)
+        tried.append(len(pushes.calls) - before)
+        clock.now += 3600
+    assert tried[:3] == [1, 1, 1]
+    assert sum(tried[-24 * 5 :]) == 5
+
+    put(queue, TWO)
+    assert drain.drain(record, queue, pushes, clock) is False
+    assert [TWO] in pushes.calls
+    assert queue.paths() == [ONE]
+
+    pushes.failures = {}
+    clock.now += 2 * 24 * 3600
+    assert drain.drain(record, queue, pushes, clock) is True
+    assert (queue.paths(), queue.last_error, queue.failures().of(ONE)) == ([], None, None)
+
+
+def test_a_clock_that_was_wrong_delays_no_path(record: Record, queue: Queue) -> None:
+    """The time of the next try lies years ahead then."""
+    clock = Clock()
+    put(queue, ONE)
+    pushes = Pushes({ONE: ClientError("no", "mend it")})
+    clock.now += 10**9
+    for _ in range(5):
+        drain.drain(record, queue, pushes, clock)
+    clock.now -= 10**9
+    pushes.failures = {}
+
+    assert drain.drain(record, queue, pushes, clock) is True
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"{",
+        b"[]",
+        b"\xff",
+        b"[" * 100_000,
+        b'{"paths": {"x": 1}}',
+        b'{"paths": {"x": {"attempts": 1, "error": "", "next_try": 1e300}}}',
+        b'{"paths": {"x": {"attempts": 1, "error": "", "next_try": NaN}}}',
+    ],
+)
+def test_a_damaged_file_of_failures_counts_for_nothing(
+    record: Record, queue: Queue, content: bytes
+) -> None:
+    """Every path is tried then."""
+    (queue.folder / "failures").write_bytes(content)
+    put(queue, ONE)
+
+    assert drain.drain(record, queue, Pushes({})) is True
+
+
+def _push_for_ever(record: Record, folder: Path) -> None:
+    def push(_writer: Writer, _paths: Sequence[str], _jobs: int) -> Result:
+        (folder / "pushing").touch()
+        threading.Event().wait(60)
+        raise AssertionError
+
+    drain.nix_program.invalid = lambda _: []  # type: ignore[attr-defined]
+    drain.drain(record, Queue(folder), push)
+
+
+def test_a_run_that_was_killed_is_reported_and_the_next_one_goes_on(
+    record: Record, queue: Queue
+) -> None:
+    """The lock goes with the process."""
+    put(queue, ONE)
+    spawn = multiprocessing.get_context("spawn")
+    first = spawn.Process(target=_push_for_ever, args=(record, queue.folder))
+    first.start()
+    wait_until((queue.folder / "pushing").exists, "pushing")
+    assert queue.last_error is None
+    first.kill()
+    first.join(20)
+    assert "the last run began, and was killed before its end" in str(queue.last_error)
+
+    assert drain.drain(record, queue, Pushes({})) is True
+    assert (queue.paths(), queue.last_error) == ([], None)
+
+
+def test_the_status_shows_failures_and_faults(
+    record: Record,
+    queue: Queue,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """For people and for programs."""
+    monkeypatch.setattr(status, "folder_of", lambda *_: queue.folder)
+    queue = Queue(queue.folder, "/nix/store")
+    put(queue, ONE)
+    broken_entries(queue)
+    drain.drain(record, queue, Pushes({ONE: ClientError("it is broken", "mend it")}))
+    capsys.readouterr()
+
+    found = status.look(record)
+    status.tell(found)
+
+    told = capsys.readouterr().out
+    assert f"{ONE}: it is broken; mend it" in told
+    assert "is not a link to a store path; remove it from the queue" in told
+    document = json.loads(json.dumps(status.document(found)))
+    assert document["failed"][0]["attempts"] == 1
+    assert document["failed"][0]["path"] == ONE
+    assert len(document["faults"]) == 7
+    assert "it is broken" in document["lastError"]

@@ -68,8 +68,8 @@ ERROR_BYTES = 64_000
 PAGE_BYTES = 4_000_000
 """One page of a listing: 1,000 keys of 1,024 bytes, percent-encoded."""
 
-LISTED_OBJECTS = 1_000_000
-"""Objects in one listing."""
+LISTED_OBJECTS = 500_000
+"""Objects in one listing, such as that of all NARs. They are held in memory."""
 
 LISTING_SECONDS = 900.0
 """One listing with all of its pages."""

@@ -240,12 +240,13 @@ def _body(response: urllib3.BaseHTTPResponse, url: str, kind: Kind) -> bytes:
     stated = response.headers.get("Content-Length", "").lstrip("0")[:20]
     if not is_error and stated.isdecimal() and int(stated) > limit:
         raise _oversized(url, kind)
-    content = b""
-    while len(content) <= limit and (chunk := response.read(_CHUNK_BYTES)):
-        content += chunk
-    if len(content) > limit and not is_error:
+    chunks, size = [], 0
+    while size <= limit and (chunk := response.read(_CHUNK_BYTES)):
+        chunks.append(chunk)
+        size += len(chunk)
+    if size > limit and not is_error:
         raise _oversized(url, kind)
-    return content[:limit]
+    return b"".join(chunks)[:limit]
 
 
 def _oversized(url: str, kind: Kind) -> OversizedError:

@@ -14,8 +14,11 @@ from typing import TextIO
 
 from nix_cache.client import files
 from nix_cache.client.errors import ClientError
+from nix_cache.client.hook.failures import Failures
 from nix_cache.narinfo import BASE_NAME
 from nix_cache.redaction import redacted
+
+_LONGEST_ERROR = 10_000
 
 
 class Queue:
@@ -23,13 +26,16 @@ class Queue:
 
     Args:
         folder: where the queue, the log and the locks are.
+        store_dir: the store whose paths wait; any if None.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, store_dir: str | None = None) -> None:
         self.folder = folder
+        self._store_dir = store_dir
         self.links = folder / "queue"
         self.log = folder / "log"
         self._error = folder / "error"
+        self._failures = folder / "failures"
         self._running = folder / "running"
         self._waiting = folder / "waiting"
 
@@ -39,20 +45,56 @@ class Queue:
         Raises:
             ClientError: the queue cannot be read.
         """
+        return [path for _, path in sorted(self._entries()[0])]
+
+    def faults(self) -> list[str]:
+        """What is in the queue and is not a link of a hook, each with the reason.
+
+        Raises:
+            ClientError: the queue cannot be read.
+        """
+        return sorted(self._entries()[1])
+
+    def failures(self) -> Failures:
+        """What is known of paths that could not be pushed."""
+        return Failures(self._failures)
+
+    def _entries(self) -> tuple[list[tuple[float, str]], list[str]]:
+        """The paths, each with the time when it was queued, and the faults."""
+        found, faults = [], []
         try:
-            entries = [entry for entry in os.scandir(self.links) if entry.is_symlink()]
+            with os.scandir(self.links) as entries:
+                for entry in entries:
+                    try:
+                        found.append(self._read(entry))
+                    except FileNotFoundError:
+                        continue  # somebody has just taken it out
+                    except OSError as failure:
+                        faults.append(self._fault(entry, f"cannot be read: {failure.strerror}"))
+                    except ValueError as reason:
+                        faults.append(self._fault(entry, str(reason)))
         except FileNotFoundError:
-            return []
+            return [], []
         except OSError as failure:
             raise ClientError(
                 f"the queue {self.links} cannot be read: {failure.strerror}", "mend that folder"
             ) from None
-        found = []
-        for entry in entries:
-            with contextlib.suppress(FileNotFoundError):
-                added = entry.stat(follow_symlinks=False).st_mtime
-                found.append((added, str(Path(entry.path).readlink())))
-        return [path for _, path in sorted(found) if _is_store_path(path)]
+        return found, faults
+
+    def _read(self, entry: "os.DirEntry[str]") -> tuple[float, str]:
+        if not entry.is_symlink():
+            raise ValueError("is not a link to a store path")
+        added = entry.stat(follow_symlinks=False).st_mtime
+        path = str(Path(entry.path).readlink())
+        folder, _, name = path.rpartition("/")
+        if BASE_NAME.fullmatch(name) is None or folder != (self._store_dir or folder):
+            raise ValueError(f"leads to {path}, which is not a path of the cache's store")
+        if name != entry.name:
+            raise ValueError(f"leads to {path}, which has another name")
+        return added, path
+
+    def _fault(self, entry: "os.DirEntry[str]", reason: str) -> str:
+        return f"{entry.path} {reason}; remove it from the queue"
 
     def remove(self, path: str) -> None:
         """Take out a path that needs no push any more."""
@@ -61,10 +103,21 @@ class Queue:
     @property
     def last_error(self) -> str | None:
         """What went wrong in the last run, with the time; None if it went well."""
+        if (started := self._killed_at()) is not None:
+            return f"{started} the last run began, and was killed before its end"
         try:
-            return self._error.read_text(encoding="utf-8").strip() or None
+            with self._error.open(encoding="utf-8", errors="replace") as file:
+                return file.read(_LONGEST_ERROR).strip() or None
         except OSError:
             return None
+
+    def _killed_at(self) -> str | None:
+        """When the last run began, if it neither ended nor goes on."""
+        with contextlib.suppress(OSError), self._running.open(encoding="ascii") as running:
+            fcntl.flock(running, fcntl.LOCK_SH | fcntl.LOCK_NB)  # else a run goes on
+            started = running.read(len(_now()))
+            return started or None
+        return None
 
     def note_error(self, text: str | None) -> None:
         """Keep what went wrong, or that nothing did. A full disk is no reason to stop."""
@@ -72,7 +125,7 @@ class Queue:
             if text is None:
                 self._error.unlink(missing_ok=True)
             else:
-                now = time.strftime("%Y-%m-%d %H:%M:%S")
+                now = _now()
                 with _opened(self._error, files.PUBLIC_FILE) as file:
                     file.truncate(0)
                     file.write(f"{now} {redacted(text)}\n")
@@ -103,16 +156,18 @@ class Queue:
             except BlockingIOError:
                 yield False
                 return
-            with _noted(waiting.fileno()):
+            with _noted(waiting.fileno(), str(os.getpid())):
                 fcntl.flock(running, fcntl.LOCK_EX)
             fcntl.flock(waiting, fcntl.LOCK_UN)
-            yield True
+            with _noted(running.fileno(), _now()):
+                yield True
 
     def clear(self) -> None:
-        """Remove everything, unless something waits."""
-        if self.paths():
+        """Remove everything, unless something is in the queue."""
+        if self.paths() or self.faults():
             return
-        for file in (self._error, self._running, self._waiting, self.log, Path(f"{self.log}.1")):
+        own = (self._error, self._failures, self._running, self._waiting)
+        for file in (*own, self.log, Path(f"{self.log}.1")):
             with contextlib.suppress(OSError):
                 file.unlink(missing_ok=True)
         target = Path(os.path.realpath(self.links))
@@ -136,15 +191,19 @@ def _opened(path: Path, mode: int) -> TextIO:
 
 
 @contextlib.contextmanager
-def _noted(waiting: int) -> Iterator[None]:
-    """Tell in the file who waits, so that a hook need not start one more of us."""
-    os.ftruncate(waiting, 0)
-    os.write(waiting, f"{os.getpid()}\n".encode())
+def _noted(descriptor: int, text: str) -> Iterator[None]:
+    """Keep a line in a file while something goes on.
+
+    A hook reads who waits, and need not start one more of us. Who asks for the state reads when a
+    run began that did not live to remove this.
+    """
+    os.ftruncate(descriptor, 0)
+    os.write(descriptor, f"{text}\n".encode())
     try:
         yield
     finally:
-        os.ftruncate(waiting, 0)
+        os.ftruncate(descriptor, 0)
 
 
-def _is_store_path(path: str) -> bool:
-    return BASE_NAME.fullmatch(path.rpartition("/")[2]) is not None
+def _now() -> str:
+    return time.strftime("%Y-%m-%d %H:%M:%S")

@@ -1,12 +1,14 @@
 """What waits to be pushed, and what went wrong last."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from nix_cache.client import console
 from nix_cache.client.hook import texts
+from nix_cache.client.hook.failures import Failure
 from nix_cache.client.hook.installation import folder_of, place_of
 from nix_cache.client.hook.queue import Queue
 from nix_cache.client.record import Record
@@ -22,6 +24,8 @@ class Status:
         cache: the cache's name.
         script: the file with the script; None if it is not installed.
         waiting: the paths in the queue.
+        failed: those of them that could not be pushed, with what is known of that.
+        faults: what else is in the queue, and should not be.
         last_error: what went wrong in the last run; None if it went well.
         log: where the runs in the background write to.
     """
@@ -29,6 +33,8 @@ class Status:
     cache: str
     script: Path | None
     waiting: tuple[str, ...]
+    failed: Mapping[str, Failure]
+    faults: tuple[str, ...]
     last_error: str | None
     log: Path
 
@@ -40,12 +46,16 @@ def look(record: Record) -> Status:
         ClientError: the queue cannot be read.
     """
     place = place_of(record)
-    queue = Queue(folder_of(place, record.name))
+    queue = Queue(folder_of(place, record.name), record.description.store_dir)
+    waiting = tuple(queue.paths())
+    failures = queue.failures()
     script = place.folder / texts.settings_name(record.name)
     return Status(
         cache=record.name,
         script=script if script.exists() else None,
-        waiting=tuple(queue.paths()),
+        waiting=waiting,
+        failed={path: known for path in waiting if (known := failures.of(path))},
+        faults=tuple(queue.faults()),
         last_error=queue.last_error,
         log=queue.log,
     )
@@ -57,6 +67,16 @@ def document(status: Status) -> dict[str, Any]:
         "cache": status.cache,
         "hook": str(status.script) if status.script else None,
         "waiting": list(status.waiting),
+        "failed": [
+            {
+                "path": path,
+                "attempts": known.attempts,
+                "error": known.error,
+                "nextTry": datetime.fromtimestamp(known.next_try, UTC).isoformat("T", "seconds"),
+            }
+            for path, known in status.failed.items()
+        ],
+        "faults": list(status.faults),
         "lastError": status.last_error,
         "log": str(status.log),
     }
@@ -71,9 +91,22 @@ def _rows(status: Status) -> Iterator[tuple[str, str]]:
     yield "cache", status.cache
     yield "hook", str(status.script or "not installed")
     yield "waiting", f"{len(status.waiting)}"
-    for path in status.waiting[:_SHOWN]:
-        yield "", path
-    if len(status.waiting) > _SHOWN:
-        yield "", f"and {len(status.waiting) - _SHOWN} more; --json tells all"
+    yield from _listed(status.waiting)
+    yield from _some("failed", [f"{path}: {one.error}" for path, one in status.failed.items()])
+    yield from _some("faults", status.faults)
     yield "last error", status.last_error or "none"
     yield "log", str(status.log)
+
+
+def _some(name: str, texts: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """A row with their number, and some of them; nothing if there are none."""
+    if texts:
+        yield name, f"{len(texts)}"
+        yield from _listed(texts)
+
+
+def _listed(texts: Sequence[str]) -> Iterator[tuple[str, str]]:
+    for text in texts[:_SHOWN]:
+        yield "", text
+    if len(texts) > _SHOWN:
+        yield "", f"and {len(texts) - _SHOWN} more; --json prints all"

@@ -1,0 +1,198 @@
+"""Each command as a process against hostile storage: one clear error, in time, in 300 MB."""
+
+import itertools
+import socket
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from nix_cache.client.hook.queue import Queue
+from tests.unit.client_process import BUILT, NIX, OWNER, Machine
+from tests.unit.misbehaving import Misbehaving, answer, misbehaving
+
+MOST_KILOBYTES = 300_000
+INFO = b"StoreDir: /nix/store\nWantMassQuery: 1\nPriority: 40\n"
+NARINFO = (
+    f"StorePath: {BUILT}\nURL: nar/x.nar.zst\nCompression: zstd\nNarHash: sha256:{'0' * 52}\n"
+    "NarSize: {size}\nReferences: \n"
+)
+FLOOD = b"StorePath: /nix/store/" + b"x" * 1_000_000
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Machine:
+    """A machine whose closures have forty paths."""
+    machine = Machine.at(tmp_path)
+    paths = [f"/nix/store/{number:032d}-path" for number in range(40)]
+    table = "; ".join(f"echo {path} 120" for path in [*paths, BUILT])
+    machine.program("nix", NIX.format(copy="exit 0").replace(f'echo "{BUILT} 120"', table))
+    return machine
+
+
+def peak(machine: Machine, *arguments: str) -> tuple[int, str, int]:
+    """Run a command; gives its exit code, its standard error, and its peak memory in kB."""
+    mark = machine.home / "peak"
+    prelude = (
+        "import os, resource\n"
+        "def leave(code, leave=os._exit):\n"
+        f"  open({str(mark)!r}, 'w').write(\n"
+        "    str(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss))\n"
+        "  leave(code)\n"
+        "os._exit = leave\n"
+        "import atexit\n"
+        "atexit.register(lambda: leave(0, lambda _: None))\n"
+    )
+    done = machine.run(*arguments, prelude=prelude, seconds=120)
+    assert "Traceback" not in done.stderr
+    return done.returncode, done.stderr, int(mark.read_text())
+
+
+def push(machine: Machine, url: str) -> list[str]:
+    machine.uses(url)
+    return ["push", BUILT]
+
+
+def drain(machine: Machine, url: str) -> list[str]:
+    machine.uses(url)
+    (machine.queue / "queue" / BUILT.rpartition("/")[2]).symlink_to(BUILT)
+    return ["hook", "--drain"]
+
+
+def doctor(machine: Machine, url: str) -> list[str]:
+    machine.knows_credentials()
+    return ["doctor", machine.source(url), "--owner", OWNER, "--all", "--deep"]
+
+
+def gc(machine: Machine, url: str) -> list[str]:
+    machine.knows_credentials()
+    return ["gc", machine.source(url), "--owner", OWNER, "--older-than", "1", "--yes"]
+
+
+def use(_machine: Machine, url: str) -> list[str]:
+    return ["use", f"{url}/demo"]
+
+
+def page(keys: list[str], *, token: str = "", size: int = 10) -> bytes:
+    """A page of a listing."""
+    more = f"<NextContinuationToken>{token}</NextContinuationToken>" if token else ""
+    entries = "".join(
+        f"<Contents><Key>{key}</Key><Size>{size}</Size><ETag>x</ETag>"
+        "<LastModified>2020-01-01T00:00:00.000Z</LastModified></Contents>"
+        for key in keys
+    )
+    return (
+        f"<ListBucketResult><IsTruncated>{'true' if token else 'false'}</IsTruncated>{more}"
+        f"{entries}</ListBucketResult>"
+    ).encode()
+
+
+def serving(narinfo: Callable[[Misbehaving, socket.socket], None]) -> Callable[..., None]:
+    """A storage that is well but for its narinfos."""
+    keys = [f"{number:032d}.narinfo" for number in range(40)]
+
+    def act(server: Misbehaving, line: socket.socket, _number: int) -> None:
+        asked = server.requests[-1]
+        if ".narinfo" in asked and asked.startswith("GET"):
+            narinfo(server, line)
+        elif "list-type" in asked:
+            found = ["nar/x.nar"] if "prefix=nar" in asked else [*keys, "nix-cache-info"]
+            line.sendall(answer(page(found)))
+        elif "nix-cache-info" in asked:
+            line.sendall(answer(INFO))
+        else:
+            line.sendall(answer(b"<Error><Code>NoSuchKey</Code></Error>", "404 Not Found"))
+
+    return act
+
+
+def endless(server: Misbehaving, line: socket.socket) -> None:
+    line.sendall(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n")
+    server.flood(line, FLOOD)
+
+
+def large(server: Misbehaving, line: socket.socket) -> None:
+    line.sendall(answer(b"", length=1_000_000_000))
+    server.flood(line, FLOOD)
+
+
+@pytest.mark.parametrize("narinfo", [endless, large])
+@pytest.mark.parametrize("command", [push, drain, doctor, gc])
+def test_narinfos_without_an_end_take_little_memory(
+    machine: Machine,
+    command: Callable[[Machine, str], list[str]],
+    narinfo: Callable[[Misbehaving, socket.socket], None],
+) -> None:
+    """Each is a finding, or the error of the command."""
+    with misbehaving(serving(narinfo)) as server:
+        code, err, kilobytes = peak(machine, *command(machine, server.url))
+
+    assert code == 1, err
+    assert kilobytes < MOST_KILOBYTES
+
+
+def test_a_hostile_number_holds_up_no_queue(machine: Machine) -> None:
+    """It is longer than Python reads. The path is there already, and readers refuse it."""
+    content = NARINFO.format(size="9" * 4301).encode()
+    with misbehaving(serving(lambda _, line: line.sendall(answer(content)))) as server:
+        code, err, _ = peak(machine, *drain(machine, server.url))
+
+    assert code == 1
+    assert "readers refuse" in err
+    assert Queue(machine.queue).paths() == []
+    assert "readers refuse" in str(Queue(machine.queue).last_error)
+
+
+@pytest.mark.parametrize("command", [push, drain, doctor, gc, use])
+def test_an_endpoint_that_redirects_everything_is_one_error(
+    machine: Machine, command: Callable[[Machine, str], list[str]]
+) -> None:
+    """It names where to; nothing is followed."""
+
+    def act(server: Misbehaving, line: socket.socket, _number: int) -> None:
+        target = f"https://{server.address}{server.requests[-1].split()[1]}"
+        line.sendall(answer(b"", "301 Moved Permanently", Location=target))
+
+    with misbehaving(act) as server:
+        code, err, _ = peak(machine, *command(machine, server.url))
+
+    assert code == 1
+    if command is not doctor:  # whose findings are on standard output
+        [error] = [line for line in err.splitlines() if line.startswith("error:")]
+        assert f"redirects to https://{server.address}" in error
+        assert "URL" in error
+    assert len(server.requests) < 10
+
+
+@pytest.mark.parametrize("command", [doctor])
+@pytest.mark.parametrize("kind", ["same token", "same page", "empty", "huge page"])
+def test_a_listing_without_an_end_is_an_error(
+    machine: Machine, command: Callable[[Machine, str], list[str]], kind: str
+) -> None:
+    """Whatever its continuation tokens are."""
+    numbers = itertools.count(1)
+
+    def act(server: Misbehaving, line: socket.socket, _number: int) -> None:
+        asked = server.requests[-1]
+        if "list-type=2&max-keys" in asked or "list-type" not in asked:
+            line.sendall(answer(INFO))
+            return
+        number = next(numbers)
+        match kind:
+            case "same token":
+                content = page([f"{number:08d}.narinfo"], token="again")
+            case "same page":
+                content = page(["0.narinfo"], token=f"{number}")
+            case "empty":
+                content = page([], token=f"{number}")
+            case _:
+                line.sendall(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n<ListBucketResult>")
+                server.flood(line, b"<Contents></Contents>" * 10_000)
+                return
+        line.sendall(answer(content))
+
+    with misbehaving(act) as server:
+        code, err, kilobytes = peak(machine, *command(machine, server.url))
+
+    assert code == 1, err
+    assert kilobytes < MOST_KILOBYTES
