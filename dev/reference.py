@@ -1,9 +1,14 @@
 """Part of `make schema`: docs/reference.md, all arguments and outputs as the code tells them."""
 
+import ast
+import inspect
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
 from typing import Any
+
+from pydantic import BaseModel
 
 from dev.schema import SCHEMA
 from nix_cache.description import Description
@@ -48,12 +53,11 @@ def reference(schema: Mapping[str, Any]) -> str:
     outputs = (
         (f"`{name}`", _type(output), _text(output)) for name, output in cache["properties"].items()
     )
-    fields = Description.model_json_schema()
     parts += [
         "## Outputs\n",
         _table(("output", "type", "meaning"), outputs),
-        f"### The output `cache`\n\n{_text(fields)}\n",
-        _table(("field", "meaning"), _fields(fields)),
+        f"### The output `cache`\n\n{_words(Description.__doc__ or '')}\n",
+        _table(("field", "meaning"), _fields(Description)),
     ]
     return "\n".join(parts)
 
@@ -64,9 +68,20 @@ def _arguments(properties: Mapping[str, Any], required: Sequence[str]) -> Iterat
         yield f"`{name}`", _type(argument), _text(argument) + must
 
 
-def _fields(schema: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
-    for name, field in schema["properties"].items():
-        yield f"`{name}`", _text(field)
+def _fields(model: type[BaseModel]) -> Iterator[tuple[str, ...]]:
+    """The fields of a model by alias, with the docstring below each.
+
+    The model does not carry them at run time: to read its source would slow down every command.
+    """
+    [definition] = ast.parse(inspect.getsource(model)).body
+    assert isinstance(definition, ast.ClassDef)
+    for field, text in pairwise(definition.body):
+        match field, text:
+            case (
+                ast.AnnAssign(target=ast.Name(id=name)),
+                ast.Expr(value=ast.Constant(value=str(docstring))),
+            ):
+                yield f"`{model.model_fields[name].alias}`", _words(docstring)
 
 
 def _type(told: Mapping[str, Any]) -> str:
@@ -87,8 +102,12 @@ def _name(token: str) -> str:
 
 
 def _text(told: Mapping[str, Any]) -> str:
+    return _words(told["description"])
+
+
+def _words(text: str) -> str:
     """A description, in Markdown's code marks and on one line."""
-    return " ".join(told["description"].replace("``", "`").split()).replace("|", "\\|")
+    return " ".join(text.replace("``", "`").split()).replace("|", "\\|")
 
 
 def _table(head: tuple[str, ...], rows: Iterator[tuple[str, ...]]) -> str:

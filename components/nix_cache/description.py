@@ -29,7 +29,6 @@ class Description(BaseModel):
         populate_by_name=True,
         extra="ignore",
         frozen=True,
-        use_attribute_docstrings=True,
     )
 
     version: Literal[1]

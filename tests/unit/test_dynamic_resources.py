@@ -1,5 +1,6 @@
 """The providers behind signing keys and name claims, called as the engine calls them."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -8,9 +9,8 @@ from pulumi.output import Unknown
 
 from nix_cache import signing
 from nix_cache.signing_key import _SigningKeyProvider
-from nix_cache.storage import minio_claim
 from nix_cache.storage.minio_claim import _ClaimProvider
-from nix_cache.storage.minio_connection import Connection, Kind, MinioServerError
+from tests.unit.name_server import NameServer, name_server
 
 KEY = signing.generate("cache.example.org-1")
 OTHER_OF_THE_SAME_NAME = signing.generate("cache.example.org-1")
@@ -87,56 +87,58 @@ def test_a_broken_key_is_refused_before_it_is_kept(keys: _SigningKeyProvider) ->
 
 
 USER = {"kind": "user", "adopt": False}
-SERVER = {"minioServer": "127.0.0.1:1", "minioUser": "root-1", "minioPassword": "hidden-1"}
 
 
 @pytest.fixture
-def claims() -> _ClaimProvider:
+def server() -> Iterator[NameServer]:
+    """A server on which every name `taken` exists."""
+    with name_server() as served:
+        yield served
+
+
+@pytest.fixture
+def claims(server: NameServer) -> _ClaimProvider:
     """The provider of claims, configured by a stack as the engine does it."""
     provider = _ClaimProvider()
-    raw = {f"minio:{key}": value for key, value in SERVER.items()}
+    raw = {f"minio:{key}": value for key, value in server.settings.items()}
     provider.configure(ConfigureRequest(Config(raw, "nix-cache")))
     return provider
 
 
-@pytest.fixture
-def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
-    """What a server was asked, on which every user called ``taken`` exists."""
-    questions: list[tuple[str, str]] = []
-
-    def is_taken(connection: Connection, kind: Kind, name: str) -> bool:
-        questions.append((connection.server, f"{kind}/{name}"))
-        return name == "taken"
-
-    def check_answers(connection: Connection) -> None:
-        questions.append((connection.server, "ready"))
-
-    monkeypatch.setattr(minio_claim, "_is_taken", is_taken)
-    monkeypatch.setattr(minio_claim, "_check_answers", check_answers)
-    return questions
-
-
 def test_a_new_name_is_looked_up_and_a_held_one_is_not(
-    claims: _ClaimProvider, asked: list[tuple[str, str]]
+    claims: _ClaimProvider, server: NameServer
 ) -> None:
     """A stack's own user exists on the server, and is none of a conflict."""
     news = {**USER, "name": "taken"}
 
     assert "'taken' exists already" in claims.check({}, news).inputs["problem"]
     assert claims.check(news, news).inputs["problem"] == ""
-    assert asked == [("127.0.0.1:1", "user/taken"), ("127.0.0.1:1", "ready")]
+    assert server.asked == ["user/taken", "user/root-1"]
 
 
-def test_a_name_to_be_adopted_may_be_taken(
-    claims: _ClaimProvider, asked: list[tuple[str, str]]
+def test_a_run_asks_once_whether_the_server_answers(
+    claims: _ClaimProvider, server: NameServer
 ) -> None:
+    """Not once for each of a hundred writers. The next run asks again."""
+    for name in ("one", "two", "three"):
+        held = {**USER, "name": name, "problem": ""}
+        assert claims.check(held, held).inputs["problem"] == ""
+    assert server.asked == ["user/root-1"]
+
+    raw = {f"minio:{key}": value for key, value in server.settings.items()}
+    claims.configure(ConfigureRequest(Config(raw, "nix-cache")))
+    claims.check(held, held)
+    assert server.asked == ["user/root-1"] * 2
+
+
+def test_a_name_to_be_adopted_may_be_taken(claims: _ClaimProvider, server: NameServer) -> None:
     """The server only has to be ready."""
     assert claims.check({}, {**USER, "name": "taken", "adopt": True}).inputs["problem"] == ""
-    assert asked == [("127.0.0.1:1", "ready")]
+    assert server.asked == ["user/root-1"]
 
 
 def test_a_refused_claim_points_to_adoption_and_is_never_made(
-    claims: _ClaimProvider, asked: list[tuple[str, str]]
+    claims: _ClaimProvider, server: NameServer
 ) -> None:
     """Also where the preview was skipped."""
     refused = claims.check({}, {**USER, "name": "taken"}).inputs
@@ -144,13 +146,12 @@ def test_a_refused_claim_points_to_adoption_and_is_never_made(
     assert "Adoption" in refused["problem"]
     with pytest.raises(ValueError, match="exists already"):
         claims.create(refused)
-    assert len(asked) == 1
+    assert server.asked == ["user/taken"]
 
 
-@pytest.mark.usefixtures("asked")
-def test_a_granted_claim_keeps_no_connection(claims: _ClaimProvider) -> None:
+def test_a_granted_claim_keeps_no_connection(claims: _ClaimProvider, server: NameServer) -> None:
     """The administrator's password does not go into a claim's outputs."""
-    granted = claims.check({}, {**USER, "name": "free", **SERVER}).inputs
+    granted = claims.check({}, {**USER, "name": "free", **server.settings}).inputs
 
     made = claims.create(granted)
     assert made.id == "user/free"
@@ -158,41 +159,64 @@ def test_a_granted_claim_keeps_no_connection(claims: _ClaimProvider) -> None:
 
 
 def test_an_explicit_provider_is_asked_instead_of_the_configured_one(
-    claims: _ClaimProvider, asked: list[tuple[str, str]]
+    claims: _ClaimProvider, server: NameServer
 ) -> None:
     """What a preview does not know of it yet is at its default."""
-    explicit = {**SERVER, "minioServer": "127.0.0.1:2", "minioSsl": UNKNOWN}
+    with name_server() as other:
+        explicit = {**other.settings, "minioSsl": UNKNOWN}
+        claims.check({}, {**USER, "kind": "bucket", "name": "free", **explicit})
 
-    claims.check({}, {**USER, "kind": "bucket", "name": "free", **explicit})
-    assert asked == [("127.0.0.1:2", "bucket/free")]
+        assert other.asked == ["bucket/free"]
+    assert server.asked == []
 
 
 def test_a_preview_before_the_server_exists_asks_nobody(
-    claims: _ClaimProvider, asked: list[tuple[str, str]]
+    claims: _ClaimProvider, server: NameServer
 ) -> None:
     """`up` asks again when it is known."""
-    unknown = {**SERVER, "minioServer": UNKNOWN}
+    unknown = {**server.settings, "minioServer": UNKNOWN}
 
     assert claims.check({}, {**USER, "name": "taken", **unknown}).inputs["problem"] == ""
-    assert asked == []
+    assert server.asked == []
 
 
 def test_an_outage_is_told_also_for_names_that_are_held(
-    claims: _ClaimProvider, monkeypatch: pytest.MonkeyPatch
+    claims: _ClaimProvider, server: NameServer
 ) -> None:
-    """It has to show as a difference, or the engine would go on."""
-
-    def check_answers(_connection: Connection) -> None:
-        raise MinioServerError("MinIO does not answer")
-
-    monkeypatch.setattr(minio_claim, "_check_answers", check_answers)
+    """It has to show as a difference, or the engine would go on. No further name waits for it."""
+    server.status = 503
     olds = {**USER, "name": "mine", "problem": ""}
     news = claims.check(olds, olds).inputs
 
-    assert news["problem"] == "MinIO does not answer"
+    assert "answers 503" in news["problem"]
+    assert claims.check({}, {**USER, "name": "another"}).inputs["problem"] == news["problem"]
+    assert len(server.asked) == 1
     assert claims.diff("id", olds, news).changes
-    with pytest.raises(ValueError, match="does not answer"):
+    with pytest.raises(ValueError, match="answers 503"):
         claims.update("id", olds, news)
+
+
+def test_a_wrong_password_names_the_administrator_and_never_the_password(
+    claims: _ClaimProvider, server: NameServer
+) -> None:
+    """As the server answers it."""
+    server.password = "another"  # the server's own
+    problem = claims.check({}, {**USER, "name": "any"}).inputs["problem"]
+
+    assert "refuses the administrator 'root-1' (SignatureDoesNotMatch)" in problem
+    assert "hidden-1" not in problem
+
+
+@pytest.mark.parametrize("kind", ["bucket", "user", "policy"])
+@pytest.mark.parametrize(("name", "found"), [("taken", True), ("free name+/é", False)])
+def test_every_kind_of_name_is_looked_up(
+    claims: _ClaimProvider, server: NameServer, kind: str, name: str, found: bool
+) -> None:
+    """Whatever characters it has: they are part of the signature."""
+    problem = claims.check({}, {"kind": kind, "adopt": False, "name": name}).inputs["problem"]
+
+    assert ("exists already" in problem) is found, problem
+    assert server.asked == [f"{kind}/{name}"]
 
 
 def test_without_an_administrator_the_fix_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,7 +6,7 @@ each time, so that an outage is one clear error before anything else happens.
 """
 
 import os
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pulumi
 from pulumi.dynamic import (
@@ -28,6 +28,9 @@ from nix_cache.storage.minio_connection import (
     connection_from,
 )
 
+if TYPE_CHECKING:
+    from nix_cache.storage.minio_names import Names
+
 _ADVICE = {
     Kind.BUCKET: "choose another bucket, or take it over as 'Adoption' in the README tells",
     Kind.USER: "choose another name for the writer or reader, set minio.userPrefix, or take it "
@@ -46,6 +49,9 @@ class _ClaimProvider(ResourceProvider):
     def configure(self, req: ConfigureRequest) -> None:
         self._config = req.config
         self._failures: dict[Connection, str] = {}
+        self._names: dict[Connection, Names] = {}
+        self._answering: set[Connection] = set()
+        """The servers that answered in this run. Names that are held do not ask them again."""
 
     def check(self, _olds: dict[str, Any], news: dict[str, Any]) -> CheckResult:
         return CheckResult({**news, "problem": self._problem(news, held=bool(_olds))}, [])
@@ -74,14 +80,23 @@ class _ClaimProvider(ResourceProvider):
             if reason := self._failures.get(connection):
                 return reason
             if held or props["adopt"]:
-                _check_answers(connection)
-            elif _is_taken(connection, kind, name):
+                if connection not in self._answering:
+                    self._names_on(connection).check_answers()
+            elif self._names_on(connection).has(kind, name):
                 return f"the {kind} {name!r} exists already on the MinIO server: {_ADVICE[kind]}"
+            self._answering.add(connection)
         except MinioServerError as problem:
             if connection is not None:
                 self._failures[connection] = str(problem)  # no claim after this one waits again
             return str(problem)
         return ""
+
+    def _names_on(self, connection: Connection) -> "Names":
+        if connection not in self._names:
+            from nix_cache.storage.minio_names import Names  # a program only declares claims
+
+            self._names[connection] = Names(connection)
+        return self._names[connection]
 
     def _setting(self, key: str) -> Any:
         return self._config.get(f"minio:{key}")
@@ -95,21 +110,6 @@ def server_of(provider: pulumi.ProviderResource | None) -> pulumi.Output[str]:
     setting, variable = CONFIG_KEYS["server"]
     configured = pulumi.Config("minio").get(setting)
     return pulumi.Output.from_input(configured or os.environ.get(variable, ""))
-
-
-# A program that only declares claims needs no client, so who asks imports it.
-
-
-def _check_answers(connection: Connection) -> None:
-    from nix_cache.storage.minio_server import MinioServer
-
-    MinioServer(connection).check_answers()
-
-
-def _is_taken(connection: Connection, kind: Kind, name: str) -> bool:
-    from nix_cache.storage.minio_server import MinioServer
-
-    return MinioServer(connection).has(kind, name)
 
 
 def _granted(props: dict[str, Any]) -> dict[str, Any]:

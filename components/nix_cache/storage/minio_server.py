@@ -14,8 +14,7 @@ from minio.error import MinioAdminException, S3Error, ServerError
 
 from nix_cache.storage import minio_health
 from nix_cache.storage.minio_connection import Connection, Kind, MinioServerError
-
-_NO_SUCH = {"XMinioAdminNoSuchUser", "XMinioAdminNoSuchPolicy"}
+from nix_cache.storage.minio_names import Names
 
 
 class MinioServer:
@@ -24,6 +23,7 @@ class MinioServer:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._http = minio_health.pool(connection)
+        self._names = Names(connection, self._http)
         self._s3 = self._client(connection.user, connection.password)
         self._admin = MinioAdmin(
             endpoint=connection.server,
@@ -38,7 +38,7 @@ class MinioServer:
         Raises:
             MinioServerError: it does not.
         """
-        self.has(Kind.USER, self._connection.user)
+        self._names.check_answers()
 
     def check_users_are_read(self) -> None:
         """Make sure that the server answers, knows this administrator, and has read its users.
@@ -62,21 +62,7 @@ class MinioServer:
         Raises:
             MinioServerError: the server is down, busy, or refuses the administrator.
         """
-        try:
-            match kind:
-                case Kind.BUCKET:
-                    return self._s3.bucket_exists(name)
-                case Kind.USER:
-                    self._admin.user_info(name)
-                case Kind.POLICY:
-                    self._admin.policy_info(name)
-        except MinioAdminException as refusal:
-            return self._explain_admin(refusal)
-        except S3Error as refusal:
-            raise self._refused(str(refusal.code)) from None
-        except (ServerError, urllib3.exceptions.HTTPError) as failure:
-            raise self._not_ready(failure) from None
-        return True
+        return self._names.has(kind, name)
 
     def empty(self, bucket: str) -> None:
         """Remove every object of a bucket, in all its versions. One that is not there is empty.
@@ -134,11 +120,6 @@ class MinioServer:
             region="us-east-1",
             http_client=self._http,
         )
-
-    def _explain_admin(self, refusal: MinioAdminException) -> bool:
-        if _admin_code(refusal) in _NO_SUCH:
-            return False
-        raise self._refused_admin(refusal) from None
 
     def _refused_admin(self, refusal: MinioAdminException) -> MinioServerError:
         status = int(refusal._code)
