@@ -275,14 +275,28 @@ def test_a_key_that_is_brought_in_goes_to_the_current_generation_as_a_secret() -
     assert "brought_in" not in recorder.one(":SigningKey", "c-nixbuilder-key-1").inputs
 
 
-def test_everything_on_the_server_waits_for_all_claims() -> None:
-    """So that one name that is taken keeps all of it from being made."""
+def test_what_bears_a_name_depends_on_the_claim_on_it() -> None:
+    """So that a destroy that is interrupted never leaves a user without the claim on its name."""
     recorder = made({**PUBLIC, "expire_after_days": 9})
-    claims = set(recorder.names(":NameClaim"))
 
-    for resource in recorder.resources:
-        if resource.type.startswith("minio:"):
-            assert claims <= resource.depends_on, resource.name
+    for resource, claim in (
+        (recorder.one(":S3Bucket", "c-bucket"), "c-claim-bucket-nix-cache"),
+        (recorder.one(":IamPolicy", "c-write-policy"), "c-claim-policy-nix-cache-write"),
+        (recorder.one(":IamUser", "c-nixbuilder"), "c-claim-user-nixbuilder"),
+    ):
+        assert resource.depends_on == {claim}
+
+
+def test_no_resource_depends_on_more_with_every_writer() -> None:
+    """The state is written at every step, and would grow with the square of the writers."""
+    recorder = made({**PUBLIC, "writers": [f"writer-{number}" for number in range(30)]})
+    on_server = [r for r in recorder.resources if r.type.startswith("minio:")]
+
+    assert len(on_server) > 60
+    texts = (":S3Object", "c-index.html"), (":S3Object", "c-nix-cache.json")
+    about_all = [recorder.one(*text).name for text in texts]  # they name all keys
+    for resource in on_server:
+        assert resource.name in about_all or len(resource.depends_on) <= 4, resource.depends_on
 
 
 def test_settings_of_the_bucket_are_made_one_after_the_other() -> None:

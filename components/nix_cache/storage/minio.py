@@ -13,7 +13,7 @@ from nix_cache.backend_settings import MinioSettings
 from nix_cache.lifecycle import ExpiryRule
 from nix_cache.settings import CacheSettings
 from nix_cache.storage.claimants import contested
-from nix_cache.storage.granted import granted
+from nix_cache.storage.granted import granted, some_of
 from nix_cache.storage.minio_claim import NameClaim, server_of
 from nix_cache.storage.minio_connection import Kind
 from nix_cache.storage.protocol import Credential, OnlyStoredCredentials
@@ -47,10 +47,11 @@ class MinioStorage(OnlyStoredCredentials):
         self._user_prefix = _user_prefix(settings.bucket, minio_settings)
         self._policies: dict[Privilege, minio.IamPolicy] = {}
         self._bucket_settings: list[pulumi.Resource] = []
-        self._claims = granted(
-            [self._claim(kind, name, adopt=settings.adopt) for kind, name in self._names(settings)],
-            [self._contested(settings)],
-        )
+        self._claims = {
+            (kind, name): self._claim(kind, name, adopt=settings.adopt)
+            for kind, name in self._names(settings)
+        }
+        self._granted = granted(list(self._claims.values()), [self._contested(settings)])
         self._bucket = minio.S3Bucket(
             f"{name}-bucket",
             bucket=settings.bucket,
@@ -79,12 +80,13 @@ class MinioStorage(OnlyStoredCredentials):
     def add_user(self, user: str, privilege: Privilege) -> Credential:
         """Make a user of the server, whose secret the provider draws, and attach the policy."""
         user_name = self.profile(user)
-        iam_user = minio.IamUser(f"{self._name}-{user}", name=user_name, opts=self._options())
+        options = self._options((Kind.USER, user_name))
+        iam_user = minio.IamUser(f"{self._name}-{user}", name=user_name, opts=options)
         minio.IamUserPolicyAttachment(
             f"{self._name}-{user}-{privilege}",
             user_name=iam_user.name,
             policy_name=self._policy(privilege).name,
-            opts=self._options(),
+            opts=options,
         )
         return Credential(
             accessKeyId=iam_user.name, secretAccessKey=pulumi.Output.secret(iam_user.secret)
@@ -128,11 +130,12 @@ class MinioStorage(OnlyStoredCredentials):
 
     def _policy(self, privilege: Privilege) -> minio.IamPolicy:
         if privilege not in self._policies:
+            policy_name = self._policy_name(privilege)
             self._policies[privilege] = minio.IamPolicy(
                 f"{self._name}-{privilege}-policy",
-                name=self._policy_name(privilege),
+                name=policy_name,
                 policy=json.dumps(without_administration(policy_for(privilege, self._bucket_name))),
-                opts=self._options(),
+                opts=self._options((Kind.POLICY, policy_name)),
             )
         return self._policies[privilege]
 
@@ -185,9 +188,16 @@ class MinioStorage(OnlyStoredCredentials):
         before = pulumi.ResourceOptions(depends_on=list(self._bucket_settings))
         return pulumi.ResourceOptions.merge(self._options(), before)
 
-    def _options(self, *, protect: bool = False) -> pulumi.ResourceOptions:
+    def _options(self, *names: tuple[Kind, str], protect: bool = False) -> pulumi.ResourceOptions:
+        """For what bears the names, or else for what is in the bucket.
+
+        In the state it depends on the claims on its own names, and so outlives none of them.
+        """
+        claims = [self._claims[name] for name in names or [(Kind.BUCKET, self._bucket_name)]]
         return pulumi.ResourceOptions(
-            parent=self._parent, protect=protect or None, depends_on=self._claims
+            parent=self._parent,
+            protect=protect or None,
+            depends_on=some_of(self._granted, claims),
         )
 
 
