@@ -289,7 +289,7 @@ def test_what_bears_a_name_depends_on_the_claim_on_it() -> None:
 
 def test_no_resource_depends_on_more_with_every_writer() -> None:
     """The state is written at every step, and would grow with the square of the writers."""
-    recorder = made({**PUBLIC, "writers": [f"writer-{number}" for number in range(30)]})
+    recorder = made({**PUBLIC, "writers": [{"name": f"writer-{number}"} for number in range(30)]})
     on_server = [r for r in recorder.resources if r.type.startswith("minio:")]
 
     assert len(on_server) > 60
