@@ -5,6 +5,7 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from email.utils import formatdate
 
 EVIL_SECONDS = 60.0
 """The longest that a server goes on doing nothing. Every test is done long before."""
@@ -55,7 +56,8 @@ Answer = Callable[[Misbehaving, socket.socket, int], None]
 def answer(
     body: bytes = b"", status: str = "200 OK", length: int | None = None, **headers: str
 ) -> bytes:
-    """A complete answer."""
+    """A complete answer, with the server's time as every storage sends it."""
+    headers.setdefault("Date", formatdate(usegmt=True))
     lines = [f"HTTP/1.1 {status}", f"Content-Length: {len(body) if length is None else length}"]
     lines += [f"{name.replace('_', '-')}: {text}" for name, text in headers.items()]
     return "\r\n".join([*lines, "", ""]).encode() + body

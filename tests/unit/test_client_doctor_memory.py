@@ -21,6 +21,7 @@ from tests.e2e.verdicts.file_mutations import with_dictionary
 from tests.e2e.verdicts.judges import description
 from tests.e2e.verdicts.samples import Sample, Stored, nar, regular
 from tests.e2e.verdicts.server import sample_cache
+from tests.unit.peak_memory import peak_bytes, prelude
 
 MOST_BYTES = 300_000_000
 STORE = "/nix/store"
@@ -141,18 +142,21 @@ def test_bombs_of_every_compression_are_read_within_the_limit(
 
 def doctor(home: Path, *arguments: str) -> tuple[list[Finding], int]:
     """Run doctor; returns its findings, and the most memory that it had, in bytes."""
-    output = home / "output.json"
+    output, mark = home / "output.json", home / "peak"
     environment = {"HOME": str(home), "PATH": os.environ["PATH"], "NIX_CONF_DIR": str(home)}
     with output.open("wb") as file:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "nix_cache.client", "doctor", *arguments, "--json"],
+        code = (
+            f"{prelude(mark)}\nimport sys\nfrom nix_cache.client.__main__ import main\n"
+            "sys.exit(main())"
+        )
+        subprocess.run(
+            [sys.executable, "-c", code, "doctor", *arguments, "--json"],
             env=environment,
             stdout=file,
+            check=False,
         )
-        _, _, usage = os.wait4(process.pid, 0)
-        process.returncode = 1
     found = [
         Finding(Level(one["level"]), one["what"], items=tuple(one["items"]))
         for one in json.loads(output.read_text())
     ]
-    return found, usage.ru_maxrss * 1024
+    return found, peak_bytes(mark)
