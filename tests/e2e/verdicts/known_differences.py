@@ -17,6 +17,7 @@ class Difference:
         doctor: the verdict of doctor.
         why: the reason.
         samples: the mutations that show it, all of them.
+        until: the first version of Nix that agrees with doctor; None if there is none yet.
     """
 
     what: str
@@ -24,6 +25,17 @@ class Difference:
     doctor: Verdict
     why: str
     samples: tuple[str, ...]
+    until: tuple[int, ...] | None = None
+
+
+def expected(nix_version: tuple[int, ...]) -> dict[str, tuple[Verdict, Verdict]]:
+    """By mutation, the verdicts of doctor and of Nix, where they differ under a version of Nix."""
+    return {
+        name: (difference.doctor, difference.nix)
+        for difference in KNOWN_DIFFERENCES
+        if difference.until is None or nix_version < difference.until
+        for name in difference.samples
+    }
 
 
 def _with(prefix: str, *ways: str) -> tuple[str, ...]:
@@ -56,8 +68,9 @@ KNOWN_DIFFERENCES = (
         "No dash follows the hash in a store path.",
         TAKEN,
         REFUSED,
-        "Nix 2.36 refuses it, too.",
+        "Nix 2.35.2 and newer refuse it, too.",
         ("path-without-dash",),
+        until=(2, 35, 2),
     ),
     Difference(
         "The compression is `identity`.",
@@ -65,6 +78,7 @@ KNOWN_DIFFERENCES = (
         REFUSED,
         "Nix 2.35 and newer refuse it, too.",
         ("compression-identity-of-a-plain-nar",),
+        until=(2, 35),
     ),
     Difference(
         "The compression is `compress`, `grzip`, `lrzip`, `lz4`, `lzip` or `lzop`.",
