@@ -282,6 +282,29 @@ def test_modes_of_the_queue_do_not_depend_on_the_umask(
     } == {"error": "0o644", "running": "0o600", "waiting": "0o600"}
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give folders away")
+@pytest.mark.parametrize("which", ["script", "folder"])
+def test_root_installs_no_hook_where_another_user_can_change_it(
+    hook: Hook, record: Record, tmp_path: Path, which: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The daemon runs the script as root, and the script writes to the log."""
+    monkeypatch.setenv("NIX_CONF_DIR", str(tmp_path / "etc"))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    theirs = tmp_path / "theirs"
+    theirs.mkdir()
+    os.chown(theirs, 1234, 1234)
+    hook = replace(
+        hook,
+        script=(theirs if which == "script" else tmp_path) / "script",
+        folder=(theirs if which == "folder" else tmp_path) / "queue",
+    )
+
+    with pytest.raises(ClientError, match=f"another user can change {theirs}"):
+        installation.install(record, hook)
+
+    assert list(theirs.iterdir()) == []
+
+
 def test_no_secret_is_kept_with_an_error(tmp_path: Path) -> None:
     """Every user can read what went wrong."""
     keep_secret("a-secret-of-the-writer")

@@ -13,7 +13,7 @@ import pytest
 from nix_cache.client import files
 from nix_cache.client.errors import ClientError
 from nix_cache.client.files import FileChange
-from nix_cache.client.located import may_follow
+from nix_cache.client.located import changeable_by_others, may_follow
 
 NOBODY = 65534
 
@@ -308,6 +308,21 @@ def test_root_writes_and_reads_nothing_by_a_link_of_another_user(
             act()
 
     assert tree(kept) == {"nix.conf": (0o644, b"secret")}
+
+
+@as_root
+def test_a_folder_that_others_can_change_is_found(open_folder: Path, anothers: Path) -> None:
+    """Wherever it is on the way, also behind a link."""
+    (anothers / "inner").mkdir()
+    (open_folder / "link").symlink_to(anothers / "inner")
+    (open_folder / "open").mkdir()
+    (open_folder / "open").chmod(0o777)
+    (open_folder / "own").mkdir()
+
+    assert changeable_by_others(anothers / "inner" / "new") == anothers
+    assert changeable_by_others(open_folder / "link") == anothers
+    assert changeable_by_others(open_folder / "open" / "new") == open_folder / "open"
+    assert changeable_by_others(open_folder / "own" / "new") is None
 
 
 @as_root

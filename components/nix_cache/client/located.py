@@ -142,6 +142,21 @@ def locate(path: Path, opened: contextlib.ExitStack, *, is_folder: bool = False)
     return Located(folder, Path(*walked), (), "")
 
 
+def changeable_by_others(path: Path) -> Path | None:
+    """The first folder on the way to a path, links followed, that not root alone can change.
+
+    Returns:
+        that folder; None if root alone decides where the path leads and what is there.
+    """
+    real = Path(os.path.realpath(path))
+    for folder in (*reversed(real.parents), real):
+        if not folder.is_dir():
+            break
+        if not is_roots_alone(folder.lstat()):
+            return folder
+    return None
+
+
 def set_folder_mode(name: str, mode: int, folder: int | None = None) -> None:
     """Set the permissions of a folder, and of nothing that a link leads to.
 

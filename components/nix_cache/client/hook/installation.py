@@ -19,6 +19,7 @@ from nix_cache.client.files import FileChange
 from nix_cache.client.hook import texts
 from nix_cache.client.hook.queue import Queue
 from nix_cache.client.hook.texts import Hook
+from nix_cache.client.located import changeable_by_others
 from nix_cache.client.ownership import Kind
 from nix_cache.client.places import Place, system_place, user_place
 from nix_cache.client.record import Record
@@ -161,6 +162,13 @@ def _require_runnable(place: Place, hook: Hook) -> None:
             f"nix.conf cannot name the file {hook.script}, whose path has a blank or '#'",
             "use another place: --system, or XDG_CONFIG_HOME",
         )
+    if os.geteuid() == 0:
+        for folder in (hook.script.parent, hook.folder):
+            if other := changeable_by_others(folder):
+                raise ClientError(
+                    f"root would run the hook from {folder}, and another user can change {other}",
+                    "unset XDG_CONFIG_HOME and XDG_STATE_HOME, or use the cache with --system",
+                )
     if not place.system and os.geteuid() != 0 and machine.DAEMON_SOCKET.exists():
         raise ClientError(
             "the Nix daemon runs the hook as root, and this cache is used by this user alone",
