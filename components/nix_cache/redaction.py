@@ -17,16 +17,17 @@ _SHORTEST = 8
 """Characters of a secret that is masked by value. MinIO takes no shorter one, and to mask shorter
 ones would spoil ordinary words."""
 
+# Repetitions are bounded, for a foreign text of some megabytes must not take minutes.
 _URL_WITH_USER = re.compile(
-    r"""(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*:/{2,})
+    r"""(?P<scheme>:/{2,9})
         (?:
-            [^\s/?\#<>]*              # a user and perhaps a password, up to the last @ of the host
-          | (?!\[)[^\s/?\#<>@:]*:(?!\d*[/?\#])[^\s<>]*   # a password with a raw / ? or #
+            [^\s/?\#<>]{0,500}         # a user and perhaps a password, up to the last @ of the host
+          | (?!\[)[^\s/?\#<>@:]{0,500}:(?!\d{0,5}[/?\#])[^\s<>]{0,500}  # a password with / ? or #
         )@""",
     re.VERBOSE,
 )
 _QUOTED_URL_WITH_USER = re.compile(
-    r"(?P<scheme>%3A%2F%2F)(?:(?!%2F|%3F|%23)[^\s&\"'<>])*%40", re.IGNORECASE
+    r"(?P<scheme>%3A%2F%2F)(?:(?!%2F|%3F|%23)[^\s&\"'<>]){0,500}%40", re.IGNORECASE
 )
 """The same as the value of a parameter in another URL."""
 

@@ -65,6 +65,7 @@ URLS = {
     "https://u:p@ss@h/x": f"https://{MASK}@h/x",
     "https://u:p/w@h/x": f"https://{MASK}@h/x",
     "https://u:p#w@h/x": f"https://{MASK}@h/x",
+    "errorwithoutablankbeforethehttp://u:pw@h": f"errorwithoutablankbeforethehttp://{MASK}@h",
     "HTTP://u:'\"@h": f"HTTP://{MASK}@h",
     "s3://b?endpoint=http%3A%2F%2Fu%3Apw%40h": f"s3://b?endpoint=http%3A%2F%2F{MASK}%40h",
     "two http://a:b@h and http://c:d@i": f"two http://{MASK}@h and http://{MASK}@i",
@@ -74,6 +75,26 @@ URLS = {
 @pytest.mark.parametrize(("text", "expected"), URLS.items())
 def test_user_and_password_of_a_url_are_masked(text: str, expected: str) -> None:
     assert redacted(text) == expected
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize(
+    "part",
+    [
+        "a",
+        "a:",
+        "a://",
+        "http://a:",
+        "http://a:b/",
+        "%3A%2F%2Fa",
+        "a@",
+        "secret_key=",
+        "A" * 86 + ".",
+    ],
+)
+def test_megabytes_of_anything_are_masked_in_time(part: str) -> None:
+    text = part * (1_000_000 // len(part))
+    assert redacted(text + " %40 http://user:password@host").endswith(f" http://{MASK}@host")
 
 
 @pytest.mark.parametrize("text", [url for url in URLS if "%40" not in url and "two" not in url])
