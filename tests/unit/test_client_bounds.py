@@ -177,6 +177,19 @@ class TestListing:
         with pytest.raises(ClientError, match="is not complete after 20 s"):
             list(checked_pages(growing(), "demo", most_seconds=20, clock=lambda: next(ticks)))
 
+    def test_a_larger_bucket_can_be_listed_where_the_user_says_so(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """What is no larger number counts for nothing."""
+        for text in ("", "x", "-5", "7", "1e9", "9" * 5000):
+            assert limits.listed_objects({limits.LISTED_OBJECTS_VARIABLE: text}) == 500_000
+        monkeypatch.setattr(limits, "LISTED_OBJECTS", 3)
+        pages = [page("a", "b"), page("c", "d", more=False)]
+        with pytest.raises(ClientError, match=r"more than 3 objects; .* set NIX_CACHE_LISTED_OBJ"):
+            listed(*pages)
+        monkeypatch.setenv(limits.LISTED_OBJECTS_VARIABLE, "4")
+        assert listed(*pages) == pages
+
 
 class TestInParallel:
     """Work on many items at once."""
@@ -255,6 +268,6 @@ def test_the_page_of_limits_shows_the_numbers_of_the_code() -> None:
     shown = [row.strip("| ").rpartition(" | ")[2] for row in rows]
 
     number = [re.sub(r"[^0-9.]", "", text) for text in shown if re.search(r"[0-9]", text)]
-    assert number == [f"{value:g}" if value < 1000 else str(value) for value in [*seconds, *sizes]]
+    assert number == [f"{value:g}" if value <= 1000 else str(value) for value in [*seconds, *sizes]]
     assert f"{times.progress_bytes:,} bytes have to arrive within" in PAGE.read_text()
     assert f"took more than {times.stalled_seconds / 2:g} s" in PAGE.read_text()

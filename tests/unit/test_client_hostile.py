@@ -155,8 +155,16 @@ def test_an_endpoint_that_redirects_everything_is_one_error(
     assert len(server.requests) < 10
 
 
-@pytest.mark.parametrize("command", [doctor])
-@pytest.mark.parametrize("kind", ["same token", "same page", "empty", "huge page"])
+LISTING_ERRORS = {
+    "same token": "",
+    "same page": "repeats itself after 1 objects",
+    "empty": "has more than 100 empty pages in a row",
+    "huge page": "is larger than 4,000,000 bytes, the most that is read of a page of a listing",
+}
+
+
+@pytest.mark.parametrize("command", [doctor, gc])
+@pytest.mark.parametrize("kind", LISTING_ERRORS)
 def test_a_listing_without_an_end_is_an_error(
     machine: Machine, command: Callable[[Machine, str], list[str]], kind: str
 ) -> None:
@@ -165,15 +173,16 @@ def test_a_listing_without_an_end_is_an_error(
 
     def act(server: Misbehaving, line: socket.socket, _number: int) -> None:
         asked = server.requests[-1]
-        if "list-type=2&max-keys" in asked or "list-type" not in asked:
-            line.sendall(answer(INFO))
+        if "list-type" not in asked or "max-keys" in asked:
+            line.sendall(answer(page([]) if "list-type" in asked else INFO))
             return
         number = next(numbers)
         match kind:
             case "same token":
                 content = page([f"{number:08d}.narinfo"], token="again")
             case "same page":
-                content = page(["0.narinfo"], token=f"{number}")
+                key = "nar/0.nar" if "prefix=nar" in asked else "0.narinfo"
+                content = page([key], token=f"{number}")
             case "empty":
                 content = page([], token=f"{number}")
             case _:
@@ -187,3 +196,5 @@ def test_a_listing_without_an_end_is_an_error(
 
     assert code == 1, err
     assert memory < MOST_BYTES
+    if command is gc:  # doctor's findings are on standard output
+        assert LISTING_ERRORS[kind] in err

@@ -13,7 +13,9 @@ How to use it:
 - Run other programs with ``run`` (``client/child.py``).
 """
 
+import os
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 
@@ -69,10 +71,13 @@ PAGE_BYTES = 4_000_000
 """One page of a listing: 1,000 keys of 1,024 bytes, percent-encoded."""
 
 LISTED_OBJECTS = 500_000
-"""Objects in one listing, such as that of all NARs. They are held in memory."""
+"""Objects in one listing, such as that of all NARs. Each takes some 400 bytes of memory."""
 
-LISTING_SECONDS = 900.0
-"""One listing with all of its pages."""
+LISTED_OBJECTS_VARIABLE = "NIX_CACHE_LISTED_OBJECTS"
+"""An environment variable with another limit, for a larger bucket and enough memory."""
+
+LISTING_SECONDS = 1000.0
+"""One listing with all of its pages; longer where that variable allows more objects."""
 
 EMPTY_PAGES = 100
 """Pages in a row that name no object, although more are promised."""
@@ -146,6 +151,13 @@ def body_limit(key: str) -> Kind:
     if key.startswith(_LEDGER_PREFIX):
         return LEDGER
     return NARINFO if _NARINFO_KEY.fullmatch(key) else OBJECT
+
+
+def listed_objects(environment: Mapping[str, str] = os.environ) -> int:
+    """Return the most objects in one listing; a larger number if the environment has one."""
+    text = environment.get(LISTED_OBJECTS_VARIABLE, "").strip()
+    number = int(text) if re.fullmatch("[0-9]{1,12}", text) else 0
+    return max(LISTED_OBJECTS, number)
 
 
 class TooLargeError(ValueError):

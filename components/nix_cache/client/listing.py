@@ -5,7 +5,13 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from nix_cache.client.errors import ClientError
-from nix_cache.client.limits import EMPTY_PAGES, LISTED_OBJECTS, LISTING_SECONDS
+from nix_cache.client.limits import (
+    EMPTY_PAGES,
+    LISTED_OBJECTS,
+    LISTED_OBJECTS_VARIABLE,
+    LISTING_SECONDS,
+    listed_objects,
+)
 
 _FIX = "check the endpoint: what answers there does not list a bucket as S3 does"
 
@@ -14,9 +20,9 @@ def checked_pages(
     pages: Iterable[dict[str, Any]],
     bucket: str,
     *,
-    most_objects: int = LISTED_OBJECTS,
+    most_objects: int | None = None,
     most_empty_pages: int = EMPTY_PAGES,
-    most_seconds: float = LISTING_SECONDS,
+    most_seconds: float | None = None,
     clock: Callable[[], float] = time.monotonic,
 ) -> Iterator[dict[str, Any]]:
     """Pass on the pages of a listing until its end.
@@ -24,15 +30,18 @@ def checked_pages(
     Args:
         pages: as botocore's paginator gives them.
         bucket: the bucket's name, for messages.
-        most_objects: the most objects that a listing may have.
+        most_objects: the most objects that a listing may have; the limit of the client if None.
         most_empty_pages: the most pages in a row that may name nothing.
-        most_seconds: the longest time that a listing may take.
+        most_seconds: the longest time that a listing may take; the limit of the client if None.
         clock: the time in seconds.
 
     Raises:
         ClientError: the listing repeats itself, is too large, takes too long, or stops before its
             end. What was passed on until then is not the whole list.
     """
+    most_objects = listed_objects() if most_objects is None else most_objects
+    if most_seconds is None:
+        most_seconds = LISTING_SECONDS * max(1.0, most_objects / LISTED_OBJECTS)
     end = clock() + most_seconds
     last, count, empty, is_truncated = b"", 0, 0, False
     for page in pages:
@@ -45,7 +54,10 @@ def checked_pages(
         count += len(names)
         empty = 0 if names else empty + 1
         if count > most_objects:
-            raise _broken(bucket, f"has more than {most_objects:,} objects")
+            raise ClientError(
+                f"the listing of the bucket {bucket} has more than {most_objects:,} objects",
+                f"if it is so large, set {LISTED_OBJECTS_VARIABLE} to a larger number",
+            )
         if empty > most_empty_pages:
             raise _broken(bucket, f"has more than {most_empty_pages} empty pages in a row")
         if is_truncated and clock() > end:

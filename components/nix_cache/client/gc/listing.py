@@ -9,12 +9,6 @@ from nix_cache.client.errors import ClientError
 from nix_cache.client.gc.contents import Stored
 from nix_cache.client.listing import checked_pages
 
-MOST_OBJECTS = 20_000_000
-"""Below ``nar/``, and outside of folders. Each takes some 400 bytes of memory."""
-
-MOST_SECONDS = 7200.0
-"""A thousand objects a second."""
-
 _DATE = re.compile(rb"(?<=<LastModified>)[^<]*")
 _NO_DATE = b"1970-01-01T00:00:00Z"
 
@@ -46,7 +40,7 @@ def list_objects(
     """
     which = {"Prefix": prefix} if prefix else {"Delimiter": "/"}
     pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, **which)
-    checked = checked_pages(pages, bucket, most_objects=MOST_OBJECTS, most_seconds=MOST_SECONDS)
+    checked = checked_pages(pages, bucket)
     last, count = "", 0
     for page in checked:
         entries = page.get("Contents", [])

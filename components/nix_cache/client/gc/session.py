@@ -81,6 +81,7 @@ def run(request: Request, *, as_json: bool, clock: Callable[[], datetime] = _now
     with Progress() as progress:
         bucket = Bucket(description, credential, request.owner, request.jobs)
         bucket.tell = progress.tell
+        progress.tell(f"waiting for {description.endpoint}")
         clocks = bucket.clocks()
         require_same_time(clocks)
         terms = Terms(
