@@ -21,7 +21,7 @@ MOST_INCLUDES = 1000
 MOST_MISTAKES = 20
 """After so many nothing more is read."""
 
-MOST_BYTES = 4_000_000
+MOST_BYTES = 20_000_000
 """Of all files together. A real nix.conf has a few kilobytes."""
 
 
