@@ -76,6 +76,9 @@ class S3Double:
         before: called before each request, with its number.
         deleted: the keys that were deleted, in their order.
         requests: how many there were.
+        seen: what was there when the objects outside of folders were listed last.
+        deletions: each deletion: its keys, and what was seen at that time.
+        present: by key, what was last answered to HEAD: whether it is there.
     """
 
     bucket: str
@@ -91,6 +94,9 @@ class S3Double:
     before: Callable[[int], None] = lambda _: None
     deleted: list[str] = field(default_factory=list)
     requests: int = 0
+    seen: dict[str, Held] = field(default_factory=dict)
+    deletions: list[tuple[list[str], dict[str, Held]]] = field(default_factory=list)
+    present: dict[str, bool] = field(default_factory=dict)
 
     def put(
         self, key: str, content: bytes, *, age: timedelta = timedelta(), encoding: str = ""
@@ -133,10 +139,14 @@ class S3Double:
         match method, bool(key), sorted(query):
             case "GET", False, _ if query.get("list-type") == "2":
                 assert query.keys() <= _LISTING_PARAMETERS, query
+                if "delimiter" in query and "continuation-token" not in query:
+                    self.seen = dict(self.objects)
                 return self._page(query)
             case "HEAD", True, [] if self.refusing:
                 return Answer(403)
             case "GET" | "HEAD", True, []:
+                if method == "HEAD":
+                    self.present[key] = key in self.objects
                 return self._object(key)
             case "PUT", True, []:
                 self.put(key, body)
@@ -196,6 +206,7 @@ class S3Double:
         text = re.sub(rb' xmlns="[^"]*"', b"", body)
         keys = [str(one.text) for one in ET.fromstring(text).iterfind("Object/Key")]
         assert 0 < len(keys) <= 1000
+        self.deletions.append((keys, self.seen))
         for key in keys:
             self.objects.pop(key, None)
             self.deleted.append(key)

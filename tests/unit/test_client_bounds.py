@@ -33,8 +33,10 @@ PAGE = Path(__file__).parents[2] / "docs" / "limits.md"
 TEXT = b"StorePath: /nix/store/x\n" * 40
 ENCODERS = {
     "br": brotli.compress,
+    "bzip2": bz2.compress,
     "deflate": zlib.compress,
     "gzip": gzip.compress,
+    "lzma": lambda body: lzma.compress(body, lzma.FORMAT_ALONE),
     "X-Gzip": gzip.compress,
     "xz": lzma.compress,
     "zstd": zstandard.compress,

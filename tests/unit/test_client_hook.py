@@ -89,6 +89,15 @@ def test_the_hook_queues_every_path_once_and_starts_a_worker(hook: Hook) -> None
     assert started(hook) == "hook --drain --to demo\n"
 
 
+def test_the_hook_splits_paths_at_any_white_space(hook: Hook) -> None:
+    """Whatever stands between them, and whatever IFS is in the environment."""
+    hook.script.write_text(texts.script(hook))
+    environment = {"PATH": os.environ["PATH"], "OUT_PATHS": f"\t{ONE} \n{TWO}\n", "IFS": ","}
+    subprocess.run(["/bin/sh", str(hook.script)], env=environment, timeout=20, check=True)
+
+    assert waiting(hook) == [ONE, TWO]
+
+
 def test_a_link_is_never_made_within_a_store_path(hook: Hook, tmp_path: Path) -> None:
     """Two hooks at once may queue the same path; the second link must not go into the first."""
     built = tmp_path / f"{'1' * 32}-built"

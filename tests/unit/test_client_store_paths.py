@@ -1,7 +1,6 @@
 """Lists of store paths, as people and other programs write them."""
 
 import io
-import subprocess
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -113,16 +112,3 @@ def test_set_aside_names_what_it_refuses() -> None:
     """The option, not a file."""
     with pytest.raises(UsageError, match="--set-aside: 'x' is not a store path"):
         store_hash("x", "--set-aside")
-
-
-def test_the_shell_splits_the_paths_that_nix_gives_to_the_hook() -> None:
-    """The hook's loop takes any white space between them, whatever IFS is in the environment."""
-    script = "set -f\nfor path in $OUT_PATHS; do echo $path; done"
-    done = subprocess.run(
-        ["sh", "-c", script],
-        env={"OUT_PATHS": "\t".join(PATHS) + f" \n{PATHS[0]}", "IFS": ",", "PATH": "/bin:/usr/bin"},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert done.stdout.split() == [*PATHS, PATHS[0]]
