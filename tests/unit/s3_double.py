@@ -79,6 +79,7 @@ class S3Double:
         seen: what was there when the objects outside of folders were listed last.
         deletions: each deletion: its keys, and what was seen at that time.
         present: by key, what was last answered to HEAD: whether it is there.
+        log: in their order, ``list`` for objects outside of folders, ``put`` and ``delete``.
     """
 
     bucket: str
@@ -97,6 +98,7 @@ class S3Double:
     seen: dict[str, Held] = field(default_factory=dict)
     deletions: list[tuple[list[str], dict[str, Held]]] = field(default_factory=list)
     present: dict[str, bool] = field(default_factory=dict)
+    log: list[str] = field(default_factory=list)
 
     def put(
         self, key: str, content: bytes, *, age: timedelta = timedelta(), encoding: str = ""
@@ -141,6 +143,7 @@ class S3Double:
                 assert query.keys() <= _LISTING_PARAMETERS, query
                 if "delimiter" in query and "continuation-token" not in query:
                     self.seen = dict(self.objects)
+                    self.log.append("list")
                 return self._page(query)
             case "HEAD", True, [] if self.refusing:
                 return Answer(403)
@@ -150,6 +153,7 @@ class S3Double:
                 return self._object(key)
             case "PUT", True, []:
                 self.put(key, body)
+                self.log.append("put")
                 return Answer(200, {"ETag": self.objects[key].etag})
             case "POST", False, ["delete"]:
                 return self._deletion(body)
@@ -207,6 +211,7 @@ class S3Double:
         keys = [str(one.text) for one in ET.fromstring(text).iterfind("Object/Key")]
         assert 0 < len(keys) <= 1000
         self.deletions.append((keys, self.seen))
+        self.log.append("delete")
         for key in keys:
             self.objects.pop(key, None)
             self.deleted.append(key)

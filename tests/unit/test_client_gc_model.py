@@ -426,6 +426,21 @@ def require_nothing_seen_deleted(world: World) -> None:
         assert not needed & set(keys), f"seen to be needed: {sorted(needed & set(keys))}"
 
 
+def require_listed_again(world: World, done: Done | None) -> None:
+    """The bucket is listed before each deletion, after all others, and after what was agreed to.
+
+    Only what takes back narinfos comes after the last listing.
+    """
+    log = world.cache.storage.log
+    deletions = [place for place, what in enumerate(log) if what == "delete"]
+    for begin, end in itertools.pairwise([log.index("put") if "put" in log else 0, *deletions]):
+        is_taken_back = done is not None and done.result["withdrawn"] and end == deletions[-1]
+        assert "list" in log[begin:end] or is_taken_back, log
+    if done is not None and deletions and not done.result["isBlocked"]:
+        last = deletions[-2 if done.result["withdrawn"] else -1]
+        assert "list" in log[last:], log
+
+
 def require_only_collectable(world: World) -> None:
     """Only narinfos and NARs go; and no NAR before its grace is over."""
     scenario = world.scenario
@@ -536,6 +551,7 @@ def test_what_kept_paths_need_is_never_deleted(scenario: Scenario) -> None:
     world.calm()
     require_kept(world)
     require_nothing_seen_deleted(world)
+    require_listed_again(world, done)
     require_only_collectable(world)
     require_stopped(world, done)
     if done is not None and scenario.is_faultless:
