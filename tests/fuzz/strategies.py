@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator, Sequence
 from typing import Any
+from xml.etree import ElementTree
 
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn, SearchStrategy
@@ -203,6 +204,44 @@ def _dumped(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
+_XML_KINDS = ("remove", "repeat", "text", "rename", "empty", "add", "move")
+
+
+@st.composite
+def changed_xml(draw: DrawFn, seeds: Sequence[bytes], tokens: Sequence[bytes]) -> bytes:
+    """Valid documents in which elements and their texts are changed. Tokens are elements."""
+    root = ElementTree.fromstring(draw(st.sampled_from(seeds)))
+    for edit in draw(st.lists(_EDIT, min_size=1, max_size=4)):
+        rest, kind = divmod(edit, len(_XML_KINDS))
+        rest, at = divmod(rest, 1 << 16)
+        nodes = [(parent, node) for parent in root.iter() for node in parent]
+        if not nodes:
+            break
+        parent, node = nodes[at % len(nodes)]
+        match _XML_KINDS[kind]:
+            case "remove":
+                parent.remove(node)
+            case "repeat":
+                parent.append(node)
+            case "text":
+                node.text = _XML_TEXTS[rest % len(_XML_TEXTS)]
+            case "rename":
+                node.tag = nodes[rest % len(nodes)][1].tag
+            case "empty":
+                node.clear()
+            case "add":
+                parent.insert(0, ElementTree.fromstring(tokens[rest % len(tokens)]))
+            case _:
+                node.append(ElementTree.fromstring(tokens[rest % len(tokens)]))
+    return ElementTree.tostring(root)
+
+
+_XML_TEXTS = (
+    *("", " ", "-1", "0", "1e3", "9" * 30, "true", "FALSE", "..", "nar/../x", "%2e%2e", "\u202e"),
+    *("9999-12-31T23:59:59.999Z", "1970-01-01T00:00:00Z", "yesterday", "2026-11-31", "Disabled"),
+)
+
+
 def inputs(target: Target) -> SearchStrategy[bytes]:
     """Everything that is tried on a target."""
     pieces = st.sampled_from((*target.tokens, *ODD_BYTES))
@@ -211,4 +250,7 @@ def inputs(target: Target) -> SearchStrategy[bytes]:
     if target.shape is Shape.JSON:
         documents = changed_json(target.seeds, target.tokens)
         return documents | documents | changed | other
+    if target.shape is Shape.XML:
+        trees = changed_xml(target.seeds, target.tokens)
+        return trees | trees | changed | other
     return changed | changed | changed | other

@@ -23,6 +23,7 @@ class Shape(Enum):
     BYTES = "bytes"
     LINES = "lines of text"
     JSON = "JSON"
+    XML = "XML"
 
 
 @dataclass(frozen=True)

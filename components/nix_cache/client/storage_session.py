@@ -11,6 +11,7 @@ from botocore.session import Session
 
 from nix_cache.client.hosts import NoAnswerError
 from nix_cache.client.limits import OBJECT, PAGE, Kind, body_limit
+from nix_cache.client.storage_answers import AnswerParserFactory
 from nix_cache.client.transport import Reply, Transport
 
 _READ_OBJECT = "GetObject"
@@ -40,6 +41,7 @@ def bounded_session(transport: Transport | None = None) -> Session:
         StorageUnansweredError: each request does, where no answer came in time.
         OversizedError: likewise, where a body is larger than its kind may be.
         RedirectedError: likewise, where the endpoint redirects.
+        MalformedAnswerError: likewise, where the answer is not that of an S3 storage.
     """
     session = Session()
     limit(session, transport or Transport())
@@ -62,6 +64,7 @@ def limit(session: Session, transport: Transport) -> None:
         reply.require_no_redirect()
         return AWSResponse(request.url, reply.status, cast("Any", reply.headers), _Body(reply))
 
+    session.register_component("response_parser_factory", AnswerParserFactory())
     # botocore takes the first answer of a handler in the place of its own; its types do not say so.
     session.register("before-send", cast("Any", send))
 

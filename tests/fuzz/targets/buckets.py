@@ -1,18 +1,29 @@
 """What is in a bucket, and what the storage answers."""
 
+import os
+import tempfile
 from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
 
-import botocore.session
-from botocore.parsers import ResponseParserError, create_parser
+from botocore.exceptions import BotoCoreError
+from botocore.exceptions import ClientError as StorageError
 
 from nix_cache.client.doctor import expiry
 from nix_cache.client.errors import ClientError
+from nix_cache.client.gc import refusals
 from nix_cache.client.gc.ledger import Ledger
+from nix_cache.client.hook.queue import Queue
+from nix_cache.client.owner import owner_client
+from nix_cache.client.source import Credential
+from nix_cache.client.storage_answers import MalformedAnswerError
+from nix_cache.client.transport import Reply, Transport
 from tests.fuzz.target import Shape, Target
+from tests.unit.client_caches import description
 
+_FOLDER = tempfile.TemporaryDirectory(prefix="nix-cache-fuzz-")
+_HASH = "w9yy7v61ipb5rx6i35zq1mvc2iqfmps1"
 _NOTED = Ledger.of({"nar/x.nar.xz": datetime(2026, 11, 1, tzinfo=UTC)})
-_S3 = botocore.session.get_session().get_service_model("s3")
-_LIFECYCLE_SHAPE = _S3.operation_model("GetBucketLifecycleConfiguration").output_shape
 _LIFECYCLE = b"""\
 <?xml version="1.0" encoding="UTF-8"?>
 <LifecycleConfiguration xmlns="http://s3.amazonaws.com/doc/2006-03-01/">
@@ -23,6 +34,28 @@ _LIFECYCLE = b"""\
 <Expiration><Date>2030-01-01T00:00:00Z</Date></Expiration></Rule>
 </LifecycleConfiguration>
 """
+_DENIED = b"""\
+<?xml version="1.0" encoding="UTF-8"?>
+<Error><Code>AccessDenied</Code><Message>Access Denied.</Message><BucketName>b</BucketName>
+<RequestId>1</RequestId></Error>
+"""
+
+
+class _Answering(Transport):
+    """Answers requests without a network."""
+
+    answer = (200, b"")
+
+    def exchange(self, method: str, url: str, *_: Any, **__: Any) -> Reply:
+        """Return the answer that was set."""
+        status, body = self.answer
+        return Reply(url, status, {"Content-Type": "application/xml"}, body)
+
+
+_STORAGE = _Answering()
+_CLIENT = owner_client(
+    description(), Credential(access_key_id="a", secret_access_key="b"), transport=_STORAGE
+)
 
 
 def _check_ledger(data: bytes) -> bool:
@@ -37,34 +70,90 @@ def _check_ledger(data: bytes) -> bool:
 
 def _check_lifecycle(data: bytes) -> bool:
     """Judge the lifecycle of a bucket, as botocore reads it."""
-    assert _LIFECYCLE_SHAPE is not None
-    answer = {"body": data, "headers": {}, "status_code": 200}
+    _STORAGE.answer = 200, data
     try:
-        parsed = create_parser("rest-xml").parse(answer, _LIFECYCLE_SHAPE)
-    except (ResponseParserError, ValueError, OverflowError):
-        return False  # what botocore makes of it is not up to us
-    found = list(expiry.expiries(parsed.get("Rules", [])))
+        rules = _CLIENT.get_bucket_lifecycle_configuration(Bucket="b").get("Rules", [])
+    except (StorageError, MalformedAnswerError):
+        return False
+    found = list(expiry.expiries(rules))
     for finding in expiry.judged(found, 30):
         assert finding.what
     return bool(found)
 
 
+def _check_refusal(data: bytes) -> bool:
+    """Explain an error of the storage, whatever its status."""
+    explained = 0
+    for status in (400, 403, 404, 503):
+        _STORAGE.answer = status, data
+        try:
+            _CLIENT.list_objects_v2(Bucket="b")
+        except (StorageError, BotoCoreError) as failure:
+            shown = refusals.explain(failure, "list", "owner", description())
+            assert shown.problem
+            assert shown.fix
+            explained += 1
+    return explained == 4
+
+
+def _check_queue(data: bytes) -> bool:
+    """Read a queue in whose folder each line is a link: name, blank, target."""
+    folder = Path(tempfile.mkdtemp(dir=_FOLDER.name))
+    queue = Queue(folder)
+    queue.links.mkdir()
+    for line in data.split(b"\n")[:20]:
+        name, _, target = line.partition(b" ")
+        link = os.path.join(os.fsencode(queue.links), name)  # noqa: PTH118 - names may be any bytes
+        if name and target and b"/" not in name and b"\0" not in line and len(line) < 200:
+            try:
+                os.symlink(target, link)  # noqa: PTH211
+            except OSError:
+                continue
+    (folder / "error").write_bytes(data)
+    paths = queue.paths()
+    for path in paths:
+        path.encode()
+    assert queue.last_error is None or isinstance(queue.last_error, str)
+    return bool(paths)
+
+
+_ELEMENTS = (
+    b"<Rule></Rule>",
+    b"<Contents></Contents>",
+    b"<CommonPrefixes><Prefix>nar/</Prefix></CommonPrefixes>",
+    b"<NextContinuationToken>x</NextContinuationToken>",
+    b"<IsTruncated>true</IsTruncated>",
+    b"<LastModified>9999-12-31T23:59:59.999Z</LastModified>",
+    b"<Size>-1</Size>",
+    b"<Key>nar/%2e%2e/nix-cache-info</Key>",
+    b"<Key>nar/&#10;x</Key>",
+    b"<EncodingType>url</EncodingType>",
+    b"<Code><Code/></Code>",
+    b"<Status>Enabled</Status>",
+    b"<Expiration><Days>1</Days></Expiration>",
+    b"<Expiration><Date>9999-12-31T23:59:59Z</Date></Expiration>",
+    b"<Filter/>",
+    b"<And/>",
+    b"<Prefix/>",
+    b"<Transition><Days>1</Days></Transition>",
+    b"<html><body>502</body></html>",
+)
+_PATH = f"/nix/store/{_HASH}-hello-2.10".encode()
+
 TARGETS = (
     Target("ledger", _check_ledger, (_NOTED.content,), Shape.JSON),
+    Target("lifecycle", _check_lifecycle, (_LIFECYCLE,), Shape.XML, tokens=_ELEMENTS),
     Target(
-        "lifecycle",
-        _check_lifecycle,
-        (_LIFECYCLE,),
-        tokens=(
-            b"<Rule></Rule>",
-            b"<Rule><Status>Enabled</Status><Expiration><Days>1</Days></Expiration></Rule>",
-            b"<Filter/>",
-            b"<And/>",
-            b"<Days>-1</Days>",
-            b"<Days>1e9</Days>",
-            b"<Date>9999-12-31T23:59:59Z</Date>",
-            b"<Prefix/>",
-            b"<!DOCTYPE a [<!ENTITY b 'c'>]>",
-        ),
+        "storage-error",
+        _check_refusal,
+        (_DENIED, _DENIED.replace(b"AccessDenied", b"NoSuchBucket")),
+        Shape.XML,
+        tokens=_ELEMENTS,
+    ),
+    Target(
+        "queue",
+        _check_queue,
+        (_PATH[11:] + b" " + _PATH + b"\nother /nix/store/x\n",),
+        tokens=(b" ", b"../..", b"\xff ", _PATH),
     ),
 )

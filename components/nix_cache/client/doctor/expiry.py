@@ -1,6 +1,6 @@
 """Is what expires safe to expire? The bucket's lifecycle, against the component's own rules."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from botocore.exceptions import ClientError as S3Error
@@ -9,6 +9,7 @@ from nix_cache.client.doctor.contents import REPAIR
 from nix_cache.client.doctor.finding import Finding, error, not_checked, ok, warning
 from nix_cache.client.doctor.subject import Subject
 from nix_cache.client.owner import owner_client
+from nix_cache.client.storage_answers import MalformedAnswerError
 from nix_cache.lifecycle import NARINFO_TTL_DAYS, OWN_KEYS, expiry_rules
 from nix_cache.lifetimes import FOREVER, Expiry, longest_narinfo, shortest_nar
 
@@ -24,13 +25,17 @@ def lifecycle(subject: Subject) -> Iterator[Finding]:
         return
     try:
         owner = owner_client(subject.description, subject.owner, transport=subject.http)
-        rules = owner.get_bucket_lifecycle_configuration(Bucket=subject.description.bucket)["Rules"]
+        answer = owner.get_bucket_lifecycle_configuration(Bucket=subject.description.bucket)
+        rules = answer.get("Rules", [])
     except S3Error as refusal:
         code = refusal.response["Error"]["Code"]
         if code != "NoSuchLifecycleConfiguration":
             yield not_checked("the bucket's lifecycle", f"the owner was answered {code}")
             return
         rules = []
+    except MalformedAnswerError as failure:
+        yield not_checked("the bucket's lifecycle", str(failure), "check the endpoint")
+        return
     yield from judged(list(expiries(rules)), subject.description.expire_after_days)
 
 
@@ -43,14 +48,22 @@ def expiries(rules: Iterable[Any]) -> Iterator[Expiry]:
         rules: as S3's GetBucketLifecycleConfiguration gives them.
     """
     for rule in rules:
-        condition = rule.get("Filter", {})
-        condition = {**condition, **condition.get("And", {})}
-        ends = rule.get("Expiration", {})
-        if rule["Status"] != "Enabled" or not {"Days", "Date"} & set(ends):
+        condition = _object(rule.get("Filter"))
+        condition = {**condition, **_object(condition.get("And"))}
+        ends = _object(rule.get("Expiration"))
+        if rule.get("Status") == "Disabled" or not {"Days", "Date"} & set(ends):
             continue
         if {"Tag", "Tags"} & set(condition):
             continue
-        yield Expiry(condition.get("Prefix", rule.get("Prefix", "")), ends.get("Days", 0))
+        prefix, days = condition.get("Prefix", rule.get("Prefix", "")), ends.get("Days", 0)
+        # What cannot be read counts as what removes the most: every key, at once.
+        yield Expiry(
+            prefix if isinstance(prefix, str) else "", days if isinstance(days, int) else 0
+        )
+
+
+def _object(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
 
 
 def judged(found: list[Expiry], declared_days: int) -> Iterator[Finding]:

@@ -22,6 +22,7 @@ from nix_cache.client.push.refusals import (
     innermost,
     is_busy,
 )
+from nix_cache.client.storage_answers import MalformedAnswerError
 from nix_cache.client.transport import OversizedError
 from nix_cache.description import Description
 from nix_cache.lifecycle import INFO_KEY
@@ -134,6 +135,11 @@ class Bucket:
                 ) from None
             raise explain(status, code, self._who) or ClientError(
                 f"the storage at {endpoint} answers {status} {code}",
+                f"look with `nix-cache doctor {self._who.cache}`",
+            ) from None
+        except MalformedAnswerError as failure:
+            raise ClientError(
+                f"{endpoint} is not the storage of the cache: {failure}",
                 f"look with `nix-cache doctor {self._who.cache}`",
             ) from None
         except BotoCoreError as failure:
