@@ -33,6 +33,11 @@ def asked(ask: Callable[[Any], Any], body: bytes, status: str = "200 OK") -> Any
         b"<ListBucketResult><Contents><LastModified>soon</LastModified></Contents>"
         b"</ListBucketResult>",
         b"<ListBucketResult><KeyCount>many</KeyCount></ListBucketResult>",
+        b"<ListBucketResult><Contents><LastModified>" + b"9" * 30 + b"</LastModified></Contents>"
+        b"</ListBucketResult>",
+        b"<ListBucketResult><Prefix>a</Prefix><Prefix>b</Prefix><EncodingType>url</EncodingType>"
+        b"</ListBucketResult>",
+        b"<ListBucketResult><Contents><Key>a</Key><Key>b</Key></Contents></ListBucketResult>",
     ],
 )
 def test_an_answer_that_is_not_of_s3_is_one_error(body: bytes) -> None:
@@ -79,7 +84,7 @@ def test_a_refusal_in_odd_words_is_a_refusal(body: bytes) -> None:
             b"<LifecycleConfiguration><Rule><Status>Enabled</Status><Filter><Prefix>x</Prefix>"
             b"<Prefix>y</Prefix></Filter><Expiration><Days>1</Days></Expiration></Rule>"
             b"</LifecycleConfiguration>",
-            Level.ERROR,
+            Level.NOT_CHECKED,
         ),
         (
             b"<LifecycleConfiguration><Rule><Expiration><Days>1</Days></Expiration></Rule>"

@@ -1,7 +1,7 @@
 """Answers of a storage that are not S3's become one error, whatever is wrong with them.
 
-botocore raises the errors of its parsers as they come: of XML, of numbers, of dates, and a
-TypeError over an error code that is a list.
+botocore raises the errors of its parsers as they come: of XML, of numbers, of dates. It returns a
+list for an element that is repeated where S3 has one, over which its own handlers then fail.
 """
 
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ _MALFORMED = (
     ArithmeticError,
     AttributeError,
     LookupError,
-    RecursionError,
+    RuntimeError,
     TypeError,
     ValueError,
 )
@@ -44,12 +44,33 @@ class _Parser(ResponseParser):
     def parse(self, response: Mapping[str, Any], shape: Any) -> Any:
         try:
             parsed = self._parser.parse(response, shape)
+            if response["status_code"] < 300:
+                _require_form(parsed, shape)
         except _MALFORMED as failure:
-            status = response["status_code"]
-            if status < 300:
+            if response["status_code"] < 300:
                 raise MalformedAnswerError(reason=type(failure).__name__) from failure
             parsed = self._parser.parse({**response, "body": b""}, shape)
         error = parsed.get("Error") if isinstance(parsed, dict) else None
         if isinstance(error, dict) and not isinstance(error.get("Code", ""), str):
             parsed["Error"] = {"Code": str(response["status_code"]), "Message": ""}
         return parsed
+
+
+def _require_form(value: Any, shape: Any) -> None:
+    """Refuse lists and objects where the service has none, and the other way round.
+
+    Raises:
+        ValueError: there is one.
+    """
+    if shape is None:
+        return
+    kind = shape.type_name
+    if kind == "structure" and isinstance(value, dict):
+        for name in value.keys() & shape.members.keys():
+            if value[name] is not None:
+                _require_form(value[name], shape.members[name])
+    elif kind == "list" and isinstance(value, list):
+        for item in value:
+            _require_form(item, shape.member)
+    elif kind in {"structure", "list"} or isinstance(value, list | dict) is not (kind == "map"):
+        raise ValueError(f"{shape.name} is not a {kind}")
