@@ -225,8 +225,8 @@ def test_the_usual_mistakes_beside_a_cache_are_found(project: Project) -> None:
         "nix-cache-bucket has nix-cache-info 2 times: nix-cache-nix-cache-info, second",
         "wide attaches readwrite",
         "open lets anybody s3:ListBucket",
-        "open allows the action 's3:list*'",
-        "open allows s3:list* to the principal '*'",
+        "open allows the action 's3:List*'",
+        "open allows s3:List* to the principal '*'",
         "expiry removes nix-cache-info after 30 days, by a rule for every key",
         "expiry removes NARs after 30 days, while narinfos go after 30",
     ):
