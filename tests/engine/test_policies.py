@@ -206,6 +206,13 @@ minio.S3BucketPolicy("open", bucket=args["bucket"], opts=opts, policy='''{
     "Version": "2012-10-17",
     "Statement": {"Effect": "Allow", "Principal": "*", "Action": "s3:List*", "Resource": "*"}
 }''')
+minio.S3BucketPolicy("twice", bucket="other", opts=opts, policy='''{
+    "Version": "2012-10-17",
+    "Statement": [{"Effect": "Allow", "Principal": {"AWS": ["*"]}, "Action": ["s3:GetObject"],
+        "Resource": ["arn:aws:s3:::other/*"]}],
+    "statement": [{"Effect": "Allow", "Principal": {"AWS": ["*"]}, "Action": ["s3:ListBucket"],
+        "Resource": ["arn:aws:s3:::other"]}]
+}''')
 minio.IlmPolicy(
     "expiry", bucket=args["bucket"], opts=opts, rules=[{"id": "all", "expiration": "30d"}]
 )
@@ -227,6 +234,7 @@ def test_the_usual_mistakes_beside_a_cache_are_found(project: Project) -> None:
         "open lets anybody s3:ListBucket",
         "open allows the action 's3:List*'",
         "open allows s3:List* to the principal '*'",
+        "twice has a document in policy that has 'Statement' and 'statement' in one object",
         "expiry removes nix-cache-info after 30 days, by a rule for every key",
         "expiry removes NARs after 30 days, while narinfos go after 30",
     ):
