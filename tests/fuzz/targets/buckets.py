@@ -99,7 +99,7 @@ def _check_refusal(data: bytes) -> bool:
 def _check_queue(data: bytes) -> bool:
     """Read a queue in whose folder each line is a link: name, blank, target."""
     folder = Path(tempfile.mkdtemp(dir=_FOLDER.name))
-    queue = Queue(folder)
+    queue = Queue(folder, "/nix/store")
     queue.links.mkdir()
     for line in data.split(b"\n")[:20]:
         name, _, target = line.partition(b" ")
@@ -111,8 +111,8 @@ def _check_queue(data: bytes) -> bool:
                 continue
     (folder / "error").write_bytes(data)
     paths = queue.paths()
-    for path in paths:
-        path.encode()
+    assert all(path.encode().startswith(b"/nix/store/") for path in paths)
+    assert all("; remove it from the queue" in fault for fault in queue.faults())
     assert queue.last_error is None or isinstance(queue.last_error, str)
     return bool(paths)
 
