@@ -11,15 +11,20 @@ from botocore.exceptions import ClientError as StorageError
 
 from nix_cache.client.doctor import expiry
 from nix_cache.client.errors import ClientError
-from nix_cache.client.gc import refusals
+from nix_cache.client.gc import listing, reading, refusals
+from nix_cache.client.gc.contents import Stored
 from nix_cache.client.gc.ledger import Ledger
 from nix_cache.client.hook.queue import Queue
 from nix_cache.client.owner import owner_client
 from nix_cache.client.source import Credential
 from nix_cache.client.storage_answers import MalformedAnswerError
+from nix_cache.client.store_paths import hashes_in
 from nix_cache.client.transport import Reply, Transport
+from nix_cache.nar_url import NarUrl
 from tests.fuzz.target import Shape, Target
-from tests.unit.client_caches import description
+from tests.fuzz.targets.narinfos import SEEDS as NARINFOS
+from tests.fuzz.targets.narinfos import TOKENS
+from tests.unit.client_caches import KEY, description
 
 _FOLDER = tempfile.TemporaryDirectory(prefix="nix-cache-fuzz-")
 _HASH = "w9yy7v61ipb5rx6i35zq1mvc2iqfmps1"
@@ -33,6 +38,16 @@ _LIFECYCLE = b"""\
 <Tag><Key>a</Key><Value>b</Value></Tag></And></Filter>
 <Expiration><Date>2030-01-01T00:00:00Z</Date></Expiration></Rule>
 </LifecycleConfiguration>
+"""
+_LISTING = b"""\
+<?xml version="1.0" encoding="UTF-8"?>
+<ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><Name>b</Name>
+<Prefix>nar/</Prefix><KeyCount>2</KeyCount><MaxKeys>1000</MaxKeys><IsTruncated>false</IsTruncated>
+<Contents><Key>nar/a.nar.xz</Key><LastModified>2026-11-01T00:00:00.000Z</LastModified>
+<ETag>&#34;00000000000000000000000000000000&#34;</ETag><Size>12</Size></Contents>
+<Contents><Key>nar/b.nar.xz</Key><LastModified>2026-11-02T00:00:00.000Z</LastModified>
+<ETag>&#34;00000000000000000000000000000001&#34;</ETag><Size>0</Size></Contents>
+</ListBucketResult>
 """
 _DENIED = b"""\
 <?xml version="1.0" encoding="UTF-8"?>
@@ -56,6 +71,7 @@ _STORAGE = _Answering()
 _CLIENT = owner_client(
     description(), Credential(access_key_id="a", secret_access_key="b"), transport=_STORAGE
 )
+listing.watch_dates(_CLIENT)
 
 
 def _check_ledger(data: bytes) -> bool:
@@ -81,6 +97,23 @@ def _check_lifecycle(data: bytes) -> bool:
     return bool(found)
 
 
+def _check_listing(data: bytes) -> bool:
+    _STORAGE.answer = 200, data
+    try:
+        objects = list(listing.list_objects(_CLIENT, "b", lambda _: None, prefix="nar/"))
+    except ClientError as mistake:
+        assert mistake.fix
+        return False
+    except (StorageError, MalformedAnswerError):
+        return False
+    for stored in objects:
+        assert stored.key.startswith("nar/")
+        assert stored.size >= 0
+        assert stored.written is None or stored.written.year < 3000
+    assert len({stored.key for stored in objects}) == len(objects)
+    return bool(objects)
+
+
 def _check_refusal(data: bytes) -> bool:
     """Explain an error of the storage, whatever its status."""
     explained = 0
@@ -94,6 +127,38 @@ def _check_refusal(data: bytes) -> bool:
             assert shown.fix
             explained += 1
     return explained == 4
+
+
+def _check_read_narinfo(data: bytes) -> bool:
+    """Read a narinfo as `nix-cache gc` does, which has to be sure of it."""
+    stored = Stored(f"{_HASH}.narinfo", len(data), datetime(2026, 11, 1, tzinfo=UTC), "e")
+    entry = reading.read(stored, reading.Received(data, "e", ""), (KEY.public_text,))
+    assert (entry.fault is None) == (entry.url is not None)
+    if entry.fault is not None:
+        assert not entry.references
+        assert "\n" not in entry.fault
+    return entry.fault is None
+
+
+def _check_nar_url(data: bytes) -> bool:
+    url = NarUrl.parse(data.decode(errors="surrogateescape"))
+    assert url.key is None or not url.key.startswith("/")
+    return url.key is not None
+
+
+def _check_store_paths(data: bytes) -> bool:
+    path = Path(_FOLDER.name) / "paths"
+    path.write_bytes(data)
+    try:
+        hashes = hashes_in(path)
+    except ClientError as mistake:
+        assert mistake.fix
+        return False
+    assert all(len(found) == 32 and found.encode() in data for found in hashes)
+    words = data.decode("utf-8-sig").replace("\0", " ").split()
+    assert len(hashes) == len({*hashes})
+    assert bool(hashes) == bool(words)
+    return bool(hashes)
 
 
 def _check_queue(data: bytes) -> bool:
@@ -143,12 +208,26 @@ _PATH = f"/nix/store/{_HASH}-hello-2.10".encode()
 TARGETS = (
     Target("ledger", _check_ledger, (_NOTED.content,), Shape.JSON),
     Target("lifecycle", _check_lifecycle, (_LIFECYCLE,), Shape.XML, tokens=_ELEMENTS),
+    Target("listing", _check_listing, (_LISTING,), Shape.XML, tokens=_ELEMENTS),
     Target(
         "storage-error",
         _check_refusal,
         (_DENIED, _DENIED.replace(b"AccessDenied", b"NoSuchBucket")),
         Shape.XML,
         tokens=_ELEMENTS,
+    ),
+    Target("narinfo-in-gc", _check_read_narinfo, NARINFOS[:1], tokens=TOKENS),
+    Target(
+        "nar-url",
+        _check_nar_url,
+        (b"nar/15zk4zszw9lgkdkkwy7w11m5vag11n5dhv2i6hj308qpxczvdddx.nar.xz", b"nar/a.nar.zst"),
+        tokens=(b"..", b"/", b"%2f", b"%", b"?", b"#", b"//", b"https://a/b", b"[", b"\\"),
+    ),
+    Target(
+        "store-paths",
+        _check_store_paths,
+        (_PATH + b"\n" + _PATH + b"-doc \t" + _PATH + b"\0", b"\xef\xbb\xbf" + _PATH + b"\r\n"),
+        tokens=(b"\0", b"\x0b", b"'", b",", b".drv!out", b"/bin/hello", b"~"),
     ),
     Target(
         "queue",

@@ -41,17 +41,18 @@ def list_objects(
     which = {"Prefix": prefix} if prefix else {"Delimiter": "/"}
     pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, **which)
     checked = checked_pages(pages, bucket)
-    last, count = "", 0
+    count = 0
     for page in checked:
+        seen: set[str] = set()  # names increase from page to page, not always within one
         entries = page.get("Contents", [])
         _require_count(page, bucket)
         for entry in entries:
             stored = _stored(entry, bucket)
             if not stored.key.startswith(prefix) or (not prefix and "/" in stored.key):
                 raise _wrong(bucket, f"has {stored.key!r}, which was not asked for")
-            if stored.key == last:
+            if stored.key in seen:
                 raise _wrong(bucket, f"has {stored.key!r} twice")
-            last = stored.key
+            seen.add(stored.key)
             count += 1
             yield stored
         progress(count)

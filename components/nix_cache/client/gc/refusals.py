@@ -5,6 +5,7 @@ from botocore.exceptions import ClientError as StorageError
 
 from nix_cache.client.errors import ClientError
 from nix_cache.client.push.refusals import innermost, is_busy
+from nix_cache.client.storage_answers import MalformedAnswerError
 from nix_cache.description import Description
 
 _AGAIN = "run it again when it answers: what is left is whole"
@@ -25,7 +26,8 @@ def explain(failure: Exception, what: str, profile: str, description: Descriptio
         description: the cache.
     """
     endpoint, bucket = description.endpoint, description.bucket
-    if not isinstance(failure, StorageError | BotoCoreError):
+    malformed = isinstance(failure, MalformedAnswerError)
+    if malformed or not isinstance(failure, StorageError | BotoCoreError):
         return ClientError(
             f"the storage at {endpoint} gives a malformed answer, asked to {what}; nothing more "
             "was removed",
