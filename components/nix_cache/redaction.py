@@ -19,11 +19,15 @@ ones would spoil ordinary words."""
 
 # Repetitions are bounded, for a foreign text of some megabytes must not take minutes.
 _URL_WITH_USER = re.compile(
-    r"""(?P<scheme>:/{2,9})
+    r"""(?P<scheme>
+            :/{1,9}
+          | (?<![^\s"'=])//            # without a scheme, or with one but without slashes
+          | (?<![^\s"'=])https?:(?!/)
+        )
         (?:
             [^\s/?\#<>]{0,500}         # a user and perhaps a password, up to the last @ of the host
           | (?!\[)[^\s/?\#<>@:]{0,500}:(?!\d{0,5}[/?\#])[^\s<>]{0,500}  # a password with / ? or #
-        )@""",
+        )(?P<at>@|%40)""",
     re.VERBOSE,
 )
 _QUOTED_URL_WITH_USER = re.compile(
@@ -103,6 +107,13 @@ def keep_environment_secret(environment: Mapping[str, str]) -> None:
             keep_secret(*_passwords(value))
 
 
+def keep_argument_secret(arguments: Iterable[str]) -> None:
+    """Mask what a command line has before the ``@`` of a URL, also of one without a scheme."""
+    for argument in arguments:
+        if ":" in argument.rpartition("@")[0]:
+            keep_secret(*_passwords(argument))
+
+
 def redacted(text: str) -> str:
     """Mask every secret in a text.
 
@@ -120,8 +131,8 @@ def redacted(text: str) -> str:
 
 def without_userinfo(text: str) -> str:
     """Mask the user and the password in every URL of a text."""
-    if "@" in text:
-        text = _URL_WITH_USER.sub(rf"\g<scheme>{MASK}@", text)
+    if "@" in text or "%40" in text:
+        text = _URL_WITH_USER.sub(rf"\g<scheme>{MASK}\g<at>", text)
     if "%40" in text:
         text = _QUOTED_URL_WITH_USER.sub(rf"\g<scheme>{MASK}%40", text)
     return text

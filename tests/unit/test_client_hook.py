@@ -707,3 +707,38 @@ def test_the_status_shows_failures_and_faults(
     assert document["failed"][0]["path"] == ONE
     assert len(document["faults"]) == 7
     assert "it is broken" in document["lastError"]
+
+
+def test_any_content_of_the_last_error_is_shown(queue: Queue) -> None:
+    error = queue.folder / "error"
+    error.write_bytes(b"2026 \xff broken\n")
+    assert queue.last_error == "2026 \ufffd broken"
+    error.unlink()
+    os.mkfifo(error)  # a plain read would wait for its writer
+    for name in ("running", "failures"):
+        os.mkfifo(queue.folder / name)
+    assert queue.last_error is None
+    assert queue.failures().of(ONE) is None
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+def test_root_reads_and_removes_nothing_by_a_link_in_the_queue_of_another_user(
+    queue: Queue, tmp_path: Path
+) -> None:
+    target = tmp_path / "root"
+    target.mkdir()
+    for name in ("log", "error"):
+        (target / name).write_text("of root")
+    queue.links.rmdir()
+    queue.folder.rmdir()
+    queue.folder.symlink_to(target)
+    os.chown(queue.folder, 61234, 61234, follow_symlinks=False)
+
+    for act in (queue.paths, queue.clear, lambda: queue.last_error):
+        with pytest.raises(ClientError, match="root does not follow"):
+            act()
+
+    assert {path.name: path.read_text() for path in target.iterdir()} == {
+        "log": "of root",
+        "error": "of root",
+    }

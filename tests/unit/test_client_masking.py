@@ -80,6 +80,8 @@ def test_what_is_no_secret_of_a_credentials_file_is_shown() -> None:
         f"substituters = https://cache.example.org?auth={SECRET}&priority=3",
         f"substituters = s3://b?endpoint=http%3A%2F%2Froot%3A{SECRET}%40h",
         f"extra-trusted-public-keys = {SECRET_KEY}",
+        f"trusted-public-keys = {PUBLIC_KEY} x-1:{SECRET}",
+        f"trusted-public-keys = {SECRET_KEY[:-20]}",
         f"!include x {SECRET}",
         f"builders = ssh://root@h x86_64-linux {SECRET}",
         f"NIX_X={SECRET}",
@@ -88,7 +90,7 @@ def test_what_is_no_secret_of_a_credentials_file_is_shown() -> None:
     ],
 )
 def test_no_secret_of_nix_conf_is_shown(line: str) -> None:
-    for secret in (SECRET, SECRET_KEY[5:]):
+    for secret in (SECRET, SECRET_KEY[5:-20]):
         assert secret not in nix_conf_line(line)
         assert secret not in nix_conf_line(line + "\r")
 

@@ -6,7 +6,14 @@ import pytest
 from nacl.signing import SigningKey
 
 from nix_cache import redaction
-from nix_cache.redaction import MASK, has_userinfo, keep_environment_secret, keep_secret, redacted
+from nix_cache.redaction import (
+    MASK,
+    has_userinfo,
+    keep_argument_secret,
+    keep_environment_secret,
+    keep_secret,
+    redacted,
+)
 from tests.engine.secret_search import forms_of
 
 KEY = SigningKey(bytes(range(32)))
@@ -103,12 +110,39 @@ def test_a_url_with_a_user_is_recognised(text: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "url",
+    [
+        "https:/u:hunter22@h/x",
+        "https:u:hunter22@h",
+        "//u:hunter22@h/x",
+        "https://u%3Ahunter22%40h/x",
+        "s3:/u:hunter22@b?x=y",
+    ],
+)
+def test_a_password_in_a_malformed_url_is_masked(url: str) -> None:
+    assert "hunter22" not in redacted(f"the URL '{url}' is refused")
+    assert "hunter22" not in redacted(f"{url} is not a file")
+
+
+def test_a_password_on_the_command_line_is_known_by_value() -> None:
+    keep_argument_secret(["use", "user:hunter22@h.example", "--name", "a@b", "x:y"])
+    assert (
+        redacted("no cache user:hunter22@cache.example.org") == f"no cache {MASK}@cache.example.org"
+    )
+    assert redacted("a@b x:y hunter22") == f"a@b x:y {MASK}"
+
+
+@pytest.mark.parametrize(
     "text",
     [
         "https://h/actions/checkout@v4",
         "https://h:9000/a@b",
         "http://[::1]:9000/a@b",
         "https://h/?mail=a@b",
+        "https://h/?mail=a%40b",
+        "https://h:9000/a%40b",
+        "PATH=/a/bin:/opt/python@3.11/bin",
+        "arn:aws:sts::123:assumed-role/Admin/a@b",
         "write to a@b or see https://h",
         f"key-1:{PUBLIC_KEY}",
         f"Sig: key-1:{SIGNATURE}",

@@ -14,6 +14,7 @@ from nix_cache.client.gc.command import gc
 from nix_cache.client.hook.command import hook
 from nix_cache.client.push.command import push
 from nix_cache.client.use.command import use
+from nix_cache.redaction import keep_argument_secret
 
 _CommandLineError: type[Exception] = typer.BadParameter.__bases__[0]
 """What typer raises for any mistake on the command line; not every release has a name for it."""
@@ -67,6 +68,7 @@ def run(arguments: list[str] | None = None) -> int:
         the exit code.
     """
     given = sys.argv[1:] if arguments is None else arguments
+    keep_argument_secret(given)
     try:
         code = app(given or ["--help"], prog_name="nix-cache", standalone_mode=False)
     except ClientError as failure:

@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from nix_cache.client.errors import ClientError
 
@@ -93,6 +94,20 @@ def located(path: Path) -> Iterator[Located]:
     """
     with contextlib.ExitStack() as opened:
         yield locate(path, opened)
+
+
+@contextlib.contextmanager
+def reading(path: Path) -> Iterator[BinaryIO]:
+    """Open a file for reading. A pipe is not waited for.
+
+    Raises:
+        ClientError: root would follow a link that another user has control of.
+        OSError: it cannot be opened, or is not a regular file.
+    """
+    with located(path) as place, os.fdopen(place.open_file(), "rb") as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL), str(path))
+        yield file
 
 
 def locate(path: Path, opened: contextlib.ExitStack, *, is_folder: bool = False) -> Located:

@@ -39,6 +39,9 @@ _SHOWN_SETTINGS = frozenset(
 )
 """Settings of nix.conf whose values are no secrets, apart from those in URLs."""
 
+_PUBLIC_KEYS = "trusted-public-keys"
+_PUBLIC_KEY = re.compile(r"[^\s:]+:[A-Za-z0-9+/]{43}=")
+
 _SHOWN_PARAMETERS = frozenset(
     {
         *("profile", "endpoint", "region", "scheme", "addressing-style", "priority", "trusted"),
@@ -91,7 +94,8 @@ def nix_conf_line(line: str) -> str:
     if setting["name"].removeprefix("extra-") not in _SHOWN_SETTINGS:
         return f"{setting['start']}{MASK}{setting['end']}{rest}"
     words = re.split(r"(\s+)", setting["value"])
-    return setting["start"] + "".join(map(_word, words)) + setting["end"] + rest
+    mask = _key if setting["name"].endswith(_PUBLIC_KEYS) else _word
+    return setting["start"] + "".join(map(mask, words)) + setting["end"] + rest
 
 
 def credentials_line(line: str) -> str:
@@ -119,6 +123,11 @@ def signing_key_line(line: str) -> str:
 
 def _is_our_comment(line: str) -> bool:
     return any(comment.fullmatch(line.strip()) for comment in _OUR_COMMENTS)
+
+
+def _key(word: str) -> str:
+    """A word of a list of public keys: what is not one may be a secret key, whole or cut."""
+    return word if not word.strip() or _PUBLIC_KEY.fullmatch(word) else MASK
 
 
 def _word(word: str) -> str:

@@ -14,6 +14,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from nix_cache.client import files
+from nix_cache.client.located import reading
 
 QUICK_ATTEMPTS = 2
 """Failures after which the next run tries again."""
@@ -126,7 +127,7 @@ class Failures:
 def _read(file: Path) -> _Document:
     """Read the file. One that is missing or damaged holds nothing: every path is tried again."""
     try:
-        with file.open("rb") as content:
+        with reading(file) as content:
             return _Document.model_validate(json.loads(content.read(_MOST_BYTES)))
     except (OSError, ValueError, RecursionError, ValidationError):
         return _Document()

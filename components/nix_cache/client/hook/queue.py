@@ -15,6 +15,7 @@ from typing import TextIO
 from nix_cache.client import files
 from nix_cache.client.errors import ClientError
 from nix_cache.client.hook.failures import Failures
+from nix_cache.client.located import locate, reading
 from nix_cache.narinfo import BASE_NAME
 from nix_cache.redaction import redacted
 
@@ -43,7 +44,7 @@ class Queue:
         """The store paths that wait, the oldest first.
 
         Raises:
-            ClientError: the queue cannot be read.
+            ClientError: the queue cannot be read, or root would follow a link of another user.
         """
         return [path for _, path in sorted(self._entries()[0])]
 
@@ -63,6 +64,8 @@ class Queue:
         """The paths, each with the time when it was queued, and the faults."""
         found, faults = [], []
         try:
+            with contextlib.ExitStack() as opened:
+                locate(self.links, opened, is_folder=True)
             with os.scandir(self.links) as entries:
                 for entry in entries:
                     try:
@@ -102,20 +105,22 @@ class Queue:
 
     @property
     def last_error(self) -> str | None:
-        """What went wrong in the last run, with the time; None if it went well."""
+        """What went wrong in the last run, with the time; None if it went well.
+
+        Raises:
+            ClientError: root would follow a link of another user.
+        """
         if (started := self._killed_at()) is not None:
             return f"{started} the last run began, and was killed before its end"
-        try:
-            with self._error.open(encoding="utf-8", errors="replace") as file:
-                return file.read(_LONGEST_ERROR).strip() or None
-        except OSError:
-            return None
+        with contextlib.suppress(OSError), reading(self._error) as file:
+            return file.read(_LONGEST_ERROR).decode(errors="replace").strip() or None
+        return None
 
     def _killed_at(self) -> str | None:
         """When the last run began, if it neither ended nor goes on."""
-        with contextlib.suppress(OSError), self._running.open(encoding="ascii") as running:
+        with contextlib.suppress(OSError), reading(self._running) as running:
             fcntl.flock(running, fcntl.LOCK_SH | fcntl.LOCK_NB)  # else a run goes on
-            started = running.read(len(_now()))
+            started = running.read(len(_now())).decode(errors="replace")
             return started or None
         return None
 
