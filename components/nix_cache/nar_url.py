@@ -51,7 +51,7 @@ class NarUrl:
 
     def may_name(self, key: str) -> bool:
         """Return whether the object with this key may be the NAR."""
-        return key in NamedObjects([self])
+        return key == self.key or _last_part(key) in self.parts
 
 
 class NamedObjects:
@@ -70,4 +70,8 @@ class NamedObjects:
             self._parts |= url.parts
 
     def __contains__(self, key: str) -> bool:
-        return key in self._keys or key.rpartition("/")[2].lower() in self._parts
+        return key in self._keys or _last_part(key) in self._parts
+
+
+def _last_part(key: str) -> str:
+    return key.rpartition("/")[2].lower()

@@ -26,9 +26,10 @@ from nix_cache.client.gc.contents import (
     narinfos_among,
     nars_among,
 )
-from nix_cache.client.gc.ledger import LEDGER_KEY, Ledger
+from nix_cache.client.gc.ledger import LEDGER_KEY, MOST_NOTED, Ledger
 from nix_cache.client.gc.plan import YOUNG, Plan, Terms, orphans, plan_collection
 from nix_cache.client.gc.sweep import Swept
+from nix_cache.client.limits import LEDGER_BYTES
 from nix_cache.client.owner import owner_client
 from nix_cache.client.source import Credential
 from nix_cache.lifecycle import NARINFO_TTL_DAYS, NIX32, OWN_KEYS, expiry_rules
@@ -372,6 +373,20 @@ class TestLedger:
 
         assert read.since(noted) == noted
         assert read.since([nar_key(20)]) == {}
+
+    def test_however_many_there_are_it_can_be_read_again(self) -> None:
+        """The oldest are noted, so that each is once. Else no grace would ever end."""
+        time = NOW.replace(microsecond=123456)
+        noted = {f"nar/{number}.nar": time for number in range(MOST_NOTED + 10)}
+        oldest = f"nar/{MOST_NOTED + 9}.nar"
+        noted[oldest] = time - timedelta(seconds=1)
+
+        content = Ledger.of(noted).content
+
+        assert len(content) <= LEDGER_BYTES
+        read = Ledger.parse(content).since(noted)
+        assert len(read) == MOST_NOTED
+        assert read[oldest] == noted[oldest]
 
     def test_it_tells_nobody_what_could_be_downloaded(self) -> None:
         """Anybody may read it in a public cache."""

@@ -8,6 +8,7 @@ import zlib
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from unittest import mock
 
 import brotli
 import pytest
@@ -196,6 +197,38 @@ def test_a_content_encoding_that_expands_without_end_is_refused(cache: Collected
     assert cache.storage.deleted == []
 
 
+@pytest.mark.parametrize(
+    ("encoding", "part"),
+    [
+        ("gzip", gzip.compress(b"")),
+        ("bzip2", bz2.compress(b"")),
+        ("xz", lzma.compress(b"")),
+        ("zstd", zstandard.compress(b"")),
+    ],
+)
+def test_an_encoding_of_very_many_parts_is_refused(
+    cache: CollectedCache, encoding: str, part: bytes
+) -> None:
+    """Each part costs a copy of the rest: a megabyte of empty ones took half a minute."""
+    cache.storage.put(narinfo_key(APP), part * 1001, age=YOUNG, encoding=encoding)
+
+    done = cache.collect()
+
+    assert "it has more than 1000 parts" in done.result["unreadable"][narinfo_key(APP)]
+    assert cache.storage.deleted == []
+
+
+def test_a_url_of_very_many_parts_is_refused(cache: CollectedCache) -> None:
+    """All parts of a URL that is not certain are held in memory."""
+    url = "/".join(f"%{number:x}" for number in range(10_000))
+    cache.storage.put(narinfo_key(APP), narinfo(APP, [LIBRARY], url=url), age=YOUNG)
+
+    done = cache.collect()
+
+    assert "characters, more than 16,000" in done.result["unreadable"][narinfo_key(APP)]
+    assert cache.storage.deleted == []
+
+
 def test_a_huge_narinfo_is_never_read(cache: CollectedCache) -> None:
     """Its size is in the listing."""
     cache.storage.sizes[narinfo_key(APP)] = 10**9
@@ -284,7 +317,28 @@ class TestGone:
         assert not done.well
         assert cache.storage.deleted == [narinfo_key(OTHER)]
         assert done.result["blockedBy"].keys() == {narinfo_key(9)}
-        assert "could not be read meanwhile, so the rest was not removed" in done.said
+        assert "could not be read meanwhile. The rest was not removed" in done.said
+
+    def test_one_that_is_unreadable_after_the_removal_is_named(self, cache: CollectedCache) -> None:
+        """What it lacks is not known."""
+
+        def damage(number: int) -> None:
+            if nar_key(OTHER) in cache.storage.deleted:
+                cache.storage.put(narinfo_key(9), b"torn")
+
+        cache.storage.before = damage
+        done = cache.collect()
+
+        assert not done.well
+        assert done.result["blockedBy"].keys() == {narinfo_key(9)}
+        assert "what it lacks is not known" in done.said
+
+    def test_every_nar_that_is_missing_is_reported(self, cache: CollectedCache) -> None:
+        """However many there are."""
+        bucket = gc_bucket.Bucket(DESCRIPTION, CREDENTIAL, "owner", 1)
+        keys = {f"nar/{number:052}.nar" for number in range(1001)}
+        with mock.patch.object(bucket, "has", return_value=False):
+            assert bucket.absent(keys) == keys
 
 
 def missing_fault(answer: Answer) -> Answer:
@@ -555,6 +609,39 @@ class TestListings:
                 cache.storage.unlisted.add(narinfo_key(APP))
 
         cache.storage.before = hide
+
+        with pytest.raises(ClientError, match="lacks objects that are there, such as 0000"):
+            cache.collect()
+        assert cache.storage.deleted == []
+
+    def test_a_narinfo_that_only_one_listing_lacks_is_noticed(self, cache: CollectedCache) -> None:
+        """The listing that lacks it is the one that decides; the next one has it again."""
+        requests = []
+
+        def hide(number: int) -> None:
+            if LEDGER_KEY in cache.storage.objects:
+                requests.append(number)
+            # The clock, the NARs, and the list of narinfos that lacks it.
+            cache.storage.unlisted.clear()
+            if 1 <= len(requests) <= 3:
+                cache.storage.unlisted.add(narinfo_key(APP))
+
+        cache.storage.before = hide
+
+        with pytest.raises(ClientError, match=f"{narinfo_key(APP)} was written while"):
+            cache.collect()
+        assert cache.storage.deleted == []
+
+    def test_a_narinfo_that_was_misread_and_is_not_listed_again_is_noticed(
+        self, cache: CollectedCache
+    ) -> None:
+        """It is there, so it is not gone from both lists."""
+
+        def misread(answer: Answer) -> Answer:
+            cache.storage.unlisted.add(narinfo_key(APP))
+            return header("ETag", '"0"')(answer)
+
+        cache.storage.faults[narinfo_key(APP)] = misread
 
         with pytest.raises(ClientError, match="lacks objects that are there, such as 0000"):
             cache.collect()

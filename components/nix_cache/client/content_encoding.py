@@ -13,6 +13,8 @@ from nix_cache.client.limits import ENCODING_DECODER_BYTES, TooLargeError
 
 _MOST_ENCODINGS = 3
 _CHUNK_BYTES = 64_000
+_MOST_MEMBERS = 1000
+"""Parts of a body, each with an end of its own. Each costs a copy of all that follows it."""
 _DAMAGE = (OSError, EOFError, ValueError, lzma.LZMAError, zlib.error, zstandard.ZstdError)
 
 
@@ -90,8 +92,9 @@ def _lzma(body: bytes, most_bytes: int) -> bytes:
 
 def _members(body: bytes, most_bytes: int, new: Callable[[], _Decompressor]) -> bytes:
     """Decode a body that may have several parts, each with an end of its own."""
-    content = b""
+    content, count = b"", 0
     while body:
+        count = _one_more(count)
         decoder = new()
         content += decoder.decompress(body, most_bytes + 1 - len(content))
         if len(content) > most_bytes:
@@ -102,6 +105,12 @@ def _members(body: bytes, most_bytes: int, new: Callable[[], _Decompressor]) -> 
     return content
 
 
+def _one_more(count: int) -> int:
+    if count >= _MOST_MEMBERS:
+        raise ValueError(f"it has more than {_MOST_MEMBERS} parts")
+    return count + 1
+
+
 def _zstd(body: bytes, most_bytes: int) -> bytes:
     # The greatest power of two that fits, as windows have.
     window = 1 << (ENCODING_DECODER_BYTES.bit_length() - 1)
@@ -109,8 +118,9 @@ def _zstd(body: bytes, most_bytes: int) -> bytes:
     with decoder.stream_reader(body, read_across_frames=True) as reader:
         if len(reader.read(most_bytes + 1)) > most_bytes:
             raise TooLargeError(most_bytes)
-    content = b""
+    content, count = b"", 0
     while body:  # again, now that the size is known: the reader overlooks where a frame is cut off
+        count = _one_more(count)
         frame = decoder.decompressobj()
         content += frame.decompress(body)
         if not frame.eof:

@@ -59,7 +59,7 @@ NARINFO_BYTES = 1_000_000
 INFO_BYTES = 64_000
 MANIFEST_BYTES = 1_000_000
 LEDGER_BYTES = 20_000_000
-"""About 200,000 NARs without a narinfo. Only the owner and the janitor can write it."""
+"""About 180,000 NARs without a narinfo. Only the owner and the janitor can write it."""
 
 OBJECT_BYTES = 1_000_000
 """Any other object that is read as a whole."""

@@ -92,6 +92,8 @@ def load(source: str, *, secrets: bool = False, project: Path | None = None) -> 
         UsageError: it is none of those, or holds something else.
     """
     if source == "-":
+        if sys.stdin is None:
+            raise UsageError("standard input is closed", "name a file, a stack or a URL")
         content = _limited(sys.stdin.buffer)
         return parse(_text(content), "standard input", Origin.STANDARD_INPUT)
     if is_url(source):

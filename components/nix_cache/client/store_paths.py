@@ -40,6 +40,8 @@ def entries_in(file: Path) -> list[tuple[str, str]]:
         ClientError: it cannot be read, or is not text in UTF-8.
     """
     name = "standard input" if str(file) == "-" else str(file)
+    if str(file) == "-" and sys.stdin is None:
+        raise ClientError("standard input is closed", "name a file")
     try:
         content = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
     except OSError as failure:

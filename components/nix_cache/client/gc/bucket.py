@@ -110,7 +110,7 @@ class Bucket:
         if doubtful:
             others = self._outside_folders()
             narinfos = narinfos_among(others)
-            self.require_absent(found.keys() - narinfos.keys())
+            self.require_absent((found.keys() | doubtful.keys()) - narinfos.keys())
             found, doubtful = self._read(narinfos, found)
             for name, problem in doubtful.items():
                 found[name] = Entry.unreadable(narinfos[name], problem)
@@ -131,28 +131,34 @@ class Bucket:
             names: the hashes of their store paths. A thousand are asked for.
 
         Raises:
-            ClientError: one is there, and the bucket does not list it.
+            ClientError: one is there. The bucket does not list it, or did so only afterwards: what
+                it needs was not taken into account.
         """
         keys = [f"{name}.narinfo" for name in sorted(names)[:_MOST_ASKED]]
         present = set(keys) - self.absent(keys)
         if not present:
             return
         listed = {stored.key for stored in self._outside_folders()}
-        if unlisted := sorted(present - listed):
+        unlisted = sorted(present - listed)
+        if not unlisted:
             raise ClientError(
-                f"the listing of the bucket {self._description.bucket} lacks objects that are "
-                f"there, such as {unlisted[0]}; nothing more was removed",
-                "run it again; if it happens again, the storage or a proxy in front of it is "
-                "faulty",
+                f"{min(present)} was written while the bucket {self._description.bucket} was read, "
+                "or its listing lacked it before; nothing more was removed",
+                "run it again",
             )
+        raise ClientError(
+            f"the listing of the bucket {self._description.bucket} lacks objects that are "
+            f"there, such as {unlisted[0]}; nothing more was removed",
+            "run it again; if it happens again, the storage or a proxy in front of it is faulty",
+        )
 
     def absent(self, keys: Collection[str]) -> set[str]:
-        """Return those of some objects that are not there. At most a thousand are looked for.
+        """Return those of some objects that are not there.
 
         Raises:
             ClientError: the storage refused or did not answer.
         """
-        answers = in_parallel(self.has, sorted(keys)[:_MOST_ASKED], self._jobs)
+        answers = in_parallel(self.has, sorted(keys), self._jobs)
         return {key for key, is_there in answers if not is_there}
 
     def has(self, key: str) -> bool:
@@ -303,7 +309,8 @@ class Bucket:
             f"the storage did not delete {len(errors)} objects, such as {first.get('Key')}: "
             f"{first.get('Code')} {first.get('Message', '')}".rstrip(),
             f"see that the profile {self._profile} may delete in the bucket "
-            f"{self._description.bucket}, and run it again: what is left stays usable",
+            f"{self._description.bucket}, and run it again: paths that were not deleted may lack "
+            "others that were",
         )
 
     @contextmanager

@@ -6,6 +6,7 @@ nobody can turn back into what to download.
 """
 
 import hashlib
+import heapq
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Self
@@ -14,11 +15,15 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 
 from nix_cache.client.clock import usable
 from nix_cache.client.errors import ClientError
+from nix_cache.client.limits import LEDGER_BYTES
 
 LEDGER_KEY = "nix-cache-gc.json"
 """Where it is. No expiry rule of the component meets it; without it all grace begins anew."""
 
 LEDGER_VERSION = 1
+
+MOST_NOTED = LEDGER_BYTES // 110
+"""NARs in the note, so that it can be read again: an entry has at most 102 bytes."""
 
 
 class Ledger(BaseModel):
@@ -36,8 +41,13 @@ class Ledger(BaseModel):
 
     @classmethod
     def of(cls, orphans: Mapping[str, datetime]) -> Self:
-        """A note of some NARs, by their keys."""
-        return cls(orphans={_hashed(key): orphans[key] for key in sorted(orphans)})
+        """A note of some NARs, by their keys. Of too many, the oldest orphans are noted.
+
+        The grace of the others begins when there is room for them.
+        """
+        entries = ((time, _hashed(key)) for key, time in orphans.items())
+        noted = heapq.nsmallest(MOST_NOTED, entries)
+        return cls(orphans={name: time for time, name in sorted(noted, key=lambda one: one[1])})
 
     @classmethod
     def parse(cls, content: bytes) -> Self:

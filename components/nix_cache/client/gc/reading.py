@@ -24,6 +24,9 @@ _LINE = re.compile(r"([^:\n]+): [^\n]*\n")
 _ONCE = ("StorePath", "URL", "References")
 """Fields of which Nix and its derivatives may take another occurrence than this client."""
 
+_URL_CHARACTERS = 16_000
+"""Servers take request lines of 8 KB. All parts of a URL that is not certain are held in memory."""
+
 
 @dataclass(frozen=True)
 class Received:
@@ -92,6 +95,10 @@ def _entry(stored: Stored, received: Received, public_keys: tuple[str, ...]) -> 
     names = Counter(_field_names(text))
     if twice := [name for name in _ONCE if names[name] > 1]:
         return Entry.unreadable(stored, f"states {', '.join(twice)} more than once")
+    if len(narinfo.url) > _URL_CHARACTERS:
+        return Entry.unreadable(
+            stored, f"has a URL of {len(narinfo.url):,} characters, more than {_URL_CHARACTERS:,}"
+        )
     url = NarUrl.parse(narinfo.url)
     # A narinfo that is some path's NAR is absurd, and yet it is needed.
     named = _NARINFO_NAME.findall(url.key or " ".join(url.parts))

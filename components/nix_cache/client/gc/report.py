@@ -97,7 +97,10 @@ def races(swept: Swept) -> Iterator[str]:
         )
         yield from _some([entry.stored.key for entry in swept.without_nar])
     if swept.blocking and (swept.narinfos or swept.nars):
-        yield "WARNING: a narinfo could not be read meanwhile, so the rest was not removed."
+        yield (
+            "WARNING: a narinfo could not be read meanwhile. The rest was not removed, and what it "
+            "lacks is not known."
+        )
         yield from _unreadable(swept.blocking)
     elif swept.blocking:
         yield "WARNING: a narinfo could not be read meanwhile, so nothing was removed."

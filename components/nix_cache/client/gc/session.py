@@ -174,7 +174,7 @@ def _is_agreed(plan: Plan, bucket: str, *, agreed: bool) -> bool:
             f"{LARGEST_SHARE:.0%}; nothing was removed",
             "if that is meant, run this again with --yes",
         )
-    if not sys.stdin.isatty():
+    if sys.stdin is None or not sys.stdin.isatty():
         raise UsageError(
             "this has to be agreed to, and standard input is no terminal to ask at; nothing was "
             "removed",

@@ -100,8 +100,9 @@ def sweep(bucket: Bucket, shown: Plan, noted: Orphans, terms: Terms) -> Swept:
     nars = _agreed(due(middle, orphaned, terms), shown.nars)
     hidden += bucket.remove([stored.key for stored in (*listings, *nars)])
 
-    done = Swept(narinfos, listings, nars, hidden)
-    return _mended(bucket, bucket.contents(middle), done)
+    left = bucket.contents(middle)
+    done = Swept(narinfos, listings, nars, hidden, blocking=blocking(left, terms))
+    return _mended(bucket, left, done)
 
 
 def require_same_time(clocks: Clocks | None) -> None:

@@ -111,7 +111,7 @@ def require(given: str, plan: Plan, agreement: Agreement) -> bool:
     is_agreed = not is_first or agreement.first_use or agreement.keys is not None
     if is_agreed and not not_agreed:
         return True
-    if not sys.stdin.isatty():
+    if sys.stdin is None or not sys.stdin.isatty():
         raise _cannot_ask(plan, not_agreed)
     return console.confirmed(
         "Trust these keys?" if is_first and not changed else "Agree to these changes?"
