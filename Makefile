@@ -85,9 +85,12 @@ e2e: .venv-dev/.made ## the real Nix against a real cache; makes one in the user
 	@$(tests) -m toolchain
 	@$(tests) -m tests.e2e
 
-bench: .venv-dev/.made ## measure push and pull with the real Nix into bench/RESULTS.md
-	@$(tests) -m toolchain
+bench: bench-growth ## measure growth, and push and pull with the real Nix, into bench/
 	@$(tests) -m bench
+
+bench-growth: .venv-dev/.made ## measure growth with the number of writers into bench/GROWTH.md
+	@$(tests) -m toolchain
+	@$(tests) -m bench.growth
 
 verify: .venv/.made ## try a backend out on the real service: make verify BACKEND=b2
 	@.venv/bin/python -m dev.verify $(BACKEND)

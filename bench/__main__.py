@@ -3,9 +3,6 @@
 It prints each result when it is there, and writes all of them to bench/RESULTS.md.
 """
 
-import os
-import platform
-import re
 import statistics
 import sys
 import tempfile
@@ -13,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
+from bench.machine import machine_words
 from bench.report import LARGEST_SHARE, Row, page
 from tests.e2e import store_paths, throughput
 from tests.e2e.cache import WRITER, Cache
@@ -113,16 +111,6 @@ class Bench:
         folder = self._session / f"machine-{self._machines}"
         with closing(Nix(self._real, self._session, folder, signs=self._signs)) as nix:
             yield nix
-
-
-def machine_words() -> str:
-    """This machine in words that name no host."""
-    text = Path("/proc/cpuinfo").read_text(encoding="utf-8")
-    model = re.search(r"^model name\s*: (.*)$", text, re.MULTILINE)
-    cores = len(os.sched_getaffinity(0))
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 10**9
-    kind = model[1] if model else platform.machine()
-    return f"{cores} cores ({kind}), {memory:.0f} GB of memory, Linux {platform.release()}"
 
 
 if __name__ == "__main__":

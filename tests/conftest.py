@@ -1,7 +1,9 @@
 """What holds for all tests."""
 
 import gc
+import random
 import signal
+from itertools import groupby
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -32,3 +34,27 @@ def pytest_runtest_makereport(call: pytest.CallInfo[None]) -> None:
     """Collect garbage before pytest parses sources, to show where a test failed."""
     if call.excinfo is not None:
         gc.collect()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let anybody run the tests in another order."""
+    parser.addoption(
+        "--shuffle",
+        type=int,
+        metavar="SEED",
+        help="run the modules, and the tests of each, in an order that the number decides",
+    )
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Shuffle, if asked to. Tests of a module stay together, as they share what they need."""
+    seed: int | None = config.getoption("--shuffle")
+    if seed is None:
+        return
+    order = random.Random(seed)
+    modules = [list(group) for _, group in groupby(items, key=lambda item: item.path)]
+    order.shuffle(modules)
+    for module in modules:
+        order.shuffle(module)
+    items[:] = [item for module in modules for item in module]

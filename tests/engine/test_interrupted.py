@@ -1,4 +1,7 @@
-"""An outage in the middle of `make up`: what was made is kept or made anew, and nothing is lost."""
+"""Only here: an outage in the middle of `make up`, where an answer is lost or a request refused.
+
+`test_interruptions.py` has an engine that is killed at each resource.
+"""
 
 from pathlib import Path
 
@@ -14,8 +17,6 @@ MIDDLES = {
     "the bucket is made, and its answer lost": ("PUT /nix-cache/", False),
     "the bucket is made, and nothing after it": ("PUT /nix-cache/", True),
     "the user is made, and the answer lost": ("PUT /minio/admin/v3/add-user", False),
-    "the user is made, and nothing after it": ("PUT /minio/admin/v3/add-user", True),
-    "the policy is attached, and nothing after it": ("PUT /minio/admin/v3/set-user", True),
 }
 
 

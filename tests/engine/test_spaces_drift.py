@@ -1,4 +1,4 @@
-"""What was changed or removed outside on Spaces is put back by `pulumi up --refresh`."""
+"""Only here: each kind of change outside on Spaces, reported by `make drift` and repaired."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -70,20 +70,48 @@ def _empty_bucket(_: SpacesService, root: "S3Client") -> None:
     root.delete_bucket(Bucket=BUCKET)
 
 
-DAMAGES: dict[str, Damage] = {
-    "policy deleted": lambda _, root: root.delete_bucket_policy(Bucket=BUCKET),
-    "policy lets anybody list": _open_bucket,
-    "nix-cache-info deleted": lambda _, root: root.delete_object(Bucket=BUCKET, Key=INFO_KEY),
-    "nix-cache-info of somebody else": lambda _, root: root.put_object(
-        Bucket=BUCKET, Key=INFO_KEY, Body=b"StoreDir: /gnu/store\n"
+def _delete_policy(_: SpacesService, root: "S3Client") -> None:
+    root.delete_bucket_policy(Bucket=BUCKET)
+
+
+def _delete_info(_: SpacesService, root: "S3Client") -> None:
+    root.delete_object(Bucket=BUCKET, Key=INFO_KEY)
+
+
+def _replace_info(_: SpacesService, root: "S3Client") -> None:
+    root.put_object(Bucket=BUCKET, Key=INFO_KEY, Body=b"StoreDir: /gnu/store\n")
+
+
+def _expire_nothing(_: SpacesService, root: "S3Client") -> None:
+    root.delete_bucket_lifecycle(Bucket=BUCKET)
+
+
+def _rename_key(spaces: SpacesService, _: "S3Client") -> None:
+    spaces.keys.named(WRITER).name = "renamed"
+
+
+def _delete_key(spaces: SpacesService, _: "S3Client") -> None:
+    spaces.keys.remove(spaces.keys.named(WRITER))
+
+
+DAMAGES: dict[str, tuple[Damage, ...]] = {
+    "all deleted that nothing depends on": (
+        _delete_policy,
+        _delete_info,
+        _expire_nothing,
+        _delete_key,
     ),
-    "lifecycle deleted": lambda _, root: root.delete_bucket_lifecycle(Bucket=BUCKET),
-    "lifecycle expires the whole bucket": _expire_everything,
-    "CDN keeps things for another time": _change_cdn,
-    "key renamed": lambda spaces, _: setattr(spaces.keys.named(WRITER), "name", "renamed"),
-    "key deleted": lambda spaces, _: spaces.keys.remove(spaces.keys.named(WRITER)),
-    "bucket deleted": _empty_bucket,
+    "all changed that nothing depends on": (
+        _open_bucket,
+        _replace_info,
+        _expire_everything,
+        _change_cdn,
+        _rename_key,
+    ),
+    "bucket deleted": (_empty_bucket,),
 }
+"""What is done before one repair. Together are only changes to resources of their own, so that none
+is repaired along with another."""
 
 
 @pytest.fixture(scope="module")
@@ -100,6 +128,7 @@ def drifting(
     project.up()
     yield project
     project.destroy()
+    assert spaces.cdns == {}
 
 
 def seen(spaces: SpacesService, root: "S3Client") -> dict[str, Any]:
@@ -132,9 +161,8 @@ def test_what_was_changed_outside_is_told_and_nothing_is_written(
     toolchain_engine.remember_choice(ROOT / ".dev", work)
     install(toolchain_engine.provide(work))  # the engine that `make` uses has no stand-in for it
     assert drifted(drifting) == set()
-    for damage in ("policy lets anybody list", "nix-cache-info deleted", "key renamed"):
-        DAMAGES[damage](spaces, root)
-    _change_cdn(spaces, root)
+    for damage in (_open_bucket, _delete_info, _rename_key, _change_cdn):
+        damage(spaces, root)
     damaged = seen(spaces, root)
     found = drifted(drifting)
     after = seen(spaces, root)
@@ -149,15 +177,17 @@ def test_what_was_changed_outside_is_told_and_nothing_is_written(
     assert in_one_order(after) == in_one_order(damaged)
 
 
-@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
+@pytest.mark.parametrize("done", DAMAGES.values(), ids=DAMAGES)
 def test_a_refreshed_up_puts_back_what_was_changed_outside(
-    drifting: Project, spaces: SpacesService, root: "S3Client", damage: Damage
+    drifting: Project, spaces: SpacesService, root: "S3Client", done: tuple[Damage, ...]
 ) -> None:
     """All of it, and nothing else: plain clients see the cache as it was, and its keys stay."""
     before, keys = seen(spaces, root), drifting.outputs()["publicKeys"]
     assert None not in before.values()
-    damage(spaces, root)
-    assert seen(spaces, root) != before, "the damage did no damage"
+    for damage in done:
+        unharmed = seen(spaces, root)
+        damage(spaces, root)
+        assert seen(spaces, root) != unharmed, f"{damage} did no damage"
 
     drifting.up("--refresh")
 

@@ -1,0 +1,33 @@
+"""The page and the plot of `bench.growth`."""
+
+from xml.etree import ElementTree
+
+from bench.growth_report import Cost, Growth, page, plot
+
+COMMANDS = ("first up", "preview without changes", "refresh")
+
+
+def growth(writers: int) -> Growth:
+    """Twice the time and processor time of the plain program, and as much memory."""
+    cache = dict.fromkeys(COMMANDS, Cost(2.0 * writers, 4.0 * writers, 10**8))
+    plain = dict.fromkeys(COMMANDS, Cost(1.0 * writers, 2.0 * writers, 10**8))
+    return Growth(writers, cache, plain)
+
+
+def test_the_table_has_each_command_as_a_multiple_of_the_plain_one() -> None:
+    """For each number of writers."""
+    text = page([growth(1), growth(10)], "2 cores", 0.1)
+
+    assert "| 10 | refresh | 20.0 s | 2.00 | 40.0 s | 2.00 | 100 MB | 1.00 |\n" in text
+    assert text.count("| first up |") == 2
+    assert "(growth.svg)" in text
+
+
+def test_the_plot_has_a_line_for_each_command_and_program() -> None:
+    """Within its frame."""
+    image = ElementTree.fromstring(plot([growth(1), growth(10)]))
+    lines = image.findall("{http://www.w3.org/2000/svg}polyline")
+
+    assert len(lines) == 6
+    points = [point.split(",") for line in lines for point in line.attrib["points"].split()]
+    assert all(60 <= float(x) <= 580 and 60 <= float(y) <= 340 for x, y in points)
