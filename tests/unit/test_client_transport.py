@@ -382,11 +382,7 @@ class TestSizes:
             b"\x00\xff\x1b[31m nonsense\r\n\r\n",
             b"",
         ],
-<<<<<<< HEAD
         ids=repr_without_date,
-=======
-        ids=range(8),  # the first one has a date, and workers have to agree on the names of tests
->>>>>>> c228339 (Measure growth with the number of writers, shuffle tests on demand, and drop what is shown twice)
     )
     def test_an_answer_that_is_cut_off_or_no_http_is_an_error(self, content: bytes) -> None:
         """One clear error after a few tries."""
