@@ -119,8 +119,8 @@ def redacted(text: str) -> str:
 
     Those are the values that ``keep_secret`` got, and what is a secret wherever it stands: the
     user and password of a URL, the signature of a signed URL, an ``Authorization`` header, the
-    value of a setting for a secret key, and a secret signing key of Nix, which is told from a
-    signature by its arithmetic.
+    value of a setting for a secret key, and a secret signing key of Nix, which differs from
+    a signature by its arithmetic.
     """
     text = _KNOWN.mask(text)
     text = without_userinfo(text)

@@ -30,8 +30,9 @@ def _endpoint(url: str) -> str:
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ValueError("is not a full URL")
-    if "@" in parts.netloc:
-        raise ValueError("has credentials in it")
+    # A percent sign can hide an `@`. No host name has one.
+    if "@" in parts.netloc or "%" in parts.netloc:
+        raise ValueError("has credentials in it, or a percent sign in its host")
     if parts.path.strip("/") or parts.query or parts.fragment:
         raise ValueError("has more than a scheme, a host and a port")
     return url.rstrip("/")

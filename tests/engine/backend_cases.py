@@ -45,7 +45,7 @@ class BackendCase:
         read: the text of an object in a bucket; None where there is none.
         write: writes an object into a bucket, as the account's owner does.
         delete: deletes an object from a bucket, as the account's owner does.
-        make_bucket: makes a bucket as somebody else's.
+        make_bucket: creates a bucket that another owner has.
         remaining: the names of buckets, users or keys, and policies that the service has.
         outage: the service does not answer meanwhile.
     """

@@ -103,7 +103,7 @@ class S3Double:
     def put(
         self, key: str, content: bytes, *, age: timedelta = timedelta(), encoding: str = ""
     ) -> None:
-        """Put an object, as somebody else would."""
+        """Put an object, as another client would."""
         self.objects[key] = Held(content, datetime.now(UTC) - age, encoding)
 
     def exchange(

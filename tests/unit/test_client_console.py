@@ -224,7 +224,7 @@ class TestProcess:
 
 CLIENT = Path(nix_cache.client.__file__).parent
 ONLY_HERE = {CLIENT / "console.py", CLIENT / "__main__.py"}
-"""The console, and what tells that the packages for it are missing."""
+"""The console, and the error that names missing packages."""
 
 
 @pytest.mark.parametrize(

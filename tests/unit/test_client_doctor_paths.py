@@ -11,7 +11,7 @@ from nix_cache.client.doctor.subject import Subject
 from tests.e2e.verdicts.judges import Verdict, by_doctor, description
 from tests.e2e.verdicts.known_differences import KNOWN_DIFFERENCES
 from tests.e2e.verdicts.mutations import all_samples
-from tests.e2e.verdicts.samples import STRANGER, Sample
+from tests.e2e.verdicts.samples import STRANGER, Sample, Stored
 from tests.e2e.verdicts.server import SampleCache, sample_cache
 from toolchain.bootstrap import ROOT
 
@@ -188,3 +188,28 @@ def test_the_known_differences_are_documented() -> None:
     start = lines.index("| A path of which | Nix 2.34 | doctor | because |")
 
     assert lines[start + 2 : start + 2 + len(rows) + 1] == [*rows, ""]
+
+
+@pytest.mark.parametrize(
+    ("status", "level", "text"),
+    [
+        (404, Level.WARNING, "referring to paths that are not in the cache"),
+        (403, Level.WARNING, "referring to paths that are not in the cache"),
+        (503, Level.NOT_CHECKED, "of which it is not clear whether the cache has them"),
+        (302, Level.NOT_CHECKED, "of which it is not clear whether the cache has them"),
+    ],
+)
+def test_a_reference_is_absent_only_if_the_cache_says_so(
+    served: SampleCache, status: int, level: Level, text: str
+) -> None:
+    """Any other answer leaves it open."""
+    reference, sample = signed("b"), signed("a")
+    sample.set("References", reference.base_name)
+    sample.sign()
+    served.objects[f"{reference.base_name[:32]}.narinfo"] = Stored(b"", status=status)
+
+    last = found(served, sample)[-1]
+
+    assert last.level is level
+    assert text in last.what
+    assert last.items == (f"{sample.path}: {reference.base_name}",)

@@ -215,7 +215,7 @@ class TestNarinfos:
         assert (aside.blocking, aside.set_aside) == ((), (contents.narinfos[torn],))
 
     def test_what_has_no_date_is_young(self) -> None:
-        """Nobody knows how old it is."""
+        """Its age is not known."""
         name = NAMES[0]
         contents = bucket({name: entry(name, days(99), 0)}, {1: days(99)}, {NAMES[1]: days(99)})
         undated = Contents(

@@ -264,7 +264,7 @@ class TestGone:
     """A narinfo that is missing when it is read is listed again."""
 
     def test_what_is_gone_from_both_lists_is_gone(self, cache: CollectedCache) -> None:
-        """An expiry rule, or somebody else, removed it meanwhile."""
+        """An expiry rule, or another run, removed it meanwhile."""
 
         def expire(answer: Answer) -> Answer:
             cache.storage.objects.pop(narinfo_key(APP), None)

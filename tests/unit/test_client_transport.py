@@ -338,7 +338,7 @@ class TestSizes:
         ],
     )
     def test_a_body_is_read_up_to_the_limit_of_its_kind(self, head: bytes) -> None:
-        """However its length is told."""
+        """However its length is stated."""
 
         def act(server: Misbehaving, line: socket.socket, _number: int) -> None:
             line.sendall(b"HTTP/1.1 200 OK\r\n" + head + b"\r\n\r\n")

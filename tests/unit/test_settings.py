@@ -159,6 +159,7 @@ def test_both_spellings_of_a_key_mean_the_same() -> None:
         ({"minio": {}}, "minio.endpoint", "is missing"),
         ({"minio": {"endpoint": "minio:9000"}}, "minio.endpoint", "is not a full URL"),
         ({"minio": {"endpoint": "https://u:p@m"}}, "minio.endpoint", "has credentials in it"),
+        ({"minio": {"endpoint": "https://u%3Ap%40m"}}, "minio.endpoint", "has credentials in it"),
         ({"minio": {"endpoint": "https://m/path"}}, "minio.endpoint", "more than a scheme"),
         ({"minio": {"endpoint": "https://m\nn"}}, "minio.endpoint", "characters that no URL has"),
         ({"minio": {"endpoint": 'https://m"n'}}, "minio.endpoint", "characters that no URL has"),

@@ -54,7 +54,7 @@ class Console:
 
     @property
     def is_terminal(self) -> bool:
-        """Whether somebody looks on."""
+        """Whether it is a terminal."""
         return self._rich.is_terminal
 
     @property

@@ -161,8 +161,8 @@ def _after(count: int) -> None:
         deadline.received(count)
 
 
-class _Socket(socket.socket):
-    """A plain socket that keeps the deadline of the thread that uses it."""
+class _TimedSocket(socket.socket):
+    """A socket that keeps the deadline of the thread that reads from it."""
 
     def recv_into(self, *args: Any, **kwargs: Any) -> int:
         _before(self)
@@ -175,26 +175,18 @@ class _Socket(socket.socket):
         content = super().recv(*args, **kwargs)
         _after(len(content))
         return content
+
+
+class _Socket(_TimedSocket):
+    """A plain socket. It sends in one call of the system's."""
 
     def sendall(self, *args: Any, **kwargs: Any) -> None:
         _before(self)
         super().sendall(*args, **kwargs)
 
 
-class _TLSSocket(ssl.SSLSocket):
-    """A socket under TLS that keeps the deadline of the thread that uses it."""
-
-    def recv_into(self, *args: Any, **kwargs: Any) -> int:
-        _before(self)
-        count = super().recv_into(*args, **kwargs)
-        _after(count)
-        return count
-
-    def recv(self, *args: Any, **kwargs: Any) -> bytes:
-        _before(self)
-        content = super().recv(*args, **kwargs)
-        _after(len(content))
-        return content
+class _TLSSocket(_TimedSocket, ssl.SSLSocket):
+    """A socket under TLS. It sends in several calls of its own."""
 
     def send(self, *args: Any, **kwargs: Any) -> int:
         _before(self)

@@ -211,6 +211,11 @@ def _fetched(url: str) -> str:
             f"{address} redirects to {target}, and keys are taken from nowhere else than asked",
             "name that URL if it is the cache's",
         )
+    if reply.status == 429 or reply.status >= 500:
+        raise ClientError(
+            f"{address} answers {reply.status}: the server is busy or faulty",
+            "try again later, or look at the server's log",
+        )
     if reply.status != 200:
         raise ClientError(
             f"{address} answers {reply.status}: the cache has no description there",

@@ -129,6 +129,12 @@ class Fault(Enum):
         "a machine that has no other source for those has to build them",
         "push the whole closure: `nix-cache push` does",
     )
+    REFERENCE_NOT_CHECKED = Advice(
+        Level.NOT_CHECKED,
+        "referring to paths of which it is not clear whether the cache has them",
+        "",
+        "run doctor again",
+    )
     NAR_SIZE_UNKNOWN = Advice(
         Level.NOT_CHECKED,
         "with a NAR of which nothing was compared: no FileSize is stated, or the server gives none",

@@ -45,8 +45,8 @@ def paths(subject: Subject, wanted: Wanted) -> Iterator[Finding]:
     for examined in seen:
         for fault, detail in examined.faults:
             faults[fault].append(detail)
-    for referrer, missing in _open_references(subject, door, seen):
-        faults[Fault.REFERENCE_ABSENT].append(f"{referrer}: {', '.join(missing)}")
+    for fault, detail in _open_references(subject, door, seen):
+        faults[fault].append(detail)
     yield from _verified(seen, known)
     yield from findings(faults)
 
@@ -87,24 +87,25 @@ def _all_examined(
 
 def _open_references(
     subject: Subject, door: Door, seen: Sequence[Examined]
-) -> Iterator[tuple[str, list[str]]]:
-    """The paths whose references are not all in the cache, with those that are not."""
+) -> Iterator[tuple[Fault, str]]:
+    """Yield the paths whose references are not all in the cache, or not known to be."""
     there = {examined.store_hash for examined in seen if not examined.is_absent}
     infos = [examined.narinfo for examined in seen if examined.narinfo]
     asked = sorted({name for info in infos for name in info.references if name[:32] not in there})
     subject.progress(f"{len(asked)} references")
-    absent = {
-        name
-        for name, is_there in in_parallel(lambda name: _is_there(door, name), asked, WORKERS)
-        if not is_there
-    }
+    faults = dict(in_parallel(lambda name: _reference_fault(door, name), asked, WORKERS))
     for info in infos:
-        if missing := [name for name in info.references if name in absent]:
-            yield info.store_path, missing
+        for fault in (Fault.REFERENCE_ABSENT, Fault.REFERENCE_NOT_CHECKED):
+            if names := [name for name in info.references if faults.get(name) is fault]:
+                yield fault, f"{info.store_path}: {', '.join(names)}"
 
 
-def _is_there(door: Door, name: str) -> bool:
+def _reference_fault(door: Door, name: str) -> Fault | None:
+    """Look for the narinfo of a reference. Only what Nix takes as missing is absent."""
     try:
-        return door.request("HEAD", f"{name[:32]}.narinfo").status == 200
+        status = door.request("HEAD", f"{name[:32]}.narinfo").status
     except (NoAnswerError, ClientError):
-        return False
+        return Fault.REFERENCE_NOT_CHECKED
+    if status == 200:
+        return None
+    return Fault.REFERENCE_ABSENT if status in {403, 404} else Fault.REFERENCE_NOT_CHECKED

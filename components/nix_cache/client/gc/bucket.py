@@ -239,7 +239,7 @@ class Bucket:
         if all(stored.key != INFO_KEY for stored in found):
             raise ClientError(
                 f"the list of the bucket {self._description.bucket} has no {INFO_KEY}: it is not "
-                "whole, or this is no cache; nothing was removed",
+                "whole, or this is not a cache; nothing was removed",
                 "run `pulumi up --refresh` on the stack, or name the right cache",
             )
         return found

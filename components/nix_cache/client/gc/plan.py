@@ -1,8 +1,8 @@
 """What a collection removes now, what it removes later, and what stays. Pure.
 
 Narinfos go first. A NAR goes when none has named it for a time of grace, as clients believe a
-narinfo for a while after it is gone. Nothing goes as long as a narinfo cannot be read: nobody knows
-what it needs.
+narinfo for a while after it is gone. Nothing goes as long as a narinfo cannot be read: what it
+needs is not known.
 """
 
 from collections.abc import Iterable, Mapping

@@ -69,7 +69,7 @@ def run(request: Request, *, as_json: bool, clock: Callable[[], datetime] = _now
         whether it was done, or there was nothing to do.
 
     Raises:
-        UsageError: the request makes no sense, or nobody can agree to it.
+        UsageError: the request makes no sense, or it cannot be agreed to.
         ClientError: the storage refused or did not answer, or the clocks differ.
     """
     credential = owner_credential(request.owner)

@@ -71,7 +71,7 @@ class Queue:
                     try:
                         found.append(self._read(entry))
                     except FileNotFoundError:
-                        continue  # somebody has just taken it out
+                        continue  # another run has just removed it
                     except OSError as failure:
                         faults.append(self._fault(entry, f"cannot be read: {failure.strerror}"))
                     except ValueError as reason:
