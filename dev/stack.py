@@ -254,9 +254,11 @@ class Stack:
             text=True,
         )
         if done.returncode:
-            # Indented, for a line of what servers said must not look like one of ours.
-            printed = textwrap.indent((done.stderr or done.stdout).strip(), "  | ")
-            said = f":\n{printed}" if quiet else "; see above"
+            said = "; see above"
+            if quiet:
+                # Indented, for a line of what servers said must not look like one of ours.
+                printed = textwrap.indent((done.stderr or done.stdout).strip(), "  | ")
+                said = f":\n{printed}"
             raise DevError(
                 f"pulumi {' '.join(arguments[:2])} failed{said}",
                 "correct what it names, then run the same command again",

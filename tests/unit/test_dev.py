@@ -11,8 +11,9 @@ from dev import report
 from dev.errors import DevError
 from dev.place import Place, write_private
 from dev.server import LocalServer
-from dev.stack import configured, variables
+from dev.stack import Stack, configured, variables
 from nix_cache.storage.minio_connection import connection_from
+from toolchain.engine import Engine
 
 
 def test_a_private_file_is_whole_and_for_its_owner_alone(tmp_path: Path) -> None:
@@ -175,3 +176,13 @@ def test_private_files_and_folders_do_not_depend_on_the_umask(tmp_path: Path, um
     assert path.stat().st_mode & 0o777 == 0o600
     assert path.parent.stat().st_mode & 0o777 == 0o700
     assert list(path.parent.iterdir()) == [path]
+
+
+def test_a_command_of_the_engine_that_fails_is_one_error(tmp_path: Path) -> None:
+    """Its output went to the user's terminal already."""
+    (tmp_path / "pulumi").write_text("#!/bin/sh\necho 'the server is down' >&2\nexit 1\n")
+    (tmp_path / "pulumi").chmod(0o700)
+    engine = Engine((tmp_path,), tmp_path, tmp_path / "minio", ())
+
+    with pytest.raises(DevError, match=r"^pulumi up --yes failed; see above"):
+        Stack(Place(tmp_path), engine).up(refresh=False)
