@@ -13,7 +13,7 @@ from tests.package.running import run, told_by
 from toolchain.bootstrap import ROOT
 
 _BEYOND = re.compile(
-    r"^(from|import) (dev|toolchain|policies|tests\.(engine|e2e))\b|README", re.MULTILINE
+    r"^(from|import) (bench|dev|toolchain|policies|tests\.(engine|e2e))\b|README", re.MULTILINE
 )
 """By this, a module of tests that needs more of the repository than the package."""
 
