@@ -37,7 +37,7 @@ def pytest_runtest_makereport(call: pytest.CallInfo[None]) -> None:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Let anybody run the tests in another order."""
+    """Offer an option that runs the tests in another order."""
     parser.addoption(
         "--shuffle",
         type=int,

@@ -74,7 +74,7 @@ def _owns(resource: Resource) -> bool:
 
 
 def _is_public(policy: Resource) -> bool:
-    """Whether it lets anybody in. One that cannot be read is a violation of another rule."""
+    """Whether it allows anonymous access. One that cannot be read violates another rule."""
     try:
         statements = [one for document, _ in policies_of(policy) for one in document]
     except UnreadableError:
