@@ -14,7 +14,7 @@ python3Packages.buildPythonApplication {
   src = ../components;
   build-system = [ python3Packages.hatchling ];
   dependencies = map dependency requirements;
-  pythonImportsCheck = [ "nix_cache.client.app" ];
+  pythonImportsCheck = [ "nix_cache.cli.app" ];
   meta = {
     inherit (project) description;
     license = lib.licenses.asl20;

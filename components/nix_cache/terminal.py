@@ -1,7 +1,7 @@
 """Standard output and error of a program that shows foreign text.
 
 After ``protect`` nothing that is printed can act on the terminal: not by ``print``, not by a
-library's warnings, not by a traceback. Only ``nix_cache.client.console`` writes colours, around the
+library's warnings, not by a traceback. Only ``nix_cache.cli.console`` writes colours, around the
 stream that escapes.
 """
 

@@ -3,7 +3,7 @@
 import subprocess
 from pathlib import Path
 
-from nix_cache.client.doctor.signing_trial import signing_trial
+from nix_cache.cli.doctor.signing_trial import signing_trial
 from tests.e2e.nix import Nix
 from toolchain.nix import RealNix
 

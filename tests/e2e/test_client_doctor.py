@@ -11,8 +11,8 @@ import pytest
 import zstandard
 
 from nix_cache import signing
-from nix_cache.client.doctor import paths
-from nix_cache.client.doctor.subject import Subject
+from nix_cache.cli.doctor import paths
+from nix_cache.cli.doctor.subject import Subject
 from nix_cache.description import Description
 from nix_cache.narinfo import narinfo_key
 from tests.e2e import store_paths
@@ -42,7 +42,7 @@ class Diagnosis:
 def client(nix: Nix, *arguments: str) -> "subprocess.CompletedProcess[str]":
     """Run the client as the machine's user."""
     return subprocess.run(
-        [sys.executable, "-m", "nix_cache.client", *arguments],
+        [sys.executable, "-m", "nix_cache.cli", *arguments],
         env=nix.environment,
         cwd=nix.home,
         stdin=subprocess.DEVNULL,

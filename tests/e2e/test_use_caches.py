@@ -29,7 +29,7 @@ def use(nix: Nix, *arguments: str, given: str = "", path: str = "") -> str:
     if path:
         environment["PATH"] = f"{path}:{environment['PATH']}"
     done = subprocess.run(
-        [sys.executable, "-m", "nix_cache.client", "use", *arguments],
+        [sys.executable, "-m", "nix_cache.cli", "use", *arguments],
         env=environment,
         cwd=nix.home,
         input=given,

@@ -20,7 +20,7 @@ SOME_KEY = "cache.example.com-1:6NCHdD59X431o0gWypbMrAURkbJ16ZPMQFGspcDShjY="
 def nix_cache(nix: Nix, *arguments: str, told: Any = None) -> "subprocess.CompletedProcess[str]":
     """Run the command as the machine's user, the outputs on its standard input."""
     return subprocess.run(
-        [sys.executable, "-m", "nix_cache.client", *arguments],
+        [sys.executable, "-m", "nix_cache.cli", *arguments],
         env=nix.environment,
         cwd=nix.home,
         input=json.dumps(told or outputs()),

@@ -21,7 +21,7 @@ from minio.credentials.providers import StaticProvider
 from nacl.signing import SigningKey
 
 from dev.server import LocalServer
-from nix_cache.client import app
+from nix_cache.cli import app
 from nix_cache.lifecycle import NIX32
 from nix_cache.narinfo import Narinfo
 from nix_cache.nix_hash import NixHash
@@ -162,7 +162,7 @@ class Patient:
     def command(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
         """Run the installed command."""
         return subprocess.run(
-            [sys.executable, "-m", "nix_cache.client", *arguments],
+            [sys.executable, "-m", "nix_cache.cli", *arguments],
             env=self.environment(),
             stdin=subprocess.DEVNULL,
             capture_output=True,

@@ -161,7 +161,7 @@ def test_a_client_of_the_release_reads_what_this_code_publishes(
     folder = upgrade.project.folder.parent / "released"
     done = subprocess.run(
         [
-            *(str(folder / ".venv" / "bin" / "python"), "-m", "nix_cache.client", "use"),
+            *(str(folder / ".venv" / "bin" / "python"), "-m", "nix_cache.cli", "use"),
             *(upgrade.after["readUrl"], "--user", "--yes", "--json"),
         ],
         env={**os.environ, "HOME": str(tmp_path), "XDG_CONFIG_HOME": str(tmp_path / "config")},

@@ -76,14 +76,14 @@ def test_every_module_of_the_client_loads_in_its_environment(client: Path) -> No
     loading = """
 from importlib import import_module
 from pkgutil import walk_packages
-from nix_cache import client
-for module in walk_packages(client.__path__, "nix_cache.client."):
+from nix_cache import cli
+for module in walk_packages(cli.__path__, "nix_cache.cli."):
     print(import_module(module.name).__name__)
 """
     loaded = told_by(client, loading, client.parent).split()
 
     assert len(loaded) > 40
-    assert {"nix_cache.client.gc.session", "nix_cache.client.hook.drain"} <= set(loaded)
+    assert {"nix_cache.cli.gc.session", "nix_cache.cli.hook.drain"} <= set(loaded)
 
 
 def test_the_component_in_the_clients_environment_names_the_extra_it_needs(client: Path) -> None:

@@ -69,7 +69,7 @@ def test_the_package_has_its_page_its_extras_and_its_command(
     """As a package index shows them."""
     with zipfile.ZipFile(package.wheel) as wheel:
         [name] = [name for name in wheel.namelist() if name.endswith("/entry_points.txt")]
-        assert "nix-cache = nix_cache.client.__main__:main" in wheel.read(name).decode()
+        assert "nix-cache = nix_cache.cli.__main__:main" in wheel.read(name).decode()
 
     assert set(installed.EXTRAS) < set(metadata.get_all("Provides-Extra", []))
     assert metadata["Description-Content-Type"] == "text/markdown"

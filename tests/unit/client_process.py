@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from nix_cache import nix_conf
-from nix_cache.client.places import user_place
-from nix_cache.client.record import Record, save
+from nix_cache.cli.places import user_place
+from nix_cache.cli.record import Record, save
 from tests.unit.client_caches import KEY, WRITER, description, outputs, write
 
 OWNER = "owner"
@@ -113,9 +113,7 @@ class Machine:
             arguments: of the command line.
             prelude: Python that runs in its process before it.
         """
-        code = (
-            f"import sys\n{prelude}\nfrom nix_cache.client.__main__ import main\nsys.exit(main())"
-        )
+        code = f"import sys\n{prelude}\nfrom nix_cache.cli.__main__ import main\nsys.exit(main())"
         return subprocess.Popen(
             [sys.executable, "-c", code, *arguments],
             env=self.environment,

@@ -15,10 +15,10 @@ import brotli
 import pytest
 import zstandard
 
-from nix_cache.client import limits
-from nix_cache.client.content_encoding import EncodingError, decoded
-from nix_cache.client.errors import ClientError
-from nix_cache.client.limits import (
+from nix_cache.cli import limits
+from nix_cache.cli.content_encoding import EncodingError, decoded
+from nix_cache.cli.errors import ClientError
+from nix_cache.cli.limits import (
     LEDGER_BYTES,
     MANIFEST_BYTES,
     NARINFO_BYTES,
@@ -26,8 +26,8 @@ from nix_cache.client.limits import (
     TooLargeError,
     body_limit,
 )
-from nix_cache.client.listing import checked_pages
-from nix_cache.client.parallel import in_parallel
+from nix_cache.cli.listing import checked_pages
+from nix_cache.cli.parallel import in_parallel
 
 PAGE = Path(__file__).parents[2] / "docs" / "limits.md"
 TEXT = b"StorePath: /nix/store/x\n" * 40

@@ -11,16 +11,16 @@ from pathlib import Path
 
 import pytest
 
-import nix_cache.client
-from nix_cache.client import app, console
-from nix_cache.client.errors import ClientError
+import nix_cache.cli
+from nix_cache.cli import app, console
+from nix_cache.cli.errors import ClientError
 from nix_cache.redaction import MASK, keep_secret
 
 HOSTILE = "\x1b]0;pwned\x07\x1b[2J\x9b2J\r\u202e\u200b\ud800\x7f[red]x[/]\nerror: fake"
 RAW = re.compile(
     "[\x00-\x09\x0b-\x1f\x7f-\x9f\xad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ud800-\udfff\ufeff]"
 )
-COMMAND = [sys.executable, "-m", "nix_cache.client"]
+COMMAND = [sys.executable, "-m", "nix_cache.cli"]
 
 
 def assert_harmless(text: str) -> None:
@@ -185,7 +185,7 @@ class TestProcess:
 
     def test_closed_streams_are_no_error(self) -> None:
         ended = subprocess.run(
-            ["sh", "-c", f"exec {sys.executable} -m nix_cache.client --version >&- 2>&- <&-"],
+            ["sh", "-c", f"exec {sys.executable} -m nix_cache.cli --version >&- 2>&- <&-"],
             check=False,
         )
         assert ended.returncode == 0
@@ -222,7 +222,7 @@ class TestProcess:
         assert b"\x1b" not in seen
 
 
-CLIENT = Path(nix_cache.client.__file__).parent
+CLIENT = Path(nix_cache.cli.__file__).parent
 ONLY_HERE = {CLIENT / "console.py", CLIENT / "__main__.py"}
 """The console, and the error that names missing packages."""
 

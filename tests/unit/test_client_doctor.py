@@ -11,14 +11,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nix_cache.client.doctor import checks, expiry, machine, report, traps
-from nix_cache.client.doctor.faults import Fault, findings
-from nix_cache.client.doctor.finding import Finding, Level, error, not_checked, ok, warning
-from nix_cache.client.doctor.subject import Subject
-from nix_cache.client.errors import UsageError
-from nix_cache.client.profiles import profile_credential
-from nix_cache.client.record import Record
-from nix_cache.client.store_paths import hashes_in
+from nix_cache.cli.doctor import checks, expiry, machine, report, traps
+from nix_cache.cli.doctor.faults import Fault, findings
+from nix_cache.cli.doctor.finding import Finding, Level, error, not_checked, ok, warning
+from nix_cache.cli.doctor.subject import Subject
+from nix_cache.cli.errors import UsageError
+from nix_cache.cli.profiles import profile_credential
+from nix_cache.cli.record import Record
+from nix_cache.cli.store_paths import hashes_in
 from nix_cache.description import Description
 from nix_cache.lifecycle import NIX32, OWN_KEYS, expiry_rules
 from nix_cache.lifetimes import Expiry, longest_narinfo, shortest_nar
@@ -363,7 +363,7 @@ class TestSources:
 def test_the_command_line_imports_nothing_heavy() -> None:
     """What doctor needs is imported when it runs, so that other commands start at once."""
     heavy = "{'boto3', 'botocore', 'zstandard', 'pulumi'} & set(sys.modules)"
-    code = f"import sys, nix_cache.client.app; print({heavy})"
+    code = f"import sys, nix_cache.cli.app; print({heavy})"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 
     assert done.stdout.strip() == "set()"

@@ -15,7 +15,7 @@ from pathlib import Path
 import brotli
 import pytest
 
-from nix_cache.client.doctor.finding import Finding, Level
+from nix_cache.cli.doctor.finding import Finding, Level
 from nix_cache.nix_hash import NixHash
 from tests.e2e.verdicts.file_mutations import with_dictionary
 from tests.e2e.verdicts.judges import description
@@ -146,7 +146,7 @@ def doctor(home: Path, *arguments: str) -> tuple[list[Finding], int]:
     environment = {"HOME": str(home), "PATH": os.environ["PATH"], "NIX_CONF_DIR": str(home)}
     with output.open("wb") as file:
         code = (
-            f"{prelude(mark)}\nimport sys\nfrom nix_cache.client.__main__ import main\n"
+            f"{prelude(mark)}\nimport sys\nfrom nix_cache.cli.__main__ import main\n"
             "sys.exit(main())"
         )
         subprocess.run(

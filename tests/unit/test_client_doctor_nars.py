@@ -9,16 +9,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nix_cache.client.doctor.decompression import (
+from nix_cache.cli.doctor.decompression import (
     NeedsMemoryError,
     NotDecompressedError,
     UnknownCompressionError,
     decoded,
     decompressed,
 )
-from nix_cache.client.doctor.memory import Memory
-from nix_cache.client.doctor.nar import Compared, compare
-from nix_cache.client.doctor.nar_place import ElsewhereError, InvalidUrlError, nar_key
+from nix_cache.cli.doctor.memory import Memory
+from nix_cache.cli.doctor.nar import Compared, compare
+from nix_cache.cli.doctor.nar_place import ElsewhereError, InvalidUrlError, nar_key
 from nix_cache.content_address import Method
 from nix_cache.nar import NarError
 from nix_cache.narinfo import Narinfo

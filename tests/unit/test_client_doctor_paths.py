@@ -4,10 +4,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from nix_cache.client.doctor.finding import Finding, Level
-from nix_cache.client.doctor.narinfos import paths
-from nix_cache.client.doctor.paths import Wanted
-from nix_cache.client.doctor.subject import Subject
+from nix_cache.cli.doctor.finding import Finding, Level
+from nix_cache.cli.doctor.narinfos import paths
+from nix_cache.cli.doctor.paths import Wanted
+from nix_cache.cli.doctor.subject import Subject
 from tests.e2e.verdicts.judges import Verdict, by_doctor, description
 from tests.e2e.verdicts.known_differences import KNOWN_DIFFERENCES
 from tests.e2e.verdicts.mutations import all_samples

@@ -8,9 +8,9 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from nix_cache.client.doctor import probes
-from nix_cache.client.doctor.door import Answer, Door, NoAnswerError, connections
-from nix_cache.client.doctor.probes import Outcome
+from nix_cache.cli.doctor import probes
+from nix_cache.cli.doctor.door import Answer, Door, NoAnswerError, connections
+from nix_cache.cli.doctor.probes import Outcome
 
 
 class CarelessStorage(ThreadingHTTPServer):

@@ -14,11 +14,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nix_cache.access import WRITABLE_KEYS
-from nix_cache.client import console
-from nix_cache.client.errors import ClientError
-from nix_cache.client.gc import marking, report
-from nix_cache.client.gc.command import GRACE_DAYS
-from nix_cache.client.gc.contents import (
+from nix_cache.cli import console
+from nix_cache.cli.errors import ClientError
+from nix_cache.cli.gc import marking, report
+from nix_cache.cli.gc.command import GRACE_DAYS
+from nix_cache.cli.gc.contents import (
     Contents,
     Entry,
     Stored,
@@ -26,12 +26,12 @@ from nix_cache.client.gc.contents import (
     narinfos_among,
     nars_among,
 )
-from nix_cache.client.gc.ledger import LEDGER_KEY, MOST_NOTED, Ledger
-from nix_cache.client.gc.plan import YOUNG, Plan, Terms, orphans, plan_collection
-from nix_cache.client.gc.sweep import Swept
-from nix_cache.client.limits import LEDGER_BYTES
-from nix_cache.client.owner import owner_client
-from nix_cache.client.source import Credential
+from nix_cache.cli.gc.ledger import LEDGER_KEY, MOST_NOTED, Ledger
+from nix_cache.cli.gc.plan import YOUNG, Plan, Terms, orphans, plan_collection
+from nix_cache.cli.gc.sweep import Swept
+from nix_cache.cli.limits import LEDGER_BYTES
+from nix_cache.cli.owner import owner_client
+from nix_cache.cli.source import Credential
 from nix_cache.lifecycle import NARINFO_TTL_DAYS, NIX32, OWN_KEYS, expiry_rules
 from nix_cache.nar_url import NarUrl
 from tests.unit.client_caches import description

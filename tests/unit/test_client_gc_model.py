@@ -21,8 +21,8 @@ import zstandard
 from hypothesis import HealthCheck, Phase, event, given, settings
 from hypothesis import strategies as st
 
-from nix_cache.client.errors import ClientError
-from nix_cache.client.gc.ledger import LEDGER_KEY, Ledger
+from nix_cache.cli.errors import ClientError
+from nix_cache.cli.gc.ledger import LEDGER_KEY, Ledger
 from nix_cache.lifecycle import INFO_KEY
 from tests.unit.collected_cache import (
     CollectedCache,

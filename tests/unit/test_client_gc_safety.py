@@ -15,10 +15,10 @@ import pytest
 import zstandard
 from nacl.signing import SigningKey
 
-from nix_cache.client.errors import ClientError
-from nix_cache.client.gc import bucket as gc_bucket
-from nix_cache.client.gc.ledger import LEDGER_KEY, Ledger
-from nix_cache.client.limits import NARINFO_BYTES
+from nix_cache.cli.errors import ClientError
+from nix_cache.cli.gc import bucket as gc_bucket
+from nix_cache.cli.gc.ledger import LEDGER_KEY, Ledger
+from nix_cache.cli.limits import NARINFO_BYTES
 from nix_cache.narinfo import Narinfo
 from tests.unit.client_caches import KEY
 from tests.unit.collected_cache import (

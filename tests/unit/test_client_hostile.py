@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from nix_cache.client.hook.queue import Queue
+from nix_cache.cli.hook.queue import Queue
 from tests.unit.client_process import BUILT, NIX, OWNER, Machine
 from tests.unit.misbehaving import Misbehaving, answer, misbehaving
 from tests.unit.peak_memory import peak_bytes, prelude

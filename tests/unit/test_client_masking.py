@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 from nacl.signing import SigningKey
 
-from nix_cache.client import nix_conf_file
-from nix_cache.client.files import FileChange
-from nix_cache.client.hook import texts
-from nix_cache.client.masking import credentials_line, nix_conf_line, signing_key_line
-from nix_cache.client.source import Credential
-from nix_cache.client.use import credentials_file, diff
+from nix_cache.cli import nix_conf_file
+from nix_cache.cli.files import FileChange
+from nix_cache.cli.hook import texts
+from nix_cache.cli.masking import credentials_line, nix_conf_line, signing_key_line
+from nix_cache.cli.source import Credential
+from nix_cache.cli.use import credentials_file, diff
 
 SECRET = "TOPSECRETabc"
 KEY = SigningKey(bytes(range(32)))

@@ -9,18 +9,18 @@ import pytest
 from nacl.signing import SigningKey
 
 from nix_cache import signing
-from nix_cache.client import nix_program
-from nix_cache.client.errors import ClientError, UsageError
-from nix_cache.client.places import user_place
-from nix_cache.client.push import report
-from nix_cache.client.push.events import Copying
-from nix_cache.client.push.held import Held, judge
-from nix_cache.client.push.identity import CREDENTIAL_VARIABLES, Identity, identify
-from nix_cache.client.push.patience import TRIES, patiently
-from nix_cache.client.push.refusals import BusyError, RefusedError, Who, from_nix, is_busy
-from nix_cache.client.push.report import Result
-from nix_cache.client.push.writer import Writer, as_writer, find_writer
-from nix_cache.client.record import Record, save
+from nix_cache.cli import nix_program
+from nix_cache.cli.errors import ClientError, UsageError
+from nix_cache.cli.places import user_place
+from nix_cache.cli.push import report
+from nix_cache.cli.push.events import Copying
+from nix_cache.cli.push.held import Held, judge
+from nix_cache.cli.push.identity import CREDENTIAL_VARIABLES, Identity, identify
+from nix_cache.cli.push.patience import TRIES, patiently
+from nix_cache.cli.push.refusals import BusyError, RefusedError, Who, from_nix, is_busy
+from nix_cache.cli.push.report import Result
+from nix_cache.cli.push.writer import Writer, as_writer, find_writer
+from nix_cache.cli.record import Record, save
 from nix_cache.narinfo import Narinfo
 from tests.unit.client_caches import KEY, NEXT_KEY, WRITER, description
 

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from nix_cache.client import record
-from nix_cache.client.errors import ClientError, UsageError
-from nix_cache.client.places import system_place, user_place
-from nix_cache.client.record import Record
+from nix_cache.cli import record
+from nix_cache.cli.errors import ClientError, UsageError
+from nix_cache.cli.places import system_place, user_place
+from nix_cache.cli.record import Record
 from tests.unit.client_caches import description
 
 

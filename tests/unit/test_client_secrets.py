@@ -48,7 +48,7 @@ def test_no_secret_is_where_others_read_it(tmp_path: Path, umask: int) -> None:
             "https_proxy": f"http://u:{password}@127.0.0.1:9",
         }
         done = subprocess.run(
-            [sys.executable, "-m", "nix_cache.client", *arguments],
+            [sys.executable, "-m", "nix_cache.cli", *arguments],
             env=environment,
             cwd=tmp_path,
             umask=umask,

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from nix_cache.client.errors import ClientError, UsageError
-from nix_cache.client.source import is_stack, load, parse
+from nix_cache.cli.errors import ClientError, UsageError
+from nix_cache.cli.source import is_stack, load, parse
 from tests.unit import client_caches
 from tests.unit.client_caches import KEY, READER, WRITER, outputs
 
@@ -73,7 +73,7 @@ def test_a_named_pipe_is_a_file(tmp_path: Path) -> None:
 def test_standard_input_in_another_encoding_is_told(tmp_path: Path) -> None:
     """And not met with a traceback."""
     done = subprocess.run(
-        [sys.executable, "-m", "nix_cache.client", "use", "-"],
+        [sys.executable, "-m", "nix_cache.cli", "use", "-"],
         input=b"\xff\xfe{",
         capture_output=True,
         check=False,

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from nix_cache import nix_conf, signing
-from nix_cache.client import app, record
-from nix_cache.client.places import Place, system_place
+from nix_cache.cli import app, record
+from nix_cache.cli.places import Place, system_place
 from tests.unit.client_caches import ENDPOINT, KEY, NEXT_KEY, READER, WRITER, outputs
 from tests.unit.served_cache import ServedCache, served_cache
 from tests.unit.test_client_use_files import tree
@@ -62,7 +62,7 @@ def use(*arguments: str, told: dict[str, Any] | None = None) -> int:
 def at_a_terminal(answer: str, *arguments: str) -> tuple[int, str]:
     """Run the command at a terminal; gives its exit code and the screen."""
     ours, theirs = pty.openpty()
-    command = [sys.executable, "-m", "nix_cache.client", "use", "--system", *arguments]
+    command = [sys.executable, "-m", "nix_cache.cli", "use", "--system", *arguments]
     process = subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs)
     os.close(theirs)
     os.write(ours, f"{answer}\n".encode())

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from nix_cache.client import app, machine, record
-from nix_cache.client.machine import Trust
-from nix_cache.client.places import Place, system_place, user_place
-from nix_cache.client.use import advice
-from nix_cache.client.use.settings_plan import Wish, plan_use
+from nix_cache.cli import app, machine, record
+from nix_cache.cli.machine import Trust
+from nix_cache.cli.places import Place, system_place, user_place
+from nix_cache.cli.use import advice
+from nix_cache.cli.use.settings_plan import Wish, plan_use
 from tests.unit import client_caches
 from tests.unit.client_caches import KEY, NEXT_KEY, READER, WRITER, outputs
 from tests.unit.test_client_use_files import tree, without_privileges
@@ -475,7 +475,7 @@ def test_use_works_without_pulumi() -> None:
     """It is installed on machines that only read."""
     client_caches.write(Path("o.json"), outputs(public=False))
     program = (
-        "from nix_cache.client import app; "
+        "from nix_cache.cli import app; "
         "raise SystemExit(app.run(['use', '--system', 'o.json', '--as', 'nixbuilder']))"
     )
     done = run_without({"pulumi", "pulumi_minio", "jinja2", "grpc", "boto3"}, program)

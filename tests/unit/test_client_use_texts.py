@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nix_cache.client import masking, nix_conf_file
-from nix_cache.client.appended import HEADER
-from nix_cache.client.files import FileChange
-from nix_cache.client.source import Credential
-from nix_cache.client.use import credentials_file, diff
+from nix_cache.cli import masking, nix_conf_file
+from nix_cache.cli.appended import HEADER
+from nix_cache.cli.files import FileChange
+from nix_cache.cli.source import Credential
+from nix_cache.cli.use import credentials_file, diff
 
 PAIR = Credential(access_key_id="nixreader", secret_access_key="first/secret")
 RENEWED = Credential(access_key_id="nixreader", secret_access_key="second/secret")

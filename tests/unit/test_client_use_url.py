@@ -12,12 +12,12 @@ from typing import Any
 import pytest
 
 from nix_cache import signing
-from nix_cache.client import app
-from nix_cache.client.errors import ClientError
-from nix_cache.client.places import system_place
-from nix_cache.client.source import load
-from nix_cache.client.use import consent
-from nix_cache.client.use.settings_plan import Wish, plan_use
+from nix_cache.cli import app
+from nix_cache.cli.errors import ClientError
+from nix_cache.cli.places import system_place
+from nix_cache.cli.source import load
+from nix_cache.cli.use import consent
+from nix_cache.cli.use.settings_plan import Wish, plan_use
 from tests.unit import client_caches
 from tests.unit.client_caches import KEY, NEXT_KEY, outputs
 from tests.unit.served_cache import ServedCache, served_cache
@@ -46,7 +46,7 @@ def described(served: ServedCache, **changes: Any) -> dict[str, Any]:
 def at_a_terminal(answer: str, *arguments: str) -> tuple[int, str]:
     """Run the command at a terminal, where somebody types; gives its exit code and the screen."""
     ours, theirs = pty.openpty()
-    command = [sys.executable, "-m", "nix_cache.client", "use", "--system", *arguments]
+    command = [sys.executable, "-m", "nix_cache.cli", "use", "--system", *arguments]
     process = subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs)
     os.close(theirs)
     os.write(ours, f"{answer}\n".encode())

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from nix_cache.client import app, machine
-from nix_cache.client.doctor import machine as doctor
-from nix_cache.client.doctor.finding import Level
-from nix_cache.client.doctor.subject import Subject
-from nix_cache.client.errors import ClientError
-from nix_cache.client.nix_conf_includes import (
+from nix_cache.cli import app, machine
+from nix_cache.cli.doctor import machine as doctor
+from nix_cache.cli.doctor.finding import Level
+from nix_cache.cli.doctor.subject import Subject
+from nix_cache.cli.errors import ClientError
+from nix_cache.cli.nix_conf_includes import (
     DEEPEST_INCLUDE,
     MOST_BYTES,
     MOST_INCLUDES,
@@ -18,7 +18,7 @@ from nix_cache.client.nix_conf_includes import (
     NixConfReader,
     mistakes_in,
 )
-from nix_cache.client.places import Place, system_place
+from nix_cache.cli.places import Place, system_place
 from tests.unit import client_caches
 
 SELF_INCLUDE = b"include nix.conf\ninclude nix.conf\n"

@@ -39,7 +39,7 @@ def test_the_component_without_pulumi_names_the_extra() -> None:
 def test_the_command_without_its_library_names_the_extra() -> None:
     """A deploying machine's installation may have no client."""
     done = run_without(
-        {"typer"}, "from nix_cache.client.__main__ import main; raise SystemExit(main())"
+        {"typer"}, "from nix_cache.cli.__main__ import main; raise SystemExit(main())"
     )
 
     assert done.returncode == 2
@@ -54,8 +54,8 @@ def test_the_client_works_without_pulumi() -> None:
     program = """
 from pkgutil import walk_packages
 from importlib import import_module
-from nix_cache import client
-names = [module.name for module in walk_packages(client.__path__, "nix_cache.client.")]
+from nix_cache import cli
+names = [module.name for module in walk_packages(cli.__path__, "nix_cache.cli.")]
 assert len(names) > 40, names
 for name in names:
     import_module(name)
@@ -79,7 +79,7 @@ checked_arguments({f"nix-cache:{key}": value for key, value in given.items()})
 
 def test_help_loads_nothing_of_what_the_commands_do() -> None:
     """It is there at once: only the options are read."""
-    program = "from nix_cache.client import app; raise SystemExit(app.run(['--help']))"
+    program = "from nix_cache.cli import app; raise SystemExit(app.run(['--help']))"
     done = run_without({"pydantic", "requests", "urllib3", "botocore", "zstandard"}, program)
 
     assert done.returncode == 0, done.stderr

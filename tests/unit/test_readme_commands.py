@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import typer
 
-from nix_cache.client.app import app
+from nix_cache.cli.app import app
 
 README = Path(__file__).parents[2] / "README.md"
 BLOCK = re.compile(r"^```(?:sh)?\n(.*?)^```$", re.MULTILINE | re.DOTALL)

@@ -7,12 +7,12 @@ import pytest
 from botocore.exceptions import BotoCoreError
 from botocore.exceptions import ClientError as StorageError
 
-from nix_cache.client.doctor import expiry
-from nix_cache.client.doctor.finding import Level
-from nix_cache.client.doctor.subject import Subject
-from nix_cache.client.owner import owner_client
-from nix_cache.client.source import Credential
-from nix_cache.client.storage_answers import MalformedAnswerError
+from nix_cache.cli.doctor import expiry
+from nix_cache.cli.doctor.finding import Level
+from nix_cache.cli.doctor.subject import Subject
+from nix_cache.cli.owner import owner_client
+from nix_cache.cli.source import Credential
+from nix_cache.cli.storage_answers import MalformedAnswerError
 from tests.unit import client_caches
 from tests.unit.misbehaving import answer, misbehaving
 

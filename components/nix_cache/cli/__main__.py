@@ -3,7 +3,7 @@
 import os
 import sys
 
-from nix_cache.client import interrupt
+from nix_cache.cli import interrupt
 
 
 def main() -> int:
@@ -21,7 +21,7 @@ def main() -> int:
 def _run() -> int:
     try:
         from nix_cache import terminal
-        from nix_cache.client import app, console
+        from nix_cache.cli import app, console
     except ModuleNotFoundError as missing:
         print(
             f"error: the command nix-cache needs the package {missing.name}, which is not "

@@ -7,13 +7,13 @@ from typing import Annotated, Any
 
 import typer
 
-from nix_cache.client import console
-from nix_cache.client.doctor.command import doctor
-from nix_cache.client.errors import ClientError, ExitCode
-from nix_cache.client.gc.command import gc
-from nix_cache.client.hook.command import hook
-from nix_cache.client.push.command import push
-from nix_cache.client.use.command import use
+from nix_cache.cli import console
+from nix_cache.cli.doctor.command import doctor
+from nix_cache.cli.errors import ClientError, ExitCode
+from nix_cache.cli.gc.command import gc
+from nix_cache.cli.hook.command import hook
+from nix_cache.cli.push.command import push
+from nix_cache.cli.use.command import use
 from nix_cache.redaction import keep_argument_secret
 
 _CommandLineError: type[Exception] = typer.BadParameter.__bases__[0]

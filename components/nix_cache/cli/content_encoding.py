@@ -9,7 +9,7 @@ from typing import Protocol
 import brotli
 import zstandard
 
-from nix_cache.client.limits import ENCODING_DECODER_BYTES, TooLargeError
+from nix_cache.cli.limits import ENCODING_DECODER_BYTES, TooLargeError
 
 _MOST_ENCODINGS = 3
 _CHUNK_BYTES = 64_000

@@ -11,7 +11,7 @@ import time
 
 import urllib3
 
-from nix_cache.client.limits import TimeLimits
+from nix_cache.cli.limits import TimeLimits
 
 _LONGEST_REASON = 200
 _SILENT_SHARE = 0.9

@@ -4,8 +4,8 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from nix_cache.client.errors import ClientError
-from nix_cache.client.limits import (
+from nix_cache.cli.errors import ClientError
+from nix_cache.cli.limits import (
     EMPTY_PAGES,
     LISTED_OBJECTS,
     LISTED_OBJECTS_VARIABLE,

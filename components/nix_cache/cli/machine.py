@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from nix_cache.client import nix_conf_file, nix_program
-from nix_cache.client.errors import ClientError
-from nix_cache.client.nix_conf_includes import NixConfReader, PlacedLine, mistakes_in
-from nix_cache.client.places import Place, system_place, user_place
+from nix_cache.cli import nix_conf_file, nix_program
+from nix_cache.cli.errors import ClientError
+from nix_cache.cli.nix_conf_includes import NixConfReader, PlacedLine, mistakes_in
+from nix_cache.cli.places import Place, system_place, user_place
 
 NIXOS_MARKER = Path("/etc/NIXOS")
 DAEMON_SOCKET = Path("/nix/var/nix/daemon-socket/socket")

@@ -7,9 +7,9 @@ from typing import Any, NoReturn
 
 from pydantic import ValidationError
 
-from nix_cache.client import urls
-from nix_cache.client.errors import ClientError, UsageError
-from nix_cache.client.limits import DOCUMENT_BYTES
+from nix_cache.cli import urls
+from nix_cache.cli.errors import ClientError, UsageError
+from nix_cache.cli.limits import DOCUMENT_BYTES
 from nix_cache.description import DESCRIPTION_VERSION, Description
 
 STORE_DIR = re.compile(r"(/[A-Za-z0-9+_-][A-Za-z0-9+._-]*)+")

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from nix_cache.client import nix_conf_file
+from nix_cache.cli import nix_conf_file
 
 DEEPEST_INCLUDE = 32
 """Files that include each other in a chain. Real ones have two or three."""

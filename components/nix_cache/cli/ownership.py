@@ -9,7 +9,7 @@ import re
 from enum import Enum
 from pathlib import Path
 
-from nix_cache.client.errors import ClientError
+from nix_cache.cli.errors import ClientError
 
 _NAME = r"(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)"
 

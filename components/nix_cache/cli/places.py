@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from nix_cache.client.errors import UsageError
+from nix_cache.cli.errors import UsageError
 
 CLIENT_FOLDER = "nix-cache"
 

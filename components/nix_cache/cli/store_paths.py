@@ -5,7 +5,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from nix_cache.client.errors import ClientError, UsageError
+from nix_cache.cli.errors import ClientError, UsageError
 from nix_cache.narinfo import BASE_NAME
 
 _SEPARATOR = re.compile(r"[\s\0]+")

@@ -16,11 +16,11 @@ from urllib.parse import urljoin, urlsplit
 
 import urllib3
 
-from nix_cache.client.connections import connections
-from nix_cache.client.deadline import Deadline
-from nix_cache.client.errors import ClientError
-from nix_cache.client.hosts import Host, may_pass, retry_after_seconds
-from nix_cache.client.limits import ERROR_BYTES, TIMES, Kind, TimeLimits
+from nix_cache.cli.connections import connections
+from nix_cache.cli.deadline import Deadline
+from nix_cache.cli.errors import ClientError
+from nix_cache.cli.hosts import Host, may_pass, retry_after_seconds
+from nix_cache.cli.limits import ERROR_BYTES, TIMES, Kind, TimeLimits
 
 JOBS = 25
 """Connections that are kept to each host, unless told otherwise."""

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 
-from nix_cache.client.doctor.finding import Level
-from nix_cache.client.doctor.narinfos import paths
-from nix_cache.client.doctor.paths import Wanted
-from nix_cache.client.doctor.subject import Subject
+from nix_cache.cli.doctor.finding import Level
+from nix_cache.cli.doctor.narinfos import paths
+from nix_cache.cli.doctor.paths import Wanted
+from nix_cache.cli.doctor.subject import Subject
 from nix_cache.description import Description
 from tests.e2e.nix import Nix
 from tests.e2e.verdicts.samples import KEY, Sample

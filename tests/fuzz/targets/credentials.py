@@ -3,10 +3,10 @@
 import tempfile
 from pathlib import Path
 
-from nix_cache.client import masking
-from nix_cache.client.profiles import profile_in
-from nix_cache.client.source import Credential
-from nix_cache.client.use import credentials_file
+from nix_cache.cli import masking
+from nix_cache.cli.profiles import profile_in
+from nix_cache.cli.source import Credential
+from nix_cache.cli.use import credentials_file
 from tests.fuzz.target import Target
 
 _OURS = Credential(access_key_id="nixbuilder", secret_access_key="secret-of-nixbuilder")

@@ -5,9 +5,9 @@ import tempfile
 from pathlib import Path
 from urllib.parse import parse_qsl, urlsplit
 
-from nix_cache.client import manifest_rules, nix_conf_file, record, source, urls
-from nix_cache.client.errors import ClientError
-from nix_cache.client.places import Place
+from nix_cache.cli import manifest_rules, nix_conf_file, record, source, urls
+from nix_cache.cli.errors import ClientError
+from nix_cache.cli.places import Place
 from nix_cache.description import Description
 from tests.fuzz.target import Shape, Target
 from tests.unit import client_caches

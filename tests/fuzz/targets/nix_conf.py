@@ -4,9 +4,9 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from nix_cache.client import masking, nix_conf_file
-from nix_cache.client.appended import HEADER
-from nix_cache.client.nix_conf_includes import MOST_INCLUDES, NixConfReader
+from nix_cache.cli import masking, nix_conf_file
+from nix_cache.cli.appended import HEADER
+from nix_cache.cli.nix_conf_includes import MOST_INCLUDES, NixConfReader
 from tests.fuzz.target import Target
 
 _NAMES = ("demo", "a.b", "nix-cache-post-build-hook")

@@ -1,9 +1,9 @@
 """What Nix prints: versions, tables, settings and events."""
 
-from nix_cache.client import nix_program
-from nix_cache.client.doctor.machine import effective, same_cache
-from nix_cache.client.errors import ClientError
-from nix_cache.client.push.events import Copying
+from nix_cache.cli import nix_program
+from nix_cache.cli.doctor.machine import effective, same_cache
+from nix_cache.cli.errors import ClientError
+from nix_cache.cli.push.events import Copying
 from tests.fuzz.target import Shape, Target
 
 _PATH = b"/nix/store/w9yy7v61ipb5rx6i35zq1mvc2iqfmps1-hello-2.10"

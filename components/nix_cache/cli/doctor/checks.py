@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 
-from nix_cache.client.doctor import (
+from nix_cache.cli.doctor import (
     contents,
     expiry,
     machine,
@@ -14,10 +14,10 @@ from nix_cache.client.doctor import (
     traps,
     unsigned_writes,
 )
-from nix_cache.client.doctor.door import NoAnswerError
-from nix_cache.client.doctor.finding import Finding, Level, error, not_checked
-from nix_cache.client.doctor.paths import Wanted
-from nix_cache.client.doctor.subject import Subject
+from nix_cache.cli.doctor.door import NoAnswerError
+from nix_cache.cli.doctor.finding import Finding, Level, error, not_checked
+from nix_cache.cli.doctor.paths import Wanted
+from nix_cache.cli.doctor.subject import Subject
 
 
 @dataclass(frozen=True)

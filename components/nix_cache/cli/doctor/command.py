@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from nix_cache.client.errors import ExitCode
+from nix_cache.cli.errors import ExitCode
 
 SAMPLE = 20
 """How many paths are looked at unless more are asked for: a matter of seconds."""
@@ -67,7 +67,7 @@ def doctor(
     as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False,
 ) -> None:
     """Check a cache and this machine's use of it. Leaves nothing behind. Exits 1 on errors."""
-    from nix_cache.client.doctor import session
+    from nix_cache.cli.doctor import session
 
     request = session.Request(
         cache=cache,

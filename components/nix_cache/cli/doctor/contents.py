@@ -3,12 +3,12 @@
 from collections.abc import Iterator
 
 from nix_cache import nix_conf
-from nix_cache.client.doctor.door import Answer
-from nix_cache.client.doctor.finding import Finding, error, not_checked, ok, warning
-from nix_cache.client.doctor.probes import random_hash
-from nix_cache.client.doctor.subject import Subject
-from nix_cache.client.errors import ClientError
-from nix_cache.client.source import parse
+from nix_cache.cli.doctor.door import Answer
+from nix_cache.cli.doctor.finding import Finding, error, not_checked, ok, warning
+from nix_cache.cli.doctor.probes import random_hash
+from nix_cache.cli.doctor.subject import Subject
+from nix_cache.cli.errors import ClientError
+from nix_cache.cli.source import parse
 from nix_cache.description import DESCRIPTOR_KEY, Description
 from nix_cache.lifecycle import INFO_KEY
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
-from nix_cache.client.doctor.finding import Finding, Level
+from nix_cache.cli.doctor.finding import Finding, Level
 
 _PUSH_AGAIN = "delete its narinfo as the bucket's owner, and push it again with `nix-cache push`"
 _SIGN = (

@@ -6,14 +6,14 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from nix_cache.client import nix_program
-from nix_cache.client.doctor.finding import Finding, error, not_checked, ok, warning
-from nix_cache.client.doctor.subject import Subject
-from nix_cache.client.machine import Trust, obstacles, trust
-from nix_cache.client.nix_conf_includes import IncludeMistake, mistakes_in
-from nix_cache.client.places import default_place, system_place, user_place
-from nix_cache.client.profiles import profile_in
-from nix_cache.client.record import all_records
+from nix_cache.cli import nix_program
+from nix_cache.cli.doctor.finding import Finding, error, not_checked, ok, warning
+from nix_cache.cli.doctor.subject import Subject
+from nix_cache.cli.machine import Trust, obstacles, trust
+from nix_cache.cli.nix_conf_includes import IncludeMistake, mistakes_in
+from nix_cache.cli.places import default_place, system_place, user_place
+from nix_cache.cli.profiles import profile_in
+from nix_cache.cli.record import all_records
 from nix_cache.signing import name_of
 
 _USE = "run `nix-cache use` with the cache's source"

@@ -3,7 +3,7 @@
 import hashlib
 from dataclasses import dataclass
 
-from nix_cache.client.doctor.decompression import NotDecompressedError, decompressed
+from nix_cache.cli.doctor.decompression import NotDecompressedError, decompressed
 from nix_cache.content_address import Method
 from nix_cache.nar import BLOCK_BYTES, Nar, NarError, Readable, read_nar
 from nix_cache.narinfo import Narinfo

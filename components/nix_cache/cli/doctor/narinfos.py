@@ -3,15 +3,15 @@
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 
-from nix_cache.client.doctor.contents import FIND_READER, NO_READER
-from nix_cache.client.doctor.door import WORKERS, Door, NoAnswerError
-from nix_cache.client.doctor.faults import Fault, findings
-from nix_cache.client.doctor.finding import Finding, Level, not_checked, ok
-from nix_cache.client.doctor.path_check import Examined, Looked, PathCheck
-from nix_cache.client.doctor.paths import Candidates, Wanted, candidates
-from nix_cache.client.doctor.subject import Subject
-from nix_cache.client.errors import ClientError
-from nix_cache.client.parallel import in_parallel
+from nix_cache.cli.doctor.contents import FIND_READER, NO_READER
+from nix_cache.cli.doctor.door import WORKERS, Door, NoAnswerError
+from nix_cache.cli.doctor.faults import Fault, findings
+from nix_cache.cli.doctor.finding import Finding, Level, not_checked, ok
+from nix_cache.cli.doctor.path_check import Examined, Looked, PathCheck
+from nix_cache.cli.doctor.paths import Candidates, Wanted, candidates
+from nix_cache.cli.doctor.subject import Subject
+from nix_cache.cli.errors import ClientError
+from nix_cache.cli.parallel import in_parallel
 
 _BATCH = 64
 _ASKED_PER_WANTED = 50

@@ -8,11 +8,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from nix_cache.client import nix_program
-from nix_cache.client.doctor.subject import Subject
-from nix_cache.client.listing import checked_pages
-from nix_cache.client.owner import owner_client
-from nix_cache.client.source import Credential
+from nix_cache.cli import nix_program
+from nix_cache.cli.doctor.subject import Subject
+from nix_cache.cli.listing import checked_pages
+from nix_cache.cli.owner import owner_client
+from nix_cache.cli.source import Credential
 
 _NARINFO_KEY = re.compile(r"([0-9a-df-np-sv-z]{32})\.narinfo")
 

@@ -3,12 +3,12 @@
 from collections.abc import Iterator, Mapping, Sequence
 
 from nix_cache.backends import BACKENDS, Right
-from nix_cache.client.doctor import probes
-from nix_cache.client.doctor.contents import REPAIR
-from nix_cache.client.doctor.door import Answer, Door
-from nix_cache.client.doctor.finding import Finding, error, not_checked, ok, warning
-from nix_cache.client.doctor.probes import Outcome, Trial
-from nix_cache.client.doctor.subject import Subject
+from nix_cache.cli.doctor import probes
+from nix_cache.cli.doctor.contents import REPAIR
+from nix_cache.cli.doctor.door import Answer, Door
+from nix_cache.cli.doctor.finding import Finding, error, not_checked, ok, warning
+from nix_cache.cli.doctor.probes import Outcome, Trial
+from nix_cache.cli.doctor.subject import Subject
 from nix_cache.lifecycle import INFO_KEY, OWN_KEYS
 
 _CLOCK = "RequestTimeTooSkewed"

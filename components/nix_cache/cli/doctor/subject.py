@@ -5,10 +5,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from nix_cache.client.doctor.door import Door, NoAnswerError, connections
-from nix_cache.client.record import Record
-from nix_cache.client.source import Credential
-from nix_cache.client.transport import Transport
+from nix_cache.cli.doctor.door import Door, NoAnswerError, connections
+from nix_cache.cli.record import Record
+from nix_cache.cli.source import Credential
+from nix_cache.cli.transport import Transport
 from nix_cache.description import Description
 from nix_cache.lifecycle import INFO_KEY
 

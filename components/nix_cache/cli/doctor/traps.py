@@ -6,12 +6,12 @@ Which versions do what was found by reading Nix's release notes and issues, and 
 import tempfile
 from collections.abc import Iterator
 
-from nix_cache.client import nix_program
-from nix_cache.client.doctor.finding import Finding, error, not_checked, ok, warning
-from nix_cache.client.doctor.signing_trial import signing_trial
-from nix_cache.client.doctor.subject import Subject
-from nix_cache.client.places import system_place, user_place
-from nix_cache.client.record import known_records
+from nix_cache.cli import nix_program
+from nix_cache.cli.doctor.finding import Finding, error, not_checked, ok, warning
+from nix_cache.cli.doctor.signing_trial import signing_trial
+from nix_cache.cli.doctor.subject import Subject
+from nix_cache.cli.places import system_place, user_place
+from nix_cache.cli.record import known_records
 
 Version = tuple[int, int, int]
 

@@ -20,10 +20,10 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from urllib.parse import urlencode
 
-from nix_cache.client.doctor import probes
-from nix_cache.client.doctor.door import Answer, Door, NoAnswerError
-from nix_cache.client.doctor.finding import Finding, error, not_checked, ok, warning
-from nix_cache.client.doctor.subject import Subject
+from nix_cache.cli.doctor import probes
+from nix_cache.cli.doctor.door import Answer, Door, NoAnswerError
+from nix_cache.cli.doctor.finding import Finding, error, not_checked, ok, warning
+from nix_cache.cli.doctor.subject import Subject
 
 _WHAT = "writes without a signature"
 _WHY = (

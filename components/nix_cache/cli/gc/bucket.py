@@ -9,10 +9,10 @@ from botocore.exceptions import BotoCoreError
 from botocore.exceptions import ClientError as StorageError
 from botocore.parsers import ResponseParserError
 
-from nix_cache.client.clock import Clocks, http_date
-from nix_cache.client.errors import ClientError
-from nix_cache.client.gc import reading
-from nix_cache.client.gc.contents import (
+from nix_cache.cli.clock import Clocks, http_date
+from nix_cache.cli.errors import ClientError
+from nix_cache.cli.gc import reading
+from nix_cache.cli.gc.contents import (
     Contents,
     Entry,
     Stored,
@@ -21,15 +21,15 @@ from nix_cache.client.gc.contents import (
     narinfos_among,
     nars_among,
 )
-from nix_cache.client.gc.ledger import LEDGER_KEY, Ledger
-from nix_cache.client.gc.listing import list_objects, watch_dates
-from nix_cache.client.gc.reading import Received
-from nix_cache.client.gc.refusals import explain, status_of
-from nix_cache.client.limits import LEDGER_BYTES
-from nix_cache.client.owner import owner_client
-from nix_cache.client.parallel import in_parallel
-from nix_cache.client.source import Credential
-from nix_cache.client.transport import OversizedError, RedirectedError
+from nix_cache.cli.gc.ledger import LEDGER_KEY, Ledger
+from nix_cache.cli.gc.listing import list_objects, watch_dates
+from nix_cache.cli.gc.reading import Received
+from nix_cache.cli.gc.refusals import explain, status_of
+from nix_cache.cli.limits import LEDGER_BYTES
+from nix_cache.cli.owner import owner_client
+from nix_cache.cli.parallel import in_parallel
+from nix_cache.cli.source import Credential
+from nix_cache.cli.transport import OversizedError, RedirectedError
 from nix_cache.description import Description
 from nix_cache.lifecycle import INFO_KEY, NAR_PREFIX
 

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from nix_cache.client.errors import ExitCode
+from nix_cache.cli.errors import ExitCode
 
 JOBS = 25
 """Narinfos read at a time, as many requests as Nix's own ``http-connections``."""
@@ -95,7 +95,7 @@ def gc(
     goes while a narinfo cannot be read. Exits 1 then, and if a push at the same time lost
     something.
     """
-    from nix_cache.client.gc import session
+    from nix_cache.cli.gc import session
 
     request = session.Request(
         cache=cache,

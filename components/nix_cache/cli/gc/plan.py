@@ -9,8 +9,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from nix_cache.client.gc.contents import Contents, Entry, Stored
-from nix_cache.client.gc.marking import closure, dependents_first, missing_references
+from nix_cache.cli.gc.contents import Contents, Entry, Stored
+from nix_cache.cli.gc.marking import closure, dependents_first, missing_references
 from nix_cache.lifecycle import NAR_PREFIX
 from nix_cache.nar_url import NamedObjects
 

@@ -3,9 +3,9 @@
 from botocore.exceptions import BotoCoreError
 from botocore.exceptions import ClientError as StorageError
 
-from nix_cache.client.errors import ClientError
-from nix_cache.client.push.refusals import innermost, is_busy
-from nix_cache.client.storage_answers import MalformedAnswerError
+from nix_cache.cli.errors import ClientError
+from nix_cache.cli.push.refusals import innermost, is_busy
+from nix_cache.cli.storage_answers import MalformedAnswerError
 from nix_cache.description import Description
 
 _AGAIN = "run it again when it answers: what is left is whole"

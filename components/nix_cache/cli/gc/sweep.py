@@ -6,18 +6,18 @@ Before each step the bucket is listed again: what was pushed meanwhile, and what
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 
-from nix_cache.client.clock import Clocks
-from nix_cache.client.errors import ClientError
-from nix_cache.client.gc.bucket import Bucket
-from nix_cache.client.gc.contents import (
+from nix_cache.cli.clock import Clocks
+from nix_cache.cli.errors import ClientError
+from nix_cache.cli.gc.bucket import Bucket
+from nix_cache.cli.gc.contents import (
     Contents,
     Entry,
     Stored,
     narinfos_among,
     total_bytes,
 )
-from nix_cache.client.gc.ledger import Ledger
-from nix_cache.client.gc.plan import (
+from nix_cache.cli.gc.ledger import Ledger
+from nix_cache.cli.gc.plan import (
     Orphans,
     Plan,
     Terms,

@@ -4,12 +4,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nix_cache.client import console
-from nix_cache.client.errors import ExitCode, UsageError
-from nix_cache.client.options import WriterCache
+from nix_cache.cli import console
+from nix_cache.cli.errors import ExitCode, UsageError
+from nix_cache.cli.options import WriterCache
 
 if TYPE_CHECKING:
-    from nix_cache.client.record import Record
+    from nix_cache.cli.record import Record
 
 
 def hook(
@@ -42,7 +42,7 @@ def hook(
         )
     if as_json and not status:
         raise UsageError("--json is for --status", "give both, or leave --json out")
-    from nix_cache.client.push.writer import find_writer_record
+    from nix_cache.cli.push.writer import find_writer_record
 
     record = find_writer_record(cache)
     if install:
@@ -58,9 +58,9 @@ def hook(
 
 
 def _install(record: "Record") -> None:
-    from nix_cache.client.hook import installation, texts
-    from nix_cache.client.push.writer import as_writer
-    from nix_cache.client.use import advice
+    from nix_cache.cli.hook import installation, texts
+    from nix_cache.cli.push.writer import as_writer
+    from nix_cache.cli.use import advice
 
     as_writer(record)
     hook = installation.hook_of(record)
@@ -78,8 +78,8 @@ def _install(record: "Record") -> None:
 
 
 def _remove(record: "Record") -> None:
-    from nix_cache.client.hook import installation
-    from nix_cache.client.use import advice
+    from nix_cache.cli.hook import installation
+    from nix_cache.cli.use import advice
 
     rows = [(str(change.path), "removed") for change in installation.remove(record)]
     if not rows:
@@ -91,9 +91,9 @@ def _remove(record: "Record") -> None:
 
 
 def _drain(record: "Record") -> None:
-    from nix_cache.client.hook import installation
-    from nix_cache.client.hook.drain import drain
-    from nix_cache.client.hook.queue import Queue
+    from nix_cache.cli.hook import installation
+    from nix_cache.cli.hook.drain import drain
+    from nix_cache.cli.hook.queue import Queue
 
     folder = installation.folder_of(installation.place_of(record), record.name)
     if not drain(record, Queue(folder, record.description.store_dir)):
@@ -101,7 +101,7 @@ def _drain(record: "Record") -> None:
 
 
 def _status(record: "Record", *, as_json: bool) -> None:
-    from nix_cache.client.hook import status
+    from nix_cache.cli.hook import status
 
     found = status.look(record)
     if as_json:
@@ -111,7 +111,7 @@ def _status(record: "Record", *, as_json: bool) -> None:
 
 
 def _print(record: "Record", *, systemd: bool) -> None:
-    from nix_cache.client.hook import installation, texts
+    from nix_cache.cli.hook import installation, texts
 
     hook = installation.hook_of(record)
     text = texts.systemd_units(hook) if systemd else texts.script(hook)

@@ -4,16 +4,16 @@ import contextlib
 import time
 from collections.abc import Callable, Sequence
 
-from nix_cache.client import console, nix_program
-from nix_cache.client.errors import ClientError
-from nix_cache.client.hook.failures import Failure
-from nix_cache.client.hook.queue import Queue
-from nix_cache.client.push import report, session
-from nix_cache.client.push.command import JOBS
-from nix_cache.client.push.refusals import BusyError, RefusedError, UnansweredError
-from nix_cache.client.push.report import Result
-from nix_cache.client.push.writer import Writer, as_writer
-from nix_cache.client.record import Record
+from nix_cache.cli import console, nix_program
+from nix_cache.cli.errors import ClientError
+from nix_cache.cli.hook.failures import Failure
+from nix_cache.cli.hook.queue import Queue
+from nix_cache.cli.push import report, session
+from nix_cache.cli.push.command import JOBS
+from nix_cache.cli.push.refusals import BusyError, RefusedError, UnansweredError
+from nix_cache.cli.push.report import Result
+from nix_cache.cli.push.writer import Writer, as_writer
+from nix_cache.cli.record import Record
 from nix_cache.redaction import redacted
 
 Push = Callable[[Writer, Sequence[str], int], Result]

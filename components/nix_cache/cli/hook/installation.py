@@ -5,7 +5,7 @@ import shutil
 import sys
 from pathlib import Path
 
-from nix_cache.client import (
+from nix_cache.cli import (
     console,
     files,
     machine,
@@ -14,15 +14,15 @@ from nix_cache.client import (
     nix_program,
     ownership,
 )
-from nix_cache.client.errors import ClientError
-from nix_cache.client.files import FileChange
-from nix_cache.client.hook import texts
-from nix_cache.client.hook.queue import Queue
-from nix_cache.client.hook.texts import Hook
-from nix_cache.client.located import changeable_by_others
-from nix_cache.client.ownership import Kind
-from nix_cache.client.places import Place, system_place, user_place
-from nix_cache.client.record import Record
+from nix_cache.cli.errors import ClientError
+from nix_cache.cli.files import FileChange
+from nix_cache.cli.hook import texts
+from nix_cache.cli.hook.queue import Queue
+from nix_cache.cli.hook.texts import Hook
+from nix_cache.cli.located import changeable_by_others
+from nix_cache.cli.ownership import Kind
+from nix_cache.cli.places import Place, system_place, user_place
+from nix_cache.cli.record import Record
 
 _PROGRAM = "nix-cache"
 _SCRIPT_MODE = 0o755

@@ -8,13 +8,13 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError
 from botocore.exceptions import ClientError as StorageError
 
-from nix_cache.client.content_encoding import EncodingError, decoded
-from nix_cache.client.errors import ClientError
-from nix_cache.client.limits import TooLargeError, body_limit
-from nix_cache.client.parallel import in_parallel
-from nix_cache.client.push.held import Held, judge
-from nix_cache.client.push.identity import Identity
-from nix_cache.client.push.refusals import (
+from nix_cache.cli.content_encoding import EncodingError, decoded
+from nix_cache.cli.errors import ClientError
+from nix_cache.cli.limits import TooLargeError, body_limit
+from nix_cache.cli.parallel import in_parallel
+from nix_cache.cli.push.held import Held, judge
+from nix_cache.cli.push.identity import Identity
+from nix_cache.cli.push.refusals import (
     BusyError,
     UnansweredError,
     Who,
@@ -22,8 +22,8 @@ from nix_cache.client.push.refusals import (
     innermost,
     is_busy,
 )
-from nix_cache.client.storage_answers import MalformedAnswerError
-from nix_cache.client.transport import OversizedError
+from nix_cache.cli.storage_answers import MalformedAnswerError
+from nix_cache.cli.transport import OversizedError
 from nix_cache.description import Description
 from nix_cache.lifecycle import INFO_KEY
 from nix_cache.narinfo import narinfo_key

@@ -5,9 +5,9 @@ from typing import Annotated
 
 import typer
 
-from nix_cache.client import console
-from nix_cache.client.errors import ExitCode, UsageError
-from nix_cache.client.options import WriterCache
+from nix_cache.cli import console
+from nix_cache.cli.errors import ExitCode, UsageError
+from nix_cache.cli.options import WriterCache
 
 JOBS = 25
 """Requests at a time, as many as Nix's own ``http-connections``."""
@@ -39,9 +39,9 @@ def push(
 
     What is there already is skipped. Exits 1 if readers will refuse anything of it.
     """
-    from nix_cache.client.push import report, session
-    from nix_cache.client.push.writer import find_writer
-    from nix_cache.client.store_paths import entries_in
+    from nix_cache.cli.push import report, session
+    from nix_cache.cli.push.writer import find_writer
+    from nix_cache.cli.store_paths import entries_in
 
     given = list(paths or ())
     if stdin:

@@ -6,11 +6,11 @@ import subprocess
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from nix_cache.client import child, interrupt, nix_program
-from nix_cache.client.limits import TIMES
-from nix_cache.client.push.events import Copying
-from nix_cache.client.push.identity import Identity
-from nix_cache.client.push.refusals import Who, from_nix
+from nix_cache.cli import child, interrupt, nix_program
+from nix_cache.cli.limits import TIMES
+from nix_cache.cli.push.events import Copying
+from nix_cache.cli.push.identity import Identity
+from nix_cache.cli.push.refusals import Who, from_nix
 
 _ATTEMPTS = 3
 _LINE_BYTES = 1_000_000

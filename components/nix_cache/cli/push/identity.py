@@ -9,10 +9,10 @@ from botocore.credentials import RefreshableCredentials
 from botocore.exceptions import BotoCoreError
 from botocore.session import Session
 
-from nix_cache.client.errors import ClientError
-from nix_cache.client.places import user_place
-from nix_cache.client.push.writer import Writer
-from nix_cache.client.storage_session import bounded_session
+from nix_cache.cli.errors import ClientError
+from nix_cache.cli.places import user_place
+from nix_cache.cli.push.writer import Writer
+from nix_cache.cli.storage_session import bounded_session
 from nix_cache.redaction import keep_secret
 
 CREDENTIAL_VARIABLES = frozenset(

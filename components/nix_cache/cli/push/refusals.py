@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 
-from nix_cache.client.errors import ClientError
+from nix_cache.cli.errors import ClientError
 
 _CODE = re.compile(r"<Code>([A-Za-z0-9]+)</Code>")
 _STATUS = re.compile(r"\bHTTP error (\d{3})\b")

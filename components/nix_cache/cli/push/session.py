@@ -5,20 +5,20 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from nix_cache.client import nix_program
-from nix_cache.client.doctor.subject import Subject
-from nix_cache.client.doctor.traps import version_traps
-from nix_cache.client.errors import ClientError
-from nix_cache.client.progress import Progress
-from nix_cache.client.push.bucket import Bucket
-from nix_cache.client.push.copying import copy
-from nix_cache.client.push.events import Copying
-from nix_cache.client.push.held import Held
-from nix_cache.client.push.identity import Identity, identify
-from nix_cache.client.push.patience import patiently
-from nix_cache.client.push.refusals import Who, short
-from nix_cache.client.push.report import Result, size
-from nix_cache.client.push.writer import Writer
+from nix_cache.cli import nix_program
+from nix_cache.cli.doctor.subject import Subject
+from nix_cache.cli.doctor.traps import version_traps
+from nix_cache.cli.errors import ClientError
+from nix_cache.cli.progress import Progress
+from nix_cache.cli.push.bucket import Bucket
+from nix_cache.cli.push.copying import copy
+from nix_cache.cli.push.events import Copying
+from nix_cache.cli.push.held import Held
+from nix_cache.cli.push.identity import Identity, identify
+from nix_cache.cli.push.patience import patiently
+from nix_cache.cli.push.refusals import Who, short
+from nix_cache.cli.push.report import Result, size
+from nix_cache.cli.push.writer import Writer
 
 
 @dataclass(frozen=True)

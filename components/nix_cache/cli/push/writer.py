@@ -7,10 +7,10 @@ from pathlib import Path
 from urllib.parse import quote
 
 from nix_cache import signing
-from nix_cache.client import files, manifest_rules
-from nix_cache.client.errors import ClientError, UsageError
-from nix_cache.client.places import system_place, user_place
-from nix_cache.client.record import Record, find, known_records
+from nix_cache.cli import files, manifest_rules
+from nix_cache.cli.errors import ClientError, UsageError
+from nix_cache.cli.places import system_place, user_place
+from nix_cache.cli.record import Record, find, known_records
 from nix_cache.description import Description
 
 CACHE_OPTION = "--to"

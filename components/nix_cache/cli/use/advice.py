@@ -7,11 +7,11 @@ import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from nix_cache.client import machine
-from nix_cache.client.machine import Trust
-from nix_cache.client.places import Place, system_place
-from nix_cache.client.source import is_stack
-from nix_cache.client.use.settings_plan import Plan
+from nix_cache.cli import machine
+from nix_cache.cli.machine import Trust
+from nix_cache.cli.places import Place, system_place
+from nix_cache.cli.source import is_stack
+from nix_cache.cli.use.settings_plan import Plan
 from nix_cache.description import Description
 
 

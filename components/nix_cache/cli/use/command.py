@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from nix_cache.client.errors import ExitCode
+from nix_cache.cli.errors import ExitCode
 
 
 def use(
@@ -76,7 +76,7 @@ def use(
     The settings go into a file of their own, which nix.conf includes. What nix.conf says already
     stays as it is.
     """
-    from nix_cache.client.use import consent, session
+    from nix_cache.cli.use import consent, session
 
     request = session.Request(
         given=given,

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from nix_cache import signing
-from nix_cache.client import console, manifest_rules, source
-from nix_cache.client.errors import ClientError, UsageError
-from nix_cache.client.manifest_rules import PublicKey
-from nix_cache.client.use import diff
-from nix_cache.client.use.differences import Difference, Topic, differences
-from nix_cache.client.use.settings_plan import Plan
+from nix_cache.cli import console, manifest_rules, source
+from nix_cache.cli.errors import ClientError, UsageError
+from nix_cache.cli.manifest_rules import PublicKey
+from nix_cache.cli.use import diff
+from nix_cache.cli.use.differences import Difference, Topic, differences
+from nix_cache.cli.use.settings_plan import Plan
 from nix_cache.description import Description
 
 _WAYS = {

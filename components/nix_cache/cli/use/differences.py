@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
-from nix_cache.client.record import Record
-from nix_cache.client.use.settings_plan import Plan
+from nix_cache.cli.record import Record
+from nix_cache.cli.use.settings_plan import Plan
 
 
 class Topic(StrEnum):

@@ -3,14 +3,14 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from nix_cache.client import files, masking, nix_conf_file, ownership, record
-from nix_cache.client.errors import UsageError
-from nix_cache.client.files import FileChange
-from nix_cache.client.hook.texts import settings_name
-from nix_cache.client.ownership import Kind
-from nix_cache.client.places import Place
-from nix_cache.client.record import Record
-from nix_cache.client.use import credentials_file, secrets_plan
+from nix_cache.cli import files, masking, nix_conf_file, ownership, record
+from nix_cache.cli.errors import UsageError
+from nix_cache.cli.files import FileChange
+from nix_cache.cli.hook.texts import settings_name
+from nix_cache.cli.ownership import Kind
+from nix_cache.cli.places import Place
+from nix_cache.cli.record import Record
+from nix_cache.cli.use import credentials_file, secrets_plan
 from nix_cache.redaction import redacted
 
 

@@ -3,10 +3,10 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from nix_cache.client import console
-from nix_cache.client.console import Console
-from nix_cache.client.files import FileChange
-from nix_cache.client.use import diff
+from nix_cache.cli import console
+from nix_cache.cli.console import Console
+from nix_cache.cli.files import FileChange
+from nix_cache.cli.use import diff
 
 
 @dataclass(frozen=True)

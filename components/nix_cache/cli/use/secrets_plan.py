@@ -10,13 +10,13 @@ from botocore.configloader import raw_config_parse
 from botocore.exceptions import BotoCoreError
 
 from nix_cache import signing
-from nix_cache.client import files, masking, record
-from nix_cache.client.errors import ClientError, UsageError
-from nix_cache.client.files import FileChange
-from nix_cache.client.places import Place
-from nix_cache.client.record import Record
-from nix_cache.client.source import Credential, Source
-from nix_cache.client.use import credentials_file, safety
+from nix_cache.cli import files, masking, record
+from nix_cache.cli.errors import ClientError, UsageError
+from nix_cache.cli.files import FileChange
+from nix_cache.cli.places import Place
+from nix_cache.cli.record import Record
+from nix_cache.cli.source import Credential, Source
+from nix_cache.cli.use import credentials_file, safety
 from nix_cache.description import Description
 
 _LONGEST_KEY_NAME = 200

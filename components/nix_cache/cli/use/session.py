@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nix_cache import nix_conf
-from nix_cache.client import console, files, machine, manifest_rules, places, record, source
-from nix_cache.client.places import Place
-from nix_cache.client.source import Source
-from nix_cache.client.use import advice, consent, removal, safety
-from nix_cache.client.use.consent import Agreement
-from nix_cache.client.use.report import Report, tell_module
-from nix_cache.client.use.settings_plan import Wish, plan_use
+from nix_cache.cli import console, files, machine, manifest_rules, places, record, source
+from nix_cache.cli.places import Place
+from nix_cache.cli.source import Source
+from nix_cache.cli.use import advice, consent, removal, safety
+from nix_cache.cli.use.consent import Agreement
+from nix_cache.cli.use.report import Report, tell_module
+from nix_cache.cli.use.settings_plan import Wish, plan_use
 from nix_cache.description import Description
 
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import quote, urlencode
 
-from nix_cache.client import (
+from nix_cache.cli import (
     files,
     machine,
     manifest_rules,
@@ -14,13 +14,13 @@ from nix_cache.client import (
     record,
     urls,
 )
-from nix_cache.client.errors import ClientError, UsageError
-from nix_cache.client.files import FileChange
-from nix_cache.client.ownership import Kind
-from nix_cache.client.places import Place
-from nix_cache.client.record import Record
-from nix_cache.client.source import Origin, Source
-from nix_cache.client.use import safety, secrets_plan
+from nix_cache.cli.errors import ClientError, UsageError
+from nix_cache.cli.files import FileChange
+from nix_cache.cli.ownership import Kind
+from nix_cache.cli.places import Place
+from nix_cache.cli.record import Record
+from nix_cache.cli.source import Origin, Source
+from nix_cache.cli.use import safety, secrets_plan
 from nix_cache.description import Description
 
 
