@@ -6,7 +6,12 @@ import pulumi
 import pulumi_minio as minio
 
 from nix_cache import nix_conf
-from nix_cache.access import Privilege, anonymous_read_policy, policy_for, without_administration
+from nix_cache.iam.access import (
+    Privilege,
+    anonymous_read_policy,
+    policy_for,
+    without_administration,
+)
 from nix_cache.signing_key import SigningKey
 
 BUCKET = "nix-cache"

@@ -1,5 +1,5 @@
-"""The policy pack: it serves the engine until the engine is done."""
+"""The policy pack: its rules are in the package, as ``nix_cache.policy``."""
 
-from nix_cache_policies.pack import serve
+from nix_cache.policy.pack import serve
 
-serve()
+serve(__file__)

@@ -8,7 +8,7 @@ import pulumi
 from nix_cache import github_actions, nix_conf, signing
 from nix_cache.arguments import BinaryCacheArgs
 from nix_cache.description import DESCRIPTION_VERSION, DESCRIPTOR_KEY, Description
-from nix_cache.lifecycle import INFO_KEY, LANDING_PAGE_KEY, expiry_rules
+from nix_cache.iam.lifecycle import INFO_KEY, LANDING_PAGE_KEY, expiry_rules
 from nix_cache.problems import SettingsError
 from nix_cache.sdk_messages import withhold_secrets
 from nix_cache.settings import CacheSettings, WriterSettings

@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from typing import Self
 
-from nix_cache.lifecycle import NIX32
+from nix_cache.iam.lifecycle import NIX32
 
 DIGEST_BYTES = {"md5": 16, "sha1": 20, "sha256": 32, "sha512": 64}
 """The algorithms that Nix has without experimental features, each with the length of its digest."""

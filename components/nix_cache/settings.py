@@ -8,8 +8,8 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo
 
 from nix_cache import signing
-from nix_cache.access import Privilege
 from nix_cache.backend_settings import AwsSettings, B2Settings, MinioSettings, SpacesSettings
+from nix_cache.iam.access import Privilege
 from nix_cache.setting_types import Generation, LikePublic, Name, PublicKey, SettingsModel
 
 

@@ -13,7 +13,7 @@ from pydantic.alias_generators import to_camel
 
 from nix_cache import signing
 from nix_cache.backends import BACKENDS
-from nix_cache.lifecycle import expiry_rules
+from nix_cache.iam.lifecycle import expiry_rules
 from nix_cache.problems import Problem, SettingsError, problems_of
 from nix_cache.settings import CacheSettings
 

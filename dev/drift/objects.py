@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dev.drift.declared import Bucket, TextObject
 from dev.drift.finding import Finding
 from dev.drift.seen import SeenBucket, SeenObject
-from nix_cache.lifecycle import INFO_KEY
+from nix_cache.iam.lifecycle import INFO_KEY
 
 
 def object_findings(made: Bucket, there: SeenBucket) -> Iterator[Finding]:

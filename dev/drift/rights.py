@@ -4,9 +4,9 @@ import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from nix_cache.access import WRITABLE_KEYS
-from nix_cache.lifecycle import OWN_KEYS
-from nix_cache_policies.documents import Document, DocumentError, Statement, granting, parse
+from nix_cache.iam.access import WRITABLE_KEYS
+from nix_cache.iam.documents import Document, DocumentError, Statement, granting, parse
+from nix_cache.iam.lifecycle import OWN_KEYS
 
 _HASH = "0" * 32
 _WRITABLE = tuple(key.replace("?" * 32, _HASH).replace("*", "any") for key in WRITABLE_KEYS)

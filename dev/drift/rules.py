@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from dev.drift.declared import Bucket, Rule
 from dev.drift.finding import BACK_TO_STACK, Act, Finding, Undo
 from dev.drift.seen import SeenBucket
-from nix_cache.lifecycle import OWN_KEYS
+from nix_cache.iam.lifecycle import OWN_KEYS
 
 
 def lifecycle_finding(made: Bucket, there: SeenBucket) -> Iterator[Finding]:

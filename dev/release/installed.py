@@ -9,7 +9,7 @@ from pathlib import Path
 from dev.release.commands import run
 from toolchain.bootstrap import LOCKS, find_uv, registry_of_pip
 
-EXTRAS = ("client", "minio", "aws", "spaces", "b2")
+EXTRAS = ("client", "policy", "minio", "aws", "spaces", "b2")
 """All that somebody can ask for with the package."""
 
 

@@ -8,7 +8,7 @@ import urllib3
 
 from dev.verify import nix, rights
 from dev.verify.backend import Action, Backend, Role
-from nix_cache.lifecycle import INFO_KEY
+from nix_cache.iam.lifecycle import INFO_KEY
 from nix_cache.nix_conf import nix_cache_info
 
 _INFO = nix_cache_info("/nix/store", want_mass_query=True, priority=40)

@@ -22,7 +22,7 @@ from nacl.signing import SigningKey
 
 from dev.server import LocalServer
 from nix_cache.cli import app
-from nix_cache.lifecycle import NIX32
+from nix_cache.iam.lifecycle import NIX32
 from nix_cache.narinfo import Narinfo
 from nix_cache.nix_hash import NixHash
 from tests.engine.s3 import s3_client

@@ -9,7 +9,7 @@ from minio import Minio, MinioAdmin
 from minio.credentials.providers import StaticProvider
 
 from dev.server import LocalServer
-from nix_cache.access import anonymous_read_policy
+from nix_cache.iam.access import anonymous_read_policy
 from nix_cache.narinfo import Narinfo, verify
 from tests.engine.adoption import IDS, keep_what_exists
 from tests.engine.conftest import s3_client

@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nix_cache.lifecycle import NARINFO_TTL_DAYS, NIX32, OWN_KEYS
+from nix_cache.iam.lifecycle import NARINFO_TTL_DAYS, NIX32, OWN_KEYS
 from tests.engine.aws_server import AwsServer, Credential
 from tests.engine.drift_command import drifted
 from tests.engine.environments import program_environment

@@ -178,7 +178,7 @@ def test_nars_that_expire_before_narinfos_are_found(public: Patient) -> None:
 
 def test_the_components_own_expiry_is_well_and_another_one_is_told(public: Patient) -> None:
     """Safe and declared; safe but not declared."""
-    from nix_cache.lifecycle import expiry_rules
+    from nix_cache.iam.lifecycle import expiry_rules
 
     with public.expiring(*((rule.prefix, rule.days) for rule in expiry_rules(45))):
         declared = public.examined(source=public.source(expireAfterDays=45))

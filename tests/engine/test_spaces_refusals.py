@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from nix_cache.access import anonymous_read_policy
+from nix_cache.iam.access import anonymous_read_policy
 from tests.engine.clone import assert_plain_error
 from tests.engine.project import STACK, Project
 from tests.engine.spaces_buckets import FOREIGN

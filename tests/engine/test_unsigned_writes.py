@@ -17,7 +17,7 @@ from minio import MinioAdmin
 from minio.credentials.providers import StaticProvider
 
 from dev.server import LocalServer
-from nix_cache.access import anonymous_read_policy, reader_policy, writer_policy
+from nix_cache.iam.access import anonymous_read_policy, reader_policy, writer_policy
 from tests.engine import forged
 from tests.engine.forged import SNOWBALL, STREAMS, TRAILER, Forged, in_header, in_query
 from tests.engine.s3 import s3_client

@@ -2,13 +2,9 @@
 
 import argparse
 import random
-import sys
-from pathlib import Path
 
-sys.path[:0] = [str(Path(__file__).parents[2] / "policies")]
-
-from tests.fuzz.driver import HEADER, keep, run_all  # noqa: E402
-from tests.fuzz.targets import TARGETS  # noqa: E402
+from tests.fuzz.driver import HEADER, keep, run_all
+from tests.fuzz.targets import TARGETS
 
 
 def main() -> int:

@@ -9,16 +9,21 @@ TIMEOUT_SECONDS = 240
 
 def run(command: list[str | Path], folder: Path) -> "subprocess.CompletedProcess[str]":
     """Run a command in a folder, with nothing on Python's path but what its environment has."""
-    own = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
     return subprocess.run(
         command,
         cwd=folder,
-        env={**own, "COLUMNS": "200", "NO_COLOR": "1"},
+        env=own_environment(),
         capture_output=True,
         text=True,
         check=False,
         timeout=TIMEOUT_SECONDS,
     )
+
+
+def own_environment() -> dict[str, str]:
+    """The variables for a program: nothing in them adds to Python's path."""
+    own = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+    return {**own, "COLUMNS": "200", "NO_COLOR": "1"}
 
 
 def told_by(python: Path, program: str, folder: Path) -> str:

@@ -23,7 +23,7 @@ import nix_cache
 for module in pkgutil.walk_packages(nix_cache.__path__, "nix_cache."):
     part, _, rest = module.name.removeprefix("nix_cache.").partition(".")
     of_another = part == "storage" and rest.partition("_")[0] in {others!r}
-    if part != "client" and not of_another:
+    if part not in ("cli", "policy") and not of_another:
         print(importlib.import_module(module.name).__name__)
 print(*[name for name in {providers!r} if importlib.util.find_spec(name)])
 """

@@ -4,8 +4,8 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from nix_cache_policies.judgement import Verdict, judge
-from nix_cache_policies.model import Context, Resource, Rule
+from nix_cache.policy.judgement import Verdict, judge
+from nix_cache.policy.model import Context, Resource, Rule
 
 B2 = "pulumi-python:dynamic/nix-cache"
 MINIO_POLICY = "minio:index/iamPolicy:IamPolicy"

@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nix_cache import access
-from nix_cache_policies.model import UNKNOWN, Resource
-from nix_cache_policies.rules.access import ANONYMOUS_ACCESS, NO_WILDCARDS, WRITERS_ONLY_WRITE
+from nix_cache.iam import access
+from nix_cache.iam.values import UNKNOWN
+from nix_cache.policy.model import Resource
+from nix_cache.policy.rules.access import ANONYMOUS_ACCESS, NO_WILDCARDS, WRITERS_ONLY_WRITE
 from tests.policies.stacks import (
     AWS_BUCKET,
     AWS_BUCKET_POLICY,

@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nix_cache.iam.values import UNKNOWN
 from nix_cache.nix_conf import nix_cache_info
-from nix_cache_policies.model import UNKNOWN, Resource
-from nix_cache_policies.rules.cache_info import ONE_CACHE_INFO, VALID_CACHE_INFO
+from nix_cache.policy.model import Resource
+from nix_cache.policy.rules.cache_info import ONE_CACHE_INFO, VALID_CACHE_INFO
 from tests.policies.stacks import (
     AWS_BUCKET,
     AWS_OBJECT,

@@ -7,9 +7,9 @@ import pytest
 from pulumi.runtime.mocks import MockResourceArgs
 
 from nix_cache import BinaryCache, BinaryCacheArgs
-from nix_cache_policies.model import Resource, Scope
-from nix_cache_policies.rules import RULES
-from nix_cache_policies.storage_types import CACHE, canonical
+from nix_cache.policy.model import Resource, Scope
+from nix_cache.policy.rules import RULES
+from nix_cache.policy.storage_types import CACHE, canonical
 from tests.policies.stacks import found
 from tests.unit.mocks import Recorder, run
 from tests.unit.test_aws import FREE

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nix_cache_policies.documents import DocumentError, Statement, granting, parse
-from nix_cache_policies.model import UNKNOWN, NotYetKnownError
+from nix_cache.iam.documents import DocumentError, Statement, granting, parse
+from nix_cache.iam.values import UNKNOWN, NotYetKnownError
 from tests.policies.stacks import allow, deny, document
 
 ACTIONS = ("s3:PutObject", "s3:DeleteObject", "s3:ListBucket", "s3:GetObject")

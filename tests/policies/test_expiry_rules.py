@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nix_cache.lifecycle import expiry_rules
-from nix_cache_policies.model import UNKNOWN, Resource
-from nix_cache_policies.rules.expiry import EXPIRY_SPARES_INFO, NARS_OUTLIVE_NARINFOS
+from nix_cache.iam.lifecycle import expiry_rules
+from nix_cache.iam.values import UNKNOWN
+from nix_cache.policy.model import Resource
+from nix_cache.policy.rules.expiry import EXPIRY_SPARES_INFO, NARS_OUTLIVE_NARINFOS
 from tests.policies.stacks import (
     AWS_BUCKET,
     AWS_LIFECYCLE,

@@ -4,18 +4,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from nix_cache_policies.judgement import EXCEPTIONS
-from nix_cache_policies.model import (
-    UNKNOWN,
-    Context,
-    NotYetKnownError,
-    Resource,
-    Rule,
-    is_true,
-    read,
-    read_list,
-)
-from nix_cache_policies.rules import RULES
+from nix_cache.iam.values import UNKNOWN, NotYetKnownError, is_true, read, read_list
+from nix_cache.policy.judgement import EXCEPTIONS
+from nix_cache.policy.model import Context, Resource, Rule
+from nix_cache.policy.rules import RULES
 from tests.policies.stacks import resource, verdict
 
 

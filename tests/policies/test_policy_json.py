@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 
-from nix_cache_policies.documents import parse
-from nix_cache_policies.model import UNKNOWN, NotYetKnownError
-from nix_cache_policies.policy_json import MOST_CHARACTERS, DocumentError
-from nix_cache_policies.rules.access import ANONYMOUS_ACCESS, NO_WILDCARDS, WRITERS_ONLY_WRITE
-from nix_cache_policies.rules.aws import AWS_BUCKETS, OIDC_TRUST
-from nix_cache_policies.storage_types import DOCUMENTS, Holder
+from nix_cache.iam.documents import parse
+from nix_cache.iam.policy_json import MOST_CHARACTERS, DocumentError
+from nix_cache.iam.values import UNKNOWN, NotYetKnownError
+from nix_cache.policy.rules.access import ANONYMOUS_ACCESS, NO_WILDCARDS, WRITERS_ONLY_WRITE
+from nix_cache.policy.rules.aws import AWS_BUCKETS, OIDC_TRUST
+from nix_cache.policy.storage_types import DOCUMENTS, Holder
 from tests.policies.stacks import (
     AWS_BUCKET,
     AWS_BUCKET_POLICY,

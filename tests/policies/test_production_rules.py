@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nix_cache_policies.model import UNKNOWN
-from nix_cache_policies.rules.production import (
+from nix_cache.iam.values import UNKNOWN
+from nix_cache.policy.rules.production import (
     DELETION_PROTECTION,
     TLS_FOR_CLIENTS,
     TLS_TO_STORAGE,

@@ -2,8 +2,8 @@
 
 import json
 
-from nix_cache_policies.judgement import EXCEPTIONS
-from nix_cache_policies.rules import RULES
+from nix_cache.policy.judgement import EXCEPTIONS
+from nix_cache.policy.rules import RULES
 from tests.engine.readme import blocks, section
 
 POLICIES = section("Policies")

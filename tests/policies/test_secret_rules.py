@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from nix_cache_policies.model import UNKNOWN
-from nix_cache_policies.rules.secrets import PROVIDER_CREDENTIALS, STATE_ENCRYPTION
+from nix_cache.iam.values import UNKNOWN
+from nix_cache.policy.rules.secrets import PROVIDER_CREDENTIALS, STATE_ENCRYPTION
 from tests.policies.stacks import found, resource, unknown
 
 DYNAMIC = "pulumi:providers:pulumi-python"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from nix_cache_policies.storage_types import AWS_BUCKET, CACHE, SIGNING_KEY, canonical
+from nix_cache.policy.storage_types import AWS_BUCKET, CACHE, SIGNING_KEY, canonical
 
 
 @pytest.mark.parametrize(

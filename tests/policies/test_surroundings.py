@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from nix_cache_policies import surroundings
+from nix_cache.policy import surroundings
+from toolchain.bootstrap import ROOT
 
 PASSPHRASE = "PULUMI_CONFIG_PASSPHRASE"
 
@@ -28,14 +29,14 @@ def test_a_stack_file_is_found_where_the_shell_is(project: Path) -> None:
     """If the project there is the one that is meant."""
     (project / "Pulumi.prod.yaml").write_text("encryptionsalt: v1:abc")
 
-    assert surroundings.stack_file("shop", "prod") == {"encryptionsalt": "v1:abc"}
-    assert surroundings.stack_file("shop", "staging") is None
-    assert surroundings.stack_file("another", "prod") is None
+    assert surroundings.stack_file("shop", "prod", ROOT) == {"encryptionsalt": "v1:abc"}
+    assert surroundings.stack_file("shop", "staging", ROOT) is None
+    assert surroundings.stack_file("another", "prod", ROOT) is None
 
 
-def test_a_stack_file_is_found_beside_the_pack() -> None:
+def test_a_stack_file_is_found_in_the_given_folder() -> None:
     """As in this repository."""
-    assert surroundings.stack_file("nix-cache", "dev") is not None
+    assert surroundings.stack_file("nix-cache", "dev", ROOT) is not None
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{", "\x00"])
@@ -43,7 +44,7 @@ def test_a_stack_file_that_cannot_be_read_is_none(project: Path, text: str) -> N
     """The engine itself says what is wrong with it."""
     (project / "Pulumi.prod.yaml").write_text(text)
 
-    assert surroundings.stack_file("shop", "prod") is None
+    assert surroundings.stack_file("shop", "prod", ROOT) is None
 
 
 @pytest.mark.parametrize(("text", "seen"), [("", ""), (" \n", ""), ("s3cr3t\n", None)])

@@ -6,7 +6,7 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nix_cache_policies.wildcards import covers, is_pattern, overlap
+from nix_cache.iam.wildcards import covers, is_pattern, overlap
 
 PATTERNS = st.text("ab*?", max_size=4)
 TEXTS = ["".join(letters) for n in range(9) for letters in itertools.product("ab", repeat=n)]

@@ -16,7 +16,7 @@ from nix_cache.cli.gc import session
 from nix_cache.cli.owner import owner_client
 from nix_cache.cli.source import Credential, Source
 from nix_cache.cli.target import Target
-from nix_cache.lifecycle import NIX32
+from nix_cache.iam.lifecycle import NIX32
 from tests.unit.client_caches import description
 from tests.unit.s3_double import DoubleTransport, S3Double
 

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from nix_cache import access
+from nix_cache.iam import access
 
 HASH = "0123456789abcdfghijklmnpqrsvwxyz"
 

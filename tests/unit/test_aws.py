@@ -7,8 +7,9 @@ from typing import Any
 import pulumi
 import pytest
 
-from nix_cache import BinaryCache, BinaryCacheArgs, access
-from nix_cache.lifecycle import expiry_rules
+from nix_cache import BinaryCache, BinaryCacheArgs
+from nix_cache.iam import access
+from nix_cache.iam.lifecycle import expiry_rules
 from tests.unit.aws_answers import ACCOUNT
 from tests.unit.mocks import Recorder, run
 

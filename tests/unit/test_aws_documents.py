@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from nix_cache import access
-from nix_cache.access import PolicyDocument, Privilege
+from nix_cache.iam import access
+from nix_cache.iam.access import PolicyDocument, Privilege
 from toolchain.bootstrap import ROOT
 
 with warnings.catch_warnings():

@@ -1,7 +1,7 @@
 """What the backends can do, as the check goes by it and as the README tells it."""
 
 from nix_cache.backends import BACKENDS, EXPIRY_RULES, comparison
-from nix_cache.lifecycle import expiry_rules
+from nix_cache.iam.lifecycle import expiry_rules
 from nix_cache.settings import CacheSettings
 from toolchain.bootstrap import ROOT
 

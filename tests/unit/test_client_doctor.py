@@ -20,8 +20,8 @@ from nix_cache.cli.profiles import profile_credential
 from nix_cache.cli.record import Record
 from nix_cache.cli.store_paths import hashes_in
 from nix_cache.description import Description
-from nix_cache.lifecycle import NIX32, OWN_KEYS, expiry_rules
-from nix_cache.lifetimes import Expiry, longest_narinfo, shortest_nar
+from nix_cache.iam.lifecycle import NIX32, OWN_KEYS, expiry_rules
+from nix_cache.iam.lifetimes import Expiry, longest_narinfo, shortest_nar
 
 KEY = "cache.example.org-nixbuilder-1:" + "A" * 43 + "="
 HASH = "0123456789abcdfghijklmnpqrsvwxyz"

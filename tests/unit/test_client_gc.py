@@ -13,7 +13,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nix_cache.access import WRITABLE_KEYS
 from nix_cache.cli import console
 from nix_cache.cli.errors import ClientError
 from nix_cache.cli.gc import marking, report
@@ -32,7 +31,8 @@ from nix_cache.cli.gc.sweep import Swept
 from nix_cache.cli.limits import LEDGER_BYTES
 from nix_cache.cli.owner import owner_client
 from nix_cache.cli.source import Credential
-from nix_cache.lifecycle import NARINFO_TTL_DAYS, NIX32, OWN_KEYS, expiry_rules
+from nix_cache.iam.access import WRITABLE_KEYS
+from nix_cache.iam.lifecycle import NARINFO_TTL_DAYS, NIX32, OWN_KEYS, expiry_rules
 from nix_cache.nar_url import NarUrl
 from tests.unit.client_caches import description
 from tests.unit.misbehaving import always, answer, misbehaving

@@ -7,14 +7,14 @@ import pulumi
 import pytest
 
 from nix_cache import BinaryCache, BinaryCacheArgs, landing_page, nix_conf, signing
-from nix_cache.access import (
+from nix_cache.description import Description
+from nix_cache.iam.access import (
     anonymous_read_policy,
     reader_policy,
     without_administration,
     writer_policy,
 )
-from nix_cache.description import Description
-from nix_cache.lifecycle import expiry_rules
+from nix_cache.iam.lifecycle import expiry_rules
 from tests.unit.mocks import Recorder, run
 
 PUBLIC: BinaryCacheArgs = {

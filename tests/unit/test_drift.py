@@ -20,7 +20,7 @@ from dev.drift.declared import (
 )
 from dev.drift.finding import Act, Finding, Undo, as_document
 from dev.drift.seen import Seen, SeenBucket, SeenObject, SeenUser
-from nix_cache.access import anonymous_read_policy, without_administration, writer_policy
+from nix_cache.iam.access import anonymous_read_policy, without_administration, writer_policy
 
 INFO = "StoreDir: /nix/store\nWantMassQuery: 1\nPriority: 40\n"
 WRITE = without_administration(writer_policy("nix-cache"))

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nix_cache import lifecycle
-from nix_cache.lifecycle import ExpiryRule, expiry_rules
+from nix_cache.iam import lifecycle
+from nix_cache.iam.lifecycle import ExpiryRule, expiry_rules
 
 RULES = expiry_rules(90)
 hashes = st.text(alphabet=lifecycle.NIX32, min_size=32, max_size=32)

@@ -11,7 +11,7 @@ from nacl.signing import SigningKey
 
 from nix_cache import signing
 from nix_cache.content_address import ContentAddress, ContentAddressError, Method
-from nix_cache.lifecycle import NIX32
+from nix_cache.iam.lifecycle import NIX32
 from nix_cache.narinfo import LARGEST_SIZE, Narinfo, NarinfoError, narinfo_key, verify
 from nix_cache.narinfo_trust import Distrust, distrust
 from nix_cache.nix_hash import DIGEST_BYTES, HashFormatError, NixHash, decode_nix32, encode_nix32

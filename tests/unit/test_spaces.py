@@ -9,8 +9,8 @@ import pytest
 from pulumi.runtime.mocks import MockResourceArgs
 
 from nix_cache import BinaryCache, BinaryCacheArgs
-from nix_cache.access import anonymous_read_policy
-from nix_cache.lifecycle import expiry_rules
+from nix_cache.iam.access import anonymous_read_policy
+from nix_cache.iam.lifecycle import expiry_rules
 from tests.unit.mocks import Recorder, run
 
 pytestmark = pytest.mark.filterwarnings("ignore:digitalocean:DeprecationWarning")

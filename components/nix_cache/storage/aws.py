@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import pulumi
 
 from nix_cache import nix_conf
-from nix_cache.access import Privilege, anonymous_read_policy, cloudfront_read_policy
-from nix_cache.lifecycle import ExpiryRule
+from nix_cache.iam.access import Privilege, anonymous_read_policy, cloudfront_read_policy
+from nix_cache.iam.lifecycle import ExpiryRule
 from nix_cache.settings import CacheSettings, WriterSettings
 from nix_cache.storage import aws_bucket, aws_identities
 from nix_cache.storage.aws_delivery import ERROR_KEY, ERROR_TEXT, deliver

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import pulumi
 import pulumi_aws as aws
 
-from nix_cache.access import PolicyDocument, merged, tls_only_policy
 from nix_cache.backends import BACKENDS
-from nix_cache.lifecycle import NAR_PREFIX, ExpiryRule
+from nix_cache.iam.access import PolicyDocument, merged, tls_only_policy
+from nix_cache.iam.lifecycle import NAR_PREFIX, ExpiryRule
 from nix_cache.storage.aws_scope import Scope
 
 _Rule = aws.s3.BucketLifecycleConfigurationRuleArgsDict

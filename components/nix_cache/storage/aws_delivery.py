@@ -6,7 +6,7 @@ import pulumi
 import pulumi_aws as aws
 
 from nix_cache.backend_settings import CloudFrontSettings
-from nix_cache.lifecycle import LANDING_PAGE_KEY, NAR_PREFIX
+from nix_cache.iam.lifecycle import LANDING_PAGE_KEY, NAR_PREFIX
 from nix_cache.storage.aws_scope import CDN_REGION, Scope
 
 NAR_TTL_SECONDS = 365 * 24 * 3600

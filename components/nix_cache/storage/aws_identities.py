@@ -5,7 +5,7 @@ import json
 import pulumi
 import pulumi_aws as aws
 
-from nix_cache.access import (
+from nix_cache.iam.access import (
     GITHUB_AUDIENCE,
     GITHUB_ISSUER,
     PolicyDocument,

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import pulumi
 
 from nix_cache import nix_conf
-from nix_cache.access import Privilege
 from nix_cache.backend_settings import B2Settings
-from nix_cache.lifecycle import ExpiryRule
+from nix_cache.iam.access import Privilege
+from nix_cache.iam.lifecycle import ExpiryRule
 from nix_cache.settings import CacheSettings
 from nix_cache.storage.b2_bucket import B2Bucket
 from nix_cache.storage.b2_claim import BucketClaim

@@ -5,7 +5,7 @@ from typing import Any
 import pulumi
 from pulumi.dynamic import CreateResult, DiffResult, ReadResult, Resource
 
-from nix_cache.access import Privilege
+from nix_cache.iam.access import Privilege
 from nix_cache.storage.b2_provider import AccountProvider, difference
 
 CAPABILITIES = {

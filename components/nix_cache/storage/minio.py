@@ -8,9 +8,14 @@ import pulumi_minio as minio
 from pulumi.output import Unknown
 
 from nix_cache import nix_conf
-from nix_cache.access import Privilege, anonymous_read_policy, policy_for, without_administration
 from nix_cache.backend_settings import MinioSettings
-from nix_cache.lifecycle import ExpiryRule
+from nix_cache.iam.access import (
+    Privilege,
+    anonymous_read_policy,
+    policy_for,
+    without_administration,
+)
+from nix_cache.iam.lifecycle import ExpiryRule
 from nix_cache.settings import CacheSettings
 from nix_cache.storage.claimants import contested
 from nix_cache.storage.granted import granted, some_of

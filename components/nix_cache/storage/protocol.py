@@ -11,8 +11,8 @@ from typing import NoReturn, Protocol, TypedDict
 
 import pulumi
 
-from nix_cache.access import Privilege
-from nix_cache.lifecycle import ExpiryRule
+from nix_cache.iam.access import Privilege
+from nix_cache.iam.lifecycle import ExpiryRule
 from nix_cache.settings import CacheSettings, WriterSettings
 
 

@@ -13,10 +13,10 @@ import pulumi
 import pulumi_digitalocean as digitalocean
 
 from nix_cache import nix_conf
-from nix_cache.access import Privilege, anonymous_read_policy
 from nix_cache.backend_settings import SpacesCdnSettings, SpacesSettings
 from nix_cache.backends import BACKENDS
-from nix_cache.lifecycle import ExpiryRule, expiry_rules
+from nix_cache.iam.access import Privilege, anonymous_read_policy
+from nix_cache.iam.lifecycle import ExpiryRule, expiry_rules
 from nix_cache.settings import CacheSettings
 from nix_cache.storage.claimants import bucket_contested
 from nix_cache.storage.granted import granted

@@ -5,12 +5,12 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from nix_cache import access
-from nix_cache_policies.documents import DocumentError, parse
-from nix_cache_policies.judgement import judge
-from nix_cache_policies.model import Context, Resource
-from nix_cache_policies.rules import RULES
-from nix_cache_policies.rules.access import ANONYMOUS_ACCESS
+from nix_cache.iam import access
+from nix_cache.iam.documents import DocumentError, parse
+from nix_cache.policy.judgement import judge
+from nix_cache.policy.model import Context, Resource
+from nix_cache.policy.rules import RULES
+from nix_cache.policy.rules.access import ANONYMOUS_ACCESS
 from tests.fuzz.target import Shape, Target
 
 _BUCKET_POLICY = "minio:index/s3BucketPolicy:S3BucketPolicy"

@@ -10,7 +10,7 @@ from nix_cache.cli.doctor.subject import Subject
 from nix_cache.cli.errors import ClientError
 from nix_cache.cli.source import parse
 from nix_cache.description import DESCRIPTOR_KEY, Description
-from nix_cache.lifecycle import INFO_KEY
+from nix_cache.iam.lifecycle import INFO_KEY
 
 REPAIR = "run `pulumi up --refresh` on the stack (or `make repair`)"
 """What puts back everything that the stack declares."""

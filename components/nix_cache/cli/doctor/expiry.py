@@ -10,8 +10,8 @@ from nix_cache.cli.doctor.finding import Finding, error, not_checked, ok, warnin
 from nix_cache.cli.doctor.subject import Subject
 from nix_cache.cli.owner import owner_client
 from nix_cache.cli.storage_answers import MalformedAnswerError
-from nix_cache.lifecycle import NARINFO_TTL_DAYS, OWN_KEYS, expiry_rules
-from nix_cache.lifetimes import FOREVER, Expiry, longest_narinfo, shortest_nar
+from nix_cache.iam.lifecycle import NARINFO_TTL_DAYS, OWN_KEYS, expiry_rules
+from nix_cache.iam.lifetimes import FOREVER, Expiry, longest_narinfo, shortest_nar
 
 
 def lifecycle(subject: Subject) -> Iterator[Finding]:

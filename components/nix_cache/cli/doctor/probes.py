@@ -12,9 +12,9 @@ import secrets
 from dataclasses import dataclass
 from enum import StrEnum
 
-from nix_cache.access import WRITABLE_KEYS
 from nix_cache.cli.doctor.door import Answer, Door
-from nix_cache.lifecycle import NIX32
+from nix_cache.iam.access import WRITABLE_KEYS
+from nix_cache.iam.lifecycle import NIX32
 
 _WRONG_CHECKSUM = base64.b64encode(hashlib.md5(secrets.token_bytes(32)).digest()).decode()  # noqa: S324
 _CHECKSUM_CODES = frozenset(

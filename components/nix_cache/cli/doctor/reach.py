@@ -14,7 +14,7 @@ from nix_cache.cli.doctor.door import Door, NoAnswerError
 from nix_cache.cli.doctor.finding import Finding, error, not_checked, ok, warning
 from nix_cache.cli.doctor.probes import LIST_QUERIES, NO_BUCKET
 from nix_cache.cli.doctor.subject import Subject
-from nix_cache.lifecycle import INFO_KEY
+from nix_cache.iam.lifecycle import INFO_KEY
 
 CERTIFICATE_WARNING_DAYS = 14
 """Automatic renewals happen 30 days before the end. What is later than this was forgotten."""

@@ -10,7 +10,7 @@ from nix_cache.cli.record import Record
 from nix_cache.cli.source import Credential
 from nix_cache.cli.transport import Transport
 from nix_cache.description import Description
-from nix_cache.lifecycle import INFO_KEY
+from nix_cache.iam.lifecycle import INFO_KEY
 
 
 @dataclass

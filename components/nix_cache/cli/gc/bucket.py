@@ -31,7 +31,7 @@ from nix_cache.cli.parallel import in_parallel
 from nix_cache.cli.source import Credential
 from nix_cache.cli.transport import OversizedError, RedirectedError
 from nix_cache.description import Description
-from nix_cache.lifecycle import INFO_KEY, NAR_PREFIX
+from nix_cache.iam.lifecycle import INFO_KEY, NAR_PREFIX
 
 _BATCH = 1000
 """The most keys that S3's DeleteObjects takes."""

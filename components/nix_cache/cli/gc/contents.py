@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Self
 
-from nix_cache.lifecycle import NAR_PREFIX, NIX32
+from nix_cache.iam.lifecycle import NAR_PREFIX, NIX32
 from nix_cache.nar_url import NarUrl
 
 _HASH = f"[{NIX32}]{{32}}"

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 from nix_cache.cli.gc.contents import Contents, Entry, Stored
 from nix_cache.cli.gc.marking import closure, dependents_first, missing_references
-from nix_cache.lifecycle import NAR_PREFIX
+from nix_cache.iam.lifecycle import NAR_PREFIX
 from nix_cache.nar_url import NamedObjects
 
 YOUNG = timedelta(days=1)

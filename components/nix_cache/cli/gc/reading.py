@@ -14,7 +14,7 @@ from nix_cache.cli.content_encoding import EncodingError, decoded
 from nix_cache.cli.gc.contents import Entry, Stored
 from nix_cache.cli.limits import NARINFO_BYTES, TooLargeError
 from nix_cache.content_address import ContentAddressError
-from nix_cache.lifecycle import NIX32
+from nix_cache.iam.lifecycle import NIX32
 from nix_cache.nar_url import NarUrl
 from nix_cache.narinfo import Narinfo, NarinfoError, verify
 from nix_cache.signing import KeyFormatError

@@ -10,7 +10,7 @@ from nix_cache.cli.gc.contents import Entry, Stored, total_bytes
 from nix_cache.cli.gc.plan import Plan, Terms
 from nix_cache.cli.gc.sweep import Swept
 from nix_cache.cli.push.report import size
-from nix_cache.lifecycle import NARINFO_TTL_DAYS
+from nix_cache.iam.lifecycle import NARINFO_TTL_DAYS
 
 _SHOWN = 10
 

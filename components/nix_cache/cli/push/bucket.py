@@ -25,7 +25,7 @@ from nix_cache.cli.push.refusals import (
 from nix_cache.cli.storage_answers import MalformedAnswerError
 from nix_cache.cli.transport import OversizedError
 from nix_cache.description import Description
-from nix_cache.lifecycle import INFO_KEY
+from nix_cache.iam.lifecycle import INFO_KEY
 from nix_cache.narinfo import narinfo_key
 
 _ABSENT = {"NoSuchKey", "AccessDenied", "404", "403"}

@@ -10,7 +10,7 @@ import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from nix_cache_policies.model import read
+from nix_cache.iam.values import read
 
 MOST_CHARACTERS = 256 * 1024
 """More than any service takes: AWS and MinIO refuse bucket policies of more than 20 KiB."""

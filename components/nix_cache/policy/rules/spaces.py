@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator
 
-from nix_cache_policies.model import Context, Resource, Rule, Scope, read, read_list
-from nix_cache_policies.storage_types import SPACES_KEY, SPACES_POLICY
+from nix_cache.iam.values import read, read_list
+from nix_cache.policy.model import Context, Resource, Rule, Scope
+from nix_cache.policy.storage_types import SPACES_KEY, SPACES_POLICY
 
 _FULL_ACCESS = "fullaccess"
 

@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator
 
-from nix_cache.lifecycle import INFO_KEY, NARINFO_TTL_DAYS
-from nix_cache.lifetimes import FOREVER, longest_narinfo, shortest_nar
-from nix_cache_policies.model import Context, Resource, Rule
-from nix_cache_policies.storage_types import expiries
+from nix_cache.iam.lifecycle import INFO_KEY, NARINFO_TTL_DAYS
+from nix_cache.iam.lifetimes import FOREVER, longest_narinfo, shortest_nar
+from nix_cache.policy.model import Context, Resource, Rule
+from nix_cache.policy.storage_types import expiries
 
 
 def _spares_info(resource: Resource, _context: Context) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""What a pack can see of the place that the engine was started in."""
+"""What a policy pack can see of the place in which the engine was started."""
 
 import contextlib
 import os
@@ -8,9 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-
-_BESIDE_THE_PACK = Path(__file__).absolute().parents[2]
-
 
 _PASSPHRASE = "PULUMI_CONFIG_PASSPHRASE"  # noqa: S105 - the name of a variable
 
@@ -28,27 +25,28 @@ def environment() -> Mapping[str, str]:
 
 
 @cache
-def stack_file(project: str, stack: str) -> Mapping[str, Any] | None:
+def stack_file(project: str, stack: str, program: Path) -> Mapping[str, Any] | None:
     """A stack's configuration file, parsed; None where it cannot be found.
 
-    The engine does not tell where the program is. So it is looked for where the shell was when it
-    started the engine, and beside the pack.
+    The engine does not report the program's folder. So the file is looked for in the folder in
+    which the engine was started, and in the given one.
 
     Args:
         project: the project's name.
         stack: the stack's name.
+        program: a folder that may be the program's.
     """
-    for folder in _folders():
+    for folder in (*_working_folder(), program):
         named = _parsed(folder / "Pulumi.yaml")
         if named is not None and named.get("name") == project:
             return _parsed(folder / f"Pulumi.{stack}.yaml")
     return None
 
 
-def _folders() -> Iterator[Path]:
+def _working_folder() -> Iterator[Path]:
+    """The folder of the shell: this process has the pack's."""
     if shell_folder := os.environ.get("PWD"):
         yield Path(shell_folder)
-    yield _BESIDE_THE_PACK
 
 
 def _parsed(file: Path) -> Mapping[str, Any] | None:

@@ -6,17 +6,9 @@ from collections.abc import Iterator
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from nix_cache_policies.model import (
-    FOR_PRODUCTION,
-    Context,
-    Resource,
-    Rule,
-    Scope,
-    is_true,
-    read,
-    read_list,
-)
-from nix_cache_policies.storage_types import (
+from nix_cache.iam.values import is_true, read, read_list
+from nix_cache.policy.model import FOR_PRODUCTION, Context, Resource, Rule, Scope
+from nix_cache.policy.storage_types import (
     CACHE,
     SIGNING_KEY,
     deletes_what_is_in_it,

@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from nix_cache_policies.model import read, read_list
-from nix_cache_policies.policy_json import DocumentError, statements_of
-from nix_cache_policies.wildcards import covers, overlap
+from nix_cache.iam.policy_json import DocumentError, statements_of
+from nix_cache.iam.values import read, read_list
+from nix_cache.iam.wildcards import covers, overlap
 
 __all__ = ["Document", "DocumentError", "Statement", "granting", "parse"]
 

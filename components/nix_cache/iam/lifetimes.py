@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from nix_cache.lifecycle import NAR_PREFIX, NIX32
+from nix_cache.iam.lifecycle import NAR_PREFIX, NIX32
 
 FOREVER = float("inf")
 _HASH_CHARACTERS = 32

@@ -6,19 +6,7 @@ from enum import Enum
 from fnmatch import fnmatchcase
 from typing import Any, Final
 
-
-class Unknown(Enum):
-    """The type of ``UNKNOWN``."""
-
-    UNKNOWN = "a value that a preview does not know yet"
-
-
-UNKNOWN: Final = Unknown.UNKNOWN
-"""Stands in a resource's properties where a preview does not know the value yet."""
-
-
-class NotYetKnownError(Exception):
-    """A rule cannot tell, mostly because a value is not known yet. ``str()`` says why."""
+from nix_cache.iam.values import read
 
 
 class UnreadableError(Exception):
@@ -33,40 +21,6 @@ class UnreadableError(Exception):
         super().__init__(problem)
         self.problem = problem
         self.fix = fix
-
-
-def read(value: Any, *path: str) -> Any:
-    """What stands at a path within a value, None where nothing does.
-
-    Raises:
-        NotYetKnownError: a value on the way is not known yet.
-    """
-    steps: list[str] = []
-    for step in path:
-        if value is UNKNOWN:
-            break
-        steps.append(step)
-        value = value.get(step) if isinstance(value, Mapping) else None
-    if value is UNKNOWN:
-        raise NotYetKnownError(f"{'.'.join(steps) or 'a value in a list'} is not known yet")
-    return value
-
-
-def read_list(value: Any, *path: str) -> list[Any]:
-    """The items at a path; one that stands alone is a list of one, and nothing a list of none.
-
-    Raises:
-        NotYetKnownError: a value on the way is not known yet. That of an item may still be unknown.
-    """
-    found = read(value, *path)
-    if found is None:
-        return []
-    return list(found) if isinstance(found, list | tuple) else [found]
-
-
-def is_true(value: Any) -> bool:
-    """Whether a setting is on. Providers get theirs as text."""
-    return value is True or (isinstance(value, str) and value.lower() in {"true", "t", "1"})
 
 
 @dataclass(frozen=True)

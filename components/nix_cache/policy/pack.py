@@ -1,6 +1,15 @@
-"""The rules as a policy pack: what the engine knows becomes a rule's words, and back."""
+"""The rules as a policy pack. The whole pack is a folder with two files.
+
+``PulumiPolicy.yaml`` names the virtual environment that has ``nix-cache[policy]``; ``__main__.py``
+is::
+
+    from nix_cache.policy.pack import serve
+
+    serve(__file__)
+"""
 
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import pulumi
@@ -17,13 +26,14 @@ from pulumi_policy import (
 )
 from pulumi_policy.proxy import UNKNOWN_STRING_VALUE, UnknownValueError
 
+from nix_cache.iam.values import UNKNOWN
+from nix_cache.policy import surroundings
+from nix_cache.policy.judgement import EXCEPTIONS, judge
+from nix_cache.policy.model import Context, Resource, Rule, Scope
+from nix_cache.policy.rules import RULES
+from nix_cache.policy.secret_marks import MARKS, keep_secret_marks
+from nix_cache.policy.storage_types import canonical
 from nix_cache.shown import shown
-from nix_cache_policies import surroundings
-from nix_cache_policies.judgement import EXCEPTIONS, judge
-from nix_cache_policies.model import UNKNOWN, Context, Resource, Rule, Scope
-from nix_cache_policies.rules import RULES
-from nix_cache_policies.secret_marks import MARKS, keep_secret_marks
-from nix_cache_policies.storage_types import canonical
 
 NAME = "nix-cache"
 STALE_EXCEPTIONS = "stale-exceptions"
@@ -50,29 +60,32 @@ class _Exceptions:
 class _ResourceRule(ResourceValidationPolicy):
     """A rule on single resources."""
 
-    def __init__(self, rule: Rule) -> None:
+    def __init__(self, rule: Rule, program: Path) -> None:
         super().__init__(**_declared(rule))
         self.exceptions = _Exceptions(rule)
+        self._program = program
 
     def validate(self, args: ResourceValidationArgs, report_violation: ReportViolation) -> None:
         """Report what is wrong with a resource."""
         self.exceptions.settings = args.get_config()
         resource = _resource(args, parent=args.opts.parent or "")
-        _report(self.exceptions, [resource], _context(self.exceptions.settings), report_violation)
+        context = _context(self.exceptions.settings, self._program)
+        _report(self.exceptions, [resource], context, report_violation)
 
 
 class _StackRule(StackValidationPolicy):
     """A rule on resources that depends on others."""
 
-    def __init__(self, rule: Rule) -> None:
+    def __init__(self, rule: Rule, program: Path) -> None:
         super().__init__(**_declared(rule))
         self.exceptions = _Exceptions(rule)
+        self._program = program
 
     def validate(self, args: StackValidationArgs, report_violation: ReportViolation) -> None:
         """Report what is wrong with each resource of the stack."""
         self.exceptions.settings = args.get_config()
         resources = [_of_stack(one) for one in args.resources]
-        context = _context(self.exceptions.settings, resources)
+        context = _context(self.exceptions.settings, self._program, resources)
         _report(self.exceptions, resources, context, report_violation)
 
 
@@ -94,10 +107,19 @@ class _StaleExceptions(StackValidationPolicy):
                 report_violation(shown(what, lines=True), None)
 
 
-def serve() -> None:
-    """Serve the engine until it ends the process."""
+def serve(launcher: str) -> None:
+    """Serve the engine until it ends the process.
+
+    Args:
+        launcher: the pack's ``__main__.py``. The folder above the pack's is taken for the
+            program's, where the stack's configuration file is.
+    """
     keep_secret_marks()
-    rules = [_StackRule(r) if r.scope is Scope.STACK else _ResourceRule(r) for r in RULES]
+    program = Path(launcher).absolute().parents[1]
+    rules = [
+        _StackRule(rule, program) if rule.scope is Scope.STACK else _ResourceRule(rule, program)
+        for rule in RULES
+    ]
     stale = _StaleExceptions([rule.exceptions for rule in rules])
     PolicyPack(NAME, [*rules, stale], enforcement_level=EnforcementLevel.MANDATORY)
 
@@ -139,14 +161,16 @@ def _report(
         raise error
 
 
-def _context(settings: Mapping[str, Any], resources: Sequence[Resource] = ()) -> Context:
+def _context(
+    settings: Mapping[str, Any], program: Path, resources: Sequence[Resource] = ()
+) -> Context:
     stack = pulumi.get_stack()
     return Context(
         stack=stack,
         settings=settings,
         resources=resources,
         environment=surroundings.environment(),
-        stack_file=surroundings.stack_file(pulumi.get_project(), stack),
+        stack_file=surroundings.stack_file(pulumi.get_project(), stack, program),
     )
 
 

@@ -4,13 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from nix_cache_policies.model import (
-    Context,
-    NotYetKnownError,
-    Resource,
-    Rule,
-    UnreadableError,
-)
+from nix_cache.iam.values import NotYetKnownError
+from nix_cache.policy.model import Context, Resource, Rule, UnreadableError
 
 EXCEPTIONS: Final[Mapping[str, dict[str, Any]]] = {
     "exceptions": {

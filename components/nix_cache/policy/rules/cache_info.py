@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 
-from nix_cache.lifecycle import INFO_KEY
-from nix_cache_policies.model import Context, Resource, Rule, Scope
-from nix_cache_policies.storage_types import CACHE, OBJECTS, is_bucket, is_in, text_of
+from nix_cache.iam.lifecycle import INFO_KEY
+from nix_cache.policy.model import Context, Resource, Rule, Scope
+from nix_cache.policy.storage_types import CACHE, OBJECTS, is_bucket, is_in, text_of
 
 _SWITCH = ("0", "1")
 

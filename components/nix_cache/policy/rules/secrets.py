@@ -3,8 +3,9 @@
 import json
 from collections.abc import Iterator, Mapping
 
-from nix_cache_policies.model import FOR_PRODUCTION, Context, NotYetKnownError, Resource, Rule
-from nix_cache_policies.storage_types import STACK
+from nix_cache.iam.values import NotYetKnownError
+from nix_cache.policy.model import FOR_PRODUCTION, Context, Resource, Rule
+from nix_cache.policy.storage_types import STACK
 
 _PROVIDER = "pulumi:providers:"
 

@@ -3,25 +3,17 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from nix_cache_policies.documents import Statement
-from nix_cache_policies.model import (
-    Context,
-    Resource,
-    Rule,
-    Scope,
-    UnreadableError,
-    is_true,
-    read,
-    read_list,
-)
-from nix_cache_policies.storage_types import (
+from nix_cache.iam.documents import Statement
+from nix_cache.iam.values import is_true, read, read_list
+from nix_cache.iam.wildcards import is_pattern
+from nix_cache.policy.model import Context, Resource, Rule, Scope, UnreadableError
+from nix_cache.policy.storage_types import (
     AWS_BUCKET,
     AWS_ROLE,
     Holder,
     is_in,
     policies_of,
 )
-from nix_cache_policies.wildcards import is_pattern
 
 _ENCRYPTION = (
     "aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration"

@@ -5,10 +5,12 @@ from fnmatch import fnmatchcase
 from operator import attrgetter
 from typing import Any
 
-from nix_cache.lifecycle import INFO_KEY
-from nix_cache_policies.documents import Document, Statement, granting
-from nix_cache_policies.model import Context, Resource, Rule, read, read_list
-from nix_cache_policies.storage_types import (
+from nix_cache.iam.documents import Document, Statement, granting
+from nix_cache.iam.lifecycle import INFO_KEY
+from nix_cache.iam.values import read, read_list
+from nix_cache.iam.wildcards import is_pattern
+from nix_cache.policy.model import Context, Resource, Rule
+from nix_cache.policy.storage_types import (
     ACLS,
     B2_KEY,
     BUCKETS,
@@ -16,7 +18,6 @@ from nix_cache_policies.storage_types import (
     Holder,
     policies_of,
 )
-from nix_cache_policies.wildcards import is_pattern
 
 READ_OBJECT = "s3:GetObject"
 

@@ -10,9 +10,10 @@ from collections.abc import Iterator, Mapping
 from enum import Enum
 from typing import Any
 
-from nix_cache.lifetimes import Expiry
-from nix_cache_policies.documents import Document, DocumentError, parse
-from nix_cache_policies.model import Resource, UnreadableError, is_true, read, read_list
+from nix_cache.iam.documents import Document, DocumentError, parse
+from nix_cache.iam.lifetimes import Expiry
+from nix_cache.iam.values import is_true, read, read_list
+from nix_cache.policy.model import Resource, UnreadableError
 
 _DYNAMIC = "pulumi-python:dynamic/nix-cache"
 _OWN = "nix-cache:index:"

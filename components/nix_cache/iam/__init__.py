@@ -1,0 +1,1 @@
+"""Policy documents, their wildcards, and lifecycle rules: written, read and evaluated. Pure."""

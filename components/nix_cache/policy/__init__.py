@@ -1,0 +1,1 @@
+"""Policy rules for stacks with a Nix binary cache. Pure, except ``pack``, which needs Pulumi."""

@@ -1,0 +1,33 @@
+"""All rules, by theme."""
+
+from nix_cache.policy.model import Rule
+from nix_cache.policy.rules.access import ANONYMOUS_ACCESS, NO_WILDCARDS, WRITERS_ONLY_WRITE
+from nix_cache.policy.rules.aws import AWS_BUCKETS, OIDC_TRUST
+from nix_cache.policy.rules.cache_info import ONE_CACHE_INFO, VALID_CACHE_INFO
+from nix_cache.policy.rules.expiry import EXPIRY_SPARES_INFO, NARS_OUTLIVE_NARINFOS
+from nix_cache.policy.rules.production import (
+    DELETION_PROTECTION,
+    TLS_FOR_CLIENTS,
+    TLS_TO_STORAGE,
+)
+from nix_cache.policy.rules.secrets import PROVIDER_CREDENTIALS, STATE_ENCRYPTION
+from nix_cache.policy.rules.spaces import SPACES_FULL_ACCESS, SPACES_KEYS
+
+RULES: tuple[Rule, ...] = (
+    ANONYMOUS_ACCESS,
+    NO_WILDCARDS,
+    WRITERS_ONLY_WRITE,
+    EXPIRY_SPARES_INFO,
+    NARS_OUTLIVE_NARINFOS,
+    VALID_CACHE_INFO,
+    ONE_CACHE_INFO,
+    DELETION_PROTECTION,
+    TLS_TO_STORAGE,
+    TLS_FOR_CLIENTS,
+    PROVIDER_CREDENTIALS,
+    STATE_ENCRYPTION,
+    AWS_BUCKETS,
+    OIDC_TRUST,
+    SPACES_KEYS,
+    SPACES_FULL_ACCESS,
+)
