@@ -16,48 +16,52 @@ all-levels := tests/unit tests/fuzz tests/policies tests/package tests/engine
 # What `make test` leaves to `make test-all`. The markers are explained in pyproject.toml.
 quick := not (aws or languages or faults or slow or (offline and engine))
 
-help: ## what there is
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+help: ##use print this list
+	@for group in use operate develop; do \
+	    echo "$$group"; \
+	    sed -nE "s/^([a-z-]+):.*##$$group (.*)/  make \1 \2/p" $(MAKEFILE_LIST) \
+	        | awk '{printf "  make %-13s", $$2; $$1 = $$2 = ""; print substr($$0, 2)}'; \
+	done
 
-up: .venv/.made ## make the cache, or bring it up to date
+up: .venv/.made ##use make the cache, or bring it up to date
 	@$(dev) up
 
-preview: .venv/.made ## show what `make up` would do
+preview: .venv/.made ##use show what `make up` would do
 	@$(dev) preview
 
-drift: .venv/.made ## tell what was changed or removed outside: make drift STACK=prod
+drift: .venv/.made ##operate tell what was changed or removed outside: make drift STACK=prod
 	@$(dev) drift $(on_stack)
 
-repair: .venv/.made ## put it back, after telling what that will do: make repair STACK=prod
+repair: .venv/.made ##operate put it back, after telling what that will do: make repair STACK=prod
 	@$(dev) repair $(on_stack) $(if $(YES),--yes)
 
-renew: .venv/.made ## replace a credential that got out: make renew USER_NAME=nixbuilder
+renew: .venv/.made ##operate replace a credential that got out: make renew USER_NAME=nixbuilder
 	@$(dev) renew $(on_stack) $(if $(YES),--yes) --user '$(USER_NAME)'
 
-down: .venv/.made ## remove everything that `make up` made
+down: .venv/.made ##use remove everything that `make up` made
 	@$(dev) down
 
-status: .venv/.made ## what runs, and what it is made of
+status: .venv/.made ##use what runs, and what it is made of
 	@$(dev) status
 
-env: .venv/.made ## the environment for a shell: eval "$$(make env)"
+env: .venv/.made ##use the environment for a shell: eval "$$(make env)"
 	@$(dev) env
 
-test: .venv-dev/.made ## the tests to run before a commit: in ten minutes, once the engine is there
+test: .venv-dev/.made ##develop the tests to run before a commit: in ten minutes, once the engine is there
 	@$(tests) -m toolchain
 	@$(tests) -m pytest $(all-levels) -m '$(quick)' $(by-module)
 
-test-all: .venv-dev/.made ## all tests but those of `make e2e`; builds the AWS plugin first where there is none
+test-all: .venv-dev/.made ##develop all tests but those of `make e2e`; builds the AWS plugin first where there is none
 	@$(tests) -m toolchain aws
 	@$(tests) -m pytest $(all-levels) $(by-module)
 
 unit: .venv-dev/.made
 	@$(tests) -m pytest tests/unit tests/fuzz -n 2
 
-fuzz: .venv-dev/.made ## random inputs for every parser: make fuzz SECONDS=120
+fuzz: .venv-dev/.made ##develop random inputs for every parser: make fuzz SECONDS=120
 	@$(tests) -m tests.fuzz --seconds '$(or $(SECONDS),60)'
 
-unit-sdk: .venv-dev/.made ## unit tests on another Pulumi SDK: make unit-sdk SDK=oldest, or SDK=newest
+unit-sdk: .venv-dev/.made ##develop unit tests on another Pulumi SDK: make unit-sdk SDK=oldest, or SDK=newest
 	@$(tests) -m dev.sdk "$$SDK"
 
 policies: .venv-dev/.made
@@ -67,68 +71,68 @@ engine: .venv-dev/.made
 	@$(tests) -m toolchain
 	@$(tests) -m pytest tests/engine $(by-module)
 
-test-aws: .venv-dev/.made ## the tests on AWS; builds the AWS plugin first where there is none
+test-aws: .venv-dev/.made ##develop the tests on AWS; builds the AWS plugin first where there is none
 	@$(tests) -m toolchain aws
 	@$(tests) -m pytest tests/engine -m aws -n 2 --dist loadfile
 
-test-wheel: .venv-dev/.made ## the package as it is installed: its wheel, its extras, its types
+test-wheel: .venv-dev/.made ##develop the package as it is installed: its wheel, its extras, its types
 	@$(tests) -m pytest tests/package
 
-test-upgrade: .venv-dev/.made ## a stack of the last release goes on under this code
+test-upgrade: .venv-dev/.made ##develop a stack of the last release goes on under this code
 	@$(tests) -m toolchain
 	@$(tests) -m pytest tests/engine/test_upgrade.py
 
-release-check: .venv-dev/.made ## all of a release but its upload: make release-check TAG=v1.2.3
+release-check: .venv-dev/.made ##develop all of a release but its upload: make release-check TAG=v1.2.3
 	@$(tests) -m dev.release $(if $(TAG),--tag "$$TAG")
 
 e2e: .venv-dev/.made ## the real Nix against a real cache; makes one in the user's cache as root
 	@$(tests) -m toolchain
 	@$(tests) -m tests.e2e
 
-bench: bench-growth ## measure growth, and push and pull with the real Nix, into bench/
+bench: bench-growth ##develop measure growth, and push and pull with the real Nix, into bench/
 	@$(tests) -m bench
 
-bench-growth: .venv-dev/.made ## measure growth with the number of writers into bench/GROWTH.md
+bench-growth: .venv-dev/.made ##develop measure growth with the number of writers into bench/GROWTH.md
 	@$(tests) -m toolchain
 	@$(tests) -m bench.growth
 
-verify: .venv/.made ## try a backend out on the real service: make verify BACKEND=b2
+verify: .venv/.made ##operate try a backend out on the real service: make verify BACKEND=b2
 	@.venv/bin/python -m dev.verify $(BACKEND)
 
 verify-aws verify-spaces verify-b2: verify-%:
 	@$(MAKE) verify BACKEND=$*
 
-lint: .venv-dev/.made ## style, formatting, types and workflows
+lint: .venv-dev/.made ##develop style, formatting, types and workflows
 	@$(tests) -m ruff check .
 	@$(tests) -m ruff format --check .
 	@$(tests) -m mypy
 	@$(tests) -m dev.workflows
 
-schema: .venv-dev/.made ## write the schema and the reference anew, after a change of the arguments
+schema: .venv-dev/.made ##develop write the schema and the reference anew, after a change of the arguments
 	@$(tests) -m dev.schema
 	@$(tests) -m dev.reference
 
-format: .venv-dev/.made ## rewrite the sources in the project's style
+format: .venv-dev/.made ##develop rewrite the sources in the project's style
 	@$(tests) -m ruff check --fix .
 	@$(tests) -m ruff format .
 
 ci-preview ci-deploy ci-drift: .venv/.made # what the workflows run, with STACK and perhaps REPORT
 	@.venv/bin/python -m dev.ci $(@:ci-%=%) "$(STACK)" $(if $(REPORT),--report "$(REPORT)")
 
-install: ## the environment of another backend's program: make install BACKEND=aws
+install: ##use the environment of another backend's program: make install BACKEND=aws
 	@$(PYTHON) toolchain/bootstrap.py $(BACKEND)
 	@touch .venv/.made
 
-aws-plugin: .venv/.made ## build the plugin that stacks on AWS need, where it cannot be downloaded
+aws-plugin: .venv/.made ##use build the plugin that stacks on AWS need, where it cannot be downloaded
 	@.venv/bin/python -m toolchain aws
 
-lock: ## write the lock files anew (needs uv)
+lock: ##develop write the lock files anew (needs uv)
 	@toolchain/lock.sh
 
-.venv/.made: $(wildcard requirements*.txt) components/pyproject.toml toolchain/bootstrap.py
+.venv/.made: $(wildcard requirements/*.txt) components/pyproject.toml toolchain/bootstrap.py
 	@$(PYTHON) toolchain/bootstrap.py
 	@touch $@
 
-.venv-dev/.made: requirements-dev.txt .venv/.made
+.venv-dev/.made: requirements/dev.txt .venv/.made
 	@$(PYTHON) toolchain/bootstrap.py dev
 	@touch $@

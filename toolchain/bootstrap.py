@@ -18,11 +18,7 @@ ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 DEV_VENV = ROOT / ".venv-dev"
 LOCKS = {
-    "minio": ROOT / "requirements.txt",
-    "aws": ROOT / "requirements-aws.txt",
-    "spaces": ROOT / "requirements-spaces.txt",
-    "b2": ROOT / "requirements-b2.txt",
-    "dev": ROOT / "requirements-dev.txt",
+    name: ROOT / "requirements" / f"{name}.txt" for name in ("minio", "aws", "spaces", "b2", "dev")
 }
 """What can be installed: a backend's program, or what the tests of all of them need."""
 UV_LOCK = ROOT / "toolchain" / "uv.requirements.txt"

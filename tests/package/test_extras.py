@@ -29,9 +29,9 @@ print(*[name for name in {providers!r} if importlib.util.find_spec(name)])
 """
 
 
-def in_environment_of(package: Packages, extra: str, folder: Path) -> Path:
-    """The interpreter of an environment with one extra alone."""
-    return installed.install(folder / "venv", installed.requirement(package.wheel, [extra]))
+def in_environment_of(package: Packages, folder: Path, *extras: str) -> Path:
+    """The interpreter of an environment with the package and some extras alone."""
+    return installed.install(folder / "venv", installed.requirement(package.wheel, extras))
 
 
 @pytest.mark.parametrize("backend", list(PROVIDERS))
@@ -39,7 +39,7 @@ def test_a_backends_extra_brings_all_that_its_stacks_load_and_no_other_provider(
     package: Packages, tmp_path: Path, backend: str
 ) -> None:
     """Every installed provider makes the engine look for its plugin, which takes seconds."""
-    python = in_environment_of(package, backend, tmp_path)
+    python = in_environment_of(package, tmp_path, backend)
     others = PROVIDERS.keys() - {backend}
     providers = sorted(set().union(*PROVIDERS.values()))
 
@@ -52,8 +52,8 @@ def test_a_backends_extra_brings_all_that_its_stacks_load_and_no_other_provider(
 
 @pytest.fixture(scope="module")
 def client(package: Packages, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The interpreter of an environment with the extra `client` alone."""
-    return in_environment_of(package, "client", tmp_path_factory.mktemp("client"))
+    """The interpreter of an environment with the package alone."""
+    return in_environment_of(package, tmp_path_factory.mktemp("client"))
 
 
 def command(client: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
@@ -61,7 +61,7 @@ def command(client: Path, *arguments: str) -> "subprocess.CompletedProcess[str]"
     return run([client.with_name("nix-cache"), *arguments], client.parent)
 
 
-def test_the_clients_extra_brings_the_command(client: Path, package: Packages) -> None:
+def test_the_package_alone_brings_the_command(client: Path, package: Packages) -> None:
     """With the help of all its commands, and the version."""
     told = command(client, "--help")
 
@@ -71,7 +71,7 @@ def test_the_clients_extra_brings_the_command(client: Path, package: Packages) -
     assert command(client, "--version").stdout == f"nix-cache {version}\n"
 
 
-def test_every_module_of_the_client_loads_in_its_environment(client: Path) -> None:
+def test_every_module_of_the_client_loads_without_an_extra(client: Path) -> None:
     """All that they import is there."""
     loading = """
 from importlib import import_module
@@ -86,7 +86,7 @@ for module in walk_packages(cli.__path__, "nix_cache.cli."):
     assert {"nix_cache.cli.gc.session", "nix_cache.cli.hook.drain"} <= set(loaded)
 
 
-def test_the_component_in_the_clients_environment_names_the_extra_it_needs(client: Path) -> None:
+def test_the_component_without_an_extra_names_the_one_it_needs(client: Path) -> None:
     """There is no Pulumi, and that is what it says."""
     done = run([client, "-I", "-c", "from nix_cache import BinaryCache"], client.parent)
 

@@ -36,19 +36,6 @@ def test_the_component_without_pulumi_names_the_extra() -> None:
     )
 
 
-def test_the_command_without_its_library_names_the_extra() -> None:
-    """A deploying machine's installation may have no client."""
-    done = run_without(
-        {"typer"}, "from nix_cache.cli.__main__ import main; raise SystemExit(main())"
-    )
-
-    assert done.returncode == 2
-    assert done.stderr == (
-        "error: the command nix-cache needs the package typer, which is not installed; "
-        "install it with: pip install 'nix-cache[client]'\n"
-    )
-
-
 def test_the_client_works_without_pulumi() -> None:
     """None of its modules may load it, for it takes long and is not there."""
     program = """

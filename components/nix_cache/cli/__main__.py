@@ -3,6 +3,7 @@
 import os
 import sys
 
+from nix_cache import terminal
 from nix_cache.cli import interrupt
 
 
@@ -19,16 +20,8 @@ def main() -> int:
 
 
 def _run() -> int:
-    try:
-        from nix_cache import terminal
-        from nix_cache.cli import app, console
-    except ModuleNotFoundError as missing:
-        print(
-            f"error: the command nix-cache needs the package {missing.name}, which is not "
-            "installed; install it with: pip install 'nix-cache[client]'",
-            file=sys.stderr,
-        )
-        return 2
+    from nix_cache.cli import app, console  # they take long to load, and can be interrupted
+
     # Files are private unless their mode is set: those of this program, and those of libraries.
     os.umask(0o077)
     terminal.protect()

@@ -193,6 +193,4 @@ def _client() -> Path:
     for path in (called, beside, *([Path(found)] if found else [])):
         if path.name == _PROGRAM and path.is_file():
             return path.absolute()
-    raise ClientError(
-        "the command nix-cache is not on PATH", "install it: pip install 'nix-cache[client]'"
-    )
+    raise ClientError("the command nix-cache is not on PATH", "install it: pip install nix-cache")
