@@ -9,7 +9,7 @@ from dev.place import Place, private_folder
 from dev.repair import is_half_made, remove_half_made_bucket
 from dev.server import LocalServer
 from dev.stack import Stack, variables
-from nix_cache.cli import console
+from nix_cache.cli.machine import console
 from nix_cache.storage.minio_server import MinioServer
 from toolchain import engine
 

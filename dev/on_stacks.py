@@ -12,7 +12,7 @@ from dev.errors import DevError
 from dev.place import STACK, Place, private_folder
 from dev.repair import end_user, mend, remove_half_made_bucket
 from dev.stack import Stack
-from nix_cache.cli import console
+from nix_cache.cli.machine import console
 from toolchain import engine
 
 DRIFTED = 2

@@ -6,7 +6,7 @@ from typing import Any
 
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn
 
-from nix_cache.cli.console import columns, err, out
+from nix_cache.cli.machine.console import columns, err, out
 from nix_cache.shown import shown
 from toolchain.engine import Part
 from toolchain.progress import PlainProgress

@@ -1,8 +1,8 @@
 """Standard output and error of a program that shows foreign text.
 
 After ``protect`` nothing that is printed can act on the terminal: not by ``print``, not by a
-library's warnings, not by a traceback. Only ``nix_cache.cli.console`` writes colours, around the
-stream that escapes.
+library's warnings, not by a traceback. Only ``nix_cache.cli.machine.console`` writes colours,
+around the stream that escapes.
 """
 
 import atexit

@@ -15,7 +15,7 @@ from dev.ci.report import Report, Status, failed
 from dev.errors import DevError
 from dev.place import Place
 from nix_cache import terminal
-from nix_cache.cli import console
+from nix_cache.cli.machine import console
 
 _EXIT_CODES = {Status.SAME: 0, Status.DIFFERENT: 2, Status.FAILED: 1}
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from dev.drift.check import Checked
 from dev.drift.finding import Finding, as_document
-from nix_cache.cli.console import Console, columns, document, err, out
+from nix_cache.cli.machine.console import Console, columns, document, err, out
 
 
 def tell(checked: Checked, stack: str, *, as_json: bool = False) -> None:

@@ -17,7 +17,7 @@ from dev.release.commands import run
 from dev.release.packages import Packages
 from dev.release.repository import Repository
 from nix_cache import terminal
-from nix_cache.cli import console
+from nix_cache.cli.machine import console
 from toolchain.bootstrap import ROOT
 
 DIST = ROOT / "dist"

@@ -13,7 +13,7 @@ from dev.verify.backend import VERIFIED, Backend, backend
 from dev.verify.journey import Journey
 from dev.verify.stack import ThrowAwayStack
 from nix_cache import terminal
-from nix_cache.cli import console
+from nix_cache.cli.machine import console
 from toolchain import engine
 from toolchain.errors import ToolchainError
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from dev.place import write_private
-from nix_cache.cli.nix_program import NIX, ask, version
+from nix_cache.cli.nix.program import NIX, ask, version
 
 
 def why_not(least: tuple[int, int, int]) -> str:

@@ -14,7 +14,7 @@ from packaging.requirements import Requirement
 
 from nix_cache import nix_conf
 from nix_cache.cli.hook import texts
-from nix_cache.cli.places import system_place
+from nix_cache.cli.machine.places import system_place
 from tests.e2e.nixos.configurations import (
     KEYS,
     PRIVATE_URL,

@@ -21,12 +21,12 @@ import pytest
 import zstandard
 
 from dev.server import LocalServer
-from nix_cache.cli import console
 from nix_cache.cli.errors import ClientError, UsageError
 from nix_cache.cli.gc import bucket as gc_bucket
 from nix_cache.cli.gc import session
 from nix_cache.cli.gc.ledger import LEDGER_KEY
-from nix_cache.cli.owner import owner_client
+from nix_cache.cli.machine import console
+from nix_cache.cli.s3.owner import owner_client
 from tests.engine.patient import OWNER, Patient, StorePath
 from tests.engine.project import public_cache
 from toolchain.engine import Engine

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from nix_cache import nix_conf, signing
-from nix_cache.cli.source import Credential, Source
+from nix_cache.cli.caches.source import Credential, Source
 from nix_cache.description import Description
 
 ENDPOINT = "https://s3.example.org"

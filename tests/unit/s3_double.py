@@ -15,9 +15,9 @@ from xml.sax.saxutils import escape
 
 from urllib3 import HTTPHeaderDict
 
-from nix_cache.cli.hosts import NoAnswerError
 from nix_cache.cli.limits import Kind
-from nix_cache.cli.transport import OversizedError, Reply, Transport
+from nix_cache.cli.s3.hosts import NoAnswerError
+from nix_cache.cli.s3.transport import OversizedError, Reply, Transport
 
 _LISTING_PARAMETERS = {
     "list-type",

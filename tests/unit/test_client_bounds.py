@@ -16,7 +16,6 @@ import pytest
 import zstandard
 
 from nix_cache.cli import limits
-from nix_cache.cli.content_encoding import EncodingError, decoded
 from nix_cache.cli.errors import ClientError
 from nix_cache.cli.limits import (
     LEDGER_BYTES,
@@ -26,8 +25,9 @@ from nix_cache.cli.limits import (
     TooLargeError,
     body_limit,
 )
-from nix_cache.cli.listing import checked_pages
-from nix_cache.cli.parallel import in_parallel
+from nix_cache.cli.machine.parallel import in_parallel
+from nix_cache.cli.s3.content_encoding import EncodingError, decoded
+from nix_cache.cli.s3.listing import checked_pages
 
 PAGE = Path(__file__).parents[2] / "docs" / "limits.md"
 TEXT = b"StorePath: /nix/store/x\n" * 40

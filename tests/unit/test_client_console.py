@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 import nix_cache.cli
-from nix_cache.cli import app, console
+from nix_cache.cli import app
 from nix_cache.cli.errors import ClientError
+from nix_cache.cli.machine import console
 from nix_cache.redaction import MASK, keep_secret
 
 HOSTILE = "\x1b]0;pwned\x07\x1b[2J\x9b2J\r\u202e\u200b\ud800\x7f[red]x[/]\nerror: fake"

@@ -11,14 +11,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from nix_cache.cli.caches.record import Record
 from nix_cache.cli.doctor import checks, expiry, machine, report, traps
 from nix_cache.cli.doctor.faults import Fault, findings
 from nix_cache.cli.doctor.finding import Finding, Level, error, not_checked, ok, warning
 from nix_cache.cli.doctor.subject import Subject
 from nix_cache.cli.errors import UsageError
-from nix_cache.cli.profiles import profile_credential
-from nix_cache.cli.record import Record
-from nix_cache.cli.store_paths import hashes_in
+from nix_cache.cli.nix.store_paths import hashes_in
+from nix_cache.cli.s3.profiles import profile_credential
 from nix_cache.description import Description
 from nix_cache.iam.lifecycle import NIX32, OWN_KEYS, expiry_rules
 from nix_cache.iam.lifetimes import Expiry, longest_narinfo, shortest_nar

@@ -12,16 +12,16 @@ from pathlib import Path
 
 import pytest
 
-from nix_cache.cli import files
+from nix_cache.cli.caches.record import Record
 from nix_cache.cli.errors import ClientError
 from nix_cache.cli.hook import drain, installation, status, texts
 from nix_cache.cli.hook.queue import Queue
 from nix_cache.cli.hook.texts import Hook
-from nix_cache.cli.push.held import Held
-from nix_cache.cli.push.refusals import BusyError, RefusedError, UnansweredError
-from nix_cache.cli.push.report import Result
-from nix_cache.cli.push.writer import Writer
-from nix_cache.cli.record import Record
+from nix_cache.cli.machine import files
+from nix_cache.cli.upload.held import Held
+from nix_cache.cli.upload.refusals import BusyError, RefusedError, UnansweredError
+from nix_cache.cli.upload.report import Result
+from nix_cache.cli.upload.writer import Writer
 from nix_cache.redaction import keep_secret
 from tests.unit.client_caches import KEY, WRITER, description
 from tests.waiting import wait_until
@@ -377,7 +377,7 @@ def record(tmp_path: Path) -> Record:
 
 @pytest.fixture(autouse=True)
 def _everything_is_in_the_store(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("nix_cache.cli.nix_program.invalid", lambda _: [])
+    monkeypatch.setattr("nix_cache.cli.nix.program.invalid", lambda _: [])
 
 
 def test_what_comes_meanwhile_is_pushed_too(record: Record, queue: Queue) -> None:
@@ -560,7 +560,7 @@ def test_an_unexpected_error_of_the_run_is_kept(
     def broken(_paths: Sequence[str]) -> list[str]:
         raise ValueError("huge number")
 
-    monkeypatch.setattr("nix_cache.cli.nix_program.invalid", broken)
+    monkeypatch.setattr("nix_cache.cli.nix.program.invalid", broken)
 
     with pytest.raises(ValueError, match="huge number"):
         drain.drain(record, queue, Pushes({}))
@@ -579,7 +579,7 @@ def test_a_path_that_nix_does_not_understand_holds_up_no_other(
             raise ClientError("not a valid path", "mend it")
         return [path for path in paths if path == THREE]
 
-    monkeypatch.setattr("nix_cache.cli.nix_program.invalid", asked)
+    monkeypatch.setattr("nix_cache.cli.nix.program.invalid", asked)
     pushes = Pushes({})
 
     assert drain.drain(record, queue, pushes) is False

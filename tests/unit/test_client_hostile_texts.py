@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from nix_cache.cli import app
-from nix_cache.cli.places import system_place
+from nix_cache.cli.machine.places import system_place
 from tests.unit import client_caches
 from tests.unit.client_caches import KEY, WRITER, outputs
 from tests.unit.test_client_console import assert_harmless

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nix_cache.cli import app
+from nix_cache.cli.caches.source import Origin, parse
 from nix_cache.cli.errors import ClientError
 from nix_cache.cli.limits import DOCUMENT_BYTES
-from nix_cache.cli.source import Origin, parse
 from tests.unit.client_caches import KEY, WRITER, outputs
 
 COMMANDS: dict[str, list[str]] = {

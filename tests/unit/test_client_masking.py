@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 from nacl.signing import SigningKey
 
-from nix_cache.cli import nix_conf_file
-from nix_cache.cli.files import FileChange
+from nix_cache.cli.caches.source import Credential
 from nix_cache.cli.hook import texts
-from nix_cache.cli.masking import credentials_line, nix_conf_line, signing_key_line
-from nix_cache.cli.source import Credential
+from nix_cache.cli.machine.files import FileChange
+from nix_cache.cli.machine.masking import credentials_line, nix_conf_line, signing_key_line
+from nix_cache.cli.nix import conf_file
 from nix_cache.cli.use import credentials_file, diff
 
 SECRET = "TOPSECRETabc"
@@ -122,8 +122,8 @@ def test_our_own_lines_of_nix_conf_are_shown() -> None:
     path = Path("/x")
     hook = texts.Hook("demo", path, path, path, path, path, system=True)
     ours = [
-        nix_conf_file.with_include(None, "demo"),
-        nix_conf_file.settings_text("demo", "https://x", [PUBLIC_KEY], Path("/k")),
+        conf_file.with_include(None, "demo"),
+        conf_file.settings_text("demo", "https://x", [PUBLIC_KEY], Path("/k")),
         texts.settings(hook).encode(),
     ]
     for text in ours:

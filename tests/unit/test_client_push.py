@@ -9,18 +9,18 @@ import pytest
 from nacl.signing import SigningKey
 
 from nix_cache import signing
-from nix_cache.cli import nix_program
+from nix_cache.cli.caches.record import Record, save
 from nix_cache.cli.errors import ClientError, UsageError
-from nix_cache.cli.places import user_place
-from nix_cache.cli.push import report
-from nix_cache.cli.push.events import Copying
-from nix_cache.cli.push.held import Held, judge
-from nix_cache.cli.push.identity import CREDENTIAL_VARIABLES, Identity, identify
-from nix_cache.cli.push.patience import TRIES, patiently
-from nix_cache.cli.push.refusals import BusyError, RefusedError, Who, from_nix, is_busy
-from nix_cache.cli.push.report import Result
-from nix_cache.cli.push.writer import Writer, as_writer, find_writer
-from nix_cache.cli.record import Record, save
+from nix_cache.cli.machine.places import user_place
+from nix_cache.cli.nix import program
+from nix_cache.cli.upload import report
+from nix_cache.cli.upload.events import Copying
+from nix_cache.cli.upload.held import Held, judge
+from nix_cache.cli.upload.identity import CREDENTIAL_VARIABLES, Identity, identify
+from nix_cache.cli.upload.patience import TRIES, patiently
+from nix_cache.cli.upload.refusals import BusyError, RefusedError, Who, from_nix, is_busy
+from nix_cache.cli.upload.report import Result
+from nix_cache.cli.upload.writer import Writer, as_writer, find_writer
 from nix_cache.narinfo import Narinfo
 from tests.unit.client_caches import KEY, NEXT_KEY, WRITER, description
 
@@ -424,15 +424,15 @@ class TestStorePath:
         (tmp_path / "again").symlink_to("result")
 
         for given in ("result", "again", "again/bin", "./x/../again/bin/program"):
-            found = nix_program.store_path(str(tmp_path / given), str(store))
+            found = program.store_path(str(tmp_path / given), str(store))
             assert found == f"{store}/{'0' * 32}-outer"
 
     def test_a_store_that_is_not_here_is_no_obstacle(self, tmp_path: Path) -> None:
         """The path is looked at as text."""
         (tmp_path / "result").symlink_to(PATH)
 
-        assert nix_program.store_path(str(tmp_path / "result"), STORE) == PATH
-        assert nix_program.store_path(f"{PATH}/bin/x", STORE) == PATH
+        assert program.store_path(str(tmp_path / "result"), STORE) == PATH
+        assert program.store_path(f"{PATH}/bin/x", STORE) == PATH
 
     def test_links_in_a_circle_are_refused(self, tmp_path: Path) -> None:
         """And not followed for ever."""
@@ -440,13 +440,13 @@ class TestStorePath:
         (tmp_path / "two").symlink_to("one")
 
         with pytest.raises(UsageError, match="is no path in /nix/store and no link to one"):
-            nix_program.store_path(str(tmp_path / "one"), STORE)
+            program.store_path(str(tmp_path / "one"), STORE)
 
     @pytest.mark.parametrize("given", ["nixpkgs#hello", "/nix/store", "/nix/store/.links", "", "."])
     def test_what_is_no_store_path_is_refused(self, given: str) -> None:
         """Nix would take some of these as something to be built."""
         with pytest.raises(UsageError, match="nix build --no-link --print-out-paths"):
-            nix_program.store_path(given, STORE)
+            program.store_path(given, STORE)
 
 
 def test_a_missing_nix_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -454,7 +454,7 @@ def test_a_missing_nix_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
     monkeypatch.setenv("PATH", str(tmp_path))
 
     with pytest.raises(ClientError, match=r"no nix on PATH; install Nix 2\.33"):
-        nix_program.version(os.environ)
+        program.version(os.environ)
 
 
 class TestReport:

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from nix_cache.cli import record
+from nix_cache.cli.caches import record
+from nix_cache.cli.caches.record import Record
 from nix_cache.cli.errors import ClientError, UsageError
-from nix_cache.cli.places import system_place, user_place
-from nix_cache.cli.record import Record
+from nix_cache.cli.machine.places import system_place, user_place
 from tests.unit.client_caches import description
 
 

@@ -9,9 +9,9 @@ from urllib.parse import parse_qsl, urlsplit
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from nix_cache.cli.caches.source import Origin, parse
 from nix_cache.cli.errors import ClientError
-from nix_cache.cli.places import user_place
-from nix_cache.cli.source import Origin, parse
+from nix_cache.cli.machine.places import user_place
 from nix_cache.cli.use.settings_plan import Plan, Wish, plan_use
 from tests.unit.client_caches import ENDPOINT, READER, WRITER, outputs
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from nix_cache.cli.caches.source import is_stack, load, parse
 from nix_cache.cli.errors import ClientError, UsageError
-from nix_cache.cli.source import is_stack, load, parse
 from tests.unit import client_caches
 from tests.unit.client_caches import KEY, READER, WRITER, outputs
 

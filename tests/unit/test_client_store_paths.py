@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nix_cache.cli.errors import ClientError, UsageError
-from nix_cache.cli.store_paths import entries_in, hashes_in, split, store_hash
+from nix_cache.cli.nix.store_paths import entries_in, hashes_in, split, store_hash
 
 ONE, TWO = "0" * 32, "1" * 32
 PATHS = [f"/nix/store/{ONE}-a", f"/nix/store/{TWO}-b"]

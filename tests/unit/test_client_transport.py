@@ -16,11 +16,11 @@ from pathlib import Path
 import pytest
 import trustme
 
-from nix_cache.cli import deadline as deadlines
 from nix_cache.cli.errors import ClientError
-from nix_cache.cli.hosts import NoAnswerError, retry_after_seconds
 from nix_cache.cli.limits import ERROR_BYTES, OBJECT, TIMES, Kind, TimeLimits
-from nix_cache.cli.transport import OversizedError, RedirectedError, Reply, Transport
+from nix_cache.cli.s3 import deadline as deadlines
+from nix_cache.cli.s3.hosts import NoAnswerError, retry_after_seconds
+from nix_cache.cli.s3.transport import OversizedError, RedirectedError, Reply, Transport
 from tests.unit.misbehaving import Answer, Misbehaving, always, answer, misbehaving
 
 QUICK = TimeLimits(

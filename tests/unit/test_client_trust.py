@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 
 from nix_cache import nix_conf, signing
-from nix_cache.cli import app, record
-from nix_cache.cli.places import Place, system_place
+from nix_cache.cli import app
+from nix_cache.cli.caches import record
+from nix_cache.cli.machine.places import Place, system_place
 from tests.unit.client_caches import ENDPOINT, KEY, NEXT_KEY, READER, WRITER, outputs
 from tests.unit.served_cache import ServedCache, served_cache
 from tests.unit.test_client_use_files import tree

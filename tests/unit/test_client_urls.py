@@ -6,9 +6,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from nix_cache.cli import manifest_rules, urls
+from nix_cache.cli.caches import manifest_rules, urls
+from nix_cache.cli.caches.urls import UrlError
 from nix_cache.cli.errors import ClientError
-from nix_cache.cli.urls import UrlError
 from tests.unit.client_caches import WRITER, description
 
 PUSH = "s3://demo?profile=nixbuilder&endpoint=https%3A%2F%2Fs3.example.org&region=us-east-1"

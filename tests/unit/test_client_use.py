@@ -9,9 +9,11 @@ from typing import Any
 
 import pytest
 
-from nix_cache.cli import app, machine, record
-from nix_cache.cli.machine import Trust
-from nix_cache.cli.places import Place, system_place, user_place
+from nix_cache.cli import app
+from nix_cache.cli.caches import record
+from nix_cache.cli.machine.places import Place, system_place, user_place
+from nix_cache.cli.nix import installation
+from nix_cache.cli.nix.installation import Trust
 from nix_cache.cli.use import advice
 from nix_cache.cli.use.settings_plan import Wish, plan_use
 from tests.unit import client_caches
@@ -360,13 +362,13 @@ def test_nixos_gets_the_module(tmp_path: Path) -> None:
     store = Path("/nix/store")
     user = Place(system=False, nix_conf=tmp_path / "n", credentials=tmp_path, state=tmp_path)
 
-    assert machine.generator(place(), store, chosen=False, marker=marker) is None
+    assert installation.generator(place(), store, chosen=False, marker=marker) is None
     marker.touch()
-    assert machine.generator(place(), store, chosen=True, marker=marker) == "NixOS"
-    assert machine.generator(user, store, chosen=False, marker=marker) == "NixOS"
-    assert machine.generator(user, store, chosen=True, marker=marker) is None
+    assert installation.generator(place(), store, chosen=True, marker=marker) == "NixOS"
+    assert installation.generator(user, store, chosen=False, marker=marker) == "NixOS"
+    assert installation.generator(user, store, chosen=True, marker=marker) is None
     user.nix_conf.symlink_to("/nix/store/0000-nix.conf")
-    assert machine.generator(user, store, chosen=True, marker=marker) == "home-manager"
+    assert installation.generator(user, store, chosen=True, marker=marker) == "home-manager"
 
 
 def test_a_link_into_the_store_changes_nothing(capsys: pytest.CaptureFixture[str]) -> None:
@@ -393,7 +395,7 @@ def test_what_defeats_the_cache_is_told(monkeypatch: pytest.MonkeyPatch) -> None
     (own / "more.conf").write_text("\nbinary-caches = https://x\n!include more.conf\n")
     monkeypatch.setenv("NIX_CONFIG", "substitute = false")
 
-    found = [(obstacle.where, obstacle.fix) for obstacle in machine.obstacles(place())]
+    found = [(obstacle.where, obstacle.fix) for obstacle in installation.obstacles(place())]
 
     assert found == [
         (f"{own}/more.conf:3", "remove that line"),
@@ -420,8 +422,8 @@ def test_the_daemon_is_asked_whether_it_trusts_the_user(
     nix.write_text(f"#!/bin/sh\necho {shlex.quote(said)}\n")
     nix.chmod(0o755)
 
-    assert machine.trust({"PATH": f"{tmp_path}:/bin"}) is trust
-    assert machine.trust({"PATH": "/nowhere"}) is Trust.UNKNOWN
+    assert installation.trust({"PATH": f"{tmp_path}:/bin"}) is trust
+    assert installation.trust({"PATH": "/nowhere"}) is Trust.UNKNOWN
 
 
 @pytest.mark.parametrize(
@@ -466,9 +468,9 @@ def test_the_daemon_is_restarted_only_for_the_machines_settings(tmp_path: Path) 
     """A trusted user's reach it with every request. Found out with Nix 2.34."""
     socket = tmp_path / "socket"
 
-    assert machine.restart_command(socket=socket) is None
+    assert installation.restart_command(socket=socket) is None
     socket.touch()
-    assert "nix-daemon" in str(machine.restart_command(socket=socket))
+    assert "nix-daemon" in str(installation.restart_command(socket=socket))
 
 
 def test_use_works_without_pulumi() -> None:

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from nix_cache.cli import files
 from nix_cache.cli.errors import ClientError
-from nix_cache.cli.files import FileChange
-from nix_cache.cli.located import changeable_by_others, may_follow
+from nix_cache.cli.machine import files
+from nix_cache.cli.machine.files import FileChange
+from nix_cache.cli.machine.located import changeable_by_others, may_follow
 
 NOBODY = 65534
 

@@ -8,10 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nix_cache.cli import masking, nix_conf_file
-from nix_cache.cli.appended import HEADER
-from nix_cache.cli.files import FileChange
-from nix_cache.cli.source import Credential
+from nix_cache.cli.caches.source import Credential
+from nix_cache.cli.machine import masking
+from nix_cache.cli.machine.appended import HEADER
+from nix_cache.cli.machine.files import FileChange
+from nix_cache.cli.nix import conf_file
 from nix_cache.cli.use import credentials_file, diff
 
 PAIR = Credential(access_key_id="nixreader", secret_access_key="first/secret")
@@ -39,19 +40,19 @@ TEXTS = st.none() | st.lists(PIECES, max_size=12).map(b"".join) | st.binary(max_
 @given(TEXTS)
 def test_an_include_that_is_added_and_removed_leaves_every_byte(text: bytes | None) -> None:
     """Whatever nix.conf holds; one that did not exist is gone again."""
-    added = nix_conf_file.with_include(text, "demo")
+    added = conf_file.with_include(text, "demo")
 
     assert added.startswith(text or b"")
-    assert nix_conf_file.include_line(added, "demo") is not None
-    assert nix_conf_file.without_include(added, "demo") == text
+    assert conf_file.include_line(added, "demo") is not None
+    assert conf_file.without_include(added, "demo") == text
 
 
 @given(TEXTS)
 def test_adding_an_include_again_changes_nothing(text: bytes | None) -> None:
     """The command may run as often as one likes."""
-    once = nix_conf_file.with_include(text, "demo")
+    once = conf_file.with_include(text, "demo")
 
-    assert nix_conf_file.with_include(once, "demo") == once
+    assert conf_file.with_include(once, "demo") == once
 
 
 @given(TEXTS, st.permutations(["a", "a.b", "c"]))
@@ -59,11 +60,11 @@ def test_includes_of_several_caches_go_in_any_order(text: bytes | None, order: l
     """Each is removed alone, and after the last one the file is as it was."""
     left: bytes | None = text
     for name in ("a", "a.b", "c"):
-        left = nix_conf_file.with_include(left, name)
+        left = conf_file.with_include(left, name)
     for position, name in enumerate(order):
         assert left is not None
-        assert sorted(nix_conf_file.included_names(left)) == sorted(order[position:])
-        left = nix_conf_file.without_include(left, name)
+        assert sorted(conf_file.included_names(left)) == sorted(order[position:])
+        left = conf_file.without_include(left, name)
     assert left == text
 
 
@@ -77,14 +78,14 @@ def test_lines_written_behind_the_include_stay(
 ) -> None:
     """Somebody edits the file between adding and removing; no two lines become one."""
     text = b"\n".join(before) + (b"\n" if ended else b"")
-    edited = nix_conf_file.with_include(text, "demo") + b"\n".join(after)
+    edited = conf_file.with_include(text, "demo") + b"\n".join(after)
 
-    assert nix_conf_file.without_include(edited, "demo") == b"\n".join([*before, *after])
+    assert conf_file.without_include(edited, "demo") == b"\n".join([*before, *after])
 
 
 def test_the_include_has_the_line_ends_of_the_file() -> None:
     """A CRLF file stays one."""
-    added = nix_conf_file.with_include(b"a = b\r\n", "demo")
+    added = conf_file.with_include(b"a = b\r\n", "demo")
 
     assert added.count(b"\n") == added.count(b"\r\n") == 4
 
@@ -93,7 +94,7 @@ def test_an_include_whose_comment_was_taken_out_is_removed() -> None:
     """People tidy up comments."""
     text = b"a = b\n!include nix-cache/demo.conf   # ours\nc = d\n"
 
-    assert nix_conf_file.without_include(text, "demo") == b"a = b\nc = d\n"
+    assert conf_file.without_include(text, "demo") == b"a = b\nc = d\n"
 
 
 @pytest.mark.parametrize(
@@ -110,12 +111,12 @@ def test_an_include_whose_comment_was_taken_out_is_removed() -> None:
 )
 def test_lines_are_read_as_nix_reads_them(text: bytes, lines: list[tuple[Any, ...]]) -> None:
     """Found out with Nix 2.34: no continuation, carriage returns are blanks."""
-    assert list(nix_conf_file.parse(text)) == [nix_conf_file.Line(*line) for line in lines]
+    assert list(conf_file.parse(text)) == [conf_file.Line(*line) for line in lines]
 
 
 def test_the_settings_add_to_lists() -> None:
     """Nothing that is set elsewhere is replaced."""
-    text = nix_conf_file.settings_text("demo", "https://x", ["a:1", "b:2"], Path("/k/a.sec"))
+    text = conf_file.settings_text("demo", "https://x", ["a:1", "b:2"], Path("/k/a.sec"))
 
     assert text.decode().splitlines()[1:] == [
         "extra-substituters = https://x",
@@ -210,7 +211,7 @@ def test_a_diff_shows_no_access_token() -> None:
     """nix.conf may have one next to the change."""
     before = b"access-tokens = github.com=hunter1\nextra-access-tokens=x=hunter2"
     change = FileChange(
-        Path("n"), before, nix_conf_file.with_include(before, "demo"), mask=masking.nix_conf_line
+        Path("n"), before, conf_file.with_include(before, "demo"), mask=masking.nix_conf_line
     )
 
     assert "hunter" not in "\n".join(diff.unified(change))
@@ -219,7 +220,7 @@ def test_a_diff_shows_no_access_token() -> None:
 def test_a_diff_of_a_huge_file_has_the_right_line_numbers() -> None:
     """And does not take minutes: ten megabytes of one and the same line."""
     before = (b"a = " + b"b" * 95 + b"\n") * 100_000
-    change = FileChange(Path("n"), before, nix_conf_file.with_include(before, "demo"))
+    change = FileChange(Path("n"), before, conf_file.with_include(before, "demo"))
     lines = list(diff.unified(change))
 
     assert lines[2] == "@@ -99998,3 +99998,6 @@"
@@ -228,5 +229,5 @@ def test_a_diff_of_a_huge_file_has_the_right_line_numbers() -> None:
 
 def test_the_header_tells_who_made_a_file() -> None:
     """A user who finds it wonders."""
-    assert re.match(rb"# Made by `nix-cache use`", nix_conf_file.with_include(None, "demo"))
-    assert nix_conf_file.without_include(HEADER + b"a = b\n", "demo") == HEADER + b"a = b\n"
+    assert re.match(rb"# Made by `nix-cache use`", conf_file.with_include(None, "demo"))
+    assert conf_file.without_include(HEADER + b"a = b\n", "demo") == HEADER + b"a = b\n"

@@ -13,9 +13,9 @@ import pytest
 
 from nix_cache import signing
 from nix_cache.cli import app
+from nix_cache.cli.caches.source import load
 from nix_cache.cli.errors import ClientError
-from nix_cache.cli.places import system_place
-from nix_cache.cli.source import load
+from nix_cache.cli.machine.places import system_place
 from nix_cache.cli.use import consent
 from nix_cache.cli.use.settings_plan import Wish, plan_use
 from tests.unit import client_caches

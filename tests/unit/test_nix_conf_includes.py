@@ -5,12 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from nix_cache.cli import app, machine
+from nix_cache.cli import app
 from nix_cache.cli.doctor import machine as doctor
 from nix_cache.cli.doctor.finding import Level
 from nix_cache.cli.doctor.subject import Subject
 from nix_cache.cli.errors import ClientError
-from nix_cache.cli.nix_conf_includes import (
+from nix_cache.cli.machine.places import Place, system_place
+from nix_cache.cli.nix import installation
+from nix_cache.cli.nix.conf_includes import (
     DEEPEST_INCLUDE,
     MOST_BYTES,
     MOST_INCLUDES,
@@ -18,7 +20,6 @@ from nix_cache.cli.nix_conf_includes import (
     NixConfReader,
     mistakes_in,
 )
-from nix_cache.cli.places import Place, system_place
 from tests.unit import client_caches
 
 SELF_INCLUDE = b"include nix.conf\ninclude nix.conf\n"
@@ -110,7 +111,7 @@ def test_a_huge_file_is_refused_without_reading_it(place: Place) -> None:
 
     assert f"more than {MOST_BYTES:,} bytes" in mistakes_in(place.nix_conf)[0].problem
     with pytest.raises(ClientError, match="more than"):
-        machine.require_finite(place)
+        installation.require_finite(place)
 
 
 def test_what_is_no_file_is_not_read(place: Place) -> None:
@@ -133,7 +134,7 @@ def test_a_required_file_that_is_missing_is_a_mistake(place: Place) -> None:
     [mistake] = mistakes_in(place.nix_conf)
     assert mistake.where == f"{place.nix_conf}:3"
     assert not mistake.endless
-    machine.require_finite(place)
+    installation.require_finite(place)
 
 
 @pytest.mark.parametrize(

@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 
 from nix_cache import BinaryCacheArgs
+from nix_cache.cli.caches.source import Source, parse
 from nix_cache.cli.doctor import contents
 from nix_cache.cli.doctor.finding import Finding, Level
 from nix_cache.cli.doctor.subject import Subject
-from nix_cache.cli.places import user_place
-from nix_cache.cli.source import Source, parse
+from nix_cache.cli.machine.places import user_place
 from nix_cache.cli.use import settings_plan
 from nix_cache.description import Description
 from tests.unit import client_caches, test_aws, test_b2_component, test_component, test_spaces

@@ -7,12 +7,12 @@ import pytest
 from botocore.exceptions import BotoCoreError
 from botocore.exceptions import ClientError as StorageError
 
+from nix_cache.cli.caches.source import Credential
 from nix_cache.cli.doctor import expiry
 from nix_cache.cli.doctor.finding import Level
 from nix_cache.cli.doctor.subject import Subject
-from nix_cache.cli.owner import owner_client
-from nix_cache.cli.source import Credential
-from nix_cache.cli.storage_answers import MalformedAnswerError
+from nix_cache.cli.s3.owner import owner_client
+from nix_cache.cli.s3.storage_answers import MalformedAnswerError
 from tests.unit import client_caches
 from tests.unit.misbehaving import answer, misbehaving
 

@@ -4,7 +4,7 @@ import os
 import sys
 
 from nix_cache import terminal
-from nix_cache.cli import interrupt
+from nix_cache.cli.machine import interrupt
 
 
 def main() -> int:
@@ -20,7 +20,9 @@ def main() -> int:
 
 
 def _run() -> int:
-    from nix_cache.cli import app, console  # they take long to load, and can be interrupted
+    # These take long to load, and can be interrupted.
+    from nix_cache.cli import app
+    from nix_cache.cli.machine import console
 
     # Files are private unless their mode is set: those of this program, and those of libraries.
     os.umask(0o077)

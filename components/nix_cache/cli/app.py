@@ -7,11 +7,11 @@ from typing import Annotated, Any
 
 import typer
 
-from nix_cache.cli import console
 from nix_cache.cli.doctor.command import doctor
 from nix_cache.cli.errors import ClientError, ExitCode
 from nix_cache.cli.gc.command import gc
 from nix_cache.cli.hook.command import hook
+from nix_cache.cli.machine import console
 from nix_cache.cli.push.command import push
 from nix_cache.cli.use.command import use
 from nix_cache.redaction import keep_argument_secret

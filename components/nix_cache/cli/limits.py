@@ -2,15 +2,15 @@
 
 How to use it:
 
-- Requests go through ``Transport`` (``cli/transport.py``) or a botocore session made bounded by
-  ``bounded_session`` (``cli/storage_session.py``). Both enforce the times below, and the size of
+- Requests go through ``Transport`` (``cli/s3/transport.py``) or a botocore session made bounded by
+  ``bounded_session`` (``cli/s3/storage_session.py``). Both enforce the times below, and the size of
   each body by ``body_limit``.
 - Compare the size in a listing with ``body_limit`` before reading an object.
-- Undo a Content-Encoding with ``decoded`` (``cli/content_encoding.py``), never without a limit.
-- Iterate over pages of a listing with ``checked_pages`` (``cli/listing.py``).
-- Work on many objects at once with ``in_parallel`` (``cli/parallel.py``): it holds few results
-  at a time, and Ctrl-C does not wait for its threads.
-- Run other programs with ``run`` (``cli/child.py``).
+- Undo a Content-Encoding with ``decoded`` (``cli/s3/content_encoding.py``), never without a limit.
+- Iterate over pages of a listing with ``checked_pages`` (``cli/s3/listing.py``).
+- Work on many objects at once with ``in_parallel`` (``cli/machine/parallel.py``): it holds few
+  results at a time, and Ctrl-C does not wait for its threads.
+- Run other programs with ``run`` (``cli/machine/child.py``).
 """
 
 import os

@@ -9,10 +9,10 @@ import zlib
 import brotli
 import zstandard
 
-from nix_cache.cli.content_encoding import EncodingError, decoded
 from nix_cache.cli.doctor.decompression import NotDecompressedError, UnknownCompressionError
 from nix_cache.cli.doctor.nar import compare
 from nix_cache.cli.limits import NAR_DECODER_BYTES, TooLargeError
+from nix_cache.cli.s3.content_encoding import EncodingError, decoded
 from nix_cache.nar import NarError, read_nar
 from nix_cache.narinfo import Narinfo
 from nix_cache.nix_hash import NixHash

@@ -5,9 +5,10 @@ import tempfile
 from pathlib import Path
 from urllib.parse import parse_qsl, urlsplit
 
-from nix_cache.cli import manifest_rules, nix_conf_file, record, source, urls
+from nix_cache.cli.caches import manifest_rules, record, source, urls
 from nix_cache.cli.errors import ClientError
-from nix_cache.cli.places import Place
+from nix_cache.cli.machine.places import Place
+from nix_cache.cli.nix import conf_file
 from nix_cache.description import Description
 from tests.fuzz.target import Shape, Target
 from tests.unit import client_caches
@@ -43,8 +44,8 @@ def _check_source(data: bytes) -> bool:
         manifest_rules.require_valid(description)
     except ClientError:
         return True
-    text = nix_conf_file.settings_text("demo", description.read_url, description.public_keys, None)
-    lines = [(line.name, line.value) for line in nix_conf_file.parse(text)]
+    text = conf_file.settings_text("demo", description.read_url, description.public_keys, None)
+    lines = [(line.name, line.value) for line in conf_file.parse(text)]
     assert lines == [
         ("extra-substituters", (description.read_url,)),
         ("extra-trusted-public-keys", tuple(description.public_keys)),

@@ -4,9 +4,10 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from nix_cache.cli import masking, nix_conf_file
-from nix_cache.cli.appended import HEADER
-from nix_cache.cli.nix_conf_includes import MOST_INCLUDES, NixConfReader
+from nix_cache.cli.machine import masking
+from nix_cache.cli.machine.appended import HEADER
+from nix_cache.cli.nix import conf_file
+from nix_cache.cli.nix.conf_includes import MOST_INCLUDES, NixConfReader
 from tests.fuzz.target import Target
 
 _NAMES = ("demo", "a.b", "nix-cache-post-build-hook")
@@ -22,18 +23,18 @@ access-tokens = github.com=ghp_0123456789
 
 def _check_file(data: bytes) -> bool:
     """Include caches and take them out again, in another order."""
-    lines = list(nix_conf_file.parse(data))
+    lines = list(conf_file.parse(data))
     assert [line.number for line in lines] == sorted({line.number for line in lines})
-    names = [name for name in _NAMES if nix_conf_file.include_line(data, name) is None]
+    names = [name for name in _NAMES if conf_file.include_line(data, name) is None]
     text: bytes | None = data
     for name in names:
         assert text is not None
-        text = nix_conf_file.with_include(text, name)
-        assert nix_conf_file.with_include(text, name) == text
-        assert name in nix_conf_file.included_names(text)
+        text = conf_file.with_include(text, name)
+        assert conf_file.with_include(text, name) == text
+        assert name in conf_file.included_names(text)
     for name in (*names[1:], *names[:1]):
         assert text is not None
-        text = nix_conf_file.without_include(text, name)
+        text = conf_file.without_include(text, name)
     made_by_us = text is None and data == HEADER
     assert text == data or made_by_us, "not as it was"
     return bool(lines)

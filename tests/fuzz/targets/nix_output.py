@@ -1,9 +1,9 @@
 """What Nix prints: versions, tables, settings and events."""
 
-from nix_cache.cli import nix_program
 from nix_cache.cli.doctor.machine import effective, same_cache
 from nix_cache.cli.errors import ClientError
-from nix_cache.cli.push.events import Copying
+from nix_cache.cli.nix import program
+from nix_cache.cli.upload.events import Copying
 from tests.fuzz.target import Shape, Target
 
 _PATH = b"/nix/store/w9yy7v61ipb5rx6i35zq1mvc2iqfmps1-hello-2.10"
@@ -29,13 +29,13 @@ def _check_events(data: bytes) -> bool:
 
 
 def _check_version(data: bytes) -> bool:
-    version = nix_program.version_in(data.decode(errors="replace"))
+    version = program.version_in(data.decode(errors="replace"))
     return version is not None and all(part >= 0 for part in version)
 
 
 def _check_sizes(data: bytes) -> bool:
     try:
-        sizes = nix_program.sizes_in(data.decode(errors="replace"))
+        sizes = program.sizes_in(data.decode(errors="replace"))
     except ClientError:
         return False
     assert all(path.startswith("/") and size >= 0 for path, size in sizes.items())

@@ -3,12 +3,12 @@
 from collections.abc import Iterator
 
 from nix_cache import nix_conf
+from nix_cache.cli.caches.source import parse
 from nix_cache.cli.doctor.door import Answer
 from nix_cache.cli.doctor.finding import Finding, error, not_checked, ok, warning
 from nix_cache.cli.doctor.probes import random_hash
 from nix_cache.cli.doctor.subject import Subject
 from nix_cache.cli.errors import ClientError
-from nix_cache.cli.source import parse
 from nix_cache.description import DESCRIPTOR_KEY, Description
 from nix_cache.iam.lifecycle import INFO_KEY
 

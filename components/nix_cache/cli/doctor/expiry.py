@@ -8,8 +8,8 @@ from botocore.exceptions import ClientError as S3Error
 from nix_cache.cli.doctor.contents import REPAIR
 from nix_cache.cli.doctor.finding import Finding, error, not_checked, ok, warning
 from nix_cache.cli.doctor.subject import Subject
-from nix_cache.cli.owner import owner_client
-from nix_cache.cli.storage_answers import MalformedAnswerError
+from nix_cache.cli.s3.owner import owner_client
+from nix_cache.cli.s3.storage_answers import MalformedAnswerError
 from nix_cache.iam.lifecycle import NARINFO_TTL_DAYS, OWN_KEYS, expiry_rules
 from nix_cache.iam.lifetimes import FOREVER, Expiry, longest_narinfo, shortest_nar
 

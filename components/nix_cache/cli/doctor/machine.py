@@ -6,14 +6,14 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from nix_cache.cli import nix_program
+from nix_cache.cli.caches.record import all_records
 from nix_cache.cli.doctor.finding import Finding, error, not_checked, ok, warning
 from nix_cache.cli.doctor.subject import Subject
-from nix_cache.cli.machine import Trust, obstacles, trust
-from nix_cache.cli.nix_conf_includes import IncludeMistake, mistakes_in
-from nix_cache.cli.places import default_place, system_place, user_place
-from nix_cache.cli.profiles import profile_in
-from nix_cache.cli.record import all_records
+from nix_cache.cli.machine.places import default_place, system_place, user_place
+from nix_cache.cli.nix import program
+from nix_cache.cli.nix.conf_includes import IncludeMistake, mistakes_in
+from nix_cache.cli.nix.installation import Trust, obstacles, trust
+from nix_cache.cli.s3.profiles import profile_in
 from nix_cache.signing import name_of
 
 _USE = "run `nix-cache use` with the cache's source"
@@ -24,7 +24,7 @@ def settings(subject: Subject) -> Iterator[Finding]:
     mistakes = list(_includes(subject))
     for mistake in mistakes:
         yield error(f"{mistake.where} {mistake.problem}", "Nix cannot read nix.conf", mistake.fix)
-    text = nix_program.output([*nix_program.NIX, "config", "show", "--json"], subject.environment)
+    text = program.output([*program.NIX, "config", "show", "--json"], subject.environment)
     config = effective(text) if text is not None else None
     if config is None:
         if not mistakes:
@@ -163,8 +163,8 @@ def _trust(subject: Subject) -> Iterator[Finding]:
 
 
 def _store(subject: Subject) -> Iterator[Finding]:
-    command = [*nix_program.NIX, "eval", "--raw", "--expr", "builtins.storeDir"]
-    here, there = nix_program.output(command, subject.environment), subject.description.store_dir
+    command = [*program.NIX, "eval", "--raw", "--expr", "builtins.storeDir"]
+    here, there = program.output(command, subject.environment), subject.description.store_dir
     if here is None:
         yield not_checked("the store's folder", "Nix could not be asked for it")
     elif here == there:

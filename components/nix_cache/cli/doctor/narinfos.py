@@ -11,7 +11,7 @@ from nix_cache.cli.doctor.path_check import Examined, Looked, PathCheck
 from nix_cache.cli.doctor.paths import Candidates, Wanted, candidates
 from nix_cache.cli.doctor.subject import Subject
 from nix_cache.cli.errors import ClientError
-from nix_cache.cli.parallel import in_parallel
+from nix_cache.cli.machine.parallel import in_parallel
 
 _BATCH = 64
 _ASKED_PER_WANTED = 50

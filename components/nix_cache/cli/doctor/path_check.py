@@ -4,7 +4,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
-from nix_cache.cli import content_encoding
 from nix_cache.cli.doctor import decompression
 from nix_cache.cli.doctor.door import Answer, Door, NoAnswerError
 from nix_cache.cli.doctor.faults import Fault
@@ -13,6 +12,7 @@ from nix_cache.cli.doctor.nar import Compared, compare
 from nix_cache.cli.doctor.nar_place import ElsewhereError, InvalidUrlError, nar_key
 from nix_cache.cli.errors import ClientError
 from nix_cache.cli.limits import NAR_DECODER_BYTES, NARINFO_BYTES, TooLargeError
+from nix_cache.cli.s3 import content_encoding
 from nix_cache.description import Description
 from nix_cache.narinfo import COMPRESSIONS, Narinfo, NarinfoError
 from nix_cache.narinfo_trust import Distrust, distrust, signers

@@ -8,11 +8,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from nix_cache.cli import nix_program
+from nix_cache.cli.caches.source import Credential
 from nix_cache.cli.doctor.subject import Subject
-from nix_cache.cli.listing import checked_pages
-from nix_cache.cli.owner import owner_client
-from nix_cache.cli.source import Credential
+from nix_cache.cli.nix import program
+from nix_cache.cli.s3.listing import checked_pages
+from nix_cache.cli.s3.owner import owner_client
 
 _NARINFO_KEY = re.compile(r"([0-9a-df-np-sv-z]{32})\.narinfo")
 
@@ -97,7 +97,7 @@ def remembered(subject: Subject) -> list[str]:
 
 def in_local_store(subject: Subject) -> list[str]:
     """The hashes of the paths in the local store; none without a Nix."""
-    paths = nix_program.output([*nix_program.NIX, "path-info", "--all"], subject.environment)
+    paths = program.output([*program.NIX, "path-info", "--all"], subject.environment)
     return [] if paths is None else [path.rpartition("/")[2][:32] for path in paths.split()]
 
 

@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
-from nix_cache.cli.clock import NOTABLE_SKEW, Clocks, http_date
-from nix_cache.cli.connections import trust
-from nix_cache.cli.deadline import Deadline, connect
 from nix_cache.cli.doctor.door import Door, NoAnswerError
 from nix_cache.cli.doctor.finding import Finding, error, not_checked, ok, warning
 from nix_cache.cli.doctor.probes import LIST_QUERIES, NO_BUCKET
 from nix_cache.cli.doctor.subject import Subject
+from nix_cache.cli.s3.clock import NOTABLE_SKEW, Clocks, http_date
+from nix_cache.cli.s3.connections import trust
+from nix_cache.cli.s3.deadline import Deadline, connect
 from nix_cache.iam.lifecycle import INFO_KEY
 
 CERTIFICATE_WARNING_DAYS = 14

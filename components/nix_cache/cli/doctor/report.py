@@ -5,9 +5,9 @@ from collections.abc import Iterable
 from itertools import groupby
 from typing import Any
 
-from nix_cache.cli import console
 from nix_cache.cli.doctor.checks import Result
 from nix_cache.cli.doctor.finding import Finding, Level
+from nix_cache.cli.machine import console
 
 _MARKS = {
     Level.OK: ("ok", "green"),

@@ -6,12 +6,12 @@ Which versions do what was found by reading Nix's release notes and issues, and 
 import tempfile
 from collections.abc import Iterator
 
-from nix_cache.cli import nix_program
+from nix_cache.cli.caches.record import known_records
 from nix_cache.cli.doctor.finding import Finding, error, not_checked, ok, warning
 from nix_cache.cli.doctor.signing_trial import signing_trial
 from nix_cache.cli.doctor.subject import Subject
-from nix_cache.cli.places import system_place, user_place
-from nix_cache.cli.record import known_records
+from nix_cache.cli.machine.places import system_place, user_place
+from nix_cache.cli.nix import program
 
 Version = tuple[int, int, int]
 
@@ -27,11 +27,11 @@ _SIGNING_SECONDS = 20.0
 
 def nix_version(subject: Subject) -> Iterator[Finding]:
     """Whether the installed Nix is one that works with the cache."""
-    told = nix_program.output(["nix", "--version"], subject.environment)
+    told = program.output(["nix", "--version"], subject.environment)
     if told is None:
         yield not_checked("the version of Nix", "there is no Nix on PATH")
         return
-    version = nix_program.version_in(told)
+    version = program.version_in(told)
     if version is None:
         yield not_checked("the version of Nix", f"{told.strip()} is none whose traps are known")
         return
@@ -106,8 +106,8 @@ def _signing(subject: Subject) -> Iterator[Finding]:
             "NIX_CACHE_HOME": folder,
         }
         store = f"s3://nix-cache-doctor?region=us-east-1&endpoint={trial.url}"
-        command = [*nix_program.NIX, "store", "info", "--store", store]
-        nix_program.output(command, environment, timeout_seconds=_SIGNING_SECONDS)
+        command = [*program.NIX, "store", "info", "--store", store]
+        program.output(command, environment, timeout_seconds=_SIGNING_SECONDS)
     if not trial.signed:
         yield not_checked("whether Nix signs S3 requests", "it sent none to a server on trial")
     elif all(trial.signed):

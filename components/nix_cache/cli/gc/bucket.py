@@ -9,7 +9,7 @@ from botocore.exceptions import BotoCoreError
 from botocore.exceptions import ClientError as StorageError
 from botocore.parsers import ResponseParserError
 
-from nix_cache.cli.clock import Clocks, http_date
+from nix_cache.cli.caches.source import Credential
 from nix_cache.cli.errors import ClientError
 from nix_cache.cli.gc import reading
 from nix_cache.cli.gc.contents import (
@@ -26,10 +26,10 @@ from nix_cache.cli.gc.listing import list_objects, watch_dates
 from nix_cache.cli.gc.reading import Received
 from nix_cache.cli.gc.refusals import explain, status_of
 from nix_cache.cli.limits import LEDGER_BYTES
-from nix_cache.cli.owner import owner_client
-from nix_cache.cli.parallel import in_parallel
-from nix_cache.cli.source import Credential
-from nix_cache.cli.transport import OversizedError, RedirectedError
+from nix_cache.cli.machine.parallel import in_parallel
+from nix_cache.cli.s3.clock import Clocks, http_date
+from nix_cache.cli.s3.owner import owner_client
+from nix_cache.cli.s3.transport import OversizedError, RedirectedError
 from nix_cache.description import Description
 from nix_cache.iam.lifecycle import INFO_KEY, NAR_PREFIX
 

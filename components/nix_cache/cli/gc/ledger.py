@@ -13,9 +13,9 @@ from typing import Self
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 
-from nix_cache.cli.clock import usable
 from nix_cache.cli.errors import ClientError
 from nix_cache.cli.limits import LEDGER_BYTES
+from nix_cache.cli.s3.clock import usable
 
 LEDGER_KEY = "nix-cache-gc.json"
 """Where it is. No expiry rule of the component meets it; without it all grace begins anew."""

@@ -4,10 +4,10 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from nix_cache.cli.clock import http_date, iso_date
 from nix_cache.cli.errors import ClientError
 from nix_cache.cli.gc.contents import Stored
-from nix_cache.cli.listing import checked_pages
+from nix_cache.cli.s3.clock import http_date, iso_date
+from nix_cache.cli.s3.listing import checked_pages
 
 _DATE = re.compile(rb"(?<=<LastModified>)[^<]*")
 _NO_DATE = b"1970-01-01T00:00:00Z"

@@ -10,9 +10,9 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from nix_cache.cli.content_encoding import EncodingError, decoded
 from nix_cache.cli.gc.contents import Entry, Stored
 from nix_cache.cli.limits import NARINFO_BYTES, TooLargeError
+from nix_cache.cli.s3.content_encoding import EncodingError, decoded
 from nix_cache.content_address import ContentAddressError
 from nix_cache.iam.lifecycle import NIX32
 from nix_cache.nar_url import NarUrl

@@ -4,8 +4,8 @@ from botocore.exceptions import BotoCoreError
 from botocore.exceptions import ClientError as StorageError
 
 from nix_cache.cli.errors import ClientError
-from nix_cache.cli.push.refusals import innermost, is_busy
-from nix_cache.cli.storage_answers import MalformedAnswerError
+from nix_cache.cli.s3.storage_answers import MalformedAnswerError
+from nix_cache.cli.upload.refusals import innermost, is_busy
 from nix_cache.description import Description
 
 _AGAIN = "run it again when it answers: what is left is whole"

@@ -4,12 +4,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import timedelta
 from typing import Any
 
-from nix_cache.cli import console
-from nix_cache.cli.console import Console
 from nix_cache.cli.gc.contents import Entry, Stored, total_bytes
 from nix_cache.cli.gc.plan import Plan, Terms
 from nix_cache.cli.gc.sweep import Swept
-from nix_cache.cli.push.report import size
+from nix_cache.cli.machine import console
+from nix_cache.cli.machine.console import Console
+from nix_cache.cli.upload.report import size
 from nix_cache.iam.lifecycle import NARINFO_TTL_DAYS
 
 _SHOWN = 10

@@ -6,18 +6,18 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from nix_cache.cli import console
-from nix_cache.cli.clock import Clocks
+from nix_cache.cli.caches.target import find_target
 from nix_cache.cli.errors import UsageError
 from nix_cache.cli.gc import report
 from nix_cache.cli.gc.bucket import Bucket
 from nix_cache.cli.gc.ledger import LEDGER_KEY, Ledger
 from nix_cache.cli.gc.plan import Plan, Terms, plan_collection
 from nix_cache.cli.gc.sweep import Swept, require_same_time, require_whole, sweep
-from nix_cache.cli.owner import owner_credential
-from nix_cache.cli.progress import Progress
-from nix_cache.cli.store_paths import hashes_in, store_hash
-from nix_cache.cli.target import find_target
+from nix_cache.cli.machine import console
+from nix_cache.cli.machine.progress import Progress
+from nix_cache.cli.nix.store_paths import hashes_in, store_hash
+from nix_cache.cli.s3.clock import Clocks
+from nix_cache.cli.s3.owner import owner_credential
 
 LARGEST_SHARE = 0.9
 """Of the narinfos. More is hardly ever meant, and has to be agreed to on the command line."""

@@ -6,7 +6,6 @@ Before each step the bucket is listed again: what was pushed meanwhile, and what
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 
-from nix_cache.cli.clock import Clocks
 from nix_cache.cli.errors import ClientError
 from nix_cache.cli.gc.bucket import Bucket
 from nix_cache.cli.gc.contents import (
@@ -27,6 +26,7 @@ from nix_cache.cli.gc.plan import (
     plan_collection,
     stray_listings,
 )
+from nix_cache.cli.s3.clock import Clocks
 from nix_cache.nar_url import NamedObjects
 
 

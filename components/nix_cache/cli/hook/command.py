@@ -4,12 +4,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nix_cache.cli import console
 from nix_cache.cli.errors import ExitCode, UsageError
+from nix_cache.cli.machine import console
 from nix_cache.cli.options import WriterCache
 
 if TYPE_CHECKING:
-    from nix_cache.cli.record import Record
+    from nix_cache.cli.caches.record import Record
 
 
 def hook(
@@ -42,7 +42,7 @@ def hook(
         )
     if as_json and not status:
         raise UsageError("--json is for --status", "give both, or leave --json out")
-    from nix_cache.cli.push.writer import find_writer_record
+    from nix_cache.cli.upload.writer import find_writer_record
 
     record = find_writer_record(cache)
     if install:
@@ -59,7 +59,7 @@ def hook(
 
 def _install(record: "Record") -> None:
     from nix_cache.cli.hook import installation, texts
-    from nix_cache.cli.push.writer import as_writer
+    from nix_cache.cli.upload.writer import as_writer
     from nix_cache.cli.use import advice
 
     as_writer(record)

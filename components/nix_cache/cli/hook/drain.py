@@ -4,16 +4,17 @@ import contextlib
 import time
 from collections.abc import Callable, Sequence
 
-from nix_cache.cli import console, nix_program
+from nix_cache.cli.caches.record import Record
 from nix_cache.cli.errors import ClientError
 from nix_cache.cli.hook.failures import Failure
 from nix_cache.cli.hook.queue import Queue
-from nix_cache.cli.push import report, session
+from nix_cache.cli.machine import console
+from nix_cache.cli.nix import program
 from nix_cache.cli.push.command import JOBS
-from nix_cache.cli.push.refusals import BusyError, RefusedError, UnansweredError
-from nix_cache.cli.push.report import Result
-from nix_cache.cli.push.writer import Writer, as_writer
-from nix_cache.cli.record import Record
+from nix_cache.cli.upload import report, session
+from nix_cache.cli.upload.refusals import BusyError, RefusedError, UnansweredError
+from nix_cache.cli.upload.report import Result
+from nix_cache.cli.upload.writer import Writer, as_writer
 from nix_cache.redaction import redacted
 
 Push = Callable[[Writer, Sequence[str], int], Result]
@@ -131,7 +132,7 @@ class _Worker:
     def _without_gone(self, paths: Sequence[str]) -> list[str]:
         """Those paths that are in the store. The others leave the queue."""
         try:
-            gone = set(nix_program.invalid(paths))
+            gone = set(program.invalid(paths))
         except ClientError as failure:
             gone = self._gone_alone(paths, failure)
         for path in gone:
@@ -145,7 +146,7 @@ class _Worker:
         broken: dict[str, ClientError] = {}
         for count, path in enumerate(paths, start=1):
             try:
-                gone.update(nix_program.invalid([path]))
+                gone.update(program.invalid([path]))
             except ClientError as mistake:
                 broken[path] = mistake
             if len(broken) == count and count == min(MOST_IN_A_ROW, len(paths)):

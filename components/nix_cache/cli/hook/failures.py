@@ -13,8 +13,8 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from nix_cache.cli import files
-from nix_cache.cli.located import reading
+from nix_cache.cli.machine import files
+from nix_cache.cli.machine.located import reading
 
 QUICK_ATTEMPTS = 2
 """Failures after which the next run tries again."""

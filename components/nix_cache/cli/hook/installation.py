@@ -5,31 +5,24 @@ import shutil
 import sys
 from pathlib import Path
 
-from nix_cache.cli import (
-    console,
-    files,
-    machine,
-    masking,
-    nix_conf_file,
-    nix_program,
-    ownership,
-)
+from nix_cache.cli.caches.record import Record
 from nix_cache.cli.errors import ClientError
-from nix_cache.cli.files import FileChange
 from nix_cache.cli.hook import texts
 from nix_cache.cli.hook.queue import Queue
 from nix_cache.cli.hook.texts import Hook
-from nix_cache.cli.located import changeable_by_others
-from nix_cache.cli.ownership import Kind
-from nix_cache.cli.places import Place, system_place, user_place
-from nix_cache.cli.record import Record
+from nix_cache.cli.machine import console, files, masking, ownership
+from nix_cache.cli.machine.files import FileChange
+from nix_cache.cli.machine.located import changeable_by_others
+from nix_cache.cli.machine.ownership import Kind
+from nix_cache.cli.machine.places import Place, system_place, user_place
+from nix_cache.cli.nix import conf_file, installation, program
 
 _PROGRAM = "nix-cache"
 _SCRIPT_MODE = 0o755
 
 
 def place_of(record: Record) -> Place:
-    """Where a cache is used: by this user, or on the whole machine."""
+    """Where a cache is used: by this user, or on the whole installation."""
     own = user_place()
     return own if own.record(record.name).exists() else system_place()
 
@@ -48,7 +41,7 @@ def hook_of(record: Record) -> Hook:
     place = place_of(record)
     nix = shutil.which("nix")
     if nix is None:
-        raise nix_program.no_nix()
+        raise program.no_nix()
     return Hook(
         name=record.name,
         script=(place.folder / texts.settings_name(record.name)).absolute(),
@@ -86,7 +79,7 @@ def install(record: Record, hook: Hook) -> list[FileChange]:
             FileChange(
                 place.nix_conf,
                 before,
-                nix_conf_file.with_include(before, name),
+                conf_file.with_include(before, name),
                 mask=masking.nix_conf_line,
             ),
         ]
@@ -115,7 +108,7 @@ def remove(record: Record) -> list[FileChange]:
         change.path != place.conf(name) for change in changes
     )
     if nix_conf is not None and not is_foreign:
-        after = nix_conf_file.without_include(nix_conf, name)
+        after = conf_file.without_include(nix_conf, name)
         changes.insert(0, FileChange(place.nix_conf, nix_conf, after, mask=masking.nix_conf_line))
     needed = [change for change in changes if change.needed]
     files.apply(needed)
@@ -132,7 +125,9 @@ def remove(record: Record) -> list[FileChange]:
 
 def generator(record: Record) -> str | None:
     """Who makes nix.conf; None if it is there to be written."""
-    return machine.generator(place_of(record), Path(record.description.store_dir), chosen=False)
+    return installation.generator(
+        place_of(record), Path(record.description.store_dir), chosen=False
+    )
 
 
 def make_queue(queue: Queue, name: str) -> None:
@@ -169,7 +164,7 @@ def _require_runnable(place: Place, hook: Hook) -> None:
                     f"root would run the hook from {folder}, and another user can change {other}",
                     "unset XDG_CONFIG_HOME and XDG_STATE_HOME, or use the cache with --system",
                 )
-    if not place.system and os.geteuid() != 0 and machine.DAEMON_SOCKET.exists():
+    if not place.system and os.geteuid() != 0 and installation.DAEMON_SOCKET.exists():
         raise ClientError(
             "the Nix daemon runs the hook as root, and this cache is used by this user alone",
             "as root run `nix-cache use` with --as, then `nix-cache hook --install`",
@@ -177,7 +172,7 @@ def _require_runnable(place: Place, hook: Hook) -> None:
 
 
 def _require_no_other(hook: Hook) -> None:
-    told = nix_program.ask([*nix_program.NIX, "config", "show", "post-build-hook"]).strip()
+    told = program.ask([*program.NIX, "config", "show", "post-build-hook"]).strip()
     if told not in {"", str(hook.script)}:
         raise ClientError(
             f"nix.conf has another post-build-hook already: {told}",

@@ -12,10 +12,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TextIO
 
-from nix_cache.cli import files
 from nix_cache.cli.errors import ClientError
 from nix_cache.cli.hook.failures import Failures
-from nix_cache.cli.located import locate, reading
+from nix_cache.cli.machine import files
+from nix_cache.cli.machine.located import locate, reading
 from nix_cache.narinfo import BASE_NAME
 from nix_cache.redaction import redacted
 

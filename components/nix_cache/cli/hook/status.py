@@ -6,12 +6,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from nix_cache.cli import console
+from nix_cache.cli.caches.record import Record
 from nix_cache.cli.hook import texts
 from nix_cache.cli.hook.failures import Failure
 from nix_cache.cli.hook.installation import folder_of, place_of
 from nix_cache.cli.hook.queue import Queue
-from nix_cache.cli.record import Record
+from nix_cache.cli.machine import console
 
 _SHOWN = 10
 

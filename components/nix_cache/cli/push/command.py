@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
-from nix_cache.cli import console
 from nix_cache.cli.errors import ExitCode, UsageError
+from nix_cache.cli.machine import console
 from nix_cache.cli.options import WriterCache
 
 JOBS = 25
@@ -39,9 +39,9 @@ def push(
 
     What is there already is skipped. Exits 1 if readers will refuse anything of it.
     """
-    from nix_cache.cli.push import report, session
-    from nix_cache.cli.push.writer import find_writer
-    from nix_cache.cli.store_paths import entries_in
+    from nix_cache.cli.nix.store_paths import entries_in
+    from nix_cache.cli.upload import report, session
+    from nix_cache.cli.upload.writer import find_writer
 
     given = list(paths or ())
     if stdin:

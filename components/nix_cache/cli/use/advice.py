@@ -7,10 +7,10 @@ import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from nix_cache.cli import machine
-from nix_cache.cli.machine import Trust
-from nix_cache.cli.places import Place, system_place
-from nix_cache.cli.source import is_stack
+from nix_cache.cli.caches.source import is_stack
+from nix_cache.cli.machine.places import Place, system_place
+from nix_cache.cli.nix import installation
+from nix_cache.cli.nix.installation import Trust
 from nix_cache.cli.use.settings_plan import Plan
 from nix_cache.description import Description
 
@@ -27,14 +27,14 @@ def after_use(
         environment: the process's.
     """
     yield from plan.remarks
-    for found in machine.obstacles(place, environment):
+    for found in installation.obstacles(place, environment):
         yield f"WARNING: {found.where}: {found.problem}; {found.fix}."
     if place.system:
         yield from restart(place)
         return
     if os.geteuid() == 0:
         return
-    yield from _about_trust(machine.trust(environment))
+    yield from _about_trust(installation.trust(environment))
     if not plan.record.description.public:
         yield (
             "WARNING: it is the daemon that fetches, with root's credentials, and it does not see "
@@ -70,13 +70,13 @@ def instead_of_writing(description: Description, maker: str, place: Place) -> It
 
 def restart(place: Place) -> Iterator[str]:
     """What makes the daemon notice, which reads nix.conf only when it starts."""
-    command = machine.restart_command() if place.system else None
+    command = installation.restart_command() if place.system else None
     if command is not None:
         yield f"The Nix daemon reads nix.conf when it starts. Restart it: {command}"
 
 
 def as_root(plan: Plan, source: str) -> str:
-    """The command that does the same for the whole machine."""
+    """The command that does the same for the whole installation."""
     feed, given = "", source
     if source == "-":
         feed, given = "pulumi stack output --json --show-secrets | ", "-"
@@ -98,7 +98,7 @@ def _about_trust(trust: Trust) -> Iterator[str]:
             yield (
                 f"WARNING: the Nix daemon does not trust {user}, so it ignores these settings. "
                 f"Add the line `{line}` to {where} and restart the daemon, or run this as root "
-                "for the whole machine."
+                "for the whole installation."
             )
         case Trust.UNKNOWN:
             yield (

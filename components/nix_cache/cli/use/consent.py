@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from nix_cache import signing
-from nix_cache.cli import console, manifest_rules, source
+from nix_cache.cli.caches import manifest_rules, source
+from nix_cache.cli.caches.manifest_rules import PublicKey
 from nix_cache.cli.errors import ClientError, UsageError
-from nix_cache.cli.manifest_rules import PublicKey
+from nix_cache.cli.machine import console
 from nix_cache.cli.use import diff
 from nix_cache.cli.use.differences import Difference, Topic, differences
 from nix_cache.cli.use.settings_plan import Plan

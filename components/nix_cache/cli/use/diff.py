@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator
 from itertools import takewhile
 
-from nix_cache.cli.files import FileChange
+from nix_cache.cli.machine.files import FileChange
 
 CONTEXT_LINES = 3
 _HEADER_LINES = 2

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
-from nix_cache.cli.record import Record
+from nix_cache.cli.caches.record import Record
 from nix_cache.cli.use.settings_plan import Plan
 
 

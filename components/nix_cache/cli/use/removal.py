@@ -3,13 +3,15 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from nix_cache.cli import files, masking, nix_conf_file, ownership, record
+from nix_cache.cli.caches import record
+from nix_cache.cli.caches.record import Record
 from nix_cache.cli.errors import UsageError
-from nix_cache.cli.files import FileChange
 from nix_cache.cli.hook.texts import settings_name
-from nix_cache.cli.ownership import Kind
-from nix_cache.cli.places import Place
-from nix_cache.cli.record import Record
+from nix_cache.cli.machine import files, masking, ownership
+from nix_cache.cli.machine.files import FileChange
+from nix_cache.cli.machine.ownership import Kind
+from nix_cache.cli.machine.places import Place
+from nix_cache.cli.nix import conf_file
 from nix_cache.cli.use import credentials_file, secrets_plan
 from nix_cache.redaction import redacted
 
@@ -63,7 +65,7 @@ def plan_removal(place: Place, name: str) -> list[FileChange]:
         after: bytes | None = nix_conf
         for included in (hook, name):
             if after is not None and not _is_of_another(place, included, name):
-                after = nix_conf_file.without_include(after, included)
+                after = conf_file.without_include(after, included)
         changes.append(FileChange(place.nix_conf, nix_conf, after, mask=masking.nix_conf_line))
     known = record.load(place, name)
     changes.extend(_gone(place.conf(name), Kind.SETTINGS, name))
@@ -121,7 +123,7 @@ def _traces(place: Place) -> set[str]:
     """The caches that anything is left of, also where the record is missing."""
     nix_conf = files.read(place.nix_conf) or b""
     names = {
-        *nix_conf_file.included_names(nix_conf),
+        *conf_file.included_names(nix_conf),
         *(path.stem for path in place.folder.glob("*.conf")),
     }
     known = (found.name for found in record.all_records(place))

@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from nix_cache.cli import console
-from nix_cache.cli.console import Console
-from nix_cache.cli.files import FileChange
+from nix_cache.cli.machine import console
+from nix_cache.cli.machine.console import Console
+from nix_cache.cli.machine.files import FileChange
 from nix_cache.cli.use import diff
 
 

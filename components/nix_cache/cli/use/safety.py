@@ -3,10 +3,10 @@
 import re
 
 from nix_cache import signing
+from nix_cache.cli.caches.source import Credential
 from nix_cache.cli.errors import ClientError, UsageError
 from nix_cache.cli.hook.texts import settings_name
-from nix_cache.cli.places import Place
-from nix_cache.cli.source import Credential
+from nix_cache.cli.machine.places import Place
 
 _NAME = signing.KEY_NAME
 _WORD = re.compile(r"[!-~]+")

@@ -5,9 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nix_cache import nix_conf
-from nix_cache.cli import console, files, machine, manifest_rules, places, record, source
-from nix_cache.cli.places import Place
-from nix_cache.cli.source import Source
+from nix_cache.cli.caches import manifest_rules, record, source
+from nix_cache.cli.caches.source import Source
+from nix_cache.cli.machine import console, files, places
+from nix_cache.cli.machine.places import Place
+from nix_cache.cli.nix import installation
 from nix_cache.cli.use import advice, consent, removal, safety
 from nix_cache.cli.use.consent import Agreement
 from nix_cache.cli.use.report import Report, tell_module
@@ -56,7 +58,7 @@ def use(request: Request, *, as_json: bool) -> bool:
     consent.require_expected(loaded.description, request.agreement)
     safety.require_store_elsewhere(place, loaded.description.store_dir)
     store = Path(loaded.description.store_dir)
-    if maker := machine.generator(place, store, chosen=request.system is not None):
+    if maker := installation.generator(place, store, chosen=request.system is not None):
         _print_module(loaded.description, maker, place, as_json=as_json)
         return True
     plan = plan_use(loaded, wish)

@@ -1,25 +1,18 @@
-"""What `nix-cache use` would change on this machine. Reads files and writes none."""
+"""What `nix-cache use` would change on this installation. Reads files and writes none."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import quote, urlencode
 
-from nix_cache.cli import (
-    files,
-    machine,
-    manifest_rules,
-    masking,
-    nix_conf_file,
-    ownership,
-    record,
-    urls,
-)
+from nix_cache.cli.caches import manifest_rules, record, urls
+from nix_cache.cli.caches.record import Record
+from nix_cache.cli.caches.source import Origin, Source
 from nix_cache.cli.errors import ClientError, UsageError
-from nix_cache.cli.files import FileChange
-from nix_cache.cli.ownership import Kind
-from nix_cache.cli.places import Place
-from nix_cache.cli.record import Record
-from nix_cache.cli.source import Origin, Source
+from nix_cache.cli.machine import files, masking, ownership
+from nix_cache.cli.machine.files import FileChange
+from nix_cache.cli.machine.ownership import Kind
+from nix_cache.cli.machine.places import Place
+from nix_cache.cli.nix import conf_file, installation
 from nix_cache.cli.use import safety, secrets_plan
 from nix_cache.description import Description
 
@@ -110,7 +103,7 @@ def plan_use(source: Source, wish: Wish) -> Plan:
         signing_key_file=key_file,
         source=wish.origin,
     )
-    settings = nix_conf_file.settings_text(name, read_url, description.public_keys, key_file)
+    settings = conf_file.settings_text(name, read_url, description.public_keys, key_file)
     return Plan(
         place=place,
         previous=previous,
@@ -213,12 +206,12 @@ def _require_own_key_names(place: Place, description: Description, name: str) ->
 
 def _nix_conf_change(place: Place, name: str) -> FileChange:
     """Include the settings at the end, and again there when a later line has undone them."""
-    machine.require_finite(place)
+    installation.require_finite(place)
     before = files.read(place.nix_conf)
     text = before
-    if text is not None and machine.replaced_after(place, text, name):
-        text = nix_conf_file.without_include(text, name)
-    after = nix_conf_file.with_include(text, name)
+    if text is not None and installation.replaced_after(place, text, name):
+        text = conf_file.without_include(text, name)
+    after = conf_file.with_include(text, name)
     return FileChange(place.nix_conf, before, after, mask=masking.nix_conf_line)
 
 

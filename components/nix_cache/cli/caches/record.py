@@ -8,9 +8,9 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
-from nix_cache.cli import files
 from nix_cache.cli.errors import ClientError, UsageError
-from nix_cache.cli.places import Place, system_place, user_place
+from nix_cache.cli.machine import files
+from nix_cache.cli.machine.places import Place, system_place, user_place
 from nix_cache.description import Description
 
 

@@ -10,9 +10,9 @@ from botocore.exceptions import BotoCoreError
 from botocore.session import Session
 
 from nix_cache.cli.errors import ClientError
-from nix_cache.cli.places import user_place
-from nix_cache.cli.push.writer import Writer
-from nix_cache.cli.storage_session import bounded_session
+from nix_cache.cli.machine.places import user_place
+from nix_cache.cli.s3.storage_session import bounded_session
+from nix_cache.cli.upload.writer import Writer
 from nix_cache.redaction import keep_secret
 
 CREDENTIAL_VARIABLES = frozenset(

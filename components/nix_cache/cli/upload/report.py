@@ -4,8 +4,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from nix_cache.cli import console
-from nix_cache.cli.push.held import Held
+from nix_cache.cli.machine import console
+from nix_cache.cli.upload.held import Held
 
 _SHOWN = 10
 _MEGA = 10**6

@@ -5,20 +5,20 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from nix_cache.cli import nix_program
 from nix_cache.cli.doctor.subject import Subject
 from nix_cache.cli.doctor.traps import version_traps
 from nix_cache.cli.errors import ClientError
-from nix_cache.cli.progress import Progress
-from nix_cache.cli.push.bucket import Bucket
-from nix_cache.cli.push.copying import copy
-from nix_cache.cli.push.events import Copying
-from nix_cache.cli.push.held import Held
-from nix_cache.cli.push.identity import Identity, identify
-from nix_cache.cli.push.patience import patiently
-from nix_cache.cli.push.refusals import Who, short
-from nix_cache.cli.push.report import Result, size
-from nix_cache.cli.push.writer import Writer
+from nix_cache.cli.machine.progress import Progress
+from nix_cache.cli.nix import program
+from nix_cache.cli.upload.bucket import Bucket
+from nix_cache.cli.upload.copying import copy
+from nix_cache.cli.upload.events import Copying
+from nix_cache.cli.upload.held import Held
+from nix_cache.cli.upload.identity import Identity, identify
+from nix_cache.cli.upload.patience import patiently
+from nix_cache.cli.upload.refusals import Who, short
+from nix_cache.cli.upload.report import Result, size
+from nix_cache.cli.upload.writer import Writer
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ def push(writer: Writer, given: Sequence[str], jobs: int) -> Result:
     """
     require_able_nix(writer)
     store_dir = writer.description.store_dir
-    roots = list(dict.fromkeys(nix_program.store_path(path, store_dir) for path in given))
+    roots = list(dict.fromkeys(program.store_path(path, store_dir) for path in given))
     with Progress() as progress:
         return _pushed(_Push(writer, identify(writer), jobs, progress), roots)
 
@@ -73,7 +73,7 @@ def require_able_nix(writer: Writer) -> None:
     Raises:
         ClientError: there is none, or it is one with a known trap.
     """
-    version = nix_program.version()
+    version = program.version()
     if version is None:
         return
     subject = Subject(writer.description, record=writer.record, environment=os.environ)
@@ -84,7 +84,7 @@ def require_able_nix(writer: Writer) -> None:
 def _pushed(push: _Push, roots: Sequence[str]) -> Result:
     progress = push.progress
     progress.tell("asking Nix which paths there are")
-    nar_bytes = nix_program.closure(roots)
+    nar_bytes = program.closure(roots)
     bucket = Bucket(push.writer.description, push.identity, push.who, push.jobs)
     progress.tell(f"waiting for {push.writer.description.endpoint}")
     patiently(bucket.require_access, progress.note)

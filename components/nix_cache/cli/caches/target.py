@@ -7,11 +7,11 @@ stack of the user's own, or one for which the command line names the credentials
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from nix_cache.cli import manifest_rules, source
+from nix_cache.cli.caches import manifest_rules, source
+from nix_cache.cli.caches.record import Record, find, known_records
+from nix_cache.cli.caches.source import Origin, Source
 from nix_cache.cli.errors import UsageError
-from nix_cache.cli.places import system_place, user_place
-from nix_cache.cli.record import Record, find, known_records
-from nix_cache.cli.source import Origin, Source
+from nix_cache.cli.machine.places import system_place, user_place
 from nix_cache.description import Description
 
 

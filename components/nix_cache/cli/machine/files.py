@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from nix_cache.cli import interrupt
 from nix_cache.cli.errors import ClientError
-from nix_cache.cli.located import Located, is_roots_alone, locate, located, set_folder_mode
+from nix_cache.cli.machine import interrupt
+from nix_cache.cli.machine.located import Located, is_roots_alone, locate, located, set_folder_mode
 
 PRIVATE_FILE = 0o600
 PUBLIC_FILE = 0o644

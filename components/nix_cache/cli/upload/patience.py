@@ -12,7 +12,7 @@ from tenacity import (
     wait_random,
 )
 
-from nix_cache.cli.push.refusals import BusyError, UnansweredError
+from nix_cache.cli.upload.refusals import BusyError, UnansweredError
 
 TRIES = 4
 FIRST_WAIT_SECONDS = 1.0

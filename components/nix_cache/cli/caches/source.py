@@ -11,9 +11,10 @@ from typing import Any, BinaryIO
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic.alias_generators import to_camel
 
-from nix_cache.cli import child, manifest_document, urls
+from nix_cache.cli.caches import manifest_document, urls
 from nix_cache.cli.errors import ClientError, UsageError
 from nix_cache.cli.limits import DOCUMENT_BYTES, STACK_SECONDS, TooLargeError
+from nix_cache.cli.machine import child
 from nix_cache.description import DESCRIPTOR_KEY, Description
 from nix_cache.redaction import keep_secret, redacted
 
@@ -188,11 +189,11 @@ def _limited(file: BinaryIO) -> bytes:
 
 def _fetched(url: str) -> str:
     # These take a while, and only a URL needs them.
-    from nix_cache.cli.content_encoding import EncodingError, decoded
-    from nix_cache.cli.hosts import NoAnswerError
     from nix_cache.cli.limits import MANIFEST
-    from nix_cache.cli.progress import Progress
-    from nix_cache.cli.transport import Transport
+    from nix_cache.cli.machine.progress import Progress
+    from nix_cache.cli.s3.content_encoding import EncodingError, decoded
+    from nix_cache.cli.s3.hosts import NoAnswerError
+    from nix_cache.cli.s3.transport import Transport
 
     address = f"{url.rstrip('/')}/{DESCRIPTOR_KEY}"
     try:

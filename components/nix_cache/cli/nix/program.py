@@ -6,9 +6,9 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from nix_cache.cli import child
 from nix_cache.cli.errors import ClientError, UsageError
 from nix_cache.cli.limits import PROGRAM_SECONDS, TooLargeError
+from nix_cache.cli.machine import child
 from nix_cache.narinfo import BASE_NAME
 
 NIX = ("nix", "--extra-experimental-features", "nix-command")

@@ -7,7 +7,7 @@ from typing import Any, NoReturn
 
 from pydantic import ValidationError
 
-from nix_cache.cli import urls
+from nix_cache.cli.caches import urls
 from nix_cache.cli.errors import ClientError, UsageError
 from nix_cache.cli.limits import DOCUMENT_BYTES
 from nix_cache.description import DESCRIPTION_VERSION, Description

@@ -17,8 +17,8 @@ from urllib.request import (  # type: ignore[attr-defined]  # typeshed lacks the
 import urllib3
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
-from nix_cache.cli.deadline import connect, tls_context
 from nix_cache.cli.errors import ClientError
+from nix_cache.cli.s3.deadline import connect, tls_context
 
 _CERTIFICATE_VARIABLES = ("NIX_SSL_CERT_FILE", "SSL_CERT_FILE", "AWS_CA_BUNDLE")
 

@@ -8,8 +8,8 @@ from pathlib import Path
 from botocore.configloader import raw_config_parse
 from botocore.exceptions import BotoCoreError
 
-from nix_cache.cli.places import system_place, user_place
-from nix_cache.cli.source import Credential
+from nix_cache.cli.caches.source import Credential
+from nix_cache.cli.machine.places import system_place, user_place
 
 
 def profile_credential(

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from nix_cache.cli import nix_conf_file
+from nix_cache.cli.nix import conf_file
 
 DEEPEST_INCLUDE = 32
 """Files that include each other in a chain. Real ones have two or three."""
@@ -30,7 +30,7 @@ class PlacedLine:
     """A line of nix.conf and the file and number under which messages name it."""
 
     where: str
-    line: nix_conf_file.Line
+    line: conf_file.Line
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class NixConfReader:
         """Yield the settings of a file and of what it includes; none of one that cannot be read."""
         yield from self._file(path, (), str(path))
 
-    def included(self, path: Path, line: nix_conf_file.Line) -> Iterator[PlacedLine]:
+    def included(self, path: Path, line: conf_file.Line) -> Iterator[PlacedLine]:
         """Yield what one line of a file stands for: itself, or the settings that it includes."""
         yield from self._followed(path, (_identity(path),), line)
 
@@ -83,11 +83,11 @@ class NixConfReader:
             )
             return
         opened = (*opened, _identity(path))
-        for line in nix_conf_file.parse(content):
+        for line in conf_file.parse(content):
             yield from self._followed(path, opened, line)
 
     def _followed(
-        self, path: Path, opened: Sequence[str], line: nix_conf_file.Line
+        self, path: Path, opened: Sequence[str], line: conf_file.Line
     ) -> Iterator[PlacedLine]:
         if len(self.mistakes) >= MOST_MISTAKES:
             return

@@ -11,9 +11,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from nix_cache import signing
-from nix_cache.cli import urls
+from nix_cache.cli.caches import urls
+from nix_cache.cli.caches.urls import S3Url
 from nix_cache.cli.errors import ClientError
-from nix_cache.cli.urls import S3Url
 from nix_cache.description import Description
 from nix_cache.redaction import redacted
 

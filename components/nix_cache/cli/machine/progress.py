@@ -4,7 +4,7 @@ import threading
 import time
 from typing import Self
 
-from nix_cache.cli import console
+from nix_cache.cli.machine import console
 
 _QUIET_SECONDS = 2.0
 _LINE_SECONDS = 10.0

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from nix_cache.cli import interrupt
 from nix_cache.cli.limits import PROGRAM_BYTES, PROGRAM_ERROR_BYTES, TooLargeError
+from nix_cache.cli.machine import interrupt
 
 _END_SECONDS = 0.4
 """What a program gets to end by itself: less than an interrupted command has."""

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nix_cache import nix_conf
-from nix_cache.cli.appended import append, cut, split_lines
-from nix_cache.cli.places import CLIENT_FOLDER
+from nix_cache.cli.machine.appended import append, cut, split_lines
+from nix_cache.cli.machine.places import CLIENT_FOLDER
 
 _WORD = re.compile(r"[^ \t\r\n]+")
 _INCLUDES = {"include", "!include"}

@@ -6,11 +6,12 @@ import subprocess
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from nix_cache.cli import child, interrupt, nix_program
 from nix_cache.cli.limits import TIMES
-from nix_cache.cli.push.events import Copying
-from nix_cache.cli.push.identity import Identity
-from nix_cache.cli.push.refusals import Who, from_nix
+from nix_cache.cli.machine import child, interrupt
+from nix_cache.cli.nix import program
+from nix_cache.cli.upload.events import Copying
+from nix_cache.cli.upload.identity import Identity
+from nix_cache.cli.upload.refusals import Who, from_nix
 
 _ATTEMPTS = 3
 _LINE_BYTES = 1_000_000
@@ -60,7 +61,7 @@ def copy(
 
 def _command(url: str, jobs: int) -> list[str]:
     return [
-        *(*nix_program.NIX, "copy", "--log-format", "internal-json"),
+        *(*program.NIX, "copy", "--log-format", "internal-json"),
         *("--option", "connect-timeout", f"{TIMES.connect_seconds:.0f}"),
         # Nix gives up a transfer of less than one byte a second, and tries it again so many times.
         *("--option", "stalled-download-timeout", f"{TIMES.stalled_seconds / _ATTEMPTS:.0f}"),
@@ -77,4 +78,4 @@ def _started(
         with child.started(command, environment, stdout=subprocess.DEVNULL) as nix:
             yield nix
     except FileNotFoundError:
-        raise nix_program.no_nix() from None
+        raise program.no_nix() from None

@@ -9,10 +9,10 @@ from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from botocore.exceptions import HTTPClientError
 from botocore.session import Session
 
-from nix_cache.cli.hosts import NoAnswerError
 from nix_cache.cli.limits import OBJECT, PAGE, Kind, body_limit
-from nix_cache.cli.storage_answers import AnswerParserFactory
-from nix_cache.cli.transport import Reply, Transport
+from nix_cache.cli.s3.hosts import NoAnswerError
+from nix_cache.cli.s3.storage_answers import AnswerParserFactory
+from nix_cache.cli.s3.transport import Reply, Transport
 
 _READ_OBJECT = "GetObject"
 

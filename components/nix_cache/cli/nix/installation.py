@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from nix_cache.cli import nix_conf_file, nix_program
 from nix_cache.cli.errors import ClientError
-from nix_cache.cli.nix_conf_includes import NixConfReader, PlacedLine, mistakes_in
-from nix_cache.cli.places import Place, system_place, user_place
+from nix_cache.cli.machine.places import Place, system_place, user_place
+from nix_cache.cli.nix import conf_file, program
+from nix_cache.cli.nix.conf_includes import NixConfReader, PlacedLine, mistakes_in
 
 NIXOS_MARKER = Path("/etc/NIXOS")
 DAEMON_SOCKET = Path("/nix/var/nix/daemon-socket/socket")
@@ -66,13 +66,13 @@ def generator(
 
 def replaced_after(place: Place, text: bytes, name: str) -> bool:
     """Whether a line of nix.conf, or of a file that it includes, undoes a cache before it."""
-    number = nix_conf_file.include_line(text, name)
+    number = conf_file.include_line(text, name)
     if number is None:
         return False
     reader = NixConfReader()
     return any(
         placed.line.name in _REPLACING
-        for line in nix_conf_file.parse(text)
+        for line in conf_file.parse(text)
         if line.number > number
         for placed in reader.included(place.nix_conf, line)
     )
@@ -103,8 +103,8 @@ def obstacles(place: Place, environment: Mapping[str, str] = os.environ) -> list
 
 def trust(environment: Mapping[str, str] = os.environ) -> Trust:
     """Ask the daemon, through the installed Nix, whether it trusts this user."""
-    command = [*nix_program.NIX, "store", "info", "--json"]
-    told = nix_program.output(command, environment, timeout_seconds=NIX_TIMEOUT_SECONDS)
+    command = [*program.NIX, "store", "info", "--json"]
+    told = program.output(command, environment, timeout_seconds=NIX_TIMEOUT_SECONDS)
     try:
         trusted = json.loads(told or "")["trusted"]
     except (ValueError, KeyError, TypeError, RecursionError):
@@ -139,7 +139,7 @@ def _later(
         if own != system_place(environment).nix_conf:
             yield from reader.file(own)
     text = environment.get("NIX_CONFIG", "").encode(errors="surrogateescape")
-    for line in nix_conf_file.parse(text):
+    for line in conf_file.parse(text):
         yield PlacedLine("NIX_CONFIG", line)
 
 

@@ -16,11 +16,11 @@ from urllib.parse import urljoin, urlsplit
 
 import urllib3
 
-from nix_cache.cli.connections import connections
-from nix_cache.cli.deadline import Deadline
 from nix_cache.cli.errors import ClientError
-from nix_cache.cli.hosts import Host, may_pass, retry_after_seconds
 from nix_cache.cli.limits import ERROR_BYTES, TIMES, Kind, TimeLimits
+from nix_cache.cli.s3.connections import connections
+from nix_cache.cli.s3.deadline import Deadline
+from nix_cache.cli.s3.hosts import Host, may_pass, retry_after_seconds
 
 JOBS = 25
 """Connections that are kept to each host, unless told otherwise."""

@@ -8,13 +8,15 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError
 from botocore.exceptions import ClientError as StorageError
 
-from nix_cache.cli.content_encoding import EncodingError, decoded
 from nix_cache.cli.errors import ClientError
 from nix_cache.cli.limits import TooLargeError, body_limit
-from nix_cache.cli.parallel import in_parallel
-from nix_cache.cli.push.held import Held, judge
-from nix_cache.cli.push.identity import Identity
-from nix_cache.cli.push.refusals import (
+from nix_cache.cli.machine.parallel import in_parallel
+from nix_cache.cli.s3.content_encoding import EncodingError, decoded
+from nix_cache.cli.s3.storage_answers import MalformedAnswerError
+from nix_cache.cli.s3.transport import OversizedError
+from nix_cache.cli.upload.held import Held, judge
+from nix_cache.cli.upload.identity import Identity
+from nix_cache.cli.upload.refusals import (
     BusyError,
     UnansweredError,
     Who,
@@ -22,8 +24,6 @@ from nix_cache.cli.push.refusals import (
     innermost,
     is_busy,
 )
-from nix_cache.cli.storage_answers import MalformedAnswerError
-from nix_cache.cli.transport import OversizedError
 from nix_cache.description import Description
 from nix_cache.iam.lifecycle import INFO_KEY
 from nix_cache.narinfo import narinfo_key

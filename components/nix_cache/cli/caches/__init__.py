@@ -1,0 +1,1 @@
+"""Caches as this machine uses them: sources, records and checks of what a manifest says."""

@@ -1,0 +1,1 @@
+"""The installed Nix: its programs, its configuration and its store paths."""

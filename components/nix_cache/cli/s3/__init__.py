@@ -1,0 +1,1 @@
+"""Storage that speaks S3: connections, limits, credentials, requests and what errors mean."""

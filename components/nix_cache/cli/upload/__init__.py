@@ -1,0 +1,1 @@
+"""Uploading store paths to a cache, for the commands that push."""
