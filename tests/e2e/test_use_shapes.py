@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.e2e.nix import Nix
-from tests.unit.client_caches import KEY, NEXT_KEY, READER, WRITER, outputs
+from tests.unit.cli.client_caches import KEY, NEXT_KEY, READER, WRITER, outputs
 
 URL = "https://s3.example.org/demo"
 SOME_KEY = "cache.example.com-1:6NCHdD59X431o0gWypbMrAURkbJ16ZPMQFGspcDShjY="

@@ -17,15 +17,18 @@ _BEYOND = re.compile(
 )
 """By this, a module of tests that needs more of the repository than the package."""
 
+_CLIENT_TESTS = ROOT / "tests" / "unit" / "cli"
+
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """A folder with those of its unit tests that need nothing but it, and no sources."""
     shutil.copy2(ROOT / "pyproject.toml", tmp_path)
-    (tmp_path / "tests" / "unit").mkdir(parents=True)
-    shared = ["__init__.py", "conftest.py", "waiting.py"]
-    for file in [ROOT / "tests" / name for name in shared] + [*(ROOT / "tests/unit").glob("*.py")]:
-        if not file.name.startswith("test_client") and not _BEYOND.search(file.read_text()):
+    (tmp_path / "tests" / "unit" / "cli").mkdir(parents=True)
+    shared = [ROOT / "tests" / name for name in ("__init__.py", "conftest.py", "waiting.py")]
+    helpers = set(_CLIENT_TESTS.glob("*.py")) - set(_CLIENT_TESTS.glob("test_*.py"))
+    for file in [*shared, *(ROOT / "tests" / "unit").glob("*.py"), *helpers]:
+        if not _BEYOND.search(file.read_text()):
             shutil.copy2(file, tmp_path / file.relative_to(ROOT))
     return tmp_path
 

@@ -15,7 +15,7 @@ from urllib.parse import unquote, urljoin, urlsplit
 import brotli
 import zstandard
 
-from tests.unit.s3_double import Held
+from tests.unit.cli.s3_double import Held
 
 _DECODERS: Mapping[str, Callable[[bytes], bytes]] = {
     "": bytes,

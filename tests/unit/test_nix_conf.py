@@ -4,7 +4,7 @@ import json
 from urllib.parse import parse_qs, urlsplit
 
 from nix_cache import nix_conf
-from tests.unit import client_caches
+from tests.unit.cli import client_caches
 
 KEYS = ["cache.example.org-a-1:AAAA", "cache.example.org-b-1:BBBB"]
 

@@ -18,9 +18,10 @@ from nix_cache.cli.doctor.subject import Subject
 from nix_cache.cli.machine.places import user_place
 from nix_cache.cli.use import settings_plan
 from nix_cache.description import Description
-from tests.unit import client_caches, test_aws, test_b2_component, test_component, test_spaces
+from tests.unit import test_aws, test_b2_component, test_component, test_spaces
+from tests.unit.cli import client_caches
+from tests.unit.cli.served_cache import served_cache
 from tests.unit.mocks import Recorder
-from tests.unit.served_cache import served_cache
 
 pytestmark = pytest.mark.filterwarnings("ignore:digitalocean:DeprecationWarning")
 

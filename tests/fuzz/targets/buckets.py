@@ -24,7 +24,7 @@ from nix_cache.nar_url import NarUrl
 from tests.fuzz.target import Shape, Target
 from tests.fuzz.targets.narinfos import SEEDS as NARINFOS
 from tests.fuzz.targets.narinfos import TOKENS
-from tests.unit.client_caches import KEY, description
+from tests.unit.cli.client_caches import KEY, description
 
 _FOLDER = tempfile.TemporaryDirectory(prefix="nix-cache-fuzz-")
 _HASH = "w9yy7v61ipb5rx6i35zq1mvc2iqfmps1"

@@ -11,7 +11,7 @@ from nix_cache.cli.machine.places import Place
 from nix_cache.cli.nix import conf_file
 from nix_cache.description import Description
 from tests.fuzz.target import Shape, Target
-from tests.unit import client_caches
+from tests.unit.cli import client_caches
 
 _OUTPUTS = client_caches.outputs()
 _PRIVATE = client_caches.outputs(public=False)

@@ -7,7 +7,7 @@ from nix_cache.configuration import checked_arguments
 from nix_cache.problems import SettingsError
 from nix_cache.validation import check
 from tests.fuzz.target import Shape, Target
-from tests.unit.client_caches import KEY
+from tests.unit.cli.client_caches import KEY
 
 _SECRET = "minio-password-of-the-root-user"
 _MINIO = {

@@ -13,8 +13,8 @@ from nix_cache.cli.doctor.finding import Level
 from nix_cache.cli.doctor.subject import Subject
 from nix_cache.cli.s3.owner import owner_client
 from nix_cache.cli.s3.storage_answers import MalformedAnswerError
-from tests.unit import client_caches
-from tests.unit.misbehaving import answer, misbehaving
+from tests.unit.cli import client_caches
+from tests.unit.cli.misbehaving import answer, misbehaving
 
 _OWNER = Credential(access_key_id="owner", secret_access_key="secret-of-the-owner")
 

@@ -12,8 +12,8 @@ import pytest
 
 from nix_cache.cli.caches.source import is_stack, load, parse
 from nix_cache.cli.errors import ClientError, UsageError
-from tests.unit import client_caches
-from tests.unit.client_caches import KEY, READER, WRITER, outputs
+from tests.unit.cli import client_caches
+from tests.unit.cli.client_caches import KEY, READER, WRITER, outputs
 
 
 def test_a_file_gives_description_and_secrets(tmp_path: Path) -> None:

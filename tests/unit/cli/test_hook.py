@@ -23,7 +23,7 @@ from nix_cache.cli.upload.refusals import BusyError, RefusedError, UnansweredErr
 from nix_cache.cli.upload.report import Result
 from nix_cache.cli.upload.writer import Writer
 from nix_cache.redaction import keep_secret
-from tests.unit.client_caches import KEY, WRITER, description
+from tests.unit.cli.client_caches import KEY, WRITER, description
 from tests.waiting import wait_until
 
 ONE, TWO, THREE = (f"/nix/store/{digit * 32}-built" for digit in "123")

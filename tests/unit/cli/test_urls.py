@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from nix_cache.cli.caches import manifest_rules, urls
 from nix_cache.cli.caches.urls import UrlError
 from nix_cache.cli.errors import ClientError
-from tests.unit.client_caches import WRITER, description
+from tests.unit.cli.client_caches import WRITER, description
 
 PUSH = "s3://demo?profile=nixbuilder&endpoint=https%3A%2F%2Fs3.example.org&region=us-east-1"
 READ = "s3://demo?profile=nixreader&endpoint=https%3A%2F%2Fs3.example.org&region=us-east-1"

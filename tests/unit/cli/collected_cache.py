@@ -17,8 +17,8 @@ from nix_cache.cli.gc import bucket as gc_bucket
 from nix_cache.cli.gc import session
 from nix_cache.cli.s3.owner import owner_client
 from nix_cache.iam.lifecycle import NIX32
-from tests.unit.client_caches import description
-from tests.unit.s3_double import DoubleTransport, S3Double
+from tests.unit.cli.client_caches import description
+from tests.unit.cli.s3_double import DoubleTransport, S3Double
 
 DESCRIPTION = description()
 CREDENTIAL = Credential(access_key_id="owner", secret_access_key="secret")

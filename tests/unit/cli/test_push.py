@@ -22,7 +22,7 @@ from nix_cache.cli.upload.refusals import BusyError, RefusedError, Who, from_nix
 from nix_cache.cli.upload.report import Result
 from nix_cache.cli.upload.writer import Writer, as_writer, find_writer
 from nix_cache.narinfo import Narinfo
-from tests.unit.client_caches import KEY, NEXT_KEY, WRITER, description
+from tests.unit.cli.client_caches import KEY, NEXT_KEY, WRITER, description
 
 STORE = "/nix/store"
 PATH = f"{STORE}/{'0' * 32}-name"

@@ -24,7 +24,7 @@ from hypothesis import strategies as st
 from nix_cache.cli.errors import ClientError
 from nix_cache.cli.gc.ledger import LEDGER_KEY, Ledger
 from nix_cache.iam.lifecycle import INFO_KEY
-from tests.unit.collected_cache import (
+from tests.unit.cli.collected_cache import (
     CollectedCache,
     Done,
     base_name,
@@ -34,8 +34,8 @@ from tests.unit.collected_cache import (
     narinfo_key,
     store_hash,
 )
+from tests.unit.cli.s3_double import Answer, Held, S3Double, missing
 from tests.unit.nix_evaluator import closure, needed_by
-from tests.unit.s3_double import Answer, Held, S3Double, missing
 
 PATHS, NARS = 7, 5
 OLDER_THAN = timedelta(days=30)

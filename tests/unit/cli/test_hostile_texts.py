@@ -12,9 +12,9 @@ import pytest
 
 from nix_cache.cli import app
 from nix_cache.cli.machine.places import system_place
-from tests.unit import client_caches
-from tests.unit.client_caches import KEY, WRITER, outputs
-from tests.unit.test_client_console import assert_harmless
+from tests.unit.cli import client_caches
+from tests.unit.cli.client_caches import KEY, WRITER, outputs
+from tests.unit.cli.test_console import assert_harmless
 
 ACTING = "\x1b]0;pwned\x07\x1b[2J\x9b31m\u202e\u2066\u200b\x7f"
 HASH = "0123456789abcdfghijklmnpqrsvwxyz"

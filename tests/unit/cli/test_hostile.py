@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from nix_cache.cli.hook.queue import Queue
-from tests.unit.client_process import BUILT, NIX, OWNER, Machine
-from tests.unit.misbehaving import Misbehaving, answer, misbehaving
-from tests.unit.peak_memory import peak_bytes, prelude
+from tests.unit.cli.client_process import BUILT, NIX, OWNER, Machine
+from tests.unit.cli.misbehaving import Misbehaving, answer, misbehaving
+from tests.unit.cli.peak_memory import peak_bytes, prelude
 
 MOST_BYTES = 300_000_000
 INFO = b"StoreDir: /nix/store\nWantMassQuery: 1\nPriority: 40\n"

@@ -13,7 +13,7 @@ from nix_cache.cli.caches.source import Origin, parse
 from nix_cache.cli.errors import ClientError
 from nix_cache.cli.machine.places import user_place
 from nix_cache.cli.use.settings_plan import Plan, Wish, plan_use
-from tests.unit.client_caches import ENDPOINT, READER, WRITER, outputs
+from tests.unit.cli.client_caches import ENDPOINT, READER, WRITER, outputs
 
 LINES = {
     "demo.conf": (

@@ -18,9 +18,9 @@ from nix_cache.cli.errors import ClientError
 from nix_cache.cli.machine.places import system_place
 from nix_cache.cli.use import consent
 from nix_cache.cli.use.settings_plan import Wish, plan_use
-from tests.unit import client_caches
-from tests.unit.client_caches import KEY, NEXT_KEY, outputs
-from tests.unit.served_cache import ServedCache, served_cache
+from tests.unit.cli import client_caches
+from tests.unit.cli.client_caches import KEY, NEXT_KEY, outputs
+from tests.unit.cli.served_cache import ServedCache, served_cache
 
 DENIED = "these keys have to be agreed to, and standard input is no terminal to ask at"
 

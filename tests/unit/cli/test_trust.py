@@ -15,9 +15,9 @@ from nix_cache import nix_conf, signing
 from nix_cache.cli import app
 from nix_cache.cli.caches import record
 from nix_cache.cli.machine.places import Place, system_place
-from tests.unit.client_caches import ENDPOINT, KEY, NEXT_KEY, READER, WRITER, outputs
-from tests.unit.served_cache import ServedCache, served_cache
-from tests.unit.test_client_use_files import tree
+from tests.unit.cli.client_caches import ENDPOINT, KEY, NEXT_KEY, READER, WRITER, outputs
+from tests.unit.cli.served_cache import ServedCache, served_cache
+from tests.unit.cli.test_use_files import tree
 
 MOVED = "https://moved.example.org"
 CDN = "https://cdn.example.org/demo"

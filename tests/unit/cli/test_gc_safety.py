@@ -20,8 +20,8 @@ from nix_cache.cli.gc import bucket as gc_bucket
 from nix_cache.cli.gc.ledger import LEDGER_KEY, Ledger
 from nix_cache.cli.limits import NARINFO_BYTES
 from nix_cache.narinfo import Narinfo
-from tests.unit.client_caches import KEY
-from tests.unit.collected_cache import (
+from tests.unit.cli.client_caches import KEY
+from tests.unit.cli.collected_cache import (
     CREDENTIAL,
     DESCRIPTION,
     OLD,
@@ -34,7 +34,7 @@ from tests.unit.collected_cache import (
     narinfo_key,
     store_hash,
 )
-from tests.unit.s3_double import Answer, missing
+from tests.unit.cli.s3_double import Answer, missing
 
 APP, LIBRARY, OTHER = 0, 1, 2
 HTML = b"<!DOCTYPE html><html><body>parked</body></html>"

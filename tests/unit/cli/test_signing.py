@@ -16,8 +16,8 @@ from nix_cache.cli import app
 from nix_cache.cli.caches import record
 from nix_cache.cli.caches.record import Record
 from nix_cache.cli.machine.places import system_place
-from tests.unit.client_caches import WRITER, description, outputs
-from tests.unit.served_cache import ServedCache, served_cache
+from tests.unit.cli.client_caches import WRITER, description, outputs
+from tests.unit.cli.served_cache import ServedCache, served_cache
 
 PROFILES = ("default", WRITER, "prod-admin", "owner")
 INFO = b"StoreDir: /nix/store\nWantMassQuery: 1\nPriority: 40\n"

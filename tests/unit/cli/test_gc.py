@@ -34,8 +34,8 @@ from nix_cache.cli.s3.owner import owner_client
 from nix_cache.iam.access import WRITABLE_KEYS
 from nix_cache.iam.lifecycle import NARINFO_TTL_DAYS, NIX32, OWN_KEYS, expiry_rules
 from nix_cache.nar_url import NarUrl
-from tests.unit.client_caches import description
-from tests.unit.misbehaving import always, answer, misbehaving
+from tests.unit.cli.client_caches import description
+from tests.unit.cli.misbehaving import always, answer, misbehaving
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 GRACE = timedelta(days=30)

@@ -12,8 +12,8 @@ import pytest
 
 from nix_cache.cli.limits import TooLargeError
 from nix_cache.cli.machine import child
-from tests.unit.client_process import BUILT, NIX, OWNER, Machine, interrupted
-from tests.unit.misbehaving import Misbehaving, answer, misbehaving
+from tests.unit.cli.client_process import BUILT, NIX, OWNER, Machine, interrupted
+from tests.unit.cli.misbehaving import Misbehaving, answer, misbehaving
 from tests.waiting import is_running, wait_until
 
 SECONDS = 3.0

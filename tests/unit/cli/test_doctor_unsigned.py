@@ -14,8 +14,8 @@ from nix_cache.cli.caches.source import Credential
 from nix_cache.cli.doctor.finding import Finding, Level
 from nix_cache.cli.doctor.subject import Subject
 from nix_cache.cli.doctor.unsigned_writes import unsigned_writes
-from tests.unit import client_caches
-from tests.unit.client_caches import READER, WRITER
+from tests.unit.cli import client_caches
+from tests.unit.cli.client_caches import READER, WRITER
 
 WRITER_ID, SECRET = "writer-id", "secret-of-the-writer"
 TRAILER = "STREAMING-UNSIGNED-PAYLOAD-TRAILER"

@@ -29,7 +29,7 @@ from nix_cache.cli.machine.parallel import in_parallel
 from nix_cache.cli.s3.content_encoding import EncodingError, decoded
 from nix_cache.cli.s3.listing import checked_pages
 
-PAGE = Path(__file__).parents[2] / "docs" / "limits.md"
+PAGE = Path(__file__).parents[3] / "docs" / "limits.md"
 TEXT = b"StorePath: /nix/store/x\n" * 40
 ENCODERS = {
     "br": brotli.compress,

@@ -20,7 +20,7 @@ from nix_cache.cli.nix.conf_includes import (
     NixConfReader,
     mistakes_in,
 )
-from tests.unit import client_caches
+from tests.unit.cli import client_caches
 
 SELF_INCLUDE = b"include nix.conf\ninclude nix.conf\n"
 """The public case: every line doubles the work of a reader that only limits the depth."""

@@ -11,7 +11,7 @@ from pathlib import Path
 from nix_cache import nix_conf
 from nix_cache.cli.caches.record import Record, save
 from nix_cache.cli.machine.places import user_place
-from tests.unit.client_caches import KEY, WRITER, description, outputs, write
+from tests.unit.cli.client_caches import KEY, WRITER, description, outputs, write
 
 OWNER = "owner"
 BUILT = f"/nix/store/{'1' * 32}-built"

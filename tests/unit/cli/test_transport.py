@@ -21,7 +21,7 @@ from nix_cache.cli.limits import ERROR_BYTES, OBJECT, TIMES, Kind, TimeLimits
 from nix_cache.cli.s3 import deadline as deadlines
 from nix_cache.cli.s3.hosts import NoAnswerError, retry_after_seconds
 from nix_cache.cli.s3.transport import OversizedError, RedirectedError, Reply, Transport
-from tests.unit.misbehaving import Answer, Misbehaving, always, answer, misbehaving
+from tests.unit.cli.misbehaving import Answer, Misbehaving, always, answer, misbehaving
 
 QUICK = TimeLimits(
     unanswered_seconds=0.6,

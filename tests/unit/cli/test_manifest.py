@@ -14,7 +14,7 @@ from nix_cache.cli import app
 from nix_cache.cli.caches.source import Origin, parse
 from nix_cache.cli.errors import ClientError
 from nix_cache.cli.limits import DOCUMENT_BYTES
-from tests.unit.client_caches import KEY, WRITER, outputs
+from tests.unit.cli.client_caches import KEY, WRITER, outputs
 
 COMMANDS: dict[str, list[str]] = {
     "use": ["use", "--system", "bad.json"],

@@ -9,8 +9,8 @@ from secrets import token_urlsafe
 import pytest
 
 from tests.engine.secret_search import CommandLines, files_below, leaks
-from tests.unit import client_caches
-from tests.unit.client_caches import READER, WRITER, outputs
+from tests.unit.cli import client_caches
+from tests.unit.cli.client_caches import READER, WRITER, outputs
 
 
 @pytest.mark.parametrize("umask", [0, 0o077])

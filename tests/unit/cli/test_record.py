@@ -8,7 +8,7 @@ from nix_cache.cli.caches import record
 from nix_cache.cli.caches.record import Record
 from nix_cache.cli.errors import ClientError, UsageError
 from nix_cache.cli.machine.places import system_place, user_place
-from tests.unit.client_caches import description
+from tests.unit.cli.client_caches import description
 
 
 @pytest.fixture

@@ -16,9 +16,9 @@ from nix_cache.cli.nix import installation
 from nix_cache.cli.nix.installation import Trust
 from nix_cache.cli.use import advice
 from nix_cache.cli.use.settings_plan import Wish, plan_use
-from tests.unit import client_caches
-from tests.unit.client_caches import KEY, NEXT_KEY, READER, WRITER, outputs
-from tests.unit.test_client_use_files import tree, without_privileges
+from tests.unit.cli import client_caches
+from tests.unit.cli.client_caches import KEY, NEXT_KEY, READER, WRITER, outputs
+from tests.unit.cli.test_use_files import tree, without_privileges
 from tests.unit.test_package import run_without
 
 OTHER_PROFILES = b"# mine\n[default]\naws_access_key_id = a\naws_secret_access_key = b"

@@ -21,7 +21,7 @@ from tests.e2e.verdicts.file_mutations import with_dictionary
 from tests.e2e.verdicts.judges import description
 from tests.e2e.verdicts.samples import Sample, Stored, nar, regular
 from tests.e2e.verdicts.server import sample_cache
-from tests.unit.peak_memory import peak_bytes, prelude
+from tests.unit.cli.peak_memory import peak_bytes, prelude
 
 MOST_BYTES = 300_000_000
 STORE = "/nix/store"

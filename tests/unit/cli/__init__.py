@@ -1,0 +1,1 @@
+"""The command nix-cache, without Nix and without a storage server."""
