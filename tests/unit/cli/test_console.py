@@ -224,7 +224,7 @@ class TestProcess:
 
 
 CLIENT = Path(nix_cache.cli.__file__).parent
-ONLY_HERE = {CLIENT / "console.py", CLIENT / "__main__.py"}
+ONLY_HERE = {CLIENT / "machine" / "console.py", CLIENT / "__main__.py"}
 """The console, and the error that names missing packages."""
 
 
