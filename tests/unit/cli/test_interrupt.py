@@ -164,7 +164,7 @@ BLOCKED = {
     ),
     "what swallows exceptions": (
         "import socket, time\n"
-        "from nix_cache.cli import source\n"
+        "from nix_cache.cli.caches import source\n"
         "def stubborn(_url):\n  open('{mark}', 'w').close()\n"
         "  while True:\n    try:\n      time.sleep(60)\n    except BaseException:\n      pass\n"
         "source._fetched = stubborn\n"
@@ -197,7 +197,7 @@ def test_ctrl_c_while_files_are_written_leaves_them_all_written(machine: Machine
     """What takes a moment is done to its end: the second file comes after the signal."""
     prelude = (
         "import os, signal\n"
-        "from nix_cache.cli import files\n"
+        "from nix_cache.cli.machine import files\n"
         "commit, done = files._commit, []\n"
         "def slow(change, *rest):\n"
         "  done.append(commit(change, *rest))\n"
@@ -235,7 +235,7 @@ class TestUnexpectedErrors:
     """What no part of the client expects."""
 
     PRELUDE = (
-        "from nix_cache.cli import source\n"
+        "from nix_cache.cli.caches import source\n"
         "def broken(*_, **__):\n  raise {failure}\n"
         "source._fetched = broken\n"
     )
