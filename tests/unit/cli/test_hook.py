@@ -660,7 +660,7 @@ def _push_for_ever(record: Record, folder: Path) -> None:
         threading.Event().wait(60)
         raise AssertionError
 
-    drain.nix_program.invalid = lambda _: []  # type: ignore[attr-defined]
+    drain.program.invalid = lambda _: []  # type: ignore[attr-defined]
     drain.drain(record, Queue(folder), push)
 
 
