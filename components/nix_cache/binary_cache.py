@@ -10,6 +10,7 @@ from nix_cache.arguments import BinaryCacheArgs
 from nix_cache.description import DESCRIPTION_VERSION, DESCRIPTOR_KEY, Description
 from nix_cache.iam.lifecycle import INFO_KEY, LANDING_PAGE_KEY, expiry_rules
 from nix_cache.problems import SettingsError
+from nix_cache.resource_traces import untraced
 from nix_cache.sdk_messages import withhold_secrets
 from nix_cache.settings import CacheSettings, WriterSettings
 from nix_cache.signing_key import SigningKey
@@ -60,7 +61,12 @@ class BinaryCache(pulumi.ComponentResource):
             raise pulumi.RunError(f"{name}: {mistakes}") from None
         super().__init__("nix-cache:index:BinaryCache", name, {}, opts)
         withhold_secrets()
+        with untraced():
+            self._declare(name, settings)
+        self.register_outputs({field: getattr(self, field) for field in _OUTPUTS})
 
+    def _declare(self, name: str, settings: CacheSettings) -> None:
+        """Declare the resources, and set the outputs."""
         storage = open_storage(settings, name, self)
         storage.set_lifecycle(expiry_rules(settings.expire_after_days))
         info = nix_conf.nix_cache_info(
@@ -111,7 +117,6 @@ class BinaryCache(pulumi.ComponentResource):
         if settings.has_descriptor:
             descriptor = published.apply(nix_conf.descriptor)
             storage.put_text(DESCRIPTOR_KEY, descriptor, nix_conf.DESCRIPTOR_TYPE)
-        self.register_outputs({field: getattr(self, field) for field in _OUTPUTS})
 
     def _keys_of(
         self, name: str, settings: CacheSettings, writer: WriterSettings

@@ -22,6 +22,8 @@ from nix_cache import signing
 
 
 class _SigningKeyProvider(ResourceProvider):
+    serialize_as_secret_always = False  # it is a path of code, which the state need not encrypt
+
     def check(self, _olds: dict[str, Any], news: dict[str, Any]) -> CheckResult:
         brought_in = news.get("brought_in")
         if brought_in is None or isinstance(brought_in, Unknown):

@@ -6,11 +6,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from nix_cache.storage.minio_connection import Kind
+from nix_cache.storage.minio_reservation import parsed
 
 _SECRET = ("4dabf18193072939515e22adb298388d", "1b47061264138c4ac30d75fd1eb44270")
 """How the engine marks a secret in an exported state: a key and its value."""
 
 _CLAIM = "pulumi-python:dynamic/nix-cache:NameClaim"
+"""What version 0.1.0 made for each name."""
+
+_RESERVATION = "pulumi-python:dynamic/nix-cache:NameReservation"
 _BUCKET = "minio:index/s3Bucket:S3Bucket"
 _BUCKET_POLICY = "minio:index/s3BucketPolicy:S3BucketPolicy"
 _LIFECYCLE = "minio:index/ilmPolicy:IlmPolicy"
@@ -107,7 +111,7 @@ def declared(resources: Iterable[Mapping[str, Any]]) -> Declared:
     """What a state says of a server.
 
     The inputs count, which are what the program wanted: outputs may be what a refresh found. What
-    has a claim but is not in the state was lost from it, as by a refresh during an outage.
+    is reserved but is not in the state was lost from it, as by a refresh during an outage.
 
     Args:
         resources: those of an exported state, secrets in clear.
@@ -156,10 +160,12 @@ class _State:
         outputs = (r.get("outputs") or {} for r in self._resources if r["urn"] == urn)
         return in_clear(next(outputs, {}).get(name))
 
-    def names(self, claimed: Kind, of_type: str, name: str) -> list[str]:
-        """The names of everything of a type that was made, and of what was claimed."""
+    def names(self, kind: Kind, of_type: str, name: str) -> list[str]:
+        """The names of everything of a type that was made, and of what was reserved."""
         made = {inputs[name] for _, inputs in self.made(of_type)}
-        return sorted(made | {inputs["name"] for _, inputs in self.made(_CLAIM, kind=claimed)})
+        claimed = {inputs["name"] for _, inputs in self.made(_CLAIM, kind=kind)}
+        names = (parsed(n) for _, inputs in self.made(_RESERVATION) for n in inputs["names"])
+        return sorted(made | claimed | {plain for of_kind, plain in names if of_kind is kind})
 
 
 def _bucket(state: _State, name: str) -> Bucket:

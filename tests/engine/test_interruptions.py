@@ -39,7 +39,7 @@ AT_REQUESTS: dict[str, str] = {
 }
 """By step, how the request begins that makes it, which is carried out, but never noted."""
 
-AT_NOTES = {"claim": "nix-cache-claim-", "signing key": "nix-cache-nixbuilder-key-1"}
+AT_NOTES = {"reservation": "nix-cache-names", "signing key": "nix-cache-nixbuilder-key-1"}
 """By step that asks no server, what the state has as soon as it is noted."""
 
 
@@ -132,7 +132,7 @@ def test_an_up_that_was_killed_is_finished_by_the_next(beginning: Beginning, ste
 
 WHOLE = sorted(
     [
-        *("Stack", "BinaryCache", "minio", "pulumi-python", "SigningKey", *["NameClaim"] * 3),
+        *("Stack", "BinaryCache", "minio", "pulumi-python", "SigningKey", "NameReservation"),
         *("S3Bucket", "S3BucketPolicy", "IlmPolicy", *["S3Object"] * 3),
         *("IamUser", "IamPolicy", "IamUserPolicyAttachment"),
     ]

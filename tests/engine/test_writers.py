@@ -121,10 +121,10 @@ def public_keys(chapter: Chapter) -> dict[str, str]:
 
 
 def test_a_new_writer_is_only_added(story: Story) -> None:
-    """Nothing is updated, replaced or deleted."""
+    """Nothing is replaced or deleted."""
     assert story.added.planned == {
         **RETOLD,
-        "nix-cache-claim-user-ci-bot": "create",
+        "nix-cache-names": "update",
         "nix-cache-ci-bot": "create",
         "nix-cache-ci-bot-write": "create",
         "nix-cache-ci-bot-key-1": "create",
@@ -198,7 +198,7 @@ def test_a_writer_who_leaves_takes_along_what_was_theirs(story: Story) -> None:
     Readers trust the retired key as before and see no writer, so the published objects stay.
     """
     assert story.removed.planned == {
-        "nix-cache-claim-user-ci-bot": "delete",
+        "nix-cache-names": "update",
         "nix-cache-ci-bot": "delete",
         "nix-cache-ci-bot-write": "delete",
         "nix-cache-ci-bot-key-1": "delete",

@@ -23,6 +23,7 @@ class Registered:
         protect: whether it refuses to be deleted.
         depends_on: the names of the resources that it waits for by option.
         secret_outputs: the outputs that are to be kept as secrets.
+        size_bytes: of the request. The state grows by about as much.
     """
 
     type: str
@@ -33,6 +34,7 @@ class Registered:
     protect: bool
     depends_on: frozenset[str]
     secret_outputs: frozenset[str]
+    size_bytes: int
 
 
 @dataclass
@@ -57,8 +59,9 @@ class Recorder(Mocks):
         elif args.typ.endswith(":SigningKey"):
             name = inputs["key_name"]
             computed = {"public_key": f"{name}:PUBLIC", "secret_key": f"{name}:SECRET"}
-        elif args.typ.endswith(":NameClaim"):
-            computed = {"problem": self.taken.get(inputs["name"], "")}
+        elif args.typ.endswith(":NameReservation"):
+            names = (name.partition("/")[2] for name in inputs["names"])
+            computed = {"problem": "\n".join(filter(None, map(self.taken.get, names)))}
         elif args.typ.endswith(":B2BucketClaim"):
             computed = {"problem": self.taken.get(inputs["bucket"], "")}
         elif args.typ.endswith(":B2Key"):
@@ -112,6 +115,7 @@ class _Monitor(MockMonitor):
                     protect=request.protect,
                     depends_on=frozenset(map(_name, request.dependencies)),
                     secret_outputs=frozenset(request.additionalSecretOutputs),
+                    size_bytes=request.ByteSize(),
                 )
             )
         return super().RegisterResource(request)  # type: ignore[no-untyped-call]

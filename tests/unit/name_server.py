@@ -28,12 +28,14 @@ class NameServer:
         password: the administrator's.
         asked: the names that it was asked for, as kind and name.
         status: an HTTP status that it answers to everything, unless it is 0.
+        found: by kind and name, what it answers of something that exists.
     """
 
     settings: dict[str, str]
     password: str = "hidden-1"
     asked: list[str] = field(default_factory=list)
     status: int = 0
+    found: dict[str, str] = field(default_factory=dict)
 
     def answer(self, path: str, headers: dict[str, str]) -> tuple[int, str]:
         """The status and the body of an answer."""
@@ -50,6 +52,8 @@ class NameServer:
             return 403, "<Error><Code>SignatureDoesNotMatch</Code></Error>"
         if name in ("taken", self.settings["minioUser"]):
             return 200, "{}"
+        if text := self.found.get(f"{kind}/{name}"):
+            return 200, text
         error = f"<Error><Code>{missing}</Code></Error>"
         return 404, json.dumps({"Code": missing}) if admin else error
 

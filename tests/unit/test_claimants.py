@@ -97,7 +97,7 @@ def test_a_server_that_is_yet_to_be_made_is_no_reason_to_refuse(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Its address is unknown in the first preview; `up` asks again."""
-    monkeypatch.setattr(storage, "server_of", lambda _: pulumi.Output.from_input(UNKNOWN))
+    monkeypatch.setattr(storage, "_server_of", lambda _: pulumi.Output.from_input(UNKNOWN))
 
     assert together(MINIO, MINIO).names(":S3Bucket") == ["one-bucket", "two-bucket"]
     with pytest.raises(pulumi.RunError, match="what else is wrong"):

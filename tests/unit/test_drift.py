@@ -261,6 +261,11 @@ def test_the_state_is_read_by_what_the_program_wanted() -> None:
         "type": "pulumi-python:dynamic/nix-cache:NameClaim",
         "inputs": {"kind": "bucket", "name": "nix-cache"},
     }
+    reservation = {
+        "urn": "urn-names",
+        "type": "pulumi-python:dynamic/nix-cache:NameReservation",
+        "inputs": {"names": ["bucket/nix-cache", "user/ci", "user/nixbuilder"]},
+    }
     old = {**user, "urn": "urn-old", "delete": True, "inputs": {"name": "former"}}
 
     found = declared([user, policy, claim, old])
@@ -271,6 +276,9 @@ def test_the_state_is_read_by_what_the_program_wanted() -> None:
         policies=(Policy("urn-policy", "nix-cache-write", "wanted"),),
     )
     assert "'s'" not in repr(found)
+    reserved = declared([user, policy, reservation])
+    assert reserved.buckets == found.buckets
+    assert reserved.users == (User("", "ci"), *found.users)
 
 
 def step(op: str, kind: str, old: dict[str, Any], new: dict[str, Any] | None) -> dict[str, Any]:

@@ -35,23 +35,3 @@ def granted(
 
     problems = (claim.problem for claim in claims)
     return pulumi.Output.all(*contested, *problems).apply(all_or_error)
-
-
-def some_of(
-    granted_claims: pulumi.Output[list[_Claim]], wanted: Sequence[_Claim]
-) -> pulumi.Output[list[_Claim]]:
-    """Some claims, for ``depends_on``, once all of them are granted.
-
-    The state lists for each resource all that it depends on, and is written at every step. If every
-    user of a cache depended on the claims on all users, it would grow with their square.
-
-    Args:
-        granted_claims: what ``granted`` returned.
-        wanted: the claims that the resource depends on.
-    """
-
-    async def wait() -> list[_Claim]:
-        await granted_claims.future()
-        return list(wanted)
-
-    return pulumi.Output.from_input(wait())

@@ -1,6 +1,7 @@
 """The MinIO backend, on the pulumi-minio package."""
 
 import json
+import os
 from collections.abc import Iterator, Sequence
 
 import pulumi
@@ -9,6 +10,7 @@ from pulumi.output import Unknown
 
 from nix_cache import nix_conf
 from nix_cache.backend_settings import MinioSettings
+from nix_cache.dynamic.name_reservation import NameReservation, aliases_of_claim
 from nix_cache.iam.access import (
     Privilege,
     anonymous_read_policy,
@@ -18,9 +20,9 @@ from nix_cache.iam.access import (
 from nix_cache.iam.lifecycle import ExpiryRule
 from nix_cache.settings import CacheSettings
 from nix_cache.storage.claimants import contested
-from nix_cache.storage.granted import granted, some_of
-from nix_cache.storage.minio_claim import NameClaim, server_of
-from nix_cache.storage.minio_connection import Kind
+from nix_cache.storage.granted import granted
+from nix_cache.storage.minio_connection import CONFIG_KEYS, Kind
+from nix_cache.storage.minio_reservation import spelled
 from nix_cache.storage.protocol import Credential, OnlyStoredCredentials
 
 _RECIPE_BUCKET = "nix-cache"
@@ -52,11 +54,7 @@ class MinioStorage(OnlyStoredCredentials):
         self._user_prefix = _user_prefix(settings.bucket, minio_settings)
         self._policies: dict[Privilege, minio.IamPolicy] = {}
         self._bucket_settings: list[pulumi.Resource] = []
-        self._claims = {
-            (kind, name): self._claim(kind, name, adopt=settings.adopt)
-            for kind, name in self._names(settings)
-        }
-        self._granted = granted(list(self._claims.values()), [self._contested(settings)])
+        self._granted = granted([self._reservation(settings)], [self._contested(settings)])
         self._bucket = minio.S3Bucket(
             f"{name}-bucket",
             bucket=settings.bucket,
@@ -85,13 +83,12 @@ class MinioStorage(OnlyStoredCredentials):
     def add_user(self, user: str, privilege: Privilege) -> Credential:
         """Make a user of the server, whose secret the provider draws, and attach the policy."""
         user_name = self.profile(user)
-        options = self._options((Kind.USER, user_name))
-        iam_user = minio.IamUser(f"{self._name}-{user}", name=user_name, opts=options)
+        iam_user = minio.IamUser(f"{self._name}-{user}", name=user_name, opts=self._options())
         minio.IamUserPolicyAttachment(
             f"{self._name}-{user}-{privilege}",
             user_name=iam_user.name,
             policy_name=self._policy(privilege).name,
-            opts=options,
+            opts=pulumi.ResourceOptions(parent=self._parent),
         )
         return Credential(
             accessKeyId=iam_user.name, secretAccessKey=pulumi.Output.secret(iam_user.secret)
@@ -135,12 +132,11 @@ class MinioStorage(OnlyStoredCredentials):
 
     def _policy(self, privilege: Privilege) -> minio.IamPolicy:
         if privilege not in self._policies:
-            policy_name = self._policy_name(privilege)
             self._policies[privilege] = minio.IamPolicy(
                 f"{self._name}-{privilege}-policy",
-                name=policy_name,
+                name=self._policy_name(privilege),
                 policy=json.dumps(without_administration(policy_for(privilege, self._bucket_name))),
-                opts=self._options((Kind.POLICY, policy_name)),
+                opts=self._options(),
             )
         return self._policies[privilege]
 
@@ -155,14 +151,22 @@ class MinioStorage(OnlyStoredCredentials):
         for user in settings.privileges:
             yield Kind.USER, self.profile(user)
 
-    def _claim(self, kind: Kind, name: str, *, adopt: bool) -> NameClaim:
-        return NameClaim(
-            f"{self._name}-claim-{kind}-{name}",
-            kind,
-            name,
-            adopt=adopt,
-            provider=self._provider,
-            opts=pulumi.ResourceOptions(parent=self._parent),
+    def _reservation(self, settings: CacheSettings) -> NameReservation:
+        wanted: dict[str, pulumi.Input[object]] = {
+            "names": sorted(spelled(kind, name) for kind, name in self._names(settings))
+        }
+        if (provider := self._provider) is not None:
+            for field, (setting, _) in CONFIG_KEYS.items():
+                wanted[setting] = pulumi.Output.secret(pulumi.get(provider, f"minio_{field}"))
+        former = f"{self._name}-claim-bucket-{settings.bucket}"
+        return NameReservation(
+            f"{self._name}-names",
+            "minio",
+            wanted,
+            adopt=settings.adopt,
+            opts=pulumi.ResourceOptions(
+                parent=self._parent, aliases=aliases_of_claim(former, "NameClaim")
+            ),
         )
 
     def _contested(self, settings: CacheSettings) -> pulumi.Output[str]:
@@ -181,7 +185,7 @@ class MinioStorage(OnlyStoredCredentials):
             ]
             return "\n".join(filter(None, problems))
 
-        return server_of(self._provider).apply(on_server, run_with_unknowns=True)
+        return _server_of(self._provider).apply(on_server, run_with_unknowns=True)
 
     @property
     def _provider(self) -> pulumi.ProviderResource | None:
@@ -193,16 +197,9 @@ class MinioStorage(OnlyStoredCredentials):
         before = pulumi.ResourceOptions(depends_on=list(self._bucket_settings))
         return pulumi.ResourceOptions.merge(self._options(), before)
 
-    def _options(self, *names: tuple[Kind, str], protect: bool = False) -> pulumi.ResourceOptions:
-        """For what bears the names, or else for what is in the bucket.
-
-        In the state it depends on the claims on its own names, and so outlives none of them.
-        """
-        claims = [self._claims[name] for name in names or [(Kind.BUCKET, self._bucket_name)]]
+    def _options(self, *, protect: bool = False) -> pulumi.ResourceOptions:
         return pulumi.ResourceOptions(
-            parent=self._parent,
-            protect=protect or None,
-            depends_on=some_of(self._granted, claims),
+            parent=self._parent, protect=protect or None, depends_on=self._granted
         )
 
 
@@ -220,3 +217,13 @@ def _user_prefix(bucket: str, settings: MinioSettings) -> str:
     if settings.user_prefix is not None:
         return settings.user_prefix
     return "" if bucket == _RECIPE_BUCKET else f"{bucket}-"
+
+
+def _server_of(provider: pulumi.ProviderResource | None) -> pulumi.Output[str]:
+    """The host and port of the server in use, which may not be known yet."""
+    if provider is not None:
+        server: pulumi.Output[str] = pulumi.get(provider, "minio_server")
+        return server
+    setting, variable = CONFIG_KEYS["server"]
+    configured = pulumi.Config("minio").get(setting)
+    return pulumi.Output.from_input(configured or os.environ.get(variable, ""))

@@ -6,12 +6,14 @@ most of it for the encryption of requests that are not made here.
 
 import hashlib
 import hmac
+import json
 import re
 from datetime import UTC, datetime
 from urllib.parse import quote, urlencode
 
 import urllib3
 
+from nix_cache.iam.access import Privilege
 from nix_cache.storage import minio_health
 from nix_cache.storage.minio_connection import Connection, Kind
 
@@ -44,15 +46,34 @@ class Names:
             nix_cache.storage.minio_connection.MinioServerError: the server is down, busy, or
                 refuses the administrator.
         """
+        return self._look(kind, name) is not None
+
+    def is_of_cache(self, kind: Kind, name: str, bucket: str) -> bool:
+        """Whether something is a cache's by its rights: those in the cache's bucket.
+
+        Raises:
+            nix_cache.storage.minio_connection.MinioServerError: as from ``has``.
+        """
+        found = self._look(kind, name) or ""
         match kind:
             case Kind.BUCKET:
-                return self._exists(f"/{quote(name, safe='-_.~')}", "location=")
+                return name == bucket
             case Kind.USER:
-                return self._exists("/minio/admin/v3/user-info", _query(accessKey=name))
+                policies = set(json.loads(found or "{}").get("policyName", "").split(","))
+                return bool(policies & {f"{bucket}-{privilege}" for privilege in Privilege})
             case Kind.POLICY:
-                return self._exists("/minio/admin/v3/info-canned-policy", _query(name=name))
+                return f'"arn:aws:s3:::{bucket}/' in found
 
-    def _exists(self, path: str, query: str) -> bool:
+    def _look(self, kind: Kind, name: str) -> str | None:
+        match kind:
+            case Kind.BUCKET:
+                return self._get(f"/{quote(name, safe='-_.~')}", "location=")
+            case Kind.USER:
+                return self._get("/minio/admin/v3/user-info", _query(accessKey=name))
+            case Kind.POLICY:
+                return self._get("/minio/admin/v3/info-canned-policy", _query(name=name))
+
+    def _get(self, path: str, query: str) -> str | None:
         headers = signed_headers(self._connection, path, query, datetime.now(UTC))
         try:
             answer = self._http.request(
@@ -60,14 +81,15 @@ class Names:
             )
         except urllib3.exceptions.HTTPError as failure:
             raise minio_health.unreachable(self._connection, failure) from None
+        text = answer.data.decode(errors="replace")
         if answer.status == 200:
-            return True
+            return text
         if answer.status >= 500:
             raise minio_health.busy(self._connection, answer.status)
-        found = _CODE.search(answer.data.decode(errors="replace"))
+        found = _CODE.search(text)
         code = (found[1] or found[2]) if found else f"HTTP {answer.status}"
         if code in _NO_SUCH:
-            return False
+            return None
         raise minio_health.refused(self._connection, code)
 
 

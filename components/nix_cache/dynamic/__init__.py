@@ -1,0 +1,1 @@
+"""Dynamic resources. Module and class names are part of the state format, so they never change."""
