@@ -18,6 +18,7 @@ from tests.e2e.cache import Cache
 from tests.e2e.nix import Nix
 from tests.e2e.writer import WritingMachine
 from tests.engine.faulty_proxy import Fault, FaultyProxy
+from tests.waiting import wait_until
 
 WAIT_SECONDS = 90
 DELAY_SECONDS = 2.0
@@ -94,13 +95,13 @@ def machine(nix: Nix, cache: Cache, proxy: FaultyProxy) -> Iterator[HookedMachin
     hooked.stop_workers()
 
 
-def wait_for(condition: Callable[[], bool], machine: HookedMachine) -> None:
-    """Wait until something is the case."""
-    deadline = time.monotonic() + WAIT_SECONDS
-    while not condition():
-        log = machine.folder / "log"
-        assert time.monotonic() < deadline, log.read_text() if log.exists() else "no log"
-        time.sleep(0.1)
+def wait_for(condition: Callable[[], bool], machine: HookedMachine, what: str) -> None:
+    """Wait until something is the case; fail with the worker's log."""
+    log = machine.folder / "log"
+    try:
+        wait_until(condition, what, seconds=WAIT_SECONDS)
+    except AssertionError:
+        pytest.fail(log.read_text() if log.exists() else "no log")
 
 
 def names(paths: Any) -> set[str]:
@@ -112,7 +113,7 @@ def test_what_is_built_is_pushed_and_signed(machine: HookedMachine, cache: Cache
     """Without a word, in the background; then nothing waits any more."""
     closure = store_paths.build(machine.nix, 2)
 
-    wait_for(lambda: not machine.waiting() and not machine.workers(), machine)
+    wait_for(lambda: not machine.waiting() and not machine.workers(), machine, "all pushed")
 
     for path in closure.paths:
         assert verify(cache.narinfo(path), cache.outputs["publicKeys"])
@@ -171,7 +172,7 @@ def test_a_build_waits_for_no_server(machine: HookedMachine, proxy: FaultyProxy)
 
     assert with_hook < without_hook + DELAY_SECONDS * 2
     assert machine.waiting() == names(closure.paths)
-    wait_for(lambda: bool(proxy.requests), machine)
+    wait_for(lambda: bool(proxy.requests), machine, "a request")
     machine.stop_workers()
     assert machine.waiting() == names(closure.paths)
     proxy.heal()
@@ -196,15 +197,15 @@ def test_what_is_built_while_the_server_is_down_waits(
     proxy.fail(Fault.DOWN)
     first = store_paths.build(machine.nix, 1)
 
-    wait_for(lambda: machine.status()["lastError"] is not None, machine)
-    wait_for(lambda: not machine.workers(), machine)
+    wait_for(lambda: machine.status()["lastError"] is not None, machine, "an error")
+    wait_for(lambda: not machine.workers(), machine, "the end of the worker")
     status = machine.status()
     assert status["waiting"] == [first.root]
     assert "does not answer" in status["lastError"]
 
     proxy.heal()
     second = store_paths.build(machine.nix, 1)
-    wait_for(lambda: not machine.waiting() and not machine.workers(), machine)
+    wait_for(lambda: not machine.waiting() and not machine.workers(), machine, "all pushed")
     assert {narinfo_key(first.root), narinfo_key(second.root)} <= machine.cache.keys()
     assert machine.status()["lastError"] is None
 
@@ -222,7 +223,7 @@ def test_concurrent_hooks_lose_nothing(machine: HookedMachine, cache: Cache) -> 
         builder.join()
     assert len(closures) == 4
 
-    wait_for(lambda: not machine.waiting() and not machine.workers(), machine)
+    wait_for(lambda: not machine.waiting() and not machine.workers(), machine, "all pushed")
 
     expected = {narinfo_key(path) for closure in closures for path in closure.paths}
     assert len(expected) == 16
@@ -284,7 +285,7 @@ def test_a_path_that_waits_is_not_collected(nix: Nix, cache: Cache, proxy: Fault
     machine = HookedMachine(nix, cache, proxy, NIX_STATE_DIR=str(state))
     proxy.fail(Fault.DOWN)
     closure = store_paths.build(nix, 1)
-    wait_for(lambda: machine.status()["lastError"] is not None, machine)
+    wait_for(lambda: machine.status()["lastError"] is not None, machine, "an error")
     machine.stop_workers()
 
     nix.collect_garbage()

@@ -2,7 +2,6 @@
 
 import signal
 import threading
-import time
 from collections.abc import Iterator
 
 import psutil
@@ -57,9 +56,12 @@ def closure(machine: WritingMachine) -> Closure:
 
 
 def heal_after_a_while(proxy: UploadProxy) -> None:
-    """Let a server be well again once it has been asked, and some time has passed."""
-    wait_until(lambda: bool(proxy.requests), "asked for anything", seconds=WAIT_SECONDS)
-    time.sleep(2)
+    """Let a server be well again once a request was made more often than once."""
+    wait_until(
+        lambda: len(proxy.requests) > len(set(proxy.requests)),
+        "asked for anything again",
+        seconds=WAIT_SECONDS,
+    )
     proxy.heal()
 
 

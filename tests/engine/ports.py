@@ -1,6 +1,8 @@
 """Ports that tests count on."""
 
+import contextlib
 import socket
+from collections.abc import Iterator
 
 
 class ReservedPort:
@@ -28,3 +30,13 @@ class ReservedPort:
     def release(self) -> None:
         """Let it go."""
         self._holder.close()
+
+
+@contextlib.contextmanager
+def closed_port() -> Iterator[str]:
+    """Host and port of a server that is down: connections are refused."""
+    port = ReservedPort()
+    try:
+        yield port.netloc
+    finally:
+        port.release()

@@ -1,7 +1,7 @@
 """`nix-cache gc` on a real MinIO: what goes, when it goes, and what a push at the same time does.
 
-The server's clock cannot be turned, so it is the command's that is: what is put now is old when
-the command runs many days later.
+Only a real server shows listings, deletions, versions and rights as gc meets them. What is kept is
+shown on models in `tests/unit/test_client_gc*.py`.
 """
 
 import contextlib
@@ -9,7 +9,6 @@ import gzip
 import io
 import json
 import os
-import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -28,7 +27,9 @@ from nix_cache.cli.gc.ledger import LEDGER_KEY
 from nix_cache.cli.machine import console
 from nix_cache.cli.s3.owner import owner_client
 from tests.engine.patient import OWNER, Patient, StorePath
+from tests.engine.ports import ReservedPort
 from tests.engine.project import public_cache
+from tests.waiting import wait_until
 from toolchain.engine import Engine
 
 OWN = {"nix-cache-info", "nix-cache.json", "index.html"}
@@ -69,10 +70,21 @@ class House:
         self.patient.put(path.info.key, path.narinfo.encode())
         return path
 
+    def written(self) -> dict[str, datetime]:
+        """When each object was written, by the server's clock."""
+        found = self.patient.root.list_objects_v2(Bucket=self.patient.bucket)
+        return {one["Key"]: one["LastModified"] for one in found.get("Contents", [])}
+
+    def written_again(self, path: StorePath) -> datetime:
+        """Push a path again; returns when the older of its two objects was written."""
+        self.patient.put(path.info.url, path.nar)
+        self.patient.put(path.info.key, path.narinfo.encode())
+        written = self.written()
+        return min(written[path.info.url], written[path.info.key])
+
     def objects(self) -> set[str]:
         """What is in the bucket, but for what the cache says of itself."""
-        found = self.patient.root.list_objects_v2(Bucket=self.patient.bucket)
-        return {one["Key"] for one in found.get("Contents", [])} - OWN
+        return self.written().keys() - OWN
 
     def collect(self, now: datetime, **wishes: Any) -> Done:
         """Run the command at some time."""
@@ -147,10 +159,9 @@ def test_what_is_old_and_not_needed_goes_narinfos_first_and_nars_later(house: Ho
     others = {"log/x.drv", "realisations/sha256:0!out.doi", "debuginfo/0a.debug"}
     for key in others:
         house.patient.put(key, b"{}")
-    time.sleep(1.1)
-    between = datetime.now(UTC)
-    time.sleep(1.1)
+    between = max(house.written().values()) + timedelta(milliseconds=1)
     program = house.put("program", library)
+    wait_until(lambda: house.written_again(program) > between, "a program that is younger")
 
     first = house.collect(between + timedelta(days=90))
 
@@ -512,7 +523,8 @@ class TestRefusals:
             f"aws_secret_access_key = {pair['secretAccessKey']}\n"
             "[stranger]\naws_access_key_id = stranger\naws_secret_access_key = password\n"
         )
-        away = str(house.patient.seen_at("http://127.0.0.1:9"))
+        closed = ReservedPort()
+        away = str(house.patient.seen_at(f"http://{closed.netloc}"))
         try:
             for profile, where, code, message in (
                 ("nobody", source, 2, "there is no profile nobody with a key pair"),
@@ -531,6 +543,7 @@ class TestRefusals:
                 assert len(done.stderr.strip().splitlines()) == 1, done.stderr
         finally:
             profiles.write_text(before)
+            closed.release()
         done = house.patient.command("gc", source, "--owner", OWNER, "--older-than", "9")
         assert (done.returncode, done.stderr) == (0, "")
         assert "Nothing is to be removed now; no NAR waits." in done.stdout

@@ -1,4 +1,7 @@
-"""What stands in the way on Spaces is told in one line, before anything is made."""
+"""What stands in the way on Spaces is reported in one line, before anything is made.
+
+Only this module asks for each obstacle by the requests that the account and the bucket answer.
+"""
 
 import json
 from collections.abc import Callable
@@ -8,6 +11,7 @@ import pytest
 
 from nix_cache.iam.access import anonymous_read_policy
 from tests.engine.clone import assert_plain_error
+from tests.engine.ports import ReservedPort
 from tests.engine.project import STACK, Project
 from tests.engine.spaces_buckets import FOREIGN
 from tests.engine.spaces_project import (
@@ -27,6 +31,9 @@ if TYPE_CHECKING:
 __all__ = ["cache", "root", "spaces", "spaces_engine", "spaces_server", "spaces_venv"]
 
 pytestmark = pytest.mark.faults
+
+CLOSED = ReservedPort()
+"""A port on which connections are refused."""
 
 Obstacle = Callable[[Project, SpacesService, "S3Client"], object]
 
@@ -70,7 +77,7 @@ OBSTACLES: dict[str, tuple[Obstacle, str]] = {
     "the token is wrong": (_configured(token="dop_v1_wrong"), "refuses the token (401); set"),
     "the key is wrong": (_configured(spacesAccessId="DO00WRONG"), "refuses the key 'DO00WRONG'"),
     "the secret is wrong": (_configured(spacesSecretKey="wrong"), "(SignatureDoesNotMatch)"),
-    "the API is down": (_configured(apiEndpoint="http://127.0.0.1:9"), "does not answer"),
+    "the API is down": (_configured(apiEndpoint=f"http://{CLOSED.netloc}"), "does not answer"),
 }
 
 

@@ -1,4 +1,7 @@
-"""A team's state in a bucket: shared, locked, encrypted, and moved there, as the README tells."""
+"""A team's state in a bucket: shared, locked, encrypted, and moved there, by the README's commands.
+
+Only this module has a state elsewhere than in a folder, and two users of one stack.
+"""
 
 import json
 import os
@@ -19,6 +22,7 @@ from dev.server import LocalServer
 from nix_cache import signing
 from tests.engine.clone import admin_client
 from tests.engine.command import Result
+from tests.engine.ports import closed_port
 from tests.engine.project import STACK, Project, public_cache
 from tests.engine.readme import commands
 from tests.engine.s3 import s3_client
@@ -331,8 +335,9 @@ def test_a_stack_can_do_with_a_key_of_kms_and_go_back(
     assert project.outputs(secrets=True) == before
     planned_nothing(project).checked("the preview with the key")
 
-    project.environment["AWS_ENDPOINT_URL_KMS"] = "http://127.0.0.1:1"
-    assert project.run("stack", "output", "--show-secrets", "--stack", STACK).exit_code != 0
+    with closed_port() as netloc:
+        project.environment["AWS_ENDPOINT_URL_KMS"] = f"http://{netloc}"
+        assert project.run("stack", "output", "--show-secrets", "--stack", STACK).exit_code != 0
 
     project.environment = with_passphrase
     project.typed(f"pulumi stack change-secrets-provider --stack {STACK} passphrase")

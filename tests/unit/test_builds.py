@@ -19,6 +19,7 @@ from pathlib import Path
 import pytest
 
 from tests.unit.provider_source import write_provider
+from tests.waiting import wait_until
 from toolchain import build_cache, build_errors, builds, golang, tools, trimming
 from toolchain.errors import BuildError
 from toolchain.progress import PlainProgress
@@ -418,14 +419,6 @@ def start(cache: Path) -> "subprocess.Popen[str]":
     return subprocess.Popen(
         [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
-
-
-def wait_until(condition: Callable[[], bool], what: str) -> None:
-    """Wait for at most 20 seconds."""
-    deadline = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < deadline, f"never happened: {what}"
-        time.sleep(0.02)
 
 
 def alive_with(text: str) -> list[str]:

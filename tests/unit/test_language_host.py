@@ -9,7 +9,6 @@ import socket
 import stat
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -500,14 +499,16 @@ def test_a_child_is_interrupted_once_however_often_it_is_asked_to_end(tmp_path: 
         "signal.signal(signal.SIGINT, lambda *_: seen.append(1))\n"
         "pathlib.Path('ready').touch()\n"
         "while not seen: time.sleep(0.01)\n"
-        "time.sleep(0.5)\n"
+        "pathlib.Path('interrupted').touch()\n"
+        "while not pathlib.Path('end').exists(): time.sleep(0.01)\n"
         "sys.exit(len(seen))\n",
         tmp_path,
     )
     wait_until((tmp_path / "ready").exists, "started")
     child.interrupt()
-    time.sleep(0.2)
+    wait_until((tmp_path / "interrupted").exists, "interrupted")
     child.interrupt()
+    (tmp_path / "end").touch()
     assert child.wait() == 1
 
 
