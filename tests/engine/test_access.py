@@ -1,4 +1,8 @@
-"""What anybody, a writer and a reader can do, by plain HTTP and S3, never by Pulumi's word."""
+"""What anonymous clients, a writer and a reader can do on MinIO, by plain HTTP and S3.
+
+Only a real server shows how the policies of a public and of a private cache are applied. What users
+are refused is in `test_refusals.py`.
+"""
 
 from typing import Any
 

@@ -1,4 +1,7 @@
-"""Taking over a cache that was made by hand, as the README tells."""
+"""Taking over a cache on MinIO that was made by hand, by the README's commands.
+
+Only this module imports what exists there, and shows that objects, key and secret stay.
+"""
 
 import json
 from io import BytesIO

@@ -1,4 +1,7 @@
-"""A whole cache on AWS: made by somebody who may do just that, and tried out by everybody else."""
+"""A whole cache on AWS, created with the deployer's policy alone, and tried out by all its users.
+
+Only this module runs the AWS plugin on all resources of a cache, and shows what each user can do.
+"""
 
 import json
 from collections.abc import Callable, Iterator

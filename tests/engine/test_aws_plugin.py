@@ -1,4 +1,7 @@
-"""The AWS plugin, built or official, serves what the project declares."""
+"""The AWS plugin, built or official, serves what the project declares.
+
+Only this module shows what the plugin fills in by itself: names, documents, assets and tags.
+"""
 
 import json
 

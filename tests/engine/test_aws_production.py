@@ -1,4 +1,7 @@
-"""The example of a company's cache on AWS, made as it stands there, but for what moto cannot."""
+"""The example of a company's cache on AWS, created as it stands there, but for what moto cannot.
+
+Only this module has CloudFront, its certificate and a DNS zone under the engine.
+"""
 
 import json
 import re

@@ -1,4 +1,7 @@
-"""The AWS of the tests gives and refuses rights as the real one does."""
+"""The AWS of the tests gives and refuses rights as the real one does.
+
+It needs no engine. Without it, the tests of rights on AWS would show nothing.
+"""
 
 import json
 import urllib.request

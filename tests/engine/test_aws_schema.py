@@ -1,4 +1,7 @@
-"""The built AWS plugin describes its types as the pulumi-aws package does, which programs use."""
+"""The built AWS plugin describes its types as the pulumi-aws package does, which programs use.
+
+Only the built plugin can print its schema; programs of the other modules use a part of it.
+"""
 
 import json
 import subprocess

@@ -1,4 +1,8 @@
-"""What no refresh sees, and `make repair` undoes: it says so, and the cache is as it was."""
+"""What no refresh sees, and `make repair` undoes on a private cache.
+
+Only this module removes what was added on the server beside the stack, and repairs a state after a
+refresh that failed.
+"""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,8 @@
-"""`make drift`: every change outside is told in words, and nothing is written."""
+"""`make drift` on MinIO: every change outside is reported in words, and nothing is written.
+
+Only this module compares a real server after each kind of change, and runs the command during an
+outage and on a stack of the user's own. Further differences are in `tests/unit/test_drift.py`.
+"""
 
 import hashlib
 import json

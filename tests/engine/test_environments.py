@@ -1,4 +1,7 @@
-"""The stacks of a team, from their own files: side by side, and apart."""
+"""The stacks `staging` and `prod` from their own files, on one server.
+
+Only this module has two stacks of the program up at once, and shows that they share nothing.
+"""
 
 import pytest
 from botocore.exceptions import ClientError

@@ -1,4 +1,7 @@
-"""The examples, run: stacks of the program on each backend, two caches, and who uses them."""
+"""The examples, run by their READMEs: the program on each backend, two caches, and their machines.
+
+Only this module types what is written there, and reads a stack's outputs from another stack.
+"""
 
 import json
 import re

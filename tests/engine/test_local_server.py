@@ -1,4 +1,7 @@
-"""The local MinIO server: once it is said to be ready, it keeps what is done."""
+"""The local MinIO server: once it is reported as ready, it keeps what is changed.
+
+Only a real server reads its users after it begins to answer. It needs no engine.
+"""
 
 import json
 import shutil

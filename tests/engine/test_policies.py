@@ -1,4 +1,8 @@
-"""The policy pack under the real engine: what passes, what is stopped, and what is spared."""
+"""The policy pack under the real engine: what passes, what is stopped, and what is excepted.
+
+Only this module shows when the engine asks the pack, what is unknown in a preview, and how the pack
+is configured. The rules themselves are tested in `tests/policies`.
+"""
 
 import json
 import secrets

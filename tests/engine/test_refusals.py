@@ -1,4 +1,7 @@
-"""What neither a writer nor a reader can do, by plain S3 and the admin API."""
+"""What neither a writer nor a reader can do on MinIO, by plain S3 and the admin API.
+
+Only a real server shows what a policy refuses. What users can do is in `test_access.py`.
+"""
 
 import functools
 import json

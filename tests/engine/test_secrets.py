@@ -1,5 +1,8 @@
 """No secret in plain sight: the actual values are searched for wherever they could have gone.
 
+Only this module follows one cache on MinIO from its first `up` to its end, with everything that is
+printed, logged, stored and seen by `ps`. The state on other backends is in `test_each_backend.py`.
+
 Out of scope is the local MinIO's own data folder: the server keeps its users there in its own way.
 """
 

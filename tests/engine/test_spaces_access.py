@@ -1,6 +1,7 @@
-"""What anybody and each key can do on Spaces, by plain HTTP and S3, never by Pulumi's word.
+"""What anonymous clients and each key can do on Spaces, by plain HTTP and S3.
 
-The rights of a key are those that DigitalOcean documents, as the local service gives them.
+Only this module uses the keys of a public and of a private cache. The rights of a key are those
+that DigitalOcean documents, as the local service gives them.
 """
 
 from collections.abc import Callable, Iterator

@@ -1,7 +1,7 @@
-"""The MinIO that is built here stores nothing for those who only know an access key id.
+"""The MinIO that is built here stores nothing for clients that only know an access key id.
 
-CVE-2026-41145 and CVE-2026-40344, and what is akin to them. A real writer and a real reader have
-the component's own policies.
+Only the built server shows that the correction of CVE-2026-41145 and CVE-2026-40344 holds, and what
+is akin to them. It needs no engine; a writer and a reader have the component's own policies.
 """
 
 import base64

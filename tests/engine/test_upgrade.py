@@ -1,6 +1,7 @@
-"""A stack of the previous release goes on under this code: nothing is made anew, and nothing goes.
+"""A stack of the previous release goes on under this code: nothing is created again, nothing goes.
 
-The release is taken out of the repository's history, with its own program and its own environment.
+Only this module has a state that another version wrote. The release is taken out of the
+repository's history, with its own program and its own environment.
 """
 
 import dataclasses

@@ -1,4 +1,7 @@
-"""Writers come, rotate their keys and go, and nothing but what is theirs changes."""
+"""Writers come, rotate their keys and go on MinIO, and nothing but what is theirs changes.
+
+Only this module follows plans, keys and credentials of two writers through all of that.
+"""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any

@@ -1,4 +1,7 @@
-"""The component in YAML on the other backends: what its plugin serves itself, and what it asks."""
+"""The component in YAML on the other backends, where the plugin serves dynamic resources itself.
+
+Only this module destroys such a stack without its program. MinIO is in `test_component_plugin.py`.
+"""
 
 from pathlib import Path
 
