@@ -108,9 +108,8 @@ lint: .venv-dev/.made ##develop style, formatting, types and workflows
 	@$(tests) -m mypy
 	@$(tests) -m dev.workflows
 
-schema: .venv-dev/.made ##develop write the schema and the reference anew, after a change of the arguments
-	@$(tests) -m dev.schema
-	@$(tests) -m dev.reference
+schema: .venv-dev/.made ## write what derives from the settings: schema, types, Pulumi.yaml, tables, reference
+	@$(tests) -m dev.generated
 
 format: .venv-dev/.made ##develop rewrite the sources in the project's style
 	@$(tests) -m ruff check --fix .

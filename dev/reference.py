@@ -2,15 +2,13 @@
 
 import ast
 import inspect
-import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from itertools import pairwise
 from typing import Any
 
 from pydantic import BaseModel
 
-from dev.schema import SCHEMA
 from nix_cache.description import Description
 from toolchain.bootstrap import ROOT
 
@@ -19,10 +17,10 @@ REFERENCE = ROOT / "docs" / "reference.md"
 _INTRODUCTION = """\
 # Reference
 
-Made from the code by `make schema`. Names are those of YAML, TypeScript and Go programs, and,
+Written by `make schema` from the code. Names are those of YAML, TypeScript and Go programs, and,
 below `nix-cache:`, of the configuration of the program in this repository. Python programs write
 the same in snake_case (`expire_after_days`); an editor shows them these texts. All mistakes are
-told at once, before anything is made.
+reported at once, before anything is made.
 """
 
 
@@ -38,7 +36,7 @@ def reference(schema: Mapping[str, Any]) -> str:
         "## Arguments\n",
         _table(
             ("argument", "type", "meaning"),
-            _arguments(cache["inputProperties"], cache["requiredInputs"]),
+            _arguments(cache["inputProperties"]),
         ),
     ]
     for token, kind in schema["types"].items():
@@ -47,7 +45,7 @@ def reference(schema: Mapping[str, Any]) -> str:
             f"{_text(kind)}\n",
             _table(
                 ("argument", "type", "meaning"),
-                _arguments(kind["properties"], kind.get("required", [])),
+                _arguments(kind["properties"]),
             ),
         ]
     outputs = (
@@ -62,10 +60,9 @@ def reference(schema: Mapping[str, Any]) -> str:
     return "\n".join(parts)
 
 
-def _arguments(properties: Mapping[str, Any], required: Sequence[str]) -> Iterator[tuple[str, ...]]:
+def _arguments(properties: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
     for name, argument in properties.items():
-        must = " Has to be set." if name in required else ""
-        yield f"`{name}`", _type(argument), _text(argument) + must
+        yield f"`{name}`", _type(argument), _text(argument)
 
 
 def _fields(model: type[BaseModel]) -> Iterator[tuple[str, ...]]:
@@ -113,8 +110,3 @@ def _words(text: str) -> str:
 def _table(head: tuple[str, ...], rows: Iterator[tuple[str, ...]]) -> str:
     lines = [head, ("---",) * len(head), *rows]
     return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
-
-
-if __name__ == "__main__":
-    REFERENCE.parent.mkdir(exist_ok=True)
-    REFERENCE.write_text(reference(json.loads(SCHEMA.read_text())), encoding="utf-8")

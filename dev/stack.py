@@ -16,8 +16,8 @@ import yaml
 
 from dev.errors import DevError
 from dev.place import STACK, Place, private_folder, write_private
-from nix_cache.configuration import checked_arguments
-from nix_cache.problems import SettingsError
+from nix_cache.config.problems import SettingsError
+from nix_cache.config.stack import checked_settings
 from toolchain.engine import Engine
 
 _FOUND = "resOutputsEvent"
@@ -75,7 +75,7 @@ class Stack:
             DevError: there are mistakes; it names all of them.
         """
         try:
-            checked_arguments(configured(self._place.project, self._place.stack_config))
+            checked_settings(configured(self._place.project, self._place.stack_config))
         except SettingsError as mistakes:
             raise DevError(str(mistakes), f"correct {self._place.stack_config.name}") from None
 

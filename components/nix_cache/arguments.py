@@ -1,170 +1,255 @@
-"""The component's arguments, as Python programs write them and other languages see them.
+"""The arguments of a cache, each described once: meaning, type, default, what is allowed.
 
-The component analyzer reads these classes at run time and knows neither unions nor deferred
-annotations, so this module must not import annotations from __future__.
+``make schema`` writes everything else that lists them: the Python types (``argument_types.py``),
+the schema for other languages, the settings of ``Pulumi.yaml`` and the reference. A backend's own
+settings are in ``backends/<name>/settings.py``. Pure.
 """
 
-from typing import NotRequired, TypedDict
+from typing import Annotated, Any, TypeVar
 
-import pulumi
+from pydantic import AfterValidator, BeforeValidator, PrivateAttr, ValidationInfo
 
+from nix_cache import signing
+from nix_cache.backends.registry import BACKENDS
+from nix_cache.config.setting import (
+    NAME_RULE,
+    BackendSettings,
+    Generation,
+    LikePublic,
+    Name,
+    PublicKey,
+    SettingsModel,
+    setting,
+)
+from nix_cache.iam.access import Privilege
 
-class WriterArgs(TypedDict):
-    """Somebody who pushes."""
-
-    name: str
-    """Their name: 3 to 32 lower-case letters, digits and inner hyphens."""
-    generation: NotRequired[int]
-    """The generation of their signing key. Raise it to rotate the key. Default: 1."""
-    trusted_generations: NotRequired[list[int]]
-    """Earlier generations whose signatures stay trusted. Default: all."""
-    signing_key: NotRequired[pulumi.Input[str]]
-    """An existing secret key for the current generation, ``NAME:BASE64``; it keeps its name."""
-    github_repository: NotRequired[str]
-    """``OWNER/NAME`` of a repository whose workflows push without a stored key. On AWS."""
-    github_branch: NotRequired[str]
-    """The one branch of it whose workflows may push. Either a branch or an environment."""
-    github_environment: NotRequired[str]
-    """The one environment of it whose jobs may push."""
+_Own = TypeVar("_Own", bound=BackendSettings)
 
 
-class MinioArgs(TypedDict):
-    """Where a MinIO server is. Its administrator comes through the MinIO provider."""
-
-    endpoint: str
-    """The URL under which clients reach it, such as ``https://minio.example.org:9000``."""
-    region: NotRequired[str]
-    """The server's region. Default: ``us-east-1``."""
-    user_prefix: NotRequired[str]
-    """Put before every user's name, as users belong to the whole server. Default: nothing for the
-    bucket ``nix-cache``, else the bucket's name and a hyphen."""
+def _secret_key(value: object) -> object:
+    """Check a key that is known by now. One that is an Output is checked while deploying."""
+    return signing.parse_secret_key(value).secret_text if isinstance(value, str) else value
 
 
-class CloudFrontArgs(TypedDict):
-    """CloudFront before a bucket that is itself closed."""
-
-    domain_name: NotRequired[str]
-    """A host name of yours. Default: CloudFront's own."""
-    certificate_arn: NotRequired[str]
-    """A certificate for it in us-east-1. Default: one is made, proved in the zone."""
-    hosted_zone_id: NotRequired[str]
-    """The Route 53 zone in which its records are made."""
-    price_class: NotRequired[str]
-    """Where it is served from: ``PriceClass_100`` (the default), ``_200`` or ``_All``."""
+def _earlier_generations(
+    trusted: tuple[int, ...] | None, info: ValidationInfo
+) -> tuple[int, ...] | None:
+    current = info.data.get("generation")
+    for generation in trusted or ():
+        if current is not None and generation > current:
+            raise ValueError(f"trusts generation {generation}, but the current one is {current}")
+    return trusted
 
 
-class AwsMonitoringArgs(TypedDict):
-    """What is watched, and who is told."""
-
-    alarm_topic_arn: NotRequired[str]
-    """An SNS topic that is told when requests fail with 5xx. Behind CloudFront, in us-east-1."""
-    monthly_budget_usd: NotRequired[int]
-    """US dollars per month for S3 and CloudFront in the whole account."""
-    budget_emails: NotRequired[list[str]]
-    """Whom the budget warns, at 80 % and when more than all of it is forecast."""
+def _not_empty(items: tuple[Any, ...]) -> tuple[Any, ...]:
+    if not items:
+        raise ValueError("is empty")
+    return items
 
 
-class AwsArgs(TypedDict):
-    """A bucket on AWS S3. The credentials that make it come through the AWS provider."""
-
-    region: str
-    """Where the bucket is, such as ``eu-central-1``."""
-    account_id: NotRequired[str]
-    """The account that is meant; any other is refused. Default: whichever the credentials have."""
-    endpoint: NotRequired[str]
-    """The URL that clients use instead of AWS's own, such as a VPC endpoint's."""
-    kms_key_arn: NotRequired[str]
-    """A KMS key. Default: encryption with keys that S3 keeps."""
-    versioning: NotRequired[bool]
-    """Whether replaced and deleted objects are kept for a time. Default: false."""
-    noncurrent_days: NotRequired[int]
-    """For how many days versioning keeps them. Default: 30."""
-    nar_storage_class: NotRequired[str]
-    """For NARs above 128 KiB: ``STANDARD`` (the default), ``STANDARD_IA`` after 30 days, or
-    ``INTELLIGENT_TIERING`` at once."""
-    tags: NotRequired[dict[str, str]]
-    """For all that can carry them."""
-    cloudfront: NotRequired[CloudFrontArgs]
-    """CloudFront before the bucket. Needs ``public``."""
-    github_oidc_provider_arn: NotRequired[str]
-    """The account's identity provider for GitHub. Default: it is made."""
-    signing_key_store: NotRequired[str]
-    """Where the workflows of keyless writers find their signing keys: ``secrets-manager`` or
-    ``parameter-store``. Default: nowhere."""
-    monitoring: NotRequired[AwsMonitoringArgs]
-    """An alarm and a budget. Default: neither."""
+def _writer(raw: object) -> object:
+    return {"name": raw} if isinstance(raw, str) else raw
 
 
-class SpacesCdnArgs(TypedDict):
-    """DigitalOcean's delivery network before a Space."""
-
-    domain_name: NotRequired[str]
-    """A host name of yours. Default: the network's own."""
-    certificate_name: NotRequired[str]
-    """A certificate at DigitalOcean for it."""
-    ttl_seconds: NotRequired[int]
-    """How long it keeps what it fetched. Default: 3600."""
+def _known_backend(name: str) -> str:
+    if name not in BACKENDS:
+        raise ValueError("is not a known backend")
+    return name
 
 
-class SpacesArgs(TypedDict):
-    """A bucket on DigitalOcean Spaces. The account comes through the DigitalOcean provider."""
-
-    region: str
-    """Where the bucket is, such as ``fra1``."""
-    endpoint: NotRequired[str]
-    """The URL that clients use instead of DigitalOcean's own."""
-    cdn: NotRequired[SpacesCdnArgs]
-    """The delivery network before the bucket. Default: none."""
+_NO_WILDCARD = r"^[A-Za-z0-9][A-Za-z0-9._/ -]{0,98}[A-Za-z0-9]$|^[A-Za-z0-9]$"
+"""A branch or an environment of GitHub's, without what IAM takes for a wildcard."""
 
 
-class B2Args(TypedDict):
-    """A bucket on Backblaze B2. The account comes from the stack's configuration."""
+class WriterSettings(SettingsModel):
+    """A writer. Each has a credential and a signing key of its own.
 
-    region: str
-    """The account's region, as in its S3 endpoint, such as ``us-west-004``."""
-    endpoint: NotRequired[str]
-    """The URL that clients use instead of Backblaze's own."""
+    One with a ``githubRepository`` has no stored credential: its workflows prove who they are.
+    """
+
+    name: Name = setting("The writer's name.", must_be=NAME_RULE)
+    generation: Generation = setting(
+        "The generation of the writer's signing key. Raise it to rotate the key.",
+        must_be="a whole number from 1 to 9999",
+        default=1,
+    )
+    trusted_generations: Annotated[
+        tuple[Generation, ...] | None, AfterValidator(_earlier_generations)
+    ] = setting(
+        "Earlier generations whose signatures stay trusted.",
+        must_be="a list of earlier generations",
+        default=None,
+        default_text="all",
+    )
+    signing_key: Annotated[Any, AfterValidator(_secret_key)] = setting(
+        "An imported key for the current generation; it keeps its name. Secret.",
+        must_be="a secret key, ``NAME:BASE64``, as ``nix key generate-secret`` prints it",
+        default=None,
+        default_text="a new key is generated",
+        accepts_outputs=True,
+        is_secret=True,
+    )
+    github_repository: str | None = setting(
+        "A repository whose workflows push without a stored credential. Needs a backend that "
+        "accepts GitHub's OIDC tokens, such as ``aws``.",
+        must_be="``OWNER/NAME`` of one repository",
+        default=None,
+        pattern=r"^[A-Za-z0-9-]{1,39}/[A-Za-z0-9._-]{1,100}$",
+    )
+    github_branch: str | None = setting(
+        "The one branch of ``githubRepository`` whose workflows may push. "
+        "Set either ``githubBranch`` or ``githubEnvironment``.",
+        must_be="the name of one branch, such as ``main``, without wildcards",
+        default=None,
+        pattern=_NO_WILDCARD,
+    )
+    github_environment: str | None = setting(
+        "The one environment of ``githubRepository`` whose jobs may push.",
+        must_be="the name of one environment, such as ``production``, without wildcards",
+        default=None,
+        pattern=_NO_WILDCARD,
+    )
+
+    @property
+    def is_keyless(self) -> bool:
+        """Whether the writer proves who it is by its workflow's identity, not by a stored key."""
+        return self.github_repository is not None
+
+    @property
+    def kept_generations(self) -> tuple[int, ...]:
+        """The generations whose keys exist: the current one first, then the newest."""
+        earlier = self.trusted_generations
+        if earlier is None:
+            earlier = tuple(range(1, self.generation))
+        return (self.generation, *sorted({*earlier} - {self.generation}, reverse=True))
 
 
-class BinaryCacheArgs(TypedDict):
-    """A binary cache."""
+class CacheSettings(SettingsModel):
+    """A whole cache. Only ``check`` makes one; nothing doubts its values again."""
 
-    domain: str
-    """A name that is yours; keys are called ``<domain>-<writer>-<generation>``."""
-    backend: NotRequired[str]
-    """The storage service: ``minio`` (the default), ``aws``, ``spaces`` or ``b2``."""
-    bucket: NotRequired[str]
-    """The bucket's name. Default: ``nix-cache``."""
-    public: NotRequired[bool]
-    """Whether anybody may read objects by name. Nobody may list them. Default: false."""
-    writers: NotRequired[list[WriterArgs]]
-    """Who pushes. Default: ``nixbuilder``."""
-    readers: NotRequired[list[str]]
-    """Who reads a private cache. Default: ``nixreader`` if the cache is private, else nobody."""
-    retired_public_keys: NotRequired[list[str]]
-    """Public keys of former writers that stay trusted, ``NAME:BASE64``."""
-    priority: NotRequired[int]
-    """Clients ask caches of a smaller number first; cache.nixos.org has 40. Default: 40."""
-    want_mass_query: NotRequired[bool]
-    """Whether clients may ask for many paths at once. Default: true."""
-    store_dir: NotRequired[str]
-    """The store of the machines that use the cache. Default: ``/nix/store``."""
-    expire_after_days: NotRequired[int]
-    """Days after which entries go; NARs go 30 days later. Default: 0, nothing expires."""
-    landing_page: NotRequired[bool]
-    """Whether the bucket has a page for people, ``index.html``. Default: what public is."""
-    descriptor: NotRequired[bool]
-    """Whether the bucket has a description for clients, ``nix-cache.json``. Default: what public
-    is."""
-    protect: NotRequired[bool]
-    """Whether the bucket and the keys refuse to be deleted. Default: true."""
-    adopt: NotRequired[bool]
-    """Whether what exists under the cache's names is taken over. Default: false, it is refused."""
-    minio: NotRequired[MinioArgs]
-    """Settings of the backend ``minio``."""
-    aws: NotRequired[AwsArgs]
-    """Settings of the backend ``aws``."""
-    spaces: NotRequired[SpacesArgs]
-    """Settings of the backend ``spaces``."""
-    b2: NotRequired[B2Args]
-    """Settings of the backend ``b2``."""
+    domain: str = setting(
+        "The first part of the names of all keys: ``<domain>-<writer>-<generation>``.",
+        must_be="a name that you own, such as ``cache.example.org``",
+        pattern=r"^[A-Za-z0-9]([A-Za-z0-9.-]{0,126}[A-Za-z0-9])?$",
+    )
+    backend: Annotated[str, AfterValidator(_known_backend)] = setting(
+        "The storage service.",
+        must_be=f"one of {', '.join(f'``{name}``' for name in BACKENDS)}",
+        default="minio",
+    )
+    bucket: str = setting(
+        "The bucket's name. Policies and users are named after it.",
+        must_be="3 to 63 lower-case letters, digits and inner hyphens; dots break TLS",
+        default="nix-cache",
+        pattern=r"^[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$",
+    )
+    public: bool = setting(
+        "Whether anonymous clients can read objects by name. Listing stays denied.",
+        default=False,
+    )
+    writers: Annotated[
+        tuple[Annotated[WriterSettings, BeforeValidator(_writer)], ...],
+        AfterValidator(_not_empty),
+    ] = setting(
+        "The writers. Each has a credential and a signing key of its own.",
+        must_be="a list of objects with ``name`` and, where wanted, generation, "
+        "``trustedGenerations`` or ``signingKey``; in YAML also of names",
+        default=(WriterSettings(name="nixbuilder"),),
+        default_text="one writer, ``nixbuilder``",
+    )
+    readers: tuple[Name, ...] = setting(
+        "The readers of a private cache, each with a credential of its own.",
+        must_be=f"a list of names of {NAME_RULE}",
+        default=(),
+        default_text="one reader, ``nixreader``, if the cache is private",
+    )
+    retired_public_keys: tuple[PublicKey, ...] = setting(
+        "Public keys of former writers that stay trusted.",
+        must_be="a list of public keys, ``NAME:BASE64``",
+        default=(),
+    )
+    priority: int = setting(
+        "Clients ask caches with a smaller number first; cache.nixos.org has 40.",
+        must_be="a whole number from 0 to 1000",
+        default=40,
+        ge=0,
+        le=1000,
+    )
+    want_mass_query: bool = setting("Whether clients may ask for many paths at once.", default=True)
+    store_dir: str = setting(
+        "The store directory of the machines that use the cache.",
+        must_be="an absolute path, such as ``/nix/store``",
+        default="/nix/store",
+        pattern=r"^(/[A-Za-z0-9+_-][A-Za-z0-9+._-]*)+$",
+    )
+    expire_after_days: int = setting(
+        "Days after which the storage expires narinfos; NARs expire 30 days later. "
+        "0 keeps everything.",
+        must_be="a whole number of days up to 3650, or 0 to keep everything",
+        default=0,
+        ge=0,
+        le=3650,
+    )
+    landing_page: LikePublic = setting(
+        "Whether the bucket has a page for people, ``index.html``.",
+        default=None,
+        default_text="the value of ``public``",
+    )
+    descriptor: LikePublic = setting(
+        "Whether the bucket has ``nix-cache.json``, which ``nix-cache use URL`` reads.",
+        default=None,
+        default_text="the value of ``public``",
+    )
+    protect: bool = setting(
+        "Whether Pulumi refuses to delete the bucket and the signing keys.", default=True
+    )
+    adopt: bool = setting(
+        "Whether the cache adopts a bucket, users and policies that exist under its names. "
+        "Otherwise existing ones are an error.",
+        default=False,
+    )
+
+    _own: BackendSettings | None = PrivateAttr(None)
+
+    def with_own(self, own: BackendSettings | None) -> "CacheSettings":
+        """Return the same cache with the settings of its backend."""
+        copy = self.model_copy()
+        copy._own = own
+        return copy
+
+    def own(self, model: type[_Own]) -> _Own:
+        """Return the settings of the cache's backend.
+
+        Raises:
+            TypeError: they are those of another backend.
+        """
+        if not isinstance(self._own, model):
+            raise TypeError(f"the settings of {self.backend} are not {model.__name__}")
+        return self._own
+
+    @property
+    def reader_names(self) -> tuple[str, ...]:
+        """The readers. A private cache has at least one: ``nixreader`` if none is named."""
+        return self.readers or (() if self.public else ("nixreader",))
+
+    @property
+    def has_landing_page(self) -> bool:
+        """Whether the bucket has a page for people."""
+        return self.public if self.landing_page is None else self.landing_page
+
+    @property
+    def has_descriptor(self) -> bool:
+        """Whether the bucket has its description for clients."""
+        return self.public if self.descriptor is None else self.descriptor
+
+    @property
+    def privileges(self) -> dict[str, Privilege]:
+        """By writer and reader with a stored credential, what it allows."""
+        return {
+            **dict.fromkeys((w.name for w in self.writers if not w.is_keyless), Privilege.WRITE),
+            **dict.fromkeys(self.reader_names, Privilege.READ),
+        }
+
+    def key_name(self, writer: WriterSettings, generation: int) -> str:
+        """The name of the key that one of the writers has in one generation."""
+        return signing.key_name(self.domain, writer.name, generation)

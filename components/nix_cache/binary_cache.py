@@ -6,16 +6,16 @@ from typing import Any
 import pulumi
 
 from nix_cache import github_actions, nix_conf, signing
-from nix_cache.arguments import BinaryCacheArgs
+from nix_cache.argument_types import BinaryCacheArgs
+from nix_cache.arguments import CacheSettings, WriterSettings
+from nix_cache.config.check import check
+from nix_cache.config.problems import SettingsError
 from nix_cache.description import DESCRIPTION_VERSION, DESCRIPTOR_KEY, Description
 from nix_cache.iam.lifecycle import INFO_KEY, LANDING_PAGE_KEY, expiry_rules
-from nix_cache.problems import SettingsError
 from nix_cache.resource_traces import untraced
 from nix_cache.sdk_messages import withhold_secrets
-from nix_cache.settings import CacheSettings, WriterSettings
 from nix_cache.signing_key import SigningKey
 from nix_cache.storage.protocol import KeylessWriter, Storage, open_storage
-from nix_cache.validation import check
 
 
 class BinaryCache(pulumi.ComponentResource):
@@ -43,27 +43,30 @@ class BinaryCache(pulumi.ComponentResource):
     """All of it but the secrets, for programs. ``version`` tells the structure."""
 
     def __init__(
-        self, name: str, args: BinaryCacheArgs, opts: pulumi.ResourceOptions | None = None
+        self,
+        name: str,
+        args: BinaryCacheArgs | CacheSettings,
+        opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         """Make a cache.
 
         Args:
             name: the component's name; the names of its resources start with it.
-            args: what the cache is like.
+            args: what the cache is like; or the same, checked already.
             opts: as for any component. An explicit provider goes into ``providers``.
 
         Raises:
             pulumi.RunError: arguments are wrong; it names all of them, and nothing was registered.
         """
         try:
-            settings = check(args, snake_case=True)
+            settings = _checked(args)
         except SettingsError as mistakes:
             raise pulumi.RunError(f"{name}: {mistakes}") from None
         super().__init__("nix-cache:index:BinaryCache", name, {}, opts)
         withhold_secrets()
         with untraced():
             self._declare(name, settings)
-        self.register_outputs({field: getattr(self, field) for field in _OUTPUTS})
+        self.register_outputs({field: getattr(self, field) for field in OUTPUTS})
 
     def _declare(self, name: str, settings: CacheSettings) -> None:
         """Declare the resources, and set the outputs."""
@@ -136,7 +139,12 @@ class BinaryCache(pulumi.ComponentResource):
         return [key(current, _new_among(earlier_keys, writer)), *earlier_keys]
 
 
-_OUTPUTS = tuple(BinaryCache.__annotations__)
+def _checked(args: BinaryCacheArgs | CacheSettings) -> CacheSettings:
+    return args if isinstance(args, CacheSettings) else check(args, snake_case=True)
+
+
+OUTPUTS = tuple(BinaryCache.__annotations__)
+"""The names of the outputs."""
 
 
 def _description(

@@ -4,60 +4,37 @@ import asyncio
 import contextlib
 import importlib
 import json
-import re
 import sys
 from collections.abc import Iterator, Mapping
-from importlib import metadata
 from typing import Any
 
 import grpc
 import pulumi
-from pulumi.provider import ConstructResult
-from pulumi.provider.experimental.component import ComponentProvider
+from pulumi.provider import ConstructResult, Provider
 from pulumi.provider.server import ComponentInitError
 from pulumi.runtime.config import CONFIG
 from pulumi.runtime.proto import provider_pb2_grpc
+from pydantic.alias_generators import to_camel
 
-from nix_cache.binary_cache import BinaryCache
-from nix_cache.own_resources import (
-    PACKAGE,
-    OwnResourcesServicer,
-    own_provider,
-    register_as_own,
-)
-from nix_cache.problems import Problem, SettingsError
+from nix_cache.backends.registry import BACKENDS
+from nix_cache.binary_cache import OUTPUTS, BinaryCache
+from nix_cache.config.check import check
+from nix_cache.config.problems import Problem, SettingsError
+from nix_cache.own_resources import OwnResourcesServicer, own_provider, register_as_own
+from nix_cache.schema import COMPONENT, package_schema
 from nix_cache.sdk_messages import withhold_secrets
 from nix_cache.storage.claimants import program
-from nix_cache.validation import check
-from nix_cache.versions import semantic_version
-
-_PROVIDER_SDKS = {
-    "aws": "pulumi_aws",
-    "digitalocean": "pulumi_digitalocean",
-    "minio": "pulumi_minio",
-}
-"""By package, the module that knows what a provider's outputs are."""
-
-_CONFIGURED = (*_PROVIDER_SDKS, "b2")
-"""Whose settings the component's own resources ask for."""
-
-_SECRETS = ("credentials", "signingKey", "signingKeys")
-"""Arguments and outputs that are secret."""
 
 _MESSAGE_LIMIT_BYTES = 400 * 1024 * 1024
 """The largest message, as in the engine and the SDK."""
 
 
-class CacheProvider(ComponentProvider):
+class CacheProvider(Provider):
     """Makes components."""
 
     def __init__(self) -> None:
-        version = semantic_version(metadata.version(PACKAGE))
-        super().__init__([BinaryCache], PACKAGE, version=version)
-        # SDKs put "Args" to the names of types themselves.
-        schema = re.sub(rf"({PACKAGE}:index:\w+?)Args\b", r"\1", self.schema or "{}")
-        whole_packages = {"meta": {"supportPack": True}}  # as `pulumi package add` makes them
-        self.schema = json.dumps(whole_packages | _told(json.loads(schema)))
+        schema = package_schema()
+        super().__init__(schema["version"], json.dumps(schema))
 
     def construct(
         self,
@@ -72,10 +49,11 @@ class CacheProvider(ComponentProvider):
             pulumi.RunError: arguments are wrong; it names all of them, spelled as they were
                 written, and nothing was registered.
         """
-        # Now, as the SDK stops at the first mistake, and drops what it does not know.
+        if resource_type != COMPONENT:
+            raise pulumi.RunError(f"{resource_type} is not a component of this package")
         try:
             _refuse_outputs(inputs)
-            check(inputs)
+            settings = check(inputs)
         except SettingsError as mistakes:
             raise pulumi.RunError(str(mistakes)) from None
         withhold_secrets()
@@ -84,21 +62,24 @@ class CacheProvider(ComponentProvider):
         own = pulumi.ResourceOptions(providers=[own_provider(f"{name}-own", known)])
         options = pulumi.ResourceOptions.merge(options, own)
         try:
-            return super().construct(name, resource_type, dict(inputs), options)
-        except ComponentInitError as failure:
-            if isinstance(failure.inner, pulumi.RunError):
-                raise failure.inner from None  # says enough without a traceback
-            raise
+            cache = BinaryCache(name, settings, options)
+        except pulumi.RunError:
+            raise  # says enough without a traceback
+        except Exception as failure:
+            raise ComponentInitError(failure) from failure
+        state = {to_camel(output): getattr(cache, output) for output in OUTPUTS}
+        return ConstructResult(cache.urn, state)
 
 
 class CacheServicer(OwnResourcesServicer):
     """Answers the engine."""
 
     async def Construct(self, request: Any, context: Any) -> Any:  # noqa: N802 - the protocol's
-        """Make a component; a mistake of its author is told in words, not as a traceback."""
-        for package in _PROVIDER_SDKS.keys() & request.providers.keys():
-            with contextlib.suppress(ModuleNotFoundError):  # of a backend that is not in use
-                importlib.import_module(_PROVIDER_SDKS[package])
+        """Make a component; a wrong argument is an error message, not a traceback."""
+        for provider in (backend.provider for backend in BACKENDS.values()):
+            if provider.sdk and provider.package in request.providers:
+                with contextlib.suppress(ModuleNotFoundError):  # of a backend that is not in use
+                    importlib.import_module(provider.sdk)
         try:
             return await super().Construct(request, context)
         except pulumi.RunError as error:
@@ -156,18 +137,5 @@ def _leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def _is_asked_for(key: str) -> bool:
-    return key.split(":", 1)[0] in _CONFIGURED
-
-
-def _told(schema: Any, name: str = "") -> Any:
-    """The schema with what the SDK's analyzer cannot know of it.
-
-    Descriptions do not show where the source breaks its lines, and what is secret is marked, so
-    that generated SDKs treat it as such.
-    """
-    if isinstance(schema, list):
-        return [_told(item) for item in schema]
-    if not isinstance(schema, dict):
-        return " ".join(schema.split()) if name == "description" else schema
-    told = {key: _told(value, key) for key, value in schema.items()}
-    return {**told, "secret": True} if name in _SECRETS else told
+    """Whether the component's own resources may ask for a key of the stack's configuration."""
+    return key.split(":", 1)[0] in {backend.provider.package for backend in BACKENDS.values()}

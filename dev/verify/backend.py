@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from nix_cache.backends import BACKENDS, Right
+from nix_cache.backends.registry import BACKENDS
+from nix_cache.backends.spec import Right
 
 VERIFIED = ("aws", "spaces", "b2")
 """The services that have a row: a module of their name, with ``ROW`` in it."""

@@ -33,10 +33,12 @@ class Broken:
 
 
 CASES = {
-    "no domain": Broken({"domain": None}, ["nix-cache:domain = ''", "fix: a name that is yours"]),
+    "no domain": Broken(
+        {"domain": None}, ["nix-cache:domain is required", "fix: set it to a name that you own"]
+    ),
     "domain with a space": Broken({"domain": "my cache"}, ["nix-cache:domain = 'my cache'"]),
     "unknown backend": Broken(
-        {"backend": "floppy"}, ["nix-cache:backend = 'floppy'", "fix: one of: minio"]
+        {"backend": "floppy"}, ["nix-cache:backend = 'floppy'", "fix: set it to one of minio"]
     ),
     "bucket with a dot": Broken(
         {"bucket": "my.cache"}, ["nix-cache:bucket = 'my.cache'", "dots break TLS"]
@@ -54,7 +56,8 @@ CASES = {
         {"expireAfterDays": -1}, ["nix-cache:expireAfterDays = '-1' is below 0"]
     ),
     "relative store": Broken(
-        {"storeDir": "nix/store"}, ["nix-cache:storeDir = 'nix/store'", "fix: an absolute path"]
+        {"storeDir": "nix/store"},
+        ["nix-cache:storeDir = 'nix/store'", "fix: set it to an absolute path"],
     ),
     "no writer": Broken({"writers": []}, ["nix-cache:writers = (a list of 0) is empty"]),
     "writers are no list": Broken({"writers": "ci"}, ["nix-cache:writers = 'ci' is not a list"]),
@@ -75,7 +78,7 @@ CASES = {
     ),
     "a broken signing key": Broken(
         {"writers": [{"name": "alice", "signingKey": "cache-1:c2VjcmV0LW1hdGVyaWFs"}]},
-        ["nix-cache:writers[0].signingKey = (secret)", "64 bytes", "fix: a secret key"],
+        ["nix-cache:writers[0].signingKey = (secret)", "64 bytes", "fix: set it to a secret key"],
         hidden=["c2VjcmV0LW1hdGVyaWFs"],
     ),
     "one key for two": Broken(
@@ -94,11 +97,12 @@ CASES = {
         hidden=[KEY.secret_text.partition(":")[2]],
     ),
     "an unknown key": Broken(
-        {"colour": "red"}, ["nix-cache:colour is no setting", "fix: one of domain, backend"]
+        {"colour": "red"},
+        ["nix-cache:colour is an unknown setting", "fix: use one of domain, backend"],
     ),
     "a near miss": Broken(
         {"wantMassQuerry": True},
-        ["nix-cache:wantMassQuerry is no setting", "fix: perhaps wantMassQuery"],
+        ["nix-cache:wantMassQuerry is an unknown setting", "fix: did you mean wantMassQuery?"],
     ),
     "an endpoint that is no URL": Broken(
         {"minio": {"endpoint": "minio:9000"}},
@@ -122,8 +126,8 @@ CASES = {
             "nix-cache:bucket = 'My.Cache'",
             "nix-cache:priority = 'high'",
             "nix-cache:writers[0].name = 'Alice'",
-            "nix-cache:writers[0].generaton is no setting",
-            "nix-cache:colour is no setting",
+            "nix-cache:writers[0].generaton is an unknown setting",
+            "nix-cache:colour is an unknown setting",
         ],
     ),
 }
@@ -191,7 +195,7 @@ def test_a_plain_preview_tells_all_mistakes_at_once(unserved: Project) -> None:
             "nix-cache:writers[0].name = 'Alice'",
             "nix-cache:writers[0].trustedGenerations",
             "nix-cache:writers[0].signingKey = (secret)",
-            "nix-cache:colour is no setting",
+            "nix-cache:colour is an unknown setting",
         ):
             assert words in result.output, result.output
         assert_plain_error(result.output)

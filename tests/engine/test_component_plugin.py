@@ -211,7 +211,7 @@ def test_mistakes_are_told_all_at_once_as_they_are_written(
         "priority = 2000",
         "storeDir = 'nix'",
         "bucket = 'A'",
-        "fix: an absolute path, such as /nix/store",
+        "fix: set it to an absolute path, such as /nix/store",
     ):
         assert told in result.output
     assert "Traceback" not in result.output

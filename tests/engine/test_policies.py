@@ -160,10 +160,10 @@ import pulumi_minio as minio
 from nix_cache.program import read_config
 
 args, opts = read_config()
-user = minio.IamUser("user", name=args["bucket"] + "-user", opts=opts)
+user = minio.IamUser("user", name=args.bucket + "-user", opts=opts)
 # The status is known only once the user is there.
 action = user.status.apply(lambda status: "s3:*" if status else "s3:GetObject")
-minio.IamPolicy("policy", name=args["bucket"] + "-policy", opts=opts, policy=action.apply(
+minio.IamPolicy("policy", name=args.bucket + "-policy", opts=opts, policy=action.apply(
     lambda known: json.dumps({"Version": "2012-10-17", "Statement": [
         {"Effect": "Allow", "Action": [known], "Resource": ["arn:aws:s3:::b/*"]}]})
 ))
@@ -202,11 +202,11 @@ args, opts = read_config()
 cache = BinaryCache("nix-cache", args, opts)
 opts = pulumi.ResourceOptions(provider=opts.providers[0])
 minio.S3Object(
-    "second", bucket_name=args["bucket"], object_name="nix-cache-info", content="Priority: 1",
+    "second", bucket_name=args.bucket, object_name="nix-cache-info", content="Priority: 1",
     opts=opts,
 )
 minio.IamUserPolicyAttachment("wide", user_name="u", policy_name="readwrite", opts=opts)
-minio.S3BucketPolicy("open", bucket=args["bucket"], opts=opts, policy='''{
+minio.S3BucketPolicy("open", bucket=args.bucket, opts=opts, policy='''{
     "Version": "2012-10-17",
     "Statement": {"Effect": "Allow", "Principal": "*", "Action": "s3:List*", "Resource": "*"}
 }''')
@@ -218,7 +218,7 @@ minio.S3BucketPolicy("twice", bucket="other", opts=opts, policy='''{
         "Resource": ["arn:aws:s3:::other"]}]
 }''')
 minio.IlmPolicy(
-    "expiry", bucket=args["bucket"], opts=opts, rules=[{"id": "all", "expiration": "30d"}]
+    "expiry", bucket=args.bucket, opts=opts, rules=[{"id": "all", "expiration": "30d"}]
 )
 """
 

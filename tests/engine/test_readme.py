@@ -15,7 +15,7 @@ import yaml
 
 from dev.server import LocalServer
 from nix_cache import signing
-from nix_cache.validation import check
+from nix_cache.config.check import check
 from tests.engine.project import STACK, Project
 from tests.engine.readme import blocks, commands
 from toolchain.bootstrap import ROOT

@@ -76,9 +76,8 @@ def test_a_strict_type_checker_knows_arguments_and_outputs(python: Path, tmp_pat
 @pytest.fixture(scope="module")
 def classes(python: Path, tmp_path_factory: pytest.TempPathFactory) -> list[ast.ClassDef]:
     """The public classes, as the installed package has them."""
-    program = (
-        "from nix_cache import arguments as a, binary_cache as b; print(a.__file__, b.__file__)"
-    )
+    modules = "argument_types as a, binary_cache as b"
+    program = f"from nix_cache import {modules}; print(a.__file__, b.__file__)"
     files = told_by(python, program, tmp_path_factory.mktemp("anywhere")).split()
     trees = [ast.parse(Path(file).read_text()) for file in files]
     return [

@@ -6,8 +6,8 @@ import pulumi
 import pytest
 
 from nix_cache import BinaryCacheArgs
-from nix_cache.problems import SettingsError
-from nix_cache.validation import check
+from nix_cache.config.check import check
+from nix_cache.config.problems import SettingsError
 from tests.unit.mocks import Recorder
 from tests.unit.test_component import made, outputs_of
 
@@ -171,13 +171,13 @@ def test_all_children_belong_to_the_component() -> None:
 @pytest.mark.parametrize(
     ("settings", "mistake"),
     [
-        ({"bucket": "abcde"}, "bucket = 'abcde' is no name that B2 takes"),
-        ({"bucket": "b2-cache"}, "bucket = 'b2-cache' is no name that B2 takes"),
+        ({"bucket": "abcde"}, "bucket = 'abcde' is not a name that B2 accepts"),
+        ({"bucket": "b2-cache"}, "bucket = 'b2-cache' is not a name that B2 accepts"),
         ({"bucket": "abcdef"}, None),
-        ({"b2": {"region": "us-west-4"}}, "b2.region = 'us-west-4' has another form"),
+        ({"b2": {"region": "us-west-4"}}, "b2.region = 'us-west-4' has an invalid format"),
         (
             {"expireAfterDays": 90},
-            "as none may meet nix-cache-info, and Backblaze B2 has at most 100",
+            "as none may match nix-cache-info, and Backblaze B2 has at most 100",
         ),
     ],
 )

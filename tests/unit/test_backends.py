@@ -1,31 +1,25 @@
-"""What the backends can do, as the check goes by it and as the README tells it."""
+"""The registry of backends, and the table that compares them."""
 
-from nix_cache.backends import BACKENDS, EXPIRY_RULES, comparison
-from nix_cache.iam.lifecycle import expiry_rules
-from nix_cache.settings import CacheSettings
-from toolchain.bootstrap import ROOT
+import pytest
 
-
-def table() -> str:
-    """The comparison as Markdown."""
-    head, *rows = (f"| {' | '.join(row)} |" for row in comparison())
-    line = f"|{' --- |' * (len(BACKENDS) + 1)}"
-    return "\n".join([head, line, *rows])
+from nix_cache.backends.registry import BACKENDS
+from nix_cache.config.check import check
+from nix_cache.config.problems import SettingsError
 
 
-def test_the_readme_compares_the_backends_as_the_code_does() -> None:
-    """Whoever changes the one has to change the other."""
-    assert table() in (ROOT / "README.md").read_text()
+@pytest.mark.parametrize("name", BACKENDS)
+def test_every_backend_is_described_under_its_own_name(name: str) -> None:
+    """The folder, the spec and the setting are called alike."""
+    backend = BACKENDS[name]
+
+    assert backend.name == name
+    assert backend.settings().__module__ == f"nix_cache.backends.{name}.settings"
 
 
-def test_every_backend_that_can_be_chosen_is_described() -> None:
-    """And has settings of its own."""
-    choices = CacheSettings.model_json_schema()["properties"]["backend"]["enum"]
+def test_an_unknown_backend_is_refused_with_the_names_of_all() -> None:
+    """The names come from the registry."""
+    with pytest.raises(SettingsError) as refusal:
+        check({"domain": "cache.example.org", "backend": "floppy"})
 
-    assert sorted(choices) == sorted(BACKENDS)
-    assert set(BACKENDS) <= set(CacheSettings.model_fields)
-
-
-def test_an_expiry_takes_as_many_rules_as_is_said() -> None:
-    """By which it is known where it can be had."""
-    assert len(expiry_rules(1)) == EXPIRY_RULES
+    [problem] = refusal.value.problems
+    assert problem.fix == f"set it to one of {', '.join(BACKENDS)}"

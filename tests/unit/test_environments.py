@@ -8,8 +8,7 @@ import yaml
 
 from dev.server import LocalServer
 from dev.stack import configured
-from nix_cache.configuration import checked_arguments
-from nix_cache.validation import check
+from nix_cache.config.stack import checked_settings
 from tests.engine.readme import section
 from toolchain.bootstrap import ROOT
 
@@ -28,8 +27,8 @@ def prepared_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def settings_of(file: str) -> dict[str, Any]:
     """A stack's settings as the program has them, checked, by the words of the configuration."""
-    arguments, _ = checked_arguments(configured(ROOT, ROOT / file))
-    found = check(arguments).model_dump(mode="json", by_alias=True)
+    settings, _ = checked_settings(configured(ROOT, ROOT / file))
+    found = settings.model_dump(mode="json", by_alias=True)
     names = ", ".join(f"`{writer['name']}`" for writer in found["writers"])
     readers = ", ".join(f"`{name}`" for name in found["readers"])
     return {**found, "writers": names, "readers": readers}

@@ -55,9 +55,9 @@ for name in names:
 def test_a_configuration_is_checked_without_pulumi() -> None:
     """`make` looks at it before each command."""
     program = """
-from nix_cache.configuration import checked_arguments
+from nix_cache.config.stack import checked_settings
 given = {"domain": "cache.example.org", "minio": '{"endpoint": "https://minio.example.org"}'}
-checked_arguments({f"nix-cache:{key}": value for key, value in given.items()})
+checked_settings({f"nix-cache:{key}": value for key, value in given.items()})
 """
     done = run_without({"pulumi", "pulumi_minio", "grpc"}, program)
 

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from nix_cache.configuration import checked_arguments
-from nix_cache.problems import SettingsError
+from nix_cache.backends.minio.settings import MinioSettings
+from nix_cache.config.problems import SettingsError
+from nix_cache.config.stack import checked_settings
 from nix_cache.storage.minio_connection import Connection
 
 LEAST = {
@@ -30,7 +31,7 @@ def connection_file(tmp_path: Path) -> Path:
 
 def test_lists_and_objects_come_as_json_and_scalars_as_text() -> None:
     """As the engine hands them over."""
-    args, provider = checked_arguments(
+    settings, provider = checked_settings(
         {
             **LEAST,
             "nix-cache:writers": '["ci-x", {"name": "ops", "generation": 2}]',
@@ -39,34 +40,31 @@ def test_lists_and_objects_come_as_json_and_scalars_as_text() -> None:
         }
     )
 
-    assert args == {
-        "domain": "cache.example.org",
-        "minio": {"endpoint": "https://minio.example.org"},
-        "writers": ["ci-x", {"name": "ops", "generation": 2}],
-        "public": "true",
-    }
+    assert settings.own(MinioSettings).endpoint == "https://minio.example.org"
+    assert [(w.name, w.generation) for w in settings.writers] == [("ci-x", 1), ("ops", 2)]
+    assert settings.public is True
     assert provider is None
 
 
 def test_the_endpoint_is_the_providers_server_unless_another_is_given() -> None:
     """Nobody has to write the address twice."""
     provider = {"minio:minioServer": "minio.example.org:9000", "minio:minioSsl": "true"}
-    args, _ = checked_arguments(
+    settings, _ = checked_settings(
         {"nix-cache:domain": "cache.example.org", "nix-cache:minio": "{}", **provider}
     )
-    assert args["minio"]["endpoint"] == "https://minio.example.org:9000"
+    assert settings.own(MinioSettings).endpoint == "https://minio.example.org:9000"
 
-    args, _ = checked_arguments({**LEAST, **provider})
-    assert args["minio"]["endpoint"] == "https://minio.example.org"
+    settings, _ = checked_settings({**LEAST, **provider})
+    assert settings.own(MinioSettings).endpoint == "https://minio.example.org"
 
 
 def test_a_connection_file_gives_the_endpoint_and_the_administrator(connection_file: Path) -> None:
     """The file's name does not reach the component, its password no representation."""
-    args, provider = checked_arguments(
+    settings, provider = checked_settings(
         {**LEAST, "nix-cache:minio": json.dumps({"connectionFile": str(connection_file)})}
     )
 
-    assert args["minio"] == {"endpoint": "http://127.0.0.1:9000"}
+    assert settings.own(MinioSettings).endpoint == "http://127.0.0.1:9000"
     assert isinstance(provider, partial)
     assert provider.args == (Connection("127.0.0.1:9000", "root-1", "hidden-1", ssl=False),)
     assert "hidden-1" not in repr(provider)
@@ -90,7 +88,7 @@ def test_a_connection_file_that_cannot_be_used_is_one_mistake_among_the_others(
         path.write_text(content)
 
     with pytest.raises(SettingsError) as refusal:
-        checked_arguments(
+        checked_settings(
             {
                 "nix-cache:minio": json.dumps({"connectionFile": str(path)}),
                 "nix-cache:priority": "high",
@@ -107,11 +105,17 @@ def test_a_connection_file_that_cannot_be_used_is_one_mistake_among_the_others(
 
 def test_an_unknown_key_of_the_project_is_a_mistake() -> None:
     """A typing error must not be taken for a default."""
-    with pytest.raises(SettingsError, match="nix-cache:wantMasQuery is no setting"):
-        checked_arguments({**LEAST, "nix-cache:wantMasQuery": "false"})
+    with pytest.raises(SettingsError, match="nix-cache:wantMasQuery is an unknown setting"):
+        checked_settings({**LEAST, "nix-cache:wantMasQuery": "false"})
+
+
+def test_a_required_setting_that_is_empty_is_required() -> None:
+    """The engine hands over the project's default, as it has no optional settings."""
+    with pytest.raises(SettingsError, match="nix-cache:domain is required"):
+        checked_settings({**LEAST, "nix-cache:domain": ""})
 
 
 def test_broken_json_is_told_as_what_it_stands_for() -> None:
     """Not as a parser's error."""
     with pytest.raises(SettingsError, match=r"nix-cache:writers = .* is not a list"):
-        checked_arguments({**LEAST, "nix-cache:writers": '["ci'})
+        checked_settings({**LEAST, "nix-cache:writers": '["ci'})

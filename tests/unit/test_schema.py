@@ -6,8 +6,7 @@ from typing import Any
 
 import pytest
 
-from dev.schema import SCHEMA, schema_text
-from nix_cache.settings import CacheSettings, WriterSettings
+from dev.schema import SCHEMA
 from nix_cache.versions import semantic_version
 
 KEPT = json.loads(SCHEMA.read_text(encoding="utf-8"))
@@ -24,29 +23,11 @@ def described() -> Iterator[tuple[str, dict[str, Any]]]:
                     yield f"{token} {part} {name}", found
 
 
-def test_the_kept_schema_is_that_of_the_code() -> None:
-    """If not: `make schema`."""
-    assert SCHEMA.read_text(encoding="utf-8") == schema_text()
-
-
 def test_everything_is_described_in_whole_sentences() -> None:
     """Editors show the descriptions, on one line each."""
     for place, found in described():
         assert found["description"].endswith("."), place
         assert "\n" not in found["description"], place
-
-
-def test_every_setting_is_an_argument_in_other_languages_too() -> None:
-    """The same names as in the configuration of the program."""
-    writer = KEPT["types"]["nix-cache:index:Writer"]["properties"]
-
-    assert CACHE["inputProperties"].keys() == names(CacheSettings)
-    assert writer.keys() == names(WriterSettings)
-
-
-def names(model: Any) -> set[str]:
-    """The settings' names as they are written."""
-    return {field.alias for field in model.model_fields.values()}
 
 
 def test_what_is_secret_is_marked_for_the_sdks_that_are_made_of_the_schema() -> None:

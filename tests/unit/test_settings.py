@@ -5,9 +5,10 @@ from typing import Any
 import pytest
 
 from nix_cache import signing
-from nix_cache.problems import SettingsError
-from nix_cache.settings import CacheSettings
-from nix_cache.validation import check
+from nix_cache.arguments import CacheSettings
+from nix_cache.backends.minio.settings import MinioSettings
+from nix_cache.config.check import check
+from nix_cache.config.problems import SettingsError, in_snake_case
 
 LEAST: dict[str, Any] = {
     "domain": "cache.example.org",
@@ -35,8 +36,7 @@ def test_the_defaults_are_the_recipes_names_and_a_private_protected_cache() -> N
     assert cache.expire_after_days == 0
     assert [writer.name for writer in cache.writers] == ["nixbuilder"]
     assert cache.reader_names == ("nixreader",)
-    assert cache.minio is not None
-    assert cache.minio.region == "us-east-1"
+    assert cache.own(MinioSettings).region == "us-east-1"
 
 
 def test_a_public_cache_has_only_the_readers_that_it_names() -> None:
@@ -109,22 +109,22 @@ def test_both_spellings_of_a_key_mean_the_same() -> None:
 @pytest.mark.parametrize(
     ("settings", "key", "mistake"),
     [
-        ({"domain": None}, "domain", "is missing"),
-        ({"domain": ""}, "domain", "has another form"),
-        ({"domain": "two words"}, "domain", "has another form"),
+        ({"domain": None}, "domain", "is required"),
+        ({"domain": ""}, "domain", "has an invalid format"),
+        ({"domain": "two words"}, "domain", "has an invalid format"),
         ({"domain": 7}, "domain", "is not text"),
-        ({"backend": "floppy"}, "backend", "is not one of those known"),
-        ({"bucket": "my.cache"}, "bucket", "has another form"),
-        ({"bucket": "Cache"}, "bucket", "has another form"),
-        ({"bucket": "ab"}, "bucket", "has another form"),
-        ({"bucket": "a" * 64}, "bucket", "has another form"),
+        ({"backend": "floppy"}, "backend", "is not a known backend"),
+        ({"bucket": "my.cache"}, "bucket", "has an invalid format"),
+        ({"bucket": "Cache"}, "bucket", "has an invalid format"),
+        ({"bucket": "ab"}, "bucket", "has an invalid format"),
+        ({"bucket": "a" * 64}, "bucket", "has an invalid format"),
         ({"landingPage": "maybe"}, "landingPage", "is neither true nor false"),
         ({"descriptor": 7}, "descriptor", "is neither true nor false"),
         ({"public": "maybe"}, "public", "is neither true nor false"),
         ({"writers": []}, "writers", "is empty"),
         ({"writers": "ci"}, "writers", "is not a list"),
-        ({"writers": ["X"]}, "writers[0].name", "has another form"),
-        ({"writers": [{}]}, "writers[0].name", "is missing"),
+        ({"writers": ["X"]}, "writers[0].name", "has an invalid format"),
+        ({"writers": [{}]}, "writers[0].name", "is required"),
         ({"writers": [7]}, "writers[0]", "is not an object"),
         ({"writers": [{"name": "abc", "generation": 0}]}, "writers[0].generation", "is below 1"),
         (
@@ -142,21 +142,21 @@ def test_both_spellings_of_a_key_mean_the_same() -> None:
             "writers[0].signingKey",
             "it has no colon between a name and the key",
         ),
-        ({"readers": ["UPPER"]}, "readers[0]", "has another form"),
+        ({"readers": ["UPPER"]}, "readers[0]", "has an invalid format"),
         ({"readers": {"a": 1}}, "readers", "is not a list"),
         ({"priority": "high"}, "priority", "is not a whole number"),
         ({"priority": -1}, "priority", "is below 0"),
         ({"priority": 1.5}, "priority", "is not a whole number"),
         ({"priority": 1001}, "priority", "is above 1000"),
         ({"wantMassQuery": "si"}, "wantMassQuery", "is neither true nor false"),
-        ({"storeDir": "nix/store"}, "storeDir", "has another form"),
-        ({"storeDir": "/nix/../etc"}, "storeDir", "has another form"),
+        ({"storeDir": "nix/store"}, "storeDir", "has an invalid format"),
+        ({"storeDir": "/nix/../etc"}, "storeDir", "has an invalid format"),
         ({"expireAfterDays": -3}, "expireAfterDays", "is below 0"),
         ({"expireAfterDays": 4000}, "expireAfterDays", "is above 3650"),
         ({"retiredPublicKeys": ["a:b"]}, "retiredPublicKeys[0]", "what follows the colon"),
         ({"retiredPublicKeys": [KEY.secret_text]}, "retiredPublicKeys[0]", "32 bytes"),
         ({"protect": "often"}, "protect", "is neither true nor false"),
-        ({"minio": {}}, "minio.endpoint", "is missing"),
+        ({"minio": {}}, "minio.endpoint", "is required"),
         ({"minio": {"endpoint": "minio:9000"}}, "minio.endpoint", "is not a full URL"),
         ({"minio": {"endpoint": "https://u:p@m"}}, "minio.endpoint", "has credentials in it"),
         ({"minio": {"endpoint": "https://u%3Ap%40m"}}, "minio.endpoint", "has credentials in it"),
@@ -167,10 +167,10 @@ def test_both_spellings_of_a_key_mean_the_same() -> None:
         (
             {"minio": {"endpoint": "https://m", "userPrefix": "A_"}},
             "minio.userPrefix",
-            "has another form",
+            "has an invalid format",
         ),
-        ({"minio": None}, "minio", "is missing for the backend minio"),
-        ({"prioritty": 40}, "prioritty", "is no setting"),
+        ({"minio": None}, "minio", "is required for the backend minio"),
+        ({"prioritty": 40}, "prioritty", "is an unknown setting"),
     ],
 )
 def test_a_mistake_is_named_by_key_and_kind(
@@ -198,7 +198,7 @@ def test_a_mistake_is_named_by_key_and_kind(
                 ]
             },
             "writers",
-            "is the signing key of two",
+            "is the signing key of two writers",
         ),
         (
             {
@@ -211,7 +211,7 @@ def test_a_mistake_is_named_by_key_and_kind(
         (
             {"retiredPublicKeys": [KEY.public_text, KEY.public_text]},
             "retiredPublicKeys",
-            "is there twice",
+            "is listed twice",
         ),
     ],
 )
@@ -251,11 +251,31 @@ def test_a_message_has_key_value_and_fix() -> None:
     with pytest.raises(SettingsError) as refusal:
         check({**LEAST, "expire_after_days": "soon"}, snake_case=True)
     assert "expire_after_days = 'soon' is not a whole number" in str(refusal.value)
-    assert "fix: a whole number of days up to 3650, or 0 to keep everything" in str(refusal.value)
+    assert "fix: set it to a whole number of days up to 3650, or 0 to keep everything" in str(
+        refusal.value
+    )
 
     with pytest.raises(SettingsError) as refusal:
         check({**LEAST, "expireAfterDays": "soon"}, prefix="nix-cache:")
     assert "nix-cache:expireAfterDays = 'soon' is not a whole number" in str(refusal.value)
+
+
+def test_python_programs_get_every_name_in_their_spelling() -> None:
+    """In keys, mistakes and fixes; values, other packages' settings and commands stay."""
+    writer = {"name": "gha", "github_branch": "main"}
+    with pytest.raises(SettingsError) as refusal:
+        check({**LEAST, "writers": [writer], "wantMassQuerry": True}, snake_case=True)
+
+    assert "writers[0].github_repository is required with github_branch or" in str(refusal.value)
+    assert "fix: did you mean want_mass_query?" in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    "text", ["digitalocean:spacesAccessId", "pulumi config set aws:region", "OWNER/NAME", "AwS"]
+)
+def test_what_is_not_a_setting_of_ours_keeps_its_spelling(text: str) -> None:
+    """A provider's setting has a colon before it."""
+    assert in_snake_case(text) == text
 
 
 def test_a_near_miss_is_told_what_was_meant() -> None:
@@ -265,8 +285,8 @@ def test_a_near_miss_is_told_what_was_meant() -> None:
 
     fixes = {problem.key: problem.fix for problem in refusal.value.problems}
     assert fixes == {
-        "wantMassQuerry": "perhaps wantMassQuery",
-        "writers[0].generaton": "perhaps generation",
+        "wantMassQuerry": "did you mean wantMassQuery?",
+        "writers[0].generaton": "did you mean generation?",
     }
 
 
@@ -306,7 +326,7 @@ def test_the_value_of_what_is_no_setting_is_not_shown() -> None:
     with pytest.raises(SettingsError) as refusal:
         check({**LEAST, "minioPassword": "hunter2"})
 
-    assert "minioPassword is no setting" in str(refusal.value)
+    assert "minioPassword is an unknown setting" in str(refusal.value)
     assert "hunter2" not in str(refusal.value)
 
 
@@ -337,37 +357,37 @@ def aws_problems(aws: dict[str, Any] | None = None, **settings: Any) -> list[tup
         (
             {"githubRepository": "o/*", "githubBranch": "main"},
             "writers[0].githubRepository",
-            "has another form",
+            "has an invalid format",
         ),
         (
             {"githubRepository": "*", "githubBranch": "main"},
             "writers[0].githubRepository",
-            "has another form",
+            "has an invalid format",
         ),
         (
             {"githubRepository": "o/r", "githubBranch": "release-*"},
             "writers[0].githubBranch",
-            "has another form",
+            "has an invalid format",
         ),
         (
             {"githubRepository": "o/r", "githubEnvironment": "pro?"},
             "writers[0].githubEnvironment",
-            "has another form",
+            "has an invalid format",
         ),
         (
             {"githubRepository": "o/r"},
             "writers[0]",
-            "may push from workflows, but not exactly one of branch and environment is named",
+            "has githubRepository without exactly one of githubBranch and githubEnvironment",
         ),
         (
             {"githubRepository": "o/r", "githubBranch": "main", "githubEnvironment": "prod"},
             "writers[0]",
-            "may push from workflows, but not exactly one of branch and environment is named",
+            "has githubRepository without exactly one of githubBranch and githubEnvironment",
         ),
         (
             {"githubBranch": "main"},
             "writers[0].githubRepository",
-            "is missing, so the branch or the environment means nothing",
+            "is required with githubBranch or githubEnvironment",
         ),
     ],
 )
@@ -384,7 +404,7 @@ def test_nobody_is_keyless_on_a_backend_that_trusts_nobody_elses_word() -> None:
     assert problems(writers=[writer]) == [
         (
             "writers[0].githubRepository",
-            "needs the backend aws: with minio, nobody can push without a key",
+            "needs the backend aws: minio accepts no OIDC tokens",
         )
     ]
 
@@ -442,8 +462,8 @@ def test_what_aws_would_refuse_or_leak_is_refused_before(
 def test_a_backend_without_its_settings_is_told_which_are_missing(backend: str) -> None:
     """And settings of one that was not chosen are a mistake too: somebody forgot to choose it."""
     assert problems(backend=backend) == [
-        ("minio", f"is there, but the backend is {backend}"),
-        (backend, f"is missing for the backend {backend}"),
+        ("minio", f"is set, but the backend is {backend}"),
+        (backend, f"is required for the backend {backend}"),
     ]
 
 

@@ -9,8 +9,8 @@ from nacl.signing import SigningKey
 from dev.ci import texts
 from dev.ci.outcome import Outcome
 from nix_cache import signing
-from nix_cache.configuration import checked_arguments
-from nix_cache.problems import SettingsError
+from nix_cache.config.problems import SettingsError
+from nix_cache.config.stack import checked_settings
 from nix_cache.redaction import redacted
 from nix_cache.shown import shown_value
 from nix_cache.storage.b2_login import B2AccountError, Login
@@ -27,7 +27,7 @@ def mistakes(**settings: object) -> str:
     """What is said of a stack's configuration."""
     values = {"domain": "d.example", "minio": {"endpoint": "http://h:9000"}, **settings}
     with pytest.raises(SettingsError) as refused:
-        checked_arguments(
+        checked_settings(
             {
                 f"nix-cache:{key}": value if isinstance(value, str) else json.dumps(value)
                 for key, value in values.items()
@@ -64,7 +64,7 @@ def test_a_url_with_an_empty_user_is_refused() -> None:
 
 def test_a_password_in_the_address_of_the_providers_settings_is_refused_and_not_shown() -> None:
     with pytest.raises(SettingsError) as refused:
-        checked_arguments(
+        checked_settings(
             {
                 "nix-cache:domain": "d.example",
                 "nix-cache:minio": "{}",

@@ -4,10 +4,11 @@ import json
 
 import pytest
 
-from nix_cache.configuration import checked_arguments
-from nix_cache.problems import SettingsError
+from nix_cache.backends.spaces.settings import SpacesSettings
+from nix_cache.config.check import check
+from nix_cache.config.problems import SettingsError
+from nix_cache.config.stack import checked_settings
 from nix_cache.storage.spaces_connection import Connection, SpacesAccountError, connection_from
-from nix_cache.validation import check
 
 SETTINGS = {"domain": "cache.example.org", "backend": "spaces", "spaces": {"region": "fra1"}}
 CONFIGURED = {
@@ -34,9 +35,9 @@ def _nobodys_account(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_an_account_in_the_configuration_is_enough() -> None:
     """And none of it reaches the component."""
-    args, provider = checked_arguments(CONFIGURED)
+    settings, provider = checked_settings(CONFIGURED)
 
-    assert args["spaces"] == {"region": "fra1"}
+    assert settings.own(SpacesSettings).region == "fra1"
     assert provider is None
 
 
@@ -45,9 +46,9 @@ def test_an_account_in_the_environment_is_enough(monkeypatch: pytest.MonkeyPatch
     for name, value in VARIABLES.items():
         monkeypatch.setenv(name, value)
 
-    args, _ = checked_arguments({k: v for k, v in CONFIGURED.items() if k.startswith("nix")})
+    settings, _ = checked_settings({k: v for k, v in CONFIGURED.items() if k.startswith("nix")})
 
-    assert args["spaces"] == {"region": "fra1"}
+    assert settings.own(SpacesSettings).region == "fra1"
 
 
 @pytest.mark.parametrize(
@@ -65,18 +66,18 @@ def test_what_is_missing_of_the_account_is_named_with_both_ways_to_set_it(
     configured = {k: v for k, v in CONFIGURED.items() if k != f"digitalocean:{setting}"}
 
     with pytest.raises(SettingsError) as error:
-        checked_arguments(configured)
+        checked_settings(configured)
 
     assert "1 mistake in" in str(error.value)
-    assert f"nobody has set digitalocean:{setting}" in str(error.value)
-    assert f"--secret digitalocean:{setting}, or the variable {variable}" in str(error.value)
+    assert f"digitalocean:{setting} is not set" in str(error.value)
+    assert f"--secret digitalocean:{setting}`, or set the variable {variable}" in str(error.value)
     assert "hidden" not in str(error.value)
 
 
 def test_an_unknown_account_and_wrong_settings_are_told_at_once() -> None:
     """Whoever corrects one of them should know of the others."""
     with pytest.raises(SettingsError) as error:
-        checked_arguments(
+        checked_settings(
             {
                 "nix-cache:backend": "spaces",
                 "nix-cache:spaces": json.dumps({"region": "fra9", "cnd": {}}),
@@ -85,10 +86,10 @@ def test_an_unknown_account_and_wrong_settings_are_told_at_once() -> None:
 
     message = str(error.value)
     assert "6 mistakes" in message
-    assert "nix-cache:spaces.region = 'fra9' is not one of those known" in message
-    assert "nix-cache:spaces.cnd is no setting" in message
-    assert "perhaps cdn" in message
-    assert "nix-cache:domain is missing" in message
+    assert "nix-cache:spaces.region = 'fra9' is not one of the allowed values" in message
+    assert "nix-cache:spaces.cnd is an unknown setting" in message
+    assert "did you mean cdn?" in message
+    assert "nix-cache:domain is required" in message
 
 
 def test_a_region_without_spaces_is_refused_with_those_that_have_them() -> None:
@@ -103,7 +104,7 @@ def test_a_region_without_spaces_is_refused_with_those_that_have_them() -> None:
         ({}, False, "spaces.cdn cannot be used without public"),
         ({"domainName": "nix.example.org"}, True, "but not both"),
         ({"certificateName": "nix"}, True, "but not both"),
-        ({"ttlSeconds": 61}, True, "spaces.cdn.ttlSeconds = 61 is not one of those known"),
+        ({"ttlSeconds": 61}, True, "spaces.cdn.ttlSeconds = 61 is not one of the allowed values"),
     ],
 )
 def test_a_cdn_that_could_not_work_is_refused(
@@ -121,8 +122,7 @@ def test_a_cdn_before_a_public_cache_is_allowed(cdn: dict[str, object]) -> None:
     """With a host name of one's own, and without."""
     settings = check({**SETTINGS, "public": True, "spaces": {"region": "fra1", "cdn": cdn}})
 
-    assert settings.spaces is not None
-    assert settings.spaces.cdn is not None
+    assert settings.own(SpacesSettings).cdn is not None
 
 
 def test_readers_of_a_public_cache_are_refused_with_the_two_ways_out() -> None:

@@ -5,9 +5,10 @@ from collections.abc import Sequence
 import pulumi
 
 from nix_cache import nix_conf
+from nix_cache.arguments import CacheSettings, WriterSettings
+from nix_cache.backends.aws.settings import AwsSettings
 from nix_cache.iam.access import Privilege, anonymous_read_policy, cloudfront_read_policy
 from nix_cache.iam.lifecycle import ExpiryRule
-from nix_cache.settings import CacheSettings, WriterSettings
 from nix_cache.storage import aws_bucket, aws_identities
 from nix_cache.storage.aws_delivery import ERROR_KEY, ERROR_TEXT, deliver
 from nix_cache.storage.aws_preflight import claims
@@ -94,7 +95,6 @@ def open_storage(
     settings: CacheSettings, name: str, parent: pulumi.ComponentResource
 ) -> AwsStorage:
     """Make the bucket."""
-    if settings.aws is None:
-        raise ValueError("settings for the backend aws were checked without their region")
-    granted = claims(settings, settings.aws, name, parent)
-    return AwsStorage(Scope(name, settings, settings.aws, parent, granted))
+    aws_settings = settings.own(AwsSettings)
+    granted = claims(settings, aws_settings, name, parent)
+    return AwsStorage(Scope(name, settings, aws_settings, parent, granted))

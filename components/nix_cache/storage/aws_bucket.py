@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pulumi
 import pulumi_aws as aws
 
-from nix_cache.backends import BACKENDS
+from nix_cache.backends.registry import BACKENDS
 from nix_cache.iam.access import PolicyDocument, merged, tls_only_policy
 from nix_cache.iam.lifecycle import NAR_PREFIX, ExpiryRule
 from nix_cache.storage.aws_scope import Scope

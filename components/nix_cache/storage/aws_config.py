@@ -4,13 +4,13 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
+from nix_cache.backends.spec import Completion
 
-def complete(
-    settings: Mapping[str, Any], configured: Mapping[str, str]
-) -> tuple[dict[str, Any], None]:
+
+def complete(settings: Mapping[str, Any], configured: Mapping[str, str]) -> Completion:
     """Fill in the region from the provider's, wherever that is known from.
 
-    The default provider is used, with all that the stack's configuration says of it.
+    The default provider is used, with its settings from the stack's configuration.
 
     Args:
         settings: the object ``nix-cache:aws`` as written.
@@ -18,4 +18,4 @@ def complete(
     """
     named = configured.get("aws:region") or os.environ.get("AWS_REGION")
     region = named or os.environ.get("AWS_DEFAULT_REGION")
-    return ({"region": region} if region else {}) | {**settings}, None
+    return Completion(settings=({"region": region} if region else {}) | {**settings})

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_aws as aws
 
-from nix_cache.backend_settings import CloudFrontSettings
+from nix_cache.backends.aws.settings import CloudFrontSettings
 from nix_cache.iam.lifecycle import LANDING_PAGE_KEY, NAR_PREFIX
 from nix_cache.storage.aws_scope import CDN_REGION, Scope
 

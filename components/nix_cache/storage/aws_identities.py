@@ -5,6 +5,7 @@ import json
 import pulumi
 import pulumi_aws as aws
 
+from nix_cache.arguments import WriterSettings
 from nix_cache.iam.access import (
     GITHUB_AUDIENCE,
     GITHUB_ISSUER,
@@ -17,7 +18,6 @@ from nix_cache.iam.access import (
     policy_for,
     read_secret_policy,
 )
-from nix_cache.settings import WriterSettings
 from nix_cache.storage.aws_scope import Scope
 from nix_cache.storage.protocol import Credential, KeylessWriter
 

@@ -8,9 +8,9 @@ import re
 import pulumi
 import pulumi_aws as aws
 
-from nix_cache.backend_settings import AwsSettings
+from nix_cache.arguments import CacheSettings
+from nix_cache.backends.aws.settings import AwsSettings
 from nix_cache.iam.access import GITHUB_ISSUER
-from nix_cache.settings import CacheSettings
 from nix_cache.shown import shown
 from nix_cache.storage.claim import Claim
 from nix_cache.storage.claimants import bucket_contested, contested

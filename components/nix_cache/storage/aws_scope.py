@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import pulumi
 
-from nix_cache.backend_settings import AwsSettings
-from nix_cache.settings import CacheSettings
+from nix_cache.arguments import CacheSettings
+from nix_cache.backends.aws.settings import AwsSettings
 
 CDN_REGION = "us-east-1"
 """Where CloudFront looks for certificates and reports its metrics."""

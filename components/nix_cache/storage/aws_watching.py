@@ -3,7 +3,7 @@
 import pulumi
 import pulumi_aws as aws
 
-from nix_cache.backend_settings import AwsMonitoringSettings
+from nix_cache.backends.aws.settings import AwsMonitoringSettings
 from nix_cache.storage.aws_scope import CDN_REGION, Scope
 
 _METRICS = "EntireBucket"

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 import pulumi
 
 from nix_cache import nix_conf
-from nix_cache.backend_settings import B2Settings
+from nix_cache.arguments import CacheSettings
+from nix_cache.backends.b2.settings import B2Settings
 from nix_cache.iam.access import Privilege
 from nix_cache.iam.lifecycle import ExpiryRule
-from nix_cache.settings import CacheSettings
 from nix_cache.storage.b2_bucket import B2Bucket
 from nix_cache.storage.b2_claim import BucketClaim
 from nix_cache.storage.b2_key import B2Key
@@ -109,6 +109,4 @@ class B2Storage(OnlyStoredCredentials):
 
 def open_storage(settings: CacheSettings, name: str, parent: pulumi.ComponentResource) -> B2Storage:
     """Make the bucket."""
-    if settings.b2 is None:
-        raise ValueError("settings for the backend b2 were checked without their region")
-    return B2Storage(settings, settings.b2, name, parent)
+    return B2Storage(settings, settings.own(B2Settings), name, parent)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 import pulumi
 from pulumi.dynamic import CreateResult, DiffResult, ReadResult, Resource, UpdateResult
 
-from nix_cache.backends import BACKENDS
+from nix_cache.backends.registry import BACKENDS
 from nix_cache.storage.b2_claim import TAKEN
 from nix_cache.storage.b2_login import B2AccountError
 from nix_cache.storage.b2_provider import AccountProvider, difference

@@ -9,7 +9,8 @@ import pulumi_minio as minio
 from pulumi.output import Unknown
 
 from nix_cache import nix_conf
-from nix_cache.backend_settings import MinioSettings
+from nix_cache.arguments import CacheSettings
+from nix_cache.backends.minio.settings import MinioSettings
 from nix_cache.dynamic.name_reservation import NameReservation, aliases_of_claim
 from nix_cache.iam.access import (
     Privilege,
@@ -18,7 +19,6 @@ from nix_cache.iam.access import (
     without_administration,
 )
 from nix_cache.iam.lifecycle import ExpiryRule
-from nix_cache.settings import CacheSettings
 from nix_cache.storage.claimants import contested
 from nix_cache.storage.granted import granted
 from nix_cache.storage.minio_connection import CONFIG_KEYS, Kind
@@ -207,9 +207,7 @@ def open_storage(
     settings: CacheSettings, name: str, parent: pulumi.ComponentResource
 ) -> MinioStorage:
     """Make the bucket."""
-    if settings.minio is None:
-        raise ValueError("settings for the backend minio were checked without their endpoint")
-    return MinioStorage(settings, settings.minio, name, parent)
+    return MinioStorage(settings, settings.own(MinioSettings), name, parent)
 
 
 def _user_prefix(bucket: str, settings: MinioSettings) -> str:

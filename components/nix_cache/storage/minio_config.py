@@ -1,12 +1,13 @@
 """Where the program finds its MinIO server: in the provider's settings, or in a connection file."""
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nix_cache.problems import Problem, SettingsError
+from nix_cache.backends.spec import Completion, ProviderFactory
+from nix_cache.config.problems import Problem
 from nix_cache.storage.minio_connection import Connection, is_true
 
 if TYPE_CHECKING:
@@ -27,42 +28,39 @@ def provider_of(connection: Connection) -> "pulumi.ProviderResource":
     )
 
 
-def complete(
-    settings: Mapping[str, Any], configured: Mapping[str, str]
-) -> "tuple[dict[str, Any], Callable[[], pulumi.ProviderResource] | None]":
+def complete(settings: Mapping[str, Any], configured: Mapping[str, str]) -> Completion:
     """Fill in the endpoint from the server's address, wherever that is known from.
 
-    Gives back the settings, and what makes the explicit provider if a connection file is named.
+    A connection file brings the explicit provider with it.
 
     Args:
         settings: the object ``nix-cache:minio`` as written.
         configured: all of the stack's configuration, for the provider's own settings.
-
-    Raises:
-        SettingsError: the connection file is named but not usable.
     """
     completed = dict(settings)
-    provider = None
+    provider: ProviderFactory | None = None
     server = configured.get("minio:minioServer") or os.environ.get("MINIO_ENDPOINT", "")
     ssl = configured.get("minio:minioSsl") or os.environ.get("MINIO_ENABLE_HTTPS", "")
     if path := completed.pop("connectionFile", ""):
         connection = _read(str(path))
+        if isinstance(connection, Problem):
+            completed.setdefault("endpoint", "https://unknown.invalid")  # the file would have it
+            return Completion(settings=completed, problems=[connection])
         provider = partial(provider_of, connection)
         server, ssl = connection.server, str(connection.ssl)
     if server and "endpoint" not in completed:
         scheme = "https" if is_true(ssl) else "http"
         completed["endpoint"] = f"{scheme}://{server}"
-    return completed, provider
+    return Completion(settings=completed, provider=provider)
 
 
-def _read(path: str) -> Connection:
+def _read(path: str) -> Connection | Problem:
     key = "minio.connectionFile"
     try:
         return Connection.read(Path(path))
     except FileNotFoundError:
-        fix = "the path of a file that exists; `make up` makes it for the local server"
-        raise SettingsError([Problem(key, repr(path), "does not exist", fix)]) from None
+        fix = "name a file that exists; `make up` makes it for the local server"
+        return Problem(key, repr(path), "does not exist", fix)
     except (OSError, ValueError) as error:
-        fix = 'a JSON object: {"minioServer": …, "minioUser": …, "minioPassword": …}'
-        mistake = f"cannot be used ({error})"
-        raise SettingsError([Problem(key, repr(path), mistake, fix)]) from None
+        fix = 'write a JSON object: {"minioServer": …, "minioUser": …, "minioPassword": …}'
+        return Problem(key, repr(path), f"cannot be used ({error})", fix)

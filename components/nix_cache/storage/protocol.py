@@ -4,16 +4,16 @@ A backend is imported only when it is chosen: its provider package may not be in
 one that is imported costs every preview a second.
 """
 
-import importlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NoReturn, Protocol, TypedDict
 
 import pulumi
 
+from nix_cache.arguments import CacheSettings, WriterSettings
+from nix_cache.backends.registry import BACKENDS
 from nix_cache.iam.access import Privilege
 from nix_cache.iam.lifecycle import ExpiryRule
-from nix_cache.settings import CacheSettings, WriterSettings
 
 
 class Credential(TypedDict):
@@ -43,10 +43,20 @@ class Storage(Protocol):
     In a public cache that is anybody, object by object, and nobody lists.
     """
 
-    endpoint: str
-    region: str
-    read_url: pulumi.Input[str]
-    """Where a machine that uses the cache reads it."""
+    @property
+    def endpoint(self) -> str:
+        """The storage's URL, without the bucket."""
+        ...
+
+    @property
+    def region(self) -> str:
+        """The storage's region."""
+        ...
+
+    @property
+    def read_url(self) -> pulumi.Input[str]:
+        """Where a machine that uses the cache reads it."""
+        ...
 
     def push_url(self, writer: str) -> str:
         """Where one writer's ``nix copy --to`` goes."""
@@ -97,11 +107,9 @@ def open_storage(settings: CacheSettings, name: str, parent: pulumi.ComponentRes
         pulumi.RunError: the backend's provider package is not installed.
     """
     try:
-        backend = importlib.import_module(f"nix_cache.storage.{settings.backend}")
+        return BACKENDS[settings.backend].open_storage(settings, name, parent)
     except ModuleNotFoundError as missing:
         raise pulumi.RunError(
             f"the backend {settings.backend} needs the package {missing.name}, which is not "
             f"installed; install it with: pip install 'nix-cache[{settings.backend}]'"
         ) from None
-    storage: Storage = backend.open_storage(settings, name, parent)
-    return storage

@@ -13,11 +13,11 @@ import pulumi
 import pulumi_digitalocean as digitalocean
 
 from nix_cache import nix_conf
-from nix_cache.backend_settings import SpacesCdnSettings, SpacesSettings
-from nix_cache.backends import BACKENDS
+from nix_cache.arguments import CacheSettings
+from nix_cache.backends.registry import BACKENDS
+from nix_cache.backends.spaces.settings import SpacesCdnSettings, SpacesSettings
 from nix_cache.iam.access import Privilege, anonymous_read_policy
 from nix_cache.iam.lifecycle import ExpiryRule, expiry_rules
-from nix_cache.settings import CacheSettings
 from nix_cache.storage.claimants import bucket_contested
 from nix_cache.storage.granted import granted
 from nix_cache.storage.protocol import Credential, OnlyStoredCredentials
@@ -197,9 +197,7 @@ def open_storage(
     settings: CacheSettings, name: str, parent: pulumi.ComponentResource
 ) -> SpacesStorage:
     """Make the bucket."""
-    if settings.spaces is None:
-        raise ValueError("settings for the backend spaces were checked without their region")
-    return SpacesStorage(settings, settings.spaces, name, parent)
+    return SpacesStorage(settings, settings.own(SpacesSettings), name, parent)
 
 
 def _region_endpoint(region: str) -> str:

@@ -3,10 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from pydantic import ValidationError
-
-from nix_cache.backend_settings import SpacesSettings
-from nix_cache.problems import Problem, SettingsError, problems_of
+from nix_cache.backends.spec import Completion
+from nix_cache.config.problems import Problem
 from nix_cache.storage.spaces_connection import Source, missing_sources
 
 _WHAT = {
@@ -16,41 +14,24 @@ _WHAT = {
 }
 
 
-def complete(
-    settings: Mapping[str, Any], configured: Mapping[str, str]
-) -> tuple[dict[str, Any], None]:
-    """The settings as written, once it is sure that the provider knows its account.
+def complete(settings: Mapping[str, Any], configured: Mapping[str, str]) -> Completion:
+    """Return the settings as written, and what the provider's own settings lack.
 
-    The default provider is used, with all that the stack's configuration says of it.
+    The default provider is used, with its settings from the stack's configuration.
 
     Args:
         settings: the object ``nix-cache:spaces`` as written.
         configured: all of the stack's configuration, for the provider's own settings.
-
-    Raises:
-        SettingsError: the account is not known. It also has every mistake in the settings.
     """
     missing = missing_sources(lambda setting: configured.get(f"digitalocean:{setting}"))
-    if missing:
-        raise SettingsError([*map(_problem, missing), *_mistakes(settings)])
-    return dict(settings), None
+    return Completion(settings=settings, problems=[*map(_problem, missing)])
 
 
 def _problem(source: Source) -> Problem:
     return Problem(
         "spaces",
         "",
-        f"needs {_WHAT[source.setting]}, and nobody has set digitalocean:{source.setting}",
-        f"pulumi config set --secret digitalocean:{source.setting}, or the variable "
+        f"needs {_WHAT[source.setting]}: digitalocean:{source.setting} is not set",
+        f"run `pulumi config set --secret digitalocean:{source.setting}`, or set the variable "
         f"{source.variables[0]}",
     )
-
-
-def _mistakes(settings: Mapping[str, Any]) -> list[Problem]:
-    """The mistakes in the settings themselves, which the whole check then does not look at."""
-    try:
-        SpacesSettings.model_validate(settings)
-    except ValidationError as error:
-        found = problems_of(error, SpacesSettings)
-        return [Problem(f"spaces.{p.key}", p.value, p.mistake, p.fix) for p in found]
-    return []

@@ -3,9 +3,10 @@
 import json
 from typing import Any
 
-from nix_cache.configuration import checked_arguments
-from nix_cache.problems import SettingsError
-from nix_cache.validation import check
+from nix_cache.config.check import check
+from nix_cache.config.problems import SettingsError
+from nix_cache.config.setting import BackendSettings
+from nix_cache.config.stack import checked_settings
 from tests.fuzz.target import Shape, Target
 from tests.unit.cli.client_caches import KEY
 
@@ -60,7 +61,7 @@ def _check_configuration(data: bytes) -> bool:
         key: value if isinstance(value, str) else json.dumps(value) for key, value in values.items()
     }
     try:
-        checked_arguments(configured)
+        checked_settings(configured)
     except SettingsError as mistakes:
         assert mistakes.problems
         assert KEY.secret_text.partition(":")[2] not in str(mistakes), "a secret is shown"
@@ -79,7 +80,8 @@ def _check_arguments(data: bytes) -> bool:
     except SettingsError as mistakes:
         assert mistakes.problems
         return False
-    again = check(settings.model_dump(mode="json", by_alias=True))
+    own = settings.own(BackendSettings).model_dump(mode="json", by_alias=True)
+    again = check({**settings.model_dump(mode="json", by_alias=True), settings.backend: own})
     assert again == settings
     return True
 

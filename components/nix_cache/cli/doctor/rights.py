@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from nix_cache.backends import BACKENDS, Right
+from nix_cache.backends.registry import BACKENDS
+from nix_cache.backends.spec import Right
 from nix_cache.cli.doctor import probes
 from nix_cache.cli.doctor.contents import REPAIR
 from nix_cache.cli.doctor.door import Answer, Door

@@ -1,6 +1,7 @@
 """Mistakes in settings, in words for those who made them: key, value, mistake, fix."""
 
 import difflib
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, get_args
@@ -8,15 +9,13 @@ from typing import Any, get_args
 from pydantic import BaseModel, ValidationError
 from pydantic.alias_generators import to_camel, to_snake
 
+from nix_cache.config.setting import is_secret, must_be
 from nix_cache.shown import shown, shown_value
 
-_SECRETS = frozenset({"signingKey"})
-"""Settings whose values no message may show."""
-
 _WORDING = {
-    "missing": "is missing",
+    "missing": "is required",
     "string_type": "is not text",
-    "string_pattern_mismatch": "has another form",
+    "string_pattern_mismatch": "has an invalid format",
     "int_type": "is not a whole number",
     "int_parsing": "is not a whole number",
     "int_from_float": "is not a whole number",
@@ -26,10 +25,13 @@ _WORDING = {
     "model_type": "is not an object",
     "greater_than_equal": "is below {ge}",
     "less_than_equal": "is above {le}",
-    "literal_error": "is not one of those known",
+    "literal_error": "is not one of the allowed values",
     "value_error": "{error}",
 }
 """For each of pydantic's kinds of error: what is wrong, as the rest of a sentence."""
+
+_CAMEL_CASE = re.compile(r"(?<![\w:.])(?:[a-z0-9]+\.)?[a-z]+(?:[A-Z][a-z]+)+\b(?!:)")
+"""The name of one of our settings in a text; one of a provider has a colon before it."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,7 @@ class Problem:
         key: where it is, in camelCase: ``writers[0].name``.
         value: what stands there, as text; empty where nothing does. Never a secret.
         mistake: what is wrong with it, as the rest of a sentence.
-        fix: what to write instead.
+        fix: what to do, as an imperative. Like ``mistake``, it names settings in camelCase.
     """
 
     key: str
@@ -50,7 +52,13 @@ class Problem:
 
 
 class SettingsError(ValueError):
-    """Some settings are wrong. ``problems`` has every mistake, and the message tells them all."""
+    """Some settings are wrong. ``problems`` has every mistake, and the message lists them all.
+
+    Args:
+        problems: the mistakes.
+        prefix: what the message puts before each key, such as ``nix-cache:``.
+        snake_case: whether the message spells settings as Python programs do.
+    """
 
     def __init__(
         self, problems: Sequence[Problem], *, prefix: str = "", snake_case: bool = False
@@ -60,36 +68,63 @@ class SettingsError(ValueError):
         lines = [f"{count} in the settings of the cache. Nothing was changed."]
         for problem in problems:
             key = to_snake(problem.key) if snake_case else problem.key
+            mistake, fix = (
+                in_snake_case(text) if snake_case else text
+                for text in (problem.mistake, problem.fix)
+            )
             value = f" = {problem.value}" if problem.value else ""
-            lines += [
-                shown(f"  {prefix}{key}{value} {problem.mistake}"),
-                shown(f"      fix: {problem.fix}"),
-            ]
+            lines += [shown(f"  {prefix}{key}{value} {mistake}"), shown(f"      fix: {fix}")]
         super().__init__("\n".join(lines))
 
 
-def problems_of(error: ValidationError, model: type[BaseModel]) -> list[Problem]:
-    """Every mistake that pydantic found, in this project's words."""
-    return [_problem(dict(entry), model) for entry in error.errors(include_url=False)]
+def in_snake_case(text: str) -> str:
+    """Spell the settings that a text of ours names as Python programs do."""
+    return _CAMEL_CASE.sub(lambda name: to_snake(name[0]), text)
 
 
-def _problem(entry: Mapping[str, Any], model: type[BaseModel]) -> Problem:
+def problems_of(
+    error: ValidationError, model: type[BaseModel], within: str = "", beside: Sequence[str] = ()
+) -> list[Problem]:
+    """Every mistake that pydantic found, in this project's words.
+
+    Args:
+        error: what pydantic found.
+        model: the settings that it looked at.
+        within: the setting whose value they are.
+        beside: the names of further settings that are allowed at the top.
+    """
+    found = (dict(entry) for entry in error.errors(include_url=False))
+    return [_problem(entry, model, within, beside) for entry in found]
+
+
+def object_of(model: type[BaseModel]) -> str:
+    """An object with a model's settings, in words."""
+    *names, last = (field.alias or name for name, field in model.model_fields.items())
+    return "an object with " + (f"{', '.join(names)} or {last}" if names else last)
+
+
+def _problem(
+    entry: Mapping[str, Any], model: type[BaseModel], within: str, beside: Sequence[str]
+) -> Problem:
     path = [to_camel(step) if isinstance(step, str) else step for step in entry["loc"]]
     kind: str = entry["type"]
-    fix, siblings = _look_up(model, path)
+    fix, siblings, secret = _look_up(model, path)
+    full_path = [within, *path] if within else path
     if kind == "extra_forbidden":
+        siblings = [*siblings, *(beside if len(path) == 1 else ())]
         close = difflib.get_close_matches(str(path[-1]), siblings, n=1)
-        guess = f"perhaps {close[0]}" if close else f"one of {', '.join(siblings)}"
-        # Its value is not shown: what is no setting of ours may be a secret of somebody's.
-        return Problem(_spell(path), "", "is no setting", guess)
-    value = "" if kind == "missing" else _show(path, entry["input"])
+        guess = f"did you mean {close[0]}?" if close else f"use one of {', '.join(siblings)}"
+        # Its value is not shown: it may be a secret that was meant for another setting.
+        return Problem(_spell(full_path), "", "is an unknown setting", guess)
+    value = "" if kind == "missing" else "(secret)" if secret else _show(entry["input"])
     mistake = _WORDING.get(kind, "is wrong: {msg}").format(msg=entry["msg"], **entry.get("ctx", {}))
-    return Problem(_spell(path), value, mistake, fix)
+    return Problem(_spell(full_path), value, mistake, f"set it to {fix.replace('``', '')}")
 
 
-def _look_up(model: type[BaseModel], path: Sequence[str | int]) -> tuple[str, list[str]]:
-    """The description of the field at a path, and the names of the fields beside it."""
-    fix = ""
+def _look_up(model: type[BaseModel], path: Sequence[str | int]) -> tuple[str, list[str], bool]:
+    """What a setting must be, the names of those beside it, and whether it is secret."""
+    secret = False
+    fix = object_of(model)
     siblings: list[str] = []
     current: type[BaseModel] | None = model
     for step in path:
@@ -99,9 +134,11 @@ def _look_up(model: type[BaseModel], path: Sequence[str | int]) -> tuple[str, li
         siblings = list(fields)
         if step not in fields:
             break
-        fix = fields[step].description or fix
-        current = _model_within(fields[step].annotation)
-    return fix, siblings
+        inner = _model_within(fields[step].annotation)
+        secret = secret or is_secret(fields[step])
+        fix = must_be(fields[step]) or (object_of(inner) if inner else fix)
+        current = inner
+    return fix, siblings, secret
 
 
 def _model_within(annotation: Any) -> type[BaseModel] | None:
@@ -119,9 +156,7 @@ def _spell(path: Sequence[str | int]) -> str:
     return text
 
 
-def _show(path: Sequence[str | int], value: object) -> str:
-    if _SECRETS.intersection(map(str, path)):
-        return "(secret)"
+def _show(value: object) -> str:
     if isinstance(value, dict):
         return f"(an object with {', '.join(map(str, value)) or 'nothing in it'})"
     if isinstance(value, list | tuple):

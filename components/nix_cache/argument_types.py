@@ -1,0 +1,248 @@
+"""The arguments as Python types. Written by `make schema` from `arguments.py`; do not edit."""
+
+from typing import NotRequired, TypedDict
+
+import pulumi
+
+__all__ = [
+    "AwsArgs",
+    "AwsMonitoringArgs",
+    "B2Args",
+    "BinaryCacheArgs",
+    "CloudFrontArgs",
+    "MinioArgs",
+    "SpacesArgs",
+    "SpacesCdnArgs",
+    "WriterArgs",
+]
+
+
+class SpacesCdnArgs(TypedDict):
+    """DigitalOcean's CDN before a Space.
+
+    ``{}`` is enough to have it.
+    """
+
+    domain_name: NotRequired[str]
+    """A host name that you own. Needs ``certificate_name``. Default: the CDN's own. Must be a host
+    name, such as ``cache.example.org``."""
+    certificate_name: NotRequired[str]
+    """A certificate at DigitalOcean for ``domain_name``. Default: none. Must be the name of a
+    certificate."""
+    ttl_seconds: NotRequired[int]
+    """Seconds for which the CDN keeps what it fetched. Default: ``3600``. Must be one of 60, 600,
+    3600, 86400, 604800."""
+
+
+class AwsMonitoringArgs(TypedDict):
+    """An alarm and a budget."""
+
+    alarm_topic_arn: NotRequired[str]
+    """The SNS topic of an alarm on requests that fail with 5xx; behind CloudFront, one in
+    us-east-1. Default: no alarm. Must be the ARN of an SNS topic."""
+    monthly_budget_usd: NotRequired[int]
+    """US dollars per month for S3 and CloudFront in the whole account. Needs ``budget_emails``.
+    Default: no budget. Must be a whole number of at least 1."""
+    budget_emails: NotRequired[list[str]]
+    """The addresses that the budget warns, at 80 % and when more than 100 % is forecast. Default:
+    none. Must be a list of up to 10 addresses."""
+
+
+class CloudFrontArgs(TypedDict):
+    """CloudFront before a bucket that is itself closed.
+
+    ``{}`` is enough to have it.
+    """
+
+    domain_name: NotRequired[str]
+    """A host name that you own. Needs ``certificate_arn`` or ``hosted_zone_id``. Default:
+    CloudFront's own. Must be a host name, such as ``cache.example.org``."""
+    certificate_arn: NotRequired[str]
+    """A certificate for ``domain_name`` in us-east-1, where CloudFront looks for it. Default: one
+    is made and validated in the zone. Must be the ARN of a certificate in us-east-1."""
+    hosted_zone_id: NotRequired[str]
+    """The Route 53 zone of ``domain_name``, for its records. Default: none. Must be the id of a
+    Route 53 zone."""
+    price_class: NotRequired[str]
+    """The locations that serve the cache. Default: ``PriceClass_100``. Must be one of
+    PriceClass_100, PriceClass_200, PriceClass_All."""
+
+
+class B2Args(TypedDict):
+    """A bucket on Backblaze B2.
+
+    The account comes from the stack's configuration.
+    """
+
+    region: str
+    """The account's region, as in its S3 endpoint. Required. Must be a region of Backblaze, such as
+    ``us-west-004``."""
+    endpoint: NotRequired[str]
+    """The URL that clients use. Default: Backblaze's own. Must be a URL of scheme, host and
+    port."""
+
+
+class SpacesArgs(TypedDict):
+    """A bucket on DigitalOcean Spaces.
+
+    The account comes through the DigitalOcean provider.
+    """
+
+    region: str
+    """The bucket's region. Required. Must be one of ams3, atl1, blr1, fra1, lon1, nyc3, sfo2, sfo3,
+    sgp1, syd1, tor1."""
+    endpoint: NotRequired[str]
+    """The URL that clients use. Default: DigitalOcean's own. Must be a URL of scheme, host and
+    port."""
+    cdn: NotRequired[SpacesCdnArgs]
+    """The CDN before the bucket. Needs ``public``. Default: no CDN."""
+
+
+class AwsArgs(TypedDict):
+    """A bucket on AWS S3.
+
+    Its credentials come through the AWS provider.
+    """
+
+    region: str
+    """The bucket's region. Required. Must be a region of AWS's own partition, such as
+    ``eu-central-1``; in a stack of this repository, ``pulumi config set aws:region eu-central-1``
+    sets it."""
+    account_id: NotRequired[str]
+    """The account. Credentials of any other account are refused. Default: the account of the
+    credentials. Must be the 12 digits of an account."""
+    endpoint: NotRequired[str]
+    """The URL that clients use, such as that of a VPC endpoint. Default: AWS's own. Must be a URL
+    of scheme, host and port."""
+    kms_key_arn: NotRequired[str]
+    """The KMS key that encrypts the bucket, for a private cache or behind CloudFront. Default:
+    encryption with keys that S3 keeps. Must be the ARN of a KMS key."""
+    versioning: NotRequired[bool]
+    """Whether replaced and deleted objects are kept for ``noncurrent_days``. Default: ``false``."""
+    noncurrent_days: NotRequired[int]
+    """Days for which versioning keeps replaced and deleted objects. Default: ``30``. Must be a
+    whole number from 1 to 3650."""
+    nar_storage_class: NotRequired[str]
+    """The storage class of NARs above 128 KiB: ``STANDARD_IA`` after 30 days,
+    ``INTELLIGENT_TIERING`` at once. Default: ``STANDARD``. Must be one of STANDARD, STANDARD_IA,
+    INTELLIGENT_TIERING."""
+    tags: NotRequired[dict[str, str]]
+    """Tags for all resources that can carry them. Default: none. Must be an object of up to 10
+    names and values, as many as an S3 object can have."""
+    cloudfront: NotRequired[CloudFrontArgs]
+    """CloudFront before the bucket. Needs ``public``. Default: no CloudFront."""
+    github_oidc_provider_arn: NotRequired[str]
+    """The account's identity provider for GitHub, of which an account can have one. Default: one is
+    made if a writer needs it. Must be the ARN of the identity provider for GitHub."""
+    signing_key_store: NotRequired[str]
+    """The service from which the workflows of OIDC writers fetch their signing keys. Default: none.
+    Must be one of secrets-manager, parameter-store."""
+    monitoring: NotRequired[AwsMonitoringArgs]
+    """An alarm and a budget. Default: neither."""
+
+
+class MinioArgs(TypedDict):
+    """A MinIO server.
+
+    Its administrator comes through the MinIO provider.
+    """
+
+    endpoint: str
+    """The URL under which clients reach the server. Required. Must be a URL of scheme, host and
+    port, such as ``https://minio.example.org:9000``."""
+    region: NotRequired[str]
+    """The server's region. Default: ``us-east-1``. Must be lower-case letters, digits and
+    hyphens."""
+    user_prefix: NotRequired[str]
+    """The first part of every user's name, as users belong to the whole server. Default: nothing
+    for the bucket ``nix-cache``, else the bucket's name and a hyphen. Must be at most 32 lower-case
+    letters, digits and hyphens."""
+
+
+class WriterArgs(TypedDict):
+    """A writer.
+
+    Each has a credential and a signing key of its own. One with a ``githubRepository`` has no
+    stored credential: its workflows prove who they are.
+    """
+
+    name: str
+    """The writer's name. Required. Must be 3 to 32 lower-case letters, digits and inner hyphens."""
+    generation: NotRequired[int]
+    """The generation of the writer's signing key. Raise it to rotate the key. Default: ``1``. Must
+    be a whole number from 1 to 9999."""
+    trusted_generations: NotRequired[list[int]]
+    """Earlier generations whose signatures stay trusted. Default: all. Must be a list of earlier
+    generations."""
+    signing_key: NotRequired[pulumi.Input[str]]
+    """An imported key for the current generation; it keeps its name. Secret. Default: a new key is
+    generated. Must be a secret key, ``NAME:BASE64``, as ``nix key generate-secret`` prints it."""
+    github_repository: NotRequired[str]
+    """A repository whose workflows push without a stored credential. Needs a backend that accepts
+    GitHub's OIDC tokens, such as ``aws``. Default: none. Must be ``OWNER/NAME`` of one
+    repository."""
+    github_branch: NotRequired[str]
+    """The one branch of ``github_repository`` whose workflows may push. Set either
+    ``github_branch`` or ``github_environment``. Default: none. Must be the name of one branch, such
+    as ``main``, without wildcards."""
+    github_environment: NotRequired[str]
+    """The one environment of ``github_repository`` whose jobs may push. Default: none. Must be the
+    name of one environment, such as ``production``, without wildcards."""
+
+
+class BinaryCacheArgs(TypedDict):
+    """A binary cache."""
+
+    domain: str
+    """The first part of the names of all keys: ``<domain>-<writer>-<generation>``. Required. Must
+    be a name that you own, such as ``cache.example.org``."""
+    backend: NotRequired[str]
+    """The storage service. Default: ``minio``. Must be one of ``minio``, ``aws``, ``spaces``,
+    ``b2``."""
+    bucket: NotRequired[str]
+    """The bucket's name. Policies and users are named after it. Default: ``nix-cache``. Must be 3
+    to 63 lower-case letters, digits and inner hyphens; dots break TLS."""
+    public: NotRequired[bool]
+    """Whether anonymous clients can read objects by name. Listing stays denied. Default:
+    ``false``."""
+    writers: NotRequired[list[WriterArgs]]
+    """The writers. Each has a credential and a signing key of its own. Default: one writer,
+    ``nixbuilder``. Must be a list of objects with ``name`` and, where wanted, generation,
+    ``trusted_generations`` or ``signing_key``; in YAML also of names."""
+    readers: NotRequired[list[str]]
+    """The readers of a private cache, each with a credential of its own. Default: one reader,
+    ``nixreader``, if the cache is private. Must be a list of names of 3 to 32 lower-case letters,
+    digits and inner hyphens."""
+    retired_public_keys: NotRequired[list[str]]
+    """Public keys of former writers that stay trusted. Default: none. Must be a list of public
+    keys, ``NAME:BASE64``."""
+    priority: NotRequired[int]
+    """Clients ask caches with a smaller number first; cache.nixos.org has 40. Default: ``40``. Must
+    be a whole number from 0 to 1000."""
+    want_mass_query: NotRequired[bool]
+    """Whether clients may ask for many paths at once. Default: ``true``."""
+    store_dir: NotRequired[str]
+    """The store directory of the machines that use the cache. Default: ``/nix/store``. Must be an
+    absolute path, such as ``/nix/store``."""
+    expire_after_days: NotRequired[int]
+    """Days after which the storage expires narinfos; NARs expire 30 days later. 0 keeps everything.
+    Default: ``0``. Must be a whole number of days up to 3650, or 0 to keep everything."""
+    landing_page: NotRequired[bool]
+    """Whether the bucket has a page for people, ``index.html``. Default: the value of
+    ``public``."""
+    descriptor: NotRequired[bool]
+    """Whether the bucket has ``nix-cache.json``, which ``nix-cache use URL`` reads. Default: the
+    value of ``public``."""
+    protect: NotRequired[bool]
+    """Whether Pulumi refuses to delete the bucket and the signing keys. Default: ``true``."""
+    adopt: NotRequired[bool]
+    """Whether the cache adopts a bucket, users and policies that exist under its names. Otherwise
+    existing ones are an error. Default: ``false``."""
+    minio: NotRequired[MinioArgs]
+    """Settings of the backend ``minio``."""
+    aws: NotRequired[AwsArgs]
+    """Settings of the backend ``aws``."""
+    spaces: NotRequired[SpacesArgs]
+    """Settings of the backend ``spaces``."""
+    b2: NotRequired[B2Args]
+    """Settings of the backend ``b2``."""

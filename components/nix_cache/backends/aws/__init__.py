@@ -1,0 +1,1 @@
+"""Everything about AWS S3, and nothing about it elsewhere."""

@@ -1,0 +1,1 @@
+"""Everything about Backblaze B2, and nothing about it elsewhere."""

@@ -1,0 +1,39 @@
+"""The backend on Backblaze B2."""
+
+from typing import TYPE_CHECKING
+
+from nix_cache.backends.spec import BackendSpec, Provider, Right
+
+if TYPE_CHECKING:
+    import pulumi
+
+    from nix_cache.arguments import CacheSettings
+    from nix_cache.config.setting import BackendSettings
+    from nix_cache.storage.protocol import Storage
+
+
+def _settings() -> "type[BackendSettings]":
+    from nix_cache.backends.b2.settings import B2Settings
+
+    return B2Settings
+
+
+def _open_storage(
+    settings: "CacheSettings", name: str, parent: "pulumi.ComponentResource"
+) -> "Storage":
+    from nix_cache.storage.b2 import open_storage
+
+    return open_storage(settings, name, parent)
+
+
+SPEC = BackendSpec(
+    name="b2",
+    title="Backblaze B2",
+    settings=_settings,
+    open_storage=_open_storage,
+    provider=Provider(package="b2", sdk="", secret_settings=("applicationKey",)),
+    # Deleting hides: the service keeps hidden versions for some days.
+    writers_also=frozenset({Right.REPLACE, Right.DELETE}),
+    lifecycle_rules=100,
+    unfinished_upload_days=7,
+)

@@ -1,0 +1,43 @@
+"""The table that compares the backends, as the README has it."""
+
+from collections.abc import Iterator
+
+from nix_cache.backends.registry import BACKENDS
+from nix_cache.iam.lifecycle import expiry_rules
+
+EXPIRY_RULES = len(expiry_rules(1))
+"""How many rules it takes to expire objects by age without matching the cache's own objects."""
+
+
+def comparison() -> Iterator[tuple[str, ...]]:
+    """The rows of the table: what is compared, then each backend's answer."""
+    backends = BACKENDS.values()
+
+    def row(asked: str, answers: Iterator[str]) -> tuple[str, ...]:
+        return (asked, *answers)
+
+    yield row("", (backend.title for backend in backends))
+    yield row("`backend`", (f"`{name}`" for name in BACKENDS))
+    yield row("public: anonymous clients read by name, and cannot list", ("yes" for _ in backends))
+    yield row("private: a credential per reader", ("yes" for _ in backends))
+    yield row("readers in a public cache", (_said(b.has_readers_in_public) for b in backends))
+    yield row("a credential per writer", ("yes" for _ in backends))
+    yield row(
+        "… that cannot delete or touch `nix-cache-info`",
+        (_said(not b.writers_also) for b in backends),
+    )
+    yield row(
+        "expiry that spares the cache's own objects",
+        (_said(b.lifecycle_rules is None or b.lifecycle_rules >= EXPIRY_RULES) for b in backends),
+    )
+    yield row("unfinished uploads go after", (_days(b.unfinished_upload_days) for b in backends))
+    yield row("CDN", (b.cdn or "no" for b in backends))
+    yield row("CI without a stored key", (_said(b.has_oidc_writers) for b in backends))
+
+
+def _said(can: bool) -> str:
+    return "yes" if can else "no"
+
+
+def _days(days: int) -> str:
+    return "a day" if days == 1 else f"{days} days"

@@ -1,0 +1,1 @@
+"""Everything about MinIO, and nothing about it elsewhere."""

@@ -1,0 +1,51 @@
+"""The backend on a MinIO server."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from nix_cache.backends.spec import BackendSpec, Completion, Provider
+
+if TYPE_CHECKING:
+    import pulumi
+
+    from nix_cache.arguments import CacheSettings
+    from nix_cache.config.setting import BackendSettings
+    from nix_cache.storage.protocol import Storage
+
+
+def _settings() -> "type[BackendSettings]":
+    from nix_cache.backends.minio.settings import MinioSettings
+
+    return MinioSettings
+
+
+def _open_storage(
+    settings: "CacheSettings", name: str, parent: "pulumi.ComponentResource"
+) -> "Storage":
+    from nix_cache.storage.minio import open_storage
+
+    return open_storage(settings, name, parent)
+
+
+def _complete(settings: Mapping[str, Any], configured: Mapping[str, str]) -> Completion:
+    from nix_cache.storage.minio_config import complete
+
+    return complete(settings, configured)
+
+
+SPEC = BackendSpec(
+    name="minio",
+    title="MinIO",
+    settings=_settings,
+    open_storage=_open_storage,
+    provider=Provider(
+        package="minio",
+        sdk="pulumi_minio",
+        secret_settings=("minioPassword", "minioSecretKey", "minioSessionToken"),
+    ),
+    complete=_complete,
+    program_settings={"connectionFile": "a file that names a server and its administrator."},
+    program_defaults={"endpoint": "the provider's server"},
+    lifecycle_rules=1000,
+    unfinished_upload_days=1,
+)

@@ -1,0 +1,1 @@
+"""Everything about DigitalOcean Spaces, and nothing about it elsewhere."""

@@ -1,0 +1,53 @@
+"""The backend on DigitalOcean Spaces."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from nix_cache.backends.spec import BackendSpec, Completion, Provider, Right
+
+if TYPE_CHECKING:
+    import pulumi
+
+    from nix_cache.arguments import CacheSettings
+    from nix_cache.config.setting import BackendSettings
+    from nix_cache.storage.protocol import Storage
+
+
+def _settings() -> "type[BackendSettings]":
+    from nix_cache.backends.spaces.settings import SpacesSettings
+
+    return SpacesSettings
+
+
+def _open_storage(
+    settings: "CacheSettings", name: str, parent: "pulumi.ComponentResource"
+) -> "Storage":
+    from nix_cache.storage.spaces import open_storage
+
+    return open_storage(settings, name, parent)
+
+
+def _complete(settings: Mapping[str, Any], configured: Mapping[str, str]) -> Completion:
+    from nix_cache.storage.spaces_config import complete
+
+    return complete(settings, configured)
+
+
+SPEC = BackendSpec(
+    name="spaces",
+    title="DigitalOcean Spaces",
+    settings=_settings,
+    open_storage=_open_storage,
+    provider=Provider(
+        package="digitalocean",
+        sdk="pulumi_digitalocean",
+        secret_settings=("spacesSecretKey", "token"),
+    ),
+    complete=_complete,
+    writers_also=frozenset(Right),
+    readers_also=frozenset({Right.LIST}),
+    has_readers_in_public=False,
+    lifecycle_rules=None,
+    unfinished_upload_days=7,
+    cdn="Spaces CDN",
+)

@@ -1,0 +1,102 @@
+"""What a backend is to the rest of the package: data, and functions that load its modules. Pure.
+
+Figures: AWS and MinIO document 1,000 lifecycle rules, Backblaze 100; DigitalOcean documents none.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pulumi
+
+    from nix_cache.arguments import CacheSettings
+    from nix_cache.config.problems import Problem
+    from nix_cache.config.setting import BackendSettings
+    from nix_cache.storage.protocol import Storage
+
+ProviderFactory = Callable[[], "pulumi.ProviderResource"]
+"""Makes the explicit provider that a stack's configuration describes."""
+
+
+class Right(StrEnum):
+    """A right that no client of a cache needs, and that some services cannot withhold."""
+
+    LIST = "list"
+    REPLACE = "put what Nix does not write, nix-cache-info too"
+    DELETE = "delete"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Provider:
+    """The Pulumi provider of a backend.
+
+    Attributes:
+        package: its name in the configuration and in the engine, such as ``minio``.
+        sdk: its Python package, such as ``pulumi_minio``; empty if the resources are our own.
+        secret_settings: the settings of the provider that are secret.
+    """
+
+    package: str
+    sdk: str
+    secret_settings: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Completion:
+    """A backend's settings, completed from the rest of a stack's configuration.
+
+    Attributes:
+        settings: the settings to check.
+        provider: what makes the explicit provider; None for the default provider.
+        problems: what is wrong with the configuration of the provider.
+    """
+
+    settings: Mapping[str, Any]
+    provider: ProviderFactory | None = None
+    problems: Sequence["Problem"] = ()
+
+
+def _as_written(settings: Mapping[str, Any], _configured: Mapping[str, str]) -> Completion:
+    return Completion(settings=settings)
+
+
+@dataclass(frozen=True, kw_only=True)
+class BackendSpec:
+    """A storage service.
+
+    Attributes:
+        name: its name in the settings, and that of its extra.
+        title: its name for people.
+        settings: loads the model of its settings.
+        open_storage: loads its storage, and with it the provider's package, and makes the bucket.
+        provider: its Pulumi provider.
+        complete: completes its settings, given as written, from all of a stack's configuration.
+        program_settings: by name, what ``complete`` reads besides: settings that only a stack of
+            this repository has.
+        program_defaults: by name, in words, what ``complete`` fills in for a required setting.
+        writers_also: what a writer's credential cannot be kept from.
+        readers_also: what a reader's credential cannot be kept from.
+        has_readers_in_public: whether a public cache can have readers besides.
+        lifecycle_rules: how many rules a bucket can have; None if the service documents no limit.
+        unfinished_upload_days: after how many days unfinished uploads are removed.
+        cdn: the CDN that the stack can put before the bucket; empty if there is none.
+        has_oidc_writers: whether workflows can push without a stored credential.
+    """
+
+    name: str
+    title: str
+    settings: "Callable[[], type[BackendSettings]]"
+    open_storage: "Callable[[CacheSettings, str, pulumi.ComponentResource], Storage]"
+    provider: Provider
+    complete: Callable[[Mapping[str, Any], Mapping[str, str]], Completion] = _as_written
+    program_settings: Mapping[str, str] = field(default_factory=dict)
+    program_defaults: Mapping[str, str] = field(default_factory=dict)
+    writers_also: frozenset[Right] = frozenset()
+    readers_also: frozenset[Right] = frozenset()
+    has_readers_in_public: bool = True
+    lifecycle_rules: int | None
+    unfinished_upload_days: int
+    cdn: str = ""
+    has_oidc_writers: bool = False

@@ -1,0 +1,163 @@
+"""All settings as data, for what lists them: the schema, the Python types and the documents.
+
+It is derived from the models in ``arguments.py`` and in the folders of the registered backends.
+"""
+
+import inspect
+from collections.abc import Iterator
+from dataclasses import dataclass
+from types import NoneType, UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+from pydantic import BaseModel
+
+from nix_cache.arguments import CacheSettings
+from nix_cache.backends.registry import BACKENDS
+from nix_cache.config.setting import accepts_outputs, default_in_words, is_secret, must_be
+
+_SCALARS = {str: "string", int: "integer", bool: "boolean", Any: "string"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kind:
+    """The type of a setting.
+
+    Attributes:
+        name: ``string``, ``integer``, ``boolean``, ``array``, ``object``, or a group's name.
+        items: the type of the items of an array, or of the values of an object.
+        choices: the only values that are allowed, if they can be listed.
+        is_group: whether ``name`` is that of a group.
+    """
+
+    name: str
+    items: "Kind | None" = None
+    choices: tuple[str | int, ...] = ()
+    is_group: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setting:
+    """One setting.
+
+    Attributes:
+        name: its name in camelCase.
+        python_name: its name in Python programs.
+        kind: its type.
+        meaning: what it means, in whole sentences.
+        must_be: which values are allowed, in words; empty if the type says it.
+        default: its default; None if it has none.
+        default_text: its default in words; empty if it is required.
+        is_required: whether it has to be set.
+        accepts_outputs: whether its value may be an Output.
+        is_secret: whether its value is secret.
+    """
+
+    name: str
+    python_name: str
+    kind: Kind
+    meaning: str
+    must_be: str
+    default: Any
+    default_text: str
+    is_required: bool
+    accepts_outputs: bool = False
+    is_secret: bool = False
+
+    @property
+    def text(self) -> str:
+        """Everything about it, in whole sentences."""
+        parts = [self.meaning]
+        if self.is_required:
+            parts.append("Required.")
+        elif self.default_text:
+            parts.append(f"Default: {self.default_text}.")
+        if self.must_be:
+            parts.append(f"Must be {self.must_be}.")
+        return " ".join(parts)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Group:
+    """Settings that are written together, as one object.
+
+    Attributes:
+        name: its name, such as ``Writer``.
+        text: what it describes, in whole sentences.
+        settings: the settings in it.
+    """
+
+    name: str
+    text: str
+    settings: tuple[Setting, ...]
+
+
+def all_settings() -> tuple[Group, ...]:
+    """Every group of settings, the whole cache's first."""
+    models: list[type[BaseModel]] = []
+    cache = Group(
+        name="BinaryCache",
+        text="A binary cache.",
+        settings=(*_settings(CacheSettings, models), *_backends(models)),
+    )
+    groups = [cache]
+    for model in models:  # grows while it is walked
+        text = inspect.cleandoc(model.__doc__ or "")
+        settings = tuple(_settings(model, models))
+        groups.append(
+            Group(name=_group_name(model), text=" ".join(text.split()), settings=settings)
+        )
+    return tuple(groups)
+
+
+def _settings(model: type[BaseModel], models: list[type[BaseModel]]) -> Iterator[Setting]:
+    for python_name, field in model.model_fields.items():
+        yield Setting(
+            name=field.alias or python_name,
+            python_name=python_name,
+            kind=_kind(field.annotation, models),
+            meaning=field.description or "",
+            must_be="" if field.annotation in (bool, bool | None) else must_be(field),
+            default=None if field.is_required() else field.default,
+            default_text=default_in_words(field),
+            is_required=field.is_required(),
+            accepts_outputs=accepts_outputs(field),
+            is_secret=is_secret(field),
+        )
+
+
+def _backends(models: list[type[BaseModel]]) -> Iterator[Setting]:
+    for name, backend in BACKENDS.items():
+        yield Setting(
+            name=name,
+            python_name=name,
+            kind=_kind(backend.settings(), models),
+            meaning=f"Settings of the backend ``{name}``.",
+            must_be="",
+            default=None,
+            default_text="",
+            is_required=False,
+        )
+
+
+def _kind(annotation: Any, models: list[type[BaseModel]]) -> Kind:
+    origin, parts = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        return _kind(parts[0], models)
+    if origin in (Union, UnionType):
+        [present] = [part for part in parts if part is not NoneType]
+        return _kind(present, models)
+    if origin is tuple:
+        return Kind(name="array", items=_kind(parts[0], models))
+    if origin is dict:
+        return Kind(name="object", items=_kind(parts[1], models))
+    if origin is Literal:
+        return Kind(name=_SCALARS[type(parts[0])], choices=tuple(part for part in parts if part))
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        if annotation not in models:
+            models.append(annotation)
+        return Kind(name=_group_name(annotation), is_group=True)
+    return Kind(name=_SCALARS[annotation])
+
+
+def _group_name(model: type[BaseModel]) -> str:
+    return model.__name__.removesuffix("Settings")

@@ -1,0 +1,157 @@
+"""How a setting is described: its meaning, what it must be, its default. Pure.
+
+A setting is a field of a pydantic model, made by ``setting``. Checks, error messages, the schema
+for other languages, the Python types, ``Pulumi.yaml`` and the reference all derive from it.
+"""
+
+import re
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+from pydantic.config import JsonDict
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticUndefined
+
+from nix_cache import signing
+
+if TYPE_CHECKING:
+    from nix_cache.config.problems import Problem
+
+NAME_PATTERN = r"^[a-z0-9][a-z0-9-]{1,30}[a-z0-9]$"
+NAME_RULE = "3 to 32 lower-case letters, digits and inner hyphens"
+HOST_NAME = r"^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}$"
+
+_NEVER_IN_A_URL = re.compile(r"""[^!-~]|[<>"'`{}|\\^]""")
+"""The endpoint goes into nix.conf, Nix code and a page as it is written."""
+
+
+class SettingsModel(BaseModel):
+    """A group of settings: under camelCase or snake_case keys, and no others."""
+
+    model_config = ConfigDict(
+        alias_generator=to_camel, populate_by_name=True, extra="forbid", frozen=True
+    )
+
+
+BackendCheck = tuple[tuple[str, ...], Callable[[Any, Any], "Iterator[Problem]"]]
+"""The settings of the cache that a check reads, and the check of a backend's settings and them."""
+
+
+class BackendSettings(SettingsModel):
+    """The settings of one backend, an object under the backend's name."""
+
+    checks: ClassVar[tuple[BackendCheck, ...]] = ()
+    """What contradicts other settings of the cache."""
+
+
+def setting(
+    meaning: str,
+    *,
+    must_be: str = "",
+    default: Any = PydanticUndefined,
+    default_text: str = "",
+    accepts_outputs: bool = False,
+    is_secret: bool = False,
+    **constraints: Any,
+) -> Any:
+    """Describe a setting. It is required unless it has a default.
+
+    Args:
+        meaning: what it means, in whole sentences. Other settings are named in camelCase.
+        must_be: which values are allowed, to follow "must be" and "set it to".
+        default: the value that it has if it is left out.
+        default_text: the default in words, where the value does not say it.
+        accepts_outputs: whether the value may be an Output of a resource.
+        is_secret: whether no message and no plan may show the value.
+        **constraints: what pydantic's ``Field`` takes: ``pattern``, ``ge``, ``max_length``, …
+    """
+    facts: dict[str, str | bool] = {
+        "must_be": must_be,
+        "default_text": default_text,
+        "accepts_outputs": accepts_outputs,
+        "is_secret": is_secret,
+    }
+    extra: JsonDict = {key: value for key, value in facts.items() if value}
+    return Field(default, description=meaning, json_schema_extra=extra, **constraints)
+
+
+def must_be(field: FieldInfo) -> str:
+    """Which values a setting allows, in words."""
+    return str(_fact(field, "must_be")) or ("true or false" if _is_boolean(field) else "")
+
+
+def default_in_words(field: FieldInfo) -> str:
+    """A setting's default as users write it; empty if the setting is required."""
+    if text := _fact(field, "default_text"):
+        return str(text)
+    match field.default:
+        case bool(value):
+            return f"``{str(value).lower()}``"
+        case str(text) | int(text):
+            return f"``{text}``" if text != "" else "none"
+        case value if value is PydanticUndefined:
+            return ""
+        case _:
+            return "none"
+
+
+def accepts_outputs(field: FieldInfo) -> bool:
+    """Whether a setting's value may be an Output of a resource."""
+    return bool(_fact(field, "accepts_outputs"))
+
+
+def is_secret(field: FieldInfo) -> bool:
+    """Whether a setting's value is secret."""
+    return bool(_fact(field, "is_secret"))
+
+
+def _fact(field: FieldInfo, name: str) -> object:
+    extra = field.json_schema_extra
+    return extra.get(name, "") if isinstance(extra, dict) else ""
+
+
+def _is_boolean(field: FieldInfo) -> bool:
+    return field.annotation in (bool, bool | None)
+
+
+def _endpoint(url: str) -> str:
+    if _NEVER_IN_A_URL.search(url):
+        raise ValueError("has characters that no URL has")
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("is not a full URL")
+    # A percent sign can hide an `@`. No host name has one.
+    if "@" in parts.netloc or "%" in parts.netloc:
+        raise ValueError("has credentials in it, or a percent sign in its host")
+    if parts.path.strip("/") or parts.query or parts.fragment:
+        raise ValueError("has more than a scheme, a host and a port")
+    return url.rstrip("/")
+
+
+def _public_key(text: str) -> str:
+    signing.parse_public_key(text)
+    return text.strip()
+
+
+def _absent_if_empty(value: object) -> object:
+    """The engine has no optional settings: one without a value has an empty default there."""
+    return None if value == "" else value
+
+
+Name = Annotated[str, Field(pattern=NAME_PATTERN)]
+"""Of a writer or a reader."""
+
+Generation = Annotated[int, Field(ge=1, le=9999)]
+"""Of a writer's key."""
+
+Endpoint = Annotated[str, AfterValidator(_endpoint)]
+"""A URL of scheme, host and port."""
+
+PublicKey = Annotated[str, AfterValidator(_public_key)]
+"""A key as it stands in ``trusted-public-keys``."""
+
+LikePublic = Annotated[bool | None, BeforeValidator(_absent_if_empty)]
+"""Whether a cache has something that, by default, public caches have and private ones do not."""

@@ -1,0 +1,94 @@
+"""The package's schema, which is what other languages see of the component."""
+
+from collections.abc import Iterable
+from importlib import metadata
+from typing import Any
+
+from pulumi.provider.experimental.analyzer import Analyzer
+from pulumi.provider.experimental.schema import Property, remove_none
+
+from nix_cache.binary_cache import BinaryCache
+from nix_cache.config.catalogue import Group, Kind, Setting, all_settings
+from nix_cache.own_resources import PACKAGE
+from nix_cache.versions import semantic_version
+
+COMPONENT = f"{PACKAGE}:index:BinaryCache"
+"""The component's type token."""
+
+_SECRET_OUTPUTS = ("credentials", "signingKeys")
+_LANGUAGES = ("nodejs", "python", "csharp", "java", "go")
+
+
+def package_schema() -> dict[str, Any]:
+    """Return the schema, with the arguments of all registered backends."""
+    cache, *groups = all_settings()
+    outputs = _outputs()
+    component = {
+        "isComponent": True,
+        "description": (BinaryCache.__doc__ or "").strip(),
+        "type": "object",
+        "inputProperties": _properties(cache.settings),
+        "requiredInputs": _required(cache.settings),
+        "properties": outputs,
+        "required": sorted(outputs),
+    }
+    return {
+        "meta": {"supportPack": True},  # whole packages, as `pulumi package add` makes them
+        "name": PACKAGE,
+        "version": semantic_version(metadata.version(PACKAGE)),
+        "displayName": PACKAGE,
+        "resources": {COMPONENT: component},
+        "types": {_token(group.name): _type(group) for group in groups},
+        "language": {language: {"respectSchemaVersion": True} for language in _LANGUAGES},
+        "dependencies": [],
+    }
+
+
+def _type(group: Group) -> dict[str, Any]:
+    required = _required(group.settings)
+    described = {
+        "type": "object",
+        "properties": _properties(group.settings),
+        "required": required,
+        "description": group.text,
+    }
+    return described if required else {k: v for k, v in described.items() if k != "required"}
+
+
+def _properties(settings: Iterable[Setting]) -> dict[str, Any]:
+    return {setting.name: _property(setting) for setting in settings}
+
+
+def _property(setting: Setting) -> dict[str, Any]:
+    plain = not setting.accepts_outputs
+    described = {"description": setting.text, **_kind(setting.kind, plain=plain)}
+    return {**described, "secret": True} if setting.is_secret else described
+
+
+def _kind(kind: Kind, *, plain: bool) -> dict[str, Any]:
+    mark = {"plain": True} if plain else {}
+    if kind.is_group:
+        return {**mark, "$ref": f"#/types/{_token(kind.name)}"}
+    if kind.items is None:
+        return {"type": kind.name, **mark}
+    within = "items" if kind.name == "array" else "additionalProperties"
+    return {"type": kind.name, within: _kind(kind.items, plain=plain), **mark}
+
+
+def _required(settings: Iterable[Setting]) -> list[str]:
+    return sorted(setting.name for setting in settings if setting.is_required)
+
+
+def _outputs() -> dict[str, Any]:
+    """The outputs, as the SDK's analyzer reads them from the component's annotations."""
+    analyzed, _names = Analyzer(PACKAGE).analyze_type(BinaryCache, is_component_output=True)
+    outputs = {}
+    for name, definition in analyzed.items():
+        described: dict[str, Any] = remove_none(Property.from_definition(definition).to_json())
+        described["description"] = " ".join(described["description"].split())
+        outputs[name] = {**described, "secret": True} if name in _SECRET_OUTPUTS else described
+    return outputs
+
+
+def _token(group: str) -> str:
+    return f"{PACKAGE}:index:{group}"
