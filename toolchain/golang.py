@@ -25,8 +25,12 @@ ENDING_SECONDS = 5.0
 # standard library), and up to 2.2 GB per process, so only where there is memory for two.
 COMPILER_GOGC = "400"
 PLENTY_OF_MEMORY_BYTES = 8 * 10**9
+COMPILER_FLAGS = "-gcflags=all=-dwarf=false"
+"""No debugging information is made, for the linker drops it: an eighth less processor time."""
 
 Version = tuple[int, ...]
+Command = tuple[Sequence[str], Path, dict[str, str]]
+"""A command, its folder and its environment."""
 
 
 @dataclass(frozen=True)
@@ -139,7 +143,7 @@ def environment(go: Go, folder: Path) -> dict[str, str]:
         "GOOS": go.os,
         "GOARCH": go.arch,
         # The writable module cache can be removed like any folder.
-        "GOFLAGS": "-mod=readonly -trimpath -modcacherw -buildvcs=false",
+        "GOFLAGS": f"-mod=readonly -trimpath -modcacherw -buildvcs=false {COMPILER_FLAGS}",
         "GOCACHE": str(folder / "gocache"),
         "GOMODCACHE": str(folder / "gomodcache"),
         "GOTMPDIR": str(folder / "tmp"),
@@ -193,14 +197,12 @@ def run(
 
 
 @contextmanager
-def in_background(
-    commands: Sequence[tuple[Sequence[str], Path]], env: dict[str, str]
-) -> Iterator[None]:
-    """Run commands, each in its folder, beside the body; end those that outlast it.
+def in_background(commands: Sequence[Command]) -> Iterator[None]:
+    """Run commands, each in its folder and environment, beside the body; end those that outlast it.
 
-    They only save time: what they print and whether they succeed is nobody's concern.
+    They only save time: their output and their exit codes are ignored.
     """
-    processes = [_start(command, folder, env, subprocess.DEVNULL) for command, folder in commands]
+    processes = [_start(*command, subprocess.DEVNULL) for command in commands]
     try:
         yield
     finally:

@@ -5,35 +5,7 @@ who knows an access key id (CVE-2026-41145, CVE-2026-40344). Each change names t
 it replaces. If upstream does not have that text exactly once, nothing is built.
 """
 
-import shutil
-from dataclasses import dataclass
-from functools import partial
-from pathlib import Path
-
-from toolchain.errors import BuildError
-from toolchain.module_copies import ModuleCopy, rewrite
-
-MODULE = "github.com/minio/minio"
-
-_COMPILED = ("cmd", "internal")
-_FILES = ("go.mod", "main.go", "LICENSE")
-_NOT_COMPILED = ("*_test.go", "testdata")
-
-
-@dataclass(frozen=True)
-class Change:
-    """One change of a file.
-
-    Attributes:
-        file: its path in the module.
-        before: what is replaced; the file has it exactly once.
-        after: what is put in its place.
-    """
-
-    file: str
-    before: str
-    after: str
-
+from toolchain.source_changes import Change
 
 CHANGES = (
     # CVE-2026-41145, for whole objects and for parts. Upstream looks for an Authorization header
@@ -114,49 +86,3 @@ trailer bool, signature bool) (io.ReadCloser, APIErrorCode) {
 """,
     ),
 )
-
-
-def write(source: Path, folder: Path, target: Path) -> None:
-    """Copy what is compiled of MinIO, with all changes.
-
-    Args:
-        source: the module as the module proxy serves it.
-        folder: the tool's own Go module; not needed here.
-        target: a folder that does not exist yet.
-
-    Raises:
-        BuildError: the source does not have exactly what the changes replace.
-        OSError: the copy cannot be written.
-    """
-    target.mkdir(parents=True)
-    try:
-        for name in _FILES:
-            shutil.copy2(source / name, target)
-        for name in _COMPILED:
-            ignored = shutil.ignore_patterns(*_NOT_COMPILED)
-            shutil.copytree(source / name, target / name, ignore=ignored)
-    except FileNotFoundError as missing:
-        raise _unexpected("is not there", Path(str(missing.filename))) from missing
-    for change in CHANGES:
-        rewrite(target / change.file, partial(changed, change=change), _unexpected)
-
-
-def changed(text: str, change: Change) -> str:
-    """Apply one change to the text of its file; raises BuildError."""
-    count = text.count(change.before)
-    if count != 1:
-        wanted = " ".join(change.before.split())
-        raise _unexpected(f"has `{wanted}` {count} times, not once", Path(change.file))
-    return text.replace(change.before, change.after)
-
-
-def _unexpected(what: str, where: Path) -> BuildError:
-    return BuildError(
-        f"MinIO cannot be made safe: {where} {what}",
-        "make its version in toolchain/modules/minio/go.mod and toolchain/minio_signatures.py fit "
-        "together again",
-    )
-
-
-COPY = ModuleCopy(MODULE, write, Path(__file__))
-"""MinIO as it is built here."""

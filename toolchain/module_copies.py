@@ -22,15 +22,12 @@ class ModuleCopy:
         module: the path of the Go module.
         write: writes the copy. It gets the module's source, the folder of the tool's own Go module
             and the folder to make. It raises BuildError if the source is not as expected.
-        code: the file that does that; the tool is built again when it changes.
-        imports_less: whether the copy imports less than the module does, so that not everything
-            that the module needs is downloaded.
+        code: the files that do that; the tool is built again when one of them changes.
     """
 
     module: str
     write: Callable[[Path, Path, Path], None]
-    code: Path
-    imports_less: bool = False
+    code: tuple[Path, ...]
 
     def replace(self, source: Path, folder: Path, work: Path) -> Path:
         """Write the copy, and a go.mod that names it.

@@ -8,7 +8,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from toolchain import golang, minio_signatures, trimming
+from toolchain import golang, minio_source, pulumi_source, trimming
 from toolchain.errors import BuildError
 from toolchain.module_copies import ModuleCopy
 
@@ -64,12 +64,6 @@ class Tool:
         """What `go build` is given, but for the place of the result."""
         return ["-ldflags", self.ldflags.format(version=self.version), self.package]
 
-    def download_command(self, go: golang.Go) -> list[str]:
-        """The command that downloads, before the tool's turn, most of what it is made of."""
-        if self.copy is not None and self.copy.imports_less:
-            return go.download_command(self.copy.module, self.required(self.copy.module))
-        return go.list_command(self.package)
-
 
 TOOLS = {
     tool.name: tool
@@ -81,6 +75,7 @@ TOOLS = {
             "-s -w -X github.com/pulumi/pulumi/sdk/v3/go/common/version.Version={version}",
             seconds=190,
             disk_bytes=5 * 10**9,
+            copy=pulumi_source.COPY,
         ),
         Tool(
             "pulumi-resource-minio",
@@ -106,7 +101,7 @@ TOOLS = {
             "-s -w -X github.com/minio/minio/cmd.ReleaseTag={version}",
             seconds=110,
             disk_bytes=2 * 10**9,
-            copy=minio_signatures.COPY,
+            copy=minio_source.COPY,
         ),
         Tool(
             "pulumi-language-yaml",
@@ -140,7 +135,8 @@ def key(tool: Tool) -> str:
     """Twelve hex digits that stand for all that a tool is made from.
 
     Go's own version is no part of it: go.mod says which is enough, and a Go that an update of
-    the system replaces must not cost six minutes, nor one that is gone a working tool.
+    the system replaces must not cost six minutes, nor one that is gone a working tool. Nor are the
+    flags that only make the compiler faster.
     """
     digest = hashlib.sha256()
     parts = [sys.platform, platform.machine(), tool.name, *tool.arguments()]
@@ -148,7 +144,7 @@ def key(tool: Tool) -> str:
     for path in sorted(path for path in files if not path.name.endswith("_test.go")):
         parts += [path.name, hashlib.sha256(path.read_bytes()).hexdigest()]
     if tool.copy is not None:
-        parts.append(hashlib.sha256(tool.copy.code.read_bytes()).hexdigest())
+        parts += [hashlib.sha256(file.read_bytes()).hexdigest() for file in tool.copy.code]
     digest.update(json.dumps(parts).encode())
     return digest.hexdigest()[:12]
 

@@ -157,5 +157,5 @@ def _unexpected(what: str, where: Path) -> BuildError:
     )
 
 
-COPY = ModuleCopy(MODULE, write, Path(__file__), imports_less=True)
+COPY = ModuleCopy(MODULE, write, (Path(__file__),))
 """The AWS provider as its plugin is built."""

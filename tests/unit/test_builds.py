@@ -327,7 +327,7 @@ def test_the_key_of_a_trimmed_tool_changes_with_its_services_and_the_trimming(
     keys.add(tools.key(trimmed_tool))
     other = tmp_path / "trimming.py"
     other.write_text("changed")
-    copy = dataclasses.replace(trimming.COPY, code=other)
+    copy = dataclasses.replace(trimming.COPY, code=(other,))
     keys.add(tools.key(dataclasses.replace(trimmed_tool, copy=copy)))
     assert len(keys) == 3
 
