@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from toolchain import minio_signatures, minio_trimming
+from toolchain import minio_signatures, minio_trimming, source_changes
 from toolchain.errors import BuildError
 from toolchain.module_copies import ModuleCopy
 from toolchain.source_changes import SourceCopy
@@ -35,12 +35,12 @@ def write(source: Path, folder: Path, target: Path) -> None:
 
 def _unexpected(what: str, where: Path) -> BuildError:
     return BuildError(
-        f"MinIO cannot be made safe: {where} {what}",
-        "make its version in toolchain/modules/minio/go.mod and toolchain/minio_signatures.py and "
+        f"MinIO's source cannot be changed: {where} {what}",
+        "make its version in toolchain/modules/minio/go.mod, toolchain/minio_signatures.py and "
         "toolchain/minio_trimming.py fit together again",
     )
 
 
-_CODE = (minio_signatures.__file__, minio_trimming.__file__, __file__)
+_CODE = (minio_signatures.__file__, minio_trimming.__file__, source_changes.__file__, __file__)
 COPY = ModuleCopy(MODULE, write, tuple(map(Path, _CODE)))
 """MinIO as it is built here."""

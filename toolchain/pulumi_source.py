@@ -7,6 +7,7 @@ S3 and keys of AWS KMS too, is compiled as it is.
 
 from pathlib import Path
 
+from toolchain import source_changes
 from toolchain.errors import BuildError
 from toolchain.module_copies import ModuleCopy
 from toolchain.source_changes import END_OF_FILE, Change, SourceCopy
@@ -299,5 +300,5 @@ def _unexpected(what: str, where: Path) -> BuildError:
     )
 
 
-COPY = ModuleCopy(MODULE, write, (Path(__file__),))
+COPY = ModuleCopy(MODULE, write, (Path(source_changes.__file__), Path(__file__)))
 """The CLI as it is built here."""

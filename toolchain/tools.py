@@ -8,7 +8,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from toolchain import golang, minio_source, pulumi_source, trimming
+from toolchain import minio_source, pulumi_source, trimming
 from toolchain.errors import BuildError
 from toolchain.module_copies import ModuleCopy
 
