@@ -12,7 +12,7 @@ from typing import TextIO
 
 from toolchain.errors import BuildError
 
-# Four tools weigh 402 MB. Under this limit the last two or three replaced builds stay as well,
+# Four tools weigh 306 MB. Under this limit the last three replaced builds stay as well,
 # for clones that are still at an older revision.
 LIMIT_BYTES = 700 * 10**6
 LOCK_SECONDS = 0.5

@@ -73,8 +73,8 @@ TOOLS = {
             "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi",
             "github.com/pulumi/pulumi/pkg/v3",
             "-s -w -X github.com/pulumi/pulumi/sdk/v3/go/common/version.Version={version}",
-            seconds=190,
-            disk_bytes=5 * 10**9,
+            seconds=100,
+            disk_bytes=3 * 10**9,
             copy=pulumi_source.COPY,
         ),
         Tool(
@@ -82,7 +82,7 @@ TOOLS = {
             ".",
             None,
             "-s -w",
-            seconds=50,
+            seconds=25,
             disk_bytes=10**9,
         ),
         Tool(
@@ -99,7 +99,7 @@ TOOLS = {
             "github.com/minio/minio",
             "github.com/minio/minio",
             "-s -w -X github.com/minio/minio/cmd.ReleaseTag={version}",
-            seconds=110,
+            seconds=55,
             disk_bytes=2 * 10**9,
             copy=minio_source.COPY,
         ),
