@@ -13,8 +13,7 @@ import tomllib
 from packaging.requirements import Requirement
 
 from nix_cache import nix_conf
-from nix_cache.cli.hook import texts
-from nix_cache.cli.machine.places import system_place
+from nix_cache.cli.machine.places import hook_name, system_place
 from tests.e2e.nixos.configurations import (
     KEYS,
     PRIVATE_URL,
@@ -126,7 +125,7 @@ def test_a_writer_signs_and_is_known_to_the_command(nixos: NixOS) -> None:
 
     place = system_place({})
     record = str(place.record("team")).removeprefix("/etc/")
-    script = str(place.folder / texts.settings_name("team")).removeprefix("/etc/")
+    script = str(place.folder / hook_name("team")).removeprefix("/etc/")
     assert set(found["environment"]["etc"]) == {record, script}
     assert json.loads(found["environment"]["etc"][record]["text"]) == {
         "description": json.loads((nixos.folder / "nix-cache.json").read_text()),

@@ -17,10 +17,10 @@ import pytest
 import trustme
 
 from dev.server import LocalServer
-from nix_cache.cli.caches.source import Credential
 from nix_cache.cli.doctor import probes
 from nix_cache.cli.doctor.door import Door, connections
 from nix_cache.cli.doctor.probes import Outcome
+from nix_cache.cli.s3.credentials import Credential
 from nix_cache.description import Description
 from tests.engine.altering_proxy import AlteringProxy
 from tests.engine.forwarding import Headers

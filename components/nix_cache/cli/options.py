@@ -4,6 +4,9 @@ from typing import Annotated
 
 import typer
 
+JOBS = 25
+"""Requests at a time, as many as Nix's own ``http-connections``."""
+
 WriterCache = Annotated[
     str | None,
     typer.Option(

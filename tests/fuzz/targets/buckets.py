@@ -9,7 +9,6 @@ from typing import Any
 from botocore.exceptions import BotoCoreError
 from botocore.exceptions import ClientError as StorageError
 
-from nix_cache.cli.caches.source import Credential
 from nix_cache.cli.doctor import expiry
 from nix_cache.cli.errors import ClientError
 from nix_cache.cli.gc import listing, reading, refusals
@@ -17,6 +16,7 @@ from nix_cache.cli.gc.contents import Stored
 from nix_cache.cli.gc.ledger import Ledger
 from nix_cache.cli.hook.queue import Queue
 from nix_cache.cli.nix.store_paths import hashes_in
+from nix_cache.cli.s3.credentials import Credential
 from nix_cache.cli.s3.owner import owner_client
 from nix_cache.cli.s3.storage_answers import MalformedAnswerError
 from nix_cache.cli.s3.transport import Reply, Transport

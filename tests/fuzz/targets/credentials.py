@@ -3,9 +3,8 @@
 import tempfile
 from pathlib import Path
 
-from nix_cache.cli.caches.source import Credential
 from nix_cache.cli.machine import masking
-from nix_cache.cli.s3.profiles import profile_in
+from nix_cache.cli.s3.credentials import Credential, profile_in
 from nix_cache.cli.use import credentials_file
 from tests.fuzz.target import Target
 

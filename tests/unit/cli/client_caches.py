@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from nix_cache import nix_conf, signing
-from nix_cache.cli.caches.source import Credential, Source
+from nix_cache.cli.caches.source import Source
+from nix_cache.cli.s3.credentials import Credential
 from nix_cache.description import Description
 
 ENDPOINT = "https://s3.example.org"

@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-from nix_cache.cli.caches.source import Credential, Source
+from nix_cache.cli.caches.source import Source
 from nix_cache.cli.caches.target import Target
 from nix_cache.cli.gc import bucket as gc_bucket
 from nix_cache.cli.gc import session
+from nix_cache.cli.s3.credentials import Credential
 from nix_cache.cli.s3.owner import owner_client
 from nix_cache.iam.lifecycle import NIX32
 from tests.unit.cli.client_caches import description

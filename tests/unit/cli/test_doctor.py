@@ -18,7 +18,8 @@ from nix_cache.cli.doctor.finding import Finding, Level, error, not_checked, ok,
 from nix_cache.cli.doctor.subject import Subject
 from nix_cache.cli.errors import UsageError
 from nix_cache.cli.nix.store_paths import hashes_in
-from nix_cache.cli.s3.profiles import profile_credential
+from nix_cache.cli.nix.versions import Version
+from nix_cache.cli.s3.credentials import profile_credential
 from nix_cache.description import Description
 from nix_cache.iam.lifecycle import NIX32, OWN_KEYS, expiry_rules
 from nix_cache.iam.lifetimes import Expiry, longest_narinfo, shortest_nar
@@ -189,7 +190,7 @@ class TestVersions:
     )
     def test_a_version_has_the_traps_that_are_known_of_it(
         self,
-        version: traps.Version,
+        version: Version,
         backend: str,
         public: bool,
         variables: dict[str, str],

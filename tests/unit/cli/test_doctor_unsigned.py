@@ -10,10 +10,10 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import pytest
 
-from nix_cache.cli.caches.source import Credential
 from nix_cache.cli.doctor.finding import Finding, Level
 from nix_cache.cli.doctor.subject import Subject
 from nix_cache.cli.doctor.unsigned_writes import unsigned_writes
+from nix_cache.cli.s3.credentials import Credential
 from tests.unit.cli import client_caches
 from tests.unit.cli.client_caches import READER, WRITER
 

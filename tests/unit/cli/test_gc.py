@@ -13,7 +13,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nix_cache.cli.caches.source import Credential
 from nix_cache.cli.errors import ClientError
 from nix_cache.cli.gc import marking, report
 from nix_cache.cli.gc.command import GRACE_DAYS
@@ -30,6 +29,7 @@ from nix_cache.cli.gc.plan import YOUNG, Plan, Terms, orphans, plan_collection
 from nix_cache.cli.gc.sweep import Swept
 from nix_cache.cli.limits import LEDGER_BYTES
 from nix_cache.cli.machine import console
+from nix_cache.cli.s3.credentials import Credential
 from nix_cache.cli.s3.owner import owner_client
 from nix_cache.iam.access import WRITABLE_KEYS
 from nix_cache.iam.lifecycle import NARINFO_TTL_DAYS, NIX32, OWN_KEYS, expiry_rules

@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 from nacl.signing import SigningKey
 
-from nix_cache.cli.caches.source import Credential
 from nix_cache.cli.hook import texts
 from nix_cache.cli.machine.files import FileChange
 from nix_cache.cli.machine.masking import credentials_line, nix_conf_line, signing_key_line
 from nix_cache.cli.nix import conf_file
+from nix_cache.cli.s3.credentials import Credential
 from nix_cache.cli.use import credentials_file, diff
 
 SECRET = "TOPSECRETabc"

@@ -12,6 +12,7 @@ from nix_cache import signing
 from nix_cache.cli.caches.record import Record, save
 from nix_cache.cli.errors import ClientError, UsageError
 from nix_cache.cli.machine.places import user_place
+from nix_cache.cli.machine.sizes import size
 from nix_cache.cli.nix import program
 from nix_cache.cli.upload import report
 from nix_cache.cli.upload.events import Copying
@@ -469,7 +470,7 @@ class TestReport:
 
     def test_sizes_are_for_people(self) -> None:
         """Three digits and a unit."""
-        sizes = [report.size(number) for number in (0, 999, 1000, 999_900, 10**8, 5 * 10**11)]
+        sizes = [size(number) for number in (0, 999, 1000, 999_900, 10**8, 5 * 10**11)]
 
         assert sizes == ["0 B", "999 B", "1.0 kB", "999.9 kB", "100.0 MB", "500.0 GB"]
 

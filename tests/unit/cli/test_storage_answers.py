@@ -7,10 +7,10 @@ import pytest
 from botocore.exceptions import BotoCoreError
 from botocore.exceptions import ClientError as StorageError
 
-from nix_cache.cli.caches.source import Credential
 from nix_cache.cli.doctor import expiry
 from nix_cache.cli.doctor.finding import Level
 from nix_cache.cli.doctor.subject import Subject
+from nix_cache.cli.s3.credentials import Credential
 from nix_cache.cli.s3.owner import owner_client
 from nix_cache.cli.s3.storage_answers import MalformedAnswerError
 from tests.unit.cli import client_caches

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nix_cache.cli.caches.source import Credential
 from nix_cache.cli.machine import masking
 from nix_cache.cli.machine.appended import HEADER
 from nix_cache.cli.machine.files import FileChange
 from nix_cache.cli.nix import conf_file
+from nix_cache.cli.s3.credentials import Credential
 from nix_cache.cli.use import credentials_file, diff
 
 PAIR = Credential(access_key_id="nixreader", secret_access_key="first/secret")

@@ -6,15 +6,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
-from pydantic import BaseModel, ConfigDict, ValidationError
-from pydantic.alias_generators import to_camel
+from pydantic import ValidationError
 
 from nix_cache.cli.caches import manifest_document, urls
 from nix_cache.cli.errors import ClientError, UsageError
 from nix_cache.cli.limits import DOCUMENT_BYTES, STACK_SECONDS, TooLargeError
 from nix_cache.cli.machine import child
+from nix_cache.cli.s3.credentials import Credential
 from nix_cache.description import DESCRIPTOR_KEY, Description
 from nix_cache.redaction import keep_secret, redacted
 
@@ -28,19 +28,6 @@ class Origin(StrEnum):
     STACK = "stack"
     RECORD = "record"
     """A cache in use on this machine, by its name."""
-
-
-class Credential(BaseModel):
-    """An S3 key pair. The secret is empty where the stack does not know it (an adopted user)."""
-
-    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, frozen=True)
-
-    access_key_id: str
-    secret_access_key: str = field(repr=False)
-
-    def model_post_init(self, _context: Any) -> None:
-        """Keep the secret out of everything that is printed."""
-        keep_secret(self.secret_access_key)
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,9 @@ from botocore.auth import S3SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
-from nix_cache.cli.caches.source import Credential
 from nix_cache.cli.limits import body_limit
 from nix_cache.cli.s3.connections import certificates
+from nix_cache.cli.s3.credentials import Credential
 from nix_cache.cli.s3.hosts import NoAnswerError
 from nix_cache.cli.s3.transport import Transport
 

@@ -8,9 +8,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from nix_cache.cli.caches.source import Credential
 from nix_cache.cli.doctor.subject import Subject
 from nix_cache.cli.nix import program
+from nix_cache.cli.s3.credentials import Credential
 from nix_cache.cli.s3.listing import checked_pages
 from nix_cache.cli.s3.owner import owner_client
 

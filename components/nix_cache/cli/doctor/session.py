@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from nix_cache.cli.caches.source import Credential
 from nix_cache.cli.caches.target import Target, find_target
 from nix_cache.cli.doctor import report
 from nix_cache.cli.doctor.checks import all_checks, examine
@@ -16,8 +15,8 @@ from nix_cache.cli.errors import UsageError
 from nix_cache.cli.machine import console
 from nix_cache.cli.machine.progress import Progress
 from nix_cache.cli.nix.store_paths import hashes_in
+from nix_cache.cli.s3.credentials import Credential, profile_credential
 from nix_cache.cli.s3.owner import owner_credential
-from nix_cache.cli.s3.profiles import profile_credential
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from nix_cache.cli.caches.record import Record
-from nix_cache.cli.caches.source import Credential
 from nix_cache.cli.doctor.door import Door, NoAnswerError, connections
+from nix_cache.cli.s3.credentials import Credential
 from nix_cache.cli.s3.transport import Transport
 from nix_cache.description import Description
 from nix_cache.iam.lifecycle import INFO_KEY

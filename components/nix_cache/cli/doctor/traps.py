@@ -1,7 +1,4 @@
-"""Known traps of the installed Nix, and of several caches on one machine.
-
-Which versions do what was found by reading Nix's release notes and issues, and by running them.
-"""
+"""Known traps of the installed Nix, and of several caches on one machine."""
 
 import tempfile
 from collections.abc import Iterator
@@ -11,16 +8,8 @@ from nix_cache.cli.doctor.finding import Finding, error, not_checked, ok, warnin
 from nix_cache.cli.doctor.signing_trial import signing_trial
 from nix_cache.cli.doctor.subject import Subject
 from nix_cache.cli.machine.places import system_place, user_place
-from nix_cache.cli.nix import program
-
-Version = tuple[int, int, int]
-
-_MODERN: Version = (2, 33, 0)
-"""The first with Nix's own S3 code, instead of that of the AWS SDK."""
-
-_B2_WORKS: Version = (2, 34, 2)
-_NO_WEB_IDENTITY = (((2, 33, 0), (2, 33, 3)), ((2, 34, 0), (2, 34, 1)))
-"""First and last version of each gap."""
+from nix_cache.cli.nix import program, versions
+from nix_cache.cli.nix.versions import Version, spelled
 
 _SIGNING_SECONDS = 20.0
 
@@ -36,35 +25,22 @@ def nix_version(subject: Subject) -> Iterator[Finding]:
         yield not_checked("the version of Nix", f"{told.strip()} is none whose traps are known")
         return
     troubles = list(version_traps(version, subject))
-    yield from troubles or [ok(f"Nix {_spelled(version)} has no known trap here")]
+    yield from troubles or [ok(f"Nix {spelled(version)} has no known trap here")]
     if uses_s3(subject):
         yield from _signing(subject)
 
 
 def version_traps(version: Version, subject: Subject) -> Iterator[Finding]:
     """The traps of one version of Nix, for one cache."""
-    nix = f"Nix {_spelled(version)}"
-    if subject.description.backend == "b2" and uses_s3(subject) and version < _B2_WORKS:
-        yield error(
-            f"{nix} does not get on with Backblaze B2",
-            "B2 rejects checksums that it sends along",
-            f"install Nix {_spelled(_B2_WORKS)} or newer",
-        )
-    elif version < _MODERN:
-        yield warning(
-            f"{nix} is older than {_spelled(_MODERN)}",
-            "its S3 code is another one: settings of the push URL are ignored, a 403 is not taken "
-            "as missing, environment credentials do not come first",
-            "install a newer Nix",
-        )
-    if "AWS_WEB_IDENTITY_TOKEN_FILE" in subject.environment and any(
-        first <= version <= last for first, last in _NO_WEB_IDENTITY
-    ):
-        yield error(
-            f"{nix} does not know web identities, and this environment has one",
-            "it finds no credential, and asks as anybody",
-            "install Nix 2.33.4, 2.34.2 or newer",
-        )
+    traps = versions.version_traps(
+        version,
+        subject.description.backend,
+        speaks_s3=uses_s3(subject),
+        environment=subject.environment,
+    )
+    for trap in traps:
+        found = error if trap.is_fatal else warning
+        yield found(trap.problem, trap.why, trap.fix)
 
 
 def uses_s3(subject: Subject) -> bool:
@@ -118,7 +94,3 @@ def _signing(subject: Subject) -> Iterator[Finding]:
             "private caches and pushes are refused as anybody's, whatever the credentials",
             "install Nix from nixos.org; that of Debian is such a one",
         )
-
-
-def _spelled(version: Version) -> str:
-    return ".".join(map(str, version))

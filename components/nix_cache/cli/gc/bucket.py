@@ -9,7 +9,6 @@ from botocore.exceptions import BotoCoreError
 from botocore.exceptions import ClientError as StorageError
 from botocore.parsers import ResponseParserError
 
-from nix_cache.cli.caches.source import Credential
 from nix_cache.cli.errors import ClientError
 from nix_cache.cli.gc import reading
 from nix_cache.cli.gc.contents import (
@@ -28,6 +27,7 @@ from nix_cache.cli.gc.refusals import explain, status_of
 from nix_cache.cli.limits import LEDGER_BYTES
 from nix_cache.cli.machine.parallel import in_parallel
 from nix_cache.cli.s3.clock import Clocks, http_date
+from nix_cache.cli.s3.credentials import Credential
 from nix_cache.cli.s3.owner import owner_client
 from nix_cache.cli.s3.transport import OversizedError, RedirectedError
 from nix_cache.description import Description

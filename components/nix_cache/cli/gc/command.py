@@ -6,9 +6,7 @@ from typing import Annotated
 import typer
 
 from nix_cache.cli.errors import ExitCode
-
-JOBS = 25
-"""Narinfos read at a time, as many requests as Nix's own ``http-connections``."""
+from nix_cache.cli.options import JOBS
 
 GRACE_DAYS = 30
 """``lifecycle.NARINFO_TTL_DAYS``, without the imports that would slow every command down."""

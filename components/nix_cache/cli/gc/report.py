@@ -9,7 +9,7 @@ from nix_cache.cli.gc.plan import Plan, Terms
 from nix_cache.cli.gc.sweep import Swept
 from nix_cache.cli.machine import console
 from nix_cache.cli.machine.console import Console
-from nix_cache.cli.upload.report import size
+from nix_cache.cli.machine.sizes import size
 from nix_cache.iam.lifecycle import NARINFO_TTL_DAYS
 
 _SHOWN = 10

@@ -10,7 +10,7 @@ from nix_cache.cli.hook.failures import Failure
 from nix_cache.cli.hook.queue import Queue
 from nix_cache.cli.machine import console
 from nix_cache.cli.nix import program
-from nix_cache.cli.push.command import JOBS
+from nix_cache.cli.options import JOBS
 from nix_cache.cli.upload import report, session
 from nix_cache.cli.upload.refusals import BusyError, RefusedError, UnansweredError
 from nix_cache.cli.upload.report import Result

@@ -14,7 +14,7 @@ from nix_cache.cli.machine import console, files, masking, ownership
 from nix_cache.cli.machine.files import FileChange
 from nix_cache.cli.machine.located import changeable_by_others
 from nix_cache.cli.machine.ownership import Kind
-from nix_cache.cli.machine.places import Place, system_place, user_place
+from nix_cache.cli.machine.places import Place, hook_name, system_place, user_place
 from nix_cache.cli.nix import conf_file, installation, program
 
 _PROGRAM = "nix-cache"
@@ -44,7 +44,7 @@ def hook_of(record: Record) -> Hook:
         raise program.no_nix()
     return Hook(
         name=record.name,
-        script=(place.folder / texts.settings_name(record.name)).absolute(),
+        script=(place.folder / hook_name(record.name)).absolute(),
         record=place.record(record.name).absolute(),
         folder=folder_of(place, record.name).absolute(),
         client=_client(),
@@ -70,7 +70,7 @@ def install(record: Record, hook: Hook) -> list[FileChange]:
     ownership.require_own(Kind.HOOK_SCRIPT, hook.script, script, hook.name)
     changes = [FileChange(hook.script, script, texts.script(hook).encode(), _SCRIPT_MODE)]
     if generator(record) is None:
-        name = texts.settings_name(record.name)
+        name = hook_name(record.name)
         conf, before = place.conf(name), files.read(place.nix_conf)
         settings = files.read(conf)
         ownership.require_own(Kind.HOOK_SETTINGS, conf, settings, hook.name)
@@ -94,7 +94,7 @@ def remove(record: Record) -> list[FileChange]:
     Returns:
         what was changed.
     """
-    place, name = place_of(record), texts.settings_name(record.name)
+    place, name = place_of(record), hook_name(record.name)
     nix_conf = files.read(place.nix_conf)
     changes = []
     for kind, path in (

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from nix_cache.cli.caches.record import Record
-from nix_cache.cli.hook import texts
 from nix_cache.cli.hook.failures import Failure
 from nix_cache.cli.hook.installation import folder_of, place_of
 from nix_cache.cli.hook.queue import Queue
 from nix_cache.cli.machine import console
+from nix_cache.cli.machine.places import hook_name
 
 _SHOWN = 10
 
@@ -49,7 +49,7 @@ def look(record: Record) -> Status:
     queue = Queue(folder_of(place, record.name), record.description.store_dir)
     waiting = tuple(queue.paths())
     failures = queue.failures()
-    script = place.folder / texts.settings_name(record.name)
+    script = place.folder / hook_name(record.name)
     return Status(
         cache=record.name,
         script=script if script.exists() else None,

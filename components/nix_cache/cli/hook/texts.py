@@ -94,11 +94,6 @@ class Hook:
     system: bool
 
 
-def settings_name(cache: str) -> str:
-    """Under which the hook's setting is included in nix.conf: like a cache of that name."""
-    return f"{cache}-post-build-hook"
-
-
 def script(hook: Hook) -> str:
     """The script. Nix gives it the built paths in ``OUT_PATHS``."""
     return _SCRIPT.format(

@@ -47,6 +47,11 @@ class Place:
         return self.folder / f"{key_name}.sec"
 
 
+def hook_name(cache: str) -> str:
+    """Return the name of a cache's hook: its files are named like those of a cache."""
+    return f"{cache}-post-build-hook"
+
+
 def system_place(environment: Mapping[str, str] = os.environ) -> Place:
     """The whole machine's: ``/etc/nix/nix.conf`` and root's credentials."""
     return Place(

@@ -130,6 +130,13 @@ def restart_command(*, socket: Path = DAEMON_SOCKET) -> str | None:
     return "restart nix-daemon"
 
 
+def restart_advice(place: Place) -> Iterator[str]:
+    """Return how to make the daemon read a changed nix.conf; nothing where there is no daemon."""
+    command = restart_command() if place.system else None
+    if command is not None:
+        yield f"The Nix daemon reads nix.conf when it starts. Restart it: {command}"
+
+
 def _later(
     place: Place, environment: Mapping[str, str], reader: NixConfReader
 ) -> Iterator[PlacedLine]:

@@ -7,10 +7,7 @@ import typer
 
 from nix_cache.cli.errors import ExitCode, UsageError
 from nix_cache.cli.machine import console
-from nix_cache.cli.options import WriterCache
-
-JOBS = 25
-"""Requests at a time, as many as Nix's own ``http-connections``."""
+from nix_cache.cli.options import JOBS, WriterCache
 
 
 def push(

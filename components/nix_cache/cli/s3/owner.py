@@ -7,9 +7,8 @@ from typing import Any
 from botocore.awsrequest import AWSRequest
 from botocore.config import Config
 
-from nix_cache.cli.caches.source import Credential
 from nix_cache.cli.errors import UsageError
-from nix_cache.cli.s3.profiles import profile_credential
+from nix_cache.cli.s3.credentials import Credential, profile_credential
 from nix_cache.cli.s3.storage_session import bounded_session
 from nix_cache.cli.s3.transport import Transport
 from nix_cache.description import Description

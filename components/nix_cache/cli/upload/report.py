@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from nix_cache.cli.machine import console
+from nix_cache.cli.machine.sizes import size
 from nix_cache.cli.upload.held import Held
 
 _SHOWN = 10
@@ -88,16 +89,6 @@ def warnings(result: Result) -> Iterable[str]:
         "  Fix: the bucket's owner deletes these narinfos, then push again; or, if they are signed "
         "by a former writer of yours, list that key in `retiredPublicKeys`."
     )
-
-
-def size(count: int) -> str:
-    """A number of bytes for people."""
-    amount = float(count)
-    for unit in ("B", "kB", "MB"):
-        if amount < 1000:
-            return f"{amount:.0f} {unit}" if unit == "B" else f"{amount:.1f} {unit}"
-        amount /= 1000
-    return f"{amount:.1f} GB"
 
 
 def _rows(result: Result) -> Iterable[tuple[str, str]]:

@@ -5,11 +5,11 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from nix_cache.cli.doctor.subject import Subject
-from nix_cache.cli.doctor.traps import version_traps
 from nix_cache.cli.errors import ClientError
 from nix_cache.cli.machine.progress import Progress
+from nix_cache.cli.machine.sizes import size
 from nix_cache.cli.nix import program
+from nix_cache.cli.nix.versions import version_traps
 from nix_cache.cli.upload.bucket import Bucket
 from nix_cache.cli.upload.copying import copy
 from nix_cache.cli.upload.events import Copying
@@ -17,7 +17,7 @@ from nix_cache.cli.upload.held import Held
 from nix_cache.cli.upload.identity import Identity, identify
 from nix_cache.cli.upload.patience import patiently
 from nix_cache.cli.upload.refusals import Who, short
-from nix_cache.cli.upload.report import Result, size
+from nix_cache.cli.upload.report import Result
 from nix_cache.cli.upload.writer import Writer
 
 
@@ -76,9 +76,9 @@ def require_able_nix(writer: Writer) -> None:
     version = program.version()
     if version is None:
         return
-    subject = Subject(writer.description, record=writer.record, environment=os.environ)
-    for trap in version_traps(version, subject):
-        raise ClientError(f"{trap.what}: {trap.why}", trap.fix)
+    backend = writer.description.backend
+    for trap in version_traps(version, backend, speaks_s3=True, environment=os.environ):
+        raise ClientError(f"{trap.problem}: {trap.why}", trap.fix)
 
 
 def _pushed(push: _Push, roots: Sequence[str]) -> Result:

@@ -30,7 +30,7 @@ def after_use(
     for found in installation.obstacles(place, environment):
         yield f"WARNING: {found.where}: {found.problem}; {found.fix}."
     if place.system:
-        yield from restart(place)
+        yield from installation.restart_advice(place)
         return
     if os.geteuid() == 0:
         return
@@ -66,13 +66,6 @@ def instead_of_writing(description: Description, maker: str, place: Place) -> It
             "The cache is private: its reader's profile goes into root's ~/.aws/credentials, "
             "mode 0600, for it is the daemon that fetches."
         )
-
-
-def restart(place: Place) -> Iterator[str]:
-    """What makes the daemon notice, which reads nix.conf only when it starts."""
-    command = installation.restart_command() if place.system else None
-    if command is not None:
-        yield f"The Nix daemon reads nix.conf when it starts. Restart it: {command}"
 
 
 def as_root(plan: Plan, source: str) -> str:

@@ -5,8 +5,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 
-from nix_cache.cli.caches.source import Credential
 from nix_cache.cli.machine.appended import append, cut, split_lines
+from nix_cache.cli.s3.credentials import Credential
 
 _SECTION = re.compile(rb"\s*\[\s*(.*?)\s*\]")
 _SETTING = re.compile(rb"\s*([^#;=\s][^=]*?)\s*=\s*(.*?)\s*$", re.DOTALL)

@@ -6,11 +6,10 @@ from pathlib import Path
 from nix_cache.cli.caches import record
 from nix_cache.cli.caches.record import Record
 from nix_cache.cli.errors import UsageError
-from nix_cache.cli.hook.texts import settings_name
 from nix_cache.cli.machine import files, masking, ownership
 from nix_cache.cli.machine.files import FileChange
 from nix_cache.cli.machine.ownership import Kind
-from nix_cache.cli.machine.places import Place
+from nix_cache.cli.machine.places import Place, hook_name
 from nix_cache.cli.nix import conf_file
 from nix_cache.cli.use import credentials_file, secrets_plan
 from nix_cache.redaction import redacted
@@ -59,7 +58,7 @@ def plan_removal(place: Place, name: str) -> list[FileChange]:
         ClientError: a file cannot be read.
     """
     changes = []
-    hook = settings_name(name)
+    hook = hook_name(name)
     nix_conf = files.read(place.nix_conf)
     if nix_conf is not None:
         after: bytes | None = nix_conf
@@ -88,7 +87,7 @@ def plan_removal(place: Place, name: str) -> list[FileChange]:
 
 def left_alone(place: Place, name: str) -> Iterator[str]:
     """Remarks on files with a cache's name that were not written for it, and so stay."""
-    hook = settings_name(name)
+    hook = hook_name(name)
     for path in (place.conf(name), place.conf(hook), place.folder / hook):
         if path.exists():
             yield f"{path} stays, because it was not written for the cache {name}."

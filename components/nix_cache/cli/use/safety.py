@@ -3,16 +3,15 @@
 import re
 
 from nix_cache import signing
-from nix_cache.cli.caches.source import Credential
 from nix_cache.cli.errors import ClientError, UsageError
-from nix_cache.cli.hook.texts import settings_name
-from nix_cache.cli.machine.places import Place
+from nix_cache.cli.machine.places import Place, hook_name
+from nix_cache.cli.s3.credentials import Credential
 
 _NAME = signing.KEY_NAME
 _WORD = re.compile(r"[!-~]+")
 _LONGEST_NAME = 100
 _DEVICES = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?")
-_HOOK_SUFFIX = settings_name("")
+_HOOK_SUFFIX = hook_name("")
 
 
 def require_name(name: str) -> None:

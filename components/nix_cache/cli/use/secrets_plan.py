@@ -12,11 +12,12 @@ from botocore.exceptions import BotoCoreError
 from nix_cache import signing
 from nix_cache.cli.caches import record
 from nix_cache.cli.caches.record import Record
-from nix_cache.cli.caches.source import Credential, Source
+from nix_cache.cli.caches.source import Source
 from nix_cache.cli.errors import ClientError, UsageError
 from nix_cache.cli.machine import files, masking
 from nix_cache.cli.machine.files import FileChange
 from nix_cache.cli.machine.places import Place
+from nix_cache.cli.s3.credentials import Credential
 from nix_cache.cli.use import credentials_file, safety
 from nix_cache.description import Description
 

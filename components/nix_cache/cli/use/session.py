@@ -93,7 +93,7 @@ def remove(request: Request, *, as_json: bool) -> None:
     files.apply(changes)
     with contextlib.suppress(OSError):  # other caches' files are in it
         place.folder.rmdir()
-    report.tell_done([*removal.left_alone(place, name), *advice.restart(place)])
+    report.tell_done([*removal.left_alone(place, name), *installation.restart_advice(place)])
 
 
 def _place(system: bool | None) -> Place:

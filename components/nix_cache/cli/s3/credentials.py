@@ -1,15 +1,30 @@
-"""Key pairs from the credentials files of this machine."""
+"""Key pairs, and those in the credentials files of this machine."""
 
 import contextlib
 import os
 from collections.abc import Mapping
+from dataclasses import field
 from pathlib import Path
+from typing import Any
 
-from botocore.configloader import raw_config_parse
-from botocore.exceptions import BotoCoreError
+from pydantic import BaseModel, ConfigDict
+from pydantic.alias_generators import to_camel
 
-from nix_cache.cli.caches.source import Credential
 from nix_cache.cli.machine.places import system_place, user_place
+from nix_cache.redaction import keep_secret
+
+
+class Credential(BaseModel):
+    """An S3 key pair. The secret is empty where the stack does not know it (an adopted user)."""
+
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, frozen=True)
+
+    access_key_id: str
+    secret_access_key: str = field(repr=False)
+
+    def model_post_init(self, _context: Any) -> None:
+        """Keep the secret out of everything that is printed."""
+        keep_secret(self.secret_access_key)
 
 
 def profile_credential(
@@ -31,6 +46,10 @@ def profile_in(file: str, profile: str) -> Credential | None:
     Raises:
         PermissionError: the file may not be read.
     """
+    # These take a while, and not every command reads such a file.
+    from botocore.configloader import raw_config_parse
+    from botocore.exceptions import BotoCoreError
+
     if Path(file).exists() and not os.access(file, os.R_OK):
         raise PermissionError(file)
     try:
