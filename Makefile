@@ -102,10 +102,11 @@ verify: .venv/.made ##operate try a backend out on the real service: make verify
 verify-aws verify-spaces verify-b2: verify-%:
 	@$(MAKE) verify BACKEND=$*
 
-lint: .venv-dev/.made ##develop style, formatting, types and workflows
+lint: .venv-dev/.made ##develop style, formatting, types, scripts and workflows
 	@$(tests) -m ruff check .
 	@$(tests) -m ruff format --check .
 	@$(tests) -m mypy
+	@.venv-dev/bin/shellcheck --shell=sh components/nix_cache/cli/*/*.sh toolchain/*.sh
 	@$(tests) -m dev.workflows
 
 schema: .venv-dev/.made ## write what derives from the settings: schema, types, Pulumi.yaml, tables, reference
