@@ -18,7 +18,6 @@ from nix_cache.cli.doctor.decompression import (
 )
 from nix_cache.cli.doctor.memory import Memory
 from nix_cache.cli.doctor.nar import Compared, compare
-from nix_cache.cli.doctor.nar_place import ElsewhereError, InvalidUrlError, nar_key
 from nix_cache.content_address import Method
 from nix_cache.nar import NarError
 from nix_cache.narinfo import Narinfo
@@ -247,75 +246,6 @@ def test_a_content_encoding_that_curl_does_not_know_is_an_error(encoding: str) -
     """Nix stops there."""
     with pytest.raises(UnknownCompressionError, match="Content-Encoding"):
         decoded(io.BytesIO(b""), encoding, MEMORY_BYTES)
-
-
-class TestNarKey:
-    """Where the URL of a narinfo leads."""
-
-    @pytest.mark.parametrize(
-        ("url", "key"),
-        [
-            ("nar/x.nar.xz", "nar/x.nar.xz"),
-            ("./nar/x", "nar/x"),
-            ("a/../nar/x", "nar/x"),
-            ("../bucket/nar/x", "nar/x"),
-            ("/bucket/nar/x", "nar/x"),
-            (f"{CACHE}/nar/x", "nar/x"),
-            ("//cache.example.org/bucket/x", "x"),
-            ("n%61r/x", "nar/x"),
-            ("n%2561r/x", "n%61r/x"),
-            ("nar/x#y", "nar/x"),
-            ("x", "x"),
-        ],
-    )
-    def test_an_object_of_the_cache_is_named(self, url: str, key: str) -> None:
-        """As RFC 3986 resolves it."""
-        assert nar_key(CACHE, url) == key
-        assert nar_key(f"{CACHE}/", url) == key
-
-    @pytest.mark.parametrize(
-        "url",
-        [
-            "a b",
-            "a\n",
-            "\x1b[2J",
-            "ä",
-            "a%zz",
-            "a%",
-            'a"b',
-            "a\\b",
-            "[",
-            "foo:x",
-            "nar:x",
-            "data:,x",
-        ],
-    )
-    def test_a_url_that_nix_cannot_use_is_invalid(self, url: str) -> None:
-        """Foreign characters, unknown protocols."""
-        with pytest.raises(InvalidUrlError):
-            nar_key(CACHE, url)
-
-    @pytest.mark.parametrize(
-        "url",
-        [
-            *("http://cache.example.org/bucket/x", "//other.example.org/bucket/x", "s3://b/x"),
-            *("/other/x", "/bucketx", "..", "nar/x?y=z", "nar//x", "nar/%2e%2e/x", "%2e%2e/x"),
-            *("nar/", "?x", "#x", ".", "nar/%ff"),
-        ],
-    )
-    def test_a_url_that_leads_elsewhere_is_not_followed(self, url: str) -> None:
-        """Nix may follow it."""
-        with pytest.raises(ElsewhereError):
-            nar_key(CACHE, url)
-
-    @given(st.text())
-    def test_any_text_is_a_key_or_one_of_two_errors(self, url: str) -> None:
-        """Never another exception."""
-        try:
-            key = nar_key(CACHE, url)
-        except (InvalidUrlError, ElsewhereError):
-            return
-        assert key
 
 
 def test_memory_is_given_only_while_there_is_some() -> None:

@@ -9,11 +9,11 @@ from nix_cache.cli.doctor.door import Answer, Door, NoAnswerError
 from nix_cache.cli.doctor.faults import Fault
 from nix_cache.cli.doctor.memory import Memory
 from nix_cache.cli.doctor.nar import Compared, compare
-from nix_cache.cli.doctor.nar_place import ElsewhereError, InvalidUrlError, nar_key
 from nix_cache.cli.errors import ClientError
 from nix_cache.cli.limits import NAR_DECODER_BYTES, NARINFO_BYTES, TooLargeError
 from nix_cache.cli.s3 import content_encoding
 from nix_cache.description import Description
+from nix_cache.nar_url import ElsewhereError, InvalidUrlError, NarUrl
 from nix_cache.narinfo import COMPRESSIONS, Narinfo, NarinfoError
 from nix_cache.narinfo_trust import Distrust, distrust, signers
 
@@ -142,7 +142,7 @@ class PathCheck:
             yield Fault.NAR_HASH, narinfo.nar_hash.nix32
             return
         try:
-            key = nar_key(self._door.url, narinfo.url)
+            key = NarUrl.parse(narinfo.url).resolved(self._door.url)
         except InvalidUrlError as reason:
             yield Fault.NAR_ABSENT, f"its URL {narinfo.url} {reason}"
             return
