@@ -11,7 +11,7 @@ from pulumi.runtime.proto.analyzer_pb2_grpc import AnalyzerStub
 
 from dev.release import installed
 from dev.release.packages import Packages
-from nix_cache.policy.rules import RULES
+from nix_cache.policy.rules import all_rules
 from tests.engine.readme import blocks
 from tests.package.running import own_environment
 from toolchain.bootstrap import ROOT
@@ -57,7 +57,7 @@ def test_a_folder_with_two_files_serves_every_rule(pack: AnalyzerStub) -> None:
     info = pack.GetAnalyzerInfo(Empty(), timeout=60)
 
     assert info.name == "nix-cache"
-    assert {rule.id for rule in RULES} < {policy.name for policy in info.policies}
+    assert {rule.id for rule in all_rules()} < {policy.name for policy in info.policies}
 
 
 def test_the_folder_names_the_environment_that_has_the_package(folder: Path) -> None:

@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
+from nix_cache.backends.aws.policy_rules import AWS_BUCKETS, OIDC_TRUST
 from nix_cache.iam import access
 from nix_cache.iam.values import UNKNOWN
 from nix_cache.policy.model import Resource
-from nix_cache.policy.rules.aws import AWS_BUCKETS, OIDC_TRUST
 from tests.policies.stacks import (
     AWS_BUCKET,
     AWS_BUCKET_POLICY,

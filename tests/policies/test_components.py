@@ -8,7 +8,7 @@ from pulumi.runtime.mocks import MockResourceArgs
 
 from nix_cache import BinaryCache, BinaryCacheArgs
 from nix_cache.policy.model import Resource, Scope
-from nix_cache.policy.rules import RULES
+from nix_cache.policy.rules import all_rules
 from nix_cache.policy.storage_types import CACHE, canonical
 from tests.policies.stacks import found
 from tests.unit.mocks import Recorder, run
@@ -112,7 +112,7 @@ def test_a_cache_is_right_by_every_rule(args: BinaryCacheArgs) -> None:
 
     violations = [
         found(rule, one, *(resources if rule.scope is Scope.STACK else ()))
-        for rule in RULES
+        for rule in all_rules()
         for one in resources
         if not rule.is_advisory
     ]
@@ -133,7 +133,7 @@ def test_a_cache_is_right_by_every_rule(args: BinaryCacheArgs) -> None:
 )
 def test_what_is_only_told_is_a_public_spaces_writer(args: BinaryCacheArgs, told: set[str]) -> None:
     """A backend that has no narrower key."""
-    advisory = [rule for rule in RULES if rule.is_advisory]
+    advisory = [rule for rule in all_rules() if rule.is_advisory]
     resources = made(args)
 
     assert {one.name for rule in advisory for one in resources if found(rule, one)} == told
@@ -142,7 +142,7 @@ def test_what_is_only_told_is_a_public_spaces_writer(args: BinaryCacheArgs, told
 @pytest.mark.parametrize("args", [MINIO, AWS, SPACES, B2], ids=["minio", "aws", "spaces", "b2"])
 def test_a_cache_that_is_not_protected_is_wrong_in_production(args: BinaryCacheArgs) -> None:
     """The rules do look at what the component makes: its bucket and its key."""
-    [rule] = [rule for rule in RULES if rule.id == "deletion-protection"]
+    [rule] = [rule for rule in all_rules() if rule.id == "deletion-protection"]
     resources = made({**args, "protect": False})
 
     violations = "\n".join(found(rule, one) for one in resources)
@@ -154,7 +154,7 @@ def test_a_cache_that_is_not_protected_is_wrong_in_production(args: BinaryCacheA
 @pytest.mark.parametrize("args", [MINIO, AWS, SPACES, B2], ids=["minio", "aws", "spaces", "b2"])
 def test_a_cache_without_its_info_is_wrong(args: BinaryCacheArgs) -> None:
     """The rules know the bucket and the object of each backend."""
-    [rule] = [rule for rule in RULES if rule.id == "one-cache-info"]
+    [rule] = [rule for rule in all_rules() if rule.id == "one-cache-info"]
     resources = made(args)
     [bucket] = [one for one in resources if one.name == "c-bucket"]
     others = [one for one in resources if one.name != "c-nix-cache-info"]

@@ -7,7 +7,7 @@ import pytest
 from nix_cache.iam.values import UNKNOWN, NotYetKnownError, is_true, read, read_list
 from nix_cache.policy.judgement import EXCEPTIONS
 from nix_cache.policy.model import Context, Resource, Rule
-from nix_cache.policy.rules import RULES
+from nix_cache.policy.rules import all_rules
 from tests.policies.stacks import resource, verdict
 
 
@@ -80,8 +80,8 @@ def test_a_reason_of_blanks_is_none() -> None:
 
 def test_every_rule_has_an_id_of_its_own_and_says_why_and_how() -> None:
     """In sentences that fit into a message and a table."""
-    assert len({rule.id for rule in RULES}) == len(RULES)
-    for rule in RULES:
+    assert len({rule.id for rule in all_rules()}) == len(all_rules())
+    for rule in all_rules():
         assert rule.id == rule.id.lower().replace("_", "-")
         assert rule.holds.endswith(".")
         assert not rule.why.endswith(".")
@@ -91,7 +91,7 @@ def test_every_rule_has_an_id_of_its_own_and_says_why_and_how() -> None:
             assert "default" in schema, name
 
 
-@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.id)
+@pytest.mark.parametrize("rule", all_rules(), ids=lambda rule: rule.id)
 def test_a_resource_that_no_rule_knows_is_right(rule: Rule) -> None:
     """And so is one of which nothing is known."""
     result = verdict(rule, resource("team:index:Thing", {"policy": UNKNOWN, "acl": UNKNOWN}))

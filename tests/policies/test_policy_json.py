@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 
+from nix_cache.backends.aws.policy_rules import AWS_BUCKETS, OIDC_TRUST
+from nix_cache.backends.resource_types import Holder, resource_types
 from nix_cache.iam.documents import parse
 from nix_cache.iam.policy_json import MOST_CHARACTERS, DocumentError
 from nix_cache.iam.values import UNKNOWN, NotYetKnownError
 from nix_cache.policy.rules.access import ANONYMOUS_ACCESS, NO_WILDCARDS, WRITERS_ONLY_WRITE
-from nix_cache.policy.rules.aws import AWS_BUCKETS, OIDC_TRUST
-from nix_cache.policy.storage_types import DOCUMENTS, Holder
 from tests.policies.stacks import (
     AWS_BUCKET,
     AWS_BUCKET_POLICY,
@@ -108,7 +108,7 @@ BY_HOLDER = {
 }
 PLACES = [
     (type_token, place, holder)
-    for type_token, places in DOCUMENTS.items()
+    for type_token, places in resource_types().documents.items()
     for place, holder in places.items()
 ]
 AMBIGUOUS = ACCEPTED_BY_MINIO | REFUSED_BY_SERVICES

@@ -2,9 +2,9 @@
 
 from typing import Any
 
+from nix_cache.backends.spaces.policy_rules import SPACES_FULL_ACCESS, SPACES_KEYS
 from nix_cache.iam.values import UNKNOWN
 from nix_cache.policy.model import Resource
-from nix_cache.policy.rules.spaces import SPACES_FULL_ACCESS, SPACES_KEYS
 from tests.policies.stacks import SPACES_BUCKET_POLICY, SPACES_KEY, found, resource, unknown
 
 PUBLIC = resource(SPACES_BUCKET_POLICY, {"bucket": "public"}, name="anonymous-read")

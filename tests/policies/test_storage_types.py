@@ -2,7 +2,8 @@
 
 import pytest
 
-from nix_cache.policy.storage_types import AWS_BUCKET, CACHE, SIGNING_KEY, canonical
+from nix_cache.policy.storage_types import CACHE, SIGNING_KEY, canonical
+from tests.policies.stacks import AWS_BUCKET
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 Figures: AWS and MinIO document 1,000 lifecycle rules, Backblaze 100; DigitalOcean documents none.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
@@ -12,8 +12,10 @@ if TYPE_CHECKING:
     import pulumi
 
     from nix_cache.arguments import CacheSettings
+    from nix_cache.backends.resource_types import ResourceTypes
     from nix_cache.config.problems import Problem
     from nix_cache.config.setting import BackendSettings
+    from nix_cache.policy.model import Rule
     from nix_cache.storage.protocol import Storage
 
 ProviderFactory = Callable[[], "pulumi.ProviderResource"]
@@ -28,6 +30,10 @@ class Right(StrEnum):
     DELETE = "delete"
 
 
+def _no_problems(_read: Callable[[str], Any], _environment: Mapping[str, str]) -> Iterator[str]:
+    return iter(())
+
+
 @dataclass(frozen=True, kw_only=True)
 class Provider:
     """The Pulumi provider of a backend.
@@ -36,11 +42,16 @@ class Provider:
         package: its name in the configuration and in the engine, such as ``minio``.
         sdk: its Python package, such as ``pulumi_minio``; empty if the resources are our own.
         secret_settings: the settings of the provider that are secret.
+        endpoint_settings: the settings that are URLs of the service, or have such in them.
+        without_tls: what makes its connections unsafe besides, as the rest of a sentence. Its
+            arguments are how to read a setting, and the environment.
     """
 
     package: str
     sdk: str
     secret_settings: tuple[str, ...]
+    endpoint_settings: tuple[str, ...] = ()
+    without_tls: Callable[[Callable[[str], Any], Mapping[str, str]], Iterator[str]] = _no_problems
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,6 +83,8 @@ class BackendSpec:
         settings: loads the model of its settings.
         open_storage: loads its storage, and with it the provider's package, and makes the bucket.
         provider: its Pulumi provider.
+        resource_types: loads what its resource types say about a cache.
+        policy_rules: loads the policy rules on this backend alone.
         complete: completes its settings, given as written, from all of a stack's configuration.
         program_settings: by name, what ``complete`` reads besides: settings that only a stack of
             this repository has.
@@ -90,6 +103,8 @@ class BackendSpec:
     settings: "Callable[[], type[BackendSettings]]"
     open_storage: "Callable[[CacheSettings, str, pulumi.ComponentResource], Storage]"
     provider: Provider
+    resource_types: "Callable[[], ResourceTypes]"
+    policy_rules: "Callable[[], tuple[Rule, ...]]" = tuple
     complete: Callable[[Mapping[str, Any], Mapping[str, str]], Completion] = _as_written
     program_settings: Mapping[str, str] = field(default_factory=dict)
     program_defaults: Mapping[str, str] = field(default_factory=dict)

@@ -30,7 +30,7 @@ from nix_cache.iam.values import UNKNOWN
 from nix_cache.policy import surroundings
 from nix_cache.policy.judgement import EXCEPTIONS, judge
 from nix_cache.policy.model import Context, Resource, Rule, Scope
-from nix_cache.policy.rules import RULES
+from nix_cache.policy.rules import all_rules
 from nix_cache.policy.secret_marks import MARKS, keep_secret_marks
 from nix_cache.policy.storage_types import canonical
 from nix_cache.shown import shown
@@ -118,7 +118,7 @@ def serve(launcher: str) -> None:
     program = Path(launcher).absolute().parents[1]
     rules = [
         _StackRule(rule, program) if rule.scope is Scope.STACK else _ResourceRule(rule, program)
-        for rule in RULES
+        for rule in all_rules()
     ]
     stale = _StaleExceptions([rule.exceptions for rule in rules])
     PolicyPack(NAME, [*rules, stale], enforcement_level=EnforcementLevel.MANDATORY)

@@ -9,7 +9,7 @@ from nix_cache.iam import access
 from nix_cache.iam.documents import DocumentError, parse
 from nix_cache.policy.judgement import judge
 from nix_cache.policy.model import Context, Resource
-from nix_cache.policy.rules import RULES
+from nix_cache.policy.rules import all_rules
 from nix_cache.policy.rules.access import ANONYMOUS_ACCESS
 from tests.fuzz.target import Shape, Target
 
@@ -53,7 +53,7 @@ def _check_document(data: bytes) -> bool:
     text = data.decode(errors="surrogateescape")
     for type_token in (_BUCKET_POLICY, _USER_POLICY):
         resource = Resource(type_token, "it", "urn", {"policy": text})
-        for rule in RULES:
+        for rule in all_rules():
             judge(rule, resource, Context("prod"))
     opened = _opened_on_minio(text)
     bucket_policy = Resource(_BUCKET_POLICY, "it", "urn", {"policy": text})

@@ -1,15 +1,18 @@
 """The backend on AWS S3."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from nix_cache.backends.spec import BackendSpec, Completion, Provider
+from nix_cache.iam.values import is_true
 
 if TYPE_CHECKING:
     import pulumi
 
     from nix_cache.arguments import CacheSettings
+    from nix_cache.backends.resource_types import ResourceTypes
     from nix_cache.config.setting import BackendSettings
+    from nix_cache.policy.model import Rule
     from nix_cache.storage.protocol import Storage
 
 
@@ -33,12 +36,43 @@ def _complete(settings: Mapping[str, Any], configured: Mapping[str, str]) -> Com
     return complete(settings, configured)
 
 
+def _resource_types() -> "ResourceTypes":
+    from nix_cache.backends.aws.resource_types import TYPES
+
+    return TYPES
+
+
+def _policy_rules() -> "tuple[Rule, ...]":
+    from nix_cache.backends.aws.policy_rules import RULES
+
+    return RULES
+
+
+_ENDPOINT_VARIABLES = ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL_IAM")
+
+
+def _without_tls(read: Callable[[str], Any], environment: Mapping[str, str]) -> Iterator[str]:
+    if is_true(read("insecure")):
+        yield "accepts any certificate (insecure)"
+    for variable in _ENDPOINT_VARIABLES:
+        if environment.get(variable, "").startswith("http://"):
+            yield f"reaches AWS without TLS ({variable})"
+
+
 SPEC = BackendSpec(
     name="aws",
     title="AWS S3",
     settings=_settings,
     open_storage=_open_storage,
-    provider=Provider(package="aws", sdk="pulumi_aws", secret_settings=("secretKey", "token")),
+    resource_types=_resource_types,
+    policy_rules=_policy_rules,
+    provider=Provider(
+        package="aws",
+        sdk="pulumi_aws",
+        secret_settings=("secretKey", "token"),
+        endpoint_settings=("endpoints",),
+        without_tls=_without_tls,
+    ),
     complete=_complete,
     program_defaults={"region": "``aws:region``"},
     lifecycle_rules=1000,

@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     import pulumi
 
     from nix_cache.arguments import CacheSettings
+    from nix_cache.backends.resource_types import ResourceTypes
     from nix_cache.config.setting import BackendSettings
     from nix_cache.storage.protocol import Storage
 
@@ -26,11 +27,18 @@ def _open_storage(
     return open_storage(settings, name, parent)
 
 
+def _resource_types() -> "ResourceTypes":
+    from nix_cache.backends.b2.resource_types import TYPES
+
+    return TYPES
+
+
 SPEC = BackendSpec(
     name="b2",
     title="Backblaze B2",
     settings=_settings,
     open_storage=_open_storage,
+    resource_types=_resource_types,
     provider=Provider(package="b2", sdk="", secret_settings=("applicationKey",)),
     # Deleting hides: the service keeps hidden versions for some days.
     writers_also=frozenset({Right.REPLACE, Right.DELETE}),

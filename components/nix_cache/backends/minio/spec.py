@@ -1,14 +1,16 @@
 """The backend on a MinIO server."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from nix_cache.backends.spec import BackendSpec, Completion, Provider
+from nix_cache.iam.values import is_true
 
 if TYPE_CHECKING:
     import pulumi
 
     from nix_cache.arguments import CacheSettings
+    from nix_cache.backends.resource_types import ResourceTypes
     from nix_cache.config.setting import BackendSettings
     from nix_cache.storage.protocol import Storage
 
@@ -33,15 +35,31 @@ def _complete(settings: Mapping[str, Any], configured: Mapping[str, str]) -> Com
     return complete(settings, configured)
 
 
+def _resource_types() -> "ResourceTypes":
+    from nix_cache.backends.minio.resource_types import TYPES
+
+    return TYPES
+
+
+def _without_tls(read: Callable[[str], Any], environment: Mapping[str, str]) -> Iterator[str]:
+    ssl = read("minioSsl")
+    if not is_true(environment.get("MINIO_ENABLE_HTTPS") if ssl is None else ssl):
+        yield "reaches MinIO without TLS (minioSsl is not true)"
+    if is_true(read("minioInsecure")):
+        yield "accepts any certificate (minioInsecure)"
+
+
 SPEC = BackendSpec(
     name="minio",
     title="MinIO",
     settings=_settings,
     open_storage=_open_storage,
+    resource_types=_resource_types,
     provider=Provider(
         package="minio",
         sdk="pulumi_minio",
         secret_settings=("minioPassword", "minioSecretKey", "minioSessionToken"),
+        without_tls=_without_tls,
     ),
     complete=_complete,
     program_settings={"connectionFile": "a file that names a server and its administrator."},

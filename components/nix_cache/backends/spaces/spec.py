@@ -9,7 +9,9 @@ if TYPE_CHECKING:
     import pulumi
 
     from nix_cache.arguments import CacheSettings
+    from nix_cache.backends.resource_types import ResourceTypes
     from nix_cache.config.setting import BackendSettings
+    from nix_cache.policy.model import Rule
     from nix_cache.storage.protocol import Storage
 
 
@@ -33,15 +35,30 @@ def _complete(settings: Mapping[str, Any], configured: Mapping[str, str]) -> Com
     return complete(settings, configured)
 
 
+def _resource_types() -> "ResourceTypes":
+    from nix_cache.backends.spaces.resource_types import TYPES
+
+    return TYPES
+
+
+def _policy_rules() -> "tuple[Rule, ...]":
+    from nix_cache.backends.spaces.policy_rules import RULES
+
+    return RULES
+
+
 SPEC = BackendSpec(
     name="spaces",
     title="DigitalOcean Spaces",
     settings=_settings,
     open_storage=_open_storage,
+    resource_types=_resource_types,
+    policy_rules=_policy_rules,
     provider=Provider(
         package="digitalocean",
         sdk="pulumi_digitalocean",
         secret_settings=("spacesSecretKey", "token"),
+        endpoint_settings=("apiEndpoint", "spacesEndpoint"),
     ),
     complete=_complete,
     writers_also=frozenset(Right),

@@ -1,8 +1,8 @@
 """All rules, by theme."""
 
+from nix_cache.backends.registry import BACKENDS
 from nix_cache.policy.model import Rule
 from nix_cache.policy.rules.access import ANONYMOUS_ACCESS, NO_WILDCARDS, WRITERS_ONLY_WRITE
-from nix_cache.policy.rules.aws import AWS_BUCKETS, OIDC_TRUST
 from nix_cache.policy.rules.cache_info import ONE_CACHE_INFO, VALID_CACHE_INFO
 from nix_cache.policy.rules.expiry import EXPIRY_SPARES_INFO, NARS_OUTLIVE_NARINFOS
 from nix_cache.policy.rules.production import (
@@ -11,9 +11,8 @@ from nix_cache.policy.rules.production import (
     TLS_TO_STORAGE,
 )
 from nix_cache.policy.rules.secrets import PROVIDER_CREDENTIALS, STATE_ENCRYPTION
-from nix_cache.policy.rules.spaces import SPACES_FULL_ACCESS, SPACES_KEYS
 
-RULES: tuple[Rule, ...] = (
+COMMON: tuple[Rule, ...] = (
     ANONYMOUS_ACCESS,
     NO_WILDCARDS,
     WRITERS_ONLY_WRITE,
@@ -26,8 +25,10 @@ RULES: tuple[Rule, ...] = (
     TLS_FOR_CLIENTS,
     PROVIDER_CREDENTIALS,
     STATE_ENCRYPTION,
-    AWS_BUCKETS,
-    OIDC_TRUST,
-    SPACES_KEYS,
-    SPACES_FULL_ACCESS,
 )
+"""The rules that hold on every backend."""
+
+
+def all_rules() -> tuple[Rule, ...]:
+    """Return the rules, with those of each registered backend."""
+    return (*COMMON, *(rule for backend in BACKENDS.values() for rule in backend.policy_rules()))

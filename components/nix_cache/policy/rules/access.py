@@ -5,17 +5,15 @@ from fnmatch import fnmatchcase
 from operator import attrgetter
 from typing import Any
 
+from nix_cache.backends.resource_types import Holder, resource_types
 from nix_cache.iam.documents import Document, Statement, granting
 from nix_cache.iam.lifecycle import INFO_KEY
 from nix_cache.iam.values import read, read_list
 from nix_cache.iam.wildcards import is_pattern
 from nix_cache.policy.model import Context, Resource, Rule
 from nix_cache.policy.storage_types import (
-    ACLS,
-    B2_KEY,
-    BUCKETS,
-    READY_MADE,
-    Holder,
+    has_acl,
+    is_bucket,
     policies_of,
 )
 
@@ -43,8 +41,6 @@ _DOCUMENTED = {name.lower(): name for name in (READ_OBJECT, *_ON_BUCKETS, *_ON_O
 
 _DELETING = ("s3:DeleteObject", "s3:DeleteObjectVersion")
 _DELETING_BUCKETS = ("s3:DeleteBucket", "s3:PutLifecycleConfiguration")
-_DELETING_IN_B2 = frozenset({"deleteFiles", "deleteBuckets", "writeBuckets"})
-"""``writeBuckets`` sets the lifecycle, and so deletes."""
 
 _OPEN_ACLS = frozenset(
     {"public", "public-read", "public-read-write", "public-write", "authenticated-read"}
@@ -66,11 +62,11 @@ def _anonymous(resource: Resource, _context: Context) -> Iterator[str]:
 
 
 def _open_acl(resource: Resource) -> Iterator[str]:
-    if resource.type not in ACLS:
+    if not has_acl(resource):
         return
     acl = resource.read("acl")
     # A single object that anybody may read is what a public cache is made of.
-    if acl in _OPEN_ACLS and (resource.type in BUCKETS or acl != _READING_ACL):
+    if acl in _OPEN_ACLS and (is_bucket(resource) or acl != _READING_ACL):
         yield f"has the ACL {acl!r}"
     grants = read_list(resource.properties, "grants")
     grants += read_list(resource.properties, "accessControlPolicy", "grants")
@@ -121,7 +117,7 @@ def _too_wide(statement: Statement, holder: Holder) -> Iterator[str]:
 
 
 def _ready_made(resource: Resource) -> Iterator[str]:
-    place = READY_MADE.get(resource.type)
+    place = resource_types().ready_made.get(resource.type)
     for name in map(read, read_list(resource.properties, place) if place else ()):
         if name in _READY_MADE_OF_MINIO or _READY_MADE_OF_AWS in str(name):
             yield f"attaches {name}, which the service brings along for all buckets"
@@ -130,11 +126,8 @@ def _ready_made(resource: Resource) -> Iterator[str]:
 def _writers(resource: Resource, context: Context) -> Iterator[str]:
     janitors = context.settings.get("janitors", _JANITORS["janitors"]["default"])
     may_delete = any(fnmatchcase(resource.name, pattern) for pattern in janitors)
-    if resource.type == B2_KEY:
-        for capability in map(read, read_list(resource.properties, "capabilities")):
-            if capability in _DELETING_IN_B2 and not may_delete:
-                yield f"has the capability {capability}"
-        return
+    if deletions := resource_types().deletions.get(resource.type):
+        yield from () if may_delete else deletions(resource.properties)
     for statements, _ in policies_of(resource, Holder.BUCKET, Holder.USER):
         if not may_delete:
             yield from _deletes(statements)

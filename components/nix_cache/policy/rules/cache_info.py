@@ -4,13 +4,13 @@ from collections.abc import Iterator
 
 from nix_cache.iam.lifecycle import INFO_KEY
 from nix_cache.policy.model import Context, Resource, Rule, Scope
-from nix_cache.policy.storage_types import CACHE, OBJECTS, is_bucket, is_in, text_of
+from nix_cache.policy.storage_types import CACHE, is_bucket, is_in, object_of, text_of
 
 _SWITCH = ("0", "1")
 
 
 def _is_valid(resource: Resource, _context: Context) -> Iterator[str]:
-    if resource.type not in OBJECTS or resource.read(OBJECTS[resource.type][1]) != INFO_KEY:
+    if not _is_info(resource):
         return
     text = text_of(resource)
     if text is None:
@@ -38,14 +38,22 @@ def _is_one(bucket: Resource, context: Context) -> Iterator[str]:
     infos = [
         resource.name
         for resource in context.resources
-        if resource.type in OBJECTS
-        and resource.read(OBJECTS[resource.type][1]) == INFO_KEY
-        and is_in(resource, OBJECTS[resource.type][0], bucket)
+        if _is_info(resource) and is_in(resource, _bucket_place(resource), bucket)
     ]
     if len(infos) > 1:
         yield f"has {INFO_KEY} {len(infos)} times: {', '.join(sorted(infos))}"
     elif not infos and _is_part_of_cache(bucket, context):
         yield f"has no {INFO_KEY}"
+
+
+def _is_info(resource: Resource) -> bool:
+    places = object_of(resource)
+    return places is not None and bool(resource.read(places[1]) == INFO_KEY)
+
+
+def _bucket_place(resource: Resource) -> str:
+    places = object_of(resource)
+    return places[0] if places else ""
 
 
 def _is_part_of_cache(resource: Resource, context: Context) -> bool:

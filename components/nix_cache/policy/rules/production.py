@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from nix_cache.iam.values import is_true, read, read_list
+from nix_cache.backends.registry import BACKENDS
+from nix_cache.iam.values import read, read_list
 from nix_cache.policy.model import FOR_PRODUCTION, Context, Resource, Rule, Scope
 from nix_cache.policy.storage_types import (
     CACHE,
@@ -16,8 +17,6 @@ from nix_cache.policy.storage_types import (
 )
 
 _CLEAR = "http://"
-_ENDPOINTS = ("endpoints", "apiEndpoint", "spacesEndpoint")
-_AWS_ENDPOINT_VARIABLES = ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL_IAM")
 _DISTRIBUTION = "aws:cloudfront/distribution:Distribution"
 
 _URLS = ("read_url", "push_urls", "readUrl", "pushUrls")
@@ -36,22 +35,14 @@ def _protected(resource: Resource, context: Context) -> Iterator[str]:
 def _tls_to_storage(resource: Resource, context: Context) -> Iterator[str]:
     if context.is_development or not resource.type.startswith("pulumi:providers:"):
         return
-    name = resource.type.removeprefix("pulumi:providers:")
-    if name == "minio":
-        ssl = resource.read("minioSsl")
-        if not is_true(context.environment.get("MINIO_ENABLE_HTTPS") if ssl is None else ssl):
-            yield "reaches MinIO without TLS (minioSsl is not true)"
-        if is_true(resource.read("minioInsecure")):
-            yield "accepts any certificate (minioInsecure)"
-    if name == "aws":
-        if is_true(resource.read("insecure")):
-            yield "accepts any certificate (insecure)"
-        for variable in _AWS_ENDPOINT_VARIABLES:
-            if context.environment.get(variable, "").startswith(_CLEAR):
-                yield f"reaches AWS without TLS ({variable})"
-    for setting in _ENDPOINTS:
-        if any(text.startswith(_CLEAR) for text in _texts(resource.read(setting))):
-            yield f"reaches the storage without TLS ({setting})"
+    package = resource.type.removeprefix("pulumi:providers:")
+    for provider in (backend.provider for backend in BACKENDS.values()):
+        if provider.package != package:
+            continue
+        yield from provider.without_tls(resource.read, context.environment)
+        for setting in provider.endpoint_settings:
+            if any(text.startswith(_CLEAR) for text in _texts(resource.read(setting))):
+                yield f"reaches the storage without TLS ({setting})"
 
 
 def _texts(value: Any) -> Iterator[str]:

@@ -1,25 +1,14 @@
 """Rules on secrets: credentials are marked as such, and the state is encrypted with one."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
+from nix_cache.backends.registry import BACKENDS
 from nix_cache.iam.values import NotYetKnownError
 from nix_cache.policy.model import FOR_PRODUCTION, Context, Resource, Rule
 from nix_cache.policy.storage_types import STACK
 
 _PROVIDER = "pulumi:providers:"
-
-_CREDENTIALS: Mapping[str, frozenset[str]] = {
-    "minio": frozenset({"minioPassword", "minioSecretKey", "minioSessionToken"}),
-    "aws": frozenset({"secretKey", "token"}),
-    "digitalocean": frozenset({"spacesSecretKey", "token"}),
-}
-"""By provider, the settings with which anybody could act in its place."""
-
-_CONFIGURED = frozenset(
-    f"{provider}:{setting}" for provider, names in _CREDENTIALS.items() for setting in names
-) | {"b2:applicationKey"}
-"""The same as keys of the stack's configuration. A dynamic provider is given all of it."""
 
 _WRITERS = "nix-cache:writers"
 _SIGNING_KEY = "signingKey"
@@ -33,12 +22,22 @@ def _credentials(resource: Resource, _context: Context) -> Iterator[str]:
         return
     if resource.secrets is None:
         raise NotYetKnownError("this version of pulumi_policy does not tell what is a secret")
-    named = _CREDENTIALS.get(resource.type.removeprefix(_PROVIDER), frozenset()) | _CONFIGURED
+    package = resource.type.removeprefix(_PROVIDER)
+    named = {setting for provider, setting in _secret_settings() if provider == package}
+    # A dynamic provider has all of the stack's configuration.
+    named |= {f"{provider}:{setting}" for provider, setting in _secret_settings()}
     for setting in sorted(named & resource.properties.keys() - resource.secrets):
         if resource.read(setting):
             yield f"has {setting} in plain text"
     if _WRITERS in resource.properties.keys() - resource.secrets and _brings_keys(resource):
         yield f"has a {_SIGNING_KEY} of {_WRITERS} in plain text"
+
+
+def _secret_settings() -> Iterator[tuple[str, str]]:
+    """The settings of providers that are credentials."""
+    for provider in (backend.provider for backend in BACKENDS.values()):
+        for setting in provider.secret_settings:
+            yield provider.package, setting
 
 
 def _brings_keys(resource: Resource) -> bool:

@@ -2,17 +2,17 @@
 
 from collections.abc import Iterator
 
+from nix_cache.backends.spaces.resource_types import KEY, POLICY
 from nix_cache.iam.values import read, read_list
 from nix_cache.policy.model import Context, Resource, Rule, Scope
-from nix_cache.policy.storage_types import SPACES_KEY, SPACES_POLICY
 
 _FULL_ACCESS = "fullaccess"
 
 
 def _keys(key: Resource, context: Context) -> Iterator[str]:
-    if key.type != SPACES_KEY:
+    if key.type != KEY:
         return
-    policies = [one for one in context.resources if one.type == SPACES_POLICY]
+    policies = [one for one in context.resources if one.type == POLICY]
     for grant in read_list(key.properties, "grants"):
         if read(grant, "permission") == _FULL_ACCESS:
             if not policies:
@@ -35,7 +35,7 @@ SPACES_KEYS = Rule(
 
 
 def _full_access(key: Resource, _context: Context) -> Iterator[str]:
-    if key.type != SPACES_KEY:
+    if key.type != KEY:
         return
     for grant in read_list(key.properties, "grants"):
         if read(grant, "permission") == _FULL_ACCESS:
@@ -50,3 +50,6 @@ SPACES_FULL_ACCESS = Rule(
     check=_full_access,
     is_advisory=True,
 )
+
+RULES = (SPACES_KEYS, SPACES_FULL_ACCESS)
+"""The rules."""

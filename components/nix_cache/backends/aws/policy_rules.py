@@ -3,17 +3,13 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from nix_cache.backends.aws.resource_types import BUCKET, ROLE
+from nix_cache.backends.resource_types import Holder
 from nix_cache.iam.documents import Statement
 from nix_cache.iam.values import is_true, read, read_list
 from nix_cache.iam.wildcards import is_pattern
 from nix_cache.policy.model import Context, Resource, Rule, Scope, UnreadableError
-from nix_cache.policy.storage_types import (
-    AWS_BUCKET,
-    AWS_ROLE,
-    Holder,
-    is_in,
-    policies_of,
-)
+from nix_cache.policy.storage_types import is_in, policies_of
 
 _ENCRYPTION = (
     "aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration"
@@ -32,7 +28,7 @@ ForAllValues does not either."""
 
 
 def _bucket(bucket: Resource, context: Context) -> Iterator[str]:
-    if bucket.type != AWS_BUCKET:
+    if bucket.type != BUCKET:
         return
     if not any(_encrypts(one) for one in _set_on(bucket, _ENCRYPTION, context)):
         yield "has no encryption of its own (BucketServerSideEncryptionConfiguration)"
@@ -75,7 +71,7 @@ def _is_public(policy: Resource) -> bool:
 
 
 def _trust(resource: Resource, _context: Context) -> Iterator[str]:
-    if resource.type != AWS_ROLE:
+    if resource.type != ROLE:
         return
     for document, _ in policies_of(resource, Holder.ROLE):
         for statement in document:
@@ -120,3 +116,6 @@ OIDC_TRUST = Rule(
     fix="pin :aud and :sub by StringEquals, as in repo:you/project:ref:refs/heads/main",
     check=_trust,
 )
+
+RULES = (AWS_BUCKETS, OIDC_TRUST)
+"""The rules."""
