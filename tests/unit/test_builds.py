@@ -44,7 +44,11 @@ match sys.argv[1]:
         print("go: downloading example.com/one v1.0.0", file=sys.stderr)
         print("example.com/one\\nexample.com/two")
     case "mod":
-        shutil.copytree(home / "provider", pathlib.Path(os.environ["GOMODCACHE"], sys.argv[3]))
+        source = pathlib.Path(os.environ["GOMODCACHE"], sys.argv[3])
+        partial = source.with_name(source.name + str(os.getpid()))
+        shutil.copytree(home / "provider", partial)
+        if not source.exists():
+            partial.rename(source)
     case "build":
         if "-modfile=" in os.environ["GOFLAGS"]:
             modfile = os.environ["GOFLAGS"].partition("-modfile=")[2].rstrip("'")
@@ -303,6 +307,39 @@ def test_a_trimmed_tool_is_built_with_the_trimmed_copy(
     ]
     assert f"replace {trimming.MODULE} => " in (go_home / "modfile").read_text()
     assert leftovers(cache) == []
+
+
+def test_a_later_trimmed_tool_is_downloaded_during_the_first_build(
+    trimmed_tool: tools.Tool, go_home: Path, cache: Path
+) -> None:
+    """Its copy is in place by then, so that nothing is downloaded for what is left out."""
+    (go_home / "gate").touch()
+    asked = go_home / "asked"
+    asked.touch()
+    run = threading.Thread(target=builds.ensure, args=(["hello", "plugin"], cache, Recorder()))
+    run.start()
+    try:
+        wait_until(lambda: "build hello" in asked.read_text(), "the first build")
+        wait_until(lambda: "list plugin" in asked.read_text(), "the later download")
+        assert "build plugin" not in asked.read_text()
+        (copy,) = cache.glob("build-*/plugin-copy/copy.mod")
+        assert f"replace {trimming.MODULE} => " in copy.read_text()
+    finally:
+        (go_home / "gate").unlink()
+        run.join()
+    assert tools.built_path(trimmed_tool, cache).exists()
+
+
+def test_a_later_tool_that_cannot_be_trimmed_fails_before_anything_is_compiled(
+    trimmed_tool: tools.Tool, go_home: Path, cache: Path
+) -> None:
+    """Minutes of work are not done for nothing."""
+    (trimmed_tool.folder / "services.json").write_text('{"ecs": {}}')
+
+    with pytest.raises(BuildError, match="has no service 'ecs'"):
+        builds.ensure(["hello", "plugin"], cache, Recorder())
+
+    assert not (go_home / "calls").exists()
 
 
 def test_a_provider_that_cannot_be_trimmed_fails_the_build(
