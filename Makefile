@@ -29,14 +29,14 @@ up: .venv/.made ##use make the cache, or bring it up to date
 preview: .venv/.made ##use show what `make up` would do
 	@$(dev) preview
 
-drift: .venv/.made ##operate tell what was changed or removed outside: make drift STACK=prod
+drift: .venv/.made ##operate find what was changed outside: make drift STACK=prod
 	@$(dev) drift $(on_stack)
 
-repair: .venv/.made ##operate put it back, after telling what that will do: make repair STACK=prod
+repair: .venv/.made ##operate show it, ask, and put it back: make repair STACK=prod
 	@$(dev) repair $(on_stack) $(if $(YES),--yes)
 
-renew: .venv/.made ##operate replace a credential that got out: make renew USER_NAME=nixbuilder
-	@$(dev) renew $(on_stack) $(if $(YES),--yes) --user '$(USER_NAME)'
+renew: .venv/.made ##operate replace a leaked credential: make renew USER_NAME=nixbuilder
+	@$(dev) renew $(on_stack) $(if $(YES),--yes) '$(USER_NAME)'
 
 down: .venv/.made ##use remove everything that `make up` made
 	@$(dev) down
@@ -97,7 +97,7 @@ bench-growth: .venv-dev/.made ##develop measure growth with the number of writer
 	@$(tests) -m bench.growth
 
 verify: .venv/.made ##operate try a backend out on the real service: make verify BACKEND=b2
-	@.venv/bin/python -m dev.verify $(BACKEND)
+	@$(dev) verify $(if $(YES),--yes) '$(BACKEND)'
 
 verify-aws verify-spaces verify-b2: verify-%:
 	@$(MAKE) verify BACKEND=$*

@@ -8,6 +8,7 @@ from pathlib import Path
 from dev.errors import DevError
 from dev.place import STACK, Place
 from nix_cache import terminal
+from nix_cache.cli.errors import ClientError
 from nix_cache.cli.machine import console
 from nix_cache.storage.minio_connection import MinioServerError
 from toolchain.errors import ToolchainError
@@ -21,12 +22,8 @@ _LOCAL = {
 }
 """The commands of ``dev.local``: a program on another backend has not what that imports."""
 
-_ON_ANY_STACK = {
-    "drift": "tell what was changed outside: exits 0, or 2 if there is something",
-    "repair": "tell it, and put it back",
-    "renew": "make one user anew, whose credential somebody else has",
-}
-"""The commands of ``dev.on_stacks``."""
+_ON_ANY_STACK = ("drift", "repair", "renew")
+"""The commands of ``nix-cache stack`` that are run with the clone's engine."""
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -34,29 +31,35 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True)
     for name, what in _LOCAL.items():
         commands.add_parser(name, help=what)
-    for name, what in _ON_ANY_STACK.items():
-        own = commands.add_parser(name, help=what)
+    for name in _ON_ANY_STACK:
+        own = commands.add_parser(name, help=f"run `nix-cache stack {name}`")
         own.add_argument("--stack", default=STACK, help="the stack (default: %(default)s)")
-        if name == "drift":
-            own.add_argument("--json", action="store_true", help="print the result for programs")
-        else:
-            own.add_argument("--yes", action="store_true", help="do not ask")
-        if name == "renew":
-            own.add_argument("--user", required=True, help="the user's name on the server")
+    commands.add_parser("verify", help="run `nix-cache stack verify`").add_argument("backend")
     return parser
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; returns the process's exit code."""
-    options = _parser().parse_args(arguments)
+    options, further = _parser().parse_known_args(arguments)
+    if further and options.command in _LOCAL:
+        console.error(f"unknown argument {further[0]!r}; leave it out")
+        return 2
     place = Place(Path.cwd())
     try:
         if options.command in _ON_ANY_STACK:
-            command = getattr(importlib.import_module("dev.on_stacks"), options.command)
-            return int(command(place, options))
+            from dev.operate import operate
+
+            operate(place, options.stack, options.command, further)
+        if options.command == "verify":
+            from dev.operate import verify
+
+            verify(place, options.backend, further)
         getattr(importlib.import_module("dev.local"), options.command)(place)
     except (DevError, MinioServerError, ToolchainError) as failure:
         console.error(failure, lines=True)
+        return 1
+    except ClientError as failure:
+        console.error(f"{failure.problem}\n  fix: {failure.fix}", lines=True)
         return 1
     except KeyboardInterrupt:
         console.error("interrupted; run the same command again to go on")

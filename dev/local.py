@@ -6,19 +6,19 @@ import sysconfig
 from dev import report
 from dev.leftovers import remove_leftovers
 from dev.place import Place, private_folder
-from dev.repair import is_half_made, remove_half_made_bucket
 from dev.server import LocalServer
 from dev.stack import Stack, variables
 from nix_cache.cli.machine import console
+from nix_cache.cli.stack.repair import is_half_made, remove_half_made_buckets
 from nix_cache.storage.minio_server import MinioServer
 from toolchain import engine
 
 
 def up(place: Place) -> None:
     """Start the local server and bring the stack up."""
-    stack, server = ready(place)
-    if bucket := remove_half_made_bucket(stack, server):
-        console.note(f"the bucket {bucket}, which an interrupted run left empty, is made anew")
+    stack, _ = ready(place)
+    for removed in remove_half_made_buckets(stack):
+        console.note(removed)
     refresh = is_half_made(stack)
     if stack.settle():
         console.note("what an interrupted run had begun is finished")

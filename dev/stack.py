@@ -4,24 +4,17 @@ import json
 import os
 import re
 import secrets
-import subprocess
-import sys
-import tempfile
-import textwrap
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import yaml
 
 from dev.errors import DevError
 from dev.place import STACK, Place, private_folder, write_private
+from nix_cache.cli.stack.engine import PulumiStack
 from nix_cache.config.problems import SettingsError
 from nix_cache.config.stack import checked_settings
 from toolchain.engine import Engine
-
-_FOUND = "resOutputsEvent"
-"""The kind of event by which the engine tells what it found of a resource."""
 
 _SALT = re.compile(r"^encryptionsalt: .*\n?", re.MULTILINE)
 
@@ -37,31 +30,27 @@ def variables(place: Place) -> dict[str, str]:
     }
 
 
-class Stack:
+class Stack(PulumiStack):
     """A stack of one clone's program: that of development, or another one.
 
     Args:
         place: where the clone's things are.
         engine: what runs its commands.
-        name: the stack's name. Where the state of another one than that of development is, and
-            what its secrets are encrypted with, is told by the environment as for any `pulumi`.
+        name: the stack's name. The state of another one than that of development, and what its
+            secrets are encrypted with, are described by the environment as for any `pulumi`.
     """
 
     def __init__(self, place: Place, engine: Engine, name: str = STACK) -> None:
-        self.name = name
         self._place = place
-        self._engine = engine
-        self._environment = engine.environment(os.environ)
-        is_told_elsewhere = {"PULUMI_BACKEND_URL", "PULUMI_ACCESS_TOKEN"} & set(os.environ)
-        if self.is_of_development or (self.exists and not is_told_elsewhere):
-            self._environment |= variables(place)
-        if self.is_of_development:
-            self._environment.pop("PULUMI_CONFIG_PASSPHRASE", None)
-
-    @property
-    def is_of_development(self) -> bool:
-        """Whether it is the one that `make` makes and removes."""
-        return self.name == STACK
+        self.name = name
+        environment = engine.environment(os.environ)
+        is_set_elsewhere = {"PULUMI_BACKEND_URL", "PULUMI_ACCESS_TOKEN"} & set(os.environ)
+        if name == STACK or (self.exists and not is_set_elsewhere):
+            environment |= variables(place)
+        if name == STACK:
+            environment.pop("PULUMI_CONFIG_PASSPHRASE", None)
+        options = place.policy_options(name)
+        super().__init__(place.project, name, str(engine.pulumi), environment, options)
 
     @property
     def exists(self) -> bool:
@@ -98,14 +87,13 @@ class Stack:
         config = self._place.stack_config
         written = config.read_text()
         try:
-            self._run("stack", "init", STACK, quiet=True)
+            self.run("stack", "init", STACK, quiet=True)
             return str(yaml.safe_load(config.read_text())["encryptionsalt"])
         finally:
             config.write_text(written)  # the engine writes the whole file in a form of its own
 
     def _salt_of_state(self) -> str:
-        exported = json.loads(self._run("stack", "export", "--stack", STACK, quiet=True))
-        return str(exported["deployment"]["secrets_providers"]["state"]["salt"])
+        return str(self.state()["secrets_providers"]["state"]["salt"])
 
     def _write_salt(self, salt: str) -> None:
         config = self._place.stack_config
@@ -117,97 +105,12 @@ class Stack:
         config = self._place.stack_config
         config.write_text(_SALT.sub("", config.read_text()))
 
-    def up(self, *, refresh: bool = False) -> dict[str, int]:
-        """Bring the stack up; returns how many resources were changed in which way.
-
-        Args:
-            refresh: whether to look at what is really there first.
-        """
-        options = ["--refresh"] if refresh else []
-        self._run(
-            *("up", "--yes", "--stack", self.name),
-            *(
-                "--suppress-outputs",
-                "--suppress-permalink=true",
-                *self._place.policy_options(self.name),
-                *options,
-            ),
-        )
-        return self._last_changes()
-
     def preview(self) -> None:
         """Show what `up` would do."""
-        self._run(
+        self.run(
             *("preview", "--stack", self.name, "--diff", "--suppress-permalink=true"),
             *self._place.policy_options(self.name),
         )
-
-    def destroy(self) -> None:
-        """Remove every resource, and then the stack; its configuration stays."""
-        self._run("destroy", "--yes", "--stack", self.name, "--suppress-permalink=true")
-        self._run("stack", "rm", self.name, "--yes", "--preserve-config", quiet=True)
-
-    def outputs(self, *, secrets: bool = False) -> dict[str, Any]:
-        """The stack's outputs.
-
-        Args:
-            secrets: whether secret ones come in clear; else they are masked.
-        """
-        options = ["--show-secrets"] if secrets else []
-        answer: dict[str, Any] = json.loads(
-            self._run("stack", "output", "--json", "--stack", self.name, *options, quiet=True)
-        )
-        return answer
-
-    def state(self, *, secrets: bool = False) -> dict[str, Any]:
-        """The state: its resources, and the operations that an interrupted run left pending.
-
-        Args:
-            secrets: whether secret values come in clear; else they are encrypted.
-        """
-        options = ["--show-secrets"] if secrets else []
-        exported = json.loads(
-            self._run("stack", "export", "--stack", self.name, *options, quiet=True)
-        )
-        found: dict[str, Any] = exported["deployment"]
-        return found
-
-    def settle(self) -> bool:
-        """Take out of the state what an interrupted run had begun; returns whether there was any.
-
-        The engine itself would keep it, and warn of it, whatever became of it since. Importing what
-        was exported is its own way to let go of that.
-        """
-        if not self.state().get("pending_operations"):
-            return False
-        with tempfile.TemporaryDirectory() as folder:
-            file = str(Path(folder) / "state.json")
-            self._run("stack", "export", "--stack", self.name, "--file", file, quiet=True)
-            self._run("stack", "import", "--stack", self.name, "--file", file, quiet=True)
-        return True
-
-    def resources(self) -> list[dict[str, Any]]:
-        """The state's resources, secrets encrypted."""
-        found: list[dict[str, Any]] = self.state().get("resources", [])
-        return found
-
-    def configuration(self) -> dict[str, str]:
-        """The configuration with the project's defaults, secrets in clear, as a program gets it."""
-        told = self._run("config", "--json", "--show-secrets", "--stack", self.name, quiet=True)
-        return {key: entry["value"] for key, entry in json.loads(told).items() if "value" in entry}
-
-    def refresh_steps(self) -> list[dict[str, Any]]:
-        """What a refresh would find, resource by resource, secrets masked. Nothing is written.
-
-        The engine tells it as events: its one document leaves out what a provider does not detail.
-        """
-        told = self._run(
-            *("refresh", "--preview-only", "--json", "--stack", self.name),
-            quiet=True,
-            variables={"PULUMI_ENABLE_STREAMING_JSON_PREVIEW": "true"},
-        )
-        events = map(json.loads, told.splitlines())
-        return [event[_FOUND]["metadata"] for event in events if _FOUND in event]
 
     def disposable_buckets(self) -> list[str]:
         """The names of the buckets that may be deleted with all that is in them."""
@@ -218,72 +121,6 @@ class Stack:
             and resource["inputs"].get("forceDestroy")
             and not resource.get("protect")
         ]
-
-    def forget(self, urn: str) -> None:
-        """Drop a resource, and what depends on it, from the state. Nothing is deleted."""
-        self._run(
-            *("state", "delete", urn, "--stack", self.name),
-            *("--yes", "--force", "--target-dependents"),
-            quiet=True,
-        )
-
-    def _last_changes(self) -> dict[str, int]:
-        history = json.loads(
-            self._run(
-                *("stack", "history", "--json", "--stack", self.name, "--page-size", "1"),
-                quiet=True,
-            )
-        )
-        changes: dict[str, int] = history[0].get("resourceChanges") or {}
-        return {operation: count for operation, count in changes.items() if operation != "same"}
-
-    def _run(
-        self, *arguments: str, quiet: bool = False, variables: Mapping[str, str] | None = None
-    ) -> str:
-        """Run one command. Its output goes to the user, or, if quiet, comes back."""
-        command = [str(self._engine.pulumi), *arguments]
-        if not sys.stdout.isatty() or quiet:
-            command += ["--non-interactive", "--color", "never"]
-        done = _run_to_its_end(
-            command,
-            cwd=self._place.project,
-            env={**self._environment, **(variables or {})},
-            stdin=subprocess.DEVNULL if quiet else None,
-            stdout=subprocess.PIPE if quiet else None,
-            stderr=subprocess.PIPE if quiet else None,
-            text=True,
-        )
-        if done.returncode:
-            said = "; see above"
-            if quiet:
-                # Indented, for a line of what servers said must not look like one of ours.
-                printed = textwrap.indent((done.stderr or done.stdout).strip(), "  | ")
-                said = f":\n{printed}"
-            raise DevError(
-                f"pulumi {' '.join(arguments[:2])} failed{said}",
-                "correct what it names, then run the same command again",
-            )
-        return done.stdout or ""
-
-
-def _run_to_its_end(command: list[str], **options: Any) -> "subprocess.CompletedProcess[str]":
-    """Run a command, and after Ctrl-C let it end by itself.
-
-    The terminal interrupts the engine too, which then finishes what it is at and frees its lock.
-    ``subprocess.run`` would kill it after a quarter of a second.
-    """
-    interrupted = False
-    process = subprocess.Popen(command, **options)
-    while True:
-        try:
-            out, err = process.communicate()
-        except KeyboardInterrupt:
-            interrupted = True
-        else:
-            break
-    if interrupted:
-        raise KeyboardInterrupt
-    return subprocess.CompletedProcess(command, process.returncode, out, err)
 
 
 def configured(project: Path, stack_config: Path) -> Mapping[str, str]:

@@ -37,7 +37,7 @@ def deploy(place: Place, stack: str) -> Report:
 def drift(place: Place, stack: str) -> Report:
     """Look at what changed outside."""
     done = subprocess.run(
-        [sys.executable, "-m", "dev", "drift", "--stack", stack, "--json"],
+        [sys.executable, "-m", "nix_cache.cli", "stack", "drift", "--stack", stack, "--json"],
         cwd=place.project,
         env=engine.environment(os.environ),
         stdin=subprocess.DEVNULL,

@@ -1,27 +1,22 @@
-"""`make drift` on a stack of the tests, where no MinIO is."""
+"""`nix-cache stack drift` on a stack of the tests, run from another folder than the program's."""
 
 import json
 import subprocess
 
 from tests.engine.command import TIMEOUT_SECONDS, Result
 from tests.engine.project import STACK, Project
-from toolchain.bootstrap import ROOT
 
 
-def drift(cache: Project, *options: str) -> Result:
-    """Run `make drift`'s command in the program's own environment, which has no MinIO client."""
+def on_stack(program: Project, command: str, *options: str, stack: str = STACK) -> Result:
+    """Run a command of `nix-cache stack` in the program's own environment."""
+    python = program.folder / ".venv" / "bin" / "python"
     done = subprocess.run(
         [
-            cache.folder / ".venv" / "bin" / "python",
-            "-m",
-            "dev",
-            "drift",
-            "--stack",
-            STACK,
-            *options,
+            *(str(python), "-m", "nix_cache.cli", "stack", command, *options),
+            *("--stack", stack, "--cwd", str(program.folder)),
         ],
-        cwd=cache.folder,
-        env={**cache.variables(), "PYTHONPATH": str(ROOT)},
+        cwd="/",
+        env=program.variables(),
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
@@ -31,12 +26,12 @@ def drift(cache: Project, *options: str) -> Result:
     return Result(done.returncode, done.stdout, done.stdout + done.stderr, 0)
 
 
-def drifted(cache: Project) -> set[str]:
-    """What was changed outside, as it is told. The state stays as it is, and nothing is written."""
-    state = cache.state_file.read_bytes()
-    result = drift(cache, "--json")
+def drifted(program: Project) -> set[str]:
+    """What was changed outside, as it is reported. The state stays as it is."""
+    state = program.state_file.read_bytes()
+    result = on_stack(program, "drift", "--json")
     assert result.exit_code in (0, 2), result.output
     found = {finding["what"] for finding in json.loads(result.stdout)["drift"]}
     assert result.exit_code == (2 if found else 0)
-    assert cache.state_file.read_bytes() == state
+    assert program.state_file.read_bytes() == state
     return found

@@ -1,4 +1,4 @@
-"""`make drift` where no MinIO is: the engine's refresh is asked, and told in the same words."""
+"""`nix-cache stack drift` without MinIO: the engine's refresh is reported in the same words."""
 
 import json
 
@@ -9,7 +9,7 @@ from tests.engine.b2_project import b2 as b2
 from tests.engine.b2_project import cache as cache
 from tests.engine.b2_server import B2Server
 from tests.engine.clone import assert_plain_error
-from tests.engine.drift_command import drift
+from tests.engine.drift_command import on_stack
 from tests.engine.project import STACK, Project
 
 pytestmark = pytest.mark.faults
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.faults
 def test_changes_on_b2_are_told_and_nothing_is_written(b2: B2Server, cache: Project) -> None:
     """None at first; then settings of the bucket, an object, and a key that was deleted."""
     cache.up()
-    result = drift(cache, "--json")
+    result = on_stack(cache, "drift", "--json")
     assert (result.exit_code, json.loads(result.stdout)) == (0, {"drift": []}), result.output
 
     bucket = b2.service.bucket(BUCKET)
@@ -29,7 +29,7 @@ def test_changes_on_b2_are_told_and_nothing_is_written(b2: B2Server, cache: Proj
     b2.service.all_application_keys.clear()
     state, texts = cache.state_file.read_bytes(), b2.service.texts(BUCKET)
 
-    result = drift(cache, "--json")
+    result = on_stack(cache, "drift", "--json")
 
     assert result.exit_code == 2, result.output
     found = {finding["what"]: finding for finding in json.loads(result.stdout)["drift"]}
@@ -42,7 +42,7 @@ def test_changes_on_b2_are_told_and_nothing_is_written(b2: B2Server, cache: Proj
         "what": f"the bucket {BUCKET} was changed: type",
         "was": "type: allPublic",
         "is": "type: allPrivate",
-        "fix": f"`make repair STACK={STACK}` puts it back",
+        "fix": f"`nix-cache stack repair --stack {STACK}` puts it back",
     }
     assert (cache.state_file.read_bytes(), b2.service.texts(BUCKET)) == (state, texts)
 
@@ -53,7 +53,7 @@ def test_a_service_that_does_not_answer_is_an_error(b2: B2Server, cache: Project
     state = cache.state_file.read_bytes()
     cache.environment["B2_APPLICATION_KEY"] = "not-the-key"
 
-    result = drift(cache, "--json")
+    result = on_stack(cache, "drift", "--json")
 
     assert result.exit_code == 1
     assert result.stdout == ""

@@ -15,10 +15,10 @@ from typing import Any
 
 import pytest
 
-from dev.drift.comparison import compare
-from dev.drift.declared import Declared, declared
-from dev.drift.server import Administration
 from dev.place import STACK
+from nix_cache.cli.stack.comparison import compare
+from nix_cache.cli.stack.declared import Declared, declared
+from nix_cache.cli.stack.server import Administration
 from tests.engine import damages
 from tests.engine.clone import Clone, admin_client, assert_plain_error, cloned
 from tests.engine.command import TIMEOUT_SECONDS, Result, clean_environment
@@ -30,6 +30,8 @@ from toolchain.bootstrap import ROOT
 pytestmark = pytest.mark.faults
 
 THE_BUCKET = f"the bucket {BUCKET}"
+
+REPAIR = "nix-cache stack repair --stack"
 
 TOLD: dict[Damage, list[str]] = {
     damages.close_bucket: [f"nobody may read objects without a credential in {THE_BUCKET}"],
@@ -187,7 +189,7 @@ def test_a_check_writes_nothing(drifting: Drifting, damage: Damage | None) -> No
         assert result.exit_code == (2 if damage else 0), result.output
         for finding in found:
             assert set(finding) == {"what", "was", "is", "fix"}
-            assert finding["fix"].startswith("`make repair` ")
+            assert finding["fix"].startswith(f"`{REPAIR} dev` ")
         assert "urn:" not in result.output
         assert (drifting.files(), drifting.on_server()) == before
     finally:
@@ -204,8 +206,11 @@ def test_drift_is_told_to_people_with_the_command_that_mends_it(drifting: Drifti
         assert f"the user {WRITER} was deleted\n" in result.stdout
         assert f"was  there, with {POLICY}\n" in result.stdout
         assert "is   not there\n" in result.stdout
-        assert "fix  `make repair` makes them anew, with a new secret" in result.stdout
-        assert "To bring all of it back: make repair\n" in result.stdout
+        assert (
+            "fix  `nix-cache stack repair --stack dev` makes them anew, with a new secret"
+            in result.stdout
+        )
+        assert f"To repair all of it: {REPAIR} dev\n" in result.stdout
     finally:
         drifting.put_back()
 
@@ -238,7 +243,7 @@ def test_a_check_neither_makes_a_stack_nor_starts_a_server(
     with cloned(tmp_path / "clone", engine) as new:
         result = run(new, "drift")
         assert result.exit_code == 1
-        assert "the stack dev is not there\n  fix: make up" in result.output
+        assert "the stack dev does not exist\n  fix: make up" in result.output
         assert not new.place.state.exists()
 
     drifting.clone.server.stop()
@@ -280,14 +285,17 @@ def test_a_stack_of_ones_own_is_checked_by_its_own_configuration(drifting: Drift
         ] == [
             (
                 "anybody may list objects in the bucket team-cache",
-                "make repair STACK=team-dev",
+                f"{REPAIR} team-dev",
             ),
-            ("the user team-cache-nixreader was deleted", "make repair STACK=team-dev"),
+            (
+                "the user team-cache-nixreader was deleted",
+                f"{REPAIR} team-dev",
+            ),
         ]
 
         refused = run(clone, "repair", *stack)
         assert refused.exit_code == 1
-        assert "nothing was done: nobody agreed to repair the stack team-dev" in refused.output
+        assert "nothing was done: the repair of the stack team-dev was not conf" in refused.output
         assert run(clone, "drift", *stack).exit_code == 2
         assert run(clone, "repair", "--yes", *stack).exit_code == 0
         assert run(clone, "drift", *stack).exit_code == 0
@@ -302,5 +310,5 @@ def test_an_unknown_stack_is_one_clear_error(drifting: Drifting) -> None:
     result = run(drifting.clone, "drift", "--stack", "no-such-stack", PULUMI_BACKEND_URL=backend)
 
     assert result.exit_code == 1
-    assert "no stack named 'no-such-stack' found" in result.output
+    assert "error: the stack no-such-stack does not exist in " in result.output
     assert_plain_error(result.output)

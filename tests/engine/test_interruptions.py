@@ -11,11 +11,11 @@ from pathlib import Path
 import psutil
 import pytest
 
-from dev.drift.comparison import compare
-from dev.drift.declared import declared
-from dev.drift.server import Administration
 from dev.place import STACK
 from dev.stack import Stack, variables
+from nix_cache.cli.stack.comparison import compare
+from nix_cache.cli.stack.declared import declared
+from nix_cache.cli.stack.server import Administration
 from tests.engine.clone import Clone, cloned
 from tests.engine.killing_proxy import KillingProxy, kill_tree
 from tests.waiting import wait_until

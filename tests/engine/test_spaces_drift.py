@@ -1,4 +1,4 @@
-"""Only here: each kind of change outside on Spaces, reported by `make drift` and repaired."""
+"""Only here: each kind of change outside on Spaces, found by `nix-cache stack` and repaired."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -23,10 +23,7 @@ from tests.engine.spaces_project import (
     spaces_venv,
 )
 from tests.engine.spaces_service import SpacesService
-from toolchain import engine as toolchain_engine
-from toolchain.bootstrap import ROOT
 from toolchain.engine import Engine
-from toolchain.spaces.install import install
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -155,11 +152,7 @@ def seen(spaces: SpacesService, root: "S3Client") -> dict[str, Any]:
 def test_what_was_changed_outside_is_told_and_nothing_is_written(
     drifting: Project, spaces: SpacesService, root: "S3Client"
 ) -> None:
-    """By `make drift`, in the cache's words."""
-    work = drifting.folder / ".dev"
-    work.mkdir()
-    toolchain_engine.remember_choice(ROOT / ".dev", work)
-    install(toolchain_engine.provide(work))  # the engine that `make` uses has no stand-in for it
+    """By `nix-cache stack drift`, in the cache's words."""
     assert drifted(drifting) == set()
     for damage in (_open_bucket, _delete_info, _rename_key, _change_cdn):
         damage(spaces, root)

@@ -1,15 +1,16 @@
-"""What `make verify-BACKEND` does, on a local MinIO in the place of a service."""
+"""What `nix-cache stack verify BACKEND` does, on a local MinIO in the place of a service."""
 
 from pathlib import Path
 
 import pytest
 
-from dev.verify import nix
-from dev.verify.backend import VERIFIED, Action, Backend, Role, backend
-from dev.verify.journey import Journey
-from dev.verify.stack import ThrowAwayStack
+from nix_cache.cli.stack.verify import nix
+from nix_cache.cli.stack.verify.backend import VERIFIED, Action, Backend, Role, backend
+from nix_cache.cli.stack.verify.journey import Journey
+from nix_cache.cli.stack.verify.throw_away import ThrowAwayStack
 from nix_cache.storage.minio_connection import Kind
 from nix_cache.storage.minio_server import MinioServer
+from tests.engine.command import clean_environment
 from toolchain.engine import Engine
 
 pytestmark = pytest.mark.slow
@@ -23,11 +24,17 @@ def minio(folder: Path, beyond: frozenset[tuple[Role, Action]] = frozenset()) ->
     return Backend(
         name="minio",
         service="MinIO",
+        package="minio",
         costs="nothing",
         variables={},
         config=lambda _environment: {"nix-cache:minio": {"connectionFile": file}},
         beyond=beyond,
     )
+
+
+def variables(engine: Engine) -> dict[str, str]:
+    """The environment of the engine's commands."""
+    return engine.environment(clean_environment())
 
 
 def remove(stack: ThrowAwayStack, admin: MinioServer) -> None:
@@ -42,7 +49,9 @@ def test_every_step_goes_well_and_nothing_is_left(
     """All that was declared is so, public and private."""
     monkeypatch.setattr(nix, "why_not", lambda _least: "it is tested elsewhere")
     told: list[tuple[str, str]] = []
-    stack = ThrowAwayStack(tmp_path / "stack", engine, minio(tmp_path), {})
+    stack = ThrowAwayStack(
+        tmp_path / "stack", str(engine.pulumi), minio(tmp_path), variables(engine)
+    )
     steps = Journey(minio(tmp_path), stack, lambda *step: told.append(step))
 
     steps.run()
@@ -58,7 +67,7 @@ def test_what_a_service_lets_through_or_withholds_is_a_failure(
 ) -> None:
     """Both are told, and the other steps are taken all the same."""
     wrong = minio(tmp_path, frozenset({(Role.ANYBODY, Action.LIST)}))
-    stack = ThrowAwayStack(tmp_path / "stack", engine, wrong, {})
+    stack = ThrowAwayStack(tmp_path / "stack", str(engine.pulumi), wrong, variables(engine))
     stack.up()
     steps = Journey(wrong, stack, lambda *_: None)
 

@@ -12,6 +12,7 @@ from dev.errors import DevError
 from dev.place import Place, write_private
 from dev.server import LocalServer
 from dev.stack import Stack, configured, variables
+from nix_cache.cli.errors import ClientError
 from nix_cache.storage.minio_connection import connection_from
 from toolchain.engine import Engine
 
@@ -184,5 +185,5 @@ def test_a_command_of_the_engine_that_fails_is_one_error(tmp_path: Path) -> None
     (tmp_path / "pulumi").chmod(0o700)
     engine = Engine((tmp_path,), tmp_path, tmp_path / "minio", ())
 
-    with pytest.raises(DevError, match=r"^pulumi up --yes failed; see above"):
+    with pytest.raises(ClientError, match=r"^`pulumi up --yes` failed, see above"):
         Stack(Place(tmp_path), engine).up(refresh=False)

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from dev.drift import refreshed, rights
-from dev.drift.comparison import compare
-from dev.drift.declared import (
+from nix_cache.cli.stack import refreshed, rights
+from nix_cache.cli.stack.comparison import compare
+from nix_cache.cli.stack.declared import (
     Bucket,
     Declared,
     Policy,
@@ -16,10 +16,10 @@ from dev.drift.declared import (
     TextObject,
     User,
     declared,
-    in_clear,
 )
-from dev.drift.finding import Act, Finding, Undo, as_document
-from dev.drift.seen import Seen, SeenBucket, SeenObject, SeenUser
+from nix_cache.cli.stack.finding import Act, Finding, Undo, as_document
+from nix_cache.cli.stack.seen import Seen, SeenBucket, SeenObject, SeenUser
+from nix_cache.cli.stack.state import in_clear
 from nix_cache.iam.access import anonymous_read_policy, without_administration, writer_policy
 
 INFO = "StoreDir: /nix/store\nWantMassQuery: 1\nPriority: 40\n"

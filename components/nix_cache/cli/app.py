@@ -13,6 +13,7 @@ from nix_cache.cli.gc.command import gc
 from nix_cache.cli.hook.command import hook
 from nix_cache.cli.machine import console
 from nix_cache.cli.push.command import push
+from nix_cache.cli.stack.command import app as stack
 from nix_cache.cli.use.command import use
 from nix_cache.redaction import keep_argument_secret
 
@@ -56,6 +57,7 @@ app.command()(push)
 app.command()(hook)
 app.command()(doctor)
 app.command()(gc)
+app.add_typer(stack)
 
 
 def run(arguments: list[str] | None = None) -> int:
@@ -79,7 +81,8 @@ def run(arguments: list[str] | None = None) -> int:
         return ExitCode.FAILED
     except _CommandLineError as mistake:
         console.error(_mistake(mistake))
-        return ExitCode.USAGE
+        # There, 2 means drift.
+        return ExitCode.FAILED if given[:2] == ["stack", "drift"] else ExitCode.USAGE
     except typer.Abort:
         console.error("aborted")
         return ExitCode.FAILED

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from dev.verify.backend import Backend, beyond
+from nix_cache.cli.stack.verify.backend import Backend, beyond
 
 
 def _config(environment: Mapping[str, str]) -> dict[str, Any]:
@@ -14,6 +14,7 @@ def _config(environment: Mapping[str, str]) -> dict[str, Any]:
 ROW = Backend(
     name="spaces",
     service="DigitalOcean Spaces",
+    package="pulumi_digitalocean",
     # By https://docs.digitalocean.com/products/spaces/details/pricing/
     costs="Nothing where the account has Spaces already: requests are free, and less than 1 MB is "
     "stored for some minutes. The first bucket of an account starts a subscription, by the month.",

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from dev.place import write_private
 from nix_cache.cli.nix.program import NIX, ask, version
 
 
@@ -33,14 +32,14 @@ def round_trip(outputs: Mapping[str, Any]) -> None:
     cache = outputs["cache"]
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
-        write_private(
-            place / "credentials",
+        (place / "credentials").touch(0o600)
+        (place / "credentials").write_text(
             "".join(
                 f"[{cache['profiles'][user]}]\n"
                 f"aws_access_key_id = {pair['accessKeyId']}\n"
                 f"aws_secret_access_key = {pair['secretAccessKey']}\n"
                 for user, pair in outputs["credentials"].items()
-            ),
+            )
         )
         environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith("AWS_")},

@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator
 
-from dev.drift import rights
-from dev.drift.declared import Bucket, Declared, Policy, User
-from dev.drift.finding import BACK_TO_STACK, Act, Finding, Undo
-from dev.drift.objects import object_findings
-from dev.drift.rules import lifecycle_finding
-from dev.drift.seen import Seen, SeenBucket, SeenUser
+from nix_cache.cli.stack import rights
+from nix_cache.cli.stack.declared import Bucket, Declared, Policy, User
+from nix_cache.cli.stack.finding import BACK_TO_STACK, Act, Finding, Undo
+from nix_cache.cli.stack.objects import object_findings
+from nix_cache.cli.stack.rules import lifecycle_finding
+from nix_cache.cli.stack.seen import Seen, SeenBucket, SeenUser
 
 _ABSENT = "not there"
 _ANEW_BUCKET = "makes it anew, empty but for what the cache says of itself: its objects are lost"

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from dev.verify.backend import Backend
+from nix_cache.cli.stack.verify.backend import Backend
 
 
 def _config(environment: Mapping[str, str]) -> dict[str, Any]:
@@ -20,6 +20,7 @@ def _config(environment: Mapping[str, str]) -> dict[str, Any]:
 ROW = Backend(
     name="aws",
     service="AWS S3",
+    package="pulumi_aws",
     # By https://aws.amazon.com/s3/pricing/
     costs="Less than a cent. Less than 1 MB is stored for some minutes and a few hundred requests "
     "are made, at 0.005 US dollars for a thousand that write.",

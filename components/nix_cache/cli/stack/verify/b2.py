@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from dev.verify.backend import Backend, beyond
+from nix_cache.cli.stack.verify.backend import Backend, beyond
 
 
 def _config(environment: Mapping[str, str]) -> dict[str, Any]:
@@ -14,6 +14,7 @@ def _config(environment: Mapping[str, str]) -> dict[str, Any]:
 ROW = Backend(
     name="b2",
     service="Backblaze B2",
+    package="b2sdk",
     # By https://www.backblaze.com/cloud-storage/pricing
     costs="As a rule nothing. Less than 1 MB is stored for some minutes, where 10 GB are free, and "
     "a few hundred requests are made, where 2,500 of each class are free every day.",

@@ -45,7 +45,7 @@ class Finding:
         what: what happened, as a sentence without its full stop.
         was: what the stack made.
         now: what is there.
-        remedy: what `make repair` does about it, as the rest of "it ...".
+        remedy: what a repair does about it, as the rest of "it ...".
         undo: what it does on the server before it runs the engine.
         forget: the URNs that it takes out of the state first, so that the engine makes them anew.
     """

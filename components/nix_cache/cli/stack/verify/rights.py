@@ -8,7 +8,7 @@ from botocore import UNSIGNED
 from botocore.config import Config
 from botocore.exceptions import ClientError as StorageError
 
-from dev.verify.backend import Action, Role
+from nix_cache.cli.stack.verify.backend import Action, Role
 from nix_cache.iam.lifecycle import INFO_KEY
 
 NAR_KEY = f"nar/{'0' * 52}.nar"

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 
-from dev.drift.declared import Bucket, TextObject
-from dev.drift.finding import Finding
-from dev.drift.seen import SeenBucket, SeenObject
+from nix_cache.cli.stack.declared import Bucket, TextObject
+from nix_cache.cli.stack.finding import Finding
+from nix_cache.cli.stack.seen import SeenBucket, SeenObject
 from nix_cache.iam.lifecycle import INFO_KEY
 
 

@@ -1,20 +1,22 @@
 """What a stack made on a MinIO server, by its state. Pure."""
 
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from nix_cache.cli.stack.state import in_clear, living
 from nix_cache.storage.minio_connection import Kind
 from nix_cache.storage.minio_reservation import parsed
 
-_SECRET = ("4dabf18193072939515e22adb298388d", "1b47061264138c4ac30d75fd1eb44270")
-"""How the engine marks a secret in an exported state: a key and its value."""
+_CLAIMS = ("pulumi-python:dynamic/nix-cache:NameClaim", "nix-cache:index:NameClaim")
+"""What version 0.1.0 made for each name: in a program in Python, and in another language."""
+_RESERVATIONS = (
+    "pulumi-python:dynamic/nix-cache:NameReservation",
+    "nix-cache:index:NameReservation",
+)
+RESERVING = frozenset({*_CLAIMS, *_RESERVATIONS})
+"""The types that still have the names of what a failed refresh dropped from the state."""
 
-_CLAIM = "pulumi-python:dynamic/nix-cache:NameClaim"
-"""What version 0.1.0 made for each name."""
-
-_RESERVATION = "pulumi-python:dynamic/nix-cache:NameReservation"
 _BUCKET = "minio:index/s3Bucket:S3Bucket"
 _BUCKET_POLICY = "minio:index/s3BucketPolicy:S3BucketPolicy"
 _LIFECYCLE = "minio:index/ilmPolicy:IlmPolicy"
@@ -107,16 +109,19 @@ class Declared:
     policies: tuple[Policy, ...] = ()
 
 
-def declared(resources: Iterable[Mapping[str, Any]]) -> Declared:
-    """What a state says of a server.
+def declared(
+    resources: Iterable[Mapping[str, Any]], others: Iterable[Mapping[str, Any]] = ()
+) -> Declared:
+    """What a state has of caches on a server.
 
     The inputs count, which are what the program wanted: outputs may be what a refresh found. What
     is reserved but is not in the state was lost from it, as by a refresh during an outage.
 
     Args:
-        resources: those of an exported state, secrets in clear.
+        resources: those of the caches in an exported state, secrets in clear.
+        others: those of the whole state, which may attach further policies to a cache's users.
     """
-    state = _State(resources)
+    state = _State(resources, others)
     return Declared(
         buckets=tuple(_bucket(state, name) for name in state.names(Kind.BUCKET, _BUCKET, "bucket")),
         users=tuple(_user(state, name) for name in state.names(Kind.USER, _USER, "name")),
@@ -124,48 +129,45 @@ def declared(resources: Iterable[Mapping[str, Any]]) -> Declared:
     )
 
 
-def in_clear(value: Any) -> Any:
-    """A value of an exported state, without the marks around its secrets.
-
-    A secret that was exported encrypted is None.
-    """
-    mark, is_secret = _SECRET
-    if isinstance(value, Mapping):
-        if value.get(mark) == is_secret:
-            return json.loads(value.get("plaintext", "null"))
-        return {key: in_clear(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [in_clear(item) for item in value]
-    return value
-
-
 class _State:
-    def __init__(self, resources: Iterable[Mapping[str, Any]]) -> None:
-        # One that is marked is the old half of a replacement that was interrupted.
-        self._resources = [resource for resource in resources if not resource.get("delete")]
+    def __init__(
+        self, resources: Iterable[Mapping[str, Any]], others: Iterable[Mapping[str, Any]]
+    ) -> None:
+        self._resources = living(resources)
+        self._all = {one["urn"]: one for one in (*living(others), *self._resources)}
 
-    def made(self, of_type: str, /, **properties: str) -> Iterator[_Made]:
-        """All resources of a type that were made from certain values."""
-        for resource in self._resources:
-            inputs = in_clear(resource.get("inputs") or {})
-            if resource["type"] == of_type and properties.items() <= inputs.items():
-                yield resource["urn"], inputs
+    def made(self, *types: str, **properties: str) -> Iterator[_Made]:
+        """All resources of the caches, of some types, that were made from certain values."""
+        return _matching(self._resources, types, properties)
+
+    def made_by_all(self, *types: str, **properties: str) -> Iterator[_Made]:
+        """The same in the whole stack."""
+        return _matching(self._all.values(), types, properties)
 
     def one(self, of_type: str, /, **properties: str) -> _Made:
         """The first of them, or nothing."""
         return next(self.made(of_type, **properties), ("", {}))
 
     def output(self, urn: str, name: str) -> Any:
-        """What the provider told of a resource."""
-        outputs = (r.get("outputs") or {} for r in self._resources if r["urn"] == urn)
-        return in_clear(next(outputs, {}).get(name))
+        """What the provider returned for a resource."""
+        return in_clear((self._all.get(urn, {}).get("outputs") or {}).get(name))
 
     def names(self, kind: Kind, of_type: str, name: str) -> list[str]:
         """The names of everything of a type that was made, and of what was reserved."""
         made = {inputs[name] for _, inputs in self.made(of_type)}
-        claimed = {inputs["name"] for _, inputs in self.made(_CLAIM, kind=kind)}
-        names = (parsed(n) for _, inputs in self.made(_RESERVATION) for n in inputs["names"])
+        claimed = {inputs["name"] for _, inputs in self.made(*_CLAIMS, kind=kind)}
+        names = (parsed(n) for _, inputs in self.made(*_RESERVATIONS) for n in inputs["names"])
         return sorted(made | claimed | {plain for of_kind, plain in names if of_kind is kind})
+
+
+def _matching(
+    resources: Iterable[Mapping[str, Any]], types: tuple[str, ...], properties: Mapping[str, str]
+) -> Iterator[_Made]:
+    for resource in resources:
+        if resource["type"] in types:
+            inputs = in_clear(resource.get("inputs") or {})
+            if properties.items() <= inputs.items():
+                yield resource["urn"], inputs
 
 
 def _bucket(state: _State, name: str) -> Bucket:
@@ -189,7 +191,7 @@ def _bucket(state: _State, name: str) -> Bucket:
 
 def _user(state: _State, name: str) -> User:
     urn, _ = state.one(_USER, name=name)
-    attachments = state.made(_ATTACHMENT, userName=name)
+    attachments = state.made_by_all(_ATTACHMENT, userName=name)
     return User(
         urn,
         name,

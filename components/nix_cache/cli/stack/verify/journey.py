@@ -6,8 +6,8 @@ from typing import Any, Protocol
 
 import urllib3
 
-from dev.verify import nix, rights
-from dev.verify.backend import Action, Backend, Role
+from nix_cache.cli.stack.verify import nix, rights
+from nix_cache.cli.stack.verify.backend import Action, Backend, Role
 from nix_cache.iam.lifecycle import INFO_KEY
 from nix_cache.nix_conf import nix_cache_info
 
@@ -50,7 +50,7 @@ class Journey:
         """Take every step; one that fails does not keep the others from being taken.
 
         Raises:
-            DevError: the stack cannot be brought up.
+            ClientError: the stack cannot be brought up.
         """
         for public in (True, False):
             kind = "public" if public else "private"

@@ -11,9 +11,9 @@ import urllib3
 from minio.error import MinioAdminException, S3Error, ServerError
 from minio.lifecycleconfig import Rule as ServerRule
 
-from dev.drift.declared import Bucket, Declared, Rule, User
-from dev.drift.finding import Act, Undo
-from dev.drift.seen import Seen, SeenBucket, SeenObject, SeenUser
+from nix_cache.cli.stack.declared import Bucket, Declared, Rule, User
+from nix_cache.cli.stack.finding import Act, Undo
+from nix_cache.cli.stack.seen import Seen, SeenBucket, SeenObject, SeenUser
 from nix_cache.storage.minio_connection import Kind
 from nix_cache.storage.minio_server import MinioServer
 

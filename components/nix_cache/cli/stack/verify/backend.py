@@ -1,4 +1,4 @@
-"""What a verification has to know of a storage service: one row for each."""
+"""What a verification knows of a storage service: one row for each."""
 
 import importlib
 from collections.abc import Callable, Mapping
@@ -56,6 +56,7 @@ class Backend:
     Attributes:
         name: as in ``nix-cache:backend``.
         service: its name for people.
+        package: the Python package that its stacks need.
         costs: what a verification costs there, in a sentence or two, with what that rests on.
         variables: the environment's variables that have to be set, and what each is.
         config: makes of the environment and a bucket's name the stack's configuration, by full
@@ -66,6 +67,7 @@ class Backend:
 
     name: str
     service: str
+    package: str
     costs: str
     variables: Mapping[str, str]
     config: Callable[[Mapping[str, str]], dict[str, Any]]
@@ -84,5 +86,5 @@ class Backend:
 
 def backend(name: str) -> Backend:
     """The row of one of the services in ``VERIFIED``."""
-    row: Backend = importlib.import_module(f"dev.verify.{name}").ROW
+    row: Backend = importlib.import_module(f"nix_cache.cli.stack.verify.{name}").ROW
     return row

@@ -7,8 +7,8 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from dev.drift import rights
-from dev.drift.finding import Finding
+from nix_cache.cli.stack import rights
+from nix_cache.cli.stack.finding import Finding
 
 _NAMES = ("bucket", "bucketName", "bucket_name", "name", "key", "user", "userName", "role", "id")
 """The properties that may say of what a resource is, the best first."""

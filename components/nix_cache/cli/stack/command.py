@@ -1,0 +1,128 @@
+"""The commands `nix-cache stack`: their options. What they do is imported when they run."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from nix_cache.cli.errors import ExitCode
+
+DRIFTED = 2
+"""The exit code of a check that found drift, as users of Terraform know it."""
+
+app = typer.Typer(
+    name="stack",
+    help="Operate a Pulumi stack that has caches: find drift, repair it, renew a credential.",
+    no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+_Stack = Annotated[
+    str | None,
+    typer.Option(
+        "--stack", "-s", metavar="NAME", help="The stack.", show_default="the selected one"
+    ),
+]
+_Folder = Annotated[
+    Path | None,
+    typer.Option(
+        "--cwd",
+        "-C",
+        metavar="FOLDER",
+        help="The program's folder.",
+        show_default="the current one",
+    ),
+]
+_Pulumi = Annotated[
+    str | None,
+    typer.Option(metavar="FILE", help="The program pulumi.", show_default="the one on PATH"),
+]
+_Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+_Packs = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--policy-pack",
+        metavar="FOLDER",
+        help="A policy pack for the update. May be given several times.",
+        show_default=False,
+    ),
+]
+_PackConfigs = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--policy-pack-config",
+        metavar="FILE",
+        help="The configuration of each policy pack, in the same order.",
+        show_default=False,
+    ),
+]
+
+
+@app.command()
+def drift(
+    stack: _Stack = None,
+    cwd: _Folder = None,
+    pulumi: _Pulumi = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False,
+) -> None:
+    """Find what was changed outside the stack. Writes nothing.
+
+    Exits 0 without drift, 2 with drift, and 1 if the stack could not be checked.
+    """
+    from nix_cache.cli.stack import session
+
+    if session.drift(session.opened(stack, cwd, pulumi), as_json=as_json):
+        raise typer.Exit(DRIFTED)
+
+
+@app.command()
+def repair(
+    stack: _Stack = None,
+    cwd: _Folder = None,
+    pulumi: _Pulumi = None,
+    policy_pack: _Packs = None,
+    policy_pack_config: _PackConfigs = None,
+    yes: _Yes = False,
+) -> None:
+    """Show what was changed outside the stack, ask, and put it back.
+
+    It ends with `pulumi up --refresh`, which also brings what was changed in the program.
+    """
+    from nix_cache.cli.stack import session
+
+    opened = session.opened(stack, cwd, pulumi, policy_pack or (), policy_pack_config or ())
+    session.repair(opened, yes=yes)
+
+
+@app.command()
+def renew(
+    user: Annotated[
+        str, typer.Argument(metavar="USER", help="The user's name on the MinIO server.")
+    ],
+    stack: _Stack = None,
+    cwd: _Folder = None,
+    pulumi: _Pulumi = None,
+    policy_pack: _Packs = None,
+    policy_pack_config: _PackConfigs = None,
+    yes: _Yes = False,
+) -> None:
+    """Replace the leaked credential of one user of a MinIO server, and void what it gave out."""
+    from nix_cache.cli.stack import session
+
+    opened = session.opened(stack, cwd, pulumi, policy_pack or (), policy_pack_config or ())
+    session.renew(opened, user, yes=yes)
+
+
+@app.command()
+def verify(
+    backend: Annotated[
+        str, typer.Argument(metavar="BACKEND", help="The storage service: aws, spaces or b2.")
+    ],
+    pulumi: _Pulumi = None,
+    yes: _Yes = False,
+) -> None:
+    """Try a storage service out with a cache that is removed afterwards. Needs an account there."""
+    from nix_cache.cli.stack.verify import session
+
+    if session.verify(backend, pulumi, yes=yes):
+        raise typer.Exit(ExitCode.FAILED)

@@ -1,0 +1,124 @@
+"""An exported state: which of its resources belong to a cache, and what manages them. Pure."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+CACHE_TYPE = "nix-cache:index:BinaryCache"
+_PROVIDER = "pulumi:providers:"
+
+_SECRET = ("4dabf18193072939515e22adb298388d", "1b47061264138c4ac30d75fd1eb44270")
+"""How the engine marks a secret in an exported state: a key and its value."""
+
+Resource = Mapping[str, Any]
+"""A resource as an exported state has it."""
+
+
+@dataclass(frozen=True)
+class Cache:
+    """A cache in a state.
+
+    Attributes:
+        urn: the component's name in the engine.
+        resources: everything below the component.
+    """
+
+    urn: str
+    resources: Sequence[Resource]
+
+    @property
+    def urns(self) -> frozenset[str]:
+        """The names in the engine of what a provider manages."""
+        return frozenset(one["urn"] for one in self.resources if one.get("custom"))
+
+    def uses(self, provider: str) -> bool:
+        """Whether it has resources of a provider's package, such as ``minio``."""
+        return any(one["type"].startswith(f"{provider}:") for one in self.resources)
+
+
+@dataclass(frozen=True)
+class Provider:
+    """A provider in a state.
+
+    Attributes:
+        is_explicit: whether the program made it; else the configuration describes it.
+        settings: its settings, in clear if they were exported so.
+    """
+
+    is_explicit: bool
+    settings: Mapping[str, Any]
+
+
+def living(resources: Iterable[Resource]) -> list[Resource]:
+    """The resources without the old halves of replacements that were interrupted."""
+    return [resource for resource in resources if not resource.get("delete")]
+
+
+def caches(resources: Iterable[Resource]) -> list[Cache]:
+    """The caches in a state.
+
+    Args:
+        resources: all of the state.
+    """
+    by_urn = {resource["urn"]: resource for resource in living(resources)}
+
+    def cache_of(resource: Resource) -> str:
+        parent = by_urn.get(resource.get("parent") or "")
+        if parent is None:
+            return ""
+        return str(parent["urn"]) if parent["type"] == CACHE_TYPE else cache_of(parent)
+
+    found: dict[str, list[Resource]] = {
+        urn: [] for urn, resource in by_urn.items() if resource["type"] == CACHE_TYPE
+    }
+    for resource in by_urn.values():
+        if urn := cache_of(resource):
+            found[urn].append(resource)
+    return [Cache(urn, parts) for urn, parts in found.items()]
+
+
+def provider_of(cache: Cache, package: str, resources: Iterable[Resource]) -> Provider:
+    """The provider of a cache's resources of a package.
+
+    Args:
+        cache: the cache.
+        package: the provider's package, such as ``minio``.
+        resources: all of the state, secrets in clear.
+    """
+    references = (
+        str(one.get("provider") or "").rpartition("::")[0]
+        for one in cache.resources
+        if one["type"].startswith(f"{package}:")
+    )
+    urn = next(references, "")
+    inputs = next((one.get("inputs") or {} for one in resources if one["urn"] == urn), {})
+    name = urn.rpartition("::")[2]
+    return Provider(
+        is_explicit=bool(urn) and not name.startswith("default"), settings=in_clear(inputs)
+    )
+
+
+def others_than(caches_: Iterable[Cache], resources: Iterable[Resource]) -> bool:
+    """Whether a state has resources of a provider that are not part of some caches."""
+    known = frozenset[str]().union(*(cache.urns for cache in caches_))
+    return any(
+        one["urn"] not in known and not one["type"].startswith(_PROVIDER)
+        for one in living(resources)
+        if one.get("custom")
+    )
+
+
+def in_clear(value: Any) -> Any:
+    """A value of an exported state, without the marks around its secrets.
+
+    A secret that was exported encrypted is None.
+    """
+    mark, is_secret = _SECRET
+    if isinstance(value, Mapping):
+        if value.get(mark) == is_secret:
+            return json.loads(value.get("plaintext", "null"))
+        return {key: in_clear(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [in_clear(item) for item in value]
+    return value

@@ -1,0 +1,91 @@
+"""A stack that is thrown away: in a folder of its own, with a state and a bucket of its own."""
+
+import json
+import secrets
+import shutil
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from nix_cache.cli.stack.engine import PulumiStack
+from nix_cache.cli.stack.verify.backend import Backend
+
+_NAME = "verify"
+
+_PROGRAM = """\
+import pulumi
+from nix_cache import BinaryCache
+from nix_cache.program import read_config
+
+args, opts = read_config()
+cache = BinaryCache("nix-cache", args, opts)
+pulumi.export("readUrl", cache.read_url)
+pulumi.export("credentials", cache.credentials)
+pulumi.export("cache", cache.cache)
+"""
+
+
+class ThrowAwayStack(PulumiStack):
+    """A public cache on a service, not up yet, that nothing protects.
+
+    Its program runs in the environment of this process, which has the package.
+
+    Args:
+        folder: where its things are; made here.
+        pulumi: the path of the program ``pulumi``.
+        backend: the service.
+        environment: the variables of the commands, and what the configuration is made of.
+    """
+
+    def __init__(
+        self, folder: Path, pulumi: str, backend: Backend, environment: Mapping[str, str]
+    ) -> None:
+        folder.mkdir(mode=0o700)
+        state, passphrase = folder / "state", folder / "passphrase"
+        state.mkdir()
+        passphrase.touch(0o600)
+        passphrase.write_text(secrets.token_urlsafe(32))
+        own = {
+            "PULUMI_BACKEND_URL": state.as_uri(),
+            "PULUMI_CONFIG_PASSPHRASE_FILE": str(passphrase),
+        }
+        kept = {n: v for n, v in environment.items() if n != "PULUMI_CONFIG_PASSPHRASE"}
+        super().__init__(folder, _NAME, pulumi, {**kept, **own})
+        self.bucket = f"nix-cache-verify-{secrets.token_hex(6)}"
+        self._settings = {
+            "nix-cache:backend": backend.name,
+            "nix-cache:domain": "verify.example.org",
+            "nix-cache:bucket": self.bucket,
+            "nix-cache:protect": False,
+            **backend.config(environment),
+        }
+        project = {
+            "name": "nix-cache",
+            "runtime": {
+                "name": "python",
+                "options": {"toolchain": "pip", "virtualenv": sys.prefix},
+            },
+        }
+        (folder / "Pulumi.yaml").write_text(json.dumps(project))  # JSON is YAML, too
+        (folder / "__main__.py").write_text(_PROGRAM)
+        self.run("stack", "init", _NAME, quiet=True)
+        self._salt = self._file.read_text()
+        self.set_public(True)
+
+    @property
+    def _file(self) -> Path:
+        return self.folder / f"Pulumi.{_NAME}.yaml"
+
+    def set_public(self, public: bool) -> None:
+        """Make the cache public or private with the next `up`."""
+        config = json.dumps({**self._settings, "nix-cache:public": public})
+        self._file.write_text(f"{self._salt.rstrip()}\nconfig: {config}\n")
+
+    def remove(self) -> None:
+        """Remove all that it made, on the service and here.
+
+        Raises:
+            ClientError: the service kept something; the folder with the state stays then.
+        """
+        self.destroy()
+        shutil.rmtree(self.folder)

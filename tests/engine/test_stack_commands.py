@@ -1,0 +1,175 @@
+"""`nix-cache stack` on a program of the user's own, in another folder, with two caches."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from minio import MinioAdmin
+
+from dev.server import LocalServer
+from tests.engine.clone import admin_client, assert_plain_error
+from tests.engine.command import Result
+from tests.engine.conftest import running_server
+from tests.engine.drift_command import drifted, on_stack
+from tests.engine.project import STACK, Project
+from tests.engine.s3 import s3_client
+from tests.engine.test_several_caches import several_caches
+from toolchain.engine import Engine
+
+pytestmark = pytest.mark.faults
+
+
+@pytest.fixture(scope="module")
+def program(module_folder: Path, engine: Engine, module_server: LocalServer) -> Project:
+    """A program of two caches, up, with a policy of its own for a writer of the second one.
+
+    Its server is found by environment variables, and its project is not called nix-cache.
+    """
+    caches: dict[str, dict[str, Any]] = {"first": {"public": True}, "second": {"bucket": "team-b"}}
+    made = several_caches(module_folder / "two", engine, module_server, caches)
+    with (made.folder / "__main__.py").open("a") as file:
+        file.write(
+            "import pulumi_minio as minio\n"
+            "after = pulumi.ResourceOptions(depends_on=[*caches.values()])\n"
+            "minio.IamUserPolicyAttachment('own', user_name='team-b-nixbuilder',\n"
+            "    policy_name='readonly', opts=after)\n"
+            "minio.S3Bucket('own', bucket='of-the-program', force_destroy=True)\n"
+        )
+    made.up()
+    return made
+
+
+@pytest.fixture
+def admin(module_server: LocalServer) -> MinioAdmin:
+    """A plain client of the administration API."""
+    return admin_client(module_server.connection())
+
+
+def test_there_is_no_drift_in_what_the_program_made(program: Project) -> None:
+    """A policy that the program itself attaches to a cache's user is no drift either."""
+    assert drifted(program) == set()
+
+
+def test_what_was_changed_in_either_cache_is_found_and_repaired(
+    program: Project, module_server: LocalServer, admin: MinioAdmin
+) -> None:
+    """By the command alone, in another folder than the program's."""
+    root = s3_client(
+        module_server.url, module_server.connection().user, module_server.connection().password
+    )
+    keys = program.outputs(secrets=True)["publicKeys"]
+    root.delete_object(Bucket="nix-cache", Key="nix-cache-info")
+    admin.user_remove("team-b-nixreader")
+    root.create_bucket(Bucket="of-nobody-here")
+
+    assert drifted(program) == {
+        "nix-cache-info was deleted from the bucket nix-cache",
+        "the user team-b-nixreader was deleted",
+    }
+    refused = on_stack(program, "repair")
+    assert refused.exit_code == 1
+    assert f"the repair of the stack {STACK} was not confirmed" in refused.output
+    on_stack(program, "repair", "--yes").checked("repair")
+
+    assert drifted(program) == set()
+    assert program.outputs(secrets=True)["publicKeys"] == keys
+
+
+def test_a_credential_of_the_second_cache_is_renewed_alone(program: Project) -> None:
+    """The writer of the first cache has the same name in the program, and keeps theirs."""
+    before = program.outputs(secrets=True)["credentials"]
+
+    unknown = on_stack(program, "renew", "no-such-user", "--yes")
+    assert unknown.exit_code == 1
+    assert "name one of: nixbuilder, team-b-nixbuilder, team-b-nixreader\n" in unknown.output
+    on_stack(program, "renew", "team-b-nixbuilder", "--yes").checked("renew")
+
+    after = program.outputs(secrets=True)["credentials"]
+    assert after["first"] == before["first"]
+    assert after["second"]["nixreader"] == before["second"]["nixreader"]
+    assert after["second"]["nixbuilder"] != before["second"]["nixbuilder"]
+    assert drifted(program) == set()
+
+
+def failed(program: Project, *options: str, stack: str = STACK) -> Result:
+    """A check that could not be done."""
+    result = on_stack(program, "drift", *options, stack=stack)
+    assert result.exit_code == 1
+    assert result.stdout == ""
+    assert_plain_error(result.output)
+    return result
+
+
+def test_what_cannot_be_checked_is_one_clear_error(
+    program: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With exit code 1, as 2 means drift."""
+    assert "the stack no-such does not exist" in failed(program, stack="no-such").output
+    assert "No such option" in failed(program, "--no-such-option").output
+    assert "was not found" in failed(program, "--pulumi", "no-such-pulumi").output
+
+    wrong = {**program.environment, "PULUMI_CONFIG_PASSPHRASE": "wrong"}
+    monkeypatch.setattr(program, "environment", wrong)
+    assert "the passphrase is wrong" in failed(program).output
+    unset = {**wrong, "PULUMI_CONFIG_PASSPHRASE_FILE": "", "PULUMI_CONFIG_PASSPHRASE": ""}
+    monkeypatch.setattr(program, "environment", unset)
+    assert "cannot be decrypted" in failed(program).output
+
+
+def test_a_stack_without_a_cache_and_a_folder_without_a_program_are_named(
+    tmp_path: Path, engine: Engine
+) -> None:
+    """Each with its fix."""
+    project = Project.create(tmp_path / "project", engine)
+    assert f"the stack {STACK} has no nix-cache component" in failed(project).output
+
+    (project.folder / "Pulumi.yaml").unlink()
+    assert f"there is no Pulumi project in {project.folder}" in failed(project).output
+
+
+TWO_SERVERS = '''"""Two caches of the same name, each on its own server."""
+
+import json
+from pathlib import Path
+
+import pulumi
+import pulumi_minio as minio
+from nix_cache import BinaryCache
+
+for name, server in json.loads(Path("servers.json").read_text()).items():
+    provider = minio.Provider(
+        name,
+        minio_server=server["server"],
+        minio_user=server["user"],
+        minio_password=pulumi.Output.secret(server["password"]),
+    )
+    args = {"domain": "cache.example.org", "protect": False, "minio": {"endpoint": server["url"]}}
+    BinaryCache(name, args, pulumi.ResourceOptions(providers=[provider]))
+'''
+
+
+def test_each_cache_is_looked_for_on_the_server_of_its_own_provider(
+    tmp_path: Path, engine: Engine
+) -> None:
+    """The settings of an explicit provider are in the state alone."""
+    project = Project.create(tmp_path / "project", engine)
+    with (
+        running_server(tmp_path / "one", engine) as one,
+        running_server(tmp_path / "two", engine) as two,
+    ):
+        servers = {
+            name: {**vars(server.connection()), "url": server.url}
+            for name, server in (("one", one), ("two", two))
+        }
+        (project.folder / "servers.json").write_text(json.dumps(servers))
+        (project.folder / "__main__.py").write_text(TWO_SERVERS)
+        project.up()
+        assert drifted(project) == set()
+
+        known = two.connection()
+        root = s3_client(two.url, known.user, known.password)
+        root.delete_bucket_policy(Bucket="nix-cache")
+        root.delete_object(Bucket="nix-cache", Key="nix-cache-info")
+
+        assert drifted(project) == {"nix-cache-info was deleted from the bucket nix-cache"}
