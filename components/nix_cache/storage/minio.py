@@ -21,8 +21,7 @@ from nix_cache.iam.access import (
 from nix_cache.iam.lifecycle import ExpiryRule
 from nix_cache.storage.claimants import contested
 from nix_cache.storage.granted import granted
-from nix_cache.storage.minio_connection import CONFIG_KEYS, Kind
-from nix_cache.storage.minio_reservation import spelled
+from nix_cache.storage.minio_connection import CONFIG_KEYS, Kind, spelled
 from nix_cache.storage.protocol import Credential, OnlyStoredCredentials
 
 _RECIPE_BUCKET = "nix-cache"

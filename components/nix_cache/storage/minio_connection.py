@@ -20,6 +20,17 @@ class Kind(StrEnum):
     POLICY = "policy"
 
 
+def spelled(kind: Kind, name: str) -> str:
+    """Spell a name as reservations keep it: ``user/nixbuilder``."""
+    return f"{kind}/{name}"
+
+
+def parsed(name: str) -> tuple[Kind, str]:
+    """Read a name as reservations keep it."""
+    kind, _, plain = name.partition("/")
+    return Kind(kind), plain
+
+
 class MinioServerError(ShownError):
     """The server cannot be asked: one sentence that says why and what to do."""
 

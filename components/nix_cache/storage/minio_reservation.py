@@ -16,6 +16,8 @@ from nix_cache.storage.minio_connection import (
     Kind,
     MinioServerError,
     connection_from,
+    parsed,
+    spelled,
 )
 
 if TYPE_CHECKING:
@@ -37,17 +39,6 @@ _IDENTITY = ("minioServer", "minioUser", "minioPassword")
 def question(config: Config) -> "NamesQuestion":
     """Make the question for one stack's configuration."""
     return NamesQuestion(config)
-
-
-def spelled(kind: Kind, name: str) -> str:
-    """Spell a name as reservations keep it: ``user/nixbuilder``."""
-    return f"{kind}/{name}"
-
-
-def parsed(name: str) -> tuple[Kind, str]:
-    """Read a name as reservations keep it."""
-    kind, _, plain = name.partition("/")
-    return Kind(kind), plain
 
 
 class NamesQuestion:

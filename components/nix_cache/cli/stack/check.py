@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from nix_cache.cli.errors import ClientError
 from nix_cache.cli.stack import refreshed
 from nix_cache.cli.stack.comparison import compare
-from nix_cache.cli.stack.declared import RESERVING, Declared, declared
+from nix_cache.cli.stack.declared import Declared, declared, reserves_names
 from nix_cache.cli.stack.engine import PulumiStack
 from nix_cache.cli.stack.finding import Finding
 from nix_cache.cli.stack.state import CACHE_TYPE, Cache, Provider, caches, others_than, provider_of
@@ -131,7 +131,7 @@ def connection_of(provider: Provider, configuration: Mapping[str, str], folder: 
 
 
 def _is_asked(cache: Cache) -> bool:
-    return cache.uses(ASKED) or any(one["type"] in RESERVING for one in cache.resources)
+    return cache.uses(ASKED) or any(map(reserves_names, cache.resources))
 
 
 def _asked(

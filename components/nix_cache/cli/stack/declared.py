@@ -5,8 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from nix_cache.cli.stack.state import in_clear, living
-from nix_cache.storage.minio_connection import Kind
-from nix_cache.storage.minio_reservation import parsed
+from nix_cache.storage.minio_connection import Kind, parsed
 
 _CLAIMS = ("pulumi-python:dynamic/nix-cache:NameClaim", "nix-cache:index:NameClaim")
 """What version 0.1.0 made for each name: in a program in Python, and in another language."""
@@ -14,9 +13,6 @@ _RESERVATIONS = (
     "pulumi-python:dynamic/nix-cache:NameReservation",
     "nix-cache:index:NameReservation",
 )
-RESERVING = frozenset({*_CLAIMS, *_RESERVATIONS})
-"""The types that still have the names of what a failed refresh dropped from the state."""
-
 _BUCKET = "minio:index/s3Bucket:S3Bucket"
 _BUCKET_POLICY = "minio:index/s3BucketPolicy:S3BucketPolicy"
 _LIFECYCLE = "minio:index/ilmPolicy:IlmPolicy"
@@ -109,6 +105,14 @@ class Declared:
     policies: tuple[Policy, ...] = ()
 
 
+def reserves_names(resource: Mapping[str, Any]) -> bool:
+    """Whether a resource has names on a server, also of what a failed refresh dropped."""
+    is_reservation = resource["type"] in _RESERVATIONS
+    return resource["type"] in _CLAIMS or (
+        is_reservation and (resource.get("inputs") or {}).get("backend") == "minio"
+    )
+
+
 def declared(
     resources: Iterable[Mapping[str, Any]], others: Iterable[Mapping[str, Any]] = ()
 ) -> Declared:
@@ -156,7 +160,8 @@ class _State:
         """The names of everything of a type that was made, and of what was reserved."""
         made = {inputs[name] for _, inputs in self.made(of_type)}
         claimed = {inputs["name"] for _, inputs in self.made(*_CLAIMS, kind=kind)}
-        names = (parsed(n) for _, inputs in self.made(*_RESERVATIONS) for n in inputs["names"])
+        reservations = self.made(*_RESERVATIONS, backend="minio")
+        names = (parsed(spelled) for _, inputs in reservations for spelled in inputs["names"])
         return sorted(made | claimed | {plain for of_kind, plain in names if of_kind is kind})
 
 
