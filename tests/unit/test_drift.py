@@ -264,7 +264,7 @@ def test_the_state_is_read_by_what_the_program_wanted() -> None:
     reservation = {
         "urn": "urn-names",
         "type": "pulumi-python:dynamic/nix-cache:NameReservation",
-        "inputs": {"names": ["bucket/nix-cache", "user/ci", "user/nixbuilder"]},
+        "inputs": {"backend": "minio", "names": ["bucket/nix-cache", "user/ci", "user/nixbuilder"]},
     }
     old = {**user, "urn": "urn-old", "delete": True, "inputs": {"name": "former"}}
 
