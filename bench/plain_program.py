@@ -5,7 +5,7 @@ import json
 import pulumi
 import pulumi_minio as minio
 
-from nix_cache import nix_conf
+from nix_cache.formats.cache_info import nix_cache_info
 from nix_cache.iam.access import (
     Privilege,
     anonymous_read_policy,
@@ -33,7 +33,7 @@ for writer in config.require_object("writers"):
     credentials[writer] = {"accessKeyId": user.name, "secretAccessKey": user.secret}
 public_keys = pulumi.Output.all(*(key.public_key for key in signing_keys.values()))
 texts: dict[str, pulumi.Input[str]] = {
-    "nix-cache-info": nix_conf.nix_cache_info("/nix/store", True, 40),
+    "nix-cache-info": nix_cache_info("/nix/store", True, 40),
     "nix-cache.json": public_keys.apply(json.dumps),
     "index.html": public_keys.apply("\n".join),
 }

@@ -11,7 +11,9 @@ from nix_cache.arguments import CacheSettings, WriterSettings
 from nix_cache.config.check import check
 from nix_cache.config.problems import SettingsError
 from nix_cache.description import DESCRIPTION_VERSION, DESCRIPTOR_KEY, Description
-from nix_cache.iam.lifecycle import INFO_KEY, LANDING_PAGE_KEY, expiry_rules
+from nix_cache.formats import cache_info
+from nix_cache.formats.cache_info import INFO_KEY
+from nix_cache.iam.lifecycle import LANDING_PAGE_KEY, expiry_rules
 from nix_cache.resource_traces import untraced
 from nix_cache.sdk_messages import withhold_secrets
 from nix_cache.signing_key import SigningKey
@@ -72,10 +74,10 @@ class BinaryCache(pulumi.ComponentResource):
         """Declare the resources, and set the outputs."""
         storage = open_storage(settings, name, self)
         storage.set_lifecycle(expiry_rules(settings.expire_after_days))
-        info = nix_conf.nix_cache_info(
+        info = cache_info.nix_cache_info(
             settings.store_dir, settings.want_mass_query, settings.priority
         )
-        storage.put_text(INFO_KEY, info, nix_conf.NIX_CACHE_INFO_TYPE)
+        storage.put_text(INFO_KEY, info, cache_info.CONTENT_TYPE)
         credentials = {
             user: storage.add_user(user, privilege)
             for user, privilege in settings.privileges.items()

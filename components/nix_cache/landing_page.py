@@ -16,7 +16,7 @@ from markupsafe import Markup
 
 from nix_cache import nix_conf
 from nix_cache.description import DESCRIPTOR_KEY, Description
-from nix_cache.iam.lifecycle import INFO_KEY
+from nix_cache.formats.cache_info import INFO_KEY
 
 CONTENT_TYPE = "text/html; charset=utf-8"
 

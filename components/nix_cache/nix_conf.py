@@ -6,7 +6,6 @@ from urllib.parse import quote, urlencode
 
 from nix_cache.description import Description
 
-NIX_CACHE_INFO_TYPE = "text/x-nix-cache-info"
 DESCRIPTOR_TYPE = "application/json"
 
 UPLOAD_PARAMETERS = {
@@ -16,11 +15,6 @@ UPLOAD_PARAMETERS = {
 }
 """zstd in parallel was 70 times as fast as the default, single-threaded xz, for a NAR 40 % larger;
 without multipart uploads, 5 GiB is the largest NAR."""
-
-
-def nix_cache_info(store_dir: str, want_mass_query: bool, priority: int) -> str:
-    """The object by which Nix recognises a cache."""
-    return f"StoreDir: {store_dir}\nWantMassQuery: {int(want_mass_query)}\nPriority: {priority}\n"
 
 
 def descriptor(published: Description) -> str:

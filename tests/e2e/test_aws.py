@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from nix_cache.iam.lifecycle import INFO_KEY
+from nix_cache.formats.cache_info import INFO_KEY
 from tests.e2e import store_paths
 from tests.e2e.conftest import NewNix
 from tests.e2e.nix import Nix

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from botocore.exceptions import ClientError
 
-from nix_cache.iam.lifecycle import INFO_KEY
+from nix_cache.formats.cache_info import INFO_KEY
 from tests.engine.clone import in_one_order
 from tests.engine.drift_command import drifted
 from tests.engine.project import Project

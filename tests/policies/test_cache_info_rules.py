@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nix_cache.formats.cache_info import nix_cache_info
 from nix_cache.iam.values import UNKNOWN
-from nix_cache.nix_conf import nix_cache_info
 from nix_cache.policy.model import Resource
 from nix_cache.policy.rules.cache_info import ONE_CACHE_INFO, VALID_CACHE_INFO
 from tests.policies.stacks import (

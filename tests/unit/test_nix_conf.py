@@ -9,14 +9,6 @@ from tests.unit.cli import client_caches
 KEYS = ["cache.example.org-a-1:AAAA", "cache.example.org-b-1:BBBB"]
 
 
-def test_nix_cache_info_is_three_lines() -> None:
-    """As Nix parses them."""
-    assert nix_conf.nix_cache_info("/nix/store", True, 40) == (
-        "StoreDir: /nix/store\nWantMassQuery: 1\nPriority: 40\n"
-    )
-    assert "WantMassQuery: 0\n" in nix_conf.nix_cache_info("/nix/store", False, 40)
-
-
 def test_a_push_url_says_all_that_nix_needs_to_know() -> None:
     """The full endpoint, the region, the profile, and uploads that are quick and unlimited."""
     url = urlsplit(

@@ -8,12 +8,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from nix_cache.description import DESCRIPTOR_KEY
+from nix_cache.formats.cache_info import INFO_KEY
 
 NIX32 = "0123456789abcdfghijklmnpqrsvwxyz"
 """The alphabet of store path hashes (no e, o, t, u)."""
 
 NAR_PREFIX = "nar/"
-INFO_KEY = "nix-cache-info"
 LANDING_PAGE_KEY = "index.html"
 
 OWN_KEYS = (INFO_KEY, LANDING_PAGE_KEY, DESCRIPTOR_KEY)

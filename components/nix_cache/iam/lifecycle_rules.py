@@ -8,7 +8,10 @@ from nix_cache.iam.values import read, read_list
 
 
 def expiries_of_rules(properties: Mapping[str, Any]) -> Iterator[Expiry]:
-    """What ``rules`` of a lifecycle configuration remove, each with a ``filter``."""
+    """What ``rules`` of a lifecycle configuration remove, each with a ``filter``.
+
+    Rules by tag are omitted: nothing that Nix or the stack puts has a tag.
+    """
     for rule in read_list(properties, "rules"):
         if read(rule, "status") == "Disabled":
             continue
@@ -17,7 +20,7 @@ def expiries_of_rules(properties: Mapping[str, Any]) -> Iterator[Expiry]:
         if read(narrowed, "tag") or read(both, "tags"):
             continue
         prefix = read(both, "prefix") or read(narrowed, "prefix") or read(rule, "prefix") or ""
-        yield from _after(rule, prefix)
+        yield from _after(rule, prefix if isinstance(prefix, str) else "")
 
 
 def expiries_of_bucket(properties: Mapping[str, Any]) -> Iterator[Expiry]:

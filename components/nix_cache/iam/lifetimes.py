@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from nix_cache.iam.lifecycle import NAR_PREFIX, NIX32
+from nix_cache.iam.lifecycle import NAR_PREFIX, NARINFO_TTL_DAYS, NIX32
 
 FOREVER = float("inf")
 _HASH_CHARACTERS = 32
@@ -15,6 +15,21 @@ class Expiry:
 
     prefix: str
     days: float
+
+
+def lost(found: Sequence[Expiry], keys: Sequence[str]) -> list[tuple[str, Expiry]]:
+    """The keys that expire, each with a rule that matches it."""
+    return [(key, rule) for key in keys for rule in found if key.startswith(rule.prefix)]
+
+
+def early_nars(found: Sequence[Expiry]) -> tuple[float, float] | None:
+    """Whether a NAR can expire while clients still believe the narinfo that names it.
+
+    Returns:
+        after how many days the first NARs and the last narinfos expire, if that is too early.
+    """
+    narinfo_days, nar_days = longest_narinfo(found), shortest_nar(found)
+    return (nar_days, narinfo_days) if nar_days < narinfo_days + NARINFO_TTL_DAYS else None
 
 
 def longest_narinfo(found: Sequence[Expiry]) -> float:

@@ -127,7 +127,11 @@ class TestExpiry:
         rules = [
             {"Status": "Disabled", "Filter": {"Prefix": ""}, "Expiration": {"Days": 1}},
             {"Status": "Enabled", "Filter": {"Tag": {"Key": "a"}}, "Expiration": {"Days": 1}},
-            {"Status": "Enabled", "Filter": {"And": {"Tags": []}}, "Expiration": {"Days": 1}},
+            {
+                "Status": "Enabled",
+                "Filter": {"And": {"Tags": [{"Key": "a"}]}},
+                "Expiration": {"Days": 1},
+            },
             {"Status": "Enabled", "Filter": {}, "AbortIncompleteMultipartUpload": {}},
             {"Status": "Enabled", "Filter": {}, "Expiration": {"ExpiredObjectDeleteMarker": True}},
         ]

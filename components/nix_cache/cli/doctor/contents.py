@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 
-from nix_cache import nix_conf
 from nix_cache.cli.caches.source import parse
 from nix_cache.cli.doctor.door import Answer
 from nix_cache.cli.doctor.finding import Finding, error, not_checked, ok, warning
@@ -10,7 +9,8 @@ from nix_cache.cli.doctor.probes import random_hash
 from nix_cache.cli.doctor.subject import Subject
 from nix_cache.cli.errors import ClientError
 from nix_cache.description import DESCRIPTOR_KEY, Description
-from nix_cache.iam.lifecycle import INFO_KEY
+from nix_cache.formats import cache_info
+from nix_cache.formats.cache_info import INFO_KEY
 
 REPAIR = "run `pulumi up --refresh` on the stack (or `make repair`)"
 """What puts back everything that the stack declares."""
@@ -29,7 +29,7 @@ def info(subject: Subject) -> Iterator[Finding]:
         yield _no_info(answer)
         return
     declared = subject.description
-    wanted = nix_conf.nix_cache_info(
+    wanted = cache_info.nix_cache_info(
         declared.store_dir, declared.want_mass_query, declared.priority
     )
     here = answer.body.decode(errors="replace")
@@ -41,9 +41,9 @@ def info(subject: Subject) -> Iterator[Finding]:
         )
         return
     content_type = answer.headers.get("Content-Type", "")
-    if content_type.partition(";")[0] != nix_conf.NIX_CACHE_INFO_TYPE:
+    if content_type.partition(";")[0] != cache_info.CONTENT_TYPE:
         yield warning(
-            f"{INFO_KEY} has the type {content_type}, not {nix_conf.NIX_CACHE_INFO_TYPE}",
+            f"{INFO_KEY} has the type {content_type}, not {cache_info.CONTENT_TYPE}",
             "Nix does not mind, but it is not the object that the stack declares",
             REPAIR,
         )
@@ -133,10 +133,9 @@ def _no_info(answer: Answer) -> Finding:
 
 def _differences(wanted: str, here: str) -> str:
     """The fields that differ, as short as they can be told."""
-    said = dict(line.partition(": ")[::2] for line in here.splitlines())
-    texts = []
-    for line in wanted.splitlines():
-        name, _, value = line.partition(": ")
-        if said.get(name) != value:
-            texts.append(f"{name} is {said.get(name, 'missing')}, declared is {value}")
+    texts = [
+        f"{name} is {found or 'missing'}, declared is {declared}"
+        for name, declared, found in cache_info.differences(wanted, here)
+        if declared is not None
+    ]
     return "; ".join(texts) or "it has other lines or other white space"

@@ -11,7 +11,8 @@ from nix_cache.cli.doctor.subject import Subject
 from nix_cache.cli.s3.owner import owner_client
 from nix_cache.cli.s3.storage_answers import MalformedAnswerError
 from nix_cache.iam.lifecycle import NARINFO_TTL_DAYS, OWN_KEYS, expiry_rules
-from nix_cache.iam.lifetimes import FOREVER, Expiry, longest_narinfo, shortest_nar
+from nix_cache.iam.lifecycle_rules import expiries_of_rules
+from nix_cache.iam.lifetimes import FOREVER, Expiry, early_nars, lost
 
 
 def lifecycle(subject: Subject) -> Iterator[Finding]:
@@ -47,23 +48,22 @@ def expiries(rules: Iterable[Any]) -> Iterator[Expiry]:
     Args:
         rules: as S3's GetBucketLifecycleConfiguration gives them.
     """
-    for rule in rules:
-        condition = _object(rule.get("Filter"))
-        condition = {**condition, **_object(condition.get("And"))}
-        ends = _object(rule.get("Expiration"))
-        if rule.get("Status") == "Disabled" or not {"Days", "Date"} & set(ends):
-            continue
-        if {"Tag", "Tags"} & set(condition):
-            continue
-        prefix, days = condition.get("Prefix", rule.get("Prefix", "")), ends.get("Days", 0)
-        # What cannot be read counts as what removes the most: every key, at once.
-        yield Expiry(
-            prefix if isinstance(prefix, str) else "", days if isinstance(days, int) else 0
-        )
+    yield from expiries_of_rules({"rules": [_as_declared_in_code(rule) for rule in rules]})
 
 
-def _object(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}
+def _as_declared_in_code(rule: Mapping[str, Any]) -> dict[str, Any]:
+    """A rule as providers spell it. What cannot be read counts as what removes the most."""
+    spelled: dict[str, Any] = _lower(rule)
+    ends = spelled.get("expiration")
+    if isinstance(ends, dict) and "days" in ends and type(ends["days"]) is not int:
+        spelled["expiration"] = {"date": "unreadable"}
+    return spelled
+
+
+def _lower(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {name[:1].lower() + name[1:]: _lower(inner) for name, inner in value.items()}
+    return value
 
 
 def judged(found: list[Expiry], declared_days: int) -> Iterator[Finding]:
@@ -73,28 +73,26 @@ def judged(found: list[Expiry], declared_days: int) -> Iterator[Finding]:
         found: what the bucket's rules remove.
         declared_days: after which entries should go; 0 if they should stay.
     """
-    lost = [
-        f"{key}, by the prefix {rule.prefix!r} after {rule.days} days"
-        for key in OWN_KEYS
-        for rule in found
-        if key.startswith(rule.prefix)
+    removed = [
+        f"{key}, by the prefix {rule.prefix!r} after {rule.days:.0f} days"
+        for key, rule in lost(found, OWN_KEYS)
     ]
-    if lost:
+    if removed:
         yield error(
             "the lifecycle removes what must stay",
             "without nix-cache-info, Nix stops or the next writer makes one of its own",
             f"leave expiry to `expireAfterDays`, which spares them: {REPAIR}",
-            lost,
+            removed,
         )
-    narinfo_days, nar_days = longest_narinfo(found), shortest_nar(found)
-    if nar_days < narinfo_days + NARINFO_TTL_DAYS:
+    if early := early_nars(found):
+        nar_days, narinfo_days = early
         stay = "stay" if narinfo_days == FOREVER else f"go after {narinfo_days:.0f}"
         yield error(
             f"NARs go after {nar_days:.0f} days, while narinfos {stay}",
             f"clients believe a narinfo for {NARINFO_TTL_DAYS} days, and find no NAR to it",
             f"leave expiry to `expireAfterDays`, which keeps NARs longer: {REPAIR}",
         )
-    elif not lost:
+    elif not removed:
         yield _as_declared(found, declared_days)
 
 

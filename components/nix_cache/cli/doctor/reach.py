@@ -14,7 +14,7 @@ from nix_cache.cli.doctor.subject import Subject
 from nix_cache.cli.s3.clock import NOTABLE_SKEW, Clocks, http_date
 from nix_cache.cli.s3.connections import trust
 from nix_cache.cli.s3.deadline import Deadline, connect
-from nix_cache.iam.lifecycle import INFO_KEY
+from nix_cache.formats.cache_info import INFO_KEY
 
 CERTIFICATE_WARNING_DAYS = 14
 """Automatic renewals happen 30 days before the end. What is later than this was forgotten."""

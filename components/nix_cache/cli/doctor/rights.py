@@ -10,7 +10,8 @@ from nix_cache.cli.doctor.door import Answer, Door
 from nix_cache.cli.doctor.finding import Finding, error, not_checked, ok, warning
 from nix_cache.cli.doctor.probes import Outcome, Trial
 from nix_cache.cli.doctor.subject import Subject
-from nix_cache.iam.lifecycle import INFO_KEY, OWN_KEYS
+from nix_cache.formats.cache_info import INFO_KEY
+from nix_cache.iam.lifecycle import OWN_KEYS
 
 _CLOCK = "RequestTimeTooSkewed"
 

@@ -10,7 +10,7 @@ from nix_cache.cli.doctor.door import Door, NoAnswerError, connections
 from nix_cache.cli.s3.credentials import Credential
 from nix_cache.cli.s3.transport import Transport
 from nix_cache.description import Description
-from nix_cache.iam.lifecycle import INFO_KEY
+from nix_cache.formats.cache_info import INFO_KEY
 
 
 @dataclass

@@ -31,7 +31,8 @@ from nix_cache.cli.s3.credentials import Credential
 from nix_cache.cli.s3.owner import owner_client
 from nix_cache.cli.s3.transport import OversizedError, RedirectedError
 from nix_cache.description import Description
-from nix_cache.iam.lifecycle import INFO_KEY, NAR_PREFIX
+from nix_cache.formats.cache_info import INFO_KEY
+from nix_cache.iam.lifecycle import NAR_PREFIX
 
 _BATCH = 1000
 """The most keys that S3's DeleteObjects takes."""

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from nix_cache.cli.stack.declared import Bucket, TextObject
 from nix_cache.cli.stack.finding import Finding
 from nix_cache.cli.stack.seen import SeenBucket, SeenObject
-from nix_cache.iam.lifecycle import INFO_KEY
+from nix_cache.formats.cache_info import INFO_KEY, differences
 
 
 def object_findings(made: Bucket, there: SeenBucket) -> Iterator[Finding]:
@@ -25,27 +25,18 @@ def object_findings(made: Bucket, there: SeenBucket) -> Iterator[Finding]:
 
 
 def _other_text(meant: TextObject, found: SeenObject) -> Finding:
-    if meant.key == INFO_KEY:
-        before, after = _fields(meant.text), _fields(found.text)
-        changed = [name for name in {**before, **after} if before.get(name) != after.get(name)]
-        if changed:
-            told = ", and ".join(_said(name, before.get(name), after.get(name)) for name in changed)
-            return Finding(
-                f"{meant.key} {told}",
-                "; ".join(f"{name}: {before[name]}" for name in changed if name in before) or "-",
-                "; ".join(f"{name}: {after[name]}" for name in changed if name in after) or "-",
-            )
+    changed = differences(meant.text, found.text) if meant.key == INFO_KEY else []
+    if changed:
+        return Finding(
+            f"{meant.key} {', and '.join(_said(*change) for change in changed)}",
+            "; ".join(f"{name}: {was}" for name, was, _ in changed if was is not None) or "-",
+            "; ".join(f"{name}: {now}" for name, _, now in changed if now is not None) or "-",
+        )
     return Finding(
         f"{meant.key} has other content",
         _first_line(meant, found.text),
         _first_line(found, meant.text),
     )
-
-
-def _fields(text: str) -> dict[str, str]:
-    """What nix-cache-info says; a line that says nothing to Nix counts as its own name."""
-    parts = (line.partition(":") for line in text.splitlines() if line.strip())
-    return {name.strip(): value.strip() for name, _, value in parts}
 
 
 def _said(name: str, before: str | None, after: str | None) -> str:

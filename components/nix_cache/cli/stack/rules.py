@@ -6,6 +6,7 @@ from nix_cache.cli.stack.declared import Bucket, Rule
 from nix_cache.cli.stack.finding import BACK_TO_STACK, Act, Finding, Undo
 from nix_cache.cli.stack.seen import SeenBucket
 from nix_cache.iam.lifecycle import OWN_KEYS
+from nix_cache.iam.lifetimes import Expiry, lost
 
 
 def lifecycle_finding(made: Bucket, there: SeenBucket) -> Iterator[Finding]:
@@ -29,8 +30,9 @@ def _change(before: frozenset[Rule], after: frozenset[Rule]) -> str:
     else:
         one = min(after - before, key=lambda rule: rule.prefix)
         change = f"has {len(after - before)} other rules of {len(after)}, such as {_rule(one)}"
-    lost = [key for key in OWN_KEYS if any(key.startswith(rule.prefix) for rule in _ending(after))]
-    return f"{change}, and deletes {', '.join(lost)}" if lost else change
+    found = [Expiry(rule.prefix, 0) for rule in _ending(after)]
+    removed = dict.fromkeys(key for key, _ in lost(found, OWN_KEYS))
+    return f"{change}, and deletes {', '.join(removed)}" if removed else change
 
 
 def _ending(rules: Iterable[Rule]) -> Iterator[Rule]:

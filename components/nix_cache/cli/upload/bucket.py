@@ -25,7 +25,7 @@ from nix_cache.cli.upload.refusals import (
     is_busy,
 )
 from nix_cache.description import Description
-from nix_cache.iam.lifecycle import INFO_KEY
+from nix_cache.formats.cache_info import INFO_KEY
 from nix_cache.narinfo import narinfo_key
 
 _ABSENT = {"NoSuchKey", "AccessDenied", "404", "403"}

@@ -6,8 +6,8 @@ from operator import attrgetter
 from typing import Any
 
 from nix_cache.backends.resource_types import Holder, resource_types
+from nix_cache.formats.cache_info import INFO_KEY
 from nix_cache.iam.documents import Document, Statement, granting
-from nix_cache.iam.lifecycle import INFO_KEY
 from nix_cache.iam.values import read, read_list
 from nix_cache.iam.wildcards import is_pattern
 from nix_cache.policy.model import Context, Resource, Rule

@@ -2,11 +2,9 @@
 
 from collections.abc import Iterator
 
-from nix_cache.iam.lifecycle import INFO_KEY
+from nix_cache.formats.cache_info import INFO_KEY, problems
 from nix_cache.policy.model import Context, Resource, Rule, Scope
 from nix_cache.policy.storage_types import CACHE, is_bucket, is_in, object_of, text_of
-
-_SWITCH = ("0", "1")
 
 
 def _is_valid(resource: Resource, _context: Context) -> Iterator[str]:
@@ -16,20 +14,7 @@ def _is_valid(resource: Resource, _context: Context) -> Iterator[str]:
     if text is None:
         yield "has its content in a file, where it cannot be judged"
         return
-    fields: dict[str, str] = {}
-    for line in text.splitlines():
-        name, colon, value = line.partition(": ")
-        if not colon:
-            yield f"has the line {line!r}, which is no 'Name: value'"
-        elif name in fields:
-            yield f"has {name} twice"
-        fields[name] = value
-    if not fields.get("StoreDir", "").startswith("/"):
-        yield f"has the StoreDir {fields.get('StoreDir')!r}, which is no absolute path"
-    if not fields.get("Priority", "0").isascii() or not fields.get("Priority", "0").isdigit():
-        yield f"has the Priority {fields['Priority']!r}, which is no whole number"
-    if fields.get("WantMassQuery", "0") not in _SWITCH:
-        yield f"has the WantMassQuery {fields['WantMassQuery']!r}, which is neither 0 nor 1"
+    yield from problems(text)
 
 
 def _is_one(bucket: Resource, context: Context) -> Iterator[str]:

@@ -2,24 +2,23 @@
 
 from collections.abc import Iterator
 
-from nix_cache.iam.lifecycle import INFO_KEY, NARINFO_TTL_DAYS
-from nix_cache.iam.lifetimes import FOREVER, longest_narinfo, shortest_nar
+from nix_cache.formats.cache_info import INFO_KEY
+from nix_cache.iam.lifecycle import NARINFO_TTL_DAYS
+from nix_cache.iam.lifetimes import FOREVER, early_nars, lost
 from nix_cache.policy.model import Context, Resource, Rule
 from nix_cache.policy.storage_types import expiries
 
 
 def _spares_info(resource: Resource, _context: Context) -> Iterator[str]:
-    for expiry in expiries(resource):
-        if INFO_KEY.startswith(expiry.prefix):
-            what = f"the prefix {expiry.prefix!r}" if expiry.prefix else "every key"
-            when = f"after {expiry.days:.0f} days" if expiry.days else "on a date"
-            yield f"removes {INFO_KEY} {when}, by a rule for {what}"
+    for key, expiry in lost(list(expiries(resource)), [INFO_KEY]):
+        what = f"the prefix {expiry.prefix!r}" if expiry.prefix else "every key"
+        when = f"after {expiry.days:.0f} days" if expiry.days else "on a date"
+        yield f"removes {key} {when}, by a rule for {what}"
 
 
 def _nars_last(resource: Resource, _context: Context) -> Iterator[str]:
-    found = list(expiries(resource))
-    narinfo_days, nar_days = longest_narinfo(found), shortest_nar(found)
-    if nar_days < narinfo_days + NARINFO_TTL_DAYS:
+    if early := early_nars(list(expiries(resource))):
+        nar_days, narinfo_days = early
         stay = "stay" if narinfo_days == FOREVER else f"go after {narinfo_days:.0f}"
         yield f"removes NARs after {nar_days:.0f} days, while narinfos {stay}"
 

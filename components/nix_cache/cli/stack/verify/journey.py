@@ -8,8 +8,7 @@ import urllib3
 
 from nix_cache.cli.stack.verify import nix, rights
 from nix_cache.cli.stack.verify.backend import Action, Backend, Role
-from nix_cache.iam.lifecycle import INFO_KEY
-from nix_cache.nix_conf import nix_cache_info
+from nix_cache.formats.cache_info import INFO_KEY, nix_cache_info
 
 _INFO = nix_cache_info("/nix/store", want_mass_query=True, priority=40)
 _HTTP = urllib3.PoolManager(timeout=30.0, retries=2)

@@ -9,7 +9,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError as StorageError
 
 from nix_cache.cli.stack.verify.backend import Action, Role
-from nix_cache.iam.lifecycle import INFO_KEY
+from nix_cache.formats.cache_info import INFO_KEY
 
 NAR_KEY = f"nar/{'0' * 52}.nar"
 """A key as Nix writes it. Nothing refers to it."""
