@@ -92,7 +92,7 @@ class Project:
 
     def run(self, *arguments: str, timeout: float = TIMEOUT_SECONDS) -> Result:
         """Run a command of the engine, whatever its outcome."""
-        self._write_config()
+        self.write_config()
         return command.pulumi(self.engine, self.folder, self.variables(), arguments, timeout)
 
     def pulumi(self, *arguments: str, timeout: float = TIMEOUT_SECONDS) -> str:
@@ -104,7 +104,7 @@ class Project:
 
         It has to succeed; gives back what it printed. Questions whether to go on are answered yes.
         """
-        self._write_config()
+        self.write_config()
         done = subprocess.run(
             ["sh", "-euc", line],
             cwd=self.folder,
@@ -164,10 +164,14 @@ class Project:
         return {resource["urn"].rpartition("::")[2]: resource for resource in found}
 
     def variables(self) -> dict[str, str]:
-        """The environment of the engine's commands: nothing of the user's own Pulumi or AWS."""
+        """The environment of the engine's commands: nothing of the user's own Pulumi or AWS.
+
+        The state is written without metadata, so that a run that is killed leaves it whole
+        (see `dev.place`).
+        """
         return {
             **self.engine.environment(command.clean_environment()),
-            "PULUMI_BACKEND_URL": (self.folder / "state").as_uri(),
+            "PULUMI_BACKEND_URL": f"{(self.folder / 'state').as_uri()}?metadata=skip",
             "PULUMI_CONFIG_PASSPHRASE_FILE": str(self.folder / "passphrase"),
             **self.environment,
         }
@@ -200,7 +204,7 @@ class Project:
         """Take over what the engine changed in the configuration."""
         self.config = yaml.safe_load(self.stack_file.read_text())["config"]
 
-    def _write_config(self) -> None:
+    def write_config(self) -> None:
         """Write the configuration anew, keeping what the engine put beside it."""
         written: Mapping[str, Any] = {}
         if self.stack_file.exists():

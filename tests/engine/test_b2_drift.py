@@ -1,63 +1,115 @@
-"""Backblaze B2: what changed outside is seen by a refresh and put back."""
+"""Backblaze B2: changes outside, reported by `nix-cache stack drift` and put back by `up`.
 
+Only this module shows the command where the engine's refresh takes the place of checks of our own,
+and repairs of a bucket's settings, of a key and of the bucket on B2. What a refresh sees of each
+resource is shown in `tests/unit/test_b2_resources.py`.
+"""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.engine.b2_project import BUCKET
-from tests.engine.b2_project import b2 as b2
-from tests.engine.b2_project import cache as cache
+from tests.engine.b2_project import BUCKET, b2_cache, running_service
 from tests.engine.b2_server import B2Server
-from tests.engine.project import RETOLD, Project
+from tests.engine.clone import assert_plain_error
+from tests.engine.drift_command import on_stack
+from tests.engine.project import RETOLD, STACK, Project
+from tests.engine.shared import SharedStack
+from toolchain.engine import Engine
 
-pytestmark = pytest.mark.faults
+pytestmark = [pytest.mark.faults, pytest.mark.timeout(600)]
 
 
-def settings(b2: B2Server) -> dict[str, Any]:
-    """What a refresh has to look at in the bucket."""
+@pytest.fixture(scope="module")
+def b2() -> Iterator[B2Server]:
+    """One service for all tests."""
+    with running_service() as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def stack(module_folder: Path, engine: Engine, b2: B2Server) -> SharedStack:
+    """A public cache for all tests."""
+    return SharedStack(b2_cache(module_folder / "project", engine, b2))
+
+
+@pytest.fixture
+def cache(stack: SharedStack) -> Iterator[Project]:
+    """The cache, up and as it was declared."""
+    with stack.lent() as project:
+        yield project
+
+
+def seen(b2: B2Server) -> dict[str, Any]:
+    """The bucket's settings and its objects."""
     bucket = b2.service.bucket(BUCKET)
     return {
         "type": bucket.bucket_type,
         "rules": bucket.lifecycle_rules,
         "info": bucket.bucket_info,
         "encryption": bucket.default_server_side_encryption.mode,
+        "texts": b2.service.texts(BUCKET),
     }
 
 
-def test_what_was_changed_is_put_back(b2: B2Server, cache: Project) -> None:
-    """The bucket's settings, an object that was replaced, one that was hidden; nothing else."""
-    cache.up()
-    wanted, texts, keys = settings(b2), b2.service.texts(BUCKET), b2.service.keys()
+def delete_key(b2: B2Server) -> str:
+    """Delete the writer's key; returns its id."""
+    key_id = str(b2.service.keys()["nixbuilder"]["applicationKeyId"])
+    del b2.service.key_id_to_key[key_id]
+    b2.service.all_application_keys.clear()
+    return key_id
+
+
+def test_changes_are_reported_without_a_write_and_then_put_back(
+    b2: B2Server, cache: Project
+) -> None:
+    """Settings of the bucket, an object that was replaced, one that was hidden, a deleted key."""
+    result = on_stack(cache, "drift", "--json")
+    assert (result.exit_code, json.loads(result.stdout)) == (0, {"drift": []}), result.output
+    before = seen(b2)
     bucket = b2.service.bucket(BUCKET)
     bucket.bucket_type, bucket.lifecycle_rules, bucket.bucket_info = "allPrivate", [], {}
     b2.service.put(BUCKET, "nix-cache-info", b"StoreDir: /elsewhere\n")
     b2.service.hide(BUCKET, "nix-cache.json")
+    deleted = delete_key(b2)
+    state, damaged = cache.state_file.read_bytes(), seen(b2)
+
+    result = on_stack(cache, "drift", "--json")
+
+    assert result.exit_code == 2, result.output
+    found = {finding["what"]: finding for finding in json.loads(result.stdout)["drift"]}
+    assert set(found) == {
+        f"the bucket {BUCKET} was changed: lifecycle_rules, mark, type",
+        "nix-cache-info in the bucket was changed: content_type, text",
+        "nix-cache.json in the bucket was deleted",
+        "the key of nix-cache-nixbuilder was deleted",
+    }
+    of_bucket = found[f"the bucket {BUCKET} was changed: lifecycle_rules, mark, type"]
+    assert "type: allPublic" in of_bucket["was"]
+    assert "type: allPrivate" in of_bucket["is"]
+    assert of_bucket["fix"] == f"`nix-cache stack repair --stack {STACK}` puts it back"
+    assert (cache.state_file.read_bytes(), seen(b2)) == (state, damaged)
 
     cache.up("--refresh")
-    assert settings(b2) == wanted
-    assert b2.service.texts(BUCKET) == texts
-    assert b2.service.keys() == keys
+
+    assert seen(b2) == before
+    key = b2.service.keys()["nixbuilder"]
+    assert key["applicationKeyId"] != deleted
+    credential = cache.outputs(secrets=True)["credentials"]["nixbuilder"]
+    assert credential["secretAccessKey"] == key["applicationKey"]
     assert cache.planned() == {}
 
 
-def test_what_was_deleted_is_made_anew(b2: B2Server, cache: Project) -> None:
-    """A key, and then the bucket with all that was in it: whose key is of no use any more."""
-    cache.up()
+def test_a_deleted_bucket_is_created_again(b2: B2Server, cache: Project) -> None:
+    """With a new key, as the old one was for the bucket that is gone."""
     texts = b2.service.texts(BUCKET)
-    first = b2.service.keys()["nixbuilder"]["applicationKeyId"]
-    del b2.service.key_id_to_key[first]
-    b2.service.all_application_keys.clear()
-
-    cache.up("--refresh")
-    credential = cache.outputs(secrets=True)["credentials"]["nixbuilder"]
-    second = b2.service.keys()["nixbuilder"]
-    assert second["applicationKeyId"] != first
-    assert credential["secretAccessKey"] == second["applicationKey"]
-
-    gone = b2.service.bucket(BUCKET)
-    del b2.service.bucket_name_to_bucket[BUCKET]
+    gone = b2.service.bucket_name_to_bucket.pop(BUCKET)
     del b2.service.bucket_id_to_bucket[gone.bucket_id]
-    cache.pulumi("refresh", "--yes", "--stack", "test")
+
+    cache.pulumi("refresh", "--yes", "--stack", STACK)
     assert cache.planned() == {
         "nix-cache-bucket": "create",
         "nix-cache-nixbuilder": "replace",
@@ -65,7 +117,23 @@ def test_what_was_deleted_is_made_anew(b2: B2Server, cache: Project) -> None:
         **dict.fromkeys(RETOLD, "create"),
     }
     cache.up()
+
     assert b2.service.texts(BUCKET) == texts
-    third = b2.service.keys()["nixbuilder"]
-    assert third["bucketIds"] == [b2.service.bucket(BUCKET).bucket_id]
+    key = b2.service.keys()["nixbuilder"]
+    assert key["bucketIds"] == [b2.service.bucket(BUCKET).bucket_id]
     assert cache.planned() == {}
+
+
+def test_a_service_that_refuses_the_key_is_an_error(
+    cache: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And no drift."""
+    state = cache.state_file.read_bytes()
+    monkeypatch.setitem(cache.environment, "B2_APPLICATION_KEY", "not-the-key")
+
+    result = on_stack(cache, "drift", "--json")
+
+    assert result.exit_code == 1
+    assert result.stdout == ""
+    assert_plain_error(result.output)
+    assert cache.state_file.read_bytes() == state

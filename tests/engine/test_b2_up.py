@@ -1,13 +1,21 @@
-"""Backblaze B2: bringing a cache up, keeping it as it is, changing it, removing it."""
+"""Backblaze B2: what a change of the configuration makes of a cache, and what protection keeps.
+
+Only this module shows the plans of changes on B2, and that a run without changes writes nothing
+there. What is created and removed is shown in `test_each_backend.py`, how each resource is set in
+`tests/unit/test_b2_resources.py`.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
-from tests.engine.b2_project import BUCKET
-from tests.engine.b2_project import b2 as b2
-from tests.engine.b2_project import cache as cache
+from tests.engine.b2_project import BUCKET, b2_cache, running_service
 from tests.engine.b2_server import B2Server
 from tests.engine.project import RETOLD, STACK, Project
 from tests.engine.readme import commands
+from tests.engine.shared import SharedStack
+from toolchain.engine import Engine
 
 pytestmark = pytest.mark.slow
 
@@ -22,40 +30,40 @@ CHANGING = {
 """Requests after which something is different."""
 
 
-def test_up_makes_a_cache_once_and_destroy_leaves_nothing(b2: B2Server, cache: Project) -> None:
-    """What readers need is there, a second `up` and a refresh find nothing to do."""
-    cache.up()
+@pytest.fixture(scope="module")
+def b2() -> Iterator[B2Server]:
+    """One service for all tests."""
+    with running_service() as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def stack(module_folder: Path, engine: Engine, b2: B2Server) -> SharedStack:
+    """A public cache for all tests."""
+    return SharedStack(b2_cache(module_folder / "project", engine, b2))
+
+
+@pytest.fixture
+def cache(stack: SharedStack) -> Iterator[Project]:
+    """The cache, up and public."""
+    with stack.lent() as project:
+        yield project
+
+
+def test_a_refreshed_up_without_changes_writes_nothing(b2: B2Server, cache: Project) -> None:
+    """The service is only read."""
     outputs = cache.outputs(secrets=True)
-    bucket = b2.service.bucket(BUCKET)
-
-    assert (bucket.bucket_type, bucket.default_server_side_encryption.mode.value) == (
-        "allPublic",
-        "SSE-B2",
-    )
-    texts = b2.service.texts(BUCKET)
-    assert set(texts) == {"nix-cache-info", "index.html", "nix-cache.json"}
-    assert texts["nix-cache-info"] == "StoreDir: /nix/store\nWantMassQuery: 1\nPriority: 40\n"
-    key = b2.service.keys()["nixbuilder"]
-    assert key["capabilities"] == ["readFiles", "writeFiles"]
-    assert outputs["credentials"]["nixbuilder"] == {
-        "accessKeyId": key["applicationKeyId"],
-        "secretAccessKey": key["applicationKey"],
-    }
-
     b2.requests.clear()
-    assert cache.planned() == {}
+
     cache.up("--refresh", "--expect-no-changes")
+
+    assert b2.requests
     assert not CHANGING & set(b2.requests)
     assert cache.outputs(secrets=True) == outputs
-
-    cache.destroy()
-    assert b2.service.bucket_name_to_bucket == {}
-    assert b2.service.keys() == {}
 
 
 def test_a_public_cache_becomes_a_private_one_and_back(b2: B2Server, cache: Project) -> None:
     """In place: the bucket, its objects and the writer's key stay."""
-    cache.up()
     bucket_id = b2.service.bucket(BUCKET).bucket_id
     b2.service.put(BUCKET, "nar/x.nar.zst", b"content")
     writer = b2.service.keys()["nixbuilder"]
@@ -81,8 +89,7 @@ def test_a_public_cache_becomes_a_private_one_and_back(b2: B2Server, cache: Proj
 
 
 def test_a_writer_comes_and_goes_alone(b2: B2Server, cache: Project) -> None:
-    """Their key with them; nobody else's is touched."""
-    cache.up()
+    """Their key with them; no other key is touched."""
     first = b2.service.keys()
 
     cache.set(writers=["nixbuilder", "ci-runner"])
@@ -121,25 +128,31 @@ def test_a_credential_is_replaced_on_demand(b2: B2Server, cache: Project) -> Non
     assert len(keys) == 2
 
 
+@pytest.fixture
+def guarded(tmp_path: Path, engine: Engine, b2: B2Server) -> Project:
+    """Another cache, protected and not up yet."""
+    return b2_cache(tmp_path / "project", engine, b2, bucket="guarded-cache", protect=True)
+
+
 def test_a_bucket_with_objects_goes_only_when_it_is_not_protected(
-    b2: B2Server, cache: Project
+    b2: B2Server, guarded: Project
 ) -> None:
     """The engine's own protection first; then B2's, for who takes only that away."""
-    cache.set(protect=True)
-    cache.up()
+    bucket = "guarded-cache"
+    guarded.up()
     for content in (b"1", b"2"):
-        b2.service.put(BUCKET, "nar/x.nar.zst", content)
-    b2.service.begin_large_file(BUCKET, "nar/y.nar.zst")
+        b2.service.put(bucket, "nar/x.nar.zst", content)
+    b2.service.begin_large_file(bucket, "nar/y.nar.zst")
 
-    refused = cache.run("destroy", "--yes", "--stack", STACK)
+    refused = guarded.run("destroy", "--yes", "--stack", STACK)
     assert refused.exit_code != 0
     assert "protect" in refused.output
-    cache.pulumi("state", "unprotect", "--all", "--yes", "--stack", STACK)
-    refused = cache.run("destroy", "--yes", "--stack", STACK)
+    guarded.pulumi("state", "unprotect", "--all", "--yes", "--stack", STACK)
+    refused = guarded.run("destroy", "--yes", "--stack", STACK)
     assert "the bucket has objects, so it is not deleted: set nix-cache:protect" in refused.output
-    assert b2.service.texts(BUCKET)["nar/x.nar.zst"] == "2"
+    assert b2.service.texts(bucket)["nar/x.nar.zst"] == "2"
 
-    cache.set(protect=False)
-    cache.up("--refresh")
-    cache.destroy()
-    assert b2.service.bucket_name_to_bucket == {}
+    guarded.set(protect=False)
+    guarded.up("--refresh")
+    guarded.destroy()
+    assert bucket not in b2.service.bucket_name_to_bucket

@@ -1,25 +1,30 @@
 """What is special about Spaces: full keys of public caches, keys replaced one by one, and the CDN.
 
-Only this module shows how credentials, the CDN and the bucket's name change on Spaces.
+Only this module shows how credentials, the CDN and the bucket's name change on Spaces, and what an
+interrupted run leaves there. Protection is shown on the inputs (`tests/unit/test_spaces.py`) and
+under the engine on MinIO (`test_keys.py`).
 """
 
-import os
-import signal
 import subprocess
+from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+import psutil
 import pytest
 from botocore.exceptions import ClientError
 
+from tests.engine.killing_proxy import kill_tree
 from tests.engine.project import STACK, Project
 from tests.engine.readme import commands
+from tests.engine.shared import SharedStack
 from tests.engine.spaces_project import (
     BUCKET,
     NAR,
-    cache,
     key_client,
     root,
     spaces,
+    spaces_cache,
     spaces_engine,
     spaces_server,
     spaces_venv,
@@ -27,13 +32,54 @@ from tests.engine.spaces_project import (
 from tests.engine.spaces_service import CERTIFICATE, SpacesService
 from tests.waiting import wait_until
 from toolchain.bootstrap import ROOT
+from toolchain.engine import Engine
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-__all__ = ["cache", "root", "spaces", "spaces_engine", "spaces_server", "spaces_venv"]
+__all__ = ["root", "spaces", "spaces_engine", "spaces_server", "spaces_venv"]
 
 pytestmark = pytest.mark.slow
+
+UP_SECONDS = 120.0
+
+
+@pytest.fixture(scope="module")
+def stack(
+    module_folder: Path, spaces_engine: Engine, spaces: SpacesService, spaces_venv: Path
+) -> Iterator[SharedStack]:
+    """A private cache with expiry, for all tests."""
+    project = spaces_cache(
+        module_folder / "project", spaces_engine, spaces, spaces_venv, expireAfterDays=90
+    )
+    for key in ("digitalocean:token", "digitalocean:spacesSecretKey"):
+        project.set_config_secret(key, project.config.pop(key))
+    yield SharedStack(project)
+    project.destroy()
+
+
+@pytest.fixture
+def cache(stack: SharedStack) -> Iterator[Project]:
+    """The cache, up and private."""
+    with stack.lent() as project:
+        yield project
+
+
+def keys_of(spaces: SpacesService, bucket: str) -> list[str]:
+    """The names of a cache's keys."""
+    return sorted(key.name for key in spaces.keys.all() if key.name.startswith(f"{bucket}-"))
+
+
+def test_a_refresh_of_a_private_cache_with_expiry_changes_nothing(cache: Project) -> None:
+    """Rules and keys come back from the service as they were declared."""
+    cache.pulumi("refresh", "--yes", "--stack", STACK, "--expect-no-changes")
+
+
+def test_a_key_rotation_plans_one_key_and_nothing_else(cache: Project) -> None:
+    """A private cache publishes nothing that would change with it."""
+    cache.set(writers=[{"name": "nixbuilder", "generation": 2}])
+
+    assert cache.planned() == {"nix-cache-nixbuilder-key-2": "create"}
 
 
 @pytest.mark.parametrize("public", [False, True], ids=["private", "public"])
@@ -42,8 +88,6 @@ def test_the_policies_tell_of_a_key_to_the_whole_account_and_stop_nothing(
 ) -> None:
     """A public cache has no narrower one."""
     cache.set(public=public)
-    for key in ("digitalocean:token", "digitalocean:spacesSecretKey"):
-        cache.typed(f"pulumi config set --stack {STACK} --secret {key} {cache.config[key]}")
 
     told = cache.pulumi("preview", "--stack", STACK, "--policy-pack", str(ROOT / "policies"))
 
@@ -53,23 +97,8 @@ def test_the_policies_tell_of_a_key_to_the_whole_account_and_stop_nothing(
     assert ("opens all Spaces of the account" in told) == public
 
 
-def test_a_protected_cache_is_not_destroyed(cache: Project, root: "S3Client") -> None:
-    """Neither the engine nor Spaces lets go of it."""
-    cache.set(protect=True)
-    cache.up()
-
-    refused = cache.run("destroy", "--yes", "--stack", STACK)
-
-    assert refused.exit_code != 0
-    assert "protect" in refused.output
-    assert BUCKET in [bucket["Name"] for bucket in root.list_buckets()["Buckets"]]
-    cache.set(protect=False)
-    cache.up()
-
-
 def test_a_credential_is_replaced_on_demand(cache: Project, spaces: SpacesService) -> None:
     """As the README tells: its own resource is named, and nothing else changes."""
-    cache.up()
     before = cache.outputs(secrets=True)
 
     cache.pulumi("stack", "select", STACK)
@@ -86,7 +115,6 @@ def test_a_credential_is_replaced_on_demand(cache: Project, spaces: SpacesServic
 
 def test_a_writer_comes_and_goes_alone(cache: Project, spaces: SpacesService) -> None:
     """Their credential works once they are there, and is void once they are not."""
-    cache.up()
     before = cache.outputs(secrets=True)["credentials"]
     cache.set(writers=["nixbuilder", "second"])
     cache.up()
@@ -100,15 +128,11 @@ def test_a_writer_comes_and_goes_alone(cache: Project, spaces: SpacesService) ->
     with pytest.raises(ClientError, match="InvalidAccessKeyId"):
         second.put_object(Bucket=BUCKET, Key=NAR, Body=b"by the second")
     assert cache.outputs(secrets=True)["credentials"] == before
-    assert {key.name for key in spaces.keys.all()} == {
-        f"{BUCKET}-nixbuilder",
-        f"{BUCKET}-nixreader",
-    }
+    assert keys_of(spaces, BUCKET) == [f"{BUCKET}-nixbuilder", f"{BUCKET}-nixreader"]
 
 
 def test_another_bucket_name_makes_another_bucket(cache: Project, root: "S3Client") -> None:
     """The provider by itself would take the new name for one of the old bucket."""
-    cache.up()
     cache.set(bucket="other-cache")
 
     cache.up()
@@ -127,7 +151,6 @@ def test_a_cdn_comes_changes_and_goes(cache: Project, spaces: SpacesService) -> 
     for cdn in ({}, {**own_domain, "ttlSeconds": 600}, None):
         cache.set(spaces=base if cdn is None else {**base, "cdn": cdn})
         cache.up()
-        cache.up("--refresh", "--expect-no-changes")
         told.append(cache.outputs()["readUrl"])
         assert [(c["ttl"], c.get("certificate_id", "")) for c in spaces.cdns.values()] == {
             0: [(3600, "")],
@@ -142,53 +165,62 @@ def test_a_cdn_comes_changes_and_goes(cache: Project, spaces: SpacesService) -> 
     ]
 
 
+@pytest.fixture
+def unmade(
+    tmp_path: Path, spaces_engine: Engine, spaces: SpacesService, spaces_venv: Path
+) -> Iterator[Project]:
+    """Another private cache with expiry, not up yet. What it made goes with the test."""
+    project = spaces_cache(tmp_path / "project", spaces_engine, spaces, spaces_venv)
+    project.set(bucket="interrupted-cache", expireAfterDays=90)
+    yield project
+    project.destroy()
+
+
 def test_an_interrupted_up_is_finished_by_the_next_one(
-    cache: Project, spaces: SpacesService, root: "S3Client"
+    unmade: Project, spaces: SpacesService, root: "S3Client"
 ) -> None:
-    """Also where it made a bucket of which it could not note that any more."""
-    cache.set(expireAfterDays=90)
-    cache.preview()  # writes the configuration
-    up = subprocess.Popen(
-        [str(cache.engine.pulumi), "up", "--yes", "--skip-preview", "--stack", STACK],
-        cwd=cache.folder,
-        env=cache.variables(),
+    """Also where it created a bucket that the state does not have."""
+    bucket = "interrupted-cache"
+    unmade.write_config()
+    with subprocess.Popen(
+        [str(unmade.engine.pulumi), "up", "--yes", "--skip-preview", "--stack", STACK],
+        cwd=unmade.folder,
+        env=unmade.variables(),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-    wait_until(lambda: bool(root.list_buckets()["Buckets"]), "the bucket made", seconds=120)
-    os.killpg(up.pid, signal.SIGKILL)
-    up.wait()
-    cache.run("cancel", "--yes", "--stack", STACK)
+    ) as up:
+        wait_until(
+            lambda: bucket in [one["Name"] for one in root.list_buckets()["Buckets"]],
+            "the bucket made",
+            seconds=UP_SECONDS,
+        )
+        kill_tree(psutil.Process(up.pid))
+    unmade.run("cancel", "--yes", "--stack", STACK)
 
-    cache.up("--refresh")
+    unmade.up("--refresh")
 
-    cache.up("--expect-no-changes")
-    assert sorted(key.name for key in spaces.keys.all()) == [
-        f"{BUCKET}-nixbuilder",
-        f"{BUCKET}-nixreader",
-    ]
-    key_client(cache, "nixbuilder").put_object(Bucket=BUCKET, Key=NAR, Body=b"nar")
+    unmade.up("--expect-no-changes")
+    assert keys_of(spaces, bucket) == [f"{bucket}-nixbuilder", f"{bucket}-nixreader"]
+    key_client(unmade, "nixbuilder").put_object(Bucket=bucket, Key=NAR, Body=b"nar")
 
 
 def test_a_cache_goes_from_private_to_public_and_back(
     cache: Project, spaces: SpacesService, root: "S3Client"
 ) -> None:
     """Its objects and signing keys stay; everybody who may then push or read has a new key."""
-    cache.up()
     public_keys = cache.outputs()["publicKeys"]
     known = set()
-    for public in (True, False):
+    for public in (True, None):
         known |= {key.access_key for key in spaces.keys.all()}
         root.put_object(Bucket=BUCKET, Key=NAR, Body=b"nar")
 
         cache.set(public=public)
         cache.up()
 
-        cache.up("--refresh", "--expect-no-changes")
         keys = spaces.keys.all()
         assert [key.is_limited_to(BUCKET) for key in keys] == ([False] if public else [True, True])
         assert known.isdisjoint(key.access_key for key in keys)
         assert root.get_object(Bucket=BUCKET, Key=NAR)["Body"].read() == b"nar"
     assert cache.outputs()["publicKeys"] == public_keys
+    cache.up("--refresh", "--expect-no-changes")

@@ -1,4 +1,7 @@
-"""Only here: each kind of change outside on Spaces, found by `nix-cache stack` and repaired."""
+"""Changes outside on Spaces, reported by `nix-cache stack` and put back by a refreshed `up`.
+
+Only this module shows it of the CDN, of keys and of a bucket that has its expiry in itself.
+"""
 
 import json
 from collections.abc import Callable, Iterator

@@ -1,4 +1,7 @@
-"""What the workflows run on a stack, run as they run it: its report, and how it ends."""
+"""What the workflows run on a stack, run as they run it: its report, and how it ends.
+
+Only this module runs `dev.ci` with an engine. How reports are written is in `tests/unit`.
+"""
 
 import json
 import subprocess
@@ -9,7 +12,6 @@ from typing import Any
 import pytest
 import yaml
 
-from dev.ci.engine import environment
 from dev.server import LocalServer
 from nix_cache.storage.minio_connection import Kind
 from nix_cache.storage.minio_server import MinioServer
@@ -43,7 +45,7 @@ class Job:
         report = self.project.folder / "report.json"
         report.unlink(missing_ok=True)
         self.summary.unlink(missing_ok=True)
-        self.project._write_config()
+        self.project.write_config()
         done = subprocess.run(
             [sys.executable, "-m", "dev.ci", command, stack, "--report", str(report)],
             cwd=self.project.folder,
@@ -185,13 +187,3 @@ def test_a_stack_that_is_not_there_is_one_clear_error(job: Job) -> None:
     assert lost.exit_code == 1
     assert "there is no stack 'nowhere': Pulumi.nowhere.yaml is missing" in lost.output
     assert "Traceback" not in lost.output
-
-
-def test_secrets_of_a_job_reach_the_engine_under_the_names_that_it_knows(job: Job) -> None:
-    """And an empty one, as a job has for a secret that is not set, hides nothing."""
-    given = environment({"STATE_ACCESS_KEY_ID": "id", "STATE_SECRET_ACCESS_KEY": "secret"})
-    assert (given["AWS_ACCESS_KEY_ID"], given["AWS_SECRET_ACCESS_KEY"]) == ("id", "secret")
-
-    keyless = environment({"STATE_ACCESS_KEY_ID": "", "AWS_ACCESS_KEY_ID": "of-the-role"})
-    assert keyless["AWS_ACCESS_KEY_ID"] == "of-the-role"
-    assert "STATE_ACCESS_KEY_ID" not in keyless
