@@ -1,7 +1,11 @@
-"""The component in YAML: a real stack under the real engine, by the plugin, on a real MinIO."""
+"""The component in YAML: a stack on MinIO by the plugin, which other languages use too.
+
+Only this module passes arguments, secrets, providers and errors through the plugin, with an engine.
+"""
 
 import copy
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +19,7 @@ from dev.server import LocalServer
 from nix_cache import signing
 from nix_cache.storage.minio_connection import Connection, Kind
 from nix_cache.storage.minio_server import MinioServer
+from tests.engine.conftest import running_server
 from tests.engine.plugin_project import (
     BUILD_SECONDS,
     INSTALL_SECONDS,
@@ -83,10 +88,28 @@ def team(module_folder: Path, plugin: Path, engine: Engine, module_server: Local
     return Team(example(module_folder / "team", plugin, engine, module_server))
 
 
+@pytest.fixture(scope="module")
+def empty_server(tmp_path_factory: pytest.TempPathFactory, engine: Engine) -> Iterator[LocalServer]:
+    """Another server, with nothing on it before and after each test."""
+    with running_server(tmp_path_factory.mktemp("empty") / "minio", engine) as local:
+        yield local
+
+
 @pytest.fixture
-def unmade(tmp_path: Path, plugin: Path, engine: Engine, server: LocalServer) -> PluginProject:
-    """The example's stack on a server of its own, not up yet."""
-    return example(tmp_path, plugin, engine, server)
+def connection(empty_server: LocalServer) -> Connection:
+    """How the administrator reaches the empty server."""
+    return empty_server.connection()
+
+
+@pytest.fixture
+def unmade(
+    tmp_path: Path, plugin: Path, engine: Engine, empty_server: LocalServer
+) -> Iterator[PluginProject]:
+    """The example's stack on the empty server, not up yet. What it creates goes with the test."""
+    project = example(tmp_path, plugin, engine, empty_server)
+    yield project
+    if project.state.resources():
+        project.destroy()
 
 
 def root_password(project: PluginProject) -> str:
@@ -243,6 +266,7 @@ def test_a_name_that_is_taken_is_refused_in_the_preview(
 
     result = unmade.run("preview", "--stack", STACK)
 
+    root.delete_bucket(Bucket="nix-cache")
     assert result.exit_code != 0
     assert "the bucket 'nix-cache' exists already on the MinIO server" in result.output
 
@@ -295,9 +319,9 @@ def test_a_stack_with_a_provider_of_its_own_comes_and_goes(
 
 
 def test_the_example_is_brought_up_by_what_its_readme_says(
-    unmade: PluginProject, connection: Connection, admin: MinioServer
+    tmp_path: Path, plugin: Path, engine: Engine, server: LocalServer
 ) -> None:
     """`pulumi install` links the plugin to the project; the rest names the server."""
-    unmade.type_readme(connection)
+    example(tmp_path, plugin, engine, server).type_readme(server.connection())
 
-    assert admin.has(Kind.USER, "laptop")
+    assert MinioServer(server.connection()).has(Kind.USER, "laptop")
