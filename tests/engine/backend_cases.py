@@ -22,6 +22,7 @@ from tests.engine import b2_project, spaces_project
 from tests.engine.conftest import running_server
 from tests.engine.environments import program_environment
 from tests.engine.faulty_proxy import Fault, FaultyProxy
+from tests.engine.ports import closed_port
 from tests.engine.project import Project, public_cache
 from tests.engine.s3 import s3_client
 from tests.engine.spaces_service import TOKEN, SpacesService
@@ -115,8 +116,9 @@ def on_spaces(folder: Path, engine: Engine) -> Iterator[BackendCase]:
         @contextlib.contextmanager
         def outage() -> Iterator[None]:
             endpoint = project.config["digitalocean:apiEndpoint"]
-            project.config["digitalocean:apiEndpoint"] = "http://127.0.0.1:9"
-            yield
+            with closed_port() as netloc:
+                project.config["digitalocean:apiEndpoint"] = f"http://{netloc}"
+                yield
             project.config["digitalocean:apiEndpoint"] = endpoint
 
         yield BackendCase(

@@ -1,11 +1,15 @@
 """Plain S3 clients, as Nix and the AWS tools are: they know nothing of Pulumi."""
 
+from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 import boto3
 from botocore import UNSIGNED
 from botocore.config import Config
+from minio import Minio
+from minio.commonconfig import SnowballObject
 
+from nix_cache.storage.minio_connection import Connection
 from tests.engine.project import Project
 
 if TYPE_CHECKING:
@@ -42,3 +46,21 @@ def user_client(project: Project, user: str) -> "S3Client":
     return s3_client(
         outputs["cache"]["endpoint"], credential["accessKeyId"], credential["secretAccessKey"]
     )
+
+
+OBJECTS = 1500
+"""More than one request lists or removes, and so many that the provider, left to empty the bucket
+by itself, ends itself every other time."""
+
+
+def fill(connection: Connection, bucket: str) -> None:
+    """Put many small objects into a bucket, all of them in one request."""
+    root = Minio(connection.server, connection.user, connection.password, secure=connection.ssl)
+    root.upload_snowball_objects(
+        bucket,
+        [
+            SnowballObject(f"nar/{number}.nar", data=BytesIO(b"a NAR"), length=5)
+            for number in range(OBJECTS)
+        ],
+    )
+    assert len(list(root.list_objects(bucket, recursive=True, prefix="nar/"))) == OBJECTS

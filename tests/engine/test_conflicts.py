@@ -1,4 +1,8 @@
-"""Names that are taken on the server: told and left alone, whoever they belong to."""
+"""Names that are taken on the MinIO server: reported and left alone.
+
+Only this module shows what the provider itself would overwrite: users and policies that exist. A
+bucket that is taken is shown for every backend in `test_each_backend.py`.
+"""
 
 import json
 from collections.abc import Callable
@@ -22,7 +26,6 @@ OLD_POLICY = {
 }
 
 WAYS: dict[str, tuple[str, ...]] = {
-    "preview": ("preview", "--stack", STACK),
     "up": ("up", "--yes", "--stack", STACK),
     "up without a preview": ("up", "--yes", "--skip-preview", "--stack", STACK),
 }
@@ -89,31 +92,33 @@ def made_by(project: Project) -> list[str]:
 
 
 @pytest.mark.parametrize("taken", TAKEN)
-def test_a_taken_name_is_refused_and_nothing_is_changed(
+def test_a_taken_name_is_refused_without_a_preview(
     project: Project, connection: Connection, taken: str
 ) -> None:
-    """In a preview and in both kinds of `up`: one error with the name and the way out."""
+    """One error with the name and the way out; nothing is changed."""
     TAKEN[taken](connection)
     before = everything_on(connection)
 
-    for way, command in WAYS.items():
-        result = project.run(*command)
+    result = project.run(*WAYS["up without a preview"])
 
-        assert result.exit_code != 0, way
-        assert_plain_error(result.output)
-        assert f"{taken} exists already on the MinIO server: " in result.output, way
-        assert "'Adoption' in the README" in result.output, way
-        assert everything_on(connection) == before, way
-        assert made_by(project) == [], way
+    assert result.exit_code != 0
+    assert_plain_error(result.output)
+    assert f"{taken} exists already on the MinIO server: " in result.output
+    assert "'Adoption' in the README" in result.output
+    assert everything_on(connection) == before
+    assert made_by(project) == []
     if TAKEN[taken] is take_user:
         assert old_secret_works(connection)  # the provider itself would replace their secret
 
 
-def test_all_taken_names_are_told_at_once(project: Project, connection: Connection) -> None:
-    """Nobody wants to meet them one after another."""
+def test_all_taken_names_are_reported_at_once_by_the_preview(
+    project: Project, connection: Connection
+) -> None:
+    """Names that are free are not among them, and nothing is changed."""
     for take in TAKEN.values():
         take(connection)
     project.set(readers=["team-reader"])
+    before = everything_on(connection)
 
     result = project.run(*WAYS["up"])
 
@@ -124,6 +129,8 @@ def test_all_taken_names_are_told_at_once(project: Project, connection: Connecti
     refused = [line for line in result.output.splitlines() if "exists already" in line]
     assert not [line for line in refused if "team-reader" in line]
     assert "Nothing was changed." in result.output
+    assert everything_on(connection) == before
+    assert made_by(project) == []
 
 
 def test_the_stack_comes_up_once_the_conflict_is_resolved(

@@ -1,4 +1,8 @@
-"""Drift: whatever was changed or deleted outside, `make repair` puts back, as plain clients see."""
+"""Drift: whatever was changed or deleted outside, `make repair` puts back, as plain clients see.
+
+Only this module repairs each kind of resource on MinIO. What is reported of a change is shown in
+`test_drift_told.py`, and what no refresh sees in `test_drift_repaired.py`.
+"""
 
 import functools
 import json
@@ -54,6 +58,7 @@ def clone(
         made.dev("up")
         made.root.put_object(Bucket=BUCKET, Key=NAR, Body=b"pushed before the drift")
         yield made
+        made.assert_unchanged_by_up()
 
 
 def _rules(clone: Clone) -> list[tuple[str, str, int]]:
@@ -124,7 +129,6 @@ def test_repair_puts_back_what_was_changed_outside(
 
     assert seen(clone) == before
     assert clone.outputs()["signingKeys"] == keys
-    clone.assert_unchanged_by_up()
 
 
 def test_repair_makes_a_deleted_bucket_anew(clone: Clone) -> None:

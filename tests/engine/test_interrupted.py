@@ -1,6 +1,6 @@
-"""Only here: an outage in the middle of `make up`, where an answer is lost or a request refused.
+"""An outage in the middle of `make up`, where an answer is lost or a request refused.
 
-`test_interruptions.py` has an engine that is killed at each resource.
+Only here engine and plugins end in order after that; in `test_interruptions.py` they are killed.
 """
 
 from pathlib import Path

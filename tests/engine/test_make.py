@@ -1,9 +1,13 @@
-"""The commands behind `make`, as a user runs them in a clone."""
+"""The commands behind `make`, as a user runs them in a clone.
+
+Only this module shows them one after another on one clone, with the local server that they start,
+find again and remove. What `up` makes is shown in `test_each_backend.py`.
+"""
 
 import os
 import signal
+import socket
 import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,15 +16,19 @@ import pytest
 from nix_cache.storage.minio_connection import Kind
 from tests.engine.clone import Clone, cloned
 from tests.engine.command import clean_environment
+from tests.engine.s3 import fill
 from toolchain import engine as toolchain_engine
 
 pytestmark = pytest.mark.slow
 
 
+END_SECONDS = 60
+
+
 @pytest.fixture
 def clone(tmp_path: Path, engine: toolchain_engine.Engine) -> Iterator[Clone]:
     """A clone in which nothing is up."""
-    with cloned(tmp_path / "clone", engine, policies=True) as made:
+    with cloned(tmp_path / "clone", engine) as made:
         yield made
 
 
@@ -29,13 +37,23 @@ def running(
     tmp_path_factory: pytest.TempPathFactory, engine: toolchain_engine.Engine
 ) -> Iterator[Clone]:
     """A clone that is up, for tests that leave it so."""
-    with cloned(tmp_path_factory.mktemp("running") / "clone", engine, policies=True) as made:
+    with cloned(tmp_path_factory.mktemp("running") / "clone", engine) as made:
         made.dev("up")
         yield made
 
 
-def test_the_life_of_a_clone(clone: Clone) -> None:
-    """Up, no changes, status, a preview that changes nothing, down without a trace, and again."""
+def test_the_life_of_a_clone(tmp_path: Path, engine: toolchain_engine.Engine) -> None:
+    """Up, no changes, status, a preview that changes nothing, down without a trace, and again.
+
+    The policy pack judges it, and the bucket that is removed at first holds many objects. The
+    second time the server was killed, and is started once more to remove the stack in order.
+    """
+    with cloned(tmp_path / "clone", engine, policies=True) as clone:
+        live(clone)
+
+
+def live(clone: Clone) -> None:
+    """Run the commands in a clone in which nothing is up."""
     config = clone.place.stack_config.read_bytes()
     assert "does not run" in clone.dev("status")
 
@@ -57,15 +75,34 @@ def test_the_life_of_a_clone(clone: Clone) -> None:
     assert not clone.admin.has(Kind.USER, "second-writer")
     clone.place.stack_config.write_text(written)
 
-    clone.dev("down")
+    fill(clone.connection, "nix-cache")
+    told = clone.dev("down")
+    assert "removed" in told
+    assert "error" not in told
     assert not process.is_running()
-    assert not clone.place.server.exists()
-    assert not clone.place.state.exists()
-    assert not clone.place.passphrase_file.exists()
+    assert_nothing_is_left(clone)
     assert clone.place.stack_config.read_bytes() == config
     assert "removed" in clone.dev("down")
 
     assert "The cache serves" in clone.dev("up")
+    kill_server(clone)
+    clone.dev("down")
+    assert_nothing_is_left(clone)
+
+
+def assert_nothing_is_left(clone: Clone) -> None:
+    """Fail if the clone has a server, a state or a passphrase."""
+    assert not clone.place.server.exists()
+    assert not clone.place.state.exists()
+    assert not clone.place.passphrase_file.exists()
+
+
+def kill_server(clone: Clone) -> None:
+    """Kill the clone's MinIO, as a restart of the machine does."""
+    process = clone.server.process()
+    assert process is not None
+    process.kill()
+    process.wait(END_SECONDS)
 
 
 def test_the_environment_is_for_a_shell_and_a_plain_pulumi_works_in_it(running: Clone) -> None:
@@ -87,32 +124,28 @@ def test_the_environment_is_for_a_shell_and_a_plain_pulumi_works_in_it(running: 
         assert line.startswith(("export ", "unset ")) or "built" in line or "host" in line, line
 
 
-def test_down_works_when_the_server_was_killed(clone: Clone) -> None:
-    """It is started once more, so that the stack can be destroyed in order."""
-    clone.dev("up")
-    process = clone.server.process()
-    assert process is not None
-    process.kill()
-    process.wait(10)
-
-    clone.dev("down")
-    assert not clone.place.server.exists()
-    assert not clone.place.state.exists()
-
-
 def test_a_server_that_was_killed_comes_back_with_its_data_and_its_port(running: Clone) -> None:
     """As after a restart of the machine."""
     before = running.connection
     running.root.put_object(Bucket="nix-cache", Key="nar/kept.nar", Body=b"nar")
-    process = running.server.process()
-    assert process is not None
-    process.kill()
-    process.wait(10)
+    kill_server(running)
 
     assert "(no changes)" in running.dev("up")
     assert running.connection == before
     kept = running.root.get_object(Bucket="nix-cache", Key="nar/kept.nar")["Body"].read()
     assert kept == b"nar"
+
+
+def test_a_port_that_was_taken_meanwhile_is_given_up(running: Clone) -> None:
+    """The server comes back on another port, and what clients are told follows."""
+    before = running.connection
+    running.server.stop()
+    with socket.create_server(("127.0.0.1", int(before.server.rpartition(":")[2]))):
+        output = running.dev("up")
+
+    assert running.connection.server != before.server
+    assert f"{running.connection.url}/nix-cache" in output
+    running.assert_unchanged_by_up()
 
 
 def test_an_interrupted_up_is_finished_by_the_next(clone: Clone) -> None:
@@ -124,10 +157,8 @@ def test_an_interrupted_up_is_finished_by_the_next(clone: Clone) -> None:
                 os.killpg(process.pid, signal.SIGINT)
                 break
         process.stdout.read()
-        deadline = time.monotonic() + 60
-        while process.poll() is None and time.monotonic() < deadline:
-            time.sleep(0.1)
-    assert process.returncode not in (None, 0)
+        process.wait(END_SECONDS)
+    assert process.returncode != 0
 
     assert "The cache serves" in clone.dev("up")
     clone.assert_unchanged_by_up()

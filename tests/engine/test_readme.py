@@ -1,4 +1,8 @@
-"""What the README tells people to type, typed."""
+"""What the README tells people to type, typed.
+
+Only this module runs all commands of its first part in a new clone, and those for production on
+MinIO. Other backends are in `test_examples.py`; taking over and recovery have modules of their own.
+"""
 
 import json
 import os
@@ -8,24 +12,16 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-import yaml
 
 from dev.server import LocalServer
 from nix_cache import signing
-from nix_cache.config.check import check
 from tests.engine.project import STACK, Project
 from tests.engine.readme import blocks, commands
 from toolchain.bootstrap import ROOT
 
 pytestmark = pytest.mark.slow
-
-LEAST: dict[str, Any] = {
-    "domain": "cache.example.org",
-    "minio": {"endpoint": "https://minio.example.org"},
-}
 
 
 @pytest.fixture
@@ -79,24 +75,6 @@ def test_the_commands_in_order_make_a_cache_and_remove_it(clone: Path, tmp_path:
     assert config_file.read_text() == config
     assert not (clone / ".dev" / "minio").exists()
     assert not (tmp_path / "home" / ".pulumi").exists()
-
-
-def test_the_rotation_steps_are_settings_that_are_accepted() -> None:
-    """Each block of YAML, checked as the program checks it."""
-    found = [yaml.safe_load(block) for block in blocks("yaml")]
-
-    assert len(found) == 2
-    for settings in found:
-        raw = {key.removeprefix("nix-cache:"): value for key, value in settings.items()}
-        assert check({**LEAST, **raw}).writers[0].generation == 2
-
-
-def test_the_component_example_is_accepted() -> None:
-    """Its arguments, taken out of the program in the README."""
-    [program] = blocks("python")
-    arguments = program[program.index("{") : program.rindex("}") + 1]
-
-    assert check(eval(arguments), snake_case=True).writers[0].name == "ci-runner"
 
 
 def test_production_begins_as_the_readme_tells(project: Project, server: LocalServer) -> None:

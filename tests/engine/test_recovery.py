@@ -1,4 +1,8 @@
-"""What is left after something was lost or got out, and the way back, as the README tells."""
+"""What is left after a state, a passphrase or a credential was lost, and the way back.
+
+Only this module types the README's steps for it. A signing key that leaked is rotated and dropped
+as in `test_writers.py`, by settings that `tests/unit/test_readme_settings.py` checks.
+"""
 
 import json
 import shutil
@@ -9,7 +13,6 @@ from typing import Any
 
 import boto3
 import pytest
-import yaml
 from botocore.exceptions import ClientError
 
 from dev.server import LocalServer
@@ -18,7 +21,7 @@ from tests.engine.adoption import keep_what_exists
 from tests.engine.clone import Clone, assert_plain_error, cloned
 from tests.engine.damages import WRITER
 from tests.engine.project import STACK, Project
-from tests.engine.readme import blocks, commands, section
+from tests.engine.readme import commands
 from tests.engine.s3 import s3_client
 from tests.engine.test_drift_told import run
 from toolchain import engine as toolchain_engine
@@ -122,21 +125,6 @@ def test_after_a_lost_passphrase_readers_trust_what_they_trusted(
     assert old == before.public_keys
     assert keys.verifies(outputs["signingKeys"][WRITER], new)
     assert_nothing_was_lost(project, server, before)
-
-
-def test_a_leaked_signing_key_is_replaced_and_no_longer_trusted(project: Project) -> None:
-    """By the README's settings; the credential and the bucket stay as they are."""
-    project.up()
-    before = project.outputs(secrets=True)
-    _, retired = blocks("yaml", section("Rotate a key"))
-    project.config |= yaml.safe_load(retired)
-
-    project.up()
-
-    after = project.outputs(secrets=True)
-    assert keys.names(after["publicKeys"]) == ["cache.example.org-nixbuilder-2"]
-    assert after["signingKeys"] != before["signingKeys"]
-    assert after["credentials"] == before["credentials"]
 
 
 @pytest.fixture

@@ -1,4 +1,9 @@
-"""Several caches on one server: side by side, or refused before they get in each other's way."""
+"""Several caches on one server: side by side, or refused before they get in each other's way.
+
+Only this module shows two caches of one program under the engine, and the end of a stack that was
+refused. Which names two caches contest is shown in `tests/unit/test_claimants.py`, and what a name
+does that is taken on the server in `test_conflicts.py`.
+"""
 
 import json
 from pathlib import Path
@@ -135,89 +140,20 @@ def test_each_writer_writes_their_own_cache_alone(
         client.get_object(Bucket=other, Key="nix-cache-info")
 
 
-TEAM = {"minio": {"userPrefix": "team-"}}
-
-
-@pytest.mark.parametrize(
-    ("first", "second", "contested"),
-    [
-        (
-            TEAM,
-            {**TEAM, "bucket": "team-b"},
-            [("user", "team-nixbuilder"), ("user", "team-nixreader")],
-        ),
-        (
-            {},
-            {"bucket": "team-b", "minio": {"userPrefix": ""}},
-            [("user", "nixbuilder"), ("user", "nixreader")],
-        ),
-        ({}, TEAM, [("bucket", "nix-cache")]),
-    ],
-    ids=["prefix", "default-prefix", "bucket"],
-)
 def test_two_caches_of_one_program_that_claim_one_name_are_refused(
-    tmp_path: Path,
-    engine: Engine,
-    server: LocalServer,
-    first: dict[str, Any],
-    second: dict[str, Any],
-    contested: list[tuple[str, str]],
+    tmp_path: Path, engine: Engine, module_server: LocalServer
 ) -> None:
     """In the preview, by name, and with the way out. The second would take the first one's over."""
-    before = everything_on(server)
-    caches = {"first": first, "second": second}
-    project = several_caches(tmp_path / "project", engine, server, caches)
+    before = everything_on(module_server)
+    prefix = {"minio": {"userPrefix": "team-"}}
+    caches = {"first": {**prefix, "bucket": "team-a"}, "second": {**prefix, "bucket": "team-c"}}
+    project = several_caches(tmp_path / "project", engine, module_server, caches)
 
     refusal = project.run("up", "--yes", "--stack", STACK)
 
-    assert_refused(refusal, *contested)
+    assert_refused(refusal, ("user", "team-nixbuilder"), ("user", "team-nixreader"))
     assert "'first' and 'second'" in refusal.output
-    assert everything_on(server) == before
-
-
-@pytest.fixture(scope="module")
-def first_stack(
-    module_folder: Path, engine: Engine, module_server: LocalServer
-) -> tuple[Project, dict[str, Any], dict[str, Any]]:
-    """A stack on the server that was there first, its outputs, and what is on the server."""
-    project = public_cache(module_folder / "first", engine, module_folder / "minio")
-    project.set(bucket="contested", minio={**project.config["nix-cache:minio"], "userPrefix": "x-"})
-    project.up()
-    return project, project.outputs(secrets=True), everything_on(module_server)
-
-
-@pytest.mark.parametrize(
-    ("settings", "kind", "name"),
-    [
-        ({"bucket": "contested"}, "bucket", "contested"),
-        ({"bucket": "another", "userPrefix": "x-"}, "user", "x-nixbuilder"),
-    ],
-    ids=["bucket", "user"],
-)
-def test_a_second_stack_that_claims_a_name_is_refused_and_the_first_one_keeps_what_it_has(
-    tmp_path: Path,
-    module_folder: Path,
-    engine: Engine,
-    module_server: LocalServer,
-    first_stack: tuple[Project, dict[str, Any], dict[str, Any]],
-    settings: dict[str, str],
-    kind: str,
-    name: str,
-) -> None:
-    """Nothing on the server changes, and the first stack's credentials go on working."""
-    first, outputs, before = first_stack
-    prefix = {"userPrefix": settings["userPrefix"]} if "userPrefix" in settings else {}
-    second = public_cache(tmp_path / "second", engine, module_folder / "minio")
-    second.set(bucket=settings["bucket"], minio={**second.config["nix-cache:minio"], **prefix})
-
-    refusal = second.run("up", "--yes", "--stack", STACK)
-
-    assert_refused(refusal, (kind, name))
     assert everything_on(module_server) == before
-    assert first.outputs(secrets=True) == outputs
-    credential = outputs["credentials"]["nixbuilder"]
-    client = s3_client(module_server.url, credential["accessKeyId"], credential["secretAccessKey"])
-    client.put_object(Bucket="contested", Key="nar/still.nar", Body=b"still")
 
 
 def test_what_a_refused_stack_leaves_behind_is_destroyed_without_harm(

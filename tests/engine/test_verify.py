@@ -1,11 +1,14 @@
-"""What `nix-cache stack verify BACKEND` does, on a local MinIO in the place of a service."""
+"""What `nix-cache stack verify BACKEND` does, on a local MinIO in the place of a service.
+
+Only this module takes all of its steps on a stack of their own.
+"""
 
 from pathlib import Path
 
 import pytest
 
 from nix_cache.cli.stack.verify import nix
-from nix_cache.cli.stack.verify.backend import VERIFIED, Action, Backend, Role, backend
+from nix_cache.cli.stack.verify.backend import Action, Backend, Role
 from nix_cache.cli.stack.verify.journey import Journey
 from nix_cache.cli.stack.verify.throw_away import ThrowAwayStack
 from nix_cache.storage.minio_connection import Kind
@@ -14,8 +17,6 @@ from tests.engine.command import clean_environment
 from toolchain.engine import Engine
 
 pytestmark = pytest.mark.slow
-
-NEEDED = {Action.READ, Action.PUT, Action.UPLOAD}
 
 
 def minio(folder: Path, beyond: frozenset[tuple[Role, Action]] = frozenset()) -> Backend:
@@ -75,14 +76,3 @@ def test_what_a_service_lets_through_or_withholds_is_a_failure(
     assert steps.rights(Role.WRITER, public=True) == ""
     assert steps.rights(Role.ANYBODY, public=False) == "can read an object, cannot list the bucket"
     remove(stack, admin)
-
-
-@pytest.mark.parametrize("name", VERIFIED)
-def test_a_row_says_what_its_service_lets_through(name: str) -> None:
-    """Nobody but writers and readers reads a private cache, and nobody is kept from their work."""
-    row = backend(name)
-
-    assert row.name == name
-    assert row.allowed(Role.ANYBODY, public=False) == set()
-    assert row.allowed(Role.WRITER, public=False) >= NEEDED
-    assert row.allowed(Role.READER, public=False) - {Action.LIST} == {Action.READ}
