@@ -5,7 +5,7 @@ PYTHON ?= python3
 MAKEFLAGS += --no-print-directory
 .PHONY: help install aws-plugin up preview drift repair renew down status env test test-all test-aws unit unit-sdk
 .PHONY: fuzz policies engine e2e bench
-.PHONY: test-wheel test-upgrade release-check lint schema format lock ci-preview ci-deploy ci-drift verify verify-aws verify-spaces verify-b2
+.PHONY: test-wheel test-upgrade release-check lint schema format pulumi lock ci-preview ci-deploy ci-drift verify verify-aws verify-spaces verify-b2
 
 dev := .venv/bin/python -m dev
 on_stack := $(if $(STACK),--stack '$(STACK)')
@@ -84,6 +84,11 @@ test-upgrade: .venv-dev/.made ##develop a stack of the last release goes on unde
 
 release-check: .venv-dev/.made ##develop all of a release but its upload: make release-check TAG=v1.2.3
 	@$(tests) -m dev.release $(if $(TAG),--tag "$$TAG")
+	@rm -rf dist
+	@$(tests) -m build --no-isolation --outdir dist/packages components
+	@$(tests) -m twine check --strict dist/packages/*
+	@$(tests) -m dev.release.installed dist/packages dist/nix_cache.cdx.json
+	@$(tests) -m pytest tests/package --packages dist/packages
 
 e2e: .venv-dev/.made ## the real Nix against a real cache; makes one in the user's cache as root
 	@$(tests) -m toolchain
@@ -125,6 +130,9 @@ install: ##use the environment of another backend's program: make install BACKEN
 
 aws-plugin: .venv/.made ##use build the plugin that stacks on AWS need, where it cannot be downloaded
 	@.venv/bin/python -m toolchain aws
+
+pulumi: .venv-dev/.made ##develop bring all places to the version of Pulumi in requirements/program.in
+	@$(tests) -m dev.pulumi_version
 
 lock: ##develop write the lock files anew (needs uv)
 	@toolchain/lock.sh

@@ -1,1 +1,1 @@
-"""Releases of the package: what has to agree, how they are built, and what is checked before."""
+"""Releases of the package: what no build tool checks, and the list of what a release brings."""

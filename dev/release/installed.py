@@ -2,12 +2,15 @@
 
 import json
 import os
+import subprocess
 import sys
+import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
-from dev.release.commands import run
-from toolchain.bootstrap import LOCKS, find_uv, registry_of_pip
+from dev.errors import DevError
+from nix_cache.cli.machine import console
+from toolchain.bootstrap import LOCKS, ROOT, find_uv, registry_of_pip
 
 EXTRAS = ("client", "policy", "minio", "aws", "spaces", "b2")
 """All that somebody can ask for with the package."""
@@ -71,9 +74,36 @@ def write_sbom(python: Path, pyproject: Path, file: Path) -> int:
 
 
 def _run(command: list[str]) -> None:
-    run(
+    done = subprocess.run(
         command,
-        failed=f"{' '.join(command[:3])} failed",
-        fix="if the package registry cannot be reached, run it again; else see what it says",
-        environment={**registry_of_pip(), **os.environ},
+        cwd=ROOT,
+        env={**registry_of_pip(), **os.environ},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
     )
+    if done.returncode:
+        raise DevError(
+            f"{' '.join(command[:3])} failed:\n{done.stdout.strip()}",
+            "if the package registry cannot be reached, run it again; else see what it says",
+        )
+
+
+def main(arguments: list[str]) -> int:
+    """Write the list of what the wheel in a folder brings with all extras; returns the exit code.
+
+    Args:
+        arguments: the folder and the list's file.
+    """
+    [wheel] = Path(arguments[0]).absolute().glob("*.whl")
+    with tempfile.TemporaryDirectory() as folder:
+        python = install(Path(folder) / "venv", requirement(wheel, EXTRAS))
+        count = write_sbom(python, ROOT / "components" / "pyproject.toml", Path(arguments[1]))
+    console.note(f"{arguments[1]}: {count} packages, with the licenses that they declare")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

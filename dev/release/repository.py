@@ -42,14 +42,6 @@ class Repository:
         """
         return self._told("show", f"{self.commit(commit)}:{path}").decode()
 
-    def seconds(self, commit: str) -> int:
-        """When a commit was made, in seconds since 1970.
-
-        Raises:
-            DevError: the clone has no such commit.
-        """
-        return int(self._told("show", "--no-patch", "--format=%ct", self.commit(commit)))
-
     def export(self, commit: str, folder: Path, *paths: str) -> None:
         """Write a commit's files into a folder, without the repository.
 
@@ -69,11 +61,6 @@ class Repository:
         """The hash of the commit of every tag that begins with ``v``."""
         names = self._told("tag", "--list", "v*").decode().split()
         return {name: self.commit(name) for name in names}
-
-    def changed(self, *paths: str) -> list[str]:
-        """The files below some paths that are not as in the last commit, or not in it."""
-        listed = self._told("status", "--porcelain", "--no-renames", "--", *paths).decode()
-        return [line[3:] for line in listed.splitlines()]
 
     def _told(self, *arguments: str) -> bytes:
         done = self._git(*arguments)

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from dev.release import installed, packages
-from dev.release.packages import Packages
+from dev.release import installed
+from tests.package.packages import Packages, build, found_in
 from toolchain.bootstrap import ROOT
 
 
@@ -23,9 +23,8 @@ def package(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     """The wheel and the source distribution."""
     folder: Path | None = request.config.getoption("--packages", default=None)
     if folder is None:
-        return packages.build_working_tree(ROOT / "components", tmp_path_factory.mktemp("package"))
-    [wheel], [sdist] = folder.glob("*.whl"), folder.glob("*.tar.gz")
-    return Packages(wheel, sdist)
+        return build(ROOT / "components", tmp_path_factory.mktemp("package"))
+    return found_in(folder)
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from dev.release import installed
-from dev.release.packages import Packages
+from tests.package.packages import Packages
 from tests.package.running import run, told_by
 
 PROVIDERS = {

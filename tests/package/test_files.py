@@ -1,6 +1,8 @@
 """What is in the wheel and the source distribution, and the ways to install them."""
 
+import os
 import shlex
+import shutil
 import subprocess
 import tarfile
 import zipfile
@@ -11,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from dev.release import agreement, installed
-from dev.release.packages import Packages
 from tests.engine.readme import commands
+from tests.package.packages import Packages, build
 from tests.package.running import run, told_by
 from toolchain.bootstrap import ROOT
 
@@ -48,7 +50,7 @@ def test_the_wheel_has_nothing_but_the_package(names: set[str]) -> None:
     endings = {Path(name).suffix for name in names if ".dist-info/" not in name}
 
     assert tops == {"nix_cache"}
-    assert endings <= {".py", ".typed", ".html", ".css", ".js", ".svg"}
+    assert endings <= {".py", ".typed", ".html", ".css", ".js", ".svg", ".sh"}
     assert not any(part.startswith((".", "__pyc")) for name in names for part in name.split("/"))
 
 
@@ -61,6 +63,21 @@ def test_the_source_distribution_has_the_same_files(package: Packages, names: se
     assert {n for n in inside if "/" not in n} == {
         *("LICENSE", "README.md", "pyproject.toml", "PKG-INFO"),
     } | ({".gitignore"} & inside)
+
+
+def test_a_second_build_has_the_same_bytes(package: Packages, tmp_path: Path) -> None:
+    """In another folder, time zone and language, of files with other times and modes."""
+    source = tmp_path / "another folder" / "and a longer one"
+    shutil.copytree(ROOT / "components", source, ignore=shutil.ignore_patterns("__pycache__"))
+    for file in source.rglob("*"):
+        os.utime(file, (1_700_000_000, 1_700_000_000))
+    strange = {"TZ": "Pacific/Kiritimati", "LC_ALL": "C", "PYTHONHASHSEED": "1"}
+
+    again = build(source, tmp_path / "dist", {**os.environ, **strange}, umask=0o077)
+
+    assert again.wheel.name == package.wheel.name
+    assert again.wheel.read_bytes() == package.wheel.read_bytes()
+    assert again.sdist.read_bytes() == package.sdist.read_bytes()
 
 
 def test_the_package_has_its_page_its_extras_and_its_command(

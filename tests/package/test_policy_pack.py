@@ -10,9 +10,9 @@ from google.protobuf.empty_pb2 import Empty
 from pulumi.runtime.proto.analyzer_pb2_grpc import AnalyzerStub
 
 from dev.release import installed
-from dev.release.packages import Packages
 from nix_cache.policy.rules import all_rules
 from tests.engine.readme import blocks
+from tests.package.packages import Packages
 from tests.package.running import own_environment
 from toolchain.bootstrap import ROOT
 

@@ -12,8 +12,7 @@ from packaging.version import Version
 
 from dev.errors import DevError
 from dev.release import __main__ as release
-from dev.release import agreement, installed, packages
-from dev.release.packages import Packages
+from dev.release import agreement, installed
 from dev.release.repository import Repository
 from toolchain import bootstrap
 from toolchain.bootstrap import ROOT
@@ -49,23 +48,13 @@ def git(folder: Path, *arguments: str) -> None:
 def test_a_commits_files_are_brought_out_as_they_were(
     repository: Repository, tmp_path: Path
 ) -> None:
-    """Whatever became of them, and with the time of the commit."""
+    """Whatever became of them."""
     repository.export("v0.1.0", tmp_path / "out", "kept")
 
     assert (tmp_path / "out" / "kept" / "file").read_text() == "1"
     assert not (tmp_path / "out" / ".git").exists()
     assert repository.text("HEAD", "kept/file") == "2"
-    assert repository.seconds("HEAD") == 1_700_000_000
     assert repository.tags() == {"v0.1.0": repository.commit("HEAD~1")}
-
-
-def test_what_is_not_committed_is_told(repository: Repository) -> None:
-    """Changed files and new ones."""
-    assert repository.changed("kept") == []
-    (repository.folder / "kept" / "file").write_text("3")
-    (repository.folder / "kept" / "new").write_text("3")
-
-    assert repository.changed("kept") == ["kept/file", "kept/new"]
 
 
 def test_a_shallow_clone_says_how_to_get_the_history(
@@ -89,42 +78,6 @@ def test_a_release_keeps_its_place_in_the_history() -> None:
 
     assert Version("0.1.0") in told.releases
     assert agreement.disagreements(told, datetime.datetime.now(datetime.UTC).date()) == []
-
-
-def test_builds_that_differ_are_told_with_both_digests(tmp_path: Path) -> None:
-    """By the first file that differs."""
-    built = []
-    for name, content in (("first", b"1"), ("second", b"2")):
-        (tmp_path / name).mkdir()
-        made = Packages(tmp_path / name / "a.whl", tmp_path / name / "a.tar.gz")
-        made.sdist.write_bytes(b"")
-        made.wheel.write_bytes(content)
-        built.append(made)
-
-    packages.assert_same(built[0], built[0])
-    with pytest.raises(DevError, match=r"a\.whl is not the same.*6b86b273.*d4735e3a"):
-        packages.assert_same(*built)
-
-
-def test_a_package_that_cannot_be_built_is_an_error(tmp_path: Path) -> None:
-    """With what the backend said."""
-    (tmp_path / "pyproject.toml").write_text("[project]\nname = 'x'\n")
-
-    with pytest.raises(DevError, match=r"could not be built:\n"):
-        packages.build(tmp_path, tmp_path / "dist", 0)
-
-
-def test_metadata_that_an_index_refuses_is_an_error(tmp_path: Path) -> None:
-    """As twine finds it: here a package without a page."""
-    (tmp_path / "x.py").write_text("")
-    (tmp_path / "pyproject.toml").write_text(
-        "[build-system]\nrequires = ['hatchling']\nbuild-backend = 'hatchling.build'\n"
-        "[project]\nname = 'x'\nversion = '1'\n"
-    )
-    built = packages.build(tmp_path, tmp_path / "dist", 0)
-
-    with pytest.raises(DevError, match="metadata is refused"):
-        packages.check_metadata(built)
 
 
 def test_what_the_lock_file_does_not_vouch_for_is_not_installed(
@@ -179,10 +132,11 @@ def test_the_workflow_takes_the_files_that_the_check_leaves(workflow: dict[str, 
         value for step in steps for key, value in step["with"].items() if key != "attestations"
     ]
 
-    dist = release.DIST.relative_to(ROOT)
-    kept = (release.PACKAGES.relative_to(ROOT), release.SBOM.relative_to(ROOT))
-    assert workflow["jobs"]["build"]["steps"][-1]["with"]["path"] == str(dist)
-    assert set(given) == {f"{kept[0]}/*", str(kept[0]), str(kept[1])}
+    packages, sbom = "dist/packages", "dist/nix_cache.cdx.json"
+    makefile = (ROOT / "Makefile").read_text()
+    assert f"-m dev.release.installed {packages} {sbom}\n" in makefile
+    assert workflow["jobs"]["build"]["steps"][-1]["with"]["path"] == "dist"
+    assert set(given) == {f"{packages}/*", packages, sbom}
 
 
 def test_the_targets_of_the_workflow_exist() -> None:

@@ -11,7 +11,6 @@ import yaml
 
 from dev.workflows import PROJECTS_OWN, found_in
 from nix_cache import github_actions
-from toolchain import tools
 from toolchain.bootstrap import ROOT
 
 FILES = sorted(PROJECTS_OWN.glob("workflows/*.yml"))
@@ -110,13 +109,6 @@ def test_an_action_has_one_version_in_all_places() -> None:
 
     assert "aws-actions/configure-aws-credentials" in names
     assert len(names) == len(set(names)), sorted(found)
-
-
-def test_the_engine_of_the_jobs_is_that_of_the_project() -> None:
-    """The version that the SDK is locked to, and that is built where it cannot be downloaded."""
-    [stack] = ACTIONS
-
-    assert f"pulumi-version: {tools.TOOLS['pulumi'].version}\n" in stack.read_text()
 
 
 def test_no_job_has_a_permission_unless_it_says_so() -> None:
