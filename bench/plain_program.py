@@ -5,6 +5,7 @@ import json
 import pulumi
 import pulumi_minio as minio
 
+from nix_cache.dynamic.signing_key import SigningKey
 from nix_cache.formats.cache_info import nix_cache_info
 from nix_cache.iam.access import (
     Privilege,
@@ -12,7 +13,6 @@ from nix_cache.iam.access import (
     policy_for,
     without_administration,
 )
-from nix_cache.signing_key import SigningKey
 
 BUCKET = "nix-cache"
 

@@ -11,12 +11,12 @@ from nix_cache.arguments import CacheSettings, WriterSettings
 from nix_cache.config.check import check
 from nix_cache.config.problems import SettingsError
 from nix_cache.description import DESCRIPTION_VERSION, DESCRIPTOR_KEY, Description
+from nix_cache.dynamic.signing_key import SigningKey
 from nix_cache.formats import cache_info
 from nix_cache.formats.cache_info import INFO_KEY
 from nix_cache.iam.lifecycle import LANDING_PAGE_KEY, expiry_rules
 from nix_cache.resource_traces import untraced
 from nix_cache.sdk_messages import withhold_secrets
-from nix_cache.signing_key import SigningKey
 from nix_cache.storage.protocol import KeylessWriter, Storage, open_storage
 
 

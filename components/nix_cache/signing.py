@@ -9,8 +9,6 @@ import binascii
 import re
 from dataclasses import dataclass
 
-from nacl.signing import SigningKey as Ed25519Key
-
 from nix_cache.redaction import keep_secret
 
 KEY_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
@@ -48,6 +46,8 @@ class SecretKey:
         return f"SecretKey(name={self.name!r})"
 
     def _public_bytes(self) -> bytes:
+        from nacl.signing import SigningKey as Ed25519Key
+
         return bytes(Ed25519Key(self.seed).verify_key)
 
 
@@ -58,6 +58,8 @@ def key_name(domain: str, writer: str, generation: int) -> str:
 
 def generate(name: str) -> SecretKey:
     """A new key from the operating system's random source."""
+    from nacl.signing import SigningKey as Ed25519Key  # previews without changes do without
+
     return SecretKey(name, bytes(Ed25519Key.generate()))
 
 

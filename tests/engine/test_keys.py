@@ -154,12 +154,12 @@ def test_a_key_that_was_brought_in_is_rotated_like_any_other(adoption: Adoption)
 
 MARKED = """
 
-def _mark(self, olds, news, *, _check=_SigningKeyProvider.check):
+def _mark(self, olds, news, *, _check=SigningKeyProvider.check):
     open({marker!r}, "w").close()
     return _check(self, olds, news)
 
 
-_SigningKeyProvider.check = _mark
+SigningKeyProvider.check = _mark
 """
 """A change of the provider's source that leaves a trace when it runs."""
 
@@ -185,7 +185,7 @@ def upheaval(module_folder: Path, engine: Engine, module_server: LocalServer) ->
 
     copy, marker = module_folder / "copy", module_folder / "marker"
     shutil.copytree(ROOT / "components" / "nix_cache", copy / "nix_cache")
-    with (copy / "nix_cache" / "signing_key.py").open("a") as source:
+    with (copy / "nix_cache" / "dynamic" / "signing_key.py").open("a") as source:
         source.write(MARKED.format(marker=str(marker)))
     project.environment["PYTHONPATH"] = str(copy)
     imported = subprocess.run(
@@ -202,7 +202,7 @@ def upheaval(module_folder: Path, engine: Engine, module_server: LocalServer) ->
     return Upheaval(at_first, after, imported, copy, marker)
 
 
-PRINT_SOURCE = "import nix_cache.signing_key as module; print(module.__file__)"
+PRINT_SOURCE = "import nix_cache.dynamic.signing_key as module; print(module.__file__)"
 
 
 @pytest.mark.parametrize("event", ["changed-source", "refresh-with-changed-source"])
@@ -214,7 +214,7 @@ def test_keys_survive(upheaval: Upheaval, event: str) -> None:
 
 def test_the_changed_source_was_what_ran(upheaval: Upheaval) -> None:
     """Else the test above would show nothing."""
-    assert upheaval.imported == str(upheaval.copy / "nix_cache" / "signing_key.py")
+    assert upheaval.imported == str(upheaval.copy / "nix_cache" / "dynamic" / "signing_key.py")
     assert upheaval.marker.exists()
 
 

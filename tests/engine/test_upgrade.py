@@ -20,7 +20,9 @@ from packaging.version import Version
 from dev.release import agreement
 from dev.release.repository import Repository
 from dev.server import LocalServer
-from tests.engine.project import Project, public_cache
+from nix_cache.storage.minio_connection import Kind
+from nix_cache.storage.minio_server import MinioServer
+from tests.engine.project import STACK, Project, public_cache
 from toolchain.bootstrap import ROOT, VENV
 from toolchain.engine import Engine
 
@@ -187,7 +189,7 @@ def test_a_client_of_the_release_reads_what_this_code_publishes(
     folder = upgrade.project.folder.parent / "released"
     done = subprocess.run(
         [
-            *(str(folder / ".venv" / "bin" / "python"), "-m", "nix_cache.cli", "use"),
+            *(str(folder / ".venv" / "bin" / "python"), "-m", "nix_cache.client", "use"),
             *(upgrade.after["readUrl"], "--user", "--yes", "--json"),
         ],
         env={**os.environ, "HOME": str(tmp_path), "XDG_CONFIG_HOME": str(tmp_path / "config")},
@@ -201,6 +203,28 @@ def test_a_client_of_the_release_reads_what_this_code_publishes(
     read = json.loads(record.read_text())["description"]
     empty: dict[str, Any] = {"pushUrls": {}, "profiles": {}, "keyNames": {}, "readers": []}
     assert read == {**upgrade.after["cache"], **empty}
+
+
+def test_a_stack_of_the_release_is_refreshed_and_destroyed_before_any_up(
+    upgrade: Upgrade, module_folder: Path, engine: Engine, module_server: LocalServer
+) -> None:
+    """Both run the code that the state names, by the import paths of the release."""
+    source = module_folder / "released"
+    project = public_cache(module_folder / "other", engine, module_folder / "minio")
+    project.set(bucket="other", readers=["team-reader"])
+    run_by(project, source, source / ".venv")
+    project.up()
+    made = project.resources().keys()
+
+    run_by(project, ROOT, VENV)
+    project.pulumi("refresh", "--yes", "--stack", STACK)
+    assert project.resources().keys() == made
+    project.destroy()
+
+    assert project.state.resources() == []
+    admin = MinioServer(module_server.connection())
+    assert not admin.has(Kind.BUCKET, "other")
+    assert not admin.has(Kind.USER, "other-team-reader")
 
 
 def test_an_upgrade_is_done_after_one_up(upgrade: Upgrade) -> None:
@@ -219,7 +243,7 @@ def test_an_upgrade_is_done_after_one_up(upgrade: Upgrade) -> None:
             id="a resource's name",
         ),
         pytest.param(
-            "signing_key.py",
+            "dynamic/signing_key.py",
             'name="SigningKey"',
             'name="NixKey"',
             {"nix-cache-ci-bot-key-1": "delete"},

@@ -11,8 +11,8 @@ from nix_cache.policy.model import Resource, Scope
 from nix_cache.policy.rules import all_rules
 from nix_cache.policy.storage_types import CACHE, canonical
 from tests.policies.stacks import found
+from tests.unit.aws_answers import FREE
 from tests.unit.mocks import Recorder, run
-from tests.unit.test_aws import FREE
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:pulumi_digitalocean")
 

@@ -1,9 +1,20 @@
-"""What AWS adds to the inputs of a resource, of each type where the component reads it."""
+"""What AWS answers, and adds to the inputs of each type where the component reads it."""
 
 from collections.abc import Callable
 from typing import Any
 
 ACCOUNT = "123456789012"
+
+GET_ACCOUNT = "aws:index/getCallerIdentity:getCallerIdentity"
+GET_BUCKET = "aws:s3/getBucket:getBucket"
+GET_GITHUB = "aws:iam/getOpenIdConnectProvider:getOpenIdConnectProvider"
+
+FREE: dict[str, dict[str, Any] | str] = {
+    GET_ACCOUNT: {"accountId": ACCOUNT, "arn": "a", "userId": "u", "id": ACCOUNT},
+    GET_BUCKET: "reading S3 Bucket (team-cache): couldn't find resource",
+    GET_GITHUB: "reading IAM OIDC Provider: couldn't find resource",
+}
+"""An account in which nothing is taken."""
 
 OUTPUTS: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
     "aws:iam/accessKey:AccessKey": lambda inputs: {"secret": f"secret-of-{inputs['user']}"},

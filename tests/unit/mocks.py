@@ -24,6 +24,8 @@ class Registered:
         depends_on: the names of the resources that it waits for by option.
         secret_outputs: the outputs that are to be kept as secrets.
         size_bytes: of the request. The state grows by about as much.
+        code: of a dynamic resource, what the state keeps of its provider.
+        former: the types and names under which earlier versions made it.
     """
 
     type: str
@@ -35,6 +37,8 @@ class Registered:
     depends_on: frozenset[str]
     secret_outputs: frozenset[str]
     size_bytes: int
+    code: str
+    former: frozenset[tuple[str, str]]
 
 
 @dataclass
@@ -42,7 +46,7 @@ class Recorder(Mocks):
     """Answers like the providers do, and remembers what it was asked.
 
     Attributes:
-        taken: by name on the server, the problem that a claim on it finds.
+        taken: by name on the server, the problem that a reservation of it finds.
         answers: by function, what it gives back, or the text of its failure.
     """
 
@@ -60,17 +64,21 @@ class Recorder(Mocks):
             name = inputs["key_name"]
             computed = {"public_key": f"{name}:PUBLIC", "secret_key": f"{name}:SECRET"}
         elif args.typ.endswith(":NameReservation"):
-            names = (name.partition("/")[2] for name in inputs["names"])
-            computed = {"problem": "\n".join(filter(None, map(self.taken.get, names)))}
-        elif args.typ.endswith(":B2BucketClaim"):
-            computed = {"problem": self.taken.get(inputs["bucket"], "")}
+            computed = {"problem": self._problem(inputs)}
         elif args.typ.endswith(":B2Key"):
             computed = {"secret_access_key": f"secret-of-{inputs['key_name']}"}
-        elif args.typ.endswith(":Claim"):
-            computed = {"problem": "" if inputs["adopt"] else inputs["taken"]}
         elif args.typ in aws_answers.OUTPUTS:
             computed = aws_answers.OUTPUTS[args.typ](inputs)
         return f"{args.name}-id", {**inputs, **computed}
+
+    def _problem(self, reserved: dict[str, Any]) -> str:
+        if reserved["backend"] == "aws":
+            return "" if reserved["adopt"] else str(reserved["taken"])
+        if reserved["backend"] == "minio":
+            names = [name.partition("/")[2] for name in reserved["names"]]
+        else:
+            names = [reserved["bucket"]]
+        return "\n".join(filter(None, map(self.taken.get, names)))
 
     def call(self, args: MockCallArgs) -> Any:
         """Answer as a provider does; refuse every function that no test expects."""
@@ -116,6 +124,8 @@ class _Monitor(MockMonitor):
                     depends_on=frozenset(map(_name, request.dependencies)),
                     secret_outputs=frozenset(request.additionalSecretOutputs),
                     size_bytes=request.ByteSize(),
+                    code=rpc.unwrap_rpc_secret(properties.get("__provider", "")),
+                    former=frozenset((a.spec.type, a.spec.name) for a in request.aliases),
                 )
             )
         return super().RegisterResource(request)  # type: ignore[no-untyped-call]

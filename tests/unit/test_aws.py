@@ -10,21 +10,11 @@ import pytest
 from nix_cache import BinaryCache, BinaryCacheArgs
 from nix_cache.iam import access
 from nix_cache.iam.lifecycle import expiry_rules
-from tests.unit.aws_answers import ACCOUNT
+from tests.unit.aws_answers import ACCOUNT, FREE, GET_ACCOUNT, GET_BUCKET, GET_GITHUB
 from tests.unit.mocks import Recorder, run
 
-GET_ACCOUNT = "aws:index/getCallerIdentity:getCallerIdentity"
-GET_BUCKET = "aws:s3/getBucket:getBucket"
-GET_GITHUB = "aws:iam/getOpenIdConnectProvider:getOpenIdConnectProvider"
 GITHUB_ARN = f"arn:aws:iam::{ACCOUNT}:oidc-provider/token.actions.githubusercontent.com"
 KMS_KEY = f"arn:aws:kms:eu-central-1:{ACCOUNT}:key/0f"
-
-FREE: dict[str, dict[str, Any] | str] = {
-    GET_ACCOUNT: {"accountId": ACCOUNT, "arn": "a", "userId": "u", "id": ACCOUNT},
-    GET_BUCKET: "reading S3 Bucket (team-cache): couldn't find resource",
-    GET_GITHUB: "reading IAM OIDC Provider: couldn't find resource",
-}
-"""An account in which nothing is taken."""
 
 PRIVATE: BinaryCacheArgs = {
     "domain": "cache.example.org",
@@ -73,7 +63,7 @@ def document(recorder: Recorder, kind: str, name: str, field: str = "policy") ->
 
 
 def test_a_private_cache_registers_exactly_these_resources() -> None:
-    """The bucket with its separate settings, a user per writer and reader, and the claim."""
+    """The bucket with its separate settings, a user per writer and reader, and the reservation."""
     recorder = made(PRIVATE)
 
     assert sorted((r.type.rpartition(":")[2], r.name) for r in recorder.resources) == [
@@ -87,7 +77,7 @@ def test_a_private_cache_registers_exactly_these_resources() -> None:
         ("BucketPolicy", "c-bucket-policy"),
         ("BucketPublicAccessBlock", "c-public-access-block"),
         ("BucketServerSideEncryptionConfiguration", "c-encryption"),
-        ("Claim", "c-claim-team-cache"),
+        ("NameReservation", "c-names"),
         ("SigningKey", "c-nixbuilder-key-1"),
         ("User", "c-nixbuilder"),
         ("User", "c-nixreader"),
@@ -116,11 +106,11 @@ def test_the_bucket_is_protected_owned_and_encrypted() -> None:
     ]
 
 
-def test_everything_waits_for_the_claim() -> None:
+def test_everything_waits_for_the_reservation() -> None:
     """But keys, which have no name on AWS."""
     for resource in made(PRIVATE).resources:
         if resource.type.startswith("aws:"):
-            assert "c-claim-team-cache" in resource.depends_on, resource.name
+            assert "c-names" in resource.depends_on, resource.name
 
 
 @pytest.mark.parametrize(
@@ -596,7 +586,7 @@ def test_what_aws_says_beforehand_is_told_with_the_fix_and_nothing_is_made(
 
 
 def test_what_exists_is_taken_over_where_that_is_asked() -> None:
-    """The claim is granted, and the bucket is declared for the import."""
+    """The reservation is granted, and the bucket is declared for the import."""
     found = {GET_BUCKET: {"id": "team-cache", "bucket": "team-cache"}}
     recorder = made_where({**FREE, **found}, {**PRIVATE, "adopt": True})
 

@@ -19,7 +19,7 @@ PUBLIC: BinaryCacheArgs = {
     "b2": {"region": "us-west-004"},
 }
 PRIVATE: BinaryCacheArgs = {**PUBLIC, "public": False}
-MARK = "c-claim-bucket-team-cache-id"
+MARK = "c-names-id"
 
 
 def test_a_public_cache_registers_exactly_these_resources() -> None:
@@ -28,12 +28,12 @@ def test_a_public_cache_registers_exactly_these_resources() -> None:
 
     assert sorted((r.type.rpartition(":")[2], r.name) for r in recorder.resources) == [
         ("B2Bucket", "c-bucket"),
-        ("B2BucketClaim", "c-claim-bucket-team-cache"),
         ("B2Key", "c-nixbuilder"),
         ("B2TextObject", "c-index.html"),
         ("B2TextObject", "c-nix-cache-info"),
         ("B2TextObject", "c-nix-cache.json"),
         ("BinaryCache", "c"),
+        ("NameReservation", "c-names"),
         ("SigningKey", "c-nixbuilder-key-1"),
     ]
 
@@ -69,11 +69,12 @@ def test_a_private_development_cache_can_be_removed_with_all_that_is_in_it() -> 
     assert not any(resource.protect for resource in recorder.resources)
 
 
-def test_the_claim_says_where_the_account_has_to_be() -> None:
+def test_the_reservation_says_where_the_account_has_to_be() -> None:
     """And nothing of who the account is."""
-    claim = made(PUBLIC).one(":B2BucketClaim", "c-claim-bucket-team-cache")
+    reserved = made(PUBLIC).one(":NameReservation", "c-names")
 
-    assert claim.inputs == {
+    assert reserved.inputs == {
+        "backend": "b2",
         "bucket": "team-cache",
         "region": "us-west-004",
         "adopt": False,
@@ -147,15 +148,15 @@ def test_another_endpoint_is_told_instead() -> None:
     assert "endpoint=https%3A%2F%2Fb2.example.org&" in values["push_urls"]["nixbuilder"]
 
 
-def test_everything_in_the_account_waits_for_the_claim() -> None:
+def test_everything_in_the_account_waits_for_the_reservation() -> None:
     """So that what is found out keeps all of it from being made."""
     for resource in made(PUBLIC).resources:
         if resource.type.endswith((":B2Bucket", ":B2Key", ":B2TextObject")):
-            assert "c-claim-bucket-team-cache" in resource.depends_on, resource.name
+            assert "c-names" in resource.depends_on, resource.name
 
 
-def test_what_the_claim_finds_is_one_error_and_nothing_in_the_account_is_made() -> None:
-    """With the claim's own words."""
+def test_what_the_reservation_finds_is_one_error_and_nothing_in_the_account_is_made() -> None:
+    """With the reservation's own words."""
     recorder = Recorder(taken={"team-cache": "the bucket is somebody else's"})
 
     with pytest.raises(pulumi.RunError, match="somebody else's\nNothing was changed"):

@@ -11,13 +11,13 @@ from b2sdk.v3 import SSE_NONE
 from pulumi.dynamic import Config, ConfigureRequest
 from pulumi.output import Unknown
 
+from nix_cache.dynamic.b2_bucket import LIFECYCLE_RULES, B2BucketProvider
+from nix_cache.dynamic.b2_key import B2KeyProvider
+from nix_cache.dynamic.b2_provider import AccountProvider
+from nix_cache.dynamic.b2_text_object import B2TextObjectProvider
+from nix_cache.dynamic.name_reservation import NameReservationProvider
 from nix_cache.storage.b2_account import MARK, NEEDED
-from nix_cache.storage.b2_bucket import LIFECYCLE_RULES, _BucketProvider
-from nix_cache.storage.b2_claim import _BucketClaimProvider
-from nix_cache.storage.b2_key import _KeyProvider
 from nix_cache.storage.b2_login import PRODUCTION, B2AccountError, login_from
-from nix_cache.storage.b2_object import _TextObjectProvider
-from nix_cache.storage.b2_provider import AccountProvider
 from tests.engine.b2_server import B2Server, Fault
 from tests.engine.b2_service import REGION
 
@@ -31,10 +31,10 @@ WANTED: dict[str, Any] = {
     "adopt": False,
     "force_destroy": False,
 }
-CLAIM: dict[str, Any] = {"bucket": BUCKET, "region": REGION, "adopt": False}
+NAMES: dict[str, Any] = {"backend": "b2", "bucket": BUCKET, "region": REGION, "adopt": False}
 pytestmark = pytest.mark.filterwarnings("ignore:bad request exception with an unknown")
 
-_P = TypeVar("_P", bound=AccountProvider)
+_P = TypeVar("_P", AccountProvider, NameReservationProvider)
 UNKNOWN: Any = Unknown()  # type: ignore[no-untyped-call]
 
 
@@ -74,52 +74,52 @@ def configured(provider: _P, b2: B2Server, **login: str) -> _P:
 
 def made_bucket(b2: B2Server, **changed: Any) -> str:
     """The id of a bucket that the stack has."""
-    made = configured(_BucketProvider(), b2).create({**WANTED, **changed})
+    made = configured(B2BucketProvider(), b2).create({**WANTED, **changed})
     return str(made.id)
 
 
 def problem(b2: B2Server, olds: dict[str, Any] | None = None, **login: str) -> str:
-    """What a claim finds."""
-    claims = configured(_BucketClaimProvider(), b2, **login)
-    return str(claims.check(olds or {}, CLAIM).inputs["problem"])
+    """What a reservation finds."""
+    reservations = configured(NameReservationProvider(), b2, **login)
+    return str(reservations.check(olds or {}, NAMES).inputs["problem"])
 
 
-def test_a_claim_is_granted_and_draws_a_mark(b2: B2Server) -> None:
-    """Two claims have two marks, and nothing is made."""
-    claims = configured(_BucketClaimProvider(), b2)
-    props = claims.check({}, CLAIM).inputs
+def test_a_reservation_is_granted_and_draws_a_mark(b2: B2Server) -> None:
+    """Two reservations have two marks, and nothing is made."""
+    reservations = configured(NameReservationProvider(), b2)
+    props = reservations.check({}, NAMES).inputs
 
-    first, second = claims.create(props), claims.create(props)
+    first, second = reservations.create(props), reservations.create(props)
     assert props["problem"] == ""
-    assert first.outs == {**CLAIM, "problem": ""}
+    assert first.outs == {**NAMES, "problem": ""}
     assert len(first.id) == 8
     assert first.id != second.id
     assert set(b2.requests) == {"b2_authorize_account", "b2_list_buckets"}
 
 
-def test_a_bucket_of_the_account_that_nobody_claimed_is_refused(b2: B2Server) -> None:
+def test_a_bucket_of_the_account_that_is_not_reserved_is_refused(b2: B2Server) -> None:
     """Unless it is to be adopted, or is held already."""
     b2.service.make_bucket_past_the_stack(BUCKET)
 
     assert problem(b2).startswith("the bucket 'team-cache' exists already")
     assert "Adoption" in problem(b2)
-    assert problem(b2, olds=CLAIM) == ""
-    claims = configured(_BucketClaimProvider(), b2)
-    assert claims.check({}, {**CLAIM, "adopt": True}).inputs["problem"] == ""
+    assert problem(b2, olds=NAMES) == ""
+    reservations = configured(NameReservationProvider(), b2)
+    assert reservations.check({}, {**NAMES, "adopt": True}).inputs["problem"] == ""
 
 
-def test_a_refused_claim_is_never_made(b2: B2Server) -> None:
+def test_a_refused_reservation_is_never_made(b2: B2Server) -> None:
     """Also where the preview was skipped."""
-    claims = configured(_BucketClaimProvider(), b2)
+    reservations = configured(NameReservationProvider(), b2)
 
     with pytest.raises(ValueError, match="taken"):
-        claims.create({**CLAIM, "problem": "taken"})
+        reservations.create({**NAMES, "problem": "taken"})
 
 
 def test_an_account_in_another_region_is_refused(b2: B2Server) -> None:
     """Both are named."""
-    claims = configured(_BucketClaimProvider(), b2)
-    found = claims.check({}, {**CLAIM, "region": "eu-central-003"}).inputs["problem"]
+    reservations = configured(NameReservationProvider(), b2)
+    found = reservations.check({}, {**NAMES, "region": "eu-central-003"}).inputs["problem"]
 
     assert "b2.region is 'eu-central-003'" in found
     assert f"is in '{REGION}'" in found
@@ -130,7 +130,7 @@ def test_a_key_that_may_do_too_little_is_refused_by_what_it_lacks(b2: B2Server) 
     few = b2.service.make_key("few", None, sorted(NEEDED - {"writeKeys", "deleteFiles"}))
     login = {"applicationKeyId": few["applicationKeyId"], "applicationKey": few["applicationKey"]}
 
-    for olds in ({}, CLAIM):
+    for olds in ({}, NAMES):
         assert f"{few['applicationKeyId']!r} lacks deleteFiles, writeKeys:" in problem(
             b2, olds, **login
         )
@@ -143,7 +143,7 @@ def test_a_key_for_one_bucket_is_refused(b2: B2Server, is_gone: bool) -> None:
     key = b2.service.make_key("one", "another", sorted(NEEDED))
     if is_gone:
         another = b2.service.bucket("another").bucket_id
-        configured(_BucketProvider(), b2).delete(another, WANTED)
+        configured(B2BucketProvider(), b2).delete(another, WANTED)
     login = {"applicationKeyId": key["applicationKeyId"], "applicationKey": key["applicationKey"]}
 
     assert "is restricted to a bucket" in problem(b2, **login)
@@ -252,7 +252,7 @@ def test_an_account_that_is_full_is_told_so(b2: B2Server) -> None:
 
 def test_a_refresh_sees_what_a_bucket_is_set_to(b2: B2Server) -> None:
     """And each of it that was changed makes a difference."""
-    buckets = configured(_BucketProvider(), b2)
+    buckets = configured(B2BucketProvider(), b2)
     bucket_id = made_bucket(b2)
     bucket = b2.service.bucket(BUCKET)
 
@@ -275,7 +275,7 @@ def test_a_refresh_sees_what_a_bucket_is_set_to(b2: B2Server) -> None:
 
 def test_a_bucket_that_is_gone_is_seen_as_gone(b2: B2Server) -> None:
     """By a refresh; an update says what to do, and a deletion is content."""
-    buckets = configured(_BucketProvider(), b2)
+    buckets = configured(B2BucketProvider(), b2)
 
     assert buckets.read("bucket_77", WANTED).id == ""
     buckets.delete("bucket_77", {**WANTED, "force_destroy": True})
@@ -285,7 +285,7 @@ def test_a_bucket_that_is_gone_is_seen_as_gone(b2: B2Server) -> None:
 
 def test_a_new_name_makes_another_bucket_and_nothing_else_does(b2: B2Server) -> None:
     """A mark that a preview does not know yet is shown as a change in place."""
-    buckets = configured(_BucketProvider(), b2)
+    buckets = configured(B2BucketProvider(), b2)
 
     assert buckets.diff("i", WANTED, {**WANTED, "bucket": "other-1"}).replaces == ["bucket"]
     for changed in ({"type": "allPrivate"}, {"mark": UNKNOWN}, {"force_destroy": True}):
@@ -296,7 +296,7 @@ def test_a_new_name_makes_another_bucket_and_nothing_else_does(b2: B2Server) -> 
 
 def test_a_bucket_with_objects_is_deleted_only_by_force(b2: B2Server) -> None:
     """Hidden versions and unfinished uploads included; a lost answer does no harm."""
-    buckets = configured(_BucketProvider(), b2)
+    buckets = configured(B2BucketProvider(), b2)
     bucket_id = made_bucket(b2)
     for content in (b"1", b"2"):
         b2.service.put(BUCKET, "nar/x", content)
@@ -325,7 +325,7 @@ def key_props(bucket_id: str, **changed: Any) -> dict[str, Any]:
 def test_a_key_is_for_one_bucket_and_little_else(b2: B2Server) -> None:
     """What it may do, where, and its secret, which is told once."""
     bucket_id = made_bucket(b2)
-    made = configured(_KeyProvider(), b2).create(key_props(bucket_id))
+    made = configured(B2KeyProvider(), b2).create(key_props(bucket_id))
 
     key = b2.service.keys()["ci"]
     assert (key["bucketIds"], key["capabilities"]) == ([bucket_id], ["readFiles", "writeFiles"])
@@ -339,7 +339,7 @@ def test_a_key_whose_answer_was_lost_leaves_none_behind(b2: B2Server) -> None:
     b2.service.make_bucket_past_the_stack("another")
     elsewhere = b2.service.make_key("ci-0a1b2c3d", "another", ["readFiles"])
     by_hand = b2.service.make_key("byhand-1", BUCKET, ["readFiles"])
-    keys = configured(_KeyProvider(), b2)
+    keys = configured(B2KeyProvider(), b2)
     b2.fail("b2_create_key", Fault.LOST)
 
     keys.create(key_props(bucket_id))
@@ -354,7 +354,7 @@ def test_a_key_whose_answer_was_lost_leaves_none_behind(b2: B2Server) -> None:
 
 def test_a_refresh_sees_a_key_and_keeps_its_secret(b2: B2Server) -> None:
     """One that is gone is seen as gone."""
-    keys = configured(_KeyProvider(), b2)
+    keys = configured(B2KeyProvider(), b2)
     made = keys.create(key_props(made_bucket(b2)))
     assert made.outs is not None
 
@@ -368,7 +368,7 @@ def test_a_refresh_sees_a_key_and_keeps_its_secret(b2: B2Server) -> None:
 
 def test_a_key_cannot_be_changed_only_replaced(b2: B2Server) -> None:
     """Also where a preview does not know the bucket yet."""
-    keys = configured(_KeyProvider(), b2)
+    keys = configured(B2KeyProvider(), b2)
     olds = key_props("bucket_0", secret_access_key="hidden")
 
     assert not keys.diff("i", olds, key_props("bucket_0")).changes
@@ -388,7 +388,7 @@ def text_props(bucket_id: str, text: str = "Priority: 40\n") -> dict[str, Any]:
 
 def test_an_object_is_written_changed_and_removed_in_all_versions(b2: B2Server) -> None:
     """Other objects whose names begin alike stay."""
-    objects = configured(_TextObjectProvider(), b2)
+    objects = configured(B2TextObjectProvider(), b2)
     bucket_id = made_bucket(b2)
     b2.service.put(BUCKET, "nix-cache-info.txt", b"mine")
 
@@ -403,7 +403,7 @@ def test_an_object_is_written_changed_and_removed_in_all_versions(b2: B2Server) 
 
 def test_a_refresh_sees_an_object_that_was_replaced_hidden_or_removed(b2: B2Server) -> None:
     """As readers do; its text is not fetched."""
-    objects = configured(_TextObjectProvider(), b2)
+    objects = configured(B2TextObjectProvider(), b2)
     bucket_id = made_bucket(b2)
     props = text_props(bucket_id)
     made = objects.create(props)

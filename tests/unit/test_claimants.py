@@ -7,7 +7,7 @@ from pulumi.output import UNKNOWN
 from nix_cache import BinaryCache, BinaryCacheArgs
 from nix_cache.storage import claimants
 from nix_cache.storage import minio as storage
-from tests.unit import test_aws, test_b2_component, test_component, test_spaces
+from tests.unit import aws_answers, test_aws, test_b2_component, test_component, test_spaces
 from tests.unit.aws_answers import ACCOUNT
 from tests.unit.mocks import Recorder, run
 
@@ -20,7 +20,7 @@ def together(
     first: BinaryCacheArgs, second: BinaryCacheArgs, recorder: Recorder | None = None
 ) -> Recorder:
     """What a program of two caches registers."""
-    recorder = recorder or test_spaces.Spaces(answers=dict(test_aws.FREE))
+    recorder = recorder or test_spaces.Spaces(answers=dict(aws_answers.FREE))
 
     def program() -> pulumi.Output[object]:
         return pulumi.Output.all(BinaryCache("one", first).cache, BinaryCache("two", second).cache)
@@ -30,7 +30,7 @@ def together(
 
 def refusal(first: BinaryCacheArgs, second: BinaryCacheArgs) -> list[str]:
     """Why a program of two caches is refused, line by line. None of their storage was made."""
-    recorder = test_spaces.Spaces(answers=dict(test_aws.FREE))
+    recorder = test_spaces.Spaces(answers=dict(aws_answers.FREE))
     with pytest.raises(pulumi.RunError) as told:
         together(first, second, recorder)
     for kind in (":S3Bucket", ":SpacesBucket", ":B2Bucket", "aws:s3/bucket:Bucket"):

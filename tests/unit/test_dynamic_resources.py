@@ -6,7 +6,7 @@ import pytest
 from pulumi.output import Unknown
 
 from nix_cache import signing
-from nix_cache.signing_key import _SigningKeyProvider
+from nix_cache.dynamic.signing_key import SigningKeyProvider
 
 KEY = signing.generate("cache.example.org-1")
 OTHER_OF_THE_SAME_NAME = signing.generate("cache.example.org-1")
@@ -15,9 +15,9 @@ UNKNOWN: Any = Unknown()  # type: ignore[no-untyped-call]
 
 
 @pytest.fixture
-def keys() -> _SigningKeyProvider:
+def keys() -> SigningKeyProvider:
     """The provider of signing keys."""
-    return _SigningKeyProvider()
+    return SigningKeyProvider()
 
 
 def kept(key: signing.SecretKey) -> dict[str, Any]:
@@ -25,7 +25,7 @@ def kept(key: signing.SecretKey) -> dict[str, Any]:
     return {"key_name": "a-1", "public_key": key.public_text, "secret_key": key.secret_text}
 
 
-def test_a_key_is_made_under_its_name(keys: _SigningKeyProvider) -> None:
+def test_a_key_is_made_under_its_name(keys: SigningKeyProvider) -> None:
     """Its id is its name, which is no secret."""
     made = keys.create({"key_name": "a-1"})
 
@@ -35,7 +35,7 @@ def test_a_key_is_made_under_its_name(keys: _SigningKeyProvider) -> None:
     assert made.outs["public_key"].startswith("a-1:")
 
 
-def test_a_key_that_is_brought_in_is_kept_as_it_is(keys: _SigningKeyProvider) -> None:
+def test_a_key_that_is_brought_in_is_kept_as_it_is(keys: SigningKeyProvider) -> None:
     """With its own name, and without a second copy in the outputs."""
     made = keys.create({"key_name": "a-1", "brought_in": KEY.secret_text})
 
@@ -55,7 +55,7 @@ def test_a_key_that_is_brought_in_is_kept_as_it_is(keys: _SigningKeyProvider) ->
     ids=["same", "same brought in", "not known yet", "renamed", "another"],
 )
 def test_only_a_new_name_makes_a_new_key(
-    keys: _SigningKeyProvider, news: dict[str, Any], replaces: list[str]
+    keys: SigningKeyProvider, news: dict[str, Any], replaces: list[str]
 ) -> None:
     """Taking a key out of the configuration that was brought in once changes nothing."""
     difference = keys.diff("id", kept(KEY), news)
@@ -64,7 +64,7 @@ def test_only_a_new_name_makes_a_new_key(
     assert difference.changes is bool(replaces)
 
 
-def test_another_key_under_a_name_in_use_is_refused(keys: _SigningKeyProvider) -> None:
+def test_another_key_under_a_name_in_use_is_refused(keys: SigningKeyProvider) -> None:
     """Clients tell keys apart by their names alone."""
     news = {"key_name": "a-1", "brought_in": OTHER_OF_THE_SAME_NAME.secret_text}
 
@@ -73,7 +73,7 @@ def test_another_key_under_a_name_in_use_is_refused(keys: _SigningKeyProvider) -
     assert OTHER_OF_THE_SAME_NAME.secret_text.partition(":")[2] not in str(refusal.value)
 
 
-def test_a_broken_key_is_refused_before_it_is_kept(keys: _SigningKeyProvider) -> None:
+def test_a_broken_key_is_refused_before_it_is_kept(keys: SigningKeyProvider) -> None:
     """Also one that was an Output when the arguments were checked."""
     result = keys.check({}, {"key_name": "a-1", "brought_in": "a-1:AAAA"})
 

@@ -40,8 +40,6 @@ class Spaces(Recorder):
             computed = {"bucketDomainName": f"{name}.fra1.digitaloceanspaces.com"}
         elif args.typ.endswith(":Cdn"):
             computed = {"endpoint": args.inputs["origin"].replace(".fra1.", ".fra1.cdn.")}
-        elif args.typ.endswith(":SpaceClaim"):
-            computed = {"problem": self.taken.get(args.inputs["bucket"], "")}
         return id_, {**state, **computed}
 
 
@@ -70,8 +68,8 @@ def test_a_private_cache_registers_exactly_these_resources() -> None:
     """A key for everybody, and no policy beside them."""
     assert sorted((r.type.rpartition(":")[2], r.name) for r in made(PRIVATE).resources) == [
         ("BinaryCache", "c"),
+        ("NameReservation", "c-names"),
         ("SigningKey", "c-nixbuilder-key-1"),
-        ("SpaceClaim", "c-claim"),
         ("SpacesBucket", "c-bucket"),
         ("SpacesBucketObject", "c-nix-cache-info"),
         ("SpacesKey", "c-nixbuilder"),
@@ -83,8 +81,8 @@ def test_a_public_cache_registers_exactly_these_resources() -> None:
     """A policy, and no key but the writer's."""
     assert sorted((r.type.rpartition(":")[2], r.name) for r in made(PUBLIC).resources) == [
         ("BinaryCache", "c"),
+        ("NameReservation", "c-names"),
         ("SigningKey", "c-nixbuilder-key-1"),
-        ("SpaceClaim", "c-claim"),
         ("SpacesBucket", "c-bucket"),
         ("SpacesBucketObject", "c-index.html"),
         ("SpacesBucketObject", "c-nix-cache-info"),
@@ -263,19 +261,19 @@ def test_credentials_are_the_keys_and_secret() -> None:
     )
 
 
-def test_everything_waits_for_the_claim() -> None:
+def test_everything_waits_for_the_reservation() -> None:
     """Nothing is made where the bucket cannot be had."""
     for args in (PRIVATE, WITH_CDN):
         for resource in made(args).resources:
             if resource.type.startswith("digitalocean:"):
-                assert "c-claim" in resource.depends_on, resource.name
+                assert "c-names" in resource.depends_on, resource.name
 
 
-def test_a_claim_knows_the_caches_own_keys() -> None:
+def test_the_reservation_has_the_caches_own_keys() -> None:
     """They are not in the way of a policy, as they go before it comes."""
-    claim = made(PRIVATE).one(":SpaceClaim", "c-claim")
+    reserved = made(PRIVATE).one(":NameReservation", "c-names")
 
-    assert {name: claim.inputs[name] for name in ("bucket", "region", "public", "keys")} == {
+    assert {name: reserved.inputs[name] for name in ("bucket", "region", "public", "keys")} == {
         "bucket": "our-cache",
         "region": "fra1",
         "public": False,
@@ -283,7 +281,7 @@ def test_a_claim_knows_the_caches_own_keys() -> None:
     }
 
 
-def test_a_refused_claim_is_one_error_and_nothing_is_made() -> None:
+def test_a_refused_reservation_is_one_error_and_nothing_is_made() -> None:
     """In the account's words."""
     recorder = Spaces(taken={"our-cache": "the bucket 'our-cache' exists already"})
 

@@ -11,7 +11,7 @@ from nix_cache.iam.access import Privilege, anonymous_read_policy, cloudfront_re
 from nix_cache.iam.lifecycle import ExpiryRule
 from nix_cache.storage import aws_bucket, aws_identities
 from nix_cache.storage.aws_delivery import ERROR_KEY, ERROR_TEXT, deliver
-from nix_cache.storage.aws_preflight import claims
+from nix_cache.storage.aws_preflight import reservations
 from nix_cache.storage.aws_scope import Scope
 from nix_cache.storage.aws_watching import watch
 from nix_cache.storage.protocol import Credential, KeylessWriter
@@ -96,5 +96,5 @@ def open_storage(
 ) -> AwsStorage:
     """Make the bucket."""
     aws_settings = settings.own(AwsSettings)
-    granted = claims(settings, aws_settings, name, parent)
+    granted = reservations(settings, aws_settings, name, parent)
     return AwsStorage(Scope(name, settings, aws_settings, parent, granted))

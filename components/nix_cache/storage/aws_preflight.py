@@ -10,9 +10,9 @@ import pulumi_aws as aws
 
 from nix_cache.arguments import CacheSettings
 from nix_cache.backends.aws.settings import AwsSettings
+from nix_cache.dynamic.name_reservation import NameReservation, aliases_of_claim
 from nix_cache.iam.access import GITHUB_ISSUER
 from nix_cache.shown import shown
-from nix_cache.storage.claim import Claim
 from nix_cache.storage.claimants import bucket_contested, contested
 from nix_cache.storage.granted import granted
 
@@ -43,34 +43,44 @@ _FIXES = (
 """What the provider says when it cannot ask at all, what that means, and what to do."""
 
 
-def claims(
+def reservations(
     settings: CacheSettings, aws_settings: AwsSettings, name: str, parent: pulumi.Resource
-) -> pulumi.Output[list[Claim]]:
-    """Claims on the names that the cache will have, for ``depends_on`` of what bears them.
+) -> pulumi.Output[list[NameReservation]]:
+    """Reservations of the cache's names, for ``depends_on`` of what bears them.
 
     Raises:
         pulumi.RunError: AWS cannot be asked, or the account is not the one that is meant.
     """
     asking = pulumi.InvokeOptions(parent=parent)
     account = _checked_account(aws_settings, asking)
-    taken = {settings.bucket: _bucket_taken(settings.bucket, aws_settings, asking)}
+    taken = _bucket_taken(settings.bucket, aws_settings, asking)
+    reserved = [_reservation(f"{name}-names", settings.bucket, taken, settings, name, parent)]
     among_caches = [bucket_contested(settings.bucket, "aws", name)]
     if _makes_github_provider(settings, aws_settings):
-        taken[GITHUB_ISSUER] = _github_taken(asking)
+        taken = _github_taken(asking)
+        reserved.append(
+            _reservation(f"{name}-names-github", GITHUB_ISSUER, taken, settings, name, parent)
+        )
         if account:
             among_caches.append(_github_contested(account, name))
-    return granted(
-        [
-            Claim(
-                f"{name}-claim-{what}",
-                what,
-                taken=why,
-                adopt=settings.adopt,
-                opts=pulumi.ResourceOptions(parent=parent),
-            )
-            for what, why in taken.items()
-        ],
-        among_caches,
+    return granted(reserved, among_caches)
+
+
+def _reservation(
+    resource_name: str,
+    name: str,
+    taken: str,
+    settings: CacheSettings,
+    cache: str,
+    parent: pulumi.Resource,
+) -> NameReservation:
+    former = aliases_of_claim(f"{cache}-claim-{name}", "Claim")
+    return NameReservation(
+        resource_name,
+        "aws",
+        {"name": name, "taken": taken},
+        adopt=settings.adopt,
+        opts=pulumi.ResourceOptions(parent=parent, aliases=former),
     )
 
 

@@ -21,14 +21,14 @@ class Scope:
         cache: the cache, checked.
         aws: its settings for this backend.
         parent: the component that owns the resources.
-        claims: what has to be granted before any of them is made.
+        reservations: what has to be granted before any of them is made.
     """
 
     name: str
     cache: CacheSettings
     aws: AwsSettings
     parent: pulumi.ComponentResource
-    claims: pulumi.Input[Sequence[pulumi.Resource]]
+    reservations: pulumi.Input[Sequence[pulumi.Resource]]
 
     @property
     def bucket(self) -> str:
@@ -50,11 +50,11 @@ class Scope:
         return f"{self.bucket}-{user}"
 
     def options(self, *after: pulumi.Resource, protect: bool = False) -> pulumi.ResourceOptions:
-        """The options of a resource that has to wait for others, and for the claims."""
+        """The options of a resource that has to wait for others, and for the reservations."""
         options = pulumi.ResourceOptions(
             parent=self.parent,
             protect=protect or None,
-            depends_on=self.claims,
+            depends_on=self.reservations,
         )
         if not after:
             return options

@@ -7,12 +7,12 @@ import pulumi
 from nix_cache import nix_conf
 from nix_cache.arguments import CacheSettings
 from nix_cache.backends.b2.settings import B2Settings
+from nix_cache.dynamic.b2_bucket import B2Bucket
+from nix_cache.dynamic.b2_key import B2Key
+from nix_cache.dynamic.b2_text_object import B2TextObject
+from nix_cache.dynamic.name_reservation import NameReservation, aliases_of_claim
 from nix_cache.iam.access import Privilege
 from nix_cache.iam.lifecycle import ExpiryRule
-from nix_cache.storage.b2_bucket import B2Bucket
-from nix_cache.storage.b2_claim import BucketClaim
-from nix_cache.storage.b2_key import B2Key
-from nix_cache.storage.b2_object import B2TextObject
 from nix_cache.storage.claimants import bucket_contested
 from nix_cache.storage.granted import granted
 from nix_cache.storage.protocol import Credential, OnlyStoredCredentials
@@ -33,19 +33,24 @@ class B2Storage(OnlyStoredCredentials):
         self._name = name
         self._parent = parent
         self._bucket_name = settings.bucket
-        self._claim = BucketClaim(
-            f"{name}-claim-bucket-{settings.bucket}",
-            settings.bucket,
-            self.region,
+        former = f"{name}-claim-bucket-{settings.bucket}"
+        self._reservation = NameReservation(
+            f"{name}-names",
+            "b2",
+            {"bucket": settings.bucket, "region": self.region},
             adopt=settings.adopt,
-            opts=pulumi.ResourceOptions(parent=parent),
+            opts=pulumi.ResourceOptions(
+                parent=parent, aliases=aliases_of_claim(former, "B2BucketClaim")
+            ),
         )
-        self._granted = granted([self._claim], [bucket_contested(settings.bucket, "b2", name)])
+        self._granted = granted(
+            [self._reservation], [bucket_contested(settings.bucket, "b2", name)]
+        )
         self._bucket = B2Bucket(
             f"{name}-bucket",
             settings.bucket,
             public=settings.public,
-            mark=self._claim.id,
+            mark=self._reservation.id,
             adopt=settings.adopt,
             force_destroy=not settings.protect,
             opts=self._options(protect=settings.protect),
@@ -71,7 +76,7 @@ class B2Storage(OnlyStoredCredentials):
         """Make a key for this bucket alone. The mark keeps it apart from keys made elsewhere."""
         key = B2Key(
             f"{self._name}-{user}",
-            self._claim.id.apply(lambda mark: f"{user}-{mark}"),
+            self._reservation.id.apply(lambda mark: f"{user}-{mark}"),
             self._bucket.id,
             privilege,
             opts=self._options(),

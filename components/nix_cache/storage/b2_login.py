@@ -22,6 +22,13 @@ CONFIG_KEYS: Mapping[str, tuple[str, str]] = {
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
+TAKEN = (
+    "choose another bucket, or take it over as 'Adoption' in the part on Backblaze of the README "
+    "tells"
+)
+"""What to do about a bucket that exists already."""
+
+
 class B2AccountError(ShownError):
     """The account cannot be used: one sentence that says why and what to do."""
 

@@ -1,4 +1,4 @@
-"""The path of claims in states of version 0.1.0, which stays importable for good."""
+"""A path in the states of version 0.1.0, which stays importable for good."""
 
 from nix_cache.dynamic.name_reservation import RetiredClaimProvider as _ClaimProvider
 

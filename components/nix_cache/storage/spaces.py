@@ -16,12 +16,13 @@ from nix_cache import nix_conf
 from nix_cache.arguments import CacheSettings
 from nix_cache.backends.registry import BACKENDS
 from nix_cache.backends.spaces.settings import SpacesCdnSettings, SpacesSettings
+from nix_cache.dynamic.name_reservation import NameReservation, aliases_of_claim
 from nix_cache.iam.access import Privilege, anonymous_read_policy
 from nix_cache.iam.lifecycle import ExpiryRule, expiry_rules
 from nix_cache.storage.claimants import bucket_contested
 from nix_cache.storage.granted import granted
 from nix_cache.storage.protocol import Credential, OnlyStoredCredentials
-from nix_cache.storage.spaces_claim import SpaceClaim
+from nix_cache.storage.spaces_reservation import PROVIDER_OUTPUTS
 
 _UNFINISHED_UPLOAD_DAYS = BACKENDS["spaces"].unfinished_upload_days
 """After this an upload is taken for given up. Spaces itself keeps its parts for 90 days."""
@@ -45,9 +46,9 @@ class SpacesStorage(OnlyStoredCredentials):
         self._parent = parent
         self._bucket_name = settings.bucket
         self._is_public = settings.public
-        self._claim = self._claimed(settings)
+        self._reservation = self._reserved(settings)
         self._granted = granted(
-            [self._claim], [bucket_contested(settings.bucket, f"spaces {self.region}", name)]
+            [self._reservation], [bucket_contested(settings.bucket, f"spaces {self.region}", name)]
         )
         self._bucket = digitalocean.SpacesBucket(
             f"{name}-bucket",
@@ -129,7 +130,7 @@ class SpacesStorage(OnlyStoredCredentials):
         """Set the bucket policy. The canned ACL lets anybody list, and get nothing."""
         digitalocean.SpacesBucketPolicy(
             f"{self._name}-anonymous-read",
-            bucket=self._claim.bucket,
+            bucket=self._reserved_bucket,
             region=self.region,
             policy=json.dumps(anonymous_read_policy(self._bucket_name)),
             opts=self._within_the_bucket(),
@@ -156,25 +157,39 @@ class SpacesStorage(OnlyStoredCredentials):
         return pulumi.Output.concat("https://", cdn.endpoint)
 
     def _grant(self, privilege: Privilege) -> digitalocean.SpacesKeyGrantArgs:
-        """What a key opens. It hangs on the claim, as no key may change from this to that."""
+        """What a key opens. It hangs on the reservation, as no key may change from this to that."""
         if self._is_public:
-            everything = self._claim.bucket.apply(lambda _: "")
+            everything = self._reserved_bucket.apply(lambda _: "")
             return digitalocean.SpacesKeyGrantArgs(bucket=everything, permission="fullaccess")
         return digitalocean.SpacesKeyGrantArgs(
-            bucket=self._claim.bucket, permission=_PERMISSIONS[privilege]
+            bucket=self._reserved_bucket, permission=_PERMISSIONS[privilege]
         )
 
-    def _claimed(self, settings: CacheSettings) -> SpaceClaim:
-        return SpaceClaim(
-            f"{self._name}-claim",
-            settings.bucket,
-            self.region,
-            public=settings.public,
-            keys=[self.profile(user) for user in settings.privileges],
+    def _reserved(self, settings: CacheSettings) -> NameReservation:
+        wanted: dict[str, pulumi.Input[object]] = {
+            "bucket": settings.bucket,
+            "region": self.region,
+            "public": settings.public,
+            "keys": sorted(self.profile(user) for user in settings.privileges),
+        }
+        provider = self._parent.get_provider("digitalocean:index/spacesBucket:SpacesBucket")
+        if provider is not None:
+            for setting, attribute in PROVIDER_OUTPUTS.items():
+                wanted[setting] = pulumi.Output.secret(pulumi.get(provider, attribute))
+        former = aliases_of_claim(f"{self._name}-claim", "SpaceClaim")
+        return NameReservation(
+            f"{self._name}-names",
+            "spaces",
+            wanted,
             adopt=settings.adopt,
-            provider=self._parent.get_provider("digitalocean:index/spacesBucket:SpacesBucket"),
-            opts=pulumi.ResourceOptions(parent=self._parent),
+            opts=pulumi.ResourceOptions(parent=self._parent, aliases=former),
         )
+
+    @property
+    def _reserved_bucket(self) -> pulumi.Output[str]:
+        """The bucket's name. What takes it from here goes before the reservation is replaced."""
+        bucket: pulumi.Output[str] = pulumi.get(self._reservation, "bucket")
+        return bucket
 
     def _options(self, *, protect: bool = False) -> pulumi.ResourceOptions:
         return pulumi.ResourceOptions(
@@ -184,7 +199,7 @@ class SpacesStorage(OnlyStoredCredentials):
     def _within_the_bucket(
         self, replace_on_changes: list[str] | None = None
     ) -> pulumi.ResourceOptions:
-        """For what knows the bucket by its claim, and yet has to wait until it is there."""
+        """For what knows the bucket by its reservation, and yet has to wait until it is there."""
         return pulumi.ResourceOptions.merge(
             self._options(),
             pulumi.ResourceOptions(
