@@ -8,16 +8,23 @@ import pulumi
 from nix_cache import github_actions, nix_conf, signing
 from nix_cache.argument_types import BinaryCacheArgs
 from nix_cache.arguments import CacheSettings, WriterSettings
+from nix_cache.backends.provisioning import (
+    Location,
+    Provisioned,
+    ProvisionedWithOidc,
+    Request,
+    TextObject,
+    provision,
+)
 from nix_cache.config.check import check
 from nix_cache.config.problems import SettingsError
 from nix_cache.description import DESCRIPTION_VERSION, DESCRIPTOR_KEY, Description
 from nix_cache.dynamic.signing_key import SigningKey
 from nix_cache.formats import cache_info
 from nix_cache.formats.cache_info import INFO_KEY
-from nix_cache.iam.lifecycle import LANDING_PAGE_KEY, expiry_rules
+from nix_cache.iam.lifecycle import LANDING_PAGE_KEY
 from nix_cache.resource_traces import untraced
 from nix_cache.sdk_messages import withhold_secrets
-from nix_cache.storage.protocol import KeylessWriter, Storage, open_storage
 
 
 class BinaryCache(pulumi.ComponentResource):
@@ -72,56 +79,42 @@ class BinaryCache(pulumi.ComponentResource):
 
     def _declare(self, name: str, settings: CacheSettings) -> None:
         """Declare the resources, and set the outputs."""
-        storage = open_storage(settings, name, self)
-        storage.set_lifecycle(expiry_rules(settings.expire_after_days))
-        info = cache_info.nix_cache_info(
-            settings.store_dir, settings.want_mass_query, settings.priority
-        )
-        storage.put_text(INFO_KEY, info, cache_info.CONTENT_TYPE)
-        credentials = {
-            user: storage.add_user(user, privilege)
-            for user, privilege in settings.privileges.items()
-        }
         keys = {writer.name: self._keys_of(name, settings, writer) for writer in settings.writers}
-
-        keyless = {
-            writer.name: storage.add_keyless_writer(writer, keys[writer.name][0].secret_key)
-            for writer in settings.writers
-            if writer.is_keyless
-        }
-
-        self.read_url = pulumi.Output.from_input(storage.read_url)
-        self.push_urls = pulumi.Output.from_input({w: storage.push_url(w) for w in keys})
+        current = {writer: generations[0] for writer, generations in keys.items()}
         self.public_keys = pulumi.Output.all(
             *(key.public_key for generations in keys.values() for key in generations)
         ).apply(lambda live: [*live, *settings.retired_public_keys])
-        self.signing_keys = _secret({w: current.secret_key for w, (current, *_) in keys.items()})
-        self.credentials = _secret(credentials)
-        first_key, *_ = keys[settings.writers[0].name]
+        current_keys = pulumi.Output.all(**{w: key.public_key for w, key in current.items()})
+
+        def described(location: Location) -> pulumi.Output[Description]:
+            known = pulumi.Output.all(location.read_url, self.public_keys, current_keys)
+            return known.apply(lambda values: _description(settings, location, *values))
+
+        storage = provision(
+            Request(
+                name=name,
+                cache=settings,
+                parent=self,
+                signing_keys={writer: key.secret_key for writer, key in current.items()},
+                texts=lambda location: _own_objects(settings, described(location)),
+            )
+        )
+        location = storage.location
+        self.read_url = pulumi.Output.from_input(location.read_url)
+        self.push_urls = pulumi.Output.from_input(dict(location.push_urls))
+        self.signing_keys = _secret({w: key.secret_key for w, key in current.items()})
+        self.credentials = _secret(storage.credentials)
+        first_key = current[settings.writers[0].name]
         self.nix_conf = pulumi.Output.all(
             self.read_url, self.public_keys, first_key.public_key
         ).apply(lambda known: nix_conf.nix_conf(known[0], known[1], signing.name_of(known[2])))
         clients = pulumi.Output.all(self.read_url, self.public_keys)
         self.nixos_module = clients.apply(lambda known: nix_conf.nixos_module(*known))
         self.flake_config = clients.apply(lambda known: nix_conf.flake_config(*known))
-        role_arns: dict[str, Any] = {writer: made.role_arn for writer, made in keyless.items()}
-        self.github_actions = pulumi.Output.from_input(role_arns).apply(
-            lambda known: _snippets(storage, keyless, known)
+        self.github_actions = _workflow_steps(storage)
+        self.cache = described(location).apply(
+            lambda known: known.model_dump(mode="json", by_alias=True)
         )
-        current_keys = pulumi.Output.all(**{w: key.public_key for w, (key, *_) in keys.items()})
-        description = pulumi.Output.all(self.read_url, self.public_keys, current_keys).apply(
-            lambda known: _description(settings, storage, *known)
-        )
-        self.cache = description.apply(lambda known: known.model_dump(mode="json", by_alias=True))
-        published = description.apply(lambda known: known.for_readers())
-        if settings.has_landing_page:
-            from nix_cache import landing_page  # a cache without one does without its templates
-
-            page = published.apply(lambda known: landing_page.render(settings.domain, known))
-            storage.put_text(LANDING_PAGE_KEY, page, landing_page.CONTENT_TYPE)
-        if settings.has_descriptor:
-            descriptor = published.apply(nix_conf.descriptor)
-            storage.put_text(DESCRIPTOR_KEY, descriptor, nix_conf.DESCRIPTOR_TYPE)
 
     def _keys_of(
         self, name: str, settings: CacheSettings, writer: WriterSettings
@@ -149,9 +142,31 @@ OUTPUTS = tuple(BinaryCache.__annotations__)
 """The names of the outputs."""
 
 
+def _own_objects(
+    settings: CacheSettings, described: pulumi.Output[Description]
+) -> list[TextObject]:
+    """The cache's own objects: what it is, for Nix, for people and for our client."""
+    info = cache_info.nix_cache_info(settings.store_dir, settings.want_mass_query, settings.priority)
+    objects = [TextObject(key=INFO_KEY, text=info, content_type=cache_info.CONTENT_TYPE)]
+    published = described.apply(lambda known: known.for_readers())
+    if settings.has_landing_page:
+        from nix_cache import landing_page  # a cache without one does without its templates
+
+        page = published.apply(lambda known: landing_page.render(settings.domain, known))
+        objects.append(
+            TextObject(key=LANDING_PAGE_KEY, text=page, content_type=landing_page.CONTENT_TYPE)
+        )
+    if settings.has_descriptor:
+        text = published.apply(nix_conf.descriptor)
+        objects.append(
+            TextObject(key=DESCRIPTOR_KEY, text=text, content_type=nix_conf.DESCRIPTOR_TYPE)
+        )
+    return objects
+
+
 def _description(
     settings: CacheSettings,
-    storage: Storage,
+    location: Location,
     read_url: str,
     public_keys: Sequence[str],
     current_keys: Mapping[str, str],
@@ -161,15 +176,15 @@ def _description(
         version=DESCRIPTION_VERSION,
         backend=settings.backend,
         bucket=settings.bucket,
-        endpoint=storage.endpoint,
-        region=storage.region,
+        endpoint=location.endpoint,
+        region=location.region,
         public=settings.public,
         store_dir=settings.store_dir,
         priority=settings.priority,
         want_mass_query=settings.want_mass_query,
         read_url=read_url,
-        push_urls={writer: storage.push_url(writer) for writer in current_keys},
-        profiles={user: storage.profile(user) for user in settings.privileges},
+        push_urls=dict(location.push_urls),
+        profiles=dict(location.profiles),
         public_keys=tuple(public_keys),
         key_names={writer: signing.name_of(key) for writer, key in current_keys.items()},
         readers=settings.reader_names,
@@ -179,19 +194,21 @@ def _description(
     )
 
 
-def _snippets(
-    storage: Storage, keyless: Mapping[str, KeylessWriter], roles: Mapping[str, str]
-) -> dict[str, str]:
-    """For each keyless writer, what their workflow does."""
-    return {
-        writer: github_actions.steps(
-            role_arn=roles[writer],
-            region=storage.region,
-            push_url=storage.push_url(writer),
-            fetch_key=made.fetch_signing_key,
-        )
-        for writer, made in keyless.items()
-    }
+def _workflow_steps(storage: Provisioned) -> pulumi.Output[dict[str, str]]:
+    """By writer without a stored credential, what its workflows do."""
+    writers = storage.oidc_writers if isinstance(storage, ProvisionedWithOidc) else {}
+    role_arns = pulumi.Output.all(**{name: made.role_arn for name, made in writers.items()})
+    return role_arns.apply(
+        lambda known: {
+            name: github_actions.steps(
+                role_arn=known[name],
+                region=storage.location.region,
+                push_url=storage.location.push_urls[name],
+                fetch_key=made.fetch_signing_key,
+            )
+            for name, made in writers.items()
+        }
+    )
 
 
 def _secret(value: Mapping[str, Any]) -> pulumi.Output[Any]:

@@ -11,12 +11,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import pulumi
 
-    from nix_cache.arguments import CacheSettings
+    from nix_cache.backends.provisioning import Provisioned, Request
     from nix_cache.backends.resource_types import ResourceTypes
     from nix_cache.config.problems import Problem
     from nix_cache.config.setting import BackendSettings
     from nix_cache.policy.model import Rule
-    from nix_cache.storage.protocol import Storage
 
 ProviderFactory = Callable[[], "pulumi.ProviderResource"]
 """Makes the explicit provider that a stack's configuration describes."""
@@ -81,7 +80,7 @@ class BackendSpec:
         name: its name in the settings, and that of its extra.
         title: its name for people.
         settings: loads the model of its settings.
-        open_storage: loads its storage, and with it the provider's package, and makes the bucket.
+        provision: loads its storage, and with it the provider's package, and makes a cache's.
         provider: its Pulumi provider.
         resource_types: loads what its resource types say about a cache.
         policy_rules: loads the policy rules on this backend alone.
@@ -101,7 +100,7 @@ class BackendSpec:
     name: str
     title: str
     settings: "Callable[[], type[BackendSettings]]"
-    open_storage: "Callable[[CacheSettings, str, pulumi.ComponentResource], Storage]"
+    provision: "Callable[[Request], Provisioned]"
     provider: Provider
     resource_types: "Callable[[], ResourceTypes]"
     policy_rules: "Callable[[], tuple[Rule, ...]]" = tuple

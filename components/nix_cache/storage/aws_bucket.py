@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import pulumi
 import pulumi_aws as aws
 
+from nix_cache.backends.provisioning import TextObject
 from nix_cache.backends.registry import BACKENDS
 from nix_cache.iam.access import PolicyDocument, merged, tls_only_policy
 from nix_cache.iam.lifecycle import NAR_PREFIX, ExpiryRule
@@ -125,18 +126,16 @@ def set_lifecycle(scope: Scope, bucket: aws.s3.Bucket, rules: Sequence[ExpiryRul
     )
 
 
-def put_text(
-    scope: Scope, bucket: aws.s3.Bucket, key: str, text: pulumi.Input[str], content_type: str
-) -> None:
+def put(scope: Scope, bucket: aws.s3.Bucket, own: TextObject) -> None:
     """Keep one small object in the bucket."""
-    known = pulumi.Output.from_input(text)
+    known = pulumi.Output.from_input(own.text)
     aws.s3.BucketObjectv2(
-        f"{scope.name}-{key}",
+        f"{scope.name}-{own.key}",
         bucket=bucket.bucket,
         region=scope.region,
-        key=key,
+        key=own.key,
         content=known,
-        content_type=content_type,
+        content_type=own.content_type,
         cache_control=f"max-age={OWN_OBJECTS_MAX_AGE_SECONDS}",
         # Only by it does the provider see that somebody wrote the object; KMS makes it no digest.
         etag=None if scope.aws.kms_key_arn else known.apply(_md5),

@@ -6,6 +6,7 @@ import pulumi
 import pulumi_aws as aws
 
 from nix_cache.arguments import WriterSettings
+from nix_cache.backends.provisioning import Credential, OidcWriter
 from nix_cache.iam.access import (
     GITHUB_AUDIENCE,
     GITHUB_ISSUER,
@@ -19,7 +20,6 @@ from nix_cache.iam.access import (
     read_secret_policy,
 )
 from nix_cache.storage.aws_scope import Scope
-from nix_cache.storage.protocol import Credential, KeylessWriter
 
 SECRET_RECOVERY_DAYS = 7
 """For how long a deleted signing key can be had back, where the cache is protected."""
@@ -67,12 +67,12 @@ def github_provider_arn(scope: Scope) -> pulumi.Output[str]:
     ).arn
 
 
-def add_keyless_writer(
+def add_oidc_writer(
     scope: Scope,
     provider_arn: pulumi.Input[str],
     writer: WriterSettings,
     signing_key: pulumi.Input[str],
-) -> KeylessWriter:
+) -> OidcWriter:
     """Make a role that one repository's workflows assume, from one branch or environment."""
     subject = github_subject(
         str(writer.github_repository),
@@ -101,7 +101,7 @@ def add_keyless_writer(
         policy=document.apply(json.dumps),
         opts=scope.options(),
     )
-    return KeylessWriter(role.arn, fetch)
+    return OidcWriter(role_arn=role.arn, fetch_signing_key=fetch)
 
 
 def _kept_key(

@@ -1,24 +1,26 @@
 """The Backblaze B2 backend, on dynamic resources over Backblaze's own SDK."""
 
-from collections.abc import Sequence
-
 import pulumi
 
-from nix_cache import nix_conf
 from nix_cache.arguments import CacheSettings
 from nix_cache.backends.b2.settings import B2Settings
+from nix_cache.backends.provisioning import (
+    Credential,
+    Provisioned,
+    Request,
+    TextObject,
+    locate,
+)
 from nix_cache.dynamic.b2_bucket import B2Bucket
 from nix_cache.dynamic.b2_key import B2Key
 from nix_cache.dynamic.b2_text_object import B2TextObject
 from nix_cache.dynamic.name_reservation import NameReservation, aliases_of_claim
 from nix_cache.iam.access import Privilege
-from nix_cache.iam.lifecycle import ExpiryRule
 from nix_cache.storage.claimants import bucket_contested
 from nix_cache.storage.granted import granted
-from nix_cache.storage.protocol import Credential, OnlyStoredCredentials
 
 
-class B2Storage(OnlyStoredCredentials):
+class B2Storage:
     """A bucket of a Backblaze account, with a key for each writer and reader."""
 
     def __init__(
@@ -28,8 +30,6 @@ class B2Storage(OnlyStoredCredentials):
         name: str,
         parent: pulumi.ComponentResource,
     ) -> None:
-        self.region = b2_settings.region
-        self.endpoint = b2_settings.endpoint or f"https://s3.{self.region}.backblazeb2.com"
         self._name = name
         self._parent = parent
         self._bucket_name = settings.bucket
@@ -37,7 +37,7 @@ class B2Storage(OnlyStoredCredentials):
         self._reservation = NameReservation(
             f"{name}-names",
             "b2",
-            {"bucket": settings.bucket, "region": self.region},
+            {"bucket": settings.bucket, "region": b2_settings.region},
             adopt=settings.adopt,
             opts=pulumi.ResourceOptions(
                 parent=parent, aliases=aliases_of_claim(former, "B2BucketClaim")
@@ -46,7 +46,7 @@ class B2Storage(OnlyStoredCredentials):
         self._granted = granted(
             [self._reservation], [bucket_contested(settings.bucket, "b2", name)]
         )
-        self._bucket = B2Bucket(
+        self.bucket = B2Bucket(
             f"{name}-bucket",
             settings.bucket,
             public=settings.public,
@@ -55,29 +55,17 @@ class B2Storage(OnlyStoredCredentials):
             force_destroy=not settings.protect,
             opts=self._options(protect=settings.protect),
         )
-        if settings.public:
-            self.read_url = nix_conf.https_url(self.endpoint, settings.bucket)
-        else:
-            self.read_url = nix_conf.s3_read_url(
-                settings.bucket, self.endpoint, self.region, self.profile(settings.reader_names[0])
-            )
 
     def profile(self, user: str) -> str:
         """The bucket's name and the user's: no two buckets of B2 have one name."""
         return f"{self._bucket_name}-{user}"
-
-    def push_url(self, writer: str) -> str:
-        """Where one writer's ``nix copy --to`` goes."""
-        return nix_conf.s3_push_url(
-            self._bucket_name, self.endpoint, self.region, self.profile(writer)
-        )
 
     def add_user(self, user: str, privilege: Privilege) -> Credential:
         """Make a key for this bucket alone. The mark keeps it apart from keys made elsewhere."""
         key = B2Key(
             f"{self._name}-{user}",
             self._reservation.id.apply(lambda mark: f"{user}-{mark}"),
-            self._bucket.id,
+            self.bucket.id,
             privilege,
             opts=self._options(),
         )
@@ -86,23 +74,14 @@ class B2Storage(OnlyStoredCredentials):
             secretAccessKey=pulumi.Output.secret(key.secret_access_key),
         )
 
-    def set_lifecycle(self, rules: Sequence[ExpiryRule]) -> None:
-        """Nothing to do: the bucket's own rule is for what was hidden or never finished.
-
-        Raises:
-            ValueError: there are rules, which the check refuses: B2 has room for too few.
-        """
-        if rules:
-            raise ValueError(f"{len(rules)} rules were let through for B2, which has room for 100")
-
-    def put_text(self, key: str, text: pulumi.Input[str], content_type: str) -> None:
+    def put(self, own: TextObject) -> None:
         """Keep one small object in the bucket."""
         B2TextObject(
-            f"{self._name}-{key}",
-            self._bucket.id,
-            key,
-            text,
-            content_type,
+            f"{self._name}-{own.key}",
+            self.bucket.id,
+            own.key,
+            own.text,
+            own.content_type,
             opts=self._options(),
         )
 
@@ -112,6 +91,26 @@ class B2Storage(OnlyStoredCredentials):
         )
 
 
-def open_storage(settings: CacheSettings, name: str, parent: pulumi.ComponentResource) -> B2Storage:
-    """Make the bucket."""
-    return B2Storage(settings, settings.own(B2Settings), name, parent)
+def provision(request: Request) -> Provisioned:
+    """Make a cache's storage on Backblaze B2.
+
+    Its lifecycle is a part of the bucket, for hidden versions and unfinished uploads; the check
+    refuses expiry, as B2 has room for too few rules.
+    """
+    cache, account = request.cache, request.cache.own(B2Settings)
+    storage = B2Storage(cache, account, request.name, request.parent)
+    location = locate(
+        cache,
+        endpoint=account.endpoint or f"https://s3.{account.region}.backblazeb2.com",
+        region=account.region,
+        profile=storage.profile,
+    )
+    for own in request.texts(location):
+        storage.put(own)
+    return Provisioned(
+        bucket_name=storage.bucket.id.apply(lambda _id: cache.bucket),
+        location=location,
+        credentials={
+            user: storage.add_user(user, privilege) for user, privilege in cache.privileges.items()
+        },
+    )

@@ -8,9 +8,15 @@ import pulumi
 import pulumi_minio as minio
 from pulumi.output import Unknown
 
-from nix_cache import nix_conf
 from nix_cache.arguments import CacheSettings
 from nix_cache.backends.minio.settings import MinioSettings
+from nix_cache.backends.provisioning import (
+    Credential,
+    Provisioned,
+    Request,
+    TextObject,
+    locate,
+)
 from nix_cache.dynamic.name_reservation import NameReservation, aliases_of_claim
 from nix_cache.iam.access import (
     Privilege,
@@ -18,11 +24,10 @@ from nix_cache.iam.access import (
     policy_for,
     without_administration,
 )
-from nix_cache.iam.lifecycle import ExpiryRule
+from nix_cache.iam.lifecycle import ExpiryRule, expiry_rules
 from nix_cache.storage.claimants import contested
 from nix_cache.storage.granted import granted
 from nix_cache.storage.minio_connection import CONFIG_KEYS, Kind, spelled
-from nix_cache.storage.protocol import Credential, OnlyStoredCredentials
 
 _RECIPE_BUCKET = "nix-cache"
 """The bucket whose users bear the plain names of the recipe that everybody follows."""
@@ -35,26 +40,24 @@ _APART = {
 """What to do if two caches of a program want the name."""
 
 
-class MinioStorage(OnlyStoredCredentials):
+class MinioStorage:
     """A bucket on a MinIO server, with users of its own."""
 
     def __init__(
         self,
         settings: CacheSettings,
-        minio_settings: MinioSettings,
+        user_prefix: str,
         name: str,
         parent: pulumi.ComponentResource,
     ) -> None:
-        self.region = minio_settings.region
         self._name = name
         self._parent = parent
-        self.endpoint = minio_settings.endpoint
         self._bucket_name = settings.bucket
-        self._user_prefix = _user_prefix(settings.bucket, minio_settings)
+        self._user_prefix = user_prefix
         self._policies: dict[Privilege, minio.IamPolicy] = {}
         self._bucket_settings: list[pulumi.Resource] = []
         self._granted = granted([self._reservation(settings)], [self._contested(settings)])
-        self._bucket = minio.S3Bucket(
+        self.bucket = minio.S3Bucket(
             f"{name}-bucket",
             bucket=settings.bucket,
             acl="private",
@@ -63,21 +66,10 @@ class MinioStorage(OnlyStoredCredentials):
         )
         if settings.public:
             self._allow_anonymous_read()
-            self.read_url = nix_conf.https_url(self.endpoint, settings.bucket)
-        else:
-            self.read_url = nix_conf.s3_read_url(
-                settings.bucket, self.endpoint, self.region, self.profile(settings.reader_names[0])
-            )
 
     def profile(self, user: str) -> str:
         """The user's name on the server, so that no two caches on it share a profile."""
         return self._user_prefix + user
-
-    def push_url(self, writer: str) -> str:
-        """Where one writer's ``nix copy --to`` goes."""
-        return nix_conf.s3_push_url(
-            self._bucket_name, self.endpoint, self.region, self.profile(writer)
-        )
 
     def add_user(self, user: str, privilege: Privilege) -> Credential:
         """Make a user of the server, whose secret the provider draws, and attach the policy."""
@@ -99,7 +91,7 @@ class MinioStorage(OnlyStoredCredentials):
             return
         lifecycle = minio.IlmPolicy(
             f"{self._name}-expiry",
-            bucket=self._bucket.bucket,
+            bucket=self.bucket.bucket,
             rules=[
                 minio.IlmPolicyRuleArgs(id=rule.id, filter=rule.prefix, expiration=f"{rule.days}d")
                 for rule in rules
@@ -108,14 +100,14 @@ class MinioStorage(OnlyStoredCredentials):
         )
         self._bucket_settings.append(lifecycle)
 
-    def put_text(self, key: str, text: pulumi.Input[str], content_type: str) -> None:
+    def put(self, own: TextObject) -> None:
         """Keep one small object in the bucket."""
         minio.S3Object(
-            f"{self._name}-{key}",
-            bucket_name=self._bucket.bucket,
-            object_name=key,
-            content=text,
-            content_type=content_type,
+            f"{self._name}-{own.key}",
+            bucket_name=self.bucket.bucket,
+            object_name=own.key,
+            content=own.text,
+            content_type=own.content_type,
             opts=self._options(),
         )
 
@@ -123,7 +115,7 @@ class MinioStorage(OnlyStoredCredentials):
         """Set the bucket policy. The canned ACL would also let anybody list every bucket."""
         policy = minio.S3BucketPolicy(
             f"{self._name}-anonymous-read",
-            bucket=self._bucket.bucket,
+            bucket=self.bucket.bucket,
             policy=json.dumps(anonymous_read_policy(self._bucket_name)),
             opts=self._after_other_bucket_settings(),
         )
@@ -202,11 +194,24 @@ class MinioStorage(OnlyStoredCredentials):
         )
 
 
-def open_storage(
-    settings: CacheSettings, name: str, parent: pulumi.ComponentResource
-) -> MinioStorage:
-    """Make the bucket."""
-    return MinioStorage(settings, settings.own(MinioSettings), name, parent)
+def provision(request: Request) -> Provisioned:
+    """Make a cache's storage on a MinIO server."""
+    cache, server = request.cache, request.cache.own(MinioSettings)
+    prefix = _user_prefix(cache.bucket, server)
+    storage = MinioStorage(cache, prefix, request.name, request.parent)
+    storage.set_lifecycle(expiry_rules(cache.expire_after_days))
+    location = locate(
+        cache, endpoint=server.endpoint, region=server.region, profile=storage.profile
+    )
+    for own in request.texts(location):
+        storage.put(own)
+    return Provisioned(
+        bucket_name=storage.bucket.bucket,
+        location=location,
+        credentials={
+            user: storage.add_user(user, privilege) for user, privilege in cache.privileges.items()
+        },
+    )
 
 
 def _user_prefix(bucket: str, settings: MinioSettings) -> str:

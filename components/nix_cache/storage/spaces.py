@@ -12,8 +12,15 @@ from collections.abc import Sequence
 import pulumi
 import pulumi_digitalocean as digitalocean
 
-from nix_cache import nix_conf
 from nix_cache.arguments import CacheSettings
+from nix_cache.backends.provisioning import (
+    AddressingStyle,
+    Credential,
+    Provisioned,
+    Request,
+    TextObject,
+    locate,
+)
 from nix_cache.backends.registry import BACKENDS
 from nix_cache.backends.spaces.settings import SpacesCdnSettings, SpacesSettings
 from nix_cache.dynamic.name_reservation import NameReservation, aliases_of_claim
@@ -21,7 +28,6 @@ from nix_cache.iam.access import Privilege, anonymous_read_policy
 from nix_cache.iam.lifecycle import ExpiryRule, expiry_rules
 from nix_cache.storage.claimants import bucket_contested
 from nix_cache.storage.granted import granted
-from nix_cache.storage.protocol import Credential, OnlyStoredCredentials
 from nix_cache.storage.spaces_reservation import PROVIDER_OUTPUTS
 
 _UNFINISHED_UPLOAD_DAYS = BACKENDS["spaces"].unfinished_upload_days
@@ -30,7 +36,7 @@ _UNFINISHED_UPLOAD_DAYS = BACKENDS["spaces"].unfinished_upload_days
 _PERMISSIONS = {Privilege.WRITE: "readwrite", Privilege.READ: "read"}
 
 
-class SpacesStorage(OnlyStoredCredentials):
+class SpacesStorage:
     """A bucket on DigitalOcean Spaces, with a key for everybody who needs one."""
 
     def __init__(
@@ -41,7 +47,6 @@ class SpacesStorage(OnlyStoredCredentials):
         parent: pulumi.ComponentResource,
     ) -> None:
         self.region = spaces_settings.region
-        self.endpoint = spaces_settings.endpoint or _region_endpoint(self.region)
         self._name = name
         self._parent = parent
         self._bucket_name = settings.bucket
@@ -50,7 +55,7 @@ class SpacesStorage(OnlyStoredCredentials):
         self._granted = granted(
             [self._reservation], [bucket_contested(settings.bucket, f"spaces {self.region}", name)]
         )
-        self._bucket = digitalocean.SpacesBucket(
+        self.bucket = digitalocean.SpacesBucket(
             f"{name}-bucket",
             name=settings.bucket,
             region=self.region,
@@ -63,24 +68,12 @@ class SpacesStorage(OnlyStoredCredentials):
                 pulumi.ResourceOptions(replace_on_changes=["name"]),
             ),
         )
-        self.read_url: pulumi.Input[str]
         if settings.public:
             self._allow_anonymous_read()
-            self.read_url = self._public_url(spaces_settings)
-        else:
-            self.read_url = nix_conf.s3_read_url(
-                settings.bucket, self.endpoint, self.region, self.profile(settings.reader_names[0])
-            )
 
     def profile(self, user: str) -> str:
         """The key's name in the account, so that no two caches in it share a profile."""
         return f"{self._bucket_name}-{user}"
-
-    def push_url(self, writer: str) -> str:
-        """Where one writer's ``nix copy --to`` goes."""
-        return nix_conf.s3_push_url(
-            self._bucket_name, self.endpoint, self.region, self.profile(writer)
-        )
 
     def add_user(self, user: str, privilege: Privilege) -> Credential:
         """Make a key, as narrow as Spaces has it, and say how wide that is."""
@@ -107,22 +100,19 @@ class SpacesStorage(OnlyStoredCredentials):
             accessKeyId=key.access_key, secretAccessKey=pulumi.Output.secret(key.secret_key)
         )
 
-    def set_lifecycle(self, rules: Sequence[ExpiryRule]) -> None:
-        """Nothing: on Spaces the rules are a part of the bucket, which was made with them."""
-
-    def put_text(self, key: str, text: pulumi.Input[str], content_type: str) -> None:
+    def put(self, own: TextObject) -> None:
         """Keep one small object in the bucket.
 
         Its checksum is declared, as by it alone the provider sees that somebody replaced it.
         """
         digitalocean.SpacesBucketObject(
-            f"{self._name}-{key}",
-            bucket=self._bucket.name,
+            f"{self._name}-{own.key}",
+            bucket=self.bucket.name,
             region=self.region,
-            key=key,
-            content=text,
-            content_type=content_type,
-            etag=pulumi.Output.from_input(text).apply(_md5),
+            key=own.key,
+            content=own.text,
+            content_type=own.content_type,
+            etag=pulumi.Output.from_input(own.text).apply(_md5),
             opts=self._options(),
         )
 
@@ -136,17 +126,11 @@ class SpacesStorage(OnlyStoredCredentials):
             opts=self._within_the_bucket(),
         )
 
-    def _public_url(self, settings: SpacesSettings) -> pulumi.Input[str]:
-        if settings.cdn is not None:
-            return self._through_cdn(settings.cdn)
-        if settings.endpoint is not None:
-            return nix_conf.https_url(settings.endpoint, self._bucket_name)
-        return f"https://{self._bucket_name}.{self.region}.digitaloceanspaces.com"
-
-    def _through_cdn(self, settings: SpacesCdnSettings) -> pulumi.Input[str]:
+    def through_cdn(self, settings: SpacesCdnSettings) -> pulumi.Input[str]:
+        """Put the CDN before the bucket and return its URL."""
         cdn = digitalocean.Cdn(
             f"{self._name}-cdn",
-            origin=self._bucket.bucket_domain_name,
+            origin=self.bucket.bucket_domain_name,
             ttl=settings.ttl_seconds,
             custom_domain=settings.domain_name,
             certificate_name=settings.certificate_name,
@@ -202,22 +186,32 @@ class SpacesStorage(OnlyStoredCredentials):
         """For what knows the bucket by its reservation, and yet has to wait until it is there."""
         return pulumi.ResourceOptions.merge(
             self._options(),
-            pulumi.ResourceOptions(
-                depends_on=[self._bucket], replace_on_changes=replace_on_changes
-            ),
+            pulumi.ResourceOptions(depends_on=[self.bucket], replace_on_changes=replace_on_changes),
         )
 
 
-def open_storage(
-    settings: CacheSettings, name: str, parent: pulumi.ComponentResource
-) -> SpacesStorage:
-    """Make the bucket."""
-    return SpacesStorage(settings, settings.own(SpacesSettings), name, parent)
-
-
-def _region_endpoint(region: str) -> str:
-    """Without the bucket: Nix puts that into the path."""
-    return f"https://{region}.digitaloceanspaces.com"
+def provision(request: Request) -> Provisioned:
+    """Make a cache's storage on DigitalOcean Spaces."""
+    cache, space = request.cache, request.cache.own(SpacesSettings)
+    storage = SpacesStorage(cache, space, request.name, request.parent)
+    own_endpoint = f"https://{space.region}.digitaloceanspaces.com"
+    location = locate(
+        cache,
+        endpoint=space.endpoint or own_endpoint,
+        region=space.region,
+        profile=storage.profile,
+        addressing_style=AddressingStyle.PATH if space.endpoint else AddressingStyle.VIRTUAL,
+        read_url=storage.through_cdn(space.cdn) if space.cdn else None,
+    )
+    for own in request.texts(location):
+        storage.put(own)
+    return Provisioned(
+        bucket_name=storage.bucket.name,
+        location=location,
+        credentials={
+            user: storage.add_user(user, privilege) for user, privilege in cache.privileges.items()
+        },
+    )
 
 
 def _lifecycle_rules(

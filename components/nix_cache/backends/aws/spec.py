@@ -7,13 +7,10 @@ from nix_cache.backends.spec import BackendSpec, Completion, Provider
 from nix_cache.iam.values import is_true
 
 if TYPE_CHECKING:
-    import pulumi
-
-    from nix_cache.arguments import CacheSettings
+    from nix_cache.backends.provisioning import Provisioned, Request
     from nix_cache.backends.resource_types import ResourceTypes
     from nix_cache.config.setting import BackendSettings
     from nix_cache.policy.model import Rule
-    from nix_cache.storage.protocol import Storage
 
 
 def _settings() -> "type[BackendSettings]":
@@ -22,12 +19,10 @@ def _settings() -> "type[BackendSettings]":
     return AwsSettings
 
 
-def _open_storage(
-    settings: "CacheSettings", name: str, parent: "pulumi.ComponentResource"
-) -> "Storage":
-    from nix_cache.storage.aws import open_storage
+def _provision(request: "Request") -> "Provisioned":
+    from nix_cache.storage.aws import provision
 
-    return open_storage(settings, name, parent)
+    return provision(request)
 
 
 def _complete(settings: Mapping[str, Any], configured: Mapping[str, str]) -> Completion:
@@ -63,7 +58,7 @@ SPEC = BackendSpec(
     name="aws",
     title="AWS S3",
     settings=_settings,
-    open_storage=_open_storage,
+    provision=_provision,
     resource_types=_resource_types,
     policy_rules=_policy_rules,
     provider=Provider(

@@ -5,12 +5,9 @@ from typing import TYPE_CHECKING
 from nix_cache.backends.spec import BackendSpec, Provider, Right
 
 if TYPE_CHECKING:
-    import pulumi
-
-    from nix_cache.arguments import CacheSettings
+    from nix_cache.backends.provisioning import Provisioned, Request
     from nix_cache.backends.resource_types import ResourceTypes
     from nix_cache.config.setting import BackendSettings
-    from nix_cache.storage.protocol import Storage
 
 
 def _settings() -> "type[BackendSettings]":
@@ -19,12 +16,10 @@ def _settings() -> "type[BackendSettings]":
     return B2Settings
 
 
-def _open_storage(
-    settings: "CacheSettings", name: str, parent: "pulumi.ComponentResource"
-) -> "Storage":
-    from nix_cache.storage.b2 import open_storage
+def _provision(request: "Request") -> "Provisioned":
+    from nix_cache.storage.b2 import provision
 
-    return open_storage(settings, name, parent)
+    return provision(request)
 
 
 def _resource_types() -> "ResourceTypes":
@@ -37,7 +32,7 @@ SPEC = BackendSpec(
     name="b2",
     title="Backblaze B2",
     settings=_settings,
-    open_storage=_open_storage,
+    provision=_provision,
     resource_types=_resource_types,
     provider=Provider(package="b2", sdk="", secret_settings=("applicationKey",)),
     # Deleting hides: the service keeps hidden versions for some days.

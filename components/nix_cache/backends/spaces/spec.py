@@ -6,13 +6,10 @@ from typing import TYPE_CHECKING, Any
 from nix_cache.backends.spec import BackendSpec, Completion, Provider, Right
 
 if TYPE_CHECKING:
-    import pulumi
-
-    from nix_cache.arguments import CacheSettings
+    from nix_cache.backends.provisioning import Provisioned, Request
     from nix_cache.backends.resource_types import ResourceTypes
     from nix_cache.config.setting import BackendSettings
     from nix_cache.policy.model import Rule
-    from nix_cache.storage.protocol import Storage
 
 
 def _settings() -> "type[BackendSettings]":
@@ -21,12 +18,10 @@ def _settings() -> "type[BackendSettings]":
     return SpacesSettings
 
 
-def _open_storage(
-    settings: "CacheSettings", name: str, parent: "pulumi.ComponentResource"
-) -> "Storage":
-    from nix_cache.storage.spaces import open_storage
+def _provision(request: "Request") -> "Provisioned":
+    from nix_cache.storage.spaces import provision
 
-    return open_storage(settings, name, parent)
+    return provision(request)
 
 
 def _complete(settings: Mapping[str, Any], configured: Mapping[str, str]) -> Completion:
@@ -51,7 +46,7 @@ SPEC = BackendSpec(
     name="spaces",
     title="DigitalOcean Spaces",
     settings=_settings,
-    open_storage=_open_storage,
+    provision=_provision,
     resource_types=_resource_types,
     policy_rules=_policy_rules,
     provider=Provider(

@@ -1,0 +1,192 @@
+"""What a cache asks of a backend, in one call: a whole request in, and what was made out.
+
+The modules of a backend are imported when it is chosen: its provider's package may not be
+installed, and each one that is imported costs every preview up to a second.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TypedDict
+
+import pulumi
+
+from nix_cache import nix_conf
+from nix_cache.arguments import CacheSettings
+from nix_cache.backends.registry import BACKENDS
+
+
+class Credential(TypedDict):
+    """An S3 key pair, under the names of the AWS tools."""
+
+    accessKeyId: pulumi.Output[str]
+    secretAccessKey: pulumi.Output[str]
+
+
+class AddressingStyle(StrEnum):
+    """Where a URL of an object has the bucket's name."""
+
+    PATH = "path"
+    VIRTUAL = "virtual"
+
+
+@dataclass(frozen=True, kw_only=True)
+class TextObject:
+    """A small object of the cache's own.
+
+    Attributes:
+        key: its key in the bucket.
+        text: its content.
+        content_type: its media type.
+    """
+
+    key: str
+    text: pulumi.Input[str]
+    content_type: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Location:
+    """Where the clients of a cache find it.
+
+    Attributes:
+        endpoint: the storage's URL, without the bucket.
+        region: the storage's region.
+        addressing_style: where URLs of objects at the endpoint have the bucket's name.
+        read_url: the substituter's URL.
+        push_urls: by writer, the URL for ``nix copy --to``.
+        profiles: by writer and reader with a stored credential, the profile that URLs name.
+    """
+
+    endpoint: str
+    region: str
+    addressing_style: AddressingStyle
+    read_url: pulumi.Input[str]
+    push_urls: Mapping[str, str]
+    profiles: Mapping[str, str]
+
+
+def locate(
+    cache: CacheSettings,
+    *,
+    endpoint: str,
+    region: str,
+    profile: Callable[[str], str],
+    addressing_style: AddressingStyle = AddressingStyle.PATH,
+    is_default_endpoint: bool = False,
+    read_url: pulumi.Input[str] | None = None,
+) -> Location:
+    """Make the location of a cache from what its backend knows.
+
+    Args:
+        cache: the cache.
+        endpoint: the storage's URL, without the bucket.
+        region: the storage's region.
+        profile: gives a writer's or a reader's credentials profile.
+        addressing_style: where URLs of objects at the endpoint have the bucket's name.
+        is_default_endpoint: whether Nix finds the endpoint by the region alone.
+        read_url: the substituter's URL if it is that of a CDN.
+    """
+    named = "" if is_default_endpoint else endpoint
+    if read_url is None and cache.public:
+        read_url = _bucket_url(endpoint, cache.bucket, addressing_style)
+    elif read_url is None:
+        reader = profile(cache.reader_names[0])
+        read_url = nix_conf.s3_read_url(cache.bucket, named, region, reader)
+    return Location(
+        endpoint=endpoint,
+        region=region,
+        addressing_style=addressing_style,
+        read_url=read_url,
+        push_urls={
+            # A workflow's credential is in its environment, under no profile.
+            writer.name: nix_conf.s3_push_url(
+                cache.bucket, named, region, "" if writer.is_keyless else profile(writer.name)
+            )
+            for writer in cache.writers
+        },
+        profiles={user: profile(user) for user in cache.privileges},
+    )
+
+
+def _bucket_url(endpoint: str, bucket: str, style: AddressingStyle) -> str:
+    if style is AddressingStyle.PATH:
+        return f"{endpoint}/{bucket}"
+    scheme, _, host = endpoint.partition("://")
+    return f"{scheme}://{bucket}.{host}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """A whole cache to be made on a backend.
+
+    Attributes:
+        name: what the names of all resources start with.
+        cache: the cache, checked.
+        parent: the component that owns the resources.
+        signing_keys: by writer, the current secret key.
+        texts: gives the cache's own objects, once it is known where the cache is.
+    """
+
+    name: str
+    cache: CacheSettings
+    parent: pulumi.ComponentResource
+    signing_keys: Mapping[str, pulumi.Input[str]]
+    texts: Callable[[Location], Sequence[TextObject]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Provisioned:
+    """A cache's storage, as it was made.
+
+    Attributes:
+        bucket_name: the bucket's name, known once there is the bucket.
+        location: where clients find the cache.
+        credentials: by writer and reader with a stored credential, the credential; its secret half
+            is a secret.
+    """
+
+    bucket_name: pulumi.Output[str]
+    location: Location
+    credentials: Mapping[str, Credential]
+
+
+@dataclass(frozen=True, kw_only=True)
+class OidcWriter:
+    """A writer without a stored credential.
+
+    Attributes:
+        role_arn: the role that the writer's workflows assume.
+        fetch_signing_key: the shell command that prints the writer's signing key to its workflows;
+            empty where the key is kept nowhere for them.
+    """
+
+    role_arn: pulumi.Output[str]
+    fetch_signing_key: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProvisionedWithOidc(Provisioned):
+    """The storage of a backend that accepts GitHub's OIDC tokens.
+
+    Attributes:
+        oidc_writers: by writer without a stored credential, how its workflows push.
+    """
+
+    oidc_writers: Mapping[str, OidcWriter]
+
+
+def provision(request: Request) -> Provisioned:
+    """Make a cache's storage on the backend that its settings name.
+
+    Raises:
+        pulumi.RunError: the backend's provider package is not installed.
+    """
+    backend = request.cache.backend
+    try:
+        return BACKENDS[backend].provision(request)
+    except ModuleNotFoundError as missing:
+        raise pulumi.RunError(
+            f"the backend {backend} needs the package {missing.name}, which is not installed; "
+            f"install it with: pip install 'nix-cache[{backend}]'"
+        ) from None
