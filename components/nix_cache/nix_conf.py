@@ -23,11 +23,6 @@ def descriptor(published: Description) -> str:
     return json.dumps(fields, indent=2, sort_keys=True) + "\n"
 
 
-def https_url(endpoint: str, bucket: str) -> str:
-    """The URL under which anybody reads a public bucket, the bucket in the path."""
-    return f"{endpoint}/{bucket}"
-
-
 def s3_read_url(bucket: str, endpoint: str, region: str, profile: str) -> str:
     """The substituter URL of a private bucket: signed by a credentials profile.
 

@@ -22,7 +22,7 @@ def outputs(
     users = [WRITER] if public else [WRITER, READER]
     region = "us-east-1"
     read_url = (
-        nix_conf.https_url(ENDPOINT, bucket)
+        f"{ENDPOINT}/{bucket}"
         if public
         else nix_conf.s3_read_url(bucket, ENDPOINT, region, READER)
     )
