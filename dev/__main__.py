@@ -8,9 +8,9 @@ from pathlib import Path
 from dev.errors import DevError
 from dev.place import STACK, Place
 from nix_cache import terminal
+from nix_cache.backends.minio.connection import MinioServerError
 from nix_cache.cli.errors import ClientError
 from nix_cache.cli.machine import console
-from nix_cache.storage.minio_connection import MinioServerError
 from toolchain.errors import ToolchainError
 
 _LOCAL = {

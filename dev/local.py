@@ -8,9 +8,9 @@ from dev.leftovers import remove_leftovers
 from dev.place import Place, private_folder
 from dev.server import LocalServer
 from dev.stack import Stack, variables
+from nix_cache.backends.minio.server import MinioServer
 from nix_cache.cli.machine import console
 from nix_cache.cli.stack.repair import is_half_made, remove_half_made_buckets
-from nix_cache.storage.minio_server import MinioServer
 from toolchain import engine
 
 

@@ -14,8 +14,8 @@ import psutil
 
 from dev.errors import DevError
 from dev.place import private_folder, write_private
-from nix_cache.storage.minio_connection import Connection, MinioNotReadyError
-from nix_cache.storage.minio_server import MinioServer
+from nix_cache.backends.minio.connection import Connection, MinioNotReadyError
+from nix_cache.backends.minio.server import MinioServer
 
 _HOST = "127.0.0.1"
 _START_SECONDS = 30.0

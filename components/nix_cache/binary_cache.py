@@ -146,7 +146,9 @@ def _own_objects(
     settings: CacheSettings, described: pulumi.Output[Description]
 ) -> list[TextObject]:
     """The cache's own objects: what it is, for Nix, for people and for our client."""
-    info = cache_info.nix_cache_info(settings.store_dir, settings.want_mass_query, settings.priority)
+    info = cache_info.nix_cache_info(
+        settings.store_dir, settings.want_mass_query, settings.priority
+    )
     objects = [TextObject(key=INFO_KEY, text=info, content_type=cache_info.CONTENT_TYPE)]
     published = described.apply(lambda known: known.for_readers())
     if settings.has_landing_page:

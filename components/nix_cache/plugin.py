@@ -16,6 +16,7 @@ from pulumi.runtime.config import CONFIG
 from pulumi.runtime.proto import provider_pb2_grpc
 from pydantic.alias_generators import to_camel
 
+from nix_cache.backends.claimants import program
 from nix_cache.backends.registry import BACKENDS
 from nix_cache.binary_cache import OUTPUTS, BinaryCache
 from nix_cache.config.check import check
@@ -23,7 +24,6 @@ from nix_cache.config.problems import Problem, SettingsError
 from nix_cache.own_resources import OwnResourcesServicer, own_provider, register_as_own
 from nix_cache.schema import COMPONENT, package_schema
 from nix_cache.sdk_messages import withhold_secrets
-from nix_cache.storage.claimants import program
 
 _MESSAGE_LIMIT_BYTES = 400 * 1024 * 1024
 """The largest message, as in the engine and the SDK."""

@@ -13,7 +13,7 @@ from typing import Any
 from b2sdk.v3 import SSE_NONE, BucketSimulator, RawSimulator
 from b2sdk.v3.exception import BadRequest, DuplicateBucketName
 
-from nix_cache.storage.b2_account import MARK
+from nix_cache.backends.b2.account import MARK
 
 REGION = "us-west-004"
 _CAP = 10

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 import pytest
 from botocore.exceptions import ClientError
 
-from nix_cache.storage.minio_connection import Connection, Kind
-from nix_cache.storage.minio_server import MinioServer
+from nix_cache.backends.minio.connection import Connection, Kind
+from nix_cache.backends.minio.server import MinioServer
 from tests.engine import b2_project, spaces_project
 from tests.engine.conftest import running_server
 from tests.engine.environments import program_environment

@@ -17,8 +17,8 @@ from minio.credentials.providers import StaticProvider
 
 from dev.place import STACK, Place, private_folder
 from dev.server import LocalServer
-from nix_cache.storage.minio_connection import Connection
-from nix_cache.storage.minio_server import MinioServer
+from nix_cache.backends.minio.connection import Connection
+from nix_cache.backends.minio.server import MinioServer
 from tests.engine import command as engine_command
 from tests.engine.command import TIMEOUT_SECONDS, Result, clean_environment
 from tests.engine.s3 import s3_client

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from dev.server import LocalServer
-from nix_cache.storage.minio_connection import Connection
-from nix_cache.storage.minio_server import MinioServer
+from nix_cache.backends.minio.connection import Connection
+from nix_cache.backends.minio.server import MinioServer
 from tests.engine import aws_server as aws
 from tests.engine.environments import program_environment
 from tests.engine.project import Project, public_cache

@@ -7,7 +7,7 @@ from pathlib import Path
 import yaml
 
 from dev.server import LocalServer
-from nix_cache.storage.minio_connection import Connection
+from nix_cache.backends.minio.connection import Connection
 from tests.engine.examples import type_the_readme
 from tests.engine.project import STACK, Project
 from toolchain import bootstrap, builds

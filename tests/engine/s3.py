@@ -9,7 +9,7 @@ from botocore.config import Config
 from minio import Minio
 from minio.commonconfig import SnowballObject
 
-from nix_cache.storage.minio_connection import Connection
+from nix_cache.backends.minio.connection import Connection
 from tests.engine.project import Project
 
 if TYPE_CHECKING:

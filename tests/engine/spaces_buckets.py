@@ -21,7 +21,7 @@ from botocore.auth import S3SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
-from nix_cache.storage.minio_connection import Connection
+from nix_cache.backends.minio.connection import Connection
 from tests.engine.forwarding import Headers
 from tests.engine.spaces_keys import KeyRefusedError, SpacesKeys
 

@@ -9,7 +9,7 @@ from typing import Any
 from minio import MinioAdmin
 from minio.credentials.providers import StaticProvider
 
-from nix_cache.storage.minio_connection import Connection
+from nix_cache.backends.minio.connection import Connection
 
 _EVERYTHING = ["arn:aws:s3:::*"]
 _ACTIONS = {

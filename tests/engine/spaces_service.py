@@ -13,7 +13,7 @@ from http import HTTPStatus
 from typing import Any, Self
 from urllib.parse import parse_qs, urlsplit
 
-from nix_cache.storage.minio_connection import Connection
+from nix_cache.backends.minio.connection import Connection
 from tests.engine.forwarding import ForwardingHandler, ForwardingServer
 from tests.engine.spaces_buckets import DOMAIN, Answer, SpacesBuckets, SpacesRequest
 from tests.engine.spaces_keys import KeyRefusedError, SpacesKeys

@@ -17,8 +17,8 @@ from botocore.exceptions import ClientError
 from dev.schema import SCHEMA
 from dev.server import LocalServer
 from nix_cache import signing
-from nix_cache.storage.minio_connection import Connection, Kind
-from nix_cache.storage.minio_server import MinioServer
+from nix_cache.backends.minio.connection import Connection, Kind
+from nix_cache.backends.minio.server import MinioServer
 from tests.engine.conftest import running_server
 from tests.engine.plugin_project import (
     BUILD_SECONDS,

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from nix_cache.storage.minio_connection import Connection
+from nix_cache.backends.minio.connection import Connection
 from tests.engine.clone import admin_client, assert_plain_error, in_one_order
 from tests.engine.project import STACK, Project
 from tests.engine.s3 import s3_client

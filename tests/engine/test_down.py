@@ -6,8 +6,8 @@ Only a real server lists and removes versions and markers in pages. `make down` 
 
 import pytest
 
-from nix_cache.storage.minio_connection import Connection
-from nix_cache.storage.minio_server import MinioServer
+from nix_cache.backends.minio.connection import Connection
+from nix_cache.backends.minio.server import MinioServer
 from tests.engine.s3 import fill, s3_client
 
 pytestmark = pytest.mark.slow

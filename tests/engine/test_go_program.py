@@ -12,8 +12,8 @@ import urllib3
 
 from dev.server import LocalServer
 from nix_cache import signing
-from nix_cache.storage.minio_connection import Kind
-from nix_cache.storage.minio_server import MinioServer
+from nix_cache.backends.minio.connection import Kind
+from nix_cache.backends.minio.server import MinioServer
 from tests.engine.plugin_project import (
     BUILD_SECONDS,
     INSTALL_SECONDS,

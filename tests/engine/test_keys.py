@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from dev.server import LocalServer
-from nix_cache.storage.minio_connection import Connection, Kind
-from nix_cache.storage.minio_server import MinioServer
+from nix_cache.backends.minio.connection import Connection, Kind
+from nix_cache.backends.minio.server import MinioServer
 from tests.engine import keys
 from tests.engine.command import Result
 from tests.engine.project import RETOLD, STACK, Project, public_cache

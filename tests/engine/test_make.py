@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from nix_cache.storage.minio_connection import Kind
+from nix_cache.backends.minio.connection import Kind
 from tests.engine.clone import Clone, cloned
 from tests.engine.command import clean_environment
 from tests.engine.s3 import fill

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from dev.server import LocalServer
-from nix_cache.storage.minio_connection import Connection
+from nix_cache.backends.minio.connection import Connection
 from tests.engine.clone import assert_plain_error
 from tests.engine.command import Result
 from tests.engine.faulty_proxy import GIVE_UP_SECONDS, Fault, FaultyProxy

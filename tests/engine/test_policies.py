@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from dev.server import LocalServer
-from nix_cache.storage.minio_connection import Kind
-from nix_cache.storage.minio_server import MinioServer
+from nix_cache.backends.minio.connection import Kind
+from nix_cache.backends.minio.server import MinioServer
 from tests.engine.clone import Clone, cloned
 from tests.engine.command import Result
 from tests.engine.project import STACK, Project, public_cache

@@ -15,8 +15,8 @@ from minio import MinioAdmin
 from minio.credentials.providers import StaticProvider
 
 from dev.server import LocalServer
-from nix_cache.storage.minio_connection import Connection, Kind
-from nix_cache.storage.minio_server import MinioServer
+from nix_cache.backends.minio.connection import Connection, Kind
+from nix_cache.backends.minio.server import MinioServer
 from tests.engine.command import Result
 from tests.engine.project import STACK, Project, public_cache
 from tests.engine.s3 import s3_client

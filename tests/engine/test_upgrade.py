@@ -20,8 +20,8 @@ from packaging.version import Version
 from dev.release import agreement
 from dev.release.repository import Repository
 from dev.server import LocalServer
-from nix_cache.storage.minio_connection import Kind
-from nix_cache.storage.minio_server import MinioServer
+from nix_cache.backends.minio.connection import Kind
+from nix_cache.backends.minio.server import MinioServer
 from tests.engine.project import STACK, Project, public_cache
 from toolchain.bootstrap import ROOT, VENV
 from toolchain.engine import Engine
@@ -236,7 +236,7 @@ def test_an_upgrade_is_done_after_one_up(upgrade: Upgrade) -> None:
     ("file", "old", "new", "found"),
     [
         pytest.param(
-            "storage/minio.py",
+            "backends/minio/storage.py",
             '-bucket"',
             '-store"',
             {"nix-cache-bucket": "delete", "nix-cache-store": "create"},

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from nix_cache.backends.minio.connection import Kind
+from nix_cache.backends.minio.server import MinioServer
 from nix_cache.cli.stack.verify import nix
 from nix_cache.cli.stack.verify.backend import Action, Backend, Role
 from nix_cache.cli.stack.verify.journey import Journey
 from nix_cache.cli.stack.verify.throw_away import ThrowAwayStack
-from nix_cache.storage.minio_connection import Kind
-from nix_cache.storage.minio_server import MinioServer
 from tests.engine.command import clean_environment
 from toolchain.engine import Engine
 

@@ -13,8 +13,8 @@ import pytest
 import yaml
 
 from dev.server import LocalServer
-from nix_cache.storage.minio_connection import Kind
-from nix_cache.storage.minio_server import MinioServer
+from nix_cache.backends.minio.connection import Kind
+from nix_cache.backends.minio.server import MinioServer
 from tests.engine.project import STACK, Project, public_cache
 from tests.engine.s3 import s3_client
 from toolchain import engine as toolchain_engine

@@ -11,8 +11,8 @@ import pytest
 from botocore.exceptions import ClientError
 
 from dev.server import LocalServer
-from nix_cache.storage.minio_connection import Kind
-from nix_cache.storage.minio_server import MinioServer
+from nix_cache.backends.minio.connection import Kind
+from nix_cache.backends.minio.server import MinioServer
 from tests.engine import keys
 from tests.engine.project import RETOLD, Project
 from tests.engine.s3 import s3_client

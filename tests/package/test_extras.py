@@ -46,7 +46,7 @@ def test_a_backends_extra_brings_all_that_its_stacks_load_and_no_other_provider(
     *loaded, found = told_by(
         python, LOADED.format(others=others, providers=providers), tmp_path
     ).splitlines()
-    assert {"nix_cache.binary_cache", f"nix_cache.storage.{backend}"} <= set(loaded)
+    assert {"nix_cache.binary_cache", f"nix_cache.backends.{backend}.storage"} <= set(loaded)
     assert set(found.split()) == PROVIDERS[backend]
 
 

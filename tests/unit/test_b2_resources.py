@@ -11,13 +11,13 @@ from b2sdk.v3 import SSE_NONE
 from pulumi.dynamic import Config, ConfigureRequest
 from pulumi.output import Unknown
 
+from nix_cache.backends.b2.account import MARK, NEEDED
+from nix_cache.backends.b2.login import PRODUCTION, B2AccountError, login_from
 from nix_cache.dynamic.b2_bucket import LIFECYCLE_RULES, B2BucketProvider
 from nix_cache.dynamic.b2_key import B2KeyProvider
 from nix_cache.dynamic.b2_provider import AccountProvider
 from nix_cache.dynamic.b2_text_object import B2TextObjectProvider
 from nix_cache.dynamic.name_reservation import NameReservationProvider
-from nix_cache.storage.b2_account import MARK, NEEDED
-from nix_cache.storage.b2_login import PRODUCTION, B2AccountError, login_from
 from tests.engine.b2_server import B2Server, Fault
 from tests.engine.b2_service import REGION
 

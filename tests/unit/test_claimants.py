@@ -5,8 +5,8 @@ import pytest
 from pulumi.output import UNKNOWN
 
 from nix_cache import BinaryCache, BinaryCacheArgs
-from nix_cache.storage import claimants
-from nix_cache.storage import minio as storage
+from nix_cache.backends import claimants
+from nix_cache.backends.minio import storage
 from tests.unit import aws_answers, test_aws, test_b2_component, test_component, test_spaces
 from tests.unit.aws_answers import ACCOUNT
 from tests.unit.mocks import Recorder, run

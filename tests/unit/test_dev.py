@@ -12,8 +12,8 @@ from dev.errors import DevError
 from dev.place import Place, write_private
 from dev.server import LocalServer
 from dev.stack import Stack, configured, variables
+from nix_cache.backends.minio.connection import connection_from
 from nix_cache.cli.errors import ClientError
-from nix_cache.storage.minio_connection import connection_from
 from toolchain.engine import Engine
 
 

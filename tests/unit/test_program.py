@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from nix_cache.backends.minio.connection import Connection
 from nix_cache.backends.minio.settings import MinioSettings
 from nix_cache.config.problems import SettingsError
 from nix_cache.config.stack import checked_settings
-from nix_cache.storage.minio_connection import Connection
 
 LEAST = {
     "nix-cache:domain": "cache.example.org",

@@ -4,11 +4,11 @@ import json
 
 import pytest
 
+from nix_cache.backends.spaces.connection import Connection, SpacesAccountError, connection_from
 from nix_cache.backends.spaces.settings import SpacesSettings
 from nix_cache.config.check import check
 from nix_cache.config.problems import SettingsError
 from nix_cache.config.stack import checked_settings
-from nix_cache.storage.spaces_connection import Connection, SpacesAccountError, connection_from
 
 SETTINGS = {"domain": "cache.example.org", "backend": "spaces", "spaces": {"region": "fra1"}}
 CONFIGURED = {

@@ -5,12 +5,12 @@ from typing import TYPE_CHECKING, Any
 import pulumi
 from pulumi.dynamic import CreateResult, DiffResult, ReadResult, Resource, UpdateResult
 
+from nix_cache.backends.b2.login import TAKEN, B2AccountError
 from nix_cache.backends.registry import BACKENDS
 from nix_cache.dynamic.b2_provider import AccountProvider, difference
-from nix_cache.storage.b2_login import TAKEN, B2AccountError
 
 if TYPE_CHECKING:
-    from nix_cache.storage.b2_account import Account, BucketSettings
+    from nix_cache.backends.b2.account import Account, BucketSettings
 
 KEPT_DAYS = BACKENDS["b2"].unfinished_upload_days
 """How long B2 keeps what a writer replaced or hid, and what was never finished. A writer's key can
@@ -86,7 +86,7 @@ def _require_mark(account: "Account", bucket_id: str, props: dict[str, Any]) -> 
 
 
 def _wanted(props: dict[str, Any]) -> "BucketSettings":
-    from nix_cache.storage.b2_account import BucketSettings
+    from nix_cache.backends.b2.account import BucketSettings
 
     rules = [
         {key: int(value) if key.startswith("days") else value for key, value in rule.items()}

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 from pulumi.dynamic import ConfigureRequest, DiffResult, ResourceProvider
 from pulumi.output import Unknown
 
-from nix_cache.storage.b2_login import login_from
+from nix_cache.backends.b2.login import login_from
 
 if TYPE_CHECKING:
-    from nix_cache.storage.b2_account import Account
+    from nix_cache.backends.b2.account import Account
 
 
 class AccountProvider(ResourceProvider):
@@ -29,7 +29,7 @@ class AccountProvider(ResourceProvider):
         Raises:
             B2AccountError: it is not known, cannot be reached, or refuses the key.
         """
-        from nix_cache.storage.b2_account import open_account
+        from nix_cache.backends.b2.account import open_account
 
         return open_account(login_from(self._config.get))
 

@@ -84,7 +84,7 @@ class NameReservationProvider(ResourceProvider):
     def _question(self, props: Mapping[str, Any]) -> Question:
         backend = str(props["backend"])
         if backend not in self._questions:
-            module = importlib.import_module(f"nix_cache.storage.{backend}_reservation")
+            module = importlib.import_module(f"nix_cache.backends.{backend}.reservation")
             self._questions[backend] = module.question(self._config)
         return self._questions[backend]
 

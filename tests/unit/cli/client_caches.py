@@ -22,9 +22,7 @@ def outputs(
     users = [WRITER] if public else [WRITER, READER]
     region = "us-east-1"
     read_url = (
-        f"{ENDPOINT}/{bucket}"
-        if public
-        else nix_conf.s3_read_url(bucket, ENDPOINT, region, READER)
+        f"{ENDPOINT}/{bucket}" if public else nix_conf.s3_read_url(bucket, ENDPOINT, region, READER)
     )
     cache = {
         "version": 1,

@@ -20,13 +20,13 @@ def _settings() -> "type[BackendSettings]":
 
 
 def _provision(request: "Request") -> "Provisioned":
-    from nix_cache.storage.aws import provision
+    from nix_cache.backends.aws.storage import provision
 
     return provision(request)
 
 
 def _complete(settings: Mapping[str, Any], configured: Mapping[str, str]) -> Completion:
-    from nix_cache.storage.aws_config import complete
+    from nix_cache.backends.aws.configuration import complete
 
     return complete(settings, configured)
 

@@ -17,7 +17,7 @@ def _settings() -> "type[BackendSettings]":
 
 
 def _provision(request: "Request") -> "Provisioned":
-    from nix_cache.storage.b2 import provision
+    from nix_cache.backends.b2.storage import provision
 
     return provision(request)
 

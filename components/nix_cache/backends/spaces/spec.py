@@ -19,13 +19,13 @@ def _settings() -> "type[BackendSettings]":
 
 
 def _provision(request: "Request") -> "Provisioned":
-    from nix_cache.storage.spaces import provision
+    from nix_cache.backends.spaces.storage import provision
 
     return provision(request)
 
 
 def _complete(settings: Mapping[str, Any], configured: Mapping[str, str]) -> Completion:
-    from nix_cache.storage.spaces_config import complete
+    from nix_cache.backends.spaces.configuration import complete
 
     return complete(settings, configured)
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nix_cache.backends.minio.connection import Connection, connection_from
 from nix_cache.cli.errors import ClientError
 from nix_cache.cli.stack import refreshed
 from nix_cache.cli.stack.comparison import compare
@@ -18,7 +19,6 @@ from nix_cache.cli.stack.declared import Declared, declared, reserves_names
 from nix_cache.cli.stack.engine import PulumiStack
 from nix_cache.cli.stack.finding import Finding
 from nix_cache.cli.stack.state import CACHE_TYPE, Cache, Provider, caches, others_than, provider_of
-from nix_cache.storage.minio_connection import Connection, connection_from
 
 if TYPE_CHECKING:
     from nix_cache.cli.stack.server import Administration

@@ -4,13 +4,13 @@ import contextlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from nix_cache.backends.minio.connection import MinioServerError
 from nix_cache.cli.errors import ClientError
 from nix_cache.cli.machine import console
 from nix_cache.cli.stack import repair as repairing
 from nix_cache.cli.stack import report
 from nix_cache.cli.stack.check import Checked, check
 from nix_cache.cli.stack.engine import PulumiStack, open_stack
-from nix_cache.storage.minio_connection import MinioServerError
 
 
 def opened(

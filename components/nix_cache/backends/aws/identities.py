@@ -6,6 +6,7 @@ import pulumi
 import pulumi_aws as aws
 
 from nix_cache.arguments import WriterSettings
+from nix_cache.backends.aws.scope import Scope
 from nix_cache.backends.provisioning import Credential, OidcWriter
 from nix_cache.iam.access import (
     GITHUB_AUDIENCE,
@@ -19,7 +20,6 @@ from nix_cache.iam.access import (
     policy_for,
     read_secret_policy,
 )
-from nix_cache.storage.aws_scope import Scope
 
 SECRET_RECOVERY_DAYS = 7
 """For how long a deleted signing key can be had back, where the cache is protected."""

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_aws as aws
 
+from nix_cache.backends.aws.scope import CDN_REGION, Scope
 from nix_cache.backends.aws.settings import CloudFrontSettings
 from nix_cache.iam.lifecycle import LANDING_PAGE_KEY, NAR_PREFIX
-from nix_cache.storage.aws_scope import CDN_REGION, Scope
 
 NAR_TTL_SECONDS = 365 * 24 * 3600
 """A NAR's name has its hash: it never changes."""

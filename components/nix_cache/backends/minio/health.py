@@ -5,7 +5,7 @@ import os
 import certifi
 import urllib3
 
-from nix_cache.storage.minio_connection import Connection, MinioNotReadyError, MinioServerError
+from nix_cache.backends.minio.connection import Connection, MinioNotReadyError, MinioServerError
 
 NO_LOGIN = frozenset({"InvalidAccessKeyId", "SignatureDoesNotMatch"})
 """The answers of a server that does not know a user, or not by this secret."""

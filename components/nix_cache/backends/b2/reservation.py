@@ -13,8 +13,8 @@ from typing import Any
 
 from pulumi.dynamic import Config, DiffResult
 
+from nix_cache.backends.b2.login import TAKEN, B2AccountError, login_from
 from nix_cache.dynamic.b2_provider import difference
-from nix_cache.storage.b2_login import TAKEN, B2AccountError, login_from
 
 _MARK_BYTES = 4
 
@@ -34,7 +34,7 @@ class BucketQuestion:
 
     def problem(self, held: Mapping[str, Any], wanted: Mapping[str, Any]) -> str:
         """Explain why the bucket cannot be used; empty if it can."""
-        from nix_cache.storage.b2_account import open_account  # a program only declares names
+        from nix_cache.backends.b2.account import open_account  # a program only declares names
 
         bucket = str(wanted["bucket"])
         is_held = held.get("bucket") == bucket

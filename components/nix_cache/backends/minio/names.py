@@ -13,9 +13,9 @@ from urllib.parse import quote, urlencode
 
 import urllib3
 
+from nix_cache.backends.minio import health
+from nix_cache.backends.minio.connection import Connection, Kind
 from nix_cache.iam.access import Privilege
-from nix_cache.storage import minio_health
-from nix_cache.storage.minio_connection import Connection, Kind
 
 _REGION = "us-east-1"
 _NOTHING = hashlib.sha256(b"").hexdigest()
@@ -29,13 +29,13 @@ class Names:
 
     def __init__(self, connection: Connection, http: urllib3.PoolManager | None = None) -> None:
         self._connection = connection
-        self._http = http or minio_health.pool(connection)
+        self._http = http or health.pool(connection)
 
     def check_answers(self) -> None:
         """Make sure that the server answers, and accepts this administrator.
 
         Raises:
-            nix_cache.storage.minio_connection.MinioServerError: it does not.
+            nix_cache.backends.minio.connection.MinioServerError: it does not.
         """
         self.has(Kind.USER, self._connection.user)
 
@@ -43,7 +43,7 @@ class Names:
         """Whether a bucket, a user or a policy of this name exists.
 
         Raises:
-            nix_cache.storage.minio_connection.MinioServerError: the server is down, busy, or
+            nix_cache.backends.minio.connection.MinioServerError: the server is down, busy, or
                 refuses the administrator.
         """
         return self._look(kind, name) is not None
@@ -52,7 +52,7 @@ class Names:
         """Whether something is a cache's by its rights: those in the cache's bucket.
 
         Raises:
-            nix_cache.storage.minio_connection.MinioServerError: as from ``has``.
+            nix_cache.backends.minio.connection.MinioServerError: as from ``has``.
         """
         found = self._look(kind, name) or ""
         match kind:
@@ -80,17 +80,17 @@ class Names:
                 "GET", f"{self._connection.url}{path}?{query}", headers=headers, redirect=False
             )
         except urllib3.exceptions.HTTPError as failure:
-            raise minio_health.unreachable(self._connection, failure) from None
+            raise health.unreachable(self._connection, failure) from None
         text = answer.data.decode(errors="replace")
         if answer.status == 200:
             return text
         if answer.status >= 500:
-            raise minio_health.busy(self._connection, answer.status)
+            raise health.busy(self._connection, answer.status)
         found = _CODE.search(text)
         code = (found[1] or found[2]) if found else f"HTTP {answer.status}"
         if code in _NO_SUCH:
             return None
-        raise minio_health.refused(self._connection, code)
+        raise health.refused(self._connection, code)
 
 
 def signed_headers(connection: Connection, path: str, query: str, now: datetime) -> dict[str, str]:

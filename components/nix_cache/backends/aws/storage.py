@@ -5,6 +5,12 @@ from collections.abc import Mapping
 import pulumi
 import pulumi_aws as aws
 
+from nix_cache.backends.aws import bucket as bucket_parts
+from nix_cache.backends.aws import identities
+from nix_cache.backends.aws.delivery import ERROR_KEY, ERROR_TEXT, deliver
+from nix_cache.backends.aws.monitoring import watch
+from nix_cache.backends.aws.preflight import reservations
+from nix_cache.backends.aws.scope import Scope
 from nix_cache.backends.aws.settings import AwsSettings
 from nix_cache.backends.provisioning import (
     AddressingStyle,
@@ -16,11 +22,6 @@ from nix_cache.backends.provisioning import (
 )
 from nix_cache.iam.access import anonymous_read_policy, cloudfront_read_policy
 from nix_cache.iam.lifecycle import expiry_rules
-from nix_cache.storage import aws_bucket, aws_identities
-from nix_cache.storage.aws_delivery import ERROR_KEY, ERROR_TEXT, deliver
-from nix_cache.storage.aws_preflight import reservations
-from nix_cache.storage.aws_scope import Scope
-from nix_cache.storage.aws_watching import watch
 
 
 def provision(request: Request) -> ProvisionedWithOidc:
@@ -28,7 +29,7 @@ def provision(request: Request) -> ProvisionedWithOidc:
     cache, settings = request.cache, request.cache.own(AwsSettings)
     granted = reservations(cache, settings, request.name, request.parent)
     scope = Scope(request.name, cache, settings, request.parent, granted)
-    bucket = aws_bucket.make_bucket(scope)
+    bucket = bucket_parts.make_bucket(scope)
     location = locate(
         cache,
         endpoint=settings.endpoint or f"https://s3.{scope.region}.amazonaws.com",
@@ -38,14 +39,14 @@ def provision(request: Request) -> ProvisionedWithOidc:
         is_default_endpoint=settings.endpoint is None,
         read_url=_open(scope, bucket),
     )
-    aws_bucket.set_lifecycle(scope, bucket, expiry_rules(cache.expire_after_days))
+    bucket_parts.set_lifecycle(scope, bucket, expiry_rules(cache.expire_after_days))
     for own in request.texts(location):
-        aws_bucket.put(scope, bucket, own)
+        bucket_parts.put(scope, bucket, own)
     return ProvisionedWithOidc(
         bucket_name=bucket.bucket,
         location=location,
         credentials={
-            user: aws_identities.add_user(scope, user, privilege)
+            user: identities.add_user(scope, user, privilege)
             for user, privilege in cache.privileges.items()
         },
         oidc_writers=_oidc_writers(scope, request.signing_keys),
@@ -59,11 +60,9 @@ def _oidc_writers(
     writers = [writer for writer in scope.cache.writers if writer.is_keyless]
     if not writers:
         return {}
-    github = aws_identities.github_provider_arn(scope)
+    github = identities.github_provider_arn(scope)
     return {
-        writer.name: aws_identities.add_oidc_writer(
-            scope, github, writer, signing_keys[writer.name]
-        )
+        writer.name: identities.add_oidc_writer(scope, github, writer, signing_keys[writer.name])
         for writer in writers
     }
 
@@ -77,12 +76,12 @@ def _open(scope: Scope, bucket: aws.s3.Bucket) -> pulumi.Output[str] | None:
         delivery = deliver(scope, cdn, bucket)
         distribution, read_url = delivery.distribution, delivery.read_url
         reading = distribution.arn.apply(lambda arn: cloudfront_read_policy(scope.bucket, arn))
-        aws_bucket.set_access(scope, bucket, reading, open_to_all=False)
+        bucket_parts.set_access(scope, bucket, reading, open_to_all=False)
         missing = TextObject(key=ERROR_KEY, text=ERROR_TEXT, content_type="text/plain")
-        aws_bucket.put(scope, bucket, missing)
+        bucket_parts.put(scope, bucket, missing)
     else:
         reading_by_all = anonymous_read_policy(scope.bucket) if scope.cache.public else None
-        aws_bucket.set_access(scope, bucket, reading_by_all, open_to_all=scope.cache.public)
+        bucket_parts.set_access(scope, bucket, reading_by_all, open_to_all=scope.cache.public)
     if watched is not None:
         watch(scope, watched, bucket, distribution)
     return read_url

@@ -23,9 +23,9 @@ from b2sdk.v3 import (
 )
 from b2sdk.v3 import exception as sdk
 
-from nix_cache.storage.b2_deletion import delete_versions
-from nix_cache.storage.b2_errors import explained, restricted
-from nix_cache.storage.b2_login import B2AccountError, Login
+from nix_cache.backends.b2.deletion import delete_versions
+from nix_cache.backends.b2.errors import explained, restricted
+from nix_cache.backends.b2.login import B2AccountError, Login
 
 NEEDED = frozenset(
     f"{verb}{what}"

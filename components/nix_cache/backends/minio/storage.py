@@ -9,6 +9,9 @@ import pulumi_minio as minio
 from pulumi.output import Unknown
 
 from nix_cache.arguments import CacheSettings
+from nix_cache.backends.claimants import contested
+from nix_cache.backends.granted import granted
+from nix_cache.backends.minio.connection import CONFIG_KEYS, Kind, spelled
 from nix_cache.backends.minio.settings import MinioSettings
 from nix_cache.backends.provisioning import (
     Credential,
@@ -25,9 +28,6 @@ from nix_cache.iam.access import (
     without_administration,
 )
 from nix_cache.iam.lifecycle import ExpiryRule, expiry_rules
-from nix_cache.storage.claimants import contested
-from nix_cache.storage.granted import granted
-from nix_cache.storage.minio_connection import CONFIG_KEYS, Kind, spelled
 
 _RECIPE_BUCKET = "nix-cache"
 """The bucket whose users bear the plain names of the recipe that everybody follows."""

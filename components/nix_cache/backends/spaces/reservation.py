@@ -15,7 +15,7 @@ from typing import Any
 from pulumi.dynamic import Config, DiffResult
 from pulumi.output import Unknown
 
-from nix_cache.storage.spaces_connection import (
+from nix_cache.backends.spaces.connection import (
     Connection,
     SpacesAccountError,
     connection_from,
@@ -85,7 +85,7 @@ def _place(props: Mapping[str, Any]) -> tuple[Any, ...]:
 def _conflict(connection: Connection, held: Mapping[str, Any], props: Mapping[str, Any]) -> str:
     """What in the account is in the way, and not the cache's own."""
     # A program only declares names, and needs no client.
-    from nix_cache.storage.spaces_account import SpacesAccount
+    from nix_cache.backends.spaces.account import SpacesAccount
 
     account = SpacesAccount(connection)
     region, bucket = str(props["region"]), str(props["bucket"])

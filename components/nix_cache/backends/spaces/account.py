@@ -13,7 +13,7 @@ import urllib3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from nix_cache.storage.spaces_connection import Connection, SpacesAccountError
+from nix_cache.backends.spaces.connection import Connection, SpacesAccountError
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

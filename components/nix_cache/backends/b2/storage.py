@@ -4,6 +4,8 @@ import pulumi
 
 from nix_cache.arguments import CacheSettings
 from nix_cache.backends.b2.settings import B2Settings
+from nix_cache.backends.claimants import bucket_contested
+from nix_cache.backends.granted import granted
 from nix_cache.backends.provisioning import (
     Credential,
     Provisioned,
@@ -16,8 +18,6 @@ from nix_cache.dynamic.b2_key import B2Key
 from nix_cache.dynamic.b2_text_object import B2TextObject
 from nix_cache.dynamic.name_reservation import NameReservation, aliases_of_claim
 from nix_cache.iam.access import Privilege
-from nix_cache.storage.claimants import bucket_contested
-from nix_cache.storage.granted import granted
 
 
 class B2Storage:

@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
+from nix_cache.backends.spaces.connection import Source, missing_sources
 from nix_cache.backends.spec import Completion
 from nix_cache.config.problems import Problem
-from nix_cache.storage.spaces_connection import Source, missing_sources
 
 _WHAT = {
     "token": "the token for DigitalOcean's API",

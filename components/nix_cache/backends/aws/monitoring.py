@@ -3,8 +3,8 @@
 import pulumi
 import pulumi_aws as aws
 
+from nix_cache.backends.aws.scope import CDN_REGION, Scope
 from nix_cache.backends.aws.settings import AwsMonitoringSettings
-from nix_cache.storage.aws_scope import CDN_REGION, Scope
 
 _METRICS = "EntireBucket"
 _PERIOD_SECONDS = 300

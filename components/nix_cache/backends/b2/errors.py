@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 from b2sdk.v3 import exception as sdk
 
-from nix_cache.storage.b2_login import B2AccountError, Login
+from nix_cache.backends.b2.login import B2AccountError, Login
 
 _TRANSIENT = (
     sdk.B2ConnectionError,

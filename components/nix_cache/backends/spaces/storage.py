@@ -13,6 +13,8 @@ import pulumi
 import pulumi_digitalocean as digitalocean
 
 from nix_cache.arguments import CacheSettings
+from nix_cache.backends.claimants import bucket_contested
+from nix_cache.backends.granted import granted
 from nix_cache.backends.provisioning import (
     AddressingStyle,
     Credential,
@@ -22,13 +24,11 @@ from nix_cache.backends.provisioning import (
     locate,
 )
 from nix_cache.backends.registry import BACKENDS
+from nix_cache.backends.spaces.reservation import PROVIDER_OUTPUTS
 from nix_cache.backends.spaces.settings import SpacesCdnSettings, SpacesSettings
 from nix_cache.dynamic.name_reservation import NameReservation, aliases_of_claim
 from nix_cache.iam.access import Privilege, anonymous_read_policy
 from nix_cache.iam.lifecycle import ExpiryRule, expiry_rules
-from nix_cache.storage.claimants import bucket_contested
-from nix_cache.storage.granted import granted
-from nix_cache.storage.spaces_reservation import PROVIDER_OUTPUTS
 
 _UNFINISHED_UPLOAD_DAYS = BACKENDS["spaces"].unfinished_upload_days
 """After this an upload is taken for given up. Spaces itself keeps its parts for 90 days."""

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 import pulumi
 import pulumi_aws as aws
 
+from nix_cache.backends.aws.scope import Scope
 from nix_cache.backends.provisioning import TextObject
 from nix_cache.backends.registry import BACKENDS
 from nix_cache.iam.access import PolicyDocument, merged, tls_only_policy
 from nix_cache.iam.lifecycle import NAR_PREFIX, ExpiryRule
-from nix_cache.storage.aws_scope import Scope
 
 _Rule = aws.s3.BucketLifecycleConfigurationRuleArgsDict
 

@@ -12,9 +12,9 @@ from minio.credentials.providers import StaticProvider
 from minio.deleteobjects import DeleteObject
 from minio.error import MinioAdminException, S3Error, ServerError
 
-from nix_cache.storage import minio_health
-from nix_cache.storage.minio_connection import Connection, Kind, MinioServerError
-from nix_cache.storage.minio_names import Names
+from nix_cache.backends.minio import health
+from nix_cache.backends.minio.connection import Connection, Kind, MinioServerError
+from nix_cache.backends.minio.names import Names
 
 
 class MinioServer:
@@ -22,7 +22,7 @@ class MinioServer:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        self._http = minio_health.pool(connection)
+        self._http = health.pool(connection)
         self._names = Names(connection, self._http)
         self._s3 = self._client(connection.user, connection.password)
         self._admin = MinioAdmin(
@@ -106,7 +106,7 @@ class MinioServer:
         try:
             self._client(user, secret).list_buckets()
         except S3Error as refusal:
-            return refusal.code not in minio_health.NO_LOGIN
+            return refusal.code not in health.NO_LOGIN
         except (ServerError, urllib3.exceptions.HTTPError) as failure:
             raise self._not_ready(failure) from None
         return True
@@ -124,16 +124,16 @@ class MinioServer:
     def _refused_admin(self, refusal: MinioAdminException) -> MinioServerError:
         status = int(refusal._code)
         if status >= 500:
-            return minio_health.busy(self._connection, status)
+            return health.busy(self._connection, status)
         return self._refused(_admin_code(refusal) or f"HTTP {status}")
 
     def _not_ready(self, failure: Exception) -> MinioServerError:
         if isinstance(failure, ServerError):
-            return minio_health.busy(self._connection, failure.status_code)
-        return minio_health.unreachable(self._connection, failure)
+            return health.busy(self._connection, failure.status_code)
+        return health.unreachable(self._connection, failure)
 
     def _refused(self, code: str) -> MinioServerError:
-        return minio_health.refused(self._connection, code)
+        return health.refused(self._connection, code)
 
 
 def _admin_code(refusal: MinioAdminException) -> str:

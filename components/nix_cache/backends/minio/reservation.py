@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from pulumi.dynamic import Config, DiffResult
 from pulumi.output import Unknown
 
-from nix_cache.storage.minio_connection import (
+from nix_cache.backends.minio.connection import (
     CONFIG_KEYS,
     Connection,
     Kind,
@@ -21,7 +21,7 @@ from nix_cache.storage.minio_connection import (
 )
 
 if TYPE_CHECKING:
-    from nix_cache.storage.minio_names import Names
+    from nix_cache.backends.minio.names import Names
 
 _ADVICE = {
     Kind.BUCKET: "choose another bucket, or take it over as 'Adoption' in the README tells",
@@ -92,7 +92,7 @@ class NamesQuestion:
 
     def _server(self, connection: Connection) -> "Names":
         if connection not in self._servers:
-            from nix_cache.storage.minio_names import Names  # a program only declares names
+            from nix_cache.backends.minio.names import Names  # a program only declares names
 
             self._servers[connection] = Names(connection)
         return self._servers[connection]

@@ -6,9 +6,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nix_cache.backends.minio.connection import Connection, is_true
 from nix_cache.backends.spec import Completion, ProviderFactory
 from nix_cache.config.problems import Problem
-from nix_cache.storage.minio_connection import Connection, is_true
 
 if TYPE_CHECKING:
     import pulumi

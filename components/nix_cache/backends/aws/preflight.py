@@ -10,11 +10,11 @@ import pulumi_aws as aws
 
 from nix_cache.arguments import CacheSettings
 from nix_cache.backends.aws.settings import AwsSettings
+from nix_cache.backends.claimants import bucket_contested, contested
+from nix_cache.backends.granted import granted
 from nix_cache.dynamic.name_reservation import NameReservation, aliases_of_claim
 from nix_cache.iam.access import GITHUB_ISSUER
 from nix_cache.shown import shown
-from nix_cache.storage.claimants import bucket_contested, contested
-from nix_cache.storage.granted import granted
 
 _MISSING = re.compile(r"couldn't find resource|empty result|NotFound|NoSuchEntity|StatusCode: 404")
 _ELSEWHERE = re.compile(r"StatusCode: 301|MovedPermanently|PermanentRedirect|BucketRegionError")
