@@ -5,7 +5,7 @@ PYTHON ?= python3
 MAKEFLAGS += --no-print-directory
 .PHONY: help install aws-plugin up preview drift repair renew down status env test test-all test-aws unit unit-sdk
 .PHONY: fuzz policies engine e2e bench
-.PHONY: test-wheel test-upgrade release-check lint schema format pulumi lock ci-preview ci-deploy ci-drift verify verify-aws verify-spaces verify-b2
+.PHONY: test-wheel test-upgrade release-check lint schema format pulumi lock ci-preview ci-deploy ci-drift verify
 
 dev := .venv/bin/python -m dev
 on_stack := $(if $(STACK),--stack '$(STACK)')
@@ -104,7 +104,7 @@ bench-growth: .venv-dev/.made ##develop measure growth with the number of writer
 verify: .venv/.made ##operate try a backend out on the real service: make verify BACKEND=b2
 	@$(dev) verify $(if $(YES),--yes) '$(BACKEND)'
 
-verify-aws verify-spaces verify-b2: verify-%:
+verify-%:
 	@$(MAKE) verify BACKEND=$*
 
 lint: .venv-dev/.made ##develop style, formatting, types, scripts and workflows

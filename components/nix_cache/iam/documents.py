@@ -1,4 +1,4 @@
-"""Policy documents of IAM, as AWS, MinIO and Spaces read them, and what they let somebody do. Pure.
+"""Policy documents of IAM, as services read them, and what they let somebody do. Pure.
 
 Conditions are not judged. An Allow counts as if its conditions were always met, and a Deny that has
 some as if they never were. Where services differ, an Allow counts as the one that allows more reads

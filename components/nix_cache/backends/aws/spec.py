@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from nix_cache.backends.spec import BackendSpec, Completion, Provider
+from nix_cache.backends.spec import BackendSpec, Completion, Provider, Verification
 from nix_cache.iam.values import is_true
 
 if TYPE_CHECKING:
@@ -54,12 +54,20 @@ def _without_tls(read: Callable[[str], Any], environment: Mapping[str, str]) -> 
             yield f"reaches AWS without TLS ({variable})"
 
 
+def _verification() -> Verification:
+    from nix_cache.backends.aws.verification import VERIFICATION
+
+    return VERIFICATION
+
+
 SPEC = BackendSpec(
     name="aws",
     title="AWS S3",
     settings=_settings,
     provision=_provision,
     resource_types=_resource_types,
+    package="pulumi_aws",
+    verification=_verification,
     policy_rules=_policy_rules,
     provider=Provider(
         package="aws",

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from nix_cache.backends.spec import BackendSpec, Provider, Right
+from nix_cache.backends.spec import BackendSpec, Provider, Right, Verification
 
 if TYPE_CHECKING:
     from nix_cache.backends.provisioning import Provisioned, Request
@@ -28,12 +28,20 @@ def _resource_types() -> "ResourceTypes":
     return TYPES
 
 
+def _verification() -> Verification:
+    from nix_cache.backends.b2.verification import VERIFICATION
+
+    return VERIFICATION
+
+
 SPEC = BackendSpec(
     name="b2",
     title="Backblaze B2",
     settings=_settings,
     provision=_provision,
     resource_types=_resource_types,
+    package="b2sdk",
+    verification=_verification,
     provider=Provider(package="b2", sdk="", secret_settings=("applicationKey",)),
     # Deleting hides: the service keeps hidden versions for some days.
     writers_also=frozenset({Right.REPLACE, Right.DELETE}),

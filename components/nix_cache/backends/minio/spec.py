@@ -50,6 +50,7 @@ SPEC = BackendSpec(
     settings=_settings,
     provision=_provision,
     resource_types=_resource_types,
+    package="pulumi_minio",
     provider=Provider(
         package="minio",
         sdk="pulumi_minio",

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from nix_cache.backends.spec import BackendSpec, Completion, Provider, Right
+from nix_cache.backends.spec import BackendSpec, Completion, Provider, Right, Verification
 
 if TYPE_CHECKING:
     from nix_cache.backends.provisioning import Provisioned, Request
@@ -42,12 +42,20 @@ def _policy_rules() -> "tuple[Rule, ...]":
     return RULES
 
 
+def _verification() -> Verification:
+    from nix_cache.backends.spaces.verification import VERIFICATION
+
+    return VERIFICATION
+
+
 SPEC = BackendSpec(
     name="spaces",
     title="DigitalOcean Spaces",
     settings=_settings,
     provision=_provision,
     resource_types=_resource_types,
+    package="pulumi_digitalocean",
+    verification=_verification,
     policy_rules=_policy_rules,
     provider=Provider(
         package="digitalocean",
@@ -59,7 +67,7 @@ SPEC = BackendSpec(
     writers_also=frozenset(Right),
     readers_also=frozenset({Right.LIST}),
     has_readers_in_public=False,
-    lifecycle_rules=None,
+    lifecycle_rules=None,  # DigitalOcean documents no limit
     unfinished_upload_days=7,
     cdn="Spaces CDN",
 )

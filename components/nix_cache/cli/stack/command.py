@@ -116,7 +116,7 @@ def renew(
 @app.command()
 def verify(
     backend: Annotated[
-        str, typer.Argument(metavar="BACKEND", help="The storage service: aws, spaces or b2.")
+        str, typer.Argument(metavar="BACKEND", help="The storage service, such as b2.")
     ],
     pulumi: _Pulumi = None,
     yes: _Yes = False,

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from nix_cache.backends.registry import BACKENDS
 from nix_cache.cli.stack import rights
 from nix_cache.cli.stack.finding import Finding
 
@@ -18,7 +19,7 @@ _INTERNAL = frozenset({"id", "etag", "versionId", "lastModified", "tagsAll", "ar
 """What changes with other properties, and says nothing to people."""
 
 _WORDS = re.compile(r"[A-Z][A-Z0-9]+(?![a-z])|[A-Z][a-z]+")
-_MAKERS = frozenset({"spaces", "s3", "b2", "iam"})
+_MAKERS = frozenset({"s3", "iam", *BACKENDS})
 _LONGEST = 200
 
 

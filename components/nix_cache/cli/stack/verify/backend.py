@@ -1,6 +1,5 @@
-"""What a verification knows of a storage service: one row for each."""
+"""What a verification knows of a storage service: a row, made of the backend's spec."""
 
-import importlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -8,9 +7,6 @@ from typing import Any
 
 from nix_cache.backends.registry import BACKENDS
 from nix_cache.backends.spec import Right
-
-VERIFIED = ("aws", "spaces", "b2")
-"""The services that have a row: a module of their name, with ``ROW`` in it."""
 
 
 class Role(StrEnum):
@@ -84,7 +80,24 @@ class Backend:
         return {*needed, *(action for who, action in self.beyond if who is role)}
 
 
+def verified() -> tuple[str, ...]:
+    """The names of the backends that can be tried out."""
+    return tuple(name for name, spec in BACKENDS.items() if spec.verification)
+
+
 def backend(name: str) -> Backend:
-    """The row of one of the services in ``VERIFIED``."""
-    row: Backend = importlib.import_module(f"nix_cache.cli.stack.verify.{name}").ROW
-    return row
+    """Return the row of one of the backends in ``verified``; raises KeyError for another."""
+    spec = BACKENDS[name]
+    if spec.verification is None:
+        raise KeyError(name)
+    known = spec.verification()
+    return Backend(
+        name=name,
+        service=spec.title,
+        package=spec.package,
+        costs=known.costs,
+        variables=known.variables,
+        config=known.config,
+        beyond=beyond(name),
+        least_nix=known.least_nix,
+    )

@@ -8,7 +8,7 @@ from pathlib import Path
 from nix_cache.cli.errors import ClientError
 from nix_cache.cli.machine import console
 from nix_cache.cli.stack.engine import find_pulumi
-from nix_cache.cli.stack.verify.backend import VERIFIED, Backend, backend
+from nix_cache.cli.stack.verify.backend import Backend, backend, verified
 from nix_cache.cli.stack.verify.journey import Journey
 from nix_cache.cli.stack.verify.throw_away import ThrowAwayStack
 
@@ -28,8 +28,8 @@ def verify(name: str, pulumi: str | None, *, yes: bool) -> int:
         ClientError: something is missing, nothing was agreed to, or the cache cannot be brought up
             or removed.
     """
-    if name not in VERIFIED:
-        raise ClientError(f"unknown backend {name!r}", f"name one of: {', '.join(VERIFIED)}")
+    if name not in verified():
+        raise ClientError(f"unknown backend {name!r}", f"name one of: {', '.join(verified())}")
     row = backend(name)
     _require(row)
     program = find_pulumi(pulumi)

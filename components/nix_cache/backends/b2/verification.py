@@ -1,9 +1,9 @@
-"""The row of Backblaze B2."""
+"""How `nix-cache stack verify` tries out Backblaze B2."""
 
 from collections.abc import Mapping
 from typing import Any
 
-from nix_cache.cli.stack.verify.backend import Backend, beyond
+from nix_cache.backends.spec import Verification
 
 
 def _config(environment: Mapping[str, str]) -> dict[str, Any]:
@@ -11,10 +11,7 @@ def _config(environment: Mapping[str, str]) -> dict[str, Any]:
     return {"nix-cache:b2": {"region": environment["B2_REGION"]}}
 
 
-ROW = Backend(
-    name="b2",
-    service="Backblaze B2",
-    package="b2sdk",
+VERIFICATION = Verification(
     # By https://www.backblaze.com/cloud-storage/pricing
     costs="As a rule nothing. Less than 1 MB is stored for some minutes, where 10 GB are free, and "
     "a few hundred requests are made, where 2,500 of each class are free every day.",
@@ -24,6 +21,5 @@ ROW = Backend(
         "B2_REGION": "the account's region, such as us-west-004",
     },
     config=_config,
-    beyond=beyond("b2"),
     least_nix=(2, 34, 2),
 )

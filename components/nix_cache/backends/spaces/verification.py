@@ -1,9 +1,9 @@
-"""The row of DigitalOcean Spaces."""
+"""How `nix-cache stack verify` tries out DigitalOcean Spaces."""
 
 from collections.abc import Mapping
 from typing import Any
 
-from nix_cache.cli.stack.verify.backend import Backend, beyond
+from nix_cache.backends.spec import Verification
 
 
 def _config(environment: Mapping[str, str]) -> dict[str, Any]:
@@ -11,10 +11,7 @@ def _config(environment: Mapping[str, str]) -> dict[str, Any]:
     return {"nix-cache:spaces": {"region": environment["SPACES_REGION"]}}
 
 
-ROW = Backend(
-    name="spaces",
-    service="DigitalOcean Spaces",
-    package="pulumi_digitalocean",
+VERIFICATION = Verification(
     # By https://docs.digitalocean.com/products/spaces/details/pricing/
     costs="Nothing where the account has Spaces already: requests are free, and less than 1 MB is "
     "stored for some minutes. The first bucket of an account starts a subscription, by the month.",
@@ -25,5 +22,4 @@ ROW = Backend(
         "SPACES_REGION": "where the bucket is made, such as fra1",
     },
     config=_config,
-    beyond=beyond("spaces"),
 )

@@ -1,9 +1,9 @@
-"""The row of AWS S3."""
+"""How `nix-cache stack verify` tries out AWS S3."""
 
 from collections.abc import Mapping
 from typing import Any
 
-from nix_cache.cli.stack.verify.backend import Backend
+from nix_cache.backends.spec import Verification
 
 
 def _config(environment: Mapping[str, str]) -> dict[str, Any]:
@@ -17,10 +17,7 @@ def _config(environment: Mapping[str, str]) -> dict[str, Any]:
     return config
 
 
-ROW = Backend(
-    name="aws",
-    service="AWS S3",
-    package="pulumi_aws",
+VERIFICATION = Verification(
     # By https://aws.amazon.com/s3/pricing/
     costs="Less than a cent. Less than 1 MB is stored for some minutes and a few hundred requests "
     "are made, at 0.005 US dollars for a thousand that write.",
