@@ -59,11 +59,25 @@ def table(rows: Sequence[Growth]) -> str:
     return "\n".join(lines)
 
 
-def page(rows: Sequence[Growth], machine: str, load: float) -> str:
+def beside_empty(empty: Mapping[str, Cost], row: Growth) -> str:
+    """A table in Markdown, with costs as multiples of those of a program without resources."""
+    lines = ["| program | command | processor time | times empty |", "| --- | --- | ---: | ---: |"]
+    programs = {"empty": empty, "plain": row.plain, "cache": row.cache}
+    lines += [
+        f"| {program} | {command} | {costs[command].processor_seconds:.2f} s "
+        f"| {costs[command].processor_seconds / empty[command].processor_seconds:.2f} |"
+        for command in ("first up", "preview without changes")
+        for program, costs in programs.items()
+    ]
+    return "\n".join(lines)
+
+
+def page(empty: Mapping[str, Cost], rows: Sequence[Growth], machine: str, load: float) -> str:
     """The whole page.
 
     Args:
-        rows: the results.
+        empty: by command, what it took for a program without resources.
+        rows: the results, that of the fewest writers first.
         machine: what it was measured on, in words that name no host.
         load: the machine's load average before the run.
     """
@@ -78,10 +92,18 @@ and its checks of names.
 - Its load average before the run: {load:.1f}. If it is more than 1, other programs ran at the
   same time: compare processor time.
 - Memory is that of the engine, its language host, the program and the plugins.
+- Of previews and refreshes, the one of three that took least processor time counts.
 
 {table(rows)}
 
 ![Processor time by the number of writers; dashed lines are the plain program](growth.svg)
+
+## Beside an empty program
+
+Writers: {rows[0].writers}. The program *empty* only imports Pulumi. One with a MinIO resource and a
+signing key also starts two plugins, one of which is a Python process with Pulumi's SDK.
+
+{beside_empty(empty, rows[0])}
 """
 
 

@@ -14,13 +14,25 @@ def growth(writers: int) -> Growth:
     return Growth(writers, cache, plain)
 
 
+EMPTY = dict.fromkeys(COMMANDS, Cost(0.5, 1.0, 10**8))
+
+
 def test_the_table_has_each_command_as_a_multiple_of_the_plain_one() -> None:
     """For each number of writers."""
-    text = page([growth(1), growth(10)], "2 cores", 0.1)
+    text = page(EMPTY, [growth(1), growth(10)], "2 cores", 0.1)
 
     assert "| 10 | refresh | 20.0 s | 2.00 | 40.0 s | 2.00 | 100 MB | 1.00 |\n" in text
-    assert text.count("| first up |") == 2
+    assert text.count("10 | first up |") == 1
     assert "(growth.svg)" in text
+
+
+def test_few_writers_are_compared_with_an_empty_program() -> None:
+    """With and without the component."""
+    text = page(EMPTY, [growth(1), growth(10)], "2 cores", 0.1)
+
+    assert "| empty | first up | 1.00 s | 1.00 |\n" in text
+    assert "| plain | first up | 2.00 s | 2.00 |\n" in text
+    assert "| cache | preview without changes | 4.00 s | 4.00 |\n" in text
 
 
 def test_the_plot_has_a_line_for_each_command_and_program() -> None:
