@@ -12,6 +12,7 @@ from pydantic import AfterValidator, BeforeValidator, PrivateAttr, ValidationInf
 from nix_cache import signing
 from nix_cache.backends.registry import BACKENDS
 from nix_cache.config.setting import (
+    ANY_BACKEND,
     NAME_RULE,
     BackendSettings,
     Generation,
@@ -134,7 +135,7 @@ class CacheSettings(SettingsModel):
     )
     backend: Annotated[str, AfterValidator(_known_backend)] = setting(
         "The storage service.",
-        must_be=f"one of {', '.join(f'``{name}``' for name in BACKENDS)}",
+        must_be=ANY_BACKEND,
         default="minio",
     )
     bucket: str = setting(

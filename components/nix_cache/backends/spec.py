@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import pulumi
+    from pulumi.dynamic import Config
 
     from nix_cache.backends.provisioning import Provisioned, Request
     from nix_cache.backends.resource_types import ResourceTypes
     from nix_cache.config.problems import Problem
     from nix_cache.config.setting import BackendSettings
+    from nix_cache.dynamic.name_reservation import Question
     from nix_cache.policy.model import Rule
 
 ProviderFactory = Callable[[], "pulumi.ProviderResource"]
@@ -96,6 +98,7 @@ class BackendSpec:
         title: its name for people.
         settings: loads the model of its settings.
         provision: loads its storage, and with it the provider's package, and makes a cache's.
+        question: loads what is asked of the service before names are used there.
         provider: its Pulumi provider.
         resource_types: loads what its resource types say about a cache.
         package: the Python package that its extra brings, by which an installation is recognised.
@@ -118,6 +121,7 @@ class BackendSpec:
     title: str
     settings: "Callable[[], type[BackendSettings]]"
     provision: "Callable[[Request], Provisioned]"
+    question: "Callable[[Config], Question]"
     provider: Provider
     resource_types: "Callable[[], ResourceTypes]"
     package: str

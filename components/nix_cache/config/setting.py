@@ -16,9 +16,13 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from nix_cache import signing
+from nix_cache.backends.registry import BACKENDS
 
 if TYPE_CHECKING:
     from nix_cache.config.problems import Problem
+
+ANY_BACKEND = "a registered backend"
+"""What a backend's name must be. The registry has the names, also those that are added to it."""
 
 NAME_PATTERN = r"^[a-z0-9][a-z0-9-]{1,30}[a-z0-9]$"
 NAME_RULE = "3 to 32 lower-case letters, digits and inner hyphens"
@@ -80,7 +84,8 @@ def setting(
 
 def must_be(field: FieldInfo) -> str:
     """Which values a setting allows, in words."""
-    return str(_fact(field, "must_be")) or ("true or false" if _is_boolean(field) else "")
+    text = str(_fact(field, "must_be")) or ("true or false" if _is_boolean(field) else "")
+    return text.replace(ANY_BACKEND, f"one of {', '.join(f'``{name}``' for name in BACKENDS)}")
 
 
 def default_in_words(field: FieldInfo) -> str:

@@ -8,7 +8,6 @@ There is one type for all backends. What to ask is the backend's ``Question``, f
 backend's name: states keep the path of this module, and never that of a question.
 """
 
-import importlib
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
@@ -23,14 +22,18 @@ from pulumi.dynamic import (
     UpdateResult,
 )
 
+from nix_cache.backends.registry import BACKENDS
+
 _ALWAYS_KEPT = ("backend", "adopt", "problem")
 
 
 class Question(Protocol):
     """What a backend asks its service before it uses names there."""
 
-    kept: Sequence[str]
-    """The inputs that the state keeps. Settings of a connection are not among them."""
+    @property
+    def kept(self) -> Sequence[str]:
+        """The inputs that the state keeps. Settings of a connection are not among them."""
+        ...
 
     def problem(self, held: Mapping[str, Any], wanted: Mapping[str, Any]) -> str:
         """Explain why the names cannot be used; empty if they can.
@@ -84,8 +87,7 @@ class NameReservationProvider(ResourceProvider):
     def _question(self, props: Mapping[str, Any]) -> Question:
         backend = str(props["backend"])
         if backend not in self._questions:
-            module = importlib.import_module(f"nix_cache.backends.{backend}.reservation")
-            self._questions[backend] = module.question(self._config)
+            self._questions[backend] = BACKENDS[backend].question(self._config)
         return self._questions[backend]
 
     def _granted(self, props: dict[str, Any]) -> dict[str, Any]:

@@ -7,9 +7,12 @@ from nix_cache.backends.spec import BackendSpec, Completion, Provider, Verificat
 from nix_cache.iam.values import is_true
 
 if TYPE_CHECKING:
+    from pulumi.dynamic import Config
+
     from nix_cache.backends.provisioning import Provisioned, Request
     from nix_cache.backends.resource_types import ResourceTypes
     from nix_cache.config.setting import BackendSettings
+    from nix_cache.dynamic.name_reservation import Question
     from nix_cache.policy.model import Rule
 
 
@@ -29,6 +32,12 @@ def _complete(settings: Mapping[str, Any], configured: Mapping[str, str]) -> Com
     from nix_cache.backends.aws.configuration import complete
 
     return complete(settings, configured)
+
+
+def _question(config: "Config") -> "Question":
+    from nix_cache.backends.aws.reservation import question
+
+    return question(config)
 
 
 def _resource_types() -> "ResourceTypes":
@@ -65,6 +74,7 @@ SPEC = BackendSpec(
     title="AWS S3",
     settings=_settings,
     provision=_provision,
+    question=_question,
     resource_types=_resource_types,
     package="pulumi_aws",
     verification=_verification,

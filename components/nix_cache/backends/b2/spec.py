@@ -5,9 +5,12 @@ from typing import TYPE_CHECKING
 from nix_cache.backends.spec import BackendSpec, Provider, Right, Verification
 
 if TYPE_CHECKING:
+    from pulumi.dynamic import Config
+
     from nix_cache.backends.provisioning import Provisioned, Request
     from nix_cache.backends.resource_types import ResourceTypes
     from nix_cache.config.setting import BackendSettings
+    from nix_cache.dynamic.name_reservation import Question
 
 
 def _settings() -> "type[BackendSettings]":
@@ -20,6 +23,12 @@ def _provision(request: "Request") -> "Provisioned":
     from nix_cache.backends.b2.storage import provision
 
     return provision(request)
+
+
+def _question(config: "Config") -> "Question":
+    from nix_cache.backends.b2.reservation import question
+
+    return question(config)
 
 
 def _resource_types() -> "ResourceTypes":
@@ -39,6 +48,7 @@ SPEC = BackendSpec(
     title="Backblaze B2",
     settings=_settings,
     provision=_provision,
+    question=_question,
     resource_types=_resource_types,
     package="b2sdk",
     verification=_verification,

@@ -7,9 +7,12 @@ from nix_cache.backends.spec import BackendSpec, Completion, Provider
 from nix_cache.iam.values import is_true
 
 if TYPE_CHECKING:
+    from pulumi.dynamic import Config
+
     from nix_cache.backends.provisioning import Provisioned, Request
     from nix_cache.backends.resource_types import ResourceTypes
     from nix_cache.config.setting import BackendSettings
+    from nix_cache.dynamic.name_reservation import Question
 
 
 def _settings() -> "type[BackendSettings]":
@@ -28,6 +31,12 @@ def _complete(settings: Mapping[str, Any], configured: Mapping[str, str]) -> Com
     from nix_cache.backends.minio.configuration import complete
 
     return complete(settings, configured)
+
+
+def _question(config: "Config") -> "Question":
+    from nix_cache.backends.minio.reservation import question
+
+    return question(config)
 
 
 def _resource_types() -> "ResourceTypes":
@@ -49,6 +58,7 @@ SPEC = BackendSpec(
     title="MinIO",
     settings=_settings,
     provision=_provision,
+    question=_question,
     resource_types=_resource_types,
     package="pulumi_minio",
     provider=Provider(

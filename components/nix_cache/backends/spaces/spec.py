@@ -6,9 +6,12 @@ from typing import TYPE_CHECKING, Any
 from nix_cache.backends.spec import BackendSpec, Completion, Provider, Right, Verification
 
 if TYPE_CHECKING:
+    from pulumi.dynamic import Config
+
     from nix_cache.backends.provisioning import Provisioned, Request
     from nix_cache.backends.resource_types import ResourceTypes
     from nix_cache.config.setting import BackendSettings
+    from nix_cache.dynamic.name_reservation import Question
     from nix_cache.policy.model import Rule
 
 
@@ -28,6 +31,12 @@ def _complete(settings: Mapping[str, Any], configured: Mapping[str, str]) -> Com
     from nix_cache.backends.spaces.configuration import complete
 
     return complete(settings, configured)
+
+
+def _question(config: "Config") -> "Question":
+    from nix_cache.backends.spaces.reservation import question
+
+    return question(config)
 
 
 def _resource_types() -> "ResourceTypes":
@@ -53,6 +62,7 @@ SPEC = BackendSpec(
     title="DigitalOcean Spaces",
     settings=_settings,
     provision=_provision,
+    question=_question,
     resource_types=_resource_types,
     package="pulumi_digitalocean",
     verification=_verification,

@@ -1,0 +1,1 @@
+"""Doubles of what tests cannot have: services, and a backend that is none."""
