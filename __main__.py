@@ -8,6 +8,7 @@ from nix_cache.program import read_config
 args, opts = read_config()
 cache = BinaryCache("nix-cache", args, opts)
 
+pulumi.export("bucketName", cache.bucket_name)
 pulumi.export("readUrl", cache.read_url)
 pulumi.export("pushUrls", cache.push_urls)
 pulumi.export("publicKeys", cache.public_keys)

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pulumi
+from pydantic.alias_generators import to_camel
 
 from nix_cache import github_actions, nix_conf, signing
 from nix_cache.argument_types import BinaryCacheArgs
@@ -30,6 +31,8 @@ from nix_cache.sdk_messages import withhold_secrets
 class BinaryCache(pulumi.ComponentResource):
     """A complete Nix binary cache: bucket, access, lifecycle, signing keys, client settings."""
 
+    bucket_name: pulumi.Output[str]
+    """The bucket's name, known once there is the bucket."""
     read_url: pulumi.Output[str]
     """The substituter's URL."""
     push_urls: pulumi.Output[dict[str, str]]
@@ -75,7 +78,17 @@ class BinaryCache(pulumi.ComponentResource):
         withhold_secrets()
         with untraced():
             self._declare(name, settings)
-        self.register_outputs({field: getattr(self, field) for field in OUTPUTS})
+        self.register_outputs({to_camel(name): getattr(self, name) for name in OUTPUTS})
+
+    @property
+    def resources(self) -> Mapping[str, pulumi.Resource]:
+        """The child resources, by their names without that of the cache: ``bucket``, for one.
+
+        For Python programs that add replication, logging, or a statement of a policy.
+        """
+        children = ((child.pulumi_resource_name, child) for child in self._childResources)
+        prefix = f"{self.pulumi_resource_name}-"
+        return {name.removeprefix(prefix): child for name, child in sorted(children)}
 
     def _declare(self, name: str, settings: CacheSettings) -> None:
         """Declare the resources, and set the outputs."""
@@ -100,6 +113,7 @@ class BinaryCache(pulumi.ComponentResource):
             )
         )
         location = storage.location
+        self.bucket_name = storage.bucket_name
         self.read_url = pulumi.Output.from_input(location.read_url)
         self.push_urls = pulumi.Output.from_input(dict(location.push_urls))
         self.signing_keys = _secret({w: key.secret_key for w, key in current.items()})

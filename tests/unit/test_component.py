@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 import pulumi
+import pulumi_minio
 import pytest
 
 from nix_cache import BinaryCache, BinaryCacheArgs, landing_page, nix_conf, signing
@@ -50,6 +51,24 @@ def outputs_of(args: BinaryCacheArgs) -> tuple[dict[str, Any], set[str]]:
 
     run(program)
     return values, secret
+
+
+def test_a_program_reaches_the_resources_of_a_cache() -> None:
+    """By name and in their own class, to add what the component does not have."""
+    found: dict[str, type] = {}
+    names: list[str] = []
+
+    def program() -> pulumi.Output[Any]:
+        cache = BinaryCache("c", PUBLIC)
+        found.update({name: type(resource) for name, resource in cache.resources.items()})
+        return cache.bucket_name.apply(names.append)
+
+    recorder = run(program)
+
+    children = {r.name.removeprefix("c-") for r in recorder.resources if r.parent == "c"}
+    assert found.keys() == children
+    assert found["bucket"] is pulumi_minio.S3Bucket
+    assert names == ["nix-cache"]
 
 
 def test_a_public_cache_registers_exactly_these_resources() -> None:
