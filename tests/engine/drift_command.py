@@ -2,14 +2,16 @@
 
 import json
 import subprocess
+import sys
 
 from tests.engine.command import TIMEOUT_SECONDS, Result
 from tests.engine.project import STACK, Project
 
 
 def on_stack(program: Project, command: str, *options: str, stack: str = STACK) -> Result:
-    """Run a command of `nix-cache stack` in the program's own environment."""
-    python = program.folder / ".venv" / "bin" / "python"
+    """Run a command of `nix-cache stack`, in the program's own environment if it is in Python."""
+    own = program.folder / ".venv" / "bin" / "python"
+    python = own if own.exists() else sys.executable
     done = subprocess.run(
         [
             *(str(python), "-m", "nix_cache.cli", "stack", command, *options),

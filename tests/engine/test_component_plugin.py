@@ -20,6 +20,7 @@ from nix_cache import signing
 from nix_cache.backends.minio.connection import Connection, Kind
 from nix_cache.backends.minio.server import MinioServer
 from tests.engine.conftest import running_server
+from tests.engine.drift_command import drifted
 from tests.engine.plugin_project import (
     BUILD_SECONDS,
     INSTALL_SECONDS,
@@ -195,6 +196,23 @@ def test_a_stack_in_yaml_that_is_up_has_nothing_left_to_do(team: Team) -> None:
     """Neither by the engine's word, nor after a look at the server."""
     assert team.project.planned() == {}
     team.project.up("--refresh", "--expect-no-changes")
+
+
+def test_drift_of_a_cache_in_yaml_is_found(team: Team, module_server: LocalServer) -> None:
+    """`nix-cache stack drift` reads the state, so it needs no program in Python."""
+    assert drifted(team.project) == set()
+    known, bucket = module_server.connection(), team.outputs()["cache"]["bucket"]
+    root = s3_client(module_server.url, known.user, known.password)
+    info = root.get_object(Bucket=bucket, Key="nix-cache-info")["Body"].read()
+    root.delete_object(Bucket=bucket, Key="nix-cache-info")
+    try:
+        found = drifted(team.project)
+    finally:
+        root.put_object(
+            Bucket=bucket, Key="nix-cache-info", Body=info, ContentType="text/x-nix-cache-info"
+        )
+
+    assert found == {f"nix-cache-info was deleted from the bucket {bucket}"}
 
 
 def test_the_policies_know_a_cache_in_yaml(team: Team, tmp_path: Path) -> None:

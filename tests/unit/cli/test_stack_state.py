@@ -1,0 +1,105 @@
+"""An exported state: which of its resources belong to which cache, and what manages them."""
+
+from typing import Any
+
+import pytest
+
+from nix_cache.cli.stack.declared import Bucket, User, declared
+from nix_cache.cli.stack.state import CACHE_TYPE, caches, others_than, provider_of
+
+URN = "urn:pulumi:prod::shop::"
+SECRET = {
+    "4dabf18193072939515e22adb298388d": "1b47061264138c4ac30d75fd1eb44270",
+    "plaintext": '"s3cret"',
+}
+
+
+def resource(type_: str, name: str, parent: str = "", **more: Any) -> dict[str, Any]:
+    """A resource as an exported state has it; a component if its type is one."""
+    is_component = type_ == CACHE_TYPE or type_.startswith("shop:")
+    urn = f"{URN}{type_}::{name}"
+    return {"urn": urn, "type": type_, "parent": parent, "custom": not is_component, **more}
+
+
+FIRST, SECOND = (resource(CACHE_TYPE, name) for name in ("first", "second"))
+EXPLICIT = resource(
+    "pulumi:providers:minio",
+    "of-the-team",
+    inputs={"minioServer": "two:9000", "minioPassword": SECRET},
+)
+DEFAULT = resource("pulumi:providers:minio", "default_0_17_1", inputs={"minioServer": "one:9000"})
+BUCKETS = [
+    resource(
+        "minio:index/s3Bucket:S3Bucket",
+        cache["urn"].rpartition("::")[2],
+        cache["urn"],
+        provider=f"{provider['urn']}::an-id",
+        inputs={"bucket": f"b-{cache['urn'].rpartition('::')[2]}"},
+    )
+    for cache, provider in ((FIRST, DEFAULT), (SECOND, EXPLICIT))
+]
+GROUP = resource("shop:index:Group", "group", SECOND["urn"])
+NESTED = resource("minio:index/iamUser:IamUser", "nested", GROUP["urn"], inputs={"name": "n"})
+OWN = resource("aws:s3/bucket:Bucket", "of-the-program")
+STATE = [FIRST, SECOND, EXPLICIT, DEFAULT, *BUCKETS, GROUP, NESTED, OWN]
+
+
+def test_resources_belong_to_the_cache_above_them() -> None:
+    """Also below another component, and without the old halves of replacements."""
+    old = {**BUCKETS[0], "urn": "urn-old", "delete": True}
+
+    first, second = caches([*STATE, old])
+
+    assert (first.urn, second.urn) == (FIRST["urn"], SECOND["urn"])
+    assert first.urns == {BUCKETS[0]["urn"]}
+    assert second.urns == {BUCKETS[1]["urn"], NESTED["urn"]}
+    assert first.uses("minio")
+    assert not first.uses("aws")
+
+
+def test_a_state_without_a_cache_has_none() -> None:
+    """A stack of something else."""
+    assert caches([OWN]) == []
+
+
+@pytest.mark.parametrize(
+    ("index", "is_explicit", "settings"),
+    [
+        (0, False, {"minioServer": "one:9000"}),
+        (1, True, {"minioServer": "two:9000", "minioPassword": "s3cret"}),
+    ],
+    ids=["default", "explicit"],
+)
+def test_the_provider_of_a_cache_has_its_settings_in_clear(
+    index: int, is_explicit: bool, settings: dict[str, str]
+) -> None:
+    """An explicit one counts with its own, which the configuration does not have."""
+    found = provider_of(caches(STATE)[index], "minio", STATE)
+
+    assert (found.is_explicit, dict(found.settings)) == (is_explicit, settings)
+
+
+def test_what_is_not_of_a_cache_is_noticed() -> None:
+    """A refresh is limited then, to what is."""
+    assert others_than(caches(STATE), STATE)
+    assert not others_than(caches(STATE), [one for one in STATE if one is not OWN])
+    assert others_than(caches(STATE)[:1], STATE[:-1])
+
+
+def test_a_program_in_another_language_keeps_its_names_under_other_types() -> None:
+    """And a policy that the program attaches itself is one that the user is to have."""
+    reservation = resource(
+        "nix-cache:index:NameReservation",
+        "names",
+        inputs={"backend": "minio", "names": ["bucket/lost"]},
+    )
+    attachment = resource(
+        "minio:index/iamUserPolicyAttachment:IamUserPolicyAttachment",
+        "own",
+        inputs={"userName": "n", "policyName": "readonly"},
+    )
+
+    made = declared([reservation, NESTED], [attachment])
+
+    assert made.buckets == (Bucket("", "lost"),)
+    assert made.users == (User(NESTED["urn"], "n", "", {"readonly": attachment["urn"]}),)
