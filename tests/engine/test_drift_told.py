@@ -34,8 +34,8 @@ THE_BUCKET = f"the bucket {BUCKET}"
 REPAIR = "nix-cache stack repair --stack"
 
 TOLD: dict[Damage, list[str]] = {
-    damages.close_bucket: [f"nobody may read objects without a credential in {THE_BUCKET}"],
-    damages.open_bucket: [f"anybody may list objects in {THE_BUCKET}"],
+    damages.close_bucket: [f"anonymous requests can no longer read objects in {THE_BUCKET}"],
+    damages.open_bucket: [f"anonymous requests can list objects in {THE_BUCKET}"],
     damages.delete_own: [f"{key} was deleted from {THE_BUCKET}" for key in sorted(OWN)],
     damages.overwrite_own: [
         "index.html has other content",
@@ -59,22 +59,20 @@ TOLD: dict[Damage, list[str]] = {
     ],
     damages.attach_policy: [f"the user {WRITER} was given the further policy readwrite"],
     damages.widen_policy: [
-        f"the policy {POLICY} lets a writer replace what the cache says of itself, put anything "
+        f"the policy {POLICY} lets a writer replace the cache's metadata, upload anything "
         "else, delete objects, list objects, list unfinished uploads, change the bucket's policy, "
         "change the lifecycle, delete the bucket, administer themselves"
     ],
-    damages.delete_policy: [f"the policy {POLICY} was deleted: who had it may do nothing"],
+    damages.delete_policy: [f"the policy {POLICY} was deleted: its users have no rights"],
     damages.delete_user: [f"the user {WRITER} was deleted"],
     damages.delete_user_and_policy: [
-        f"the policy {POLICY} was deleted: who had it may do nothing",
+        f"the policy {POLICY} was deleted: its users have no rights",
         f"the user {WRITER} was deleted",
     ],
     damages.disable_user: [f"the user {WRITER} was disabled"],
     damages.change_secret: [f"the user {WRITER} was given another secret"],
     damages.join_group: [f"the user {WRITER} was put into the group admins, and has its rights"],
-    damages.make_access_key: [
-        f"somebody made a further access key, of-somebody, that acts as the user {WRITER}"
-    ],
+    damages.make_access_key: [f"the user {WRITER} was given a further access key, of-somebody"],
 }
 
 
@@ -207,7 +205,7 @@ def test_drift_is_told_to_people_with_the_command_that_mends_it(drifting: Drifti
         assert f"was  there, with {POLICY}\n" in result.stdout
         assert "is   not there\n" in result.stdout
         assert (
-            "fix  `nix-cache stack repair --stack dev` makes them anew, with a new secret"
+            "fix  `nix-cache stack repair --stack dev` creates them again, with a new secret"
             in result.stdout
         )
         assert f"To repair all of it: {REPAIR} dev\n" in result.stdout
@@ -284,7 +282,7 @@ def test_a_stack_of_ones_own_is_checked_by_its_own_configuration(drifting: Drift
             (f["what"], f["fix"].split("`")[1]) for f in json.loads(result.stdout)["drift"]
         ] == [
             (
-                "anybody may list objects in the bucket team-cache",
+                "anonymous requests can list objects in the bucket team-cache",
                 f"{REPAIR} team-dev",
             ),
             (

@@ -165,7 +165,7 @@ def test_what_was_changed_outside_is_told_and_nothing_is_written(
     drifting.up("--refresh")
 
     assert found == {
-        f"anybody may list objects in the bucket {BUCKET}",
+        f"anonymous requests can list objects in the bucket {BUCKET}",
         "nix-cache-info in the bucket was deleted",
         f"the key of {WRITER} was changed: name",
         "the cdn of nix-cache-cdn was changed: ttl",

@@ -115,8 +115,11 @@ def test_a_policy_of_a_private_bucket_is_taken_away() -> None:
 
     finding = only(compare(private, SEEN))
 
-    assert finding.what == "anybody may read objects in the bucket nix-cache"
-    assert (finding.was, finding.now) == ("anybody may do nothing", "anybody may read objects")
+    assert finding.what == "anonymous requests can read objects in the bucket nix-cache"
+    assert (finding.was, finding.now) == (
+        "anonymous requests can do nothing",
+        "anonymous requests can read objects",
+    )
     assert finding.undo == (Undo(Act.REMOVE_BUCKET_POLICY, "nix-cache"),)
 
 
@@ -187,7 +190,7 @@ def allowing(*actions: str, resource: str = "arn:aws:s3:::nix-cache/*") -> dict[
         ),
         (
             allowing("s3:PutObject"),
-            "lets a writer replace what the cache says of itself, put anything else",
+            "lets a writer replace the cache's metadata, upload anything else",
         ),
         (
             {**WRITE, "Statement": WRITE["Statement"][:-1]},
@@ -195,11 +198,11 @@ def allowing(*actions: str, resource: str = "arn:aws:s3:::nix-cache/*") -> dict[
         ),
         (
             {**WRITE, "Statement": [WRITE["Statement"][0], WRITE["Statement"][-1]]},
-            "no longer lets a writer put what Nix writes, abort uploads",
+            "no longer lets a writer upload store paths, abort uploads",
         ),
         (
             allowing("s3:GetObject"),
-            "was written anew, and still lets a writer do the same",
+            "was rewritten, and still lets a writer do the same",
         ),
     ],
 )
@@ -312,9 +315,9 @@ REFRESHED: dict[str, tuple[dict[str, Any], str | None]] = {
                 ),
             },
         ),
-        "anybody may put what Nix writes, replace what the cache says of itself, put anything else,"
-        " abort uploads, delete objects, list objects, list unfinished uploads, change the "
-        "bucket's policy, change the lifecycle, delete the bucket in the bucket nix-cache",
+        "anonymous requests can upload store paths, replace the cache's metadata, upload "
+        "anything else, abort uploads, delete objects, list objects, list unfinished uploads, "
+        "change the bucket's policy, change the lifecycle, delete the bucket in the bucket nix-cache",
     ),
     "a policy in another order": (
         step(
@@ -341,7 +344,7 @@ REFRESHED: dict[str, tuple[dict[str, Any], str | None]] = {
             {"key": "nix-cache-info", "etag": "1"},
             {"key": "nix-cache-info", "etag": "2"},
         ),
-        "nix-cache-info in the bucket was written anew",
+        "nix-cache-info in the bucket was rewritten",
     ),
     "a setting": (
         step(
@@ -365,7 +368,7 @@ def test_what_a_refresh_finds_is_told_without_urns(case: str) -> None:
 
 def test_findings_for_programs_name_the_command() -> None:
     """What the nightly check of a team's stack makes an issue of."""
-    finding = Finding("the user ci was deleted", "there", "not there", "makes them anew")
+    finding = Finding("the user ci was deleted", "there", "not there", "creates them again")
 
     assert as_document([finding], "make repair STACK=prod") == {
         "drift": [
@@ -373,7 +376,7 @@ def test_findings_for_programs_name_the_command() -> None:
                 "what": "the user ci was deleted",
                 "was": "there",
                 "is": "not there",
-                "fix": "`make repair STACK=prod` makes them anew",
+                "fix": "`make repair STACK=prod` creates them again",
             }
         ]
     }

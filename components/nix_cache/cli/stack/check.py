@@ -183,5 +183,5 @@ def _unfinished(operations: Iterable[Mapping[str, Any]]) -> Iterator[Finding]:
             f"an interrupted run did not finish {operation['type']} {name} ({kind})",
             "finished",
             "unknown",
-            "looks what became of it, and finishes it",
+            "checks what became of it, and finishes it",
         )

@@ -10,9 +10,9 @@ from nix_cache.cli.stack.rules import lifecycle_finding
 from nix_cache.cli.stack.seen import Seen, SeenBucket, SeenUser
 
 _ABSENT = "not there"
-_ANEW_BUCKET = "makes it anew, empty but for what the cache says of itself: its objects are lost"
-_NEW_SECRET = "makes them anew, with a new secret that has to be handed out again"  # noqa: S105
-_ANEW = "makes it anew"
+_ANEW_BUCKET = "creates it again, with the cache's metadata alone: its objects are lost"
+_NEW_SECRET = "creates them again, with a new secret that must be handed out"  # noqa: S105
+_ANEW = "creates it again"
 
 
 def compare(declared: Declared, seen: Seen) -> list[Finding]:
@@ -69,8 +69,8 @@ def _bucket_policy(made: Bucket, there: SeenBucket) -> Iterator[Finding]:
         return
     yield Finding(
         rights.bucket_policy_change(made.name, made.policy, there.policy),
-        f"anybody may {rights.in_words(made.policy, rights.anybody)}",
-        f"anybody may {rights.in_words(there.policy, rights.anybody)}",
+        f"anonymous requests can {rights.in_words(made.policy, rights.anybody)}",
+        f"anonymous requests can {rights.in_words(there.policy, rights.anybody)}",
         BACK_TO_STACK if made.policy else "removes that policy",
         undo=() if made.policy else (Undo(Act.REMOVE_BUCKET_POLICY, made.name),),
     )
@@ -79,12 +79,12 @@ def _bucket_policy(made: Bucket, there: SeenBucket) -> Iterator[Finding]:
 def _policy(made: Policy, seen: Seen) -> Iterator[Finding]:
     there = seen.policies.get(made.name)
     if not made.urn:
-        return  # the next update takes over what is there, or makes it anew
+        return  # the next update takes over what is there, or creates it again
     may = rights.in_words(made.document, rights.whoever_has_it)
     if there is None:
         yield Finding(
-            f"the policy {made.name} was deleted: who had it may do nothing",
-            f"it lets one {may}",
+            f"the policy {made.name} was deleted: its users have no rights",
+            f"its users can {may}",
             _ABSENT,
             _ANEW,
             forget=(made.urn,),
@@ -92,8 +92,8 @@ def _policy(made: Policy, seen: Seen) -> Iterator[Finding]:
     elif not rights.same(made.document, there):
         yield Finding(
             rights.policy_change(made.name, made.document, there),
-            f"it lets one {may}",
-            f"it lets one {rights.in_words(there, rights.whoever_has_it)}",
+            f"its users can {may}",
+            f"its users can {rights.in_words(there, rights.whoever_has_it)}",
         )
 
 
@@ -119,7 +119,7 @@ def _user(made: User, seen: Seen) -> Iterator[Finding]:
     yield from _rights_of(made, there, seen)
     for key in sorted(there.access_keys):
         yield Finding(
-            f"somebody made a further access key, {key}, that acts as the user {made.name}",
+            f"the user {made.name} was given a further access key, {key}",
             "none",
             key,
             "removes that key",

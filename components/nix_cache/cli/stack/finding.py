@@ -47,7 +47,7 @@ class Finding:
         now: what is there.
         remedy: what a repair does about it, as the rest of "it ...".
         undo: what it does on the server before it runs the engine.
-        forget: the URNs that it takes out of the state first, so that the engine makes them anew.
+        forget: the URNs that it drops from the state first, so that the engine creates them again.
     """
 
     what: str

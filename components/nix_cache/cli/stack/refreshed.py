@@ -34,7 +34,7 @@ def findings(steps: Iterable[Mapping[str, Any]]) -> list[Finding]:
         before, after = step.get("old") or {}, step.get("new") or {}
         if step["op"] == "delete":
             found.append(
-                Finding(f"{_noun(before)} was deleted", "there", "not there", "makes it anew")
+                Finding(f"{_noun(before)} was deleted", "there", "not there", "creates it again")
             )
         elif step["op"] == "update":
             found += _changes(before, after)
@@ -57,7 +57,7 @@ def _changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterable[Fi
     elif told:
         what = f"{_noun(before)} was changed: {', '.join(told)}"
     elif changed:
-        what = f"{_noun(before)} was written anew"
+        what = f"{_noun(before)} was rewritten"
     else:
         return
     was, now = ({name: values.get(name) for name in told or changed} for values in (old, new))

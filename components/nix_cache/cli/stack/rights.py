@@ -14,9 +14,9 @@ _FOREIGN = "of-nobody"
 
 RIGHTS: Sequence[tuple[str, Sequence[str], Sequence[str | None]]] = (
     ("read objects", ["s3:GetObject"], [*_WRITABLE, *OWN_KEYS]),
-    ("put what Nix writes", ["s3:PutObject"], _WRITABLE),
-    ("replace what the cache says of itself", ["s3:PutObject"], OWN_KEYS),
-    ("put anything else", ["s3:PutObject"], [_FOREIGN]),
+    ("upload store paths", ["s3:PutObject"], _WRITABLE),
+    ("replace the cache's metadata", ["s3:PutObject"], OWN_KEYS),
+    ("upload anything else", ["s3:PutObject"], [_FOREIGN]),
     ("abort uploads", ["s3:AbortMultipartUpload"], _WRITABLE),
     (
         "delete objects",
@@ -126,12 +126,12 @@ def bucket_policy_change(
     except DocumentError as mistake:
         return f"the policy of the bucket {bucket} cannot be judged: it {mistake.problem}"
     if gained:
-        return f"anybody may {_listed(gained)} in the bucket {bucket}"
+        return f"anonymous requests can {_listed(gained)} in the bucket {bucket}"
     if lost:
-        return f"nobody may {_listed(lost)} without a credential in the bucket {bucket}"
+        return f"anonymous requests can no longer {_listed(lost)} in the bucket {bucket}"
     if after is None:
         return f"the policy of the bucket {bucket} was deleted"
-    return f"the policy of the bucket {bucket} was written anew, and still lets anybody do the same"
+    return f"the policy of the bucket {bucket} was rewritten, and still permits the same"
 
 
 def policy_change(name: str, before: str, after: Mapping[str, Any] | str) -> str:
@@ -147,5 +147,5 @@ def policy_change(name: str, before: str, after: Mapping[str, Any] | str) -> str
     if lost:
         parts.append(f"no longer lets {holder} {_listed(lost)}")
     if not parts:
-        parts.append(f"was written anew, and still lets {holder} do the same")
+        parts.append(f"was rewritten, and still lets {holder} do the same")
     return f"the policy {name} {' and '.join(parts)}"
