@@ -317,7 +317,8 @@ REFRESHED: dict[str, tuple[dict[str, Any], str | None]] = {
         ),
         "anonymous requests can upload store paths, replace the cache's metadata, upload "
         "anything else, abort uploads, delete objects, list objects, list unfinished uploads, "
-        "change the bucket's policy, change the lifecycle, delete the bucket in the bucket nix-cache",
+        "change the bucket's policy, change the lifecycle, delete the bucket in the bucket "
+        "nix-cache",
     ),
     "a policy in another order": (
         step(
