@@ -1,8 +1,8 @@
 """Policy documents: what each privilege may do on the bucket. Pure functions, one per privilege.
 
 The key patterns are those that Nix itself writes. None of them matches what the cache says of
-itself, such as ``nix-cache-info``, so a writer can neither replace nor remove that, and nobody here
-can list or delete.
+itself, such as ``nix-cache-info``, so a writer can neither replace nor remove that. No privilege
+here lists or deletes.
 """
 
 from enum import StrEnum
@@ -66,21 +66,21 @@ def reader_policy(bucket: str) -> PolicyDocument:
 def without_administration(document: PolicyDocument) -> PolicyDocument:
     """The policy for a MinIO server, where every user may administer themselves unless denied.
 
-    Without the denial, whoever holds one credential of a team could change its secret, which locks
-    everybody else out unnoticed by the provider, and make further credentials for themselves.
+    Without the denial, one holder of a team's credential could change its secret, which locks all
+    others out unnoticed by the provider, and could create further credentials.
     """
     denial = {"Sid": "AdministerNothing", "Effect": "Deny", "Action": ["admin:*"]}
     return _document(*document["Statement"], denial)
 
 
 def anonymous_read_policy(bucket: str) -> PolicyDocument:
-    """A bucket policy: anybody reads objects whose names they know; nobody lists."""
+    """A bucket policy: anonymous requests can get objects by name, and cannot list."""
     statement = _read_objects(bucket)
     return _document({**statement, "Sid": "AnybodyReadsObjects", "Principal": {"AWS": ["*"]}})
 
 
 def cloudfront_read_policy(bucket: str, distribution_arn: str) -> PolicyDocument:
-    """A bucket policy: one distribution of CloudFront's reads objects; nobody lists."""
+    """A bucket policy: one distribution of CloudFront's can get objects, and cannot list."""
     return _document(
         {
             **_read_objects(bucket),
@@ -92,7 +92,7 @@ def cloudfront_read_policy(bucket: str, distribution_arn: str) -> PolicyDocument
 
 
 def tls_only_policy(bucket: str) -> PolicyDocument:
-    """A bucket policy: whatever else it allows, nobody asks for it in the clear."""
+    """A bucket policy: whatever else it allows, requests without TLS are denied."""
     return _document(
         {
             "Sid": "OnlyOverTls",

@@ -1,4 +1,4 @@
-"""Policy documents of IAM, as services read them, and what they let somebody do. Pure.
+"""Policy documents of IAM, as services read them, and what they permit. Pure.
 
 Conditions are not judged. An Allow counts as if its conditions were always met, and a Deny that has
 some as if they never were. Where services differ, an Allow counts as the one that allows more reads
@@ -39,7 +39,7 @@ class Statement:
         resources: patterns.
         all_but_resources: whether it names those that are not meant.
         principals: ``*``, or kind and value as in ``AWS:123456789012``; empty in a policy that is
-            attached to somebody.
+            attached to a user.
         all_but_principals: whether it names those that are not meant.
         conditions: by operator, what is compared with what.
     """

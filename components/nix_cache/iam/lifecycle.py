@@ -17,7 +17,7 @@ NAR_PREFIX = "nar/"
 LANDING_PAGE_KEY = "index.html"
 
 OWN_KEYS = (INFO_KEY, LANDING_PAGE_KEY, DESCRIPTOR_KEY)
-"""What the cache says of itself, which nobody would write again if it expired. Spared also where
+"""What the cache says of itself, which no client writes again if it expires. Spared also where
 the cache has no landing page or descriptor, so that turning one on leaves the lifecycle alone."""
 
 NARINFO_TTL_DAYS = 30

@@ -57,7 +57,7 @@ class Resource:
 
 
 DEVELOPMENT_STACKS: Final = ("dev", "test", "dev-*", "*-dev")
-"""The names of stacks in which nothing has to last, unless the pack is told others."""
+"""The names of stacks in which nothing has to last, unless the configuration names others."""
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,7 @@ class Rule:
             ``UnreadableError``, a violation, for what services may read differently.
         scope: when it is asked.
         settings: the JSON schemas of its own settings, with their defaults.
-        is_advisory: whether a violation is only told, unless the configuration says otherwise.
+        is_advisory: whether a violation is only reported, unless the configuration says otherwise.
     """
 
     id: str

@@ -125,7 +125,7 @@ def serve(launcher: str) -> None:
 
 
 def _declared(rule: Rule) -> dict[str, Any]:
-    """What the engine is told of a rule. Without a level of its own it has the pack's."""
+    """What the engine gets of a rule. Without a level of its own it has the pack's."""
     return {
         "name": rule.id,
         "description": rule.holds,
@@ -144,7 +144,7 @@ def _report(
     """Report what is wrong with some resources.
 
     Raises:
-        UnknownValueError: something could not be judged. The SDK tells that as an advisory.
+        UnknownValueError: something could not be judged. The SDK reports that as an advisory.
     """
     doubts: list[str] = []
     for resource in resources:

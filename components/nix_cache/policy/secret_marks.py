@@ -1,6 +1,6 @@
 """Keeps what the policy SDK drops: which of a resource's properties are secrets.
 
-The engine tells it, but ``pulumi_policy`` takes the marks off before a validation sees the values.
+The engine sends them, but ``pulumi_policy`` drops the marks before a validation sees the values.
 """
 
 from collections.abc import Mapping

@@ -112,7 +112,7 @@ AWS_BUCKETS = Rule(
 OIDC_TRUST = Rule(
     id="oidc-trust",
     holds="A role that is taken on by a token trusts one audience and named subjects.",
-    why="whoever runs a workflow anywhere at the same issuer could otherwise push to the cache",
+    why="any workflow at the same issuer could otherwise push to the cache",
     fix="pin :aud and :sub by StringEquals, as in repo:you/project:ref:refs/heads/main",
     check=_trust,
 )

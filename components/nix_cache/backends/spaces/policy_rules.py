@@ -1,4 +1,4 @@
-"""The rules on Spaces alone, where a bucket that anybody reads takes no limited key."""
+"""The rules on Spaces alone, where a bucket with public reads takes no limited key."""
 
 from collections.abc import Iterator
 
@@ -44,8 +44,8 @@ def _full_access(key: Resource, _context: Context) -> Iterator[str]:
 
 SPACES_FULL_ACCESS = Rule(
     id="spaces-full-access",
-    holds="On Spaces, no key opens the whole account. Told only: a public cache has no other.",
-    why="whoever gets hold of it reads, changes and deletes what is in any Space of the account",
+    holds="On Spaces, no key opens the whole account. Advisory: a public cache has no other.",
+    why="its holder can read, change and delete what is in any Space of the account",
     fix="keep a public cache in an account or a team of its own, or make the cache private",
     check=_full_access,
     is_advisory=True,

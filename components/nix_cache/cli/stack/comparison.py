@@ -46,7 +46,7 @@ def _bucket(made: Bucket, seen: Seen) -> Iterator[Finding]:
             f"the state has lost the bucket {made.name}, which is still there",
             "in the state",
             "on the server alone",
-            "removes it if it is empty; else import it, as the README's 'Adoption' tells",
+            "removes it if it is empty; else import it, as the README's 'Adoption' describes",
         )
         return
     yield from _bucket_policy(made, there)
@@ -108,7 +108,7 @@ def _user(made: User, seen: Seen) -> Iterator[Finding]:
                 f"there, with {meant}",
                 _ABSENT,
                 _NEW_SECRET,
-                # They outlive the user, and would be those of the one who is made anew.
+                # They outlive the user, and would be those of the new user.
                 undo=(Undo(Act.END_TEMPORARY, made.name),),
                 forget=known,
             )
@@ -149,7 +149,7 @@ def ending(user: str) -> tuple[Undo, ...]:
 def _rights_of(made: User, there: SeenUser, seen: Seen) -> Iterator[Finding]:
     has = ", ".join(sorted(there.policies)) or "none"
     for policy in sorted({*made.attachments} - there.policies):
-        if policy in seen.policies:  # one that was deleted is told as such
+        if policy in seen.policies:  # one that was deleted is reported as such
             yield Finding(f"the policy {policy} was taken from the user {made.name}", policy, has)
     for policy in sorted(there.policies - {*made.attachments}):
         yield Finding(

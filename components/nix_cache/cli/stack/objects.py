@@ -1,4 +1,4 @@
-"""What became of the objects by which a cache tells what it is. Pure."""
+"""What became of the objects with a cache's metadata. Pure."""
 
 from collections.abc import Iterator
 

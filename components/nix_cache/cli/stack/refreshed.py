@@ -27,7 +27,7 @@ def findings(steps: Iterable[Mapping[str, Any]]) -> list[Finding]:
     """What was changed outside.
 
     Args:
-        steps: what the engine told of each resource; secrets are masked there.
+        steps: what the engine reported of each resource; secrets are masked there.
     """
     found: list[Finding] = []
     for step in steps:
@@ -46,21 +46,21 @@ def _changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterable[Fi
     changed = [
         name
         for name in {**old, **new}
-        # What is empty was mostly not told before.
+        # What is empty was mostly absent before.
         if (old.get(name) or None) != (new.get(name) or None) and not name.startswith("__")
     ]
     if "policy" in changed and rights.same(old.get("policy"), new.get("policy")):
         changed.remove("policy")
-    told = [name for name in changed if name not in _INTERNAL]
-    if told == ["policy"] and _is_of_a_bucket(before):
+    shown = [name for name in changed if name not in _INTERNAL]
+    if shown == ["policy"] and _is_of_a_bucket(before):
         what = rights.bucket_policy_change(_name(before), old["policy"], new.get("policy"))
-    elif told:
-        what = f"{_noun(before)} was changed: {', '.join(told)}"
+    elif shown:
+        what = f"{_noun(before)} was changed: {', '.join(shown)}"
     elif changed:
         what = f"{_noun(before)} was rewritten"
     else:
         return
-    was, now = ({name: values.get(name) for name in told or changed} for values in (old, new))
+    was, now = ({name: values.get(name) for name in shown or changed} for values in (old, new))
     yield Finding(what, _in_short(was), _in_short(now))
 
 

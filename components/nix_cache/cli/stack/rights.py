@@ -1,4 +1,4 @@
-"""Two policy documents, compared by what they let somebody do. Pure."""
+"""Two policy documents, compared by what they permit. Pure."""
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -10,7 +10,7 @@ from nix_cache.iam.lifecycle import OWN_KEYS
 
 _HASH = "0" * 32
 _WRITABLE = tuple(key.replace("?" * 32, _HASH).replace("*", "any") for key in WRITABLE_KEYS)
-_FOREIGN = "of-nobody"
+_FOREIGN = "of-another-program"
 
 RIGHTS: Sequence[tuple[str, Sequence[str], Sequence[str | None]]] = (
     ("read objects", ["s3:GetObject"], [*_WRITABLE, *OWN_KEYS]),
@@ -29,7 +29,7 @@ RIGHTS: Sequence[tuple[str, Sequence[str], Sequence[str | None]]] = (
     ("change the lifecycle", ["s3:PutLifecycleConfiguration"], [None]),
     ("delete the bucket", ["s3:DeleteBucket"], [None]),
 )
-"""Rights in words, and by which actions on which keys they are told; None is the bucket itself."""
+"""Rights in words, and the actions and keys that each consists of; None is the bucket itself."""
 
 _ADMINISTER = "administer themselves"
 _ADMINISTRATION = "admin:CreateServiceAccount"
@@ -56,7 +56,7 @@ def same(one: Any, other: Any) -> bool:
 def gained_and_lost(
     before: Any, after: Any, whose: Callable[[Statement], bool]
 ) -> tuple[list[str], list[str]]:
-    """What one document lets somebody do that the other does not, and the other way round.
+    """What one document permits that the other does not, and the other way round.
 
     Args:
         before: a document, or None.
@@ -73,7 +73,7 @@ def gained_and_lost(
 
 
 def in_words(document: Any, whose: Callable[[Statement], bool]) -> str:
-    """All that a document lets somebody do."""
+    """All that a document permits."""
     try:
         return _listed(_grants(document, whose)) or "do nothing"
     except DocumentError as mistake:

@@ -18,7 +18,7 @@ from nix_cache.cli.stack.finding import Act, Undo
 from nix_cache.cli.stack.seen import Seen, SeenBucket, SeenObject, SeenUser
 
 _MOST_CHARACTERS = 1_000_000
-"""What is read of an object that somebody may have replaced by anything."""
+"""What is read of an object, which may have been replaced by anything."""
 
 
 class _Further(Enum):

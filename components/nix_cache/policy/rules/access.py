@@ -1,4 +1,4 @@
-"""Rules on who may do what: nobody anonymous but read, no wildcards, writers only write."""
+"""Rules on access: anonymous requests only read, no wildcards, writers only write."""
 
 from collections.abc import Iterator, Mapping
 from fnmatch import fnmatchcase
@@ -65,7 +65,7 @@ def _open_acl(resource: Resource) -> Iterator[str]:
     if not has_acl(resource):
         return
     acl = resource.read("acl")
-    # A single object that anybody may read is what a public cache is made of.
+    # A single object with public reads is what a public cache is made of.
     if acl in _OPEN_ACLS and (is_bucket(resource) or acl != _READING_ACL):
         yield f"has the ACL {acl!r}"
     grants = read_list(resource.properties, "grants")
@@ -159,23 +159,23 @@ _JANITORS: Mapping[str, dict[str, Any]] = {
 
 ANONYMOUS_ACCESS = Rule(
     id="anonymous-access",
-    holds="Whoever has no credential gets objects by name, and can do nothing else.",
-    why="a list of what is there tells what you build; who can write or delete owns your machines",
+    holds="Anonymous requests can get objects by name, and nothing else.",
+    why="a listing shows what you build, and who writes decides what your machines run",
     fix="allow anonymous principals s3:GetObject alone, and keep canned ACLs private",
     check=_anonymous,
 )
 
 NO_WILDCARDS = Rule(
     id="no-wildcards",
-    holds="No policy allows a wildcard, but for anybody's reading of a public cache.",
-    why="a wildcard also allows what the service will be able to do tomorrow",
+    holds="No policy allows a wildcard, except anonymous reads of a public cache.",
+    why="a wildcard also allows actions that the service adds later",
     fix="name each action and principal, in a policy of your own for this bucket",
     check=_wildcards,
 )
 
 WRITERS_ONLY_WRITE = Rule(
     id="writers-only-write",
-    holds=f"Nobody but a janitor can delete, and nobody can touch {INFO_KEY}.",
+    holds=f"Only janitors can delete, and no credential can write {INFO_KEY}.",
     why="a leaked credential of a writer must not be able to empty the cache or to redirect it",
     fix="allow s3:PutObject on the keys that Nix writes, s3:GetObject, and no deleting",
     check=_writers,

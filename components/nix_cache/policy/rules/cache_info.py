@@ -49,7 +49,7 @@ def _is_part_of_cache(resource: Resource, context: Context) -> bool:
 
 VALID_CACHE_INFO = Rule(
     id="valid-cache-info",
-    holds=f"{INFO_KEY} says what Nix can read.",
+    holds=f"{INFO_KEY} is valid.",
     why="Nix takes the store from it, and refuses the cache or ignores what it cannot read",
     fix="write StoreDir: /nix/store, WantMassQuery: 1 and Priority: 40, a line for each",
     check=_is_valid,

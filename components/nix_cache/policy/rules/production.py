@@ -76,7 +76,7 @@ def _tls_for_clients(resource: Resource, context: Context) -> Iterator[str]:
 
 DELETION_PROTECTION = Rule(
     id="deletion-protection",
-    holds="Outside development, buckets and signing keys refuse to be deleted.",
+    holds="Outside development, buckets and signing keys are protected from deletion.",
     why="what is in a bucket is gone with it, and with a lost key all that it signed is refused",
     fix="leave nix-cache:protect true; on resources of your own set protect, not forceDestroy",
     check=_protected,
@@ -95,7 +95,7 @@ TLS_TO_STORAGE = Rule(
 TLS_FOR_CLIENTS = Rule(
     id="tls-for-clients",
     holds="Outside development, clients are sent to URLs with TLS.",
-    why="anybody on the way sees what is fetched and may withhold it, though signatures hold",
+    why="others on the network can see and withhold what is fetched, though signatures hold",
     fix="set nix-cache:minio.endpoint, or the backend's endpoint, to a URL with https://",
     check=_tls_for_clients,
     scope=Scope.STACK,

@@ -36,7 +36,7 @@ _ACTIONS = {
 
 
 def beyond(name: str) -> frozenset[tuple[Role, Action]]:
-    """What a service is known to let somebody do although no cache needs it."""
+    """What a service is known to permit although no cache needs it."""
     rights = {Role.WRITER: BACKENDS[name].writers_also, Role.READER: BACKENDS[name].readers_also}
     return frozenset((role, _ACTIONS[right]) for role, known in rights.items() for right in known)
 
@@ -57,7 +57,7 @@ class Backend:
         variables: the environment's variables that have to be set, and what each is.
         config: makes of the environment and a bucket's name the stack's configuration, by full
             key, beside what every verification sets.
-        beyond: what the service lets somebody do although no cache needs it.
+        beyond: what the service permits although no cache needs it.
         least_nix: the oldest Nix that can push there.
     """
 
@@ -71,7 +71,7 @@ class Backend:
     least_nix: tuple[int, int, int] = (2, 33, 0)
 
     def allowed(self, role: Role, *, public: bool) -> set[Action]:
-        """All that somebody can do to a cache."""
+        """All that a role can do to a cache."""
         needed = {
             Role.ANYBODY: _READER if public else frozenset(),
             Role.WRITER: _WRITER,

@@ -36,7 +36,7 @@ class Journey:
     Args:
         backend: the service.
         stack: the stack, not up yet.
-        tell: is told of each step how it ended, ``ok``, ``FAILED`` or ``--``, and what it was.
+        tell: gets how each step ended, ``ok``, ``FAILED`` or ``--``, and what it was.
     """
 
     def __init__(self, backend: Backend, stack: Stack, tell: Callable[[str, str], None]) -> None:
@@ -72,7 +72,7 @@ class Journey:
             self._step("the real Nix pushes and pulls", self._round_trip)
 
     def rights(self, role: Role, *, public: bool) -> str:
-        """What is wrong with what somebody can do to the cache as it is up; or nothing."""
+        """What is wrong with what a role can do to the cache as it is up; or nothing."""
         outputs = self._stack.outputs(secrets=True)
         found = rights.can_do(outputs["cache"], rights.actor(role, outputs))
         declared = self._backend.allowed(role, public=public)

@@ -18,11 +18,11 @@ _REFUSALS = (401, 403)
 
 
 def can_do(cache: Mapping[str, Any], credential: Mapping[str, str] | None) -> set[Action]:
-    """All that somebody can do. It is really done, so only to a cache that is thrown away.
+    """All that a role can do. It is really done, so only to a cache that is thrown away.
 
     Args:
         cache: the stack's output of that name.
-        credential: ``accessKeyId`` and ``secretAccessKey``; None is anybody.
+        credential: ``accessKeyId`` and ``secretAccessKey``; None for anonymous requests.
 
     Raises:
         botocore.exceptions.ClientError: the service answers something else than yes or no.
