@@ -18,9 +18,10 @@ import trustme
 
 from dev.server import LocalServer
 from nix_cache.cli.doctor import probes
-from nix_cache.cli.doctor.door import Door, connections
 from nix_cache.cli.doctor.probes import Outcome
+from nix_cache.cli.s3.client import S3Client
 from nix_cache.cli.s3.credentials import Credential
+from nix_cache.cli.s3.transport import Transport
 from nix_cache.description import Description
 from tests.engine.altering_proxy import AlteringProxy
 from tests.engine.forwarding import Headers
@@ -531,6 +532,6 @@ def test_a_try_to_delete_leaves_no_mark_where_versions_are_kept(module_server: L
     root.put_bucket_policy(Bucket=bucket, Policy=json.dumps(policy))
 
     for credential in (owner, None):
-        trial = probes.delete(Door(connections(), url, "us-east-1", credential), "nar/x")
+        trial = probes.delete(S3Client(Transport(), url, "us-east-1", credential), "nar/x")
         assert (trial.outcome, trial.left) == (Outcome.ALLOWED, "")
         assert "DeleteMarkers" not in root.list_object_versions(Bucket=bucket)

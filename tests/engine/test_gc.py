@@ -25,7 +25,8 @@ from nix_cache.cli.gc import bucket as gc_bucket
 from nix_cache.cli.gc import session
 from nix_cache.cli.gc.ledger import LEDGER_KEY
 from nix_cache.cli.machine import console
-from nix_cache.cli.s3.owner import owner_client
+from nix_cache.cli.s3.answers import Deleted
+from nix_cache.cli.s3.client import S3Client
 from tests.engine.patient import OWNER, Patient, StorePath
 from tests.engine.ports import ReservedPort
 from tests.engine.project import public_cache
@@ -379,20 +380,17 @@ def test_an_interrupted_run_leaves_whole_closures_and_another_goes_on(
     tool = house.put("tool", library)
     program = house.put("program", tool)
     monkeypatch.setattr(gc_bucket, "_BATCH", 1)
-    asked = []
+    asked: list[Sequence[str]] = []
+    delete = S3Client.delete
 
-    def fail(**given: Any) -> None:
-        asked.append(given)
+    def failing(client: S3Client, keys: Sequence[str]) -> Deleted:
+        asked.append(keys)
         if len(asked) > 2:
             raise KeyboardInterrupt
-
-    def failing(*arguments: Any) -> Any:
-        client = owner_client(*arguments)
-        client.meta.events.register("before-call.s3.DeleteObjects", fail)
-        return client
+        return delete(client, keys)
 
     with monkeypatch.context() as patched:
-        patched.setattr(gc_bucket, "owner_client", failing)
+        patched.setattr(S3Client, "delete", failing)
         with pytest.raises(KeyboardInterrupt):
             house.collect(later(100), grace_days=0)
 

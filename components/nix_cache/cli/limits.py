@@ -2,9 +2,8 @@
 
 How to use it:
 
-- Requests go through ``Transport`` (``cli/s3/transport.py``) or a botocore session made bounded by
-  ``bounded_session`` (``cli/s3/storage_session.py``). Both enforce the times below, and the size of
-  each body by ``body_limit``.
+- Requests go through ``Transport`` (``cli/s3/transport.py``), those of botocore for credentials too
+  (``cli/s3/aws_session.py``). It enforces the times below, and the size of each body.
 - Compare the size in a listing with ``body_limit`` before reading an object.
 - Undo a Content-Encoding with ``decoded`` (``cli/s3/content_encoding.py``), never without a limit.
 - Iterate over pages of a listing with ``checked_pages`` (``cli/s3/listing.py``).

@@ -6,19 +6,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from botocore.exceptions import BotoCoreError
-from botocore.exceptions import ClientError as StorageError
-
 from nix_cache.cli.doctor import expiry
 from nix_cache.cli.errors import ClientError
-from nix_cache.cli.gc import listing, reading, refusals
+from nix_cache.cli.gc import listing, reading
 from nix_cache.cli.gc.contents import Stored
 from nix_cache.cli.gc.ledger import Ledger
 from nix_cache.cli.hook.queue import Queue
 from nix_cache.cli.nix.store_paths import hashes_in
+from nix_cache.cli.s3.client import S3Client
 from nix_cache.cli.s3.credentials import Credential
-from nix_cache.cli.s3.owner import owner_client
-from nix_cache.cli.s3.storage_answers import MalformedAnswerError
+from nix_cache.cli.s3.errors import StorageError
+from nix_cache.cli.s3.messages import Requester, explain
 from nix_cache.cli.s3.transport import Reply, Transport
 from nix_cache.nar_url import NarUrl
 from tests.fuzz.target import Shape, Target
@@ -68,10 +66,8 @@ class _Answering(Transport):
 
 
 _STORAGE = _Answering()
-_CLIENT = owner_client(
-    description(), Credential(access_key_id="a", secret_access_key="b"), transport=_STORAGE
-)
-listing.watch_dates(_CLIENT)
+_CLIENT = S3Client.of(description(), Credential(access_key_id="a", secret_access_key="b"), _STORAGE)
+_OWNER = Requester("owner", "https://s3.example.org", "b")
 
 
 def _check_ledger(data: bytes) -> bool:
@@ -85,11 +81,11 @@ def _check_ledger(data: bytes) -> bool:
 
 
 def _check_lifecycle(data: bytes) -> bool:
-    """Judge the lifecycle of a bucket, as botocore reads it."""
+    """Judge the lifecycle of a bucket, as the client reads it."""
     _STORAGE.answer = 200, data
     try:
-        rules = _CLIENT.get_bucket_lifecycle_configuration(Bucket="b").get("Rules", [])
-    except (StorageError, MalformedAnswerError):
+        rules = _CLIENT.lifecycle()
+    except StorageError:
         return False
     found = list(expiry.expiries(rules))
     for finding in expiry.judged(found, 30):
@@ -104,7 +100,7 @@ def _check_listing(data: bytes) -> bool:
     except ClientError as mistake:
         assert mistake.fix
         return False
-    except (StorageError, MalformedAnswerError):
+    except StorageError:
         return False
     for stored in objects:
         assert stored.key.startswith("nar/")
@@ -120,9 +116,9 @@ def _check_refusal(data: bytes) -> bool:
     for status in (400, 403, 404, 503):
         _STORAGE.answer = status, data
         try:
-            _CLIENT.list_objects_v2(Bucket="b")
-        except (StorageError, BotoCoreError) as failure:
-            shown = refusals.explain(failure, "list", "owner", description())
+            _CLIENT.page()
+        except StorageError as failure:
+            shown = explain(failure, _OWNER, "list")
             assert shown.problem
             assert shown.fix
             explained += 1

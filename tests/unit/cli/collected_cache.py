@@ -6,7 +6,6 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from functools import cache
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -16,7 +15,6 @@ from nix_cache.cli.caches.target import Target
 from nix_cache.cli.gc import bucket as gc_bucket
 from nix_cache.cli.gc import session
 from nix_cache.cli.s3.credentials import Credential
-from nix_cache.cli.s3.owner import owner_client
 from nix_cache.iam.lifecycle import NIX32
 from tests.unit.cli.client_caches import description
 from tests.unit.cli.s3_double import DoubleTransport, S3Double
@@ -136,13 +134,12 @@ class CollectedCache:
 
     @contextlib.contextmanager
     def _patched(self) -> Iterator[None]:
-        transport, client = _client()
-        transport.storage = self.storage
+        transport = DoubleTransport(self.storage)
         target = Target(Source(DESCRIPTION), None)
         with (
             mock.patch.object(session, "owner_credential", return_value=CREDENTIAL),
             mock.patch.object(session, "find_target", return_value=target),
-            mock.patch.object(gc_bucket, "owner_client", return_value=client),
+            mock.patch.object(gc_bucket, "Transport", return_value=transport),
             mock.patch.object(gc_bucket, "in_parallel", _one_by_one),
         ):
             yield
@@ -155,13 +152,6 @@ def collected_cache(objects: Mapping[str, bytes] | None = None) -> CollectedCach
     for key, content in (objects or {}).items():
         storage.put(key, content, age=OLD)
     return CollectedCache(storage)
-
-
-@cache
-def _client() -> tuple[DoubleTransport, Any]:
-    """Making one takes longer than a whole run."""
-    transport = DoubleTransport(S3Double(DESCRIPTION.bucket))
-    return transport, owner_client(DESCRIPTION, CREDENTIAL, transport=transport)
 
 
 def _one_by_one(work: Any, items: Iterable[Any], jobs: int) -> Iterator[tuple[Any, Any]]:

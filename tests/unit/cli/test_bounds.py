@@ -26,6 +26,7 @@ from nix_cache.cli.limits import (
     body_limit,
 )
 from nix_cache.cli.machine.parallel import in_parallel
+from nix_cache.cli.s3.answers import Listed, Page
 from nix_cache.cli.s3.content_encoding import EncodingError, decoded
 from nix_cache.cli.s3.listing import checked_pages
 
@@ -116,16 +117,12 @@ def test_bodies_are_limited_by_kind() -> None:
     assert body_limit("nix-cache-info").most_bytes < body_limit("log/x.narinfo").most_bytes
 
 
-def page(*keys: str, more: bool = True, prefixes: tuple[str, ...] = ()) -> dict[str, Any]:
+def page(*keys: str, more: bool = True, prefixes: tuple[str, ...] = ()) -> Page:
     """A page of a listing."""
-    return {
-        "IsTruncated": more,
-        "Contents": [{"Key": key} for key in keys],
-        "CommonPrefixes": [{"Prefix": prefix} for prefix in prefixes],
-    }
+    return Page(tuple(map(Listed, keys)), prefixes, is_truncated=more)
 
 
-def listed(*pages: dict[str, Any], **limits: Any) -> list[dict[str, Any]]:
+def listed(*pages: Page, **limits: Any) -> list[Page]:
     """All pages that are passed on."""
     return list(checked_pages(pages, "demo", **limits))
 
@@ -148,7 +145,7 @@ class TestListing:
     @pytest.mark.parametrize(
         "second", [page("a", "b"), page("b", "c"), page(prefixes=("a/",)), page("a", more=False)]
     )
-    def test_a_listing_that_starts_over_is_an_error(self, second: dict[str, Any]) -> None:
+    def test_a_listing_that_starts_over_is_an_error(self, second: Page) -> None:
         """Under other continuation tokens it would never end."""
         with pytest.raises(ClientError, match="of the bucket demo repeats itself after 2 objects"):
             listed(page("a", "b"), second)
@@ -161,13 +158,13 @@ class TestListing:
     def test_a_listing_without_an_end_is_an_error(self) -> None:
         """By its number of objects, of empty pages, and by time."""
 
-        def growing() -> Iterator[dict[str, Any]]:
+        def growing() -> Iterator[Page]:
             number = 0
             while True:
                 number += 1
                 yield page(f"{number:09}")
 
-        def empty() -> Iterator[dict[str, Any]]:
+        def empty() -> Iterator[Page]:
             while True:
                 yield page()
 

@@ -19,6 +19,7 @@ from nix_cache.cli.doctor.subject import Subject
 from nix_cache.cli.errors import UsageError
 from nix_cache.cli.nix.store_paths import hashes_in
 from nix_cache.cli.nix.versions import Version
+from nix_cache.cli.s3 import answers
 from nix_cache.cli.s3.credentials import profile_credential
 from nix_cache.description import Description
 from nix_cache.iam.lifecycle import NIX32, OWN_KEYS, expiry_rules
@@ -124,35 +125,42 @@ class TestExpiry:
 
     def test_rules_that_do_nothing_to_a_cache_are_left_out(self) -> None:
         """Disabled, by tag, of old versions, of unfinished uploads."""
-        rules = [
-            {"Status": "Disabled", "Filter": {"Prefix": ""}, "Expiration": {"Days": 1}},
-            {"Status": "Enabled", "Filter": {"Tag": {"Key": "a"}}, "Expiration": {"Days": 1}},
-            {
-                "Status": "Enabled",
-                "Filter": {"And": {"Tags": [{"Key": "a"}]}},
-                "Expiration": {"Days": 1},
-            },
-            {"Status": "Enabled", "Filter": {}, "AbortIncompleteMultipartUpload": {}},
-            {"Status": "Enabled", "Filter": {}, "Expiration": {"ExpiredObjectDeleteMarker": True}},
-        ]
-
-        assert list(expiry.expiries(rules)) == []
+        assert (
+            expiries_of(
+                "<Status>Disabled</Status><Prefix/><Expiration><Days>1</Days></Expiration>",
+                "<Filter><Tag><Key>a</Key></Tag></Filter><Expiration><Days>1</Days></Expiration>",
+                "<Filter><And><Tag/></And></Filter><Expiration><Days>1</Days></Expiration>",
+                "<Filter/><AbortIncompleteMultipartUpload/>",
+                "<Expiration><ExpiredObjectDeleteMarker>true</ExpiredObjectDeleteMarker>"
+                "</Expiration>",
+            )
+            == []
+        )
 
     def test_rules_are_read_in_each_of_their_forms(self) -> None:
         """With a filter, with several conditions, the old way, and by date."""
-        rules = [
-            {"Status": "Enabled", "Filter": {"Prefix": "a"}, "Expiration": {"Days": 1}},
-            {"Status": "Enabled", "Filter": {"And": {"Prefix": "b"}}, "Expiration": {"Days": 2}},
-            {"Status": "Enabled", "Prefix": "c", "Expiration": {"Days": 3}},
-            {"Status": "Enabled", "Filter": {"Prefix": "d"}, "Expiration": {"Date": "2030"}},
-        ]
-
-        assert list(expiry.expiries(rules)) == [
+        assert expiries_of(
+            "<Filter><Prefix>a</Prefix></Filter><Expiration><Days>1</Days></Expiration>",
+            "<Filter><And><Prefix>b</Prefix></And></Filter><Expiration><Days>2</Days></Expiration>",
+            "<Prefix>c</Prefix><Expiration><Days>3</Days></Expiration>",
+            "<Filter><Prefix>d</Prefix></Filter><Expiration><Date>2030-01-01</Date></Expiration>",
+            "<Filter><Prefix/></Filter><Prefix>e</Prefix><Expiration><Days>4</Days></Expiration>",
+        ) == [
             Expiry("a", 1),
             Expiry("b", 2),
             Expiry("c", 3),
             Expiry("d", 0),
+            Expiry("", 4),
         ]
+
+
+def expiries_of(*rules: str) -> list[Expiry]:
+    """What a lifecycle of these rules removes."""
+    document = "".join(f"<Rule>{rule}</Rule>" for rule in rules)
+    read = answers.lifecycle(
+        f"<LifecycleConfiguration>{document}</LifecycleConfiguration>".encode()
+    )
+    return list(expiry.expiries(read))
 
 
 def _starts(found: list[Expiry]) -> Iterator[str]:

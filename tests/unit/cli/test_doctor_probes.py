@@ -9,8 +9,10 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from nix_cache.cli.doctor import probes
-from nix_cache.cli.doctor.door import Answer, Door, NoAnswerError, connections
 from nix_cache.cli.doctor.probes import Outcome
+from nix_cache.cli.s3.client import Answer, S3Client
+from nix_cache.cli.s3.hosts import NoAnswerError
+from nix_cache.cli.s3.transport import Transport
 
 
 class CarelessStorage(ThreadingHTTPServer):
@@ -93,76 +95,76 @@ def storage() -> Iterator[CarelessStorage]:
 
 
 @pytest.fixture
-def door(storage: CarelessStorage) -> Door:
+def client(storage: CarelessStorage) -> S3Client:
     """The way into it."""
-    return Door(connections(), f"http://127.0.0.1:{storage.server_address[1]}", "us-east-1")
+    return S3Client(Transport(), f"http://127.0.0.1:{storage.server_address[1]}", "us-east-1")
 
 
-def test_a_put_that_took_effect_is_taken_back(storage: CarelessStorage, door: Door) -> None:
+def test_a_put_that_took_effect_is_taken_back(storage: CarelessStorage, client: S3Client) -> None:
     """And is told as allowed."""
-    assert probes.put(door, "nar/x").outcome is Outcome.ALLOWED
+    assert probes.put(client, "nar/x").outcome is Outcome.ALLOWED
     assert storage.objects == {}
 
 
-def test_what_cannot_be_taken_back_is_named(storage: CarelessStorage, door: Door) -> None:
+def test_what_cannot_be_taken_back_is_named(storage: CarelessStorage, client: S3Client) -> None:
     """Objects and uploads."""
     storage.may_delete = False
 
-    assert probes.put(door, "nar/x").left == "nar/x"
-    upload = probes.upload(door, "log/x")
+    assert probes.put(client, "nar/x").left == "nar/x"
+    upload = probes.upload(client, "log/x")
     assert upload.outcome is Outcome.REFUSED
     assert upload.left == "log/x (an unfinished upload)"
 
 
-def test_a_mark_that_cannot_be_removed_is_named(storage: CarelessStorage, door: Door) -> None:
+def test_a_mark_that_cannot_be_removed_is_named(storage: CarelessStorage, client: S3Client) -> None:
     """In a bucket that keeps versions."""
     storage.marks = True
 
-    trial = probes.delete(door, "nar/x")
+    trial = probes.delete(client, "nar/x")
 
     assert (trial.outcome, trial.left) == (Outcome.ALLOWED, "nar/x (a delete marker)")
 
 
-def test_what_is_there_stays_as_it_is(storage: CarelessStorage, door: Door) -> None:
+def test_what_is_there_stays_as_it_is(storage: CarelessStorage, client: S3Client) -> None:
     """A put that takes effect on a real object puts its own content, and it is not deleted."""
     storage.objects["/nix-cache-info"] = b"StoreDir: /nix/store\n"
     present = Answer(200, {"Content-Type": "text/x-nix-cache-info"}, b"StoreDir: /nix/store\n")
 
-    trial = probes.put(door, "nix-cache-info", present)
+    trial = probes.put(client, "nix-cache-info", present)
 
     assert trial.outcome is Outcome.ALLOWED
     assert storage.objects == {"/nix-cache-info": b"StoreDir: /nix/store\n"}
 
 
-def test_an_upload_that_was_begun_is_aborted(storage: CarelessStorage, door: Door) -> None:
+def test_an_upload_that_was_begun_is_aborted(storage: CarelessStorage, client: S3Client) -> None:
     """Nothing is left of it."""
-    assert probes.upload(door, "log/x").outcome is Outcome.ALLOWED
+    assert probes.upload(client, "log/x").outcome is Outcome.ALLOWED
     assert storage.uploads == []
 
 
-def test_a_busy_server_is_asked_again(storage: CarelessStorage, door: Door) -> None:
+def test_a_busy_server_is_asked_again(storage: CarelessStorage, client: S3Client) -> None:
     """A few times, and then its answer counts: as unclear, not as a refusal."""
     storage.refusals = 2
-    assert probes.get(door, "x").outcome is Outcome.ALLOWED
+    assert probes.get(client, "x").outcome is Outcome.ALLOWED
     storage.refusals = 99
-    trial = probes.get(door, "x")
+    trial = probes.get(client, "x")
     assert trial.outcome is Outcome.UNCLEAR
     assert trial.answer == "503 SlowDown"
 
 
-def test_an_answer_that_no_storage_gives_says_nothing_of_rights(door: Door) -> None:
+def test_an_answer_that_no_storage_gives_says_nothing_of_rights(client: S3Client) -> None:
     """A 404 without the storage's own word for it may be anybody's."""
-    assert probes.get(door, "missing").outcome is Outcome.ALLOWED
-    assert probes.get(door, "bare").outcome is Outcome.UNCLEAR
+    assert probes.get(client, "missing").outcome is Outcome.ALLOWED
+    assert probes.get(client, "bare").outcome is Outcome.UNCLEAR
 
 
 def test_a_server_that_is_gone_is_told_by_its_reason() -> None:
     """In the system's words."""
-    door = Door(connections(), "http://127.0.0.1:9/bucket", "us-east-1")
+    client = S3Client(Transport(), "http://127.0.0.1:9/bucket", "us-east-1")
 
     with pytest.raises(NoAnswerError, match=r"^Connection refused$"):
-        door.request("GET", "x")
-    unknown = Door(connections(), "http://no-such-host.invalid/bucket", "us-east-1")
+        client.request("GET", "x")
+    unknown = S3Client(Transport(), "http://no-such-host.invalid/bucket", "us-east-1")
     with pytest.raises(NoAnswerError):
         unknown.request("GET", "x")
 

@@ -29,8 +29,9 @@ from nix_cache.cli.gc.plan import YOUNG, Plan, Terms, orphans, plan_collection
 from nix_cache.cli.gc.sweep import Swept
 from nix_cache.cli.limits import LEDGER_BYTES
 from nix_cache.cli.machine import console
+from nix_cache.cli.s3.client import S3Client
 from nix_cache.cli.s3.credentials import Credential
-from nix_cache.cli.s3.owner import owner_client
+from nix_cache.cli.s3.transport import Transport
 from nix_cache.iam.access import WRITABLE_KEYS
 from nix_cache.iam.lifecycle import NARINFO_TTL_DAYS, NIX32, OWN_KEYS, expiry_rules
 from nix_cache.nar_url import NarUrl
@@ -484,11 +485,12 @@ class TestReport:
 def test_what_goes_is_named_under_a_checksum_that_every_storage_takes() -> None:
     """B2 refuses those that boto3 sends by itself, and older servers ask for MD5."""
     with misbehaving(always(answer(b"<DeleteResult/>"))) as server:
-        client = owner_client(
+        client = S3Client.of(
             description(endpoint=server.url),
             Credential(access_key_id="key", secret_access_key="secret"),
+            Transport(),
         )
-        client.delete_objects(Bucket="demo", Delete={"Objects": [{"Key": "a"}]})
+        client.delete(["a"])
 
     head, _, body = server.received[0].partition(b"\r\n\r\n")
     lines = (line.partition(": ") for line in head.decode().lower().split("\r\n"))

@@ -18,8 +18,8 @@ from nix_cache.cli.hook import drain, installation, status, texts
 from nix_cache.cli.hook.queue import Queue
 from nix_cache.cli.hook.texts import Hook
 from nix_cache.cli.machine import files
+from nix_cache.cli.s3.errors import BusyError, RefusedError, UnansweredError
 from nix_cache.cli.upload.held import Held
-from nix_cache.cli.upload.refusals import BusyError, RefusedError, UnansweredError
 from nix_cache.cli.upload.report import Result
 from nix_cache.cli.upload.writer import Writer
 from nix_cache.redaction import keep_secret

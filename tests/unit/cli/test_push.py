@@ -14,12 +14,14 @@ from nix_cache.cli.errors import ClientError, UsageError
 from nix_cache.cli.machine.places import user_place
 from nix_cache.cli.machine.sizes import size
 from nix_cache.cli.nix import program
+from nix_cache.cli.s3.errors import BusyError, Meaning, RefusedError, meaning
+from nix_cache.cli.s3.messages import Requester
+from nix_cache.cli.s3.retry import TRIES, retry
 from nix_cache.cli.upload import report
 from nix_cache.cli.upload.events import Copying
 from nix_cache.cli.upload.held import Held, judge
 from nix_cache.cli.upload.identity import CREDENTIAL_VARIABLES, Identity, identify
-from nix_cache.cli.upload.patience import TRIES, patiently
-from nix_cache.cli.upload.refusals import BusyError, RefusedError, Who, from_nix, is_busy
+from nix_cache.cli.upload.nix_errors import from_nix
 from nix_cache.cli.upload.report import Result
 from nix_cache.cli.upload.writer import Writer, as_writer, find_writer
 from nix_cache.narinfo import Narinfo
@@ -27,7 +29,13 @@ from tests.unit.cli.client_caches import KEY, NEXT_KEY, WRITER, description
 
 STORE = "/nix/store"
 PATH = f"{STORE}/{'0' * 32}-name"
-WHO = Who(WRITER, "team", "nix-cache", "the profile nixbuilder in /home/me/.aws/credentials")
+WHO = Requester(
+    WRITER,
+    "https://s3.example.org",
+    "nix-cache",
+    cache="team",
+    origin="the profile nixbuilder in /home/me/.aws/credentials",
+)
 
 
 def narinfo(*signatures: str, path: str = PATH) -> bytes:
@@ -184,8 +192,7 @@ class TestWriter:
 
 def keys_of(found: Identity) -> tuple[str | None, str | None]:
     """The key and the token that requests of this client are signed with."""
-    pair = found.session.get_credentials()
-    assert pair is not None
+    pair = found.credentials
     return pair.access_key, pair.token
 
 
@@ -273,7 +280,7 @@ class TestRefusals:
         self, status: str, code: str, text: str, busy: bool
     ) -> None:
         """A refusal stays one."""
-        assert is_busy(status, code, text) is busy
+        assert (meaning(status, code, text) is Meaning.BUSY) is busy
 
     @pytest.mark.parametrize(
         ("code", "said", "fix"),
@@ -329,7 +336,7 @@ class TestPatience:
         """Every further try is told."""
         told: list[str] = []
 
-        assert patiently(fails(2, BusyError("busy", "wait")), told.append, **quick()) == "done"
+        assert retry(fails(2, BusyError("busy", "wait")), told.append, **quick()) == "done"
         assert len(told) == 2
         assert told[0].startswith("busy; trying again in ")
 
@@ -338,7 +345,7 @@ class TestPatience:
         told: list[str] = []
 
         with pytest.raises(BusyError, match="busy; wait"):
-            patiently(fails(TRIES, BusyError("busy", "wait")), told.append, **quick())
+            retry(fails(TRIES, BusyError("busy", "wait")), told.append, **quick())
         assert len(told) == TRIES - 1
 
     def test_a_refusal_is_not_tried_again(self) -> None:
@@ -346,7 +353,7 @@ class TestPatience:
         told: list[str] = []
 
         with pytest.raises(RefusedError):
-            patiently(fails(1, RefusedError("no", "go")), told.append, **quick())
+            retry(fails(1, RefusedError("no", "go")), told.append, **quick())
         assert told == []
 
 

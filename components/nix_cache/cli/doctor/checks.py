@@ -14,10 +14,10 @@ from nix_cache.cli.doctor import (
     traps,
     unsigned_writes,
 )
-from nix_cache.cli.doctor.door import NoAnswerError
 from nix_cache.cli.doctor.finding import Finding, Level, error, not_checked
 from nix_cache.cli.doctor.paths import Wanted
 from nix_cache.cli.doctor.subject import Subject
+from nix_cache.cli.s3.hosts import NoAnswerError
 
 
 @dataclass(frozen=True)

@@ -1,15 +1,13 @@
 """Is what expires safe to expire? The bucket's lifecycle, against the component's own rules."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from typing import Any
-
-from botocore.exceptions import ClientError as S3Error
 
 from nix_cache.cli.doctor.contents import REPAIR
 from nix_cache.cli.doctor.finding import Finding, error, not_checked, ok, warning
 from nix_cache.cli.doctor.subject import Subject
-from nix_cache.cli.s3.owner import owner_client
-from nix_cache.cli.s3.storage_answers import MalformedAnswerError
+from nix_cache.cli.s3.answers import LifecycleRule
+from nix_cache.cli.s3.errors import AnsweredError, MalformedAnswerError
 from nix_cache.iam.lifecycle import NARINFO_TTL_DAYS, OWN_KEYS, expiry_rules
 from nix_cache.iam.lifecycle_rules import expiries_of_rules
 from nix_cache.iam.lifetimes import FOREVER, Expiry, early_nars, lost
@@ -17,7 +15,7 @@ from nix_cache.iam.lifetimes import FOREVER, Expiry, early_nars, lost
 
 def lifecycle(subject: Subject) -> Iterator[Finding]:
     """Whether no rule takes what must stay, and NARs outlive their narinfos."""
-    if subject.owner is None:
+    if subject.as_owner is None:
         yield not_checked(
             "the bucket's lifecycle",
             "only its owner may read it",
@@ -25,45 +23,39 @@ def lifecycle(subject: Subject) -> Iterator[Finding]:
         )
         return
     try:
-        owner = owner_client(subject.description, subject.owner, transport=subject.http)
-        answer = owner.get_bucket_lifecycle_configuration(Bucket=subject.description.bucket)
-        rules = answer.get("Rules", [])
-    except S3Error as refusal:
-        code = refusal.response["Error"]["Code"]
-        if code != "NoSuchLifecycleConfiguration":
-            yield not_checked("the bucket's lifecycle", f"the owner was answered {code}")
+        rules = subject.as_owner.lifecycle()
+    except AnsweredError as refusal:
+        if refusal.code != "NoSuchLifecycleConfiguration":
+            yield not_checked("the bucket's lifecycle", f"the owner was answered {refusal.code}")
             return
-        rules = []
+        rules = ()
     except MalformedAnswerError as failure:
         yield not_checked("the bucket's lifecycle", str(failure), "check the endpoint")
         return
     yield from judged(list(expiries(rules)), subject.description.expire_after_days)
 
 
-def expiries(rules: Iterable[Any]) -> Iterator[Expiry]:
+def expiries(rules: Iterable[LifecycleRule]) -> Iterator[Expiry]:
     """What the rules of a bucket remove by age or date.
 
     Rules by tag are left out: nothing that Nix or the stack puts has a tag.
 
     Args:
-        rules: as S3's GetBucketLifecycleConfiguration gives them.
+        rules: the bucket's.
     """
     yield from expiries_of_rules({"rules": [_as_declared_in_code(rule) for rule in rules]})
 
 
-def _as_declared_in_code(rule: Mapping[str, Any]) -> dict[str, Any]:
-    """A rule as providers spell it. What cannot be read counts as what removes the most."""
-    spelled: dict[str, Any] = _lower(rule)
-    ends = spelled.get("expiration")
-    if isinstance(ends, dict) and "days" in ends and type(ends["days"]) is not int:
-        spelled["expiration"] = {"date": "unreadable"}
-    return spelled
-
-
-def _lower(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {name[:1].lower() + name[1:]: _lower(inner) for name, inner in value.items()}
-    return value
+def _as_declared_in_code(rule: LifecycleRule) -> dict[str, Any]:
+    """A rule as providers spell it. A date counts as what removes the most: at once."""
+    condition: dict[str, Any] = {"prefix": rule.prefix}
+    if rule.has_tags:
+        condition["tag"] = {"key": "stated"}
+    return {
+        "status": "Enabled" if rule.is_enabled else "Disabled",
+        "filter": condition,
+        "expiration": {"days": rule.days} if rule.days else {"date": "stated"},
+    }
 
 
 def judged(found: list[Expiry], declared_days: int) -> Iterator[Finding]:

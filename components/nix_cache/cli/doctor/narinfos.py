@@ -4,14 +4,15 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 
 from nix_cache.cli.doctor.contents import FIND_READER, NO_READER
-from nix_cache.cli.doctor.door import WORKERS, Door, NoAnswerError
 from nix_cache.cli.doctor.faults import Fault, findings
 from nix_cache.cli.doctor.finding import Finding, Level, not_checked, ok
 from nix_cache.cli.doctor.path_check import Examined, Looked, PathCheck
 from nix_cache.cli.doctor.paths import Candidates, Wanted, candidates
-from nix_cache.cli.doctor.subject import Subject
+from nix_cache.cli.doctor.subject import WORKERS, Subject
 from nix_cache.cli.errors import ClientError
 from nix_cache.cli.machine.parallel import in_parallel
+from nix_cache.cli.s3.client import S3Client
+from nix_cache.cli.s3.hosts import NoAnswerError
 
 _BATCH = 64
 _ASKED_PER_WANTED = 50
@@ -25,12 +26,12 @@ _WHAT_IS_OK = {
 
 def paths(subject: Subject, wanted: Wanted) -> Iterator[Finding]:
     """Whether paths of the cache are what reading machines accept."""
-    door = subject.reading
-    if door is None:
+    client = subject.reading
+    if client is None:
         yield not_checked("narinfos and NARs", NO_READER, FIND_READER)
         return
     known = candidates(subject, wanted)
-    seen = _all_examined(subject, door, known, wanted)
+    seen = _all_examined(subject, client, known, wanted)
     if not seen and known.is_whole:
         yield ok("there is no path in the cache yet")
         return
@@ -45,7 +46,7 @@ def paths(subject: Subject, wanted: Wanted) -> Iterator[Finding]:
     for examined in seen:
         for fault, detail in examined.faults:
             faults[fault].append(detail)
-    for fault, detail in _open_references(subject, door, seen):
+    for fault, detail in _open_references(subject, client, seen):
         faults[fault].append(detail)
     yield from _verified(seen, known)
     yield from findings(faults)
@@ -67,10 +68,10 @@ def _verified(seen: Sequence[Examined], known: Candidates) -> Iterator[Finding]:
 
 
 def _all_examined(
-    subject: Subject, door: Door, known: Candidates, wanted: Wanted
+    subject: Subject, client: S3Client, known: Candidates, wanted: Wanted
 ) -> list[Examined]:
     """As many as are wanted, or all. Of paths that need not exist, those that do."""
-    check = PathCheck(subject.description, door, deep=wanted.deep)
+    check = PathCheck(subject.description, client, deep=wanted.deep)
     hashes, seen = known.hashes, list[Examined]()
     count = len(hashes) if known.must_exist or wanted.count is None else wanted.count
     tries = len(hashes) if known.must_exist else count * _ASKED_PER_WANTED
@@ -86,24 +87,24 @@ def _all_examined(
 
 
 def _open_references(
-    subject: Subject, door: Door, seen: Sequence[Examined]
+    subject: Subject, client: S3Client, seen: Sequence[Examined]
 ) -> Iterator[tuple[Fault, str]]:
     """Yield the paths whose references are not all in the cache, or not known to be."""
     there = {examined.store_hash for examined in seen if not examined.is_absent}
     infos = [examined.narinfo for examined in seen if examined.narinfo]
     asked = sorted({name for info in infos for name in info.references if name[:32] not in there})
     subject.progress(f"{len(asked)} references")
-    faults = dict(in_parallel(lambda name: _reference_fault(door, name), asked, WORKERS))
+    faults = dict(in_parallel(lambda name: _reference_fault(client, name), asked, WORKERS))
     for info in infos:
         for fault in (Fault.REFERENCE_ABSENT, Fault.REFERENCE_NOT_CHECKED):
             if names := [name for name in info.references if faults.get(name) is fault]:
                 yield fault, f"{info.store_path}: {', '.join(names)}"
 
 
-def _reference_fault(door: Door, name: str) -> Fault | None:
+def _reference_fault(client: S3Client, name: str) -> Fault | None:
     """Look for the narinfo of a reference. Only what Nix takes as missing is absent."""
     try:
-        status = door.request("HEAD", f"{name[:32]}.narinfo").status
+        status = client.request("HEAD", f"{name[:32]}.narinfo").status
     except (NoAnswerError, ClientError):
         return Fault.REFERENCE_NOT_CHECKED
     if status == 200:

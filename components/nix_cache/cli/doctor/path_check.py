@@ -5,13 +5,14 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from nix_cache.cli.doctor import decompression
-from nix_cache.cli.doctor.door import Answer, Door, NoAnswerError
 from nix_cache.cli.doctor.faults import Fault
 from nix_cache.cli.doctor.memory import Memory
 from nix_cache.cli.doctor.nar import Compared, compare
 from nix_cache.cli.errors import ClientError
 from nix_cache.cli.limits import NAR_DECODER_BYTES, NARINFO_BYTES, TooLargeError
 from nix_cache.cli.s3 import content_encoding
+from nix_cache.cli.s3.client import Answer, S3Client
+from nix_cache.cli.s3.hosts import NoAnswerError
 from nix_cache.description import Description
 from nix_cache.nar_url import ElsewhereError, InvalidUrlError, NarUrl
 from nix_cache.narinfo import COMPRESSIONS, Narinfo, NarinfoError
@@ -79,13 +80,13 @@ class PathCheck:
 
     Args:
         description: the cache.
-        door: the way in of a reading machine.
+        client: the way in of a reading machine.
         deep: whether NARs are read. One whose size differs from what is stated is read in any case.
     """
 
-    def __init__(self, description: Description, door: Door, *, deep: bool) -> None:
+    def __init__(self, description: Description, client: S3Client, *, deep: bool) -> None:
         self._description = description
-        self._door = door
+        self._client = client
         self._deep = deep
         self._memory = Memory(_LARGE_BYTES)
 
@@ -102,7 +103,7 @@ class PathCheck:
 
     def _faults(self, examined: Examined) -> Iterator[tuple[Fault, str]]:
         store_hash = examined.store_hash
-        answer = self._door.request("GET", f"{store_hash}.narinfo")
+        answer = self._client.request("GET", f"{store_hash}.narinfo")
         if answer.status in MISSING_STATUSES:
             yield Fault.ABSENT, store_hash
             return
@@ -142,7 +143,7 @@ class PathCheck:
             yield Fault.NAR_HASH, narinfo.nar_hash.nix32
             return
         try:
-            key = NarUrl.parse(narinfo.url).resolved(self._door.url)
+            key = NarUrl.parse(narinfo.url).resolved(self._client.url)
         except InvalidUrlError as reason:
             yield Fault.NAR_ABSENT, f"its URL {narinfo.url} {reason}"
             return
@@ -150,7 +151,7 @@ class PathCheck:
             yield Fault.NAR_NOT_CHECKED, f"its URL {narinfo.url} {reason}"
             return
         if not self._deep:
-            answer = self._door.request("HEAD", key)
+            answer = self._client.request("HEAD", key)
             if answer.status in MISSING_STATUSES:
                 yield Fault.NAR_ABSENT, f"{narinfo.url} is answered {answer.status}"
                 return
@@ -194,7 +195,7 @@ class PathCheck:
     def _read(
         self, narinfo: Narinfo, key: str, decoder_bytes: int, reserved_bytes: int
     ) -> Compared:
-        with self._memory.reserved(reserved_bytes), self._door.streamed(key) as response:
+        with self._memory.reserved(reserved_bytes), self._client.streamed(key) as response:
             if _is_redirect(response.status, response.headers):
                 raise decompression.NotDecompressedError(_REDIRECTED)
             if response.status not in SUCCESS_STATUSES:

@@ -10,9 +10,8 @@ from pathlib import Path
 
 from nix_cache.cli.doctor.subject import Subject
 from nix_cache.cli.nix import program
-from nix_cache.cli.s3.credentials import Credential
+from nix_cache.cli.s3.client import S3Client
 from nix_cache.cli.s3.listing import checked_pages
-from nix_cache.cli.s3.owner import owner_client
 
 _NARINFO_KEY = re.compile(r"([0-9a-df-np-sv-z]{32})\.narinfo")
 
@@ -53,27 +52,24 @@ def candidates(subject: Subject, wanted: Wanted) -> Candidates:
     """The paths to ask for, from the best source that there is.
 
     Raises:
-        S3Error: the owner may not list.
+        StorageError: the owner may not list.
     """
     if wanted.told is not None:
         return Candidates(wanted.told, "those named", must_exist=True)
-    if subject.owner is not None:
-        hashes = _sampled(listed(subject, subject.owner), wanted.count)
+    if subject.as_owner is not None:
+        hashes = _sampled(listed(subject, subject.as_owner), wanted.count)
         return Candidates(hashes, "the bucket", must_exist=True, is_whole=wanted.count != 0)
     known = dict.fromkeys([*_shuffled(remembered(subject)), *_shuffled(in_local_store(subject))])
     return Candidates(tuple(known), "this machine's Nix", must_exist=False)
 
 
-def listed(subject: Subject, owner: Credential) -> Iterator[str]:
+def listed(subject: Subject, owner: S3Client) -> Iterator[str]:
     """The hashes of all narinfos in the bucket, which its owner may list."""
-    client = owner_client(subject.description, owner, transport=subject.http)
-    bucket = subject.description.bucket
     count = 0
     # Nothing but narinfos and their like lies outside of folders.
-    pages = client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Delimiter="/")
-    for page in checked_pages(pages, bucket):
-        for entry in page.get("Contents", []):
-            if found := _NARINFO_KEY.fullmatch(entry["Key"]):
+    for page in checked_pages(owner.pages(delimiter="/"), subject.description.bucket):
+        for entry in page.objects:
+            if found := _NARINFO_KEY.fullmatch(entry.key):
                 count += 1
                 yield found[1]
         subject.progress(f"{count} narinfos listed")

@@ -12,7 +12,7 @@ import secrets
 from dataclasses import dataclass
 from enum import StrEnum
 
-from nix_cache.cli.doctor.door import Answer, Door
+from nix_cache.cli.s3.client import Answer, S3Client
 from nix_cache.iam.access import WRITABLE_KEYS
 from nix_cache.iam.lifecycle import NIX32
 
@@ -76,21 +76,21 @@ def foreign_key() -> str:
     return f"doctor-{secrets.token_hex(16)}"
 
 
-def ask(door: Door, query: str) -> Trial:
+def ask(client: S3Client, query: str) -> Trial:
     """Try to read something about the bucket."""
-    return _trial(door.request("GET", query=query))
+    return _trial(client.request("GET", query=query))
 
 
-def get(door: Door, key: str) -> Trial:
+def get(client: S3Client, key: str) -> Trial:
     """Try to read an object that exists."""
-    return _trial(door.request("GET", key))
+    return _trial(client.request("GET", key))
 
 
-def put(door: Door, key: str, present: Answer | None = None) -> Trial:
+def put(client: S3Client, key: str, present: Answer | None = None) -> Trial:
     """Try to put an object.
 
     Args:
-        door: as whom.
+        client: as whom.
         key: the object.
         present: what is there now, if anything is. It is what would be put, so that a storage that
             ignored the checksum would put the same again.
@@ -98,43 +98,43 @@ def put(door: Door, key: str, present: Answer | None = None) -> Trial:
     body = present.body if present else b"nix-cache doctor\n"
     content_type = present.headers.get("Content-Type", "") if present else "text/plain"
     headers = {"Content-MD5": _WRONG_CHECKSUM, "Content-Type": content_type}
-    answer = door.request("PUT", key, headers=headers, body=body)
+    answer = client.request("PUT", key, headers=headers, body=body)
     if answer.code in _CHECKSUM_CODES:
         return Trial(Outcome.ALLOWED, str(answer))
     if answer.status == 200 and present is None:
-        return Trial(Outcome.ALLOWED, str(answer), left="" if removed(door, key) else key)
+        return Trial(Outcome.ALLOWED, str(answer), left="" if removed(client, key) else key)
     return _trial(answer)
 
 
-def delete(door: Door, key: str) -> Trial:
+def delete(client: S3Client, key: str) -> Trial:
     """Try to delete an object that does not exist.
 
     In a bucket that keeps versions this leaves a mark, which is removed again.
     """
-    answer = door.request("DELETE", key)
+    answer = client.request("DELETE", key)
     version = answer.headers.get("x-amz-version-id", "")
     if answer.headers.get("x-amz-delete-marker") == "true":
-        again = door.request("DELETE", key, query=f"versionId={version}")
+        again = client.request("DELETE", key, query=f"versionId={version}")
         left = "" if again.status < 300 else f"{key} (a delete marker)"
         return Trial(Outcome.ALLOWED, str(answer), left)
     return _trial(answer)
 
 
-def upload(door: Door, key: str) -> Trial:
+def upload(client: S3Client, key: str) -> Trial:
     """Try to begin an upload in parts, as Nix does for a large NAR, and to abort it."""
-    begun = door.request("POST", key, query="uploads")
+    begun = client.request("POST", key, query="uploads")
     found = _UPLOAD_ID.search(begun.body)
     if not found:
         return _trial(begun)
-    ended = door.request("DELETE", key, query=f"uploadId={found[1].decode()}")
+    ended = client.request("DELETE", key, query=f"uploadId={found[1].decode()}")
     if ended.status >= 300:
         return Trial(Outcome.REFUSED, f"abort: {ended}", f"{key} (an unfinished upload)")
     return Trial(Outcome.ALLOWED, str(begun))
 
 
-def removed(door: Door, key: str) -> bool:
+def removed(client: S3Client, key: str) -> bool:
     """Remove what a put left; returns whether the storage agreed."""
-    return door.request("DELETE", key).status < 300
+    return client.request("DELETE", key).status < 300
 
 
 def _trial(answer: Answer) -> Trial:

@@ -7,13 +7,14 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
-from nix_cache.cli.doctor.door import Door, NoAnswerError
 from nix_cache.cli.doctor.finding import Finding, error, not_checked, ok, warning
 from nix_cache.cli.doctor.probes import LIST_QUERIES, NO_BUCKET
 from nix_cache.cli.doctor.subject import Subject
+from nix_cache.cli.s3.client import S3Client
 from nix_cache.cli.s3.clock import NOTABLE_SKEW, Clocks, http_date
 from nix_cache.cli.s3.connections import trust
 from nix_cache.cli.s3.deadline import Deadline, connect
+from nix_cache.cli.s3.hosts import NoAnswerError
 from nix_cache.formats.cache_info import INFO_KEY
 
 CERTIFICATE_WARNING_DAYS = 14
@@ -40,28 +41,28 @@ _CERTIFICATE_FAULTS = {
 
 def reachable(subject: Subject) -> Iterator[Finding]:
     """Whether the server answers where the description says."""
-    door = subject.reading or subject.anybody
+    client = subject.reading or subject.anybody
     try:
-        first = door.request("GET", INFO_KEY)
+        first = client.request("GET", INFO_KEY)
     except NoAnswerError as failure:
-        yield _unanswered(door, failure)
+        yield _unanswered(client, failure)
         return
     if 300 <= first.status < 400:
         target = first.headers.get("Location", "somewhere else")
         yield error(
-            f"{door.url} sends its readers on to {target}",
+            f"{client.url} sends its readers on to {target}",
             "signed requests are not valid there, and every other one is made twice",
             "name the final URL as the endpoint in the stack, then `pulumi up`",
         )
     elif first.status >= 500:
         yield error(
-            f"{door.url} answers {first}",
+            f"{client.url} answers {first}",
             "nothing can be read or pushed while it does",
             "look at the server's log, and at its disk",
         )
     else:
         yield from _storage(subject)
-        yield _how_fast(door)
+        yield _how_fast(client)
 
 
 def tls(subject: Subject) -> Iterator[Finding]:
@@ -128,32 +129,32 @@ def _storage(subject: Subject) -> Iterator[Finding]:
         )
 
 
-def _unanswered(door: Door, failure: NoAnswerError) -> Finding:
+def _unanswered(client: S3Client, failure: NoAnswerError) -> Finding:
     if failure.certificate is not None:
         mistake, fix = _CERTIFICATE_FAULTS.get(
             failure.certificate.verify_code,
             (f"is refused: {failure.certificate.verify_message}", "replace it"),
         )
         return error(
-            f"the certificate of {_origin(door.url)} {mistake}",
+            f"the certificate of {_origin(client.url)} {mistake}",
             "Nix refuses to talk to it",
             fix,
         )
     return error(
-        f"{_origin(door.url)} does not answer: {failure}",
+        f"{_origin(client.url)} does not answer: {failure}",
         "nothing can be read or pushed",
         "start the server, or correct the stack's endpoint; look at DNS and firewalls between",
     )
 
 
-def _how_fast(door: Door) -> Finding:
+def _how_fast(client: S3Client) -> Finding:
     def seconds() -> float:
         started = time.monotonic()
-        door.request("HEAD", INFO_KEY)
+        client.request("HEAD", INFO_KEY)
         return time.monotonic() - started
 
     usual = statistics.median(seconds() for _ in range(3))
-    what = f"{door.url} answers within {usual * 1000:.0f} ms"
+    what = f"{client.url} answers within {usual * 1000:.0f} ms"
     if usual < _LATENCY_WARNING_SECONDS:
         return ok(what)
     return warning(

@@ -6,10 +6,10 @@ from nix_cache.backends.registry import BACKENDS
 from nix_cache.backends.spec import Right
 from nix_cache.cli.doctor import probes
 from nix_cache.cli.doctor.contents import REPAIR
-from nix_cache.cli.doctor.door import Answer, Door
 from nix_cache.cli.doctor.finding import Finding, error, not_checked, ok, warning
 from nix_cache.cli.doctor.probes import Outcome, Trial
 from nix_cache.cli.doctor.subject import Subject
+from nix_cache.cli.s3.client import Answer, S3Client
 from nix_cache.formats.cache_info import INFO_KEY
 from nix_cache.iam.lifecycle import OWN_KEYS
 
@@ -24,11 +24,11 @@ _DELETE_WHY = "what is deleted is missed by every machine that was told it is th
 
 def anybody(subject: Subject) -> Iterator[Finding]:
     """What is possible without a credential."""
-    door = subject.anybody
-    yield _reading(subject, door)
-    yield from _listing("anybody", door)
-    yield from _no_puts("anybody", door, {**_new(probes.nix_keys()), **_protected(door)})
-    yield from _no_deletes("anybody", door)
+    client = subject.anybody
+    yield _reading(subject, client)
+    yield from _listing("anybody", client)
+    yield from _no_puts("anybody", client, {**_new(probes.nix_keys()), **_protected(client)})
+    yield from _no_deletes("anybody", client)
 
 
 def users(subject: Subject) -> Iterator[Finding]:
@@ -74,9 +74,9 @@ def _also(backend: str, role: str) -> frozenset[Right]:
 
 
 def _of_user(
-    name: str, door: Door, also: frozenset[Right], *, is_writer: bool
+    name: str, client: S3Client, also: frozenset[Right], *, is_writer: bool
 ) -> Iterator[Finding]:
-    first = door.request("GET", INFO_KEY)
+    first = client.request("GET", INFO_KEY)
     if first.code == _CLOCK:
         yield not_checked(f"the rights of {name}", "the clocks differ too much for signed requests")
         return
@@ -94,21 +94,21 @@ def _of_user(
     else:
         yield ok(f"{name} may read")
     if is_writer:
-        yield from _writer_puts(name, door)
+        yield from _writer_puts(name, client)
     if Right.REPLACE not in also:
-        protected = {**_protected(door), **_new([probes.foreign_key()])}
+        protected = {**_protected(client), **_new([probes.foreign_key()])}
         if is_writer:
-            yield from _no_puts(name, door, protected, "what Nix does not write")
+            yield from _no_puts(name, client, protected, "what Nix does not write")
         else:
-            yield from _no_puts(name, door, {**_new(probes.nix_keys()), **protected})
+            yield from _no_puts(name, client, {**_new(probes.nix_keys()), **protected})
     if Right.LIST not in also:
-        yield from _listing(name, door)
+        yield from _listing(name, client)
     if Right.DELETE not in also:
-        yield from _no_deletes(name, door)
+        yield from _no_deletes(name, client)
 
 
-def _reading(subject: Subject, door: Door) -> Finding:
-    is_allowed = probes.get(door, INFO_KEY).outcome is not Outcome.REFUSED
+def _reading(subject: Subject, client: S3Client) -> Finding:
+    is_allowed = probes.get(client, INFO_KEY).outcome is not Outcome.REFUSED
     if subject.description.public and not is_allowed:
         return error(
             "anybody is refused to read a public cache",
@@ -125,32 +125,32 @@ def _reading(subject: Subject, door: Door) -> Finding:
     return ok(f"anybody {'may read' if is_allowed else 'is refused to read'}: the cache is {kind}")
 
 
-def _listing(name: str, door: Door) -> Iterator[Finding]:
-    trials = {what: probes.ask(door, query) for what, query in probes.LIST_QUERIES.items()}
+def _listing(name: str, client: S3Client) -> Iterator[Finding]:
+    trials = {what: probes.ask(client, query) for what, query in probes.LIST_QUERIES.items()}
     yield from _refusals(name, "list", trials, _LIST_WHY)
 
 
 def _no_puts(
     name: str,
-    door: Door,
+    client: S3Client,
     keys: Mapping[str, Answer | None],
     what: str = "",
 ) -> Iterator[Finding]:
-    trials = {key: probes.put(door, key, present) for key, present in keys.items()}
+    trials = {key: probes.put(client, key, present) for key, present in keys.items()}
     yield from _refusals(name, f"put {what}".rstrip(), trials, _PUT_WHY)
 
 
-def _no_deletes(name: str, door: Door) -> Iterator[Finding]:
+def _no_deletes(name: str, client: S3Client) -> Iterator[Finding]:
     keys = [*probes.nix_keys()[:3], probes.foreign_key()]
     yield from _refusals(
-        name, "delete", {key: probes.delete(door, key) for key in keys}, _DELETE_WHY
+        name, "delete", {key: probes.delete(client, key) for key in keys}, _DELETE_WHY
     )
 
 
-def _writer_puts(name: str, door: Door) -> Iterator[Finding]:
-    trials = {key: probes.put(door, key) for key in probes.nix_keys()}
+def _writer_puts(name: str, client: S3Client) -> Iterator[Finding]:
+    trials = {key: probes.put(client, key) for key in probes.nix_keys()}
     large = f"log/{probes.foreign_key()}"
-    trials[f"{large} in parts"] = probes.upload(door, large)
+    trials[f"{large} in parts"] = probes.upload(client, large)
     refused = [f"{key}: {t.answer}" for key, t in trials.items() if t.outcome is Outcome.REFUSED]
     if refused:
         yield error(
@@ -194,9 +194,9 @@ def _unclear(trials: Mapping[str, Trial]) -> list[str]:
     return [f"{what}: {t.answer}" for what, t in trials.items() if t.outcome is Outcome.UNCLEAR]
 
 
-def _protected(door: Door) -> dict[str, Answer | None]:
+def _protected(client: S3Client) -> dict[str, Answer | None]:
     """The stack's own objects, each with what is there now."""
-    return {key: _present(door.request("GET", key)) for key in OWN_KEYS}
+    return {key: _present(client.request("GET", key)) for key in OWN_KEYS}
 
 
 def _new(keys: Sequence[str]) -> dict[str, Answer | None]:

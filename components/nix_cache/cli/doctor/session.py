@@ -15,8 +15,7 @@ from nix_cache.cli.errors import UsageError
 from nix_cache.cli.machine import console
 from nix_cache.cli.machine.progress import Progress
 from nix_cache.cli.nix.store_paths import hashes_in
-from nix_cache.cli.s3.credentials import Credential, profile_credential
-from nix_cache.cli.s3.owner import owner_credential
+from nix_cache.cli.s3.credentials import Credential, owner_credential, profile_credential
 
 
 @dataclass(frozen=True)

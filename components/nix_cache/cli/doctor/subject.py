@@ -6,11 +6,15 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from nix_cache.cli.caches.record import Record
-from nix_cache.cli.doctor.door import Door, NoAnswerError, connections
+from nix_cache.cli.s3.client import S3Client, bucket_url
 from nix_cache.cli.s3.credentials import Credential
+from nix_cache.cli.s3.hosts import NoAnswerError
 from nix_cache.cli.s3.transport import Transport
 from nix_cache.description import Description
 from nix_cache.formats.cache_info import INFO_KEY
+
+WORKERS = 8
+"""Requests at a time. A server on a slow line is asked for many small objects."""
 
 
 @dataclass
@@ -41,45 +45,45 @@ class Subject:
     @cached_property
     def http(self) -> Transport:
         """The connections of this run."""
-        return connections()
+        return Transport(jobs=WORKERS)
 
     @property
     def bucket_url(self) -> str:
         """The bucket on the storage."""
-        return f"{self.description.endpoint.rstrip('/')}/{self.description.bucket}"
+        return bucket_url(self.description)
 
     @property
-    def anybody(self) -> Door:
+    def anybody(self) -> S3Client:
         """The bucket, for those without a credential."""
-        return Door(self.http, self.bucket_url, self.description.region)
+        return S3Client.of(self.description, None, self.http)
 
-    def as_user(self, user: str) -> Door:
+    def as_user(self, user: str) -> S3Client:
         """The bucket, for one whose credential is there."""
-        return Door(self.http, self.bucket_url, self.description.region, self.credentials[user])
+        return S3Client.of(self.description, self.credentials[user], self.http)
 
     @property
-    def as_owner(self) -> Door | None:
+    def as_owner(self) -> S3Client | None:
         """The bucket, for its owner, if their credential is there."""
         if self.owner is None:
             return None
-        return Door(self.http, self.bucket_url, self.description.region, self.owner)
+        return S3Client.of(self.description, self.owner, self.http)
 
     @cached_property
-    def reading(self) -> Door | None:
+    def reading(self) -> S3Client | None:
         """The cache as a reading machine comes in.
 
         None if it is private, and nobody is known whose credential it accepts.
         """
         if self.description.public:
-            return Door(self.http, self.description.read_url, self.description.region)
+            return S3Client(self.http, self.description.read_url, self.description.region)
         known = [*self.description.readers, *self.description.push_urls]
-        doors = [self.as_user(user) for user in known if user in self.credentials]
-        return next((door for door in doors if _accepts(door)), self.as_owner)
+        clients = [self.as_user(user) for user in known if user in self.credentials]
+        return next((client for client in clients if _accepts(client)), self.as_owner)
 
 
-def _accepts(door: Door) -> bool:
+def _accepts(client: S3Client) -> bool:
     """Whether a credential is known. Where nothing answers, that is for others to tell."""
     try:
-        return not door.request("GET", INFO_KEY).is_stranger
+        return not client.request("GET", INFO_KEY).is_stranger
     except NoAnswerError:
         return True

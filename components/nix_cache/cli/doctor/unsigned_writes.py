@@ -21,9 +21,10 @@ from enum import StrEnum
 from urllib.parse import urlencode
 
 from nix_cache.cli.doctor import probes
-from nix_cache.cli.doctor.door import Answer, Door, NoAnswerError
 from nix_cache.cli.doctor.finding import Finding, error, not_checked, ok, warning
 from nix_cache.cli.doctor.subject import Subject
+from nix_cache.cli.s3.client import Answer, S3Client
+from nix_cache.cli.s3.hosts import NoAnswerError
 
 _WHAT = "writes without a signature"
 _WHY = (
@@ -75,7 +76,7 @@ class _Attempt:
     query: dict[str, str] = field(default_factory=dict)
     body: bytes = _BODY
 
-    def send(self, door: Door, key: str, access_key_id: str, region: str) -> Answer:
+    def send(self, client: S3Client, key: str, access_key_id: str, region: str) -> Answer:
         """Send it in the name of an access key id; raises NoAnswerError."""
         now = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
         credential = f"{access_key_id}/{now[:8]}/{region}/s3/aws4_request"
@@ -95,7 +96,7 @@ class _Attempt:
                 f"AWS4-HMAC-SHA256 Credential={credential}, SignedHeaders=host;x-amz-date, "
                 f"Signature={'0' * 64}"
             )
-        return door.request("PUT", key, urlencode(query), headers, self.body)
+        return client.request("PUT", key, urlencode(query), headers, self.body)
 
 
 def _attempts() -> Iterator[_Attempt]:
@@ -236,8 +237,8 @@ def _left(subject: Subject, key: str, writer: str) -> Iterator[Finding]:
     answer = user.request("GET", key)
     if answer.status != 200 or answer.body not in _STORED:
         return
-    doors = [door for door in (subject.as_owner, user) if door is not None]
-    is_removed = any(probes.removed(door, key) for door in doors)
+    clients = [client for client in (subject.as_owner, user) if client is not None]
+    is_removed = any(probes.removed(client, key) for client in clients)
     yield warning(
         f"the check of {_WHAT} left an object in the bucket"
         + (", which was removed" if is_removed else ""),

@@ -3,11 +3,6 @@
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Any
-
-from botocore.exceptions import BotoCoreError
-from botocore.exceptions import ClientError as StorageError
-from botocore.parsers import ResponseParserError
 
 from nix_cache.cli.errors import ClientError
 from nix_cache.cli.gc import reading
@@ -21,19 +16,21 @@ from nix_cache.cli.gc.contents import (
     nars_among,
 )
 from nix_cache.cli.gc.ledger import LEDGER_KEY, Ledger
-from nix_cache.cli.gc.listing import list_objects, watch_dates
+from nix_cache.cli.gc.listing import list_objects
 from nix_cache.cli.gc.reading import Received
-from nix_cache.cli.gc.refusals import explain, status_of
 from nix_cache.cli.limits import LEDGER_BYTES
 from nix_cache.cli.machine.parallel import in_parallel
+from nix_cache.cli.s3.client import Answer, S3Client
 from nix_cache.cli.s3.clock import Clocks, http_date
 from nix_cache.cli.s3.credentials import Credential
-from nix_cache.cli.s3.owner import owner_client
-from nix_cache.cli.s3.transport import OversizedError, RedirectedError
+from nix_cache.cli.s3.errors import AnsweredError, StorageError
+from nix_cache.cli.s3.messages import Requester, explain
+from nix_cache.cli.s3.transport import OversizedError, RedirectedError, Transport
 from nix_cache.description import Description
 from nix_cache.formats.cache_info import INFO_KEY
 from nix_cache.iam.lifecycle import NAR_PREFIX
 
+_MISSING = 404
 _BATCH = 1000
 """The most keys that S3's DeleteObjects takes."""
 
@@ -42,9 +39,6 @@ _MANY_FAILURES = 20
 
 _MOST_ASKED = 1000
 """How many narinfos that a listing lacks are asked for. A listing with a gap has many."""
-
-_MALFORMED = (ValueError, KeyError, TypeError, OverflowError, ResponseParserError)
-"""What botocore raises over an answer that is not S3's."""
 
 
 class _ChangedError(Exception):
@@ -67,10 +61,9 @@ class Bucket:
         self.tell: Callable[[str], None] = lambda _: None
         """Called with what is being done."""
         self._description = description
-        self._profile = profile
         self._jobs = jobs
-        self._s3 = owner_client(description, credential, jobs)
-        watch_dates(self._s3)
+        self._client = S3Client.of(description, credential, Transport(jobs=jobs))
+        self._owner = Requester(profile, description.endpoint, description.bucket)
 
     def clocks(self) -> Clocks | None:
         """Compare the clock of what answers with this machine's; None if its answers have no date.
@@ -79,8 +72,8 @@ class Bucket:
             ClientError: the storage refused or did not answer.
         """
         with self._explained("list"):
-            answer = self._s3.list_objects_v2(Bucket=self._description.bucket, MaxKeys=1)
-        return _clocks(answer, "date")
+            _, answer = self._client.page(most=1)
+        return _clocks(answer, "Date")
 
     def storage_clocks(self) -> Clocks | None:
         """Compare the clock by which the storage dates objects, by the ledger just written.
@@ -91,8 +84,8 @@ class Bucket:
             ClientError: the storage refused or did not answer.
         """
         with self._explained(f"read {LEDGER_KEY}"):
-            answer = self._s3.head_object(Bucket=self._description.bucket, Key=LEDGER_KEY)
-        return _clocks(answer, "last-modified")
+            answer = self._client.head(LEDGER_KEY)
+        return None if answer is None else _clocks(answer, "Last-Modified")
 
     def contents(self, known: Contents | None = None) -> Contents:
         """List what is in the bucket now. Narinfos that are known already are not read again.
@@ -169,13 +162,7 @@ class Bucket:
             ClientError: the storage refused or did not answer.
         """
         with self._explained(f"read {key}"):
-            try:
-                self._s3.head_object(Bucket=self._description.bucket, Key=key)
-            except StorageError as refusal:
-                if status_of(refusal) == "404":
-                    return False
-                raise
-        return True
+            return self._client.head(key) is not None
 
     def ledger(self) -> Ledger | None:
         """Read what earlier runs noted; None if that cannot be read.
@@ -186,8 +173,8 @@ class Bucket:
         with self._explained(f"read {LEDGER_KEY}"):
             try:
                 received = self._received(LEDGER_KEY, LEDGER_BYTES)
-            except StorageError as refusal:
-                if status_of(refusal) == "404":
+            except AnsweredError as refusal:
+                if refusal.status == _MISSING:
                     return Ledger()
                 raise
             except OversizedError:
@@ -204,12 +191,7 @@ class Bucket:
             ClientError: the storage refused.
         """
         with self._explained(f"write {LEDGER_KEY}"):
-            self._s3.put_object(
-                Bucket=self._description.bucket,
-                Key=LEDGER_KEY,
-                Body=ledger.content,
-                ContentType="application/json",
-            )
+            self._client.put(LEDGER_KEY, ledger.content, "application/json")
 
     def remove(self, keys: Sequence[str]) -> int:
         """Remove objects, in this order.
@@ -225,14 +207,11 @@ class Bucket:
         hidden = 0
         for start in range(0, len(keys), _BATCH):
             self.tell(f"removed {start} of {len(keys)} objects")
-            batch = [{"Key": key} for key in keys[start : start + _BATCH]]
             with self._explained("delete"):
-                answer = self._s3.delete_objects(
-                    Bucket=self._description.bucket, Delete={"Objects": batch}
-                )
-            if refused := answer.get("Errors"):
-                raise self._refusal(refused)
-            hidden += sum(bool(one.get("DeleteMarker")) for one in answer.get("Deleted", []))
+                deleted = self._client.delete(keys[start : start + _BATCH])
+            if deleted.refused:
+                raise self._refusal(deleted.refused)
+            hidden += deleted.hidden
         return hidden
 
     def _outside_folders(self) -> list[Stored]:
@@ -250,7 +229,7 @@ class Bucket:
             self.tell(f"listed {count} objects")
 
         with self._explained("list"):
-            yield from list_objects(self._s3, self._description.bucket, tell, prefix=prefix)
+            yield from list_objects(self._client, self._description.bucket, tell, prefix=prefix)
 
     def _read(
         self, narinfos: Mapping[str, Stored], known: Mapping[str, Entry]
@@ -283,14 +262,8 @@ class Bucket:
             return Entry.unreadable(stored, fault)
         try:
             received = self._received(stored.key, stored.size)
-        except (
-            StorageError,
-            BotoCoreError,
-            OversizedError,
-            RedirectedError,
-            *_MALFORMED,
-        ) as failure:
-            if isinstance(failure, StorageError) and status_of(failure) == "404":
+        except (StorageError, OversizedError, RedirectedError) as failure:
+            if isinstance(failure, AnsweredError) and failure.status == _MISSING:
                 return _ChangedError("is answered as missing (404), although it is listed")
             return failure
         if problem := reading.changed(stored, received):
@@ -299,17 +272,18 @@ class Bucket:
 
     def _received(self, key: str, size: int) -> Received:
         """An object as it is stored, and one byte more than its size if there is one."""
-        answer = self._s3.get_object(Bucket=self._description.bucket, Key=key)
-        with answer["Body"] as body:
-            content: bytes = body.read(size + 1)
-        return Received(content, answer.get("ETag") or "", answer.get("ContentEncoding") or "")
+        answer = self._client.get(key)
+        headers = answer.headers
+        return Received(
+            answer.body[: size + 1], headers.get("ETag", ""), headers.get("Content-Encoding", "")
+        )
 
-    def _refusal(self, errors: Sequence[Any]) -> ClientError:
-        first = errors[0]
+    def _refusal(self, refused: Sequence[tuple[str, str, str]]) -> ClientError:
+        key, code, message = refused[0]
         return ClientError(
-            f"the storage did not delete {len(errors)} objects, such as {first.get('Key')}: "
-            f"{first.get('Code')} {first.get('Message', '')}".rstrip(),
-            f"see that the profile {self._profile} may delete in the bucket "
+            f"the storage did not delete {len(refused)} objects, such as {key}: "
+            f"{code} {message}".rstrip(),
+            f"see that the profile {self._owner.name} may delete in the bucket "
             f"{self._description.bucket}, and run it again: paths that were not deleted may lack "
             "others that were",
         )
@@ -318,13 +292,8 @@ class Bucket:
     def _explained(self, what: str) -> Iterator[None]:
         try:
             yield
-        except ClientError:
-            raise
-        except (StorageError, BotoCoreError, *_MALFORMED) as failure:
-            raise self._explain(failure, what) from None
-
-    def _explain(self, failure: Exception, what: str) -> ClientError:
-        return explain(failure, what, self._profile, self._description)
+        except StorageError as failure:
+            raise explain(failure, self._owner, what) from None
 
 
 def _is_settled(entry: Entry) -> bool:
@@ -333,14 +302,13 @@ def _is_settled(entry: Entry) -> bool:
 
 
 def _failed(failure: Exception) -> str:
-    if isinstance(failure, StorageError):
-        code = failure.response["Error"].get("Code", "")
-        return f"cannot be read: the storage answers {status_of(failure)} {code}".rstrip()
+    if isinstance(failure, AnsweredError):
+        return f"cannot be read: the storage answers {failure}"
     if isinstance(failure, ClientError):
         return f"cannot be read: {failure.problem}"
     return "cannot be read: the storage's answer is incomplete or malformed"
 
 
-def _clocks(answer: Mapping[str, Any], header: str) -> Clocks | None:
-    there = http_date(answer["ResponseMetadata"]["HTTPHeaders"].get(header))
+def _clocks(answer: Answer, header: str) -> Clocks | None:
+    there = http_date(answer.headers.get(header))
     return None if there is None else Clocks(datetime.now(UTC), there)

@@ -17,7 +17,7 @@ from nix_cache.cli.machine import console
 from nix_cache.cli.machine.progress import Progress
 from nix_cache.cli.nix.store_paths import hashes_in, store_hash
 from nix_cache.cli.s3.clock import Clocks
-from nix_cache.cli.s3.owner import owner_credential
+from nix_cache.cli.s3.credentials import owner_credential
 
 LARGEST_SHARE = 0.9
 """Of the narinfos. More is hardly ever meant, and has to be agreed to on the command line."""

@@ -11,8 +11,8 @@ from nix_cache.cli.hook.queue import Queue
 from nix_cache.cli.machine import console
 from nix_cache.cli.nix import program
 from nix_cache.cli.options import JOBS
+from nix_cache.cli.s3.errors import BusyError, RefusedError, UnansweredError
 from nix_cache.cli.upload import report, session
-from nix_cache.cli.upload.refusals import BusyError, RefusedError, UnansweredError
 from nix_cache.cli.upload.report import Result
 from nix_cache.cli.upload.writer import Writer, as_writer
 from nix_cache.redaction import redacted

@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 from pydantic.alias_generators import to_camel
 
+from nix_cache.cli.errors import UsageError
 from nix_cache.cli.machine.places import system_place, user_place
 from nix_cache.redaction import keep_secret
 
@@ -38,6 +39,21 @@ def profile_credential(
             if found := profile_in(path, profile):
                 return found
     return None
+
+
+def owner_credential(profile: str) -> Credential:
+    """The key pair of a profile on this machine.
+
+    Raises:
+        UsageError: there is none.
+    """
+    pair = profile_credential(profile)
+    if pair is None:
+        raise UsageError(
+            f"there is no profile {profile} with a key pair in the credentials file",
+            "add it to ~/.aws/credentials, or name another",
+        )
+    return pair
 
 
 def profile_in(file: str, profile: str) -> Credential | None:

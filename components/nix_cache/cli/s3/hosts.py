@@ -12,13 +12,14 @@ import time
 import urllib3
 
 from nix_cache.cli.limits import TimeLimits
+from nix_cache.cli.s3.errors import Meaning, StorageError
 
 _LONGEST_REASON = 200
 _SILENT_SHARE = 0.9
 """Of the time without progress. Timers do not end at the same moment."""
 
 
-class NoAnswerError(Exception):
+class NoAnswerError(StorageError):
     """A host did not answer, or not completely. The message is the reason.
 
     Attributes:
@@ -36,6 +37,11 @@ class NoAnswerError(Exception):
         super().__init__(reason)
         self.certificate = certificate
         self.given_up = given_up
+
+    @property
+    def meaning(self) -> Meaning:
+        """It is always the same."""
+        return Meaning.NO_ANSWER
 
 
 class Host:

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any
 
 from nix_cache.cli.errors import ClientError
 from nix_cache.cli.limits import (
@@ -12,23 +11,24 @@ from nix_cache.cli.limits import (
     LISTING_SECONDS,
     listed_objects,
 )
+from nix_cache.cli.s3.answers import Page
 
 _FIX = "check the endpoint: what answers there does not list a bucket as S3 does"
 
 
 def checked_pages(
-    pages: Iterable[dict[str, Any]],
+    pages: Iterable[Page],
     bucket: str,
     *,
     most_objects: int | None = None,
     most_empty_pages: int = EMPTY_PAGES,
     most_seconds: float | None = None,
     clock: Callable[[], float] = time.monotonic,
-) -> Iterator[dict[str, Any]]:
+) -> Iterator[Page]:
     """Pass on the pages of a listing until its end.
 
     Args:
-        pages: as botocore's paginator gives them.
+        pages: as they come.
         bucket: the bucket's name, for messages.
         most_objects: the most objects that a listing may have; the limit of the client if None.
         most_empty_pages: the most pages in a row that may name nothing.
@@ -47,7 +47,7 @@ def checked_pages(
     for page in pages:
         # Names increase from page to page, so a storage that starts over is found at once.
         names = sorted(_names(page))
-        is_truncated = bool(page.get("IsTruncated"))
+        is_truncated = page.is_truncated
         if count and names and names[0] <= last:
             raise _broken(bucket, f"repeats itself after {count} objects")
         last = names[-1] if names else last
@@ -67,11 +67,10 @@ def checked_pages(
         raise _broken(bucket, f"stops after {count} objects, although there are more")
 
 
-def _names(page: dict[str, Any]) -> Iterator[bytes]:
+def _names(page: Page) -> Iterator[bytes]:
     """The keys and prefixes of a page, as S3 orders them: by their bytes."""
-    for kind, name in (("Contents", "Key"), ("CommonPrefixes", "Prefix")):
-        for entry in page.get(kind, []):
-            yield str(entry.get(name, "")).encode(errors="surrogatepass")
+    for name in (*(listed.key for listed in page.objects), *page.prefixes):
+        yield name.encode(errors="surrogatepass")
 
 
 def _broken(bucket: str, problem: str) -> ClientError:

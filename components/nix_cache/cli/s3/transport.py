@@ -20,12 +20,12 @@ from nix_cache.cli.errors import ClientError
 from nix_cache.cli.limits import ERROR_BYTES, TIMES, Kind, TimeLimits
 from nix_cache.cli.s3.connections import connections
 from nix_cache.cli.s3.deadline import Deadline
+from nix_cache.cli.s3.errors import BUSY_STATUSES
 from nix_cache.cli.s3.hosts import Host, may_pass, retry_after_seconds
 
 JOBS = 25
 """Connections that are kept to each host, unless told otherwise."""
 
-_BUSY = frozenset({429, 500, 502, 503, 504})
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _REPEATABLE = frozenset({"DELETE", "GET", "HEAD", "PUT"})
 _CHUNK_BYTES = 1 << 16
@@ -201,7 +201,7 @@ class Transport:
                 asked = retry_after_seconds(answer.headers.get("Retry-After"))
                 wait = min(max(wait, asked), times.retry_after_seconds)
                 is_last = attempt == times.tries or host.left(started) <= wait
-                if answer.status not in _BUSY or is_last:
+                if answer.status not in BUSY_STATUSES or is_last:
                     return answer
                 if isinstance(answer, urllib3.BaseHTTPResponse):
                     answer.close()

@@ -9,9 +9,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from nix_cache.cli.limits import TIMES
 from nix_cache.cli.machine import child, interrupt
 from nix_cache.cli.nix import program
+from nix_cache.cli.s3.messages import Requester
 from nix_cache.cli.upload.events import Copying
 from nix_cache.cli.upload.identity import Identity
-from nix_cache.cli.upload.refusals import Who, from_nix
+from nix_cache.cli.upload.nix_errors import from_nix
 
 _ATTEMPTS = 3
 _LINE_BYTES = 1_000_000
@@ -20,7 +21,7 @@ _LINE_BYTES = 1_000_000
 def copy(
     paths: Sequence[str],
     identity: Identity,
-    who: Who,
+    who: Requester,
     jobs: int,
     progress: Callable[[Copying], None] = lambda _: None,
 ) -> None:

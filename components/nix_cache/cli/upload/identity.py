@@ -5,13 +5,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import parse_qsl, quote, urlencode
 
-from botocore.credentials import RefreshableCredentials
+from botocore.credentials import Credentials, RefreshableCredentials
 from botocore.exceptions import BotoCoreError
-from botocore.session import Session
 
 from nix_cache.cli.errors import ClientError
 from nix_cache.cli.machine.places import user_place
-from nix_cache.cli.s3.storage_session import bounded_session
+from nix_cache.cli.s3.aws_session import bounded_session
 from nix_cache.cli.upload.writer import Writer
 from nix_cache.redaction import keep_secret
 
@@ -43,13 +42,13 @@ class Identity:
         origin: where it comes from, in words.
         environment: of a Nix that shall use it.
         push_url: of that Nix, likewise.
-        session: of this client's own requests.
+        credentials: of this client's own requests.
     """
 
     origin: str
     environment: Mapping[str, str] = field(repr=False)
     push_url: str
-    session: Session = field(repr=False)
+    credentials: Credentials = field(repr=False)
 
 
 def identify(writer: Writer) -> Identity:
@@ -87,14 +86,14 @@ def identify(writer: Writer) -> Identity:
             f"the profile {writer.profile} in {file}",
             without_credentials(os.environ) | {"AWS_SHARED_CREDENTIALS_FILE": file},
             writer.push_url,
-            session,
+            found,
         )
     why = f"there is no profile {writer.profile} in {file}" if writer.profile else "it has no other"
     return Identity(
         f"the environment, for {why}",
         dict(os.environ),
         without_profile(writer.push_url),
-        session,
+        found,
     )
 
 

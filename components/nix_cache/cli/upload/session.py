@@ -10,13 +10,14 @@ from nix_cache.cli.machine.progress import Progress
 from nix_cache.cli.machine.sizes import size
 from nix_cache.cli.nix import program
 from nix_cache.cli.nix.versions import version_traps
+from nix_cache.cli.s3.messages import Requester
+from nix_cache.cli.s3.retry import retry
 from nix_cache.cli.upload.bucket import Bucket
 from nix_cache.cli.upload.copying import copy
 from nix_cache.cli.upload.events import Copying
 from nix_cache.cli.upload.held import Held
 from nix_cache.cli.upload.identity import Identity, identify
-from nix_cache.cli.upload.patience import patiently
-from nix_cache.cli.upload.refusals import Who, short
+from nix_cache.cli.upload.nix_errors import short
 from nix_cache.cli.upload.report import Result
 from nix_cache.cli.upload.writer import Writer
 
@@ -38,12 +39,14 @@ class _Push:
     progress: Progress
 
     @property
-    def who(self) -> Who:
+    def who(self) -> Requester:
         """The writer, for messages."""
-        return Who(
+        description = self.writer.description
+        return Requester(
             self.writer.name,
+            description.endpoint,
+            description.bucket,
             self.writer.record.name,
-            self.writer.description.bucket,
             self.identity.origin,
         )
 
@@ -87,7 +90,7 @@ def _pushed(push: _Push, roots: Sequence[str]) -> Result:
     nar_bytes = program.closure(roots)
     bucket = Bucket(push.writer.description, push.identity, push.who, push.jobs)
     progress.tell(f"waiting for {push.writer.description.endpoint}")
-    patiently(bucket.require_access, progress.note)
+    retry(bucket.require_access, progress.note)
     skipped = _held(bucket, list(nar_bytes), progress)
     missing = [path for path in nar_bytes if path not in skipped]
     total = sum(nar_bytes[path] for path in missing)
@@ -98,7 +101,7 @@ def _pushed(push: _Push, roots: Sequence[str]) -> Result:
             f"Pushing {len(missing)} of {len(nar_bytes)} paths ({size(total)}) "
             f"to {push.writer.record.name}"
         )
-        patiently(lambda: _copy(push, roots, total), progress.note)
+        retry(lambda: _copy(push, roots, total), progress.note)
         seconds = time.monotonic() - started
         arrived = _held(bucket, missing, progress)
         _require_all(missing, arrived)
@@ -118,7 +121,7 @@ def _held(bucket: Bucket, paths: Sequence[str], progress: Progress) -> dict[str,
     def tell(count: int) -> None:
         progress.tell(f"asked the cache for {count} of {len(paths)} paths")
 
-    return patiently(lambda: bucket.held(paths, tell), progress.note)
+    return retry(lambda: bucket.held(paths, tell), progress.note)
 
 
 def _copy(push: _Push, roots: Sequence[str], total: int) -> None:

@@ -12,7 +12,7 @@ from tenacity import (
     wait_random,
 )
 
-from nix_cache.cli.upload.refusals import BusyError, UnansweredError
+from nix_cache.cli.s3.errors import BusyError, UnansweredError
 
 TRIES = 4
 FIRST_WAIT_SECONDS = 1.0
@@ -21,7 +21,7 @@ JITTER_SECONDS = 1.0
 _Result = TypeVar("_Result")
 
 
-def patiently(
+def retry(
     work: Callable[[], _Result],
     tell: Callable[[str], None],
     *,

@@ -1,0 +1,241 @@
+"""Requests to a bucket, anonymous or signed: the one client of S3. No redirect is followed."""
+
+import base64
+import contextlib
+import hashlib
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Self
+from urllib.parse import quote, urlencode
+
+import urllib3
+from botocore.auth import S3SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
+
+from nix_cache.cli.limits import body_limit
+from nix_cache.cli.s3 import answers
+from nix_cache.cli.s3.answers import Deleted, LifecycleRule, Page
+from nix_cache.cli.s3.aws_session import frozen
+from nix_cache.cli.s3.credentials import Credential
+from nix_cache.cli.s3.errors import (
+    NOT_ACCEPTED,
+    AnsweredError,
+    MalformedAnswerError,
+    meaning,
+)
+from nix_cache.cli.s3.transport import Reply, Transport
+from nix_cache.description import Description
+
+_CODE = re.compile(rb"<Code>([A-Za-z0-9]+)</Code>")
+_ERROR = re.compile(rb"\s*(?:<\?xml[^>]*>\s*)?<Error[\s>]")
+_MISSING = 404
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came back.
+
+    Attributes:
+        status: the HTTP status.
+        headers: by name; any spelling of it.
+        body: what came with it, with its Content-Encoding; of an error, cut off.
+    """
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def code(self) -> str:
+        """The storage's own word for an error, such as ``AccessDenied``; empty without one."""
+        found = _CODE.search(self.body)
+        return found[1].decode() if found else ""
+
+    @property
+    def is_stranger(self) -> bool:
+        """Whether the credential itself was not accepted."""
+        return meaning(self.status, self.code) in NOT_ACCEPTED
+
+    @property
+    def is_refusal(self) -> bool:
+        """Whether it is a matter of rights."""
+        return self.status in {401, 403}
+
+    def __str__(self) -> str:
+        return f"{self.status} {self.code}".strip()
+
+
+class S3Client:
+    """A way into a bucket, as one user.
+
+    ``request`` returns whatever was answered. All other methods raise an ``AnsweredError`` for an
+    error, a ``MalformedAnswerError`` for what S3 does not answer, and ``RedirectedError`` for a
+    redirect. All raise ``NoAnswerError`` and ``OversizedError`` as the transport does.
+
+    Args:
+        transport: the run's connections.
+        url: of the bucket, or of what stands for it.
+        region: what requests are signed for.
+        credential: of the user whose requests these are; None for anonymous ones.
+    """
+
+    def __init__(
+        self,
+        transport: Transport,
+        url: str,
+        region: str,
+        credential: Credential | Credentials | None = None,
+    ) -> None:
+        self.url = url.rstrip("/")
+        self._transport = transport
+        self._region = region
+        self._credentials = _credentials(credential)
+
+    @classmethod
+    def of(
+        cls,
+        description: Description,
+        credential: Credential | Credentials | None,
+        transport: Transport,
+    ) -> Self:
+        """Return the client of a cache's bucket, at the storage's endpoint and in path style."""
+        return cls(transport, bucket_url(description), description.region, credential)
+
+    def request(
+        self,
+        method: str,
+        key: str = "",
+        query: str = "",
+        headers: Mapping[str, str] | None = None,
+        body: bytes = b"",
+    ) -> Answer:
+        """Send one request, and return the answer whatever it is.
+
+        Args:
+            method: of HTTP.
+            key: the object; the bucket itself if empty.
+            query: what stands after the question mark, encoded.
+            headers: to send along.
+            body: to send along.
+        """
+        reply = self._exchanged(method, key, query, headers or {}, body)
+        return Answer(reply.status, reply.headers, reply.body)
+
+    @contextlib.contextmanager
+    def streamed(self, key: str) -> Iterator[urllib3.BaseHTTPResponse]:
+        """Open an object to be read in pieces, as it is stored."""
+        url, signed = self._signed("GET", key, "", {}, b"")
+        with self._transport.opened(url, signed) as response:
+            yield response
+
+    def get(self, key: str) -> Answer:
+        """Read an object as a whole."""
+        answer = self._succeeded("GET", key)
+        if not answer.headers.get("Content-Length", "0").isdecimal():
+            raise MalformedAnswerError("Content-Length is not a number")
+        return answer
+
+    def head(self, key: str) -> Answer | None:
+        """Read the headers of an object; None if it is not there."""
+        try:
+            return self._succeeded("HEAD", key)
+        except AnsweredError as failure:
+            if failure.status == _MISSING:
+                return None
+            raise
+
+    def put(self, key: str, body: bytes, content_type: str) -> None:
+        """Write an object."""
+        self._succeeded("PUT", key, headers={"Content-Type": content_type}, body=body)
+
+    def delete(self, keys: Sequence[str]) -> Deleted:
+        """Delete objects, at most 1,000 at a time.
+
+        Their list is protected by Content-MD5, which every storage accepts: B2 rejects newer
+        checksums, and older servers overlook them.
+        """
+        body = answers.deletion(keys)
+        digest = hashlib.md5(body, usedforsecurity=False).digest()
+        headers = {
+            "Content-MD5": base64.b64encode(digest).decode(),
+            "Content-Type": "application/xml",
+        }
+        return answers.deleted(self._succeeded("POST", "", "delete", headers, body).body)
+
+    def page(
+        self, *, prefix: str = "", delimiter: str = "", token: str = "", most: int = 1000
+    ) -> tuple[Page, Answer]:
+        """List some objects: one page, and the answer with which it came."""
+        query = {"list-type": "2", "encoding-type": "url"}
+        given = {"prefix": prefix, "delimiter": delimiter, "continuation-token": token}
+        query |= {name: value for name, value in given.items() if value}
+        if most != 1000:
+            query["max-keys"] = str(most)
+        answer = self._succeeded("GET", "", urlencode(query, quote_via=quote, safe=""))
+        return answers.page(answer.body), answer
+
+    def pages(self, *, prefix: str = "", delimiter: str = "") -> Iterator[Page]:
+        """List objects, page by page, as long as the storage promises more and says how.
+
+        Pass them through ``checked_pages``: a storage may promise more without end.
+        """
+        token = ""
+        while True:
+            page, _ = self.page(prefix=prefix, delimiter=delimiter, token=token)
+            yield page
+            if not page.is_truncated or not page.token:
+                return
+            token = page.token
+
+    def lifecycle(self) -> tuple[LifecycleRule, ...]:
+        """Read the rules by which the bucket removes objects by age or date."""
+        return answers.lifecycle(self._succeeded("GET", "", "lifecycle").body)
+
+    def _succeeded(
+        self,
+        method: str,
+        key: str,
+        query: str = "",
+        headers: Mapping[str, str] | None = None,
+        body: bytes = b"",
+    ) -> Answer:
+        reply = self._exchanged(method, key, query, headers or {}, body)
+        reply.require_no_redirect()
+        answer = Answer(reply.status, reply.headers, reply.body)
+        if reply.status >= 300:
+            raise AnsweredError(reply.status, answer.code)
+        if not key and _ERROR.match(reply.body):  # S3 may begin to answer before it has failed
+            raise AnsweredError(500, answer.code)
+        return answer
+
+    def _exchanged(
+        self, method: str, key: str, query: str, headers: Mapping[str, str], body: bytes
+    ) -> Reply:
+        url, signed = self._signed(method, key, query, headers, body)
+        return self._transport.exchange(method, url, signed, body or None, body_limit(key))
+
+    def _signed(
+        self, method: str, key: str, query: str, headers: Mapping[str, str], body: bytes
+    ) -> tuple[str, dict[str, str]]:
+        """The URL and the headers of a request."""
+        url = f"{self.url}/{quote(key)}" if key else self.url
+        request = AWSRequest(
+            method, f"{url}?{query}" if query else url, headers=dict(headers), data=body or None
+        )
+        if self._credentials is not None:
+            S3SigV4Auth(frozen(self._credentials), "s3", self._region).add_auth(request)
+        ready = request.prepare()
+        return ready.url, dict(ready.headers)
+
+
+def bucket_url(description: Description) -> str:
+    """Return the URL of a cache's bucket at its storage."""
+    return f"{description.endpoint.rstrip('/')}/{description.bucket}"
+
+
+def _credentials(credential: Credential | Credentials | None) -> Credentials | None:
+    if isinstance(credential, Credential):
+        return Credentials(credential.access_key_id, credential.secret_access_key)
+    return credential
