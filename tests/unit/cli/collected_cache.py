@@ -13,7 +13,7 @@ from unittest import mock
 from nix_cache.cli.caches.source import Source
 from nix_cache.cli.caches.target import Target
 from nix_cache.cli.gc import bucket as gc_bucket
-from nix_cache.cli.gc import session
+from nix_cache.cli.gc import narinfo_reader, session
 from nix_cache.cli.s3.credentials import Credential
 from nix_cache.iam.lifecycle import NIX32
 from tests.unit.cli.client_caches import description
@@ -141,6 +141,7 @@ class CollectedCache:
             mock.patch.object(session, "find_target", return_value=target),
             mock.patch.object(gc_bucket, "Transport", return_value=transport),
             mock.patch.object(gc_bucket, "in_parallel", _one_by_one),
+            mock.patch.object(narinfo_reader, "in_parallel", _one_by_one),
         ):
             yield
 

@@ -1,11 +1,10 @@
 """The bucket as its owner sees it: everything that is in it, and the way to remove some of it."""
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 
 from nix_cache.cli.errors import ClientError
-from nix_cache.cli.gc import reading
 from nix_cache.cli.gc.contents import (
     Contents,
     Entry,
@@ -17,7 +16,7 @@ from nix_cache.cli.gc.contents import (
 )
 from nix_cache.cli.gc.ledger import LEDGER_KEY, Ledger
 from nix_cache.cli.gc.listing import list_objects
-from nix_cache.cli.gc.reading import Received
+from nix_cache.cli.gc.narinfo_reader import NarinfoReader, received
 from nix_cache.cli.limits import LEDGER_BYTES
 from nix_cache.cli.machine.parallel import in_parallel
 from nix_cache.cli.s3.client import Answer, S3Client
@@ -25,7 +24,7 @@ from nix_cache.cli.s3.clock import Clocks, http_date
 from nix_cache.cli.s3.credentials import Credential
 from nix_cache.cli.s3.errors import AnsweredError, StorageError
 from nix_cache.cli.s3.messages import Requester, explain
-from nix_cache.cli.s3.transport import OversizedError, RedirectedError, Transport
+from nix_cache.cli.s3.transport import OversizedError, Transport
 from nix_cache.description import Description
 from nix_cache.formats.cache_info import INFO_KEY
 from nix_cache.iam.lifecycle import NAR_PREFIX
@@ -34,15 +33,8 @@ _MISSING = 404
 _BATCH = 1000
 """The most keys that S3's DeleteObjects takes."""
 
-_MANY_FAILURES = 20
-"""After so many narinfos that cannot be read, the storage itself may have failed."""
-
 _MOST_ASKED = 1000
 """How many narinfos that a listing lacks are asked for. A listing with a gap has many."""
-
-
-class _ChangedError(Exception):
-    """An object is not as it was listed. The message is a clause without a subject."""
 
 
 class Bucket:
@@ -63,6 +55,9 @@ class Bucket:
         self._description = description
         self._jobs = jobs
         self._client = S3Client.of(description, credential, Transport(jobs=jobs))
+        self._reader = NarinfoReader(
+            self._client, tuple(description.public_keys), jobs, lambda: self.has(INFO_KEY)
+        )
         self._owner = Requester(profile, description.endpoint, description.bucket)
 
     def clocks(self) -> Clocks | None:
@@ -100,12 +95,12 @@ class Bucket:
         nars = list(self._listed(NAR_PREFIX))
         others = self._outside_folders()
         narinfos = narinfos_among(others)
-        found, doubtful = self._read(narinfos, known.narinfos if known else {})
+        found, doubtful = self._reader.read(narinfos, known.narinfos if known else {}, self.tell)
         if doubtful:
             others = self._outside_folders()
             narinfos = narinfos_among(others)
             self.require_absent((found.keys() | doubtful.keys()) - narinfos.keys())
-            found, doubtful = self._read(narinfos, found)
+            found, doubtful = self._reader.read(narinfos, found, self.tell)
             for name, problem in doubtful.items():
                 found[name] = Entry.unreadable(narinfos[name], problem)
         if known is not None:
@@ -172,7 +167,7 @@ class Bucket:
         """
         with self._explained(f"read {LEDGER_KEY}"):
             try:
-                received = self._received(LEDGER_KEY, LEDGER_BYTES)
+                answer = received(self._client, LEDGER_KEY, LEDGER_BYTES)
             except AnsweredError as refusal:
                 if refusal.status == _MISSING:
                     return Ledger()
@@ -180,7 +175,7 @@ class Bucket:
             except OversizedError:
                 return None
         try:
-            return Ledger.parse(received.body)
+            return Ledger.parse(answer.body)
         except ValueError:
             return None
 
@@ -231,53 +226,6 @@ class Bucket:
         with self._explained("list"):
             yield from list_objects(self._client, self._description.bucket, tell, prefix=prefix)
 
-    def _read(
-        self, narinfos: Mapping[str, Stored], known: Mapping[str, Entry]
-    ) -> tuple[dict[str, Entry], dict[str, str]]:
-        """The entries of narinfos, and of those that are not as they were listed, the reason."""
-        found = {
-            name: known[name]
-            for name, stored in narinfos.items()
-            if name in known and known[name].stored == stored and _is_settled(known[name])
-        }
-        unread = [name for name in narinfos if name not in found]
-        doubtful: dict[str, str] = {}
-        failures = 0
-        results = in_parallel(lambda name: self._reading(narinfos[name]), unread, self._jobs)
-        for count, (name, result) in enumerate(results, start=1):
-            if isinstance(result, Entry):
-                found[name] = result
-            elif isinstance(result, _ChangedError):
-                doubtful[name] = str(result)
-            else:
-                failures += 1
-                found[name] = Entry.unreadable(narinfos[name], _failed(result))
-                if failures % _MANY_FAILURES == 0 or failures == len(unread):
-                    self.has(INFO_KEY)  # fails if it is not the narinfos that are at fault
-            self.tell(f"read {count} of {len(unread)} narinfos")
-        return found, doubtful
-
-    def _reading(self, stored: Stored) -> Entry | _ChangedError | Exception:
-        if fault := reading.too_large(stored):
-            return Entry.unreadable(stored, fault)
-        try:
-            received = self._received(stored.key, stored.size)
-        except (StorageError, OversizedError, RedirectedError) as failure:
-            if isinstance(failure, AnsweredError) and failure.status == _MISSING:
-                return _ChangedError("is answered as missing (404), although it is listed")
-            return failure
-        if problem := reading.changed(stored, received):
-            return _ChangedError(problem)
-        return reading.read(stored, received, tuple(self._description.public_keys))
-
-    def _received(self, key: str, size: int) -> Received:
-        """An object as it is stored, and one byte more than its size if there is one."""
-        answer = self._client.get(key)
-        headers = answer.headers
-        return Received(
-            answer.body[: size + 1], headers.get("ETag", ""), headers.get("Content-Encoding", "")
-        )
-
     def _refusal(self, refused: Sequence[tuple[str, str, str]]) -> ClientError:
         key, code, message = refused[0]
         return ClientError(
@@ -294,19 +242,6 @@ class Bucket:
             yield
         except StorageError as failure:
             raise explain(failure, self._owner, what) from None
-
-
-def _is_settled(entry: Entry) -> bool:
-    """Whether reading it again would bring the same. One without an ETag may have been replaced."""
-    return entry.fault is None and bool(entry.stored.etag)
-
-
-def _failed(failure: Exception) -> str:
-    if isinstance(failure, AnsweredError):
-        return f"cannot be read: the storage answers {failure}"
-    if isinstance(failure, ClientError):
-        return f"cannot be read: {failure.problem}"
-    return "cannot be read: the storage's answer is incomplete or malformed"
 
 
 def _clocks(answer: Answer, header: str) -> Clocks | None:
