@@ -19,7 +19,8 @@ import trustme
 from nix_cache.cli.errors import ClientError
 from nix_cache.cli.limits import ERROR_BYTES, OBJECT, TIMES, Kind, TimeLimits
 from nix_cache.cli.s3 import deadline as deadlines
-from nix_cache.cli.s3.hosts import NoAnswerError, retry_after_seconds
+from nix_cache.cli.s3.hosts import NoAnswerError
+from nix_cache.cli.s3.retry import retry_after_seconds
 from nix_cache.cli.s3.transport import OversizedError, RedirectedError, Reply, Transport
 from tests.unit.cli.misbehaving import Answer, Misbehaving, always, answer, misbehaving
 

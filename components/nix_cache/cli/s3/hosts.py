@@ -1,10 +1,6 @@
 """What one run knows of a host: whether it answers, and when it is given up."""
 
-import datetime
-import email.utils
 import http.client
-import math
-import socket
 import ssl
 import threading
 import time
@@ -107,7 +103,7 @@ class Host:
         Returns:
             the error to raise.
         """
-        inner = _innermost(failure)
+        inner = innermost(failure)
         reason = _reason(inner)
         timed_out = isinstance(inner, TimeoutError)
         now = time.monotonic()
@@ -133,38 +129,8 @@ class Host:
         return self._first_asked + self._times.unanswered_seconds - time.monotonic()
 
 
-def may_pass(failure: BaseException) -> bool:
-    """Whether another try may succeed. A refused certificate or an unknown name stays so."""
-    inner = _innermost(failure)
-    if isinstance(inner, socket.gaierror):
-        return inner.errno == socket.EAI_AGAIN
-    return not isinstance(
-        inner, ssl.SSLCertVerificationError | urllib3.exceptions.LocationValueError
-    )
-
-
-def retry_after_seconds(text: str | None) -> float:
-    """Return the wait that a ``Retry-After`` asks for; 0 if it is missing, past or not valid.
-
-    Args:
-        text: the header: seconds, or a date.
-    """
-    text = (text or "").strip()[:64]
-    try:
-        seconds = float(text)
-    except ValueError:
-        try:
-            until = email.utils.parsedate_to_datetime(text)
-            if until.tzinfo is None:
-                until = until.replace(tzinfo=datetime.UTC)
-            seconds = (until - datetime.datetime.now(datetime.UTC)).total_seconds()
-        except (TypeError, ValueError, OverflowError):
-            return 0.0
-    return max(0.0, seconds) if math.isfinite(seconds) else 0.0
-
-
-def _innermost(failure: BaseException) -> BaseException:
-    """The first cause of a failure of urllib3: a reason, a cause, or what it was made of."""
+def innermost(failure: BaseException) -> BaseException:
+    """Return the first cause of a failure of urllib3: a reason, a cause, or an argument."""
     seen = failure
     while not isinstance(seen, ssl.SSLError):
         candidates = (getattr(seen, "reason", None), seen.__cause__, *seen.args[:2])

@@ -1,8 +1,18 @@
-"""Trying again what a busy server did not do."""
+"""The retry policy: what is tried again, after which wait.
 
+A request is tried again by the transport, within its limits of time. A whole step, such as a run of
+`nix copy`, is tried again by ``retry``.
+"""
+
+import datetime
+import email.utils
+import math
+import socket
+import ssl
 from collections.abc import Callable
 from typing import TypeVar
 
+import urllib3
 from tenacity import (
     RetryCallState,
     Retrying,
@@ -12,18 +22,85 @@ from tenacity import (
     wait_random,
 )
 
-from nix_cache.cli.s3.errors import BusyError, UnansweredError
+from nix_cache.cli.s3.errors import BUSY_STATUSES, BusyError, UnansweredError
+from nix_cache.cli.s3.hosts import innermost
 
 TRIES = 4
+"""Of a whole step."""
+
 FIRST_WAIT_SECONDS = 1.0
 JITTER_SECONDS = 1.0
+
+_REPEATABLE = frozenset({"DELETE", "GET", "HEAD", "PUT"})
 
 _Result = TypeVar("_Result")
 
 
+def is_repeatable(method: str, query: str) -> bool:
+    """Return whether a request does the same when it is sent twice.
+
+    Args:
+        method: of HTTP.
+        query: what stands after the question mark. The POST that deletes objects has ``delete``.
+    """
+    return method in _REPEATABLE or "delete" in query
+
+
+def is_busy(status: int) -> bool:
+    """Return whether a server that answers so may answer otherwise a little later."""
+    return status in BUSY_STATUSES
+
+
+def wait_seconds(
+    attempt: int, first_seconds: float, retry_after: str | None = None, most_seconds: float = 0.0
+) -> float:
+    """Return the wait after a failed try: doubled each time, or as long as the server asks.
+
+    Args:
+        attempt: the number of tries so far.
+        first_seconds: the wait after the first one.
+        retry_after: the header of the answer; None if there was no answer.
+        most_seconds: the longest wait after an answer.
+    """
+    wait: float = first_seconds * 2 ** (attempt - 1)
+    if retry_after is None:
+        return wait
+    return min(max(wait, retry_after_seconds(retry_after)), most_seconds)
+
+
+def may_pass(failure: BaseException) -> bool:
+    """Return whether another try may succeed. A refused certificate or an unknown name stays so."""
+    inner = innermost(failure)
+    if isinstance(inner, socket.gaierror):
+        return inner.errno == socket.EAI_AGAIN
+    return not isinstance(
+        inner, ssl.SSLCertVerificationError | urllib3.exceptions.LocationValueError
+    )
+
+
+def retry_after_seconds(text: str | None) -> float:
+    """Return the wait that a ``Retry-After`` asks for; 0 if it is missing, past or not valid.
+
+    Args:
+        text: the header: seconds, or a date.
+    """
+    text = (text or "").strip()[:64]
+    try:
+        seconds = float(text)
+    except ValueError:
+        try:
+            until = email.utils.parsedate_to_datetime(text)
+            if until.tzinfo is None:
+                until = until.replace(tzinfo=datetime.UTC)
+            seconds = (until - datetime.datetime.now(datetime.UTC)).total_seconds()
+        except (TypeError, ValueError, OverflowError):
+            return 0.0
+    return max(0.0, seconds) if math.isfinite(seconds) else 0.0
+
+
 def retry(
     work: Callable[[], _Result],
-    tell: Callable[[str], None],
+    report: Callable[[str], None],
     *,
     first_wait_seconds: float = FIRST_WAIT_SECONDS,
     jitter_seconds: float = JITTER_SECONDS,
@@ -32,7 +109,7 @@ def retry(
 
     Args:
         work: what is to be done; it must be harmless to do it twice.
-        tell: is told of every further try.
+        report: called with a text before every further try.
         first_wait_seconds: before the second try; doubled before each further one.
         jitter_seconds: up to so much more is waited at random, so that many clients do not come
             back all at once.
@@ -42,20 +119,20 @@ def retry(
         UnansweredError: it gave no answer within the limits; like all other errors, at once.
     """
 
-    def tell_of_wait(state: RetryCallState) -> None:
+    def report_wait(state: RetryCallState) -> None:
         failure = state.outcome.exception() if state.outcome else None
         problem = failure.problem if isinstance(failure, BusyError) else failure
-        tell(f"{problem}; trying again in {state.upcoming_sleep:.0f} s")
+        report(f"{problem}; trying again in {state.upcoming_sleep:.0f} s")
 
     retrying = Retrying(
-        retry=retry_if_exception(_may_pass),
+        retry=retry_if_exception(_is_busy),
         stop=stop_after_attempt(TRIES),
         wait=wait_exponential(first_wait_seconds) + wait_random(0, jitter_seconds),
-        before_sleep=tell_of_wait,
+        before_sleep=report_wait,
         reraise=True,
     )
     return retrying(work)
 
 
-def _may_pass(failure: BaseException) -> bool:
+def _is_busy(failure: BaseException) -> bool:
     return isinstance(failure, BusyError) and not isinstance(failure, UnansweredError)

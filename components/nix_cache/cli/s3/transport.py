@@ -20,14 +20,13 @@ from nix_cache.cli.errors import ClientError
 from nix_cache.cli.limits import ERROR_BYTES, TIMES, Kind, TimeLimits
 from nix_cache.cli.s3.connections import connections
 from nix_cache.cli.s3.deadline import Deadline
-from nix_cache.cli.s3.errors import BUSY_STATUSES
-from nix_cache.cli.s3.hosts import Host, may_pass, retry_after_seconds
+from nix_cache.cli.s3.hosts import Host
+from nix_cache.cli.s3.retry import is_busy, is_repeatable, may_pass, wait_seconds
 
 JOBS = 25
 """Connections that are kept to each host, unless told otherwise."""
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
-_REPEATABLE = frozenset({"DELETE", "GET", "HEAD", "PUT"})
 _CHUNK_BYTES = 1 << 16
 _FAILURES = (urllib3.exceptions.HTTPError, http.client.HTTPException, OSError, UnicodeError)
 
@@ -143,7 +142,7 @@ class Transport:
             host.took(time.monotonic() - started)
             return Reply(url, response.status, response.headers, content)
 
-        return self._tried(host, method in _REPEATABLE or "delete" in urlsplit(url).query, once)
+        return self._tried(host, is_repeatable(method, urlsplit(url).query), once)
 
     @contextlib.contextmanager
     def opened(self, url: str, headers: Mapping[str, str]) -> Iterator[urllib3.BaseHTTPResponse]:
@@ -183,25 +182,27 @@ class Transport:
             return self._hosts[origin]
 
     def _tried(
-        self, host: Host, is_repeatable: bool, once: Callable[[Deadline, float], _Answer]
+        self, host: Host, can_repeat: bool, once: Callable[[Deadline, float], _Answer]
     ) -> _Answer:
         times, started = self._times, time.monotonic()
         deadline = Deadline(0, host.heard)
         for attempt in range(1, times.tries + 1):
-            wait = times.backoff_seconds * 2 ** (attempt - 1)
+            wait = wait_seconds(attempt, times.backoff_seconds)
             host.require_open()
             deadline.set(min(times.first_byte_seconds, host.left(started)))
             try:
                 answer = once(deadline, started)
             except _FAILURES as failure:
-                is_last = attempt == times.tries or not is_repeatable or not may_pass(failure)
+                is_last = attempt == times.tries or not can_repeat or not may_pass(failure)
                 if is_last or host.left(started) <= wait:
                     raise host.failed(failure, started) from failure
             else:
-                asked = retry_after_seconds(answer.headers.get("Retry-After"))
-                wait = min(max(wait, asked), times.retry_after_seconds)
+                asked = answer.headers.get("Retry-After", "")
+                wait = wait_seconds(
+                    attempt, times.backoff_seconds, asked, times.retry_after_seconds
+                )
                 is_last = attempt == times.tries or host.left(started) <= wait
-                if answer.status not in BUSY_STATUSES or is_last:
+                if not is_busy(answer.status) or is_last:
                     return answer
                 if isinstance(answer, urllib3.BaseHTTPResponse):
                     answer.close()

@@ -63,7 +63,7 @@ class Bucket:
 
         Args:
             paths: store paths.
-            progress: is told how many were asked for so far.
+            progress: called with the number of paths that were asked for so far.
 
         Raises:
             ClientError: the storage refused.
