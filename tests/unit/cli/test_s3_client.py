@@ -19,6 +19,7 @@ from nix_cache.cli.s3.errors import (
     AnsweredError,
     BusyError,
     CredentialError,
+    MalformedAnswerError,
     Meaning,
     RefusedError,
     StorageError,
@@ -88,6 +89,19 @@ class TestRequests:
             pages = [page.objects for page in client(server.url, PAIR).pages()]
 
         assert pages == [(Listed("a"),), (Listed("b"),)]
+
+    def test_a_token_that_is_repeated_ends_the_listing(self) -> None:
+        body = (
+            b"<ListBucketResult><IsTruncated>true</IsTruncated>"
+            b"<NextContinuationToken>again</NextContinuationToken></ListBucketResult>"
+        )
+        with (
+            misbehaving(always(answer(body))) as server,
+            pytest.raises(MalformedAnswerError, match="token is repeated"),
+        ):
+            list(client(server.url, PAIR).pages())
+
+        assert len(server.requests) == 2
 
     def test_a_redirect_is_not_followed(self) -> None:
         moved = answer(b"", "307 Temporary Redirect", Location="https://elsewhere.example.org/x")

@@ -187,6 +187,8 @@ class S3Client:
             yield page
             if not page.is_truncated or not page.token:
                 return
+            if page.token == token:
+                raise MalformedAnswerError("the continuation token is repeated")
             token = page.token
 
     def lifecycle(self) -> tuple[LifecycleRule, ...]:
