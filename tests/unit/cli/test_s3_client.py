@@ -75,6 +75,15 @@ class TestRequests:
         assert "prefix=a%20b%2F%2B" in server.requests[0]
         assert "encoding-type=url" in server.requests[0]
 
+    def test_a_bucket_may_be_a_host(self) -> None:
+        """In virtual-hosted style, so its URL has no path."""
+        with misbehaving(always(answer(b"<ListBucketResult/>"))) as server:
+            s3 = S3Client(Transport(), server.url, "us-east-1", PAIR)
+            s3.page()
+            s3.request("GET", "nar/a")
+
+        assert [line.split()[1].partition("?")[0] for line in server.requests] == ["/", "/nar/a"]
+
     def test_pages_follow_one_another_by_their_tokens(self) -> None:
         first = (
             b"<ListBucketResult><IsTruncated>true</IsTruncated><Contents><Key>a</Key></Contents>"

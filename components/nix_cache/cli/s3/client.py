@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Self
-from urllib.parse import quote, urlencode
+from urllib.parse import quote, urlencode, urlsplit
 
 import urllib3
 from botocore.auth import S3SigV4Auth
@@ -76,7 +76,7 @@ class S3Client:
 
     Args:
         transport: the run's connections.
-        url: of the bucket, or of what stands for it.
+        url: of the bucket, in path or virtual-hosted style, or of what stands for it.
         region: what requests are signed for.
         credential: of the user whose requests these are; None for anonymous ones.
     """
@@ -222,7 +222,8 @@ class S3Client:
         self, method: str, key: str, query: str, headers: Mapping[str, str], body: bytes
     ) -> tuple[str, dict[str, str]]:
         """The URL and the headers of a request."""
-        url = f"{self.url}/{quote(key)}" if key else self.url
+        is_whole_host = not urlsplit(self.url).path  # in virtual-hosted style
+        url = f"{self.url}/{quote(key)}" if key or is_whole_host else self.url
         request = AWSRequest(
             method, f"{url}?{query}" if query else url, headers=dict(headers), data=body or None
         )
