@@ -13,7 +13,7 @@ import pulumi
 import pytest
 from pulumi.dynamic import Config, ConfigureRequest, ResourceProvider
 
-from nix_cache import BinaryCache, BinaryCacheArgs
+from nix_cache import BinaryCache, BinaryCacheArgs, WriterArgs
 from nix_cache.own_resources import register_as_own
 from tests.unit.aws_answers import FREE
 from tests.unit.mocks import Recorder, run
@@ -124,6 +124,23 @@ def test_a_reservation_continues_the_claim_of_version_0_1_0(backend: str) -> Non
     assert made(backend).one(":NameReservation", "c-names").former == {
         (f"pulumi-python:dynamic/nix-cache:{kind}", name),
         (f"nix-cache:index:{kind}", name),
+    }
+
+
+def test_the_reservation_of_the_identity_provider_continues_its_claim() -> None:
+    """AWS has a second name: an account can have one identity provider for GitHub."""
+    writer: WriterArgs = {
+        "name": "gha",
+        "github_repository": "example/nixpkgs",
+        "github_branch": "main",
+    }
+    args: BinaryCacheArgs = {**CACHES["aws"], "public": False, "writers": [writer]}
+    recorder = run(lambda: BinaryCache("c", args).cache, Recorder(answers=dict(FREE)))
+
+    name = "c-claim-token.actions.githubusercontent.com"
+    assert recorder.one(":NameReservation", "c-names-github").former == {
+        ("pulumi-python:dynamic/nix-cache:Claim", name),
+        ("nix-cache:index:Claim", name),
     }
 
 
