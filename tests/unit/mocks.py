@@ -24,6 +24,7 @@ class Registered:
         depends_on: the names of the resources that it waits for by option.
         secret_outputs: the outputs that are to be kept as secrets.
         size_bytes: of the request. The state grows by about as much.
+        frames: how many frames of the call stack came along.
         code: of a dynamic resource, what the state keeps of its provider.
         former: the types and names under which earlier versions made it.
     """
@@ -37,6 +38,7 @@ class Registered:
     depends_on: frozenset[str]
     secret_outputs: frozenset[str]
     size_bytes: int
+    frames: int
     code: str
     former: frozenset[tuple[str, str]]
 
@@ -124,6 +126,7 @@ class _Monitor(MockMonitor):
                     depends_on=frozenset(map(_name, request.dependencies)),
                     secret_outputs=frozenset(request.additionalSecretOutputs),
                     size_bytes=request.ByteSize(),
+                    frames=len(request.stackTrace.frames),
                     code=rpc.unwrap_rpc_secret(properties.get("__provider", "")),
                     former=frozenset((a.spec.type, a.spec.name) for a in request.aliases),
                 )
