@@ -15,7 +15,7 @@ import pytest
 from tests.engine.b2_project import BUCKET, b2_cache, running_service
 from tests.engine.b2_server import B2Server
 from tests.engine.clone import assert_plain_error
-from tests.engine.drift_command import on_stack
+from tests.engine.drift_command import drifted, on_stack
 from tests.engine.project import RETOLD, STACK, Project
 from tests.engine.shared import SharedStack
 from toolchain.engine import Engine
@@ -137,3 +137,38 @@ def test_a_service_that_refuses_the_key_is_an_error(
     assert result.stdout == ""
     assert_plain_error(result.output)
     assert cache.state_file.read_bytes() == state
+
+
+OWN_RESOURCE = """
+from pulumi.dynamic import CreateResult, Resource, ResourceProvider
+
+
+class Unreadable(ResourceProvider):
+    def create(self, props):
+        return CreateResult("own", props)
+
+    def read(self, id_, props):
+        raise RuntimeError("this resource was looked at")
+
+
+class Own(Resource):
+    def __init__(self):
+        super().__init__(Unreadable(), "own", {})
+
+
+Own()
+"""
+
+
+def test_nothing_but_caches_is_looked_at(tmp_path: Path, engine: Engine, b2: B2Server) -> None:
+    """What else the program has can change, or fail to be read, without being drift of a cache."""
+    project = b2_cache(tmp_path / "project", engine, b2, bucket="beside-others")
+    with (project.folder / "__main__.py").open("a") as file:
+        file.write(OWN_RESOURCE)
+    project.up()
+    refreshed = project.run("refresh", "--preview-only", "--stack", STACK)
+    assert "this resource was looked at" in refreshed.output
+
+    assert drifted(project) == set()
+    b2.service.bucket("beside-others").bucket_type = "allPrivate"
+    assert drifted(project) == {"the bucket beside-others was changed: type"}
