@@ -35,9 +35,7 @@ def argument_types() -> str:
 def _class(group: Group) -> str:
     lines = [f"class {group.name}Args(TypedDict):", *_class_docstring(group.text), ""]
     for setting in group.settings:
-        kind = _kind(setting.kind)
-        if setting.accepts_outputs:
-            kind = f"pulumi.Input[{kind}]"
+        kind = _kind(setting.kind, accepts_outputs=setting.accepts_outputs)
         if not setting.is_required:
             kind = f"NotRequired[{kind}]"
         lines += [f"    {setting.python_name}: {kind}", *_docstring(_text(setting))]
@@ -62,14 +60,15 @@ def _class_docstring(text: str) -> Iterator[str]:
     return (f"    {line}".rstrip() for line in (f'"""{first}.', "", *lines, '"""'))
 
 
-def _kind(kind: Kind) -> str:
+def _kind(kind: Kind, *, accepts_outputs: bool = False) -> str:
     if kind.is_group:
         return f"{kind.name}Args"
     if kind.name == "array" and kind.items:
-        return f"list[{_kind(kind.items)}]"
+        return f"list[{_kind(kind.items, accepts_outputs=accepts_outputs)}]"
     if kind.name == "object" and kind.items:
-        return f"dict[str, {_kind(kind.items)}]"
-    return _SCALARS[kind.name]
+        return f"dict[str, {_kind(kind.items, accepts_outputs=accepts_outputs)}]"
+    scalar = _SCALARS[kind.name]
+    return f"pulumi.Input[{scalar}]" if accepts_outputs else scalar
 
 
 def _formatted(text: str) -> str:

@@ -37,7 +37,7 @@ class SpacesCdnArgs(TypedDict):
 class AwsMonitoringArgs(TypedDict):
     """An alarm and a budget."""
 
-    alarm_topic_arn: NotRequired[str]
+    alarm_topic_arn: NotRequired[pulumi.Input[str]]
     """The SNS topic of an alarm on requests that fail with 5xx; behind CloudFront, one in
     us-east-1. Default: no alarm. Must be the ARN of an SNS topic."""
     monthly_budget_usd: NotRequired[int]
@@ -57,10 +57,10 @@ class CloudFrontArgs(TypedDict):
     domain_name: NotRequired[str]
     """A host name that you own. Needs ``certificate_arn`` or ``hosted_zone_id``. Default:
     CloudFront's own. Must be a host name, such as ``cache.example.org``."""
-    certificate_arn: NotRequired[str]
+    certificate_arn: NotRequired[pulumi.Input[str]]
     """A certificate for ``domain_name`` in us-east-1, where CloudFront looks for it. Default: one
     is made and validated in the zone. Must be the ARN of a certificate in us-east-1."""
-    hosted_zone_id: NotRequired[str]
+    hosted_zone_id: NotRequired[pulumi.Input[str]]
     """The Route 53 zone of ``domain_name``, for its records. Default: none. Must be the id of a
     Route 53 zone."""
     price_class: NotRequired[str]
@@ -114,7 +114,7 @@ class AwsArgs(TypedDict):
     endpoint: NotRequired[str]
     """The URL that clients use, such as that of a VPC endpoint. Default: AWS's own. Must be a URL
     of scheme, host and port."""
-    kms_key_arn: NotRequired[str]
+    kms_key_arn: NotRequired[pulumi.Input[str]]
     """The KMS key that encrypts the bucket, for a private cache or behind CloudFront. Default:
     encryption with keys that S3 keeps. Must be the ARN of a KMS key."""
     versioning: NotRequired[bool]
@@ -126,12 +126,12 @@ class AwsArgs(TypedDict):
     """The storage class of NARs above 128 KiB: ``STANDARD_IA`` after 30 days,
     ``INTELLIGENT_TIERING`` at once. Default: ``STANDARD``. Must be one of STANDARD, STANDARD_IA,
     INTELLIGENT_TIERING."""
-    tags: NotRequired[dict[str, str]]
+    tags: NotRequired[dict[str, pulumi.Input[str]]]
     """Tags for all resources that can carry them. Default: none. Must be an object of up to 10
     names and values, as many as an S3 object can have."""
     cloudfront: NotRequired[CloudFrontArgs]
     """CloudFront before the bucket. Needs ``public``. Default: no CloudFront."""
-    github_oidc_provider_arn: NotRequired[str]
+    github_oidc_provider_arn: NotRequired[pulumi.Input[str]]
     """The account's identity provider for GitHub, of which an account can have one. Default: one is
     made if a writer needs it. Must be the ARN of the identity provider for GitHub."""
     signing_key_store: NotRequired[str]

@@ -19,6 +19,7 @@ from nix_cache.config.setting import (
     LikePublic,
     Name,
     PublicKey,
+    Reference,
     SettingsModel,
     setting,
 )
@@ -82,7 +83,7 @@ class WriterSettings(SettingsModel):
         default=None,
         default_text="all",
     )
-    signing_key: Annotated[Any, AfterValidator(_secret_key)] = setting(
+    signing_key: Annotated[Reference | None, AfterValidator(_secret_key)] = setting(
         "An imported key for the current generation; it keeps its name. Secret.",
         must_be="a secret key, ``NAME:BASE64``, as ``nix key generate-secret`` prints it",
         default=None,

@@ -5,7 +5,7 @@ import contextlib
 import importlib
 import json
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import grpc
@@ -20,7 +20,7 @@ from nix_cache.backends.claimants import program
 from nix_cache.backends.registry import BACKENDS
 from nix_cache.binary_cache import OUTPUTS, BinaryCache
 from nix_cache.config.check import check
-from nix_cache.config.problems import Problem, SettingsError
+from nix_cache.config.problems import SettingsError
 from nix_cache.own_resources import OwnResourcesServicer, own_provider, register_as_own
 from nix_cache.schema import COMPONENT, package_schema
 from nix_cache.sdk_messages import withhold_secrets
@@ -52,7 +52,6 @@ class CacheProvider(Provider):
         if resource_type != COMPONENT:
             raise pulumi.RunError(f"{resource_type} is not a component of this package")
         try:
-            _refuse_outputs(inputs)
             settings = check(inputs)
         except SettingsError as mistakes:
             raise pulumi.RunError(str(mistakes)) from None
@@ -106,34 +105,6 @@ async def _serve(servicer: CacheServicer) -> None:
     sys.stdout.write(f"{port}\n")
     sys.stdout.flush()
     await server.wait_for_termination()
-
-
-def _refuse_outputs(inputs: Mapping[str, Any]) -> None:
-    """Refuse what is not plain, which YAML does not look at; raises SettingsError."""
-    problems = [
-        Problem(
-            key,
-            "",
-            "is a secret or an output of a resource, so it is not known when the cache is planned",
-            "a value as it stands, or one from plain configuration; only signingKey may be secret",
-        )
-        for key, value in _leaves(inputs)
-        if isinstance(value, pulumi.Output) and not key.endswith(".signingKey")
-    ]
-    if problems:
-        raise SettingsError(problems)
-
-
-def _leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
-    """All that is within lists and objects, each with its place as messages spell it."""
-    if isinstance(value, Mapping):
-        for key, item in value.items():
-            yield from _leaves(item, f"{path}.{key}" if path else key)
-    elif isinstance(value, list):
-        for index, item in enumerate(value):
-            yield from _leaves(item, f"{path}[{index}]")
-    else:
-        yield path, value
 
 
 def _is_asked_for(key: str) -> bool:

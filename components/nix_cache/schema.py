@@ -72,7 +72,8 @@ def _kind(kind: Kind, *, plain: bool) -> dict[str, Any]:
     if kind.items is None:
         return {"type": kind.name, **mark}
     within = "items" if kind.name == "array" else "additionalProperties"
-    return {"type": kind.name, within: _kind(kind.items, plain=plain), **mark}
+    # Which items there are is known when the cache is planned; a value need not be.
+    return {"type": kind.name, within: _kind(kind.items, plain=plain), "plain": True}
 
 
 def _required(settings: Iterable[Setting]) -> list[str]:

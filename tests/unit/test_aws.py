@@ -8,6 +8,8 @@ import pulumi
 import pytest
 
 from nix_cache import BinaryCache, BinaryCacheArgs
+from nix_cache.config.check import check
+from nix_cache.config.problems import SettingsError
 from nix_cache.iam import access
 from nix_cache.iam.lifecycle import expiry_rules
 from tests.unit.aws_answers import ACCOUNT, FREE, GET_ACCOUNT, GET_BUCKET, GET_GITHUB
@@ -276,6 +278,73 @@ def test_a_kms_key_encrypts_and_everybody_who_needs_it_may_use_it() -> None:
         assert statement["Resource"] == [KMS_KEY]
         assert ("kms:GenerateDataKey" in statement["Action"]) == (privilege == "write")
     assert "etag" not in recorder.one(":BucketObjectv2", "c-nix-cache-info").inputs
+
+
+def with_outputs(**aws: Any) -> BinaryCacheArgs:
+    """A private cache whose settings of AWS are, in part, Outputs."""
+    return {**PRIVATE, "aws": {"region": "eu-central-1", **aws}}  # type: ignore[typeddict-item]
+
+
+def test_settings_that_name_other_resources_may_be_outputs_of_these() -> None:
+    """They reach every resource as plain values do."""
+
+    def program() -> pulumi.Output[Any]:
+        key = pulumi.Output.from_input(KMS_KEY)
+        team = pulumi.Output.secret("nix")
+        return BinaryCache("c", with_outputs(kms_key_arn=key, tags={"team": team})).cache
+
+    recorder = run(program, Recorder(answers=dict(FREE)))
+
+    plain = made(with_outputs(kms_key_arn=KMS_KEY, tags={"team": "nix"}))
+    assert {(r.type, r.name): r.inputs for r in recorder.resources} == {
+        (r.type, r.name): r.inputs for r in plain.resources
+    }
+
+
+def test_a_wrong_output_stops_the_cache_before_any_storage_is_made() -> None:
+    """As soon as its value is known; the value may be a secret and is not shown."""
+    recorder = Recorder(answers=dict(FREE))
+
+    def program() -> pulumi.Output[Any]:
+        key = pulumi.Output.secret("alias/hidden")
+        return BinaryCache("c", with_outputs(kms_key_arn=key)).cache
+
+    with pytest.raises(pulumi.RunError) as refusal:
+        run(program, recorder)
+
+    assert "aws.kmsKeyArn has an invalid format" in str(refusal.value)
+    assert "hidden" not in str(refusal.value)
+    assert {r.type.rpartition(":")[2] for r in recorder.resources} <= {
+        "BinaryCache",
+        "NameReservation",
+        "SigningKey",
+    }
+
+
+@pytest.mark.parametrize(
+    ("settings", "key"),
+    [
+        ({"domain": pulumi.Output.from_input("cache.example.org")}, "domain"),
+        ({"public": pulumi.Output.from_input(True)}, "public"),
+        ({"priority": pulumi.Output.from_input(40)}, "priority"),
+        ({"writers": pulumi.Output.from_input([{"name": "ci-x"}])}, "writers"),
+        ({"readers": [pulumi.Output.from_input("ops-team")]}, "readers[0]"),
+        ({"aws": pulumi.Output.from_input({"region": "eu-central-1"})}, "aws"),
+        ({"aws": {"region": pulumi.Output.from_input("eu-central-1")}}, "aws.region"),
+        ({"aws": {"region": "eu-central-1", "tags": pulumi.Output.from_input({})}}, "aws.tags"),
+        (
+            {"aws": {"region": "eu-central-1", "monitoring": pulumi.Output.from_input({})}},
+            "aws.monitoring",
+        ),
+    ],
+)
+def test_an_output_that_decides_what_is_made_is_refused(settings: dict[str, Any], key: str) -> None:
+    """Also one in place of a whole list or object, of which nothing would be left."""
+    with pytest.raises(SettingsError) as refusal:
+        check({**PRIVATE, **settings})
+
+    assert [(p.key, p.value) for p in refusal.value.problems] == [(key, "")]
+    assert "is a secret or an output of a resource" in refusal.value.problems[0].mistake
 
 
 def test_tags_are_on_all_that_can_carry_them() -> None:

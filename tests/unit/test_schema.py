@@ -41,17 +41,24 @@ def test_what_is_secret_is_marked_for_the_sdks_that_are_made_of_the_schema() -> 
     ]
 
 
-def test_only_a_signing_key_may_be_an_output() -> None:
+def test_values_that_name_other_resources_may_be_outputs() -> None:
     """Everything else decides what there is to be made, so it is known beforehand."""
     inputs = CACHE["inputProperties"] | {
-        f"{token} {name}": found
+        f"{token.rpartition(':')[2]}.{name}": found
         for token, kind in KEPT["types"].items()
         for name, found in kind["properties"].items()
     }
 
-    assert [name for name, found in inputs.items() if not found.get("plain")] == [
-        "nix-cache:index:Writer signingKey"
-    ]
+    assert {name for name, found in inputs.items() if not found.get("plain")} == {
+        "Writer.signingKey",
+        "Aws.kmsKeyArn",
+        "Aws.githubOidcProviderArn",
+        "AwsMonitoring.alarmTopicArn",
+        "CloudFront.certificateArn",
+        "CloudFront.hostedZoneId",
+    }
+    assert inputs["Aws.tags"]["plain"]
+    assert not inputs["Aws.tags"]["additionalProperties"].get("plain")
 
 
 @pytest.mark.parametrize(

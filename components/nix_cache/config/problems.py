@@ -9,7 +9,7 @@ from typing import Any, get_args
 from pydantic import BaseModel, ValidationError
 from pydantic.alias_generators import to_camel, to_snake
 
-from nix_cache.config.setting import is_secret, must_be
+from nix_cache.config.setting import is_output, is_secret, must_be
 from nix_cache.shown import shown, shown_value
 
 _WORDING = {
@@ -29,6 +29,8 @@ _WORDING = {
     "value_error": "{error}",
 }
 """For each of pydantic's kinds of error: what is wrong, as the rest of a sentence."""
+
+_OUTPUT = "is a secret or an output of a resource, so it is not known when the cache is planned"
 
 _CAMEL_CASE = re.compile(r"(?<![\w:.])(?:[a-z0-9]+\.)?[a-z]+(?:[A-Z][a-z]+)+\b(?!:)")
 """The name of one of our settings in a text; one of a provider has a colon before it."""
@@ -116,6 +118,8 @@ def _problem(
         guess = f"did you mean {close[0]}?" if close else f"use one of {', '.join(siblings)}"
         # Its value is not shown: it may be a secret that was meant for another setting.
         return Problem(_spell(full_path), "", "is an unknown setting", guess)
+    if kind != "missing" and is_output(entry["input"]):
+        return Problem(_spell(full_path), "", _OUTPUT, f"set it to {fix.replace('``', '')}")
     value = "" if kind == "missing" else "(secret)" if secret else _show(entry["input"])
     mistake = _WORDING.get(kind, "is wrong: {msg}").format(msg=entry["msg"], **entry.get("ctx", {}))
     return Problem(_spell(full_path), value, mistake, f"set it to {fix.replace('``', '')}")

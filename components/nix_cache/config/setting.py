@@ -5,11 +5,22 @@ for other languages, the Python types, ``Pulumi.yaml`` and the reference all der
 """
 
 import re
+import sys
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, get_origin
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+    field_validator,
+)
 from pydantic.alias_generators import to_camel
 from pydantic.config import JsonDict
 from pydantic.fields import FieldInfo
@@ -19,6 +30,8 @@ from nix_cache import signing
 from nix_cache.backends.registry import BACKENDS
 
 if TYPE_CHECKING:
+    import pulumi
+
     from nix_cache.config.problems import Problem
 
 ANY_BACKEND = "a registered backend"
@@ -32,12 +45,47 @@ _NEVER_IN_A_URL = re.compile(r"""[^!-~]|[<>"'`{}|\\^]""")
 """The endpoint goes into nix.conf, Nix code and a page as it is written."""
 
 
+def is_output(value: object) -> bool:
+    """Whether a value is an Output of Pulumi. Who has one has imported Pulumi; we need not."""
+    pulumi = sys.modules.get("pulumi")
+    return pulumi is not None and isinstance(value, pulumi.Output)
+
+
+def _as_it_is(value: object, check: ValidatorFunctionWrapHandler) -> object:
+    return value if is_output(value) else check(value)
+
+
+if TYPE_CHECKING:
+    Reference = pulumi.Input[str]
+    OutputOrText = pulumi.Input[str]
+else:
+    Reference = str
+    """A field that names another resource: with ``accepts_outputs``, text or an Output."""
+    OutputOrText = Annotated[str, WrapValidator(_as_it_is)]
+    """Text or an Output, within a list or an object."""
+
+
 class SettingsModel(BaseModel):
     """A group of settings: under camelCase or snake_case keys, and no others."""
 
     model_config = ConfigDict(
         alias_generator=to_camel, populate_by_name=True, extra="forbid", frozen=True
     )
+
+    @field_validator("*", mode="wrap")
+    @classmethod
+    def _let_outputs_pass(
+        cls, value: object, check: ValidatorFunctionWrapHandler, info: ValidationInfo
+    ) -> object:
+        """Leave Outputs as they are where they are accepted: their values are checked later.
+
+        In a list or an object the values may be Outputs, and it is itself none.
+        """
+        field = cls.model_fields[str(info.field_name)]
+        is_container = get_origin(field.annotation) in (dict, tuple)
+        if is_output(value) and accepts_outputs(field) and not is_container:
+            return value
+        return check(value)
 
 
 BackendCheck = tuple[tuple[str, ...], Callable[[Any, Any], "Iterator[Problem]"]]

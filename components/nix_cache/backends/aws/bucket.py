@@ -138,7 +138,7 @@ def put(scope: Scope, bucket: aws.s3.Bucket, own: TextObject) -> None:
         content_type=own.content_type,
         cache_control=f"max-age={OWN_OBJECTS_MAX_AGE_SECONDS}",
         # Only by it does the provider see that somebody wrote the object; KMS makes it no digest.
-        etag=None if scope.aws.kms_key_arn else known.apply(_md5),
+        etag=None if scope.aws.kms_key_arn is not None else known.apply(_md5),
         tags=scope.tags,
         opts=scope.options(),
     )
@@ -149,7 +149,7 @@ def _md5(text: str) -> str:
 
 
 def _encryption(scope: Scope) -> aws.s3.BucketServerSideEncryptionConfigurationRuleArgsDict:
-    if key := scope.aws.kms_key_arn:
+    if (key := scope.aws.kms_key_arn) is not None:
         return {
             "apply_server_side_encryption_by_default": {
                 "sse_algorithm": "aws:kms",

@@ -99,7 +99,7 @@ def deliver(scope: Scope, settings: CloudFrontSettings, bucket: aws.s3.Bucket) -
         tags=scope.tags,
         opts=scope.options(),
     )
-    if settings.domain_name and settings.hosted_zone_id:
+    if settings.domain_name and settings.hosted_zone_id is not None:
         _point_to(scope, settings.domain_name, settings.hosted_zone_id, distribution)
     host = pulumi.Output.from_input(settings.domain_name or distribution.domain_name)
     return Delivery(distribution, host.apply(lambda name: f"https://{name}"))
@@ -119,7 +119,7 @@ def _viewer_certificate(
 
 def _certificate(scope: Scope, settings: CloudFrontSettings) -> pulumi.Input[str] | None:
     """The certificate of the host name: the given one, or one that is proved in its zone."""
-    if settings.certificate_arn or not settings.domain_name:
+    if settings.certificate_arn is not None or not settings.domain_name:
         return settings.certificate_arn
     certificate = aws.acm.Certificate(
         f"{scope.name}-certificate",
@@ -132,7 +132,7 @@ def _certificate(scope: Scope, settings: CloudFrontSettings) -> pulumi.Input[str
     proof = certificate.domain_validation_options[0]
     record = aws.route53.Record(
         f"{scope.name}-certificate-proof",
-        zone_id=str(settings.hosted_zone_id),
+        zone_id=settings.hosted_zone_id or "",
         name=proof.resource_record_name,
         type=proof.resource_record_type,
         records=[proof.resource_record_value],
@@ -150,7 +150,7 @@ def _certificate(scope: Scope, settings: CloudFrontSettings) -> pulumi.Input[str
 
 
 def _point_to(
-    scope: Scope, host: str, zone_id: str, distribution: aws.cloudfront.Distribution
+    scope: Scope, host: str, zone_id: pulumi.Input[str], distribution: aws.cloudfront.Distribution
 ) -> None:
     for kind in ("A", "AAAA"):
         aws.route53.Record(

@@ -25,12 +25,13 @@ SECRET_RECOVERY_DAYS = 7
 """For how long a deleted signing key can be had back, where the cache is protected."""
 
 
-def policy(scope: Scope, privilege: Privilege) -> PolicyDocument:
+def policy(scope: Scope, privilege: Privilege) -> pulumi.Output[PolicyDocument]:
     """What a writer or a reader may do, the key of the bucket included where it has one."""
     document = policy_for(privilege, scope.bucket)
-    if key := scope.aws.kms_key_arn:
-        return merged(document, kms_policy(privilege, key, scope.region))
-    return document
+    key = pulumi.Output.from_input(scope.aws.kms_key_arn)
+    return key.apply(
+        lambda arn: merged(document, kms_policy(privilege, arn, scope.region)) if arn else document
+    )
 
 
 def add_user(scope: Scope, user: str, privilege: Privilege) -> Credential:
@@ -47,7 +48,7 @@ def add_user(scope: Scope, user: str, privilege: Privilege) -> Credential:
         f"{scope.name}-{user}-{privilege}",
         user=iam_user.name,
         name=f"{scope.bucket}-{privilege}",
-        policy=json.dumps(policy(scope, privilege)),
+        policy=policy(scope, privilege).apply(json.dumps),
         opts=scope.options(),
     )
     pair = aws.iam.AccessKey(f"{scope.name}-{user}-key", user=iam_user.name, opts=scope.options())
@@ -56,7 +57,8 @@ def add_user(scope: Scope, user: str, privilege: Privilege) -> Credential:
 
 def github_provider_arn(scope: Scope) -> pulumi.Output[str]:
     """The account's identity provider for GitHub: the one that the settings name, or a new one."""
-    if known := scope.aws.github_oidc_provider_arn:
+    known = scope.aws.github_oidc_provider_arn
+    if known is not None:
         return pulumi.Output.from_input(known)
     return aws.iam.OpenIdConnectProvider(
         f"{scope.name}-github",
@@ -88,12 +90,11 @@ def add_oidc_writer(
         tags=scope.tags,
         opts=scope.options(),
     )
-    writing = policy(scope, Privilege.WRITE)
-    document: pulumi.Output[PolicyDocument] = pulumi.Output.from_input(writing)
+    document = policy(scope, Privilege.WRITE)
     fetch = ""
     if scope.aws.signing_key_store:
         reading, fetch = _kept_key(scope, writer.name, signing_key)
-        document = reading.apply(lambda reads: merged(writing, reads))
+        document = pulumi.Output.all(document, reading).apply(lambda both: merged(*both))
     aws.iam.RolePolicy(
         f"{scope.name}-{writer.name}-{Privilege.WRITE}",
         role=role.name,

@@ -20,7 +20,7 @@ def watch(
     distribution: aws.cloudfront.Distribution | None,
 ) -> None:
     """Count the bucket's requests, tell of those that fail, and warn of what they cost."""
-    topics = [settings.alarm_topic_arn] if settings.alarm_topic_arn else []
+    topics = [settings.alarm_topic_arn] if settings.alarm_topic_arn is not None else []
     metric = aws.s3.BucketMetric(
         f"{scope.name}-request-metrics",
         bucket=bucket.bucket,
@@ -56,7 +56,7 @@ def watch(
 
 def _alarm(
     scope: Scope,
-    topics: list[str],
+    topics: list[pulumi.Input[str]],
     *,
     region: str,
     namespace: str,

@@ -12,6 +12,7 @@ from nix_cache.arguments import CacheSettings
 from nix_cache.backends.aws.settings import AwsSettings
 from nix_cache.backends.claimants import bucket_contested, contested
 from nix_cache.backends.granted import granted
+from nix_cache.backends.references import problems_of_references
 from nix_cache.dynamic.name_reservation import NameReservation, aliases_of_claim
 from nix_cache.iam.access import GITHUB_ISSUER
 from nix_cache.shown import shown
@@ -63,7 +64,7 @@ def reservations(
         )
         if account:
             among_caches.append(_github_contested(account, name))
-    return granted(reserved, among_caches)
+    return granted(reserved, [*among_caches, *problems_of_references(aws_settings, "aws")])
 
 
 def _reservation(

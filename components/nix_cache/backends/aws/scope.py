@@ -41,7 +41,7 @@ class Scope:
         return self.aws.region
 
     @property
-    def tags(self) -> dict[str, str] | None:
+    def tags(self) -> dict[str, pulumi.Input[str]] | None:
         """For all that can carry them."""
         return self.aws.tags or None
 

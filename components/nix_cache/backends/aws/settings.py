@@ -10,6 +10,8 @@ from nix_cache.config.setting import (
     BackendCheck,
     BackendSettings,
     Endpoint,
+    OutputOrText,
+    Reference,
     SettingsModel,
     setting,
 )
@@ -28,17 +30,19 @@ class CloudFrontSettings(SettingsModel):
         default_text="CloudFront's own",
         pattern=HOST_NAME,
     )
-    certificate_arn: str | None = setting(
+    certificate_arn: Reference | None = setting(
         "A certificate for ``domainName`` in us-east-1, where CloudFront looks for it.",
         must_be="the ARN of a certificate in us-east-1",
         default=None,
         default_text="one is made and validated in the zone",
+        accepts_outputs=True,
         pattern=r"^arn:aws:acm:us-east-1:\d{12}:certificate/[0-9a-f-]+$",
     )
-    hosted_zone_id: str | None = setting(
+    hosted_zone_id: Reference | None = setting(
         "The Route 53 zone of ``domainName``, for its records.",
         must_be="the id of a Route 53 zone",
         default=None,
+        accepts_outputs=True,
         pattern=r"^[A-Z0-9]{1,32}$",
     )
     price_class: Literal["PriceClass_100", "PriceClass_200", "PriceClass_All"] = setting(
@@ -51,12 +55,13 @@ class CloudFrontSettings(SettingsModel):
 class AwsMonitoringSettings(SettingsModel):
     """An alarm and a budget."""
 
-    alarm_topic_arn: str | None = setting(
+    alarm_topic_arn: Reference | None = setting(
         "The SNS topic of an alarm on requests that fail with 5xx; behind CloudFront, one in "
         "us-east-1.",
         must_be="the ARN of an SNS topic",
         default=None,
         default_text="no alarm",
+        accepts_outputs=True,
         pattern=r"^arn:aws:sns:[a-z0-9-]+:\d{12}:[A-Za-z0-9_-]+$",
     )
     monthly_budget_usd: int | None = setting(
@@ -96,11 +101,12 @@ class AwsSettings(BackendSettings):
         default=None,
         default_text="AWS's own",
     )
-    kms_key_arn: str | None = setting(
+    kms_key_arn: Reference | None = setting(
         "The KMS key that encrypts the bucket, for a private cache or behind CloudFront.",
         must_be="the ARN of a KMS key",
         default=None,
         default_text="encryption with keys that S3 keeps",
+        accepts_outputs=True,
         pattern=r"^arn:aws:kms:[a-z0-9-]+:\d{12}:key/[0-9a-f-]+$",
     )
     versioning: bool = setting(
@@ -119,10 +125,11 @@ class AwsSettings(BackendSettings):
         must_be="one of STANDARD, STANDARD_IA, INTELLIGENT_TIERING",
         default="STANDARD",
     )
-    tags: dict[str, str] = setting(
+    tags: dict[str, OutputOrText] = setting(
         "Tags for all resources that can carry them.",
         must_be="an object of up to 10 names and values, as many as an S3 object can have",
         default={},
+        accepts_outputs=True,
         max_length=10,
     )
     cloudfront: CloudFrontSettings | None = setting(
@@ -130,11 +137,12 @@ class AwsSettings(BackendSettings):
         default=None,
         default_text="no CloudFront",
     )
-    github_oidc_provider_arn: str | None = setting(
+    github_oidc_provider_arn: Reference | None = setting(
         "The account's identity provider for GitHub, of which an account can have one.",
         must_be="the ARN of the identity provider for GitHub",
         default=None,
         default_text="one is made if a writer needs it",
+        accepts_outputs=True,
         pattern=r"^arn:aws:iam::\d{12}:oidc-provider/token\.actions\.githubusercontent\.com$",
     )
     signing_key_store: Literal["", "secrets-manager", "parameter-store"] = setting(
@@ -149,7 +157,7 @@ class AwsSettings(BackendSettings):
     def _check_cloudfront(self, cache: CacheSettings) -> Iterator[Problem]:
         cdn = self.cloudfront
         if cdn is None:
-            if cache.public and self.kms_key_arn:
+            if cache.public and self.kms_key_arn is not None:
                 yield Problem(
                     "aws.kmsKeyArn",
                     "",
@@ -164,14 +172,15 @@ class AwsSettings(BackendSettings):
                 "serves anonymous clients, but public is false",
                 "set public: true, or remove it",
             )
-        if cdn.domain_name and not (cdn.certificate_arn or cdn.hosted_zone_id):
+        is_provable = cdn.certificate_arn is not None or cdn.hosted_zone_id is not None
+        if cdn.domain_name and not is_provable:
             yield Problem(
                 "aws.cloudfront.domainName",
                 repr(cdn.domain_name),
                 "needs a certificate, or a zone in which one can be validated",
                 "set certificateArn, or hostedZoneId, or both",
             )
-        if not cdn.domain_name and (cdn.certificate_arn or cdn.hosted_zone_id):
+        if not cdn.domain_name and is_provable:
             yield Problem(
                 "aws.cloudfront.domainName",
                 "",
