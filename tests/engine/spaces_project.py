@@ -14,8 +14,8 @@ from tests.engine.project import Project
 from tests.engine.s3 import s3_client
 from tests.engine.spaces_buckets import DOMAIN, REGION
 from tests.engine.spaces_service import SpacesService
+from tests.fakes.spaces_plugin.install import install
 from toolchain.engine import Engine
-from toolchain.spaces.install import install
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

@@ -11,14 +11,14 @@ from google.protobuf.struct_pb2 import Struct
 from pulumi.runtime import rpc
 from pulumi.runtime.proto import provider_pb2, provider_pb2_grpc
 
-from toolchain.spaces import STAND_IN
-from toolchain.spaces.wire import UNKNOWN, received, sent
+from tests.fakes.spaces_plugin import STAND_IN
+from tests.fakes.spaces_plugin.wire import UNKNOWN, received, sent
 
 pytestmark = pytest.mark.offline
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", DeprecationWarning)  # of the SDK's other modules
-    from toolchain.spaces.service import KINDS, UNSUPPORTED, SpacesProvider
+    from tests.fakes.spaces_plugin.service import KINDS, UNSUPPORTED, SpacesProvider
 
 BUCKET = {"name": "c", "region": "fra1", "acl": "private", "forceDestroy": False}
 OBJECT = {

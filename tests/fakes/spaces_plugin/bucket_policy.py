@@ -7,16 +7,16 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 from pulumi_digitalocean import SpacesBucketPolicyArgs
 
-from toolchain.spaces.account import Account, explained
-from toolchain.spaces.inputs import Failure
-from toolchain.spaces.kind import Kind, by_region_and_name, unknown_region
-from toolchain.spaces.wire import Properties
+from tests.fakes.spaces_plugin.account import Account, explained
+from tests.fakes.spaces_plugin.inputs import Failure
+from tests.fakes.spaces_plugin.kind import Kind, by_region_and_name, unknown_region
+from tests.fakes.spaces_plugin.wire import Properties
 
 
 class BucketPolicy(Kind):
     """The policy of a bucket, which bears the bucket's name."""
 
-    token = "digitalocean:index/spacesBucketPolicy:SpacesBucketPolicy"  # noqa: S105
+    token = "digitalocean:index/spacesBucketPolicy:SpacesBucketPolicy"
     args = SpacesBucketPolicyArgs
     replaced_by = frozenset({"bucket", "region"})
 

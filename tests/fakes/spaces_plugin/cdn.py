@@ -5,10 +5,10 @@ from urllib.parse import quote
 
 from pulumi_digitalocean import CdnArgs
 
-from toolchain.spaces.account import Account, NotThereError, RefusedError
-from toolchain.spaces.inputs import Failure
-from toolchain.spaces.kind import Kind
-from toolchain.spaces.wire import Properties
+from tests.fakes.spaces_plugin.account import Account, NotThereError, RefusedError
+from tests.fakes.spaces_plugin.inputs import Failure
+from tests.fakes.spaces_plugin.kind import Kind
+from tests.fakes.spaces_plugin.wire import Properties
 
 _PATH = "/v2/cdn/endpoints"
 _CERTIFICATES = "/v2/certificates"
@@ -18,7 +18,7 @@ _CLOUDFLARE = "needs-cloudflare-cert"
 class Cdn(Kind):
     """An endpoint of the network."""
 
-    token = "digitalocean:index/cdn:Cdn"  # noqa: S105
+    token = "digitalocean:index/cdn:Cdn"
     args = CdnArgs
     replaced_by = frozenset({"origin"})
     computed = frozenset({"certificateId", "certificateName", "ttl"})

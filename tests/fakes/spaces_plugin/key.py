@@ -2,11 +2,11 @@
 
 from pulumi_digitalocean import SpacesKeyArgs
 
-from toolchain.spaces import STAND_IN
-from toolchain.spaces.account import Account, NotThereError, RefusedError
-from toolchain.spaces.inputs import Failure
-from toolchain.spaces.kind import Kind
-from toolchain.spaces.wire import Properties
+from tests.fakes.spaces_plugin import STAND_IN
+from tests.fakes.spaces_plugin.account import Account, NotThereError, RefusedError
+from tests.fakes.spaces_plugin.inputs import Failure
+from tests.fakes.spaces_plugin.kind import Kind
+from tests.fakes.spaces_plugin.wire import Properties
 
 _PATH = "/v2/spaces/keys"
 _PERMISSIONS = ("read", "readwrite", "fullaccess")
@@ -15,7 +15,7 @@ _PERMISSIONS = ("read", "readwrite", "fullaccess")
 class Key(Kind):
     """A key pair, whose secret half is told once, when it is made."""
 
-    token = "digitalocean:index/spacesKey:SpacesKey"  # noqa: S105
+    token = "digitalocean:index/spacesKey:SpacesKey"
     args = SpacesKeyArgs
     outputs = frozenset({"accessKey", "createdAt", "secretKey"})
     secret = frozenset({"secretKey"})

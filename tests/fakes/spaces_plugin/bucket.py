@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from botocore.exceptions import BotoCoreError, ClientError
 from pulumi_digitalocean import SpacesBucketArgs
 
-from toolchain.spaces import STAND_IN
-from toolchain.spaces.account import Account, RefusedError, code_of, explained
-from toolchain.spaces.inputs import Failure
-from toolchain.spaces.kind import Kind, UnfinishedError, by_region_and_name, unknown_region
-from toolchain.spaces.wire import Properties
+from tests.fakes.spaces_plugin import STAND_IN
+from tests.fakes.spaces_plugin.account import Account, RefusedError, code_of, explained
+from tests.fakes.spaces_plugin.inputs import Failure
+from tests.fakes.spaces_plugin.kind import Kind, UnfinishedError, by_region_and_name, unknown_region
+from tests.fakes.spaces_plugin.wire import Properties
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 class Bucket(Kind):
     """A bucket. As with the official plugin, another name is no reason to replace it."""
 
-    token = "digitalocean:index/spacesBucket:SpacesBucket"  # noqa: S105
+    token = "digitalocean:index/spacesBucket:SpacesBucket"
     args = SpacesBucketArgs
     replaced_by = frozenset({"region"})
     unsupported = frozenset({"corsRules", "versioning"})

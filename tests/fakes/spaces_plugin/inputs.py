@@ -10,7 +10,7 @@ from typing import Any
 import pulumi
 from pulumi import _types
 
-from toolchain.spaces.wire import UNKNOWN
+from tests.fakes.spaces_plugin.wire import UNKNOWN
 
 Failure = tuple[str, str]
 """A property, and what is wrong with it."""

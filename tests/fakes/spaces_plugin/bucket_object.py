@@ -6,16 +6,16 @@ from typing import Any, ClassVar
 from botocore.exceptions import BotoCoreError, ClientError
 from pulumi_digitalocean import SpacesBucketObjectArgs
 
-from toolchain.spaces.account import Account, code_of, explained
-from toolchain.spaces.inputs import Failure
-from toolchain.spaces.kind import Kind, unknown_region
-from toolchain.spaces.wire import Properties
+from tests.fakes.spaces_plugin.account import Account, code_of, explained
+from tests.fakes.spaces_plugin.inputs import Failure
+from tests.fakes.spaces_plugin.kind import Kind, unknown_region
+from tests.fakes.spaces_plugin.wire import Properties
 
 
 class BucketObject(Kind):
     """An object. Its content is never read: only a checksum in the inputs shows another one."""
 
-    token = "digitalocean:index/spacesBucketObject:SpacesBucketObject"  # noqa: S105
+    token = "digitalocean:index/spacesBucketObject:SpacesBucketObject"
     args = SpacesBucketObjectArgs
     replaced_by = frozenset({"bucket", "key", "region"})
     computed = frozenset({"contentType", "etag"})

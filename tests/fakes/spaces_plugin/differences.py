@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from pulumi.runtime.proto import provider_pb2
 
-from toolchain.spaces.kind import Kind, without_zeros
-from toolchain.spaces.wire import Properties, has_unknown
+from tests.fakes.spaces_plugin.kind import Kind, without_zeros
+from tests.fakes.spaces_plugin.wire import Properties, has_unknown
 
 _ADDED, _REMOVED, _CHANGED = (
     provider_pb2.PropertyDiff.ADD,

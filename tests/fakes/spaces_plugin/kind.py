@@ -4,10 +4,10 @@ import abc
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from toolchain.spaces import STAND_IN
-from toolchain.spaces.account import Account, RefusedError
-from toolchain.spaces.inputs import Failure, failures, names
-from toolchain.spaces.wire import Properties
+from tests.fakes.spaces_plugin import STAND_IN
+from tests.fakes.spaces_plugin.account import Account, RefusedError
+from tests.fakes.spaces_plugin.inputs import Failure, failures, names
+from tests.fakes.spaces_plugin.wire import Properties
 
 REGIONS = (
     *("ams3", "atl1", "blr1", "fra1", "lon1", "nyc3"),

@@ -19,7 +19,7 @@ def main() -> int:
     import grpc
     from pulumi.runtime.proto import provider_pb2_grpc
 
-    from toolchain.spaces.service import SpacesProvider
+    from tests.fakes.spaces_plugin.service import SpacesProvider
 
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):

@@ -13,17 +13,17 @@ from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc
 from pulumi.runtime.proto.status_pb2 import Status
 from pulumi_digitalocean.provider import ProviderArgs
 
-from toolchain.spaces import STAND_IN
-from toolchain.spaces.account import Account, RefusedError
-from toolchain.spaces.bucket import Bucket
-from toolchain.spaces.bucket_object import BucketObject
-from toolchain.spaces.bucket_policy import BucketPolicy
-from toolchain.spaces.cdn import Cdn
-from toolchain.spaces.differences import differences, response
-from toolchain.spaces.inputs import names
-from toolchain.spaces.key import Key
-from toolchain.spaces.kind import Kind, UnfinishedError
-from toolchain.spaces.wire import UNKNOWN, Properties, has_unknown, received, sent
+from tests.fakes.spaces_plugin import STAND_IN
+from tests.fakes.spaces_plugin.account import Account, RefusedError
+from tests.fakes.spaces_plugin.bucket import Bucket
+from tests.fakes.spaces_plugin.bucket_object import BucketObject
+from tests.fakes.spaces_plugin.bucket_policy import BucketPolicy
+from tests.fakes.spaces_plugin.cdn import Cdn
+from tests.fakes.spaces_plugin.differences import differences, response
+from tests.fakes.spaces_plugin.inputs import names
+from tests.fakes.spaces_plugin.key import Key
+from tests.fakes.spaces_plugin.kind import Kind, UnfinishedError
+from tests.fakes.spaces_plugin.wire import UNKNOWN, Properties, has_unknown, received, sent
 
 KINDS: dict[str, Kind] = {
     kind.token: kind for kind in (Bucket(), BucketObject(), BucketPolicy(), Cdn(), Key())

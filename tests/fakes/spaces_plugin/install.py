@@ -16,8 +16,8 @@ exec {python} -I -c {program} "$@"
 """
 _PROGRAM = """\
 import sys
-sys.path.append({root!r})
-from toolchain.spaces.__main__ import main
+sys.path.insert(0, {root!r})
+from tests.fakes.spaces_plugin.__main__ import main
 sys.exit(main())"""
 
 
