@@ -24,7 +24,7 @@ def package(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     folder: Path | None = request.config.getoption("--packages", default=None)
     if folder is None:
         return build(ROOT / "components", tmp_path_factory.mktemp("package"))
-    return found_in(folder)
+    return found_in(folder.absolute())
 
 
 @pytest.fixture(scope="session")

@@ -22,7 +22,7 @@ import importlib, importlib.util, pkgutil
 import nix_cache
 for module in pkgutil.walk_packages(nix_cache.__path__, "nix_cache."):
     part, _, rest = module.name.removeprefix("nix_cache.").partition(".")
-    of_another = part == "storage" and rest.partition("_")[0] in {others!r}
+    of_another = rest.partition(".")[0].partition("_")[0] in {others!r}
     if part not in ("cli", "policy") and not of_another:
         print(importlib.import_module(module.name).__name__)
 print(*[name for name in {providers!r} if importlib.util.find_spec(name)])
@@ -78,7 +78,8 @@ from importlib import import_module
 from pkgutil import walk_packages
 from nix_cache import cli
 for module in walk_packages(cli.__path__, "nix_cache.cli."):
-    print(import_module(module.name).__name__)
+    if module.name != "nix_cache.cli.stack.server":  # asks a MinIO server, with the extra `minio`
+        print(import_module(module.name).__name__)
 """
     loaded = told_by(client, loading, client.parent).split()
 
