@@ -1,7 +1,8 @@
 """`make drift` on MinIO: every change outside is reported in words, and nothing is written.
 
 Only this module compares a real server after each kind of change, and runs the command during an
-outage and on a stack of the user's own. Further differences are in `tests/unit/cli/test_stack_drift.py`.
+outage and on a stack of the user's own. Further differences are in
+`tests/unit/cli/test_stack_drift.py`.
 """
 
 import hashlib
