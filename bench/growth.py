@@ -50,7 +50,8 @@ def main(arguments: list[str]) -> int:
         rows: list[Growth] = []
         empty = _of_empty(work, made)
         for count in counts:
-            rows.append(Growth(count, _of_cache(work, made, count), _of_plain(work, made, count)))
+            cache, plain = _of_cache(work, made, count), _of_plain(work, made, count)
+            rows.append(Growth(count, cache, plain, _without_writes(work, made, count)))
             print(rows[-1], file=sys.stderr, flush=True)
     (ROOT / "bench" / "growth.svg").write_text(plot(rows), encoding="utf-8")
     (ROOT / "bench" / "GROWTH.md").write_text(
@@ -71,6 +72,16 @@ def _of_cache(work: Path, made: Engine, count: int) -> dict[str, Cost]:
         project = public_cache(folder / "project", made, folder / "minio")
         project.set(writers=[f"writer-{number}" for number in range(count)])
         return _measured(project)
+
+
+def _without_writes(work: Path, made: Engine, count: int) -> Cost:
+    """A first up of the cache for which the engine writes the state once, at the end."""
+    folder = work / f"unwritten-{count}"
+    with running_server(folder / "minio", made):
+        project = public_cache(folder / "project", made, folder / "minio")
+        project.set(writers=[f"writer-{number}" for number in range(count)])
+        project.environment.update(PULUMI_SKIP_CHECKPOINTS="true", PULUMI_EXPERIMENTAL="true")
+        return _cost(partial(project.up, timeout=TIMEOUT_SECONDS))
 
 
 def _of_plain(work: Path, made: Engine, count: int) -> dict[str, Cost]:

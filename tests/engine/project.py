@@ -120,9 +120,10 @@ class Project:
         self._read_config()
         return done.stdout
 
-    def up(self, *options: str) -> str:
+    def up(self, *options: str, timeout: float = TIMEOUT_SECONDS) -> str:
         """Bring the stack up, without the preview that a user sees before it: it takes time."""
-        return self.pulumi("up", "--yes", "--skip-preview", "--stack", STACK, *options)
+        command = ("up", "--yes", "--skip-preview", "--stack", STACK)
+        return self.pulumi(*command, *options, timeout=timeout)
 
     def preview(self, *options: str) -> str:
         """Preview the stack."""

@@ -11,7 +11,7 @@ def growth(writers: int) -> Growth:
     """Twice the time and processor time of the plain program, and as much memory."""
     cache = dict.fromkeys(COMMANDS, Cost(2.0 * writers, 4.0 * writers, 10**8))
     plain = dict.fromkeys(COMMANDS, Cost(1.0 * writers, 2.0 * writers, 10**8))
-    return Growth(writers, cache, plain)
+    return Growth(writers, cache, plain, Cost(1.0, 1.5 * writers, 10**8))
 
 
 EMPTY = dict.fromkeys(COMMANDS, Cost(0.5, 1.0, 10**8))
@@ -24,6 +24,13 @@ def test_the_table_has_each_command_as_a_multiple_of_the_plain_one() -> None:
     assert "| 10 | refresh | 20.0 s | 2.00 | 40.0 s | 2.00 | 100 MB | 1.00 |\n" in text
     assert text.count("10 | first up |") == 1
     assert "(growth.svg)" in text
+
+
+def test_the_engines_writes_are_shown_apart() -> None:
+    """Processor time of the first up alone."""
+    text = page(EMPTY, [growth(1), growth(10)], "2 cores", 0.1)
+
+    assert "| 10 | 40.0 s | 20.0 s | 15.0 s |\n" in text
 
 
 def test_few_writers_are_compared_with_an_empty_program() -> None:
