@@ -198,6 +198,19 @@ def test_a_reservation_is_updated_in_place(
     assert reservations.update("id", olds, more).outs == more
 
 
+def test_a_name_that_was_given_up_is_looked_up_again(
+    reservations: NameReservationProvider, server: NameServer
+) -> None:
+    """It may be another's by now, or this stack's own if its removal was interrupted."""
+    without = wanted("bucket/mine", "user/other")
+
+    found = problem(reservations, without, wanted("bucket/mine", "user/other", "user/taken"))
+
+    assert found.startswith("the user 'taken' exists already")
+    assert "run `pulumi up` without it first" in found
+    assert server.asked == ["user/taken"]
+
+
 def test_a_reservation_continues_the_claim_of_version_0_1_0(
     reservations: NameReservationProvider, server: NameServer
 ) -> None:
