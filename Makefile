@@ -7,7 +7,7 @@ MAKEFLAGS += --no-print-directory
 .PHONY: fuzz policies engine e2e bench
 .PHONY: test-wheel test-upgrade release-check lint schema format pulumi lock ci-preview ci-deploy ci-drift verify
 
-dev := .venv/bin/python -m dev
+tools := .venv/bin/python -m tools
 on_stack := $(if $(STACK),--stack '$(STACK)')
 tests := .venv-dev/bin/python
 # Three at a time, for two processors: engine tests often wait. The long modules come first.
@@ -24,35 +24,35 @@ help: ##use print this list
 	done
 
 up: .venv/.made ##use make the cache, or bring it up to date
-	@$(dev) up
+	@$(tools) up
 
 preview: .venv/.made ##use show what `make up` would do
-	@$(dev) preview
+	@$(tools) preview
 
 drift: .venv/.made ##operate find what was changed outside: make drift STACK=prod
-	@$(dev) drift $(on_stack)
+	@$(tools) drift $(on_stack)
 
 repair: .venv/.made ##operate show it, ask, and put it back: make repair STACK=prod
-	@$(dev) repair $(on_stack) $(if $(YES),--yes)
+	@$(tools) repair $(on_stack) $(if $(YES),--yes)
 
 renew: .venv/.made ##operate replace a leaked credential: make renew USER_NAME=nixbuilder
-	@$(dev) renew $(on_stack) $(if $(YES),--yes) '$(USER_NAME)'
+	@$(tools) renew $(on_stack) $(if $(YES),--yes) '$(USER_NAME)'
 
 down: .venv/.made ##use remove everything that `make up` made
-	@$(dev) down
+	@$(tools) down
 
 status: .venv/.made ##use what runs, and what it is made of
-	@$(dev) status
+	@$(tools) status
 
 env: .venv/.made ##use the environment for a shell: eval "$$(make env)"
-	@$(dev) env
+	@$(tools) env
 
 test: .venv-dev/.made ##develop the tests to run before a commit: in ten minutes, once the engine is there
-	@$(tests) -m toolchain
+	@$(tests) -m tools.provide
 	@$(tests) -m pytest $(all-levels) -m '$(quick)' $(by-module)
 
 test-all: .venv-dev/.made ##develop all tests but those of `make e2e`; builds the AWS plugin first where there is none
-	@$(tests) -m toolchain aws
+	@$(tests) -m tools.provide aws
 	@$(tests) -m pytest $(all-levels) $(by-module)
 
 unit: .venv-dev/.made
@@ -62,47 +62,47 @@ fuzz: .venv-dev/.made ##develop random inputs for every parser: make fuzz SECOND
 	@$(tests) -m tests.fuzz --seconds '$(or $(SECONDS),60)'
 
 unit-sdk: .venv-dev/.made ##develop unit tests on another Pulumi SDK: make unit-sdk SDK=oldest, or SDK=newest
-	@$(tests) -m dev.sdk "$$SDK"
+	@$(tests) -m tools.sdk "$$SDK"
 
 policies: .venv-dev/.made
 	@$(tests) -m pytest tests/policies
 
 engine: .venv-dev/.made
-	@$(tests) -m toolchain
+	@$(tests) -m tools.provide
 	@$(tests) -m pytest tests/engine $(by-module)
 
 test-aws: .venv-dev/.made ##develop the tests on AWS; builds the AWS plugin first where there is none
-	@$(tests) -m toolchain aws
+	@$(tests) -m tools.provide aws
 	@$(tests) -m pytest tests/engine -m aws -n 2 --dist loadfile
 
 test-wheel: .venv-dev/.made ##develop the package as it is installed: its wheel, its extras, its types
 	@$(tests) -m pytest tests/package
 
 test-upgrade: .venv-dev/.made ##develop a stack of the last release goes on under this code
-	@$(tests) -m toolchain
+	@$(tests) -m tools.provide
 	@$(tests) -m pytest tests/engine/test_upgrade.py
 
 release-check: .venv-dev/.made ##develop all of a release but its upload: make release-check TAG=v1.2.3
-	@$(tests) -m dev.release $(if $(TAG),--tag "$$TAG")
+	@$(tests) -m tools.release $(if $(TAG),--tag "$$TAG")
 	@rm -rf dist
 	@$(tests) -m build --no-isolation --outdir dist/packages components
 	@$(tests) -m twine check --strict dist/packages/*
-	@$(tests) -m dev.release.installed dist/packages dist/nix_cache.cdx.json
+	@$(tests) -m tools.release.installed dist/packages dist/nix_cache.cdx.json
 	@$(tests) -m pytest tests/package --packages dist/packages
 
 e2e: .venv-dev/.made ## the real Nix against a real cache; makes one in the user's cache as root
-	@$(tests) -m toolchain
+	@$(tests) -m tools.provide
 	@$(tests) -m tests.e2e
 
 bench: bench-growth ##develop measure growth, and push and pull with the real Nix, into bench/
 	@$(tests) -m bench
 
 bench-growth: .venv-dev/.made ##develop measure growth with the number of writers into bench/GROWTH.md
-	@$(tests) -m toolchain
+	@$(tests) -m tools.provide
 	@$(tests) -m bench.growth
 
 verify: .venv/.made ##operate try a backend out on the real service: make verify BACKEND=b2
-	@$(dev) verify $(if $(YES),--yes) '$(BACKEND)'
+	@$(tools) verify $(if $(YES),--yes) '$(BACKEND)'
 
 verify-%:
 	@$(MAKE) verify BACKEND=$*
@@ -111,36 +111,36 @@ lint: .venv-dev/.made ##develop style, formatting, types, scripts and workflows
 	@$(tests) -m ruff check .
 	@$(tests) -m ruff format --check .
 	@$(tests) -m mypy
-	@.venv-dev/bin/shellcheck --shell=sh components/nix_cache/cli/*/*.sh toolchain/*.sh
-	@$(tests) -m dev.workflows
+	@.venv-dev/bin/shellcheck --shell=sh components/nix_cache/cli/*/*.sh offline/*.sh tools/*.sh
+	@$(tests) -m tools.workflows
 
 schema: .venv-dev/.made ## write what derives from the settings: schema, types, Pulumi.yaml, tables, reference
-	@$(tests) -m dev.generated
+	@$(tests) -m tools.generated
 
 format: .venv-dev/.made ##develop rewrite the sources in the project's style
 	@$(tests) -m ruff check --fix .
 	@$(tests) -m ruff format .
 
 ci-preview ci-deploy ci-drift: .venv/.made # what the workflows run, with STACK and perhaps REPORT
-	@.venv/bin/python -m dev.ci $(@:ci-%=%) "$(STACK)" $(if $(REPORT),--report "$(REPORT)")
+	@.venv/bin/python -m tools.ci $(@:ci-%=%) "$(STACK)" $(if $(REPORT),--report "$(REPORT)")
 
 install: ##use the environment of another backend's program: make install BACKEND=aws
-	@$(PYTHON) toolchain/bootstrap.py $(BACKEND)
+	@$(PYTHON) tools/bootstrap.py $(BACKEND)
 	@touch .venv/.made
 
 aws-plugin: .venv/.made ##use build the plugin that stacks on AWS need, where it cannot be downloaded
-	@.venv/bin/python -m toolchain aws
+	@.venv/bin/python -m tools.provide aws
 
 pulumi: .venv-dev/.made ##develop bring all places to the version of Pulumi in requirements/program.in
-	@$(tests) -m dev.pulumi_version
+	@$(tests) -m tools.pulumi_version
 
 lock: ##develop write the lock files anew (needs uv)
-	@toolchain/lock.sh
+	@tools/lock.sh
 
-.venv/.made: $(wildcard requirements/*.txt) components/pyproject.toml toolchain/bootstrap.py
-	@$(PYTHON) toolchain/bootstrap.py
+.venv/.made: $(wildcard requirements/*.txt) components/pyproject.toml tools/bootstrap.py
+	@$(PYTHON) tools/bootstrap.py
 	@touch $@
 
 .venv-dev/.made: requirements/dev.txt .venv/.made
-	@$(PYTHON) toolchain/bootstrap.py dev
+	@$(PYTHON) tools/bootstrap.py dev
 	@touch $@

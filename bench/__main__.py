@@ -12,16 +12,17 @@ from pathlib import Path
 
 from bench.machine import machine_words
 from bench.report import LARGEST_SHARE, Row, page
+from offline import golang
+from offline.nix import RealNix, find
 from tests.e2e import store_paths, throughput
 from tests.e2e.cache import WRITER, Cache
 from tests.e2e.nix import Nix
 from tests.e2e.signing_probe import signs_requests
 from tests.engine.conftest import running_server
 from tests.engine.project import public_cache
-from toolchain import engine, golang
-from toolchain.bootstrap import ROOT, cache_folder
-from toolchain.errors import ToolchainError
-from toolchain.nix import RealNix, find
+from tools import engine
+from tools.bootstrap import ROOT, cache_folder
+from tools.errors import ToolError
 
 CLOSURE_BYTES = 500 * 10**6
 SHARES = (LARGEST_SHARE, *[0.1] * 3, *[0.05] * 5, *[0.03] * 5)
@@ -40,7 +41,7 @@ def main() -> int:
     try:
         real = find(cache_folder())
         made = engine.provide(ROOT / ".dev")
-    except ToolchainError as failure:
+    except ToolError as failure:
         print(f"error: {failure}", file=sys.stderr)
         return 1
     folder = tempfile.TemporaryDirectory(prefix="nix-cache-bench-")

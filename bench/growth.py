@@ -16,13 +16,14 @@ import psutil
 
 from bench.growth_report import Cost, Growth, page, plot
 from bench.machine import machine_words
-from dev.server import LocalServer
+from offline import golang
 from tests.engine.conftest import running_server
 from tests.engine.project import STACK, Project, public_cache
-from toolchain import engine, golang
-from toolchain.bootstrap import ROOT
-from toolchain.engine import Engine
-from toolchain.errors import ToolchainError
+from tools import engine
+from tools.bootstrap import ROOT
+from tools.engine import Engine
+from tools.errors import ToolError
+from tools.server import LocalServer
 
 COUNTS = (1, 10, 50, 100)
 TIMEOUT_SECONDS = 600.0
@@ -44,7 +45,7 @@ def main(arguments: list[str]) -> int:
         try:
             engine.remember_choice(ROOT / ".dev", work)
             made = engine.provide(work)
-        except ToolchainError as failure:
+        except ToolError as failure:
             print(f"error: {failure}", file=sys.stderr)
             return 1
         rows: list[Growth] = []

@@ -9,7 +9,6 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import AfterValidator, BeforeValidator, PrivateAttr, ValidationInfo
 
-from nix_cache import signing
 from nix_cache.backends.registry import BACKENDS
 from nix_cache.config.setting import (
     ANY_BACKEND,
@@ -23,6 +22,7 @@ from nix_cache.config.setting import (
     SettingsModel,
     setting,
 )
+from nix_cache.formats import signing
 from nix_cache.iam.access import Privilege
 
 _Own = TypeVar("_Own", bound=BackendSettings)

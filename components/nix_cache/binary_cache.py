@@ -6,7 +6,6 @@ from typing import Any
 import pulumi
 from pydantic.alias_generators import to_camel
 
-from nix_cache import github_actions, nix_conf, signing
 from nix_cache.argument_types import BinaryCacheArgs
 from nix_cache.arguments import CacheSettings, WriterSettings
 from nix_cache.backends.provisioning import (
@@ -19,11 +18,12 @@ from nix_cache.backends.provisioning import (
 )
 from nix_cache.config.check import check
 from nix_cache.config.problems import SettingsError
-from nix_cache.description import DESCRIPTION_VERSION, DESCRIPTOR_KEY, Description
 from nix_cache.dynamic.signing_key import SigningKey
-from nix_cache.formats import cache_info
+from nix_cache.formats import cache_info, signing
 from nix_cache.formats.cache_info import INFO_KEY
+from nix_cache.formats.description import DESCRIPTION_VERSION, DESCRIPTOR_KEY, Description
 from nix_cache.iam.lifecycle import LANDING_PAGE_KEY
+from nix_cache.render import github_actions, nix_conf
 from nix_cache.resource_traces import untraced
 from nix_cache.sdk_messages import withhold_secrets
 
@@ -166,7 +166,7 @@ def _own_objects(
     objects = [TextObject(key=INFO_KEY, text=info, content_type=cache_info.CONTENT_TYPE)]
     published = described.apply(lambda known: known.for_readers())
     if settings.has_landing_page:
-        from nix_cache import landing_page  # a cache without one does without its templates
+        from nix_cache.render import landing_page  # a cache without one does without its templates
 
         page = published.apply(lambda known: landing_page.render(settings.domain, known))
         objects.append(

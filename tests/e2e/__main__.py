@@ -4,10 +4,10 @@ import sys
 
 import pytest
 
+from offline.nix import NoNixError, find
 from tests.e2e import browser
-from toolchain.bootstrap import ROOT, cache_folder
-from toolchain.errors import ToolchainError
-from toolchain.nix import NoNixError, find
+from tools.bootstrap import ROOT, cache_folder
+from tools.errors import ToolError
 
 _WORKERS = 2
 _LINE = "!" * 80
@@ -31,7 +31,7 @@ def main(arguments: list[str]) -> int:
     except NoNixError as missing:
         _tell(f"The end-to-end tests were NOT run, and nothing was proven:\n{missing}")
         return 0
-    except ToolchainError as failure:
+    except ToolError as failure:
         print(f"error: {failure}", file=sys.stderr)
         return 1
     spread = ["-n", str(_WORKERS), "--dist", "loadfile"]

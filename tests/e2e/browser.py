@@ -10,8 +10,8 @@ from typing import Any, Literal
 
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from toolchain import debian
-from toolchain.errors import BuildError
+from offline import debian
+from tools.errors import BuildError
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 PACKAGES = ("chromium", "fonts-dejavu-core")

@@ -5,11 +5,11 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from dev.server import LocalServer
-from nix_cache.narinfo import Narinfo, narinfo_key
+from nix_cache.formats.narinfo import Narinfo, narinfo_key
 from tests.e2e.nix import Done, Nix
 from tests.engine.project import Project
 from tests.engine.s3 import s3_client
+from tools.server import LocalServer
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

@@ -30,6 +30,7 @@ from typing import Any
 
 import pytest
 
+from offline.nix import NoNixError, RealNix, find
 from tests.e2e import store_paths
 from tests.e2e.cache import Cache
 from tests.e2e.nix import Nix
@@ -38,9 +39,8 @@ from tests.engine.conftest import engine as engine
 from tests.engine.conftest import pytest_collection_finish as pytest_collection_finish
 from tests.engine.conftest import running_server
 from tests.engine.project import public_cache
-from toolchain.bootstrap import cache_folder
-from toolchain.engine import Engine
-from toolchain.nix import NoNixError, RealNix, find
+from tools.bootstrap import cache_folder
+from tools.engine import Engine
 
 NewNix = Callable[[], Nix]
 NewCache = Callable[..., Cache]

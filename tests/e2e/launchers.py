@@ -6,9 +6,9 @@ import sysconfig
 from collections.abc import Sequence
 from pathlib import Path
 
+from offline.nix import PROGRAMS
 from tests.e2e.signing_proxy import SigningProxy
-from toolchain.bootstrap import ROOT
-from toolchain.nix import PROGRAMS
+from tools.bootstrap import ROOT
 
 INSIDE = "NIX_TEST_INSIDE"
 

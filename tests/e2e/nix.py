@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from offline.nix import RealNix
 from tests.e2e.launchers import python_paths, write_launchers
 from tests.e2e.signing_proxy import SigningProxy
-from toolchain.nix import RealNix
 
 TIMEOUT_SECONDS = 240
 FOREIGN_VARIABLES = ("NIX_", "AWS_", "XDG_", "http_proxy", "https_proxy", "no_proxy", "all_proxy")

@@ -4,8 +4,8 @@ import subprocess
 from pathlib import Path
 
 from nix_cache.cli.doctor.signing_trial import signing_trial
+from offline.nix import RealNix
 from tests.e2e.nix import Nix
-from toolchain.nix import RealNix
 
 PROFILE = "probe"
 

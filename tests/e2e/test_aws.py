@@ -19,12 +19,12 @@ from tests.e2e import store_paths
 from tests.e2e.conftest import NewNix
 from tests.e2e.nix import Nix
 from tests.e2e.refusal import UNTRUSTED, assert_accepted, assert_refused
-from tests.engine.aws_server import AwsServer, Credential, running
 from tests.engine.conftest import aws_engine as aws_engine
 from tests.engine.environments import program_environment
-from tests.engine.forwarding import ForwardingHandler, ForwardingServer
 from tests.engine.project import Project
-from toolchain.engine import Engine
+from tests.fakes.aws_server import AwsServer, Credential, running
+from tests.fakes.forwarding import ForwardingHandler, ForwardingServer
+from tools.engine import Engine
 
 BUCKET, WRITER = "team-cache", "nixbuilder"
 

@@ -19,9 +19,9 @@ from tests.e2e.conftest import NewNix
 from tests.e2e.nix import Nix
 from tests.e2e.refusal import assert_accepted
 from tests.engine.b2_project import BUCKET, b2_cache, running_service
-from tests.engine.b2_server import B2Server
 from tests.engine.conftest import running_server
-from toolchain.engine import Engine
+from tests.fakes.b2_server import B2Server
+from tools.engine import Engine
 
 ACTIONS = {"readFiles": "s3:GetObject", "writeFiles": "s3:PutObject"}
 """What Backblaze says that a capability is for, on all of the key's bucket."""

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 import zstandard
 
-from nix_cache import signing
 from nix_cache.cli.doctor import paths
 from nix_cache.cli.doctor.subject import Subject
-from nix_cache.description import Description
-from nix_cache.narinfo import narinfo_key
+from nix_cache.formats import signing
+from nix_cache.formats.description import Description
+from nix_cache.formats.narinfo import narinfo_key
 from tests.e2e import store_paths
 from tests.e2e.cache import READER, WRITER, Cache
 from tests.e2e.conftest import NewNix

@@ -12,12 +12,12 @@ from typing import Any
 import psutil
 import pytest
 
-from nix_cache.narinfo import narinfo_key, verify
+from nix_cache.formats.narinfo import narinfo_key, verify
 from tests.e2e import store_paths
 from tests.e2e.cache import Cache
 from tests.e2e.nix import Nix
 from tests.e2e.writer import WritingMachine
-from tests.engine.faulty_proxy import Fault, FaultyProxy
+from tests.fakes.faulty_proxy import Fault, FaultyProxy
 from tests.waiting import wait_until
 
 WAIT_SECONDS = 90

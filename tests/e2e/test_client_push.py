@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from nix_cache import signing
-from nix_cache.narinfo import narinfo_key, verify
+from nix_cache.formats import signing
+from nix_cache.formats.narinfo import narinfo_key, verify
 from tests.e2e import store_paths
 from tests.e2e.cache import WRITER, Cache
 from tests.e2e.conftest import NewCache

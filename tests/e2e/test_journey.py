@@ -8,7 +8,7 @@ from tests.e2e.conftest import NewNix
 from tests.e2e.nix import Nix
 from tests.engine.clone import cloned
 from tests.engine.readme import commands
-from toolchain.engine import Engine
+from tools.engine import Engine
 
 YOURS = """\
 let

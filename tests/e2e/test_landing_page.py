@@ -11,12 +11,12 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Browser
 
-from nix_cache.description import Description
+from nix_cache.formats.description import Description
 from tests.e2e.browser import Scheme, find, running, visit
 from tests.engine.conftest import running_server
 from tests.engine.project import public_cache
-from toolchain.bootstrap import cache_folder
-from toolchain.engine import Engine
+from tools.bootstrap import cache_folder
+from tools.engine import Engine
 
 PHONE, DESKTOP = 360, 1280
 """Widths in CSS pixels. Phones narrower than 360 are hardly sold any more."""

@@ -1,6 +1,6 @@
 """A signing key got out: what it signed is refused, and what is trusted is signed anew."""
 
-from nix_cache.narinfo import narinfo_key
+from nix_cache.formats.narinfo import narinfo_key
 from tests.e2e import store_paths
 from tests.e2e.cache import Cache
 from tests.e2e.conftest import NewCache, NewNix

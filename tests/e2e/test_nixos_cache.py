@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from nix_cache.narinfo import verify
+from nix_cache.formats.narinfo import verify
 from tests.e2e import store_paths
 from tests.e2e.cache import READER, WRITER, Cache
 from tests.e2e.conftest import NewNix

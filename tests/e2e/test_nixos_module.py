@@ -12,8 +12,8 @@ import tomllib
 
 from packaging.requirements import Requirement
 
-from nix_cache import nix_conf
 from nix_cache.cli.machine.places import hook_name, system_place
+from nix_cache.render import nix_conf
 from tests.e2e.nixos.configurations import (
     KEYS,
     PRIVATE_URL,
@@ -25,7 +25,7 @@ from tests.e2e.nixos.configurations import (
 )
 from tests.e2e.nixos.configurations import nixos as nixos
 from tests.e2e.nixos.machine import NixOS
-from toolchain.bootstrap import ROOT
+from tools.bootstrap import ROOT
 
 FOLDER = ROOT / "nix"
 PROJECT = ROOT / "components" / "pyproject.toml"

@@ -5,8 +5,8 @@ import re
 import pytest
 import zstandard
 
-from nix_cache import signing
-from nix_cache.narinfo import narinfo_key
+from nix_cache.formats import signing
+from nix_cache.formats.narinfo import narinfo_key
 from tests.e2e import store_paths
 from tests.e2e.cache import Cache
 from tests.e2e.conftest import NewNix

@@ -2,7 +2,7 @@
 
 import pytest
 
-from nix_cache.narinfo import verify
+from nix_cache.formats.narinfo import verify
 from tests.e2e import store_paths
 from tests.e2e.cache import Cache
 from tests.e2e.conftest import NewNix

@@ -4,7 +4,6 @@ from pathlib import Path
 
 import pytest
 
-from dev.server import LocalServer
 from tests.e2e import store_paths
 from tests.e2e.cache import READER, Cache
 from tests.e2e.conftest import NewNix
@@ -16,8 +15,9 @@ from tests.engine.spaces_project import (
     spaces_server,
     spaces_venv,
 )
-from tests.engine.spaces_service import SpacesService
-from toolchain.engine import Engine
+from tests.fakes.spaces_service import SpacesService
+from tools.engine import Engine
+from tools.server import LocalServer
 
 __all__ = ["spaces", "spaces_engine", "spaces_server", "spaces_venv"]
 

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from offline.nix import RealNix
 from tests.e2e.nix import Nix
 from tests.e2e.verdicts.judges import Judgement, Verdict, by_doctor, by_nix, description
 from tests.e2e.verdicts.known_differences import expected
 from tests.e2e.verdicts.mutations import all_samples
 from tests.e2e.verdicts.server import sample_cache
-from toolchain.nix import RealNix
 
 FEWEST_SAMPLES = 1000
 

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from tests.engine.b2_server import B2Server
-from tests.engine.b2_service import REGION
 from tests.engine.environments import program_environment
 from tests.engine.project import Project
-from toolchain.engine import Engine
+from tests.fakes.b2_server import B2Server
+from tests.fakes.b2_service import REGION
+from tools.engine import Engine
 
 BUCKET = "team-cache"
 

@@ -21,13 +21,13 @@ from nix_cache.backends.minio.server import MinioServer
 from tests.engine import b2_project, spaces_project
 from tests.engine.conftest import running_server
 from tests.engine.environments import program_environment
-from tests.engine.faulty_proxy import Fault, FaultyProxy
 from tests.engine.ports import closed_port
 from tests.engine.project import Project, public_cache
 from tests.engine.s3 import s3_client
-from tests.engine.spaces_service import TOKEN, SpacesService
+from tests.fakes.faulty_proxy import Fault, FaultyProxy
 from tests.fakes.spaces_plugin.install import install
-from toolchain.engine import Engine
+from tests.fakes.spaces_service import TOKEN, SpacesService
+from tools.engine import Engine
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

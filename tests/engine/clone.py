@@ -15,16 +15,16 @@ import yaml
 from minio import MinioAdmin
 from minio.credentials.providers import StaticProvider
 
-from dev.place import STACK, Place, private_folder
-from dev.server import LocalServer
 from nix_cache.backends.minio.connection import Connection
 from nix_cache.backends.minio.server import MinioServer
 from tests.engine import command as engine_command
 from tests.engine.command import TIMEOUT_SECONDS, Result, clean_environment
 from tests.engine.s3 import s3_client
 from tests.engine.state import State
-from toolchain import engine as toolchain_engine
-from toolchain.bootstrap import ROOT
+from tools import engine as toolchain_engine
+from tools.bootstrap import ROOT
+from tools.place import STACK, Place, private_folder
+from tools.server import LocalServer
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -111,7 +111,7 @@ class Clone:
     def start(self, command: str) -> "subprocess.Popen[str]":
         """Start one of `make`'s commands as a process group of its own."""
         return subprocess.Popen(
-            [str(ROOT / ".venv" / "bin" / "python"), "-m", "dev", command],
+            [str(ROOT / ".venv" / "bin" / "python"), "-m", "tools", command],
             cwd=self.folder,
             env={**clean_environment(), "PYTHONPATH": str(ROOT), "COLUMNS": "400"},
             stdin=subprocess.DEVNULL,

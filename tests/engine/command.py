@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from toolchain.engine import Engine
+from tools.engine import Engine
 
 TIMEOUT_SECONDS = 120
 

@@ -6,18 +6,18 @@ from pathlib import Path
 
 import pytest
 
-from dev.server import LocalServer
 from nix_cache.backends.minio.connection import Connection
 from nix_cache.backends.minio.server import MinioServer
-from tests.engine import aws_server as aws
 from tests.engine.environments import program_environment
 from tests.engine.project import Project, public_cache
 from tests.engine.s3 import s3_client as s3_client
 from tests.engine.s3 import user_client as user_client
 from tests.engine.two_caches import PUBLIC, TwoCaches
-from toolchain import engine as toolchain_engine
-from toolchain.bootstrap import ROOT
-from toolchain.errors import ToolchainError
+from tests.fakes import aws_server as aws
+from tools import engine as toolchain_engine
+from tools.bootstrap import ROOT
+from tools.errors import ToolError
+from tools.server import LocalServer
 
 _LONGEST = (
     *("test_go_program", "test_aws_cache", "test_spaces", "test_outages", "test_drift"),
@@ -49,7 +49,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     if needed and not session.config.option.collectonly:
         try:
             toolchain_engine.provide(ROOT / ".dev")
-        except ToolchainError as failure:
+        except ToolError as failure:
             pytest.exit(f"the engine is missing: {failure}", returncode=1)
 
 

@@ -3,8 +3,8 @@
 import fcntl
 from pathlib import Path
 
-from toolchain import bootstrap
-from toolchain.bootstrap import ROOT
+from tools import bootstrap
+from tools.bootstrap import ROOT
 
 
 def program_environment(backend: str) -> Path:

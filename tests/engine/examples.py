@@ -7,8 +7,8 @@ from pathlib import Path
 from tests.engine.command import TIMEOUT_SECONDS
 from tests.engine.project import Project
 from tests.engine.readme import blocks
-from toolchain.bootstrap import ROOT
-from toolchain.engine import Engine
+from tools.bootstrap import ROOT
+from tools.engine import Engine
 
 EXAMPLES = ROOT / "examples"
 

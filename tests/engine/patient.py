@@ -20,12 +20,12 @@ from minio import MinioAdmin
 from minio.credentials.providers import StaticProvider
 from nacl.signing import SigningKey
 
-from dev.server import LocalServer
 from nix_cache.cli import app
+from nix_cache.formats.narinfo import Narinfo
+from nix_cache.formats.nix_hash import NixHash
 from nix_cache.iam.lifecycle import NIX32
-from nix_cache.narinfo import Narinfo
-from nix_cache.nix_hash import NixHash
 from tests.engine.s3 import s3_client
+from tools.server import LocalServer
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

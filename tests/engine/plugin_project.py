@@ -6,13 +6,14 @@ from pathlib import Path
 
 import yaml
 
-from dev.server import LocalServer
 from nix_cache.backends.minio.connection import Connection
+from offline import builds
 from tests.engine.examples import type_the_readme
 from tests.engine.project import STACK, Project
-from toolchain import bootstrap, builds
-from toolchain.bootstrap import ROOT, cache_folder
-from toolchain.engine import Engine, place
+from tools import bootstrap
+from tools.bootstrap import ROOT, cache_folder
+from tools.engine import Engine, place
+from tools.server import LocalServer
 
 BUILD_SECONDS = 1800
 """A limit for tests that may be the first on a machine to need a language host."""

@@ -14,8 +14,8 @@ import yaml
 from tests.engine import command
 from tests.engine.command import TIMEOUT_SECONDS, Result
 from tests.engine.state import State
-from toolchain.bootstrap import ROOT, VENV
-from toolchain.engine import Engine
+from tools.bootstrap import ROOT, VENV
+from tools.engine import Engine
 
 STACK = "test"
 
@@ -168,7 +168,7 @@ class Project:
         """The environment of the engine's commands: nothing of the user's own Pulumi or AWS.
 
         The state is written without metadata, so that a run that is killed leaves it whole
-        (see `dev.place`).
+        (see `tools.place`).
         """
         return {
             **self.engine.environment(command.clean_environment()),

@@ -2,7 +2,7 @@
 
 import re
 
-from toolchain.bootstrap import ROOT
+from tools.bootstrap import ROOT
 
 TEXT = (ROOT / "README.md").read_text()
 

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from dev.server import LocalServer
 from tests.engine.environments import program_environment
 from tests.engine.project import Project
 from tests.engine.s3 import s3_client
-from tests.engine.spaces_buckets import DOMAIN, REGION
-from tests.engine.spaces_service import SpacesService
+from tests.fakes.spaces_buckets import DOMAIN, REGION
 from tests.fakes.spaces_plugin.install import install
-from toolchain.engine import Engine
+from tests.fakes.spaces_service import SpacesService
+from tools.engine import Engine
+from tools.server import LocalServer
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

@@ -11,15 +11,15 @@ import pytest
 from minio import Minio, MinioAdmin
 from minio.credentials.providers import StaticProvider
 
-from dev.server import LocalServer
+from nix_cache.formats.narinfo import Narinfo, verify
 from nix_cache.iam.access import anonymous_read_policy
-from nix_cache.narinfo import Narinfo, verify
 from tests.engine.adoption import IDS, keep_what_exists
 from tests.engine.conftest import s3_client
 from tests.engine.keys import new_secret_key
 from tests.engine.patient import signed
 from tests.engine.project import STACK, Project
 from tests.engine.readme import commands
+from tools.server import LocalServer
 
 pytestmark = pytest.mark.slow
 

@@ -14,13 +14,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nix_cache.iam.lifecycle import NARINFO_TTL_DAYS, NIX32, OWN_KEYS
-from tests.engine.aws_server import AwsServer, Credential
 from tests.engine.drift_command import drifted
 from tests.engine.environments import program_environment
-from tests.engine.github_token import token
 from tests.engine.project import STACK, Project
-from toolchain.bootstrap import ROOT
-from toolchain.engine import Engine
+from tests.fakes.aws_server import AwsServer, Credential
+from tests.fakes.github_token import token
+from tools.bootstrap import ROOT
+from tools.engine import Engine
 
 BUCKET = "example-org-nix-cache"
 """The bucket for which the deployer's policy is written."""

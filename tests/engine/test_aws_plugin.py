@@ -7,8 +7,8 @@ import json
 
 import pytest
 
-from tests.engine.aws_server import AwsServer
 from tests.engine.project import STACK, Project
+from tests.fakes.aws_server import AwsServer
 
 pytestmark = pytest.mark.aws
 

@@ -11,10 +11,10 @@ import pytest
 import yaml
 from botocore.exceptions import ClientError
 
-from tests.engine.aws_server import ACCOUNT, AwsServer
 from tests.engine.examples import copy_example, type_the_readme
 from tests.engine.project import Project
-from toolchain.bootstrap import ROOT
+from tests.fakes.aws_server import ACCOUNT, AwsServer
+from tools.bootstrap import ROOT
 
 pytestmark = pytest.mark.aws
 

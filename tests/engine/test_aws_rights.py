@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.engine import aws_server as aws
-from tests.engine.aws_server import AwsServer, Credential
-from tests.engine.github_token import ISSUER, token
+from tests.fakes import aws_server as aws
+from tests.fakes.aws_server import AwsServer, Credential
+from tests.fakes.github_token import ISSUER, token
 
 pytestmark = pytest.mark.aws
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
+from offline import programs as tools
 from tests.engine.aws_shapes import Package, differences, of_schema
-from toolchain import tools
-from toolchain.engine import AWS_PLUGIN, Engine, Origin
+from tools.engine import AWS_PLUGIN, Engine, Origin
 
 pytestmark = pytest.mark.aws
 

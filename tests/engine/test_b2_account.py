@@ -2,7 +2,7 @@
 
 Only this module follows the README's way to take over a bucket on B2, goes on after a bucket could
 not be created, and searches what the engine prints of B2's dynamic resources for secrets. Which
-accounts are refused, and in which words, is shown in `tests/unit/test_b2_resources.py`.
+accounts are refused, and in which words, is shown in `tests/unit/backends/test_b2_resources.py`.
 """
 
 import pytest
@@ -10,10 +10,10 @@ import pytest
 from tests.engine.b2_project import BUCKET
 from tests.engine.b2_project import b2 as b2
 from tests.engine.b2_project import cache as cache
-from tests.engine.b2_server import B2Server
 from tests.engine.project import STACK, Project
 from tests.engine.readme import commands
 from tests.engine.secret_search import files_below, found_in, leaks
+from tests.fakes.b2_server import B2Server
 
 pytestmark = pytest.mark.slow
 

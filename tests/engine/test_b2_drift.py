@@ -2,7 +2,7 @@
 
 Only this module shows the command where the engine's refresh takes the place of checks of our own,
 and repairs of a bucket's settings, of a key and of the bucket on B2. What a refresh sees of each
-resource is shown in `tests/unit/test_b2_resources.py`.
+resource is shown in `tests/unit/backends/test_b2_resources.py`.
 """
 
 import json
@@ -13,12 +13,12 @@ from typing import Any
 import pytest
 
 from tests.engine.b2_project import BUCKET, b2_cache, running_service
-from tests.engine.b2_server import B2Server
 from tests.engine.clone import assert_plain_error
 from tests.engine.drift_command import drifted, on_stack
 from tests.engine.project import RETOLD, STACK, Project
 from tests.engine.shared import SharedStack
-from toolchain.engine import Engine
+from tests.fakes.b2_server import B2Server
+from tools.engine import Engine
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(600)]
 

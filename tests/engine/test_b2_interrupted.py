@@ -14,9 +14,9 @@ import pytest
 from tests.engine.b2_project import BUCKET
 from tests.engine.b2_project import b2 as b2
 from tests.engine.b2_project import cache as cache
-from tests.engine.b2_server import B2Server, Fault
-from tests.engine.killing_proxy import kill_tree
 from tests.engine.project import STACK, Project
+from tests.fakes.b2_server import B2Server, Fault
+from tests.fakes.killing_proxy import kill_tree
 
 pytestmark = pytest.mark.faults
 

@@ -2,7 +2,7 @@
 
 Only this module shows the plans of changes on B2, and that a run without changes writes nothing
 there. What is created and removed is shown in `test_each_backend.py`, how each resource is set in
-`tests/unit/test_b2_resources.py`.
+`tests/unit/backends/test_b2_resources.py`.
 """
 
 from collections.abc import Iterator
@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 
 from tests.engine.b2_project import BUCKET, b2_cache, running_service
-from tests.engine.b2_server import B2Server
 from tests.engine.project import RETOLD, STACK, Project
 from tests.engine.readme import commands
 from tests.engine.shared import SharedStack
-from toolchain.engine import Engine
+from tests.fakes.b2_server import B2Server
+from tools.engine import Engine
 
 pytestmark = pytest.mark.slow
 

@@ -1,7 +1,7 @@
 """Broken configurations: every mistake at once, with key, value and fix, and nothing done.
 
 Only this module shows that `make up` starts nothing and that the engine's own check of types comes
-first. How each mistake is named is shown in `tests/unit/test_settings.py` and `test_program.py`.
+first. How each mistake is named is shown in `tests/unit/config/`.
 """
 
 from dataclasses import dataclass, field
@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from nix_cache import signing
+from nix_cache.formats import signing
 from tests.engine.clone import Clone, assert_plain_error
 from tests.engine.project import STACK, Project
-from toolchain import engine as toolchain_engine
+from tools import engine as toolchain_engine
 
 pytestmark = pytest.mark.slow
 

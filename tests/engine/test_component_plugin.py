@@ -14,11 +14,9 @@ import urllib3
 import yaml
 from botocore.exceptions import ClientError
 
-from dev.schema import SCHEMA
-from dev.server import LocalServer
-from nix_cache import signing
 from nix_cache.backends.minio.connection import Connection, Kind
 from nix_cache.backends.minio.server import MinioServer
+from nix_cache.formats import signing
 from tests.engine.conftest import running_server
 from tests.engine.drift_command import drifted
 from tests.engine.plugin_project import (
@@ -32,8 +30,10 @@ from tests.engine.project import STACK
 from tests.engine.s3 import s3_client, user_client
 from tests.engine.secret_search import files_below, leaks
 from tests.engine.state import MASK
-from toolchain.bootstrap import ROOT
-from toolchain.engine import Engine
+from tools.bootstrap import ROOT
+from tools.engine import Engine
+from tools.schema import SCHEMA
+from tools.server import LocalServer
 
 pytestmark = [pytest.mark.languages, pytest.mark.timeout(BUILD_SECONDS)]
 

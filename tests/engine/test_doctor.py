@@ -16,21 +16,21 @@ from typing import Any
 import pytest
 import trustme
 
-from dev.server import LocalServer
 from nix_cache.cli.doctor import probes
 from nix_cache.cli.doctor.probes import Outcome
 from nix_cache.cli.s3.client import S3Client
 from nix_cache.cli.s3.credentials import Credential
 from nix_cache.cli.s3.transport import Transport
-from nix_cache.description import Description
-from tests.engine.altering_proxy import AlteringProxy
-from tests.engine.forwarding import Headers
+from nix_cache.formats.description import Description
 from tests.engine.keys import new_secret_key
 from tests.engine.patient import OWNER, Diagnosis, Patient, signed
 from tests.engine.ports import closed_port
 from tests.engine.project import public_cache
 from tests.engine.s3 import s3_client
-from toolchain.engine import Engine
+from tests.fakes.altering_proxy import AlteringProxy
+from tests.fakes.forwarding import Headers
+from tools.engine import Engine
+from tools.server import LocalServer
 
 PUBLIC, PRIVATE = "nix-cache", "private-cache"
 HASH = "0123456789abcdfghijklmnpqrsvwxyz"

@@ -17,7 +17,7 @@ from tests.engine import damages
 from tests.engine.clone import Clone, admin_client, cloned, in_one_order
 from tests.engine.damages import BUCKET, OWN, POLICY, WRITER
 from tests.engine.s3 import s3_client
-from toolchain import engine as toolchain_engine
+from tools import engine as toolchain_engine
 
 pytestmark = pytest.mark.faults
 

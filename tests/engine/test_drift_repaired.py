@@ -9,13 +9,13 @@ from collections.abc import Iterator
 import pytest
 from botocore.exceptions import ClientError
 
-from dev.place import STACK
 from tests.engine import damages
 from tests.engine.clone import Clone, admin_client, cloned
 from tests.engine.damages import BUCKET, WRITER
 from tests.engine.s3 import s3_client
 from tests.engine.test_drift_told import run
-from toolchain import engine as toolchain_engine
+from tools import engine as toolchain_engine
+from tools.place import STACK
 
 pytestmark = pytest.mark.faults
 

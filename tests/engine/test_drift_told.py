@@ -16,7 +16,6 @@ from typing import Any
 
 import pytest
 
-from dev.place import STACK
 from nix_cache.cli.stack.comparison import compare
 from nix_cache.cli.stack.declared import Declared, declared
 from nix_cache.cli.stack.server import Administration
@@ -24,9 +23,10 @@ from tests.engine import damages
 from tests.engine.clone import Clone, admin_client, assert_plain_error, cloned
 from tests.engine.command import TIMEOUT_SECONDS, Result, clean_environment
 from tests.engine.damages import BUCKET, OWN, POLICY, WRITER, Damage
-from tests.engine.faulty_proxy import Fault, FaultyProxy
-from toolchain import engine as toolchain_engine
-from toolchain.bootstrap import ROOT
+from tests.fakes.faulty_proxy import Fault, FaultyProxy
+from tools import engine as toolchain_engine
+from tools.bootstrap import ROOT
+from tools.place import STACK
 
 pytestmark = pytest.mark.faults
 
@@ -125,7 +125,7 @@ class Drifting:
 def run(clone: Clone, *arguments: str, **variables: str) -> Result:
     """Run a command behind `make` with options, its result apart from what it notes."""
     done = subprocess.run(
-        [str(ROOT / ".venv" / "bin" / "python"), "-m", "dev", *arguments],
+        [str(ROOT / ".venv" / "bin" / "python"), "-m", "tools", *arguments],
         cwd=clone.folder,
         env={**clean_environment(), "PYTHONPATH": str(ROOT), "COLUMNS": "400", **variables},
         stdin=subprocess.DEVNULL,

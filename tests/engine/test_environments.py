@@ -6,10 +6,10 @@ Only this module has two stacks of the program up at once, and shows that they s
 import pytest
 from botocore.exceptions import ClientError
 
-from dev.server import LocalServer
 from tests.engine.project import Project
 from tests.engine.s3 import s3_client
-from toolchain.bootstrap import ROOT
+from tools.bootstrap import ROOT
+from tools.server import LocalServer
 
 pytestmark = pytest.mark.slow
 

@@ -13,10 +13,7 @@ from pathlib import Path
 import pytest
 from botocore.exceptions import ClientError
 
-from dev.server import LocalServer
-from tests.engine.aws_server import ACCOUNT, AwsServer
 from tests.engine.b2_project import b2, b2_cache
-from tests.engine.b2_server import B2Server
 from tests.engine.examples import EXAMPLES, example, type_the_readme
 from tests.engine.project import Project
 from tests.engine.readme import commands
@@ -28,8 +25,11 @@ from tests.engine.spaces_project import (
     spaces_server,
     spaces_venv,
 )
-from tests.engine.spaces_service import SpacesService
-from toolchain.engine import Engine
+from tests.fakes.aws_server import ACCOUNT, AwsServer
+from tests.fakes.b2_server import B2Server
+from tests.fakes.spaces_service import SpacesService
+from tools.engine import Engine
+from tools.server import LocalServer
 
 __all__ = ["b2", "spaces", "spaces_engine", "spaces_server", "spaces_venv"]
 

@@ -19,7 +19,6 @@ from unittest import mock
 import pytest
 import zstandard
 
-from dev.server import LocalServer
 from nix_cache.cli.errors import ClientError, UsageError
 from nix_cache.cli.gc import bucket as gc_bucket
 from nix_cache.cli.gc import session
@@ -31,7 +30,8 @@ from tests.engine.patient import OWNER, Patient, StorePath
 from tests.engine.ports import ReservedPort
 from tests.engine.project import public_cache
 from tests.waiting import wait_until
-from toolchain.engine import Engine
+from tools.engine import Engine
+from tools.server import LocalServer
 
 OWN = {"nix-cache-info", "nix-cache.json", "index.html"}
 JANITOR = "janitor"

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 import urllib3
 
-from dev.server import LocalServer
-from nix_cache import signing
 from nix_cache.backends.minio.connection import Kind
 from nix_cache.backends.minio.server import MinioServer
+from nix_cache.formats import signing
+from offline import builds, golang
 from tests.engine.plugin_project import (
     BUILD_SECONDS,
     INSTALL_SECONDS,
@@ -23,9 +23,9 @@ from tests.engine.plugin_project import (
 )
 from tests.engine.project import STACK
 from tests.engine.state import MASK
-from toolchain import builds, golang
-from toolchain.bootstrap import cache_folder
-from toolchain.engine import Engine
+from tools.bootstrap import cache_folder
+from tools.engine import Engine
+from tools.server import LocalServer
 
 pytestmark = [pytest.mark.languages, pytest.mark.timeout(BUILD_SECONDS)]
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.engine.clone import assert_plain_error, cloned
-from tests.engine.faulty_proxy import FaultyProxy
-from toolchain import engine as toolchain_engine
+from tests.fakes.faulty_proxy import FaultyProxy
+from tools import engine as toolchain_engine
 
 pytestmark = pytest.mark.faults
 

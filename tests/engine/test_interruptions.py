@@ -15,15 +15,15 @@ from pathlib import Path
 import psutil
 import pytest
 
-from dev.place import STACK
-from dev.stack import Stack, variables
 from nix_cache.cli.stack.comparison import compare
 from nix_cache.cli.stack.declared import declared
 from nix_cache.cli.stack.server import Administration
 from tests.engine.clone import Clone, cloned
-from tests.engine.killing_proxy import KillingProxy, kill_tree
+from tests.fakes.killing_proxy import KillingProxy, kill_tree
 from tests.waiting import wait_until
-from toolchain import engine as toolchain_engine
+from tools import engine as toolchain_engine
+from tools.place import STACK
+from tools.stack import Stack, variables
 
 pytestmark = pytest.mark.faults
 

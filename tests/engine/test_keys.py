@@ -13,15 +13,15 @@ from typing import Any
 
 import pytest
 
-from dev.server import LocalServer
 from nix_cache.backends.minio.connection import Connection, Kind
 from nix_cache.backends.minio.server import MinioServer
 from tests.engine import keys
 from tests.engine.command import Result
 from tests.engine.project import RETOLD, STACK, Project, public_cache
 from tests.engine.s3 import s3_client
-from toolchain.bootstrap import ROOT
-from toolchain.engine import Engine
+from tools.bootstrap import ROOT
+from tools.engine import Engine
+from tools.server import LocalServer
 
 pytestmark = pytest.mark.slow
 

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 import urllib3
 
-from dev.server import LocalServer
 from tests.engine.project import Project
 from tests.engine.s3 import s3_client
+from tools.server import LocalServer
 
 PAGE, DESCRIPTOR = "index.html", "nix-cache.json"
 TYPES = {PAGE: "text/html; charset=utf-8", DESCRIPTOR: "application/json"}

@@ -1,7 +1,7 @@
 """Programs, policy packs, components and dynamic providers in Python, under the real engine.
 
 Only this module has the engine start, cancel and kill what the language host runs; its single calls
-are shown in `tests/unit/test_language_host.py`.
+are shown in `tests/unit/offline/test_language_host.py`.
 
 The tests say what any Python language host must do. They run on the stand-in of this project;
 with NIX_CACHE_TEST_PATH_PREFIX naming a folder that holds another host (and its `pulumi`, if it
@@ -23,9 +23,9 @@ from pathlib import Path
 
 import pytest
 
+from offline.host.launchers import write_launchers
 from tests.waiting import is_running, wait_until
-from toolchain.engine import Engine
-from toolchain.host.launchers import write_launchers
+from tools.engine import Engine
 
 pytestmark = pytest.mark.offline
 
@@ -36,7 +36,7 @@ END_SECONDS = 15
 SECRET = "geheim-3f9a1c"
 
 only_the_stand_in = pytest.mark.skipif(
-    OTHER_HOST is not None, reason="the official host does otherwise; toolchain/README.md says how"
+    OTHER_HOST is not None, reason="the official host does otherwise; offline/README.md says how"
 )
 
 ONE_ERROR = [] if OTHER_HOST else [r"1 error\n"]

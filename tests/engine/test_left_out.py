@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.engine.command import Result, clean_environment, pulumi
-from toolchain.engine import Engine, Origin
+from tools.engine import Engine, Origin
 
 pytestmark = pytest.mark.offline
 

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from botocore.exceptions import ClientError
 
-from dev.server import LocalServer
 from nix_cache.iam.lifecycle import NARINFO_TTL_DAYS, NIX32, expiry_rules
 from tests.engine.project import Project
 from tests.engine.s3 import s3_client
+from tools.server import LocalServer
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

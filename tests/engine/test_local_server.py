@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from dev.server import LocalServer
 from tests.engine.clone import admin_client
+from tools.server import LocalServer
 
 pytestmark = pytest.mark.slow
 

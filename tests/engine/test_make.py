@@ -17,7 +17,7 @@ from nix_cache.backends.minio.connection import Kind
 from tests.engine.clone import Clone, cloned
 from tests.engine.command import clean_environment
 from tests.engine.s3 import fill
-from toolchain import engine as toolchain_engine
+from tools import engine as toolchain_engine
 
 pytestmark = pytest.mark.slow
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import pytest
 
 from tests.engine.clone import Clone, assert_plain_error, cloned
-from tests.engine.faulty_proxy import GIVE_UP_SECONDS, Fault, FaultyProxy
-from toolchain import engine as toolchain_engine
+from tests.fakes.faulty_proxy import GIVE_UP_SECONDS, Fault, FaultyProxy
+from tools import engine as toolchain_engine
 
 pytestmark = pytest.mark.faults
 

@@ -12,13 +12,13 @@ from typing import Any
 
 import pytest
 
-from dev.server import LocalServer
 from nix_cache.backends.minio.connection import Connection
 from tests.engine.clone import assert_plain_error
 from tests.engine.command import Result
-from tests.engine.faulty_proxy import GIVE_UP_SECONDS, Fault, FaultyProxy
 from tests.engine.project import STACK, Project, public_cache
-from toolchain.engine import Engine
+from tests.fakes.faulty_proxy import GIVE_UP_SECONDS, Fault, FaultyProxy
+from tools.engine import Engine
+from tools.server import LocalServer
 
 pytestmark = pytest.mark.faults
 

@@ -12,14 +12,14 @@ from typing import Any
 
 import pytest
 
-from dev.server import LocalServer
 from nix_cache.backends.minio.connection import Kind
 from nix_cache.backends.minio.server import MinioServer
 from tests.engine.clone import Clone, cloned
 from tests.engine.command import Result
 from tests.engine.project import STACK, Project, public_cache
-from toolchain.bootstrap import ROOT
-from toolchain.engine import Engine
+from tools.bootstrap import ROOT
+from tools.engine import Engine
+from tools.server import LocalServer
 
 pytestmark = pytest.mark.slow
 

@@ -15,11 +15,11 @@ from pathlib import Path
 
 import pytest
 
-from dev.server import LocalServer
-from nix_cache import signing
+from nix_cache.formats import signing
 from tests.engine.project import STACK, Project
 from tests.engine.readme import blocks, commands
-from toolchain.bootstrap import ROOT
+from tools.bootstrap import ROOT
+from tools.server import LocalServer
 
 pytestmark = pytest.mark.slow
 

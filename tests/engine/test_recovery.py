@@ -15,7 +15,6 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
-from dev.server import LocalServer
 from tests.engine import keys
 from tests.engine.adoption import keep_what_exists
 from tests.engine.clone import Clone, assert_plain_error, cloned
@@ -24,7 +23,8 @@ from tests.engine.project import STACK, Project
 from tests.engine.readme import commands
 from tests.engine.s3 import s3_client
 from tests.engine.test_drift_told import run
-from toolchain import engine as toolchain_engine
+from tools import engine as toolchain_engine
+from tools.server import LocalServer
 
 pytestmark = pytest.mark.slow
 

@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from dev.place import STACK
-from nix_cache import signing
+from nix_cache.formats import signing
 from tests.engine.clone import Clone, admin_client, assert_plain_error, cloned
 from tests.engine.secret_search import CommandLines, files_below, forms_of, found_in, leaks
-from toolchain import engine as toolchain_engine
+from tools import engine as toolchain_engine
+from tools.place import STACK
 
 pytestmark = pytest.mark.slow
 

@@ -1,8 +1,8 @@
 """Several caches on one server: side by side, or refused before they get in each other's way.
 
 Only this module shows two caches of one program under the engine, and the end of a stack that was
-refused. Which names two caches contest is shown in `tests/unit/test_claimants.py`, and what a name
-does that is taken on the server in `test_conflicts.py`.
+refused. Which names two caches contest is shown in `tests/unit/backends/test_claimants.py`, and
+what a name does that is taken on the server in `test_conflicts.py`.
 """
 
 import json
@@ -14,13 +14,13 @@ from botocore.exceptions import ClientError
 from minio import MinioAdmin
 from minio.credentials.providers import StaticProvider
 
-from dev.server import LocalServer
 from nix_cache.backends.minio.connection import Connection, Kind
 from nix_cache.backends.minio.server import MinioServer
 from tests.engine.command import Result
 from tests.engine.project import STACK, Project, public_cache
 from tests.engine.s3 import s3_client
-from toolchain.engine import Engine
+from tools.engine import Engine
+from tools.server import LocalServer
 
 pytestmark = pytest.mark.faults
 

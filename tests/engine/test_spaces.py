@@ -1,8 +1,8 @@
 """What is special about Spaces: full keys of public caches, keys replaced one by one, and the CDN.
 
 Only this module shows how credentials, the CDN and the bucket's name change on Spaces, and what an
-interrupted run leaves there. Protection is shown on the inputs (`tests/unit/test_spaces.py`) and
-under the engine on MinIO (`test_keys.py`).
+interrupted run leaves there. Protection is shown on the inputs
+(`tests/unit/backends/test_spaces.py`) and under the engine on MinIO (`test_keys.py`).
 """
 
 import subprocess
@@ -14,7 +14,6 @@ import psutil
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.engine.killing_proxy import kill_tree
 from tests.engine.project import STACK, Project
 from tests.engine.readme import commands
 from tests.engine.shared import SharedStack
@@ -29,10 +28,11 @@ from tests.engine.spaces_project import (
     spaces_server,
     spaces_venv,
 )
-from tests.engine.spaces_service import CERTIFICATE, SpacesService
+from tests.fakes.killing_proxy import kill_tree
+from tests.fakes.spaces_service import CERTIFICATE, SpacesService
 from tests.waiting import wait_until
-from toolchain.bootstrap import ROOT
-from toolchain.engine import Engine
+from tools.bootstrap import ROOT
+from tools.engine import Engine
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

@@ -12,7 +12,6 @@ import pytest
 import urllib3
 from botocore.exceptions import ClientError
 
-from dev.server import LocalServer
 from tests.engine.patient import Patient
 from tests.engine.project import Project
 from tests.engine.spaces_project import (
@@ -25,8 +24,9 @@ from tests.engine.spaces_project import (
     spaces_server,
     spaces_venv,
 )
-from tests.engine.spaces_service import SpacesService
-from toolchain.engine import Engine
+from tests.fakes.spaces_service import SpacesService
+from tools.engine import Engine
+from tools.server import LocalServer
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

@@ -25,8 +25,8 @@ from tests.engine.spaces_project import (
     spaces_server,
     spaces_venv,
 )
-from tests.engine.spaces_service import SpacesService
-from toolchain.engine import Engine
+from tests.fakes.spaces_service import SpacesService
+from tools.engine import Engine
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

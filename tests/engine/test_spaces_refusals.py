@@ -13,7 +13,6 @@ from nix_cache.iam.access import anonymous_read_policy
 from tests.engine.clone import assert_plain_error
 from tests.engine.ports import ReservedPort
 from tests.engine.project import STACK, Project
-from tests.engine.spaces_buckets import FOREIGN
 from tests.engine.spaces_project import (
     BUCKET,
     cache,
@@ -23,7 +22,8 @@ from tests.engine.spaces_project import (
     spaces_server,
     spaces_venv,
 )
-from tests.engine.spaces_service import SpacesService
+from tests.fakes.spaces_buckets import FOREIGN
+from tests.fakes.spaces_service import SpacesService
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 from minio import MinioAdmin
 
-from dev.server import LocalServer
 from tests.engine.clone import admin_client, assert_plain_error
 from tests.engine.command import Result
 from tests.engine.conftest import running_server
@@ -15,7 +14,8 @@ from tests.engine.drift_command import drifted, on_stack
 from tests.engine.project import STACK, Project
 from tests.engine.s3 import s3_client
 from tests.engine.test_several_caches import several_caches
-from toolchain.engine import Engine
+from tools.engine import Engine
+from tools.server import LocalServer
 
 pytestmark = pytest.mark.faults
 

@@ -18,8 +18,7 @@ import boto3
 import pytest
 from moto.server import ThreadedMotoServer
 
-from dev.server import LocalServer
-from nix_cache import signing
+from nix_cache.formats import signing
 from tests.engine.clone import admin_client
 from tests.engine.command import Result
 from tests.engine.ports import closed_port
@@ -28,7 +27,8 @@ from tests.engine.readme import commands
 from tests.engine.s3 import s3_client
 from tests.engine.secret_search import leaks
 from tests.waiting import wait_until
-from toolchain.engine import Engine
+from tools.engine import Engine
+from tools.server import LocalServer
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

@@ -16,14 +16,14 @@ import pytest
 from minio import MinioAdmin
 from minio.credentials.providers import StaticProvider
 
-from dev.server import LocalServer
 from nix_cache.iam.access import anonymous_read_policy, reader_policy, writer_policy
+from offline import builds
 from tests.engine import forged
 from tests.engine.forged import SNOWBALL, STREAMS, TRAILER, Forged, in_header, in_query
 from tests.engine.s3 import s3_client
-from toolchain import builds
-from toolchain.bootstrap import cache_folder
-from toolchain.engine import Engine
+from tools.bootstrap import cache_folder
+from tools.engine import Engine
+from tools.server import LocalServer
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

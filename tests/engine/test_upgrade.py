@@ -17,14 +17,14 @@ from typing import Any
 import pytest
 from packaging.version import Version
 
-from dev.release import agreement
-from dev.release.repository import Repository
-from dev.server import LocalServer
 from nix_cache.backends.minio.connection import Kind
 from nix_cache.backends.minio.server import MinioServer
 from tests.engine.project import STACK, Project, public_cache
-from toolchain.bootstrap import ROOT, VENV
-from toolchain.engine import Engine
+from tools.bootstrap import ROOT, VENV
+from tools.engine import Engine
+from tools.release import agreement
+from tools.release.repository import Repository
+from tools.server import LocalServer
 
 HARMLESS = {"update"}
 """What an upgrade may plan for what is there; the rest is told in docs/upgrades.md."""
@@ -56,11 +56,11 @@ class Upgrade:
 def released(folder: Path) -> Version:
     """Bring the previous release into a folder, with an environment as its users have it."""
     version = agreement.package_version((ROOT / "components" / "pyproject.toml").read_text())
-    releases = agreement.read_releases((ROOT / "dev" / "release" / "releases.json").read_text())
+    releases = agreement.read_releases((ROOT / "tools" / "release" / "releases.json").read_text())
     previous = agreement.previous_release(version, releases)
     Repository(ROOT).export(releases[previous], folder)
     subprocess.run(
-        [sys.executable, "toolchain/bootstrap.py", "minio"],
+        [sys.executable, "tools/bootstrap.py", "minio"],
         cwd=folder,
         check=True,
     )

@@ -14,7 +14,7 @@ from nix_cache.cli.stack.verify.backend import Action, Backend, Role
 from nix_cache.cli.stack.verify.journey import Journey
 from nix_cache.cli.stack.verify.throw_away import ThrowAwayStack
 from tests.engine.command import clean_environment
-from toolchain.engine import Engine
+from tools.engine import Engine
 
 pytestmark = pytest.mark.slow
 

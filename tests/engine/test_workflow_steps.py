@@ -1,6 +1,6 @@
 """What the workflows run on a stack, run as they run it: its report, and how it ends.
 
-Only this module runs `dev.ci` with an engine. How reports are written is in `tests/unit`.
+Only this module runs `tools.ci` with an engine. How reports are written is in `tests/unit`.
 """
 
 import json
@@ -12,13 +12,13 @@ from typing import Any
 import pytest
 import yaml
 
-from dev.server import LocalServer
 from nix_cache.backends.minio.connection import Kind
 from nix_cache.backends.minio.server import MinioServer
 from tests.engine.project import STACK, Project, public_cache
 from tests.engine.s3 import s3_client
-from toolchain import engine as toolchain_engine
-from toolchain.bootstrap import ROOT
+from tools import engine as toolchain_engine
+from tools.bootstrap import ROOT
+from tools.server import LocalServer
 
 pytestmark = pytest.mark.slow
 
@@ -47,7 +47,7 @@ class Job:
         self.summary.unlink(missing_ok=True)
         self.project.write_config()
         done = subprocess.run(
-            [sys.executable, "-m", "dev.ci", command, stack, "--report", str(report)],
+            [sys.executable, "-m", "tools.ci", command, stack, "--report", str(report)],
             cwd=self.project.folder,
             env={
                 **self.project.variables(),

@@ -10,12 +10,12 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
-from dev.server import LocalServer
 from nix_cache.backends.minio.connection import Kind
 from nix_cache.backends.minio.server import MinioServer
 from tests.engine import keys
 from tests.engine.project import RETOLD, Project
 from tests.engine.s3 import s3_client
+from tools.server import LocalServer
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

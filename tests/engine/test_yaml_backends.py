@@ -7,16 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from tests.engine.aws_server import AwsServer
 from tests.engine.b2_project import BUCKET, b2
-from tests.engine.b2_server import B2Server
-from tests.engine.b2_service import REGION as B2_REGION
 from tests.engine.plugin_project import BUILD_SECONDS, PluginProject, add_language, copy_plugin
 from tests.engine.project import STACK
-from tests.engine.spaces_buckets import REGION as SPACES_REGION
 from tests.engine.spaces_project import spaces, spaces_engine, spaces_server
-from tests.engine.spaces_service import SpacesService
-from toolchain.engine import Engine
+from tests.fakes.aws_server import AwsServer
+from tests.fakes.b2_server import B2Server
+from tests.fakes.b2_service import REGION as B2_REGION
+from tests.fakes.spaces_buckets import REGION as SPACES_REGION
+from tests.fakes.spaces_service import SpacesService
+from tools.engine import Engine
 
 __all__ = ["b2", "spaces", "spaces_engine", "spaces_server"]
 

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any, Self
 from minio import MinioAdmin
 from minio.credentials.providers import StaticProvider
 
-from dev.server import LocalServer
 from tests.engine.project import public_cache
 from tests.engine.s3 import s3_client
-from toolchain.engine import Engine
+from tools.engine import Engine
+from tools.server import LocalServer
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from dev.release import installed
 from tests.package.packages import Packages, build, found_in
-from toolchain.bootstrap import ROOT
+from tools.bootstrap import ROOT
+from tools.release import installed
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from tests.package.running import run, told_by
-from toolchain.bootstrap import ROOT
+from tools.bootstrap import ROOT
 
 _BEYOND = re.compile(
-    r"^(from|import) (bench|dev|toolchain|policies|tests\.(engine|e2e))\b|README", re.MULTILINE
+    r"^(from|import) (bench|tools|offline|policies|tests\.(engine|e2e))\b|README", re.MULTILINE
 )
 """By this, a module of tests that needs more of the repository than the package."""
 

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from dev.release import installed
 from tests.package.packages import Packages
 from tests.package.running import run, told_by
+from tools.release import installed
 
 PROVIDERS = {
     "minio": {"pulumi_minio"},

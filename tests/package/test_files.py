@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from dev.release import agreement, installed
 from tests.engine.readme import commands
 from tests.package.packages import Packages, build
 from tests.package.running import run, told_by
-from toolchain.bootstrap import ROOT
+from tools.bootstrap import ROOT
+from tools.release import agreement, installed
 
 WHERE = "import nix_cache; print(nix_cache.__file__)"
 

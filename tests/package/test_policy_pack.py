@@ -9,12 +9,12 @@ import pytest
 from google.protobuf.empty_pb2 import Empty
 from pulumi.runtime.proto.analyzer_pb2_grpc import AnalyzerStub
 
-from dev.release import installed
 from nix_cache.policy.rules import all_rules
 from tests.engine.readme import blocks
 from tests.package.packages import Packages
 from tests.package.running import own_environment
-from toolchain.bootstrap import ROOT
+from tools.bootstrap import ROOT
+from tools.release import installed
 
 
 @pytest.fixture(scope="module")

@@ -10,8 +10,8 @@ from nix_cache import BinaryCache, BinaryCacheArgs
 from nix_cache.policy.model import Resource, Scope
 from nix_cache.policy.rules import all_rules
 from nix_cache.policy.storage_types import CACHE, canonical
+from tests.fakes.aws_answers import FREE
 from tests.policies.stacks import found
-from tests.unit.aws_answers import FREE
 from tests.unit.mocks import Recorder, run
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:pulumi_digitalocean")

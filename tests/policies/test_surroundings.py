@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from nix_cache.policy import surroundings
-from toolchain.bootstrap import ROOT
+from tools.bootstrap import ROOT
 
 PASSPHRASE = "PULUMI_CONFIG_PASSPHRASE"
 

@@ -7,7 +7,7 @@ from typing import Any
 from pulumi.runtime import rpc, set_mocks, test
 from pulumi.runtime.mocks import MockCallArgs, MockMonitor, MockResourceArgs, Mocks
 
-from tests.unit import aws_answers
+from tests.fakes import aws_answers
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from toolchain import trimming
+from offline import trimming
 
 MODULE = trimming.MODULE
 REGISTRY = f"""\

@@ -7,8 +7,9 @@ import pulumi
 import pulumi_minio
 import pytest
 
-from nix_cache import BinaryCache, BinaryCacheArgs, landing_page, nix_conf, signing
-from nix_cache.description import Description
+from nix_cache import BinaryCache, BinaryCacheArgs
+from nix_cache.formats import signing
+from nix_cache.formats.description import Description
 from nix_cache.iam.access import (
     anonymous_read_policy,
     reader_policy,
@@ -16,6 +17,7 @@ from nix_cache.iam.access import (
     writer_policy,
 )
 from nix_cache.iam.lifecycle import expiry_rules
+from nix_cache.render import landing_page, nix_conf
 from tests.unit.mocks import Recorder, run
 
 PUBLIC: BinaryCacheArgs = {

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 from pulumi.output import Unknown
 
-from nix_cache import signing
 from nix_cache.dynamic.signing_key import SigningKeyProvider
+from nix_cache.formats import signing
 
 KEY = signing.generate("cache.example.org-1")
 OTHER_OF_THE_SAME_NAME = signing.generate("cache.example.org-1")

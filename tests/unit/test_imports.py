@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-from toolchain.bootstrap import ROOT
+from tools.bootstrap import ROOT
 
 PROGRAM = """
 from nix_cache import BinaryCache

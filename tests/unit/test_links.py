@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from toolchain.bootstrap import ROOT
+from tools.bootstrap import ROOT
 
 DOCUMENTS = sorted(
     ROOT / name

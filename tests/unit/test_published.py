@@ -17,8 +17,9 @@ from nix_cache.cli.doctor.finding import Finding, Level
 from nix_cache.cli.doctor.subject import Subject
 from nix_cache.cli.machine.places import user_place
 from nix_cache.cli.use import settings_plan
-from nix_cache.description import Description
-from tests.unit import test_aws, test_b2_component, test_component, test_spaces
+from nix_cache.formats.description import Description
+from tests.unit import test_component
+from tests.unit.backends import test_aws, test_b2_component, test_spaces
 from tests.unit.cli import client_caches
 from tests.unit.cli.served_cache import served_cache
 from tests.unit.mocks import Recorder

@@ -9,7 +9,7 @@ import pytest
 
 from nix_cache import BinaryCache
 from nix_cache.resource_traces import untraced
-from tests.unit.aws_answers import FREE
+from tests.fakes.aws_answers import FREE
 from tests.unit.mocks import Recorder, run
 from tests.unit.test_state_format import CACHES
 

@@ -6,16 +6,16 @@ import json
 import pytest
 from nacl.signing import SigningKey
 
-from dev.ci import texts
-from dev.ci.outcome import Outcome
-from nix_cache import signing
 from nix_cache.backends.b2.login import B2AccountError, Login
 from nix_cache.backends.minio.connection import Connection, MinioServerError
 from nix_cache.backends.spaces.connection import SpacesAccountError
 from nix_cache.config.problems import SettingsError
 from nix_cache.config.stack import checked_settings
+from nix_cache.formats import signing
 from nix_cache.redaction import redacted
 from nix_cache.shown import shown_value
+from tools.ci import texts
+from tools.ci.outcome import Outcome
 
 PASSWORD = "S3cretPassw0rd"
 KEY = SigningKey(bytes(range(32)))

@@ -15,7 +15,7 @@ from pulumi.dynamic import Config, ConfigureRequest, ResourceProvider
 
 from nix_cache import BinaryCache, BinaryCacheArgs, WriterArgs
 from nix_cache.own_resources import register_as_own
-from tests.unit.aws_answers import FREE
+from tests.fakes.aws_answers import FREE
 from tests.unit.mocks import Recorder, run
 
 DOMAIN: BinaryCacheArgs = {"domain": "cache.example.org", "public": True, "bucket": "team-cache"}

@@ -11,9 +11,9 @@ from typing import TypedDict
 
 import pulumi
 
-from nix_cache import nix_conf
 from nix_cache.arguments import CacheSettings
 from nix_cache.backends.registry import BACKENDS
+from nix_cache.render import nix_conf
 
 
 class Credential(TypedDict):

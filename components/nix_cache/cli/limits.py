@@ -138,8 +138,8 @@ def body_limit(key: str) -> Kind:
     Args:
         key: the object's; empty for the bucket itself, which answers with a page of a listing.
     """
-    from nix_cache.description import DESCRIPTOR_KEY  # these imports take a while
     from nix_cache.formats.cache_info import INFO_KEY
+    from nix_cache.formats.description import DESCRIPTOR_KEY  # these imports take a while
 
     if not key:
         return PAGE

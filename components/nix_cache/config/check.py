@@ -11,11 +11,11 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic.alias_generators import to_camel
 
-from nix_cache import signing
 from nix_cache.arguments import CacheSettings
 from nix_cache.backends.registry import BACKENDS
 from nix_cache.config.problems import Problem, SettingsError, object_of, problems_of
 from nix_cache.config.setting import BackendSettings
+from nix_cache.formats import signing
 from nix_cache.iam.lifecycle import expiry_rules
 
 

@@ -26,8 +26,8 @@ from pydantic.config import JsonDict
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from nix_cache import signing
 from nix_cache.backends.registry import BACKENDS
+from nix_cache.formats import signing
 
 if TYPE_CHECKING:
     import pulumi

@@ -18,7 +18,7 @@ from pulumi.dynamic import (
 )
 from pulumi.output import Unknown
 
-from nix_cache import signing
+from nix_cache.formats import signing
 
 
 class SigningKeyProvider(ResourceProvider):

@@ -7,8 +7,8 @@ therefore a set of prefixes that covers every hash and meets none of them.
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from nix_cache.description import DESCRIPTOR_KEY
 from nix_cache.formats.cache_info import INFO_KEY
+from nix_cache.formats.description import DESCRIPTOR_KEY
 
 NIX32 = "0123456789abcdfghijklmnpqrsvwxyz"
 """The alphabet of store path hashes (no e, o, t, u)."""

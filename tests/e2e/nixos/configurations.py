@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from nix_cache.description import Description
+from nix_cache.formats.description import Description
 from tests.e2e.nix import Nix
 from tests.e2e.nixos.machine import NixOS
 

@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Callable, Iterator
 from functools import partial
 
-from nix_cache.nix_hash import NixHash
+from nix_cache.formats.nix_hash import NixHash
 from tests.e2e.verdicts.samples import DEPENDENCIES, Made, Mutation, Sample
 
 # Sizes.

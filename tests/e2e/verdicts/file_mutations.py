@@ -10,7 +10,7 @@ from functools import partial
 import brotli
 import zstandard
 
-from nix_cache.nix_hash import NixHash
+from nix_cache.formats.nix_hash import NixHash
 from tests.e2e.verdicts.samples import COMPRESSORS, Made, Mutation, Sample, Stored, nar, regular
 
 PACKED = ("xz", "bzip2", "gzip", "zstd", "br", "lzma")

@@ -11,7 +11,7 @@ from nix_cache.cli.doctor.finding import Level
 from nix_cache.cli.doctor.narinfos import paths
 from nix_cache.cli.doctor.paths import Wanted
 from nix_cache.cli.doctor.subject import Subject
-from nix_cache.description import Description
+from nix_cache.formats.description import Description
 from tests.e2e.nix import Nix
 from tests.e2e.verdicts.samples import KEY, Sample
 

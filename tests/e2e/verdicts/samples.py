@@ -14,10 +14,10 @@ import brotli
 import zstandard
 from nacl.signing import SigningKey
 
-from nix_cache import signing
-from nix_cache.content_address import ContentAddress, Method, store_path
-from nix_cache.narinfo import Narinfo, NarinfoError
-from nix_cache.nix_hash import NixHash, encode_nix32
+from nix_cache.formats import signing
+from nix_cache.formats.content_address import ContentAddress, Method, store_path
+from nix_cache.formats.narinfo import Narinfo, NarinfoError
+from nix_cache.formats.nix_hash import NixHash, encode_nix32
 
 KEY = signing.generate("cache.example.org-nixbuilder-1")
 STRANGER = signing.generate("stranger.example.org-1")

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from functools import partial
 
-from nix_cache.narinfo import NarinfoError
+from nix_cache.formats.narinfo import NarinfoError
 from tests.e2e.verdicts.samples import Made, Mutation, Sample
 
 # Lines of a narinfo: each field altered in each way.

@@ -5,9 +5,9 @@ import hashlib
 from collections.abc import Callable, Iterator
 from functools import partial
 
-from nix_cache import signing
-from nix_cache.content_address import Method
-from nix_cache.nix_hash import NixHash
+from nix_cache.formats import signing
+from nix_cache.formats.content_address import Method
+from nix_cache.formats.nix_hash import NixHash
 from tests.e2e.verdicts.samples import (
     DEPENDENCIES,
     KEY,

@@ -5,8 +5,8 @@ import sys
 from importlib.metadata import version
 from pathlib import Path
 
-from toolchain.bootstrap import ROOT
-from toolchain.engine import Engine, Origin
+from tools.bootstrap import ROOT
+from tools.engine import Engine, Origin
 
 PLUGIN = "pulumi-resource-digitalocean"
 _LAUNCHER = """\

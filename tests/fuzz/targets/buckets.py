@@ -18,7 +18,7 @@ from nix_cache.cli.s3.credentials import Credential
 from nix_cache.cli.s3.errors import StorageError
 from nix_cache.cli.s3.messages import Requester, explain
 from nix_cache.cli.s3.transport import Reply, Transport
-from nix_cache.nar_url import NarUrl
+from nix_cache.formats.nar_url import NarUrl
 from tests.fuzz.target import Shape, Target
 from tests.fuzz.targets.narinfos import SEEDS as NARINFOS
 from tests.fuzz.targets.narinfos import TOKENS

@@ -13,9 +13,9 @@ from nix_cache.cli.doctor.decompression import NotDecompressedError, UnknownComp
 from nix_cache.cli.doctor.nar import compare
 from nix_cache.cli.limits import NAR_DECODER_BYTES, TooLargeError
 from nix_cache.cli.s3.content_encoding import EncodingError, decoded
-from nix_cache.nar import NarError, read_nar
-from nix_cache.narinfo import Narinfo
-from nix_cache.nix_hash import NixHash
+from nix_cache.formats.nar import NarError, read_nar
+from nix_cache.formats.narinfo import Narinfo
+from nix_cache.formats.nix_hash import NixHash
 from tests.fuzz.target import Shape, Target
 
 _CONTENT = b"a narinfo\n" * 50

@@ -9,7 +9,7 @@ from nix_cache.cli.caches import manifest_rules, record, source, urls
 from nix_cache.cli.errors import ClientError
 from nix_cache.cli.machine.places import Place
 from nix_cache.cli.nix import conf_file
-from nix_cache.description import Description
+from nix_cache.formats.description import Description
 from tests.fuzz.target import Shape, Target
 from tests.unit.cli import client_caches
 

@@ -5,11 +5,11 @@ import contextlib
 
 from nacl.signing import SigningKey
 
-from nix_cache import signing
-from nix_cache.content_address import ContentAddressError
-from nix_cache.narinfo import Narinfo, NarinfoError, verify
-from nix_cache.narinfo_trust import distrust
-from nix_cache.nix_hash import HashFormatError, NixHash
+from nix_cache.formats import signing
+from nix_cache.formats.content_address import ContentAddressError
+from nix_cache.formats.narinfo import Narinfo, NarinfoError, verify
+from nix_cache.formats.narinfo_trust import distrust
+from nix_cache.formats.nix_hash import HashFormatError, NixHash
 from tests.fuzz.target import Target
 
 _KEY = signing.SecretKey("cache.example.org-1", bytes(range(32)))

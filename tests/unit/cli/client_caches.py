@@ -4,10 +4,11 @@ import json
 from pathlib import Path
 from typing import Any
 
-from nix_cache import nix_conf, signing
 from nix_cache.cli.caches.source import Source
 from nix_cache.cli.s3.credentials import Credential
-from nix_cache.description import Description
+from nix_cache.formats import signing
+from nix_cache.formats.description import Description
+from nix_cache.render import nix_conf
 
 ENDPOINT = "https://s3.example.org"
 WRITER, READER = "nixbuilder", "nixreader"

@@ -8,9 +8,9 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from nix_cache import nix_conf
 from nix_cache.cli.caches.record import Record, save
 from nix_cache.cli.machine.places import user_place
+from nix_cache.render import nix_conf
 from tests.unit.cli.client_caches import KEY, WRITER, description, outputs, write
 
 OWNER = "owner"

@@ -21,7 +21,7 @@ from nix_cache.cli.nix.store_paths import hashes_in
 from nix_cache.cli.nix.versions import Version
 from nix_cache.cli.s3 import answers
 from nix_cache.cli.s3.credentials import profile_credential
-from nix_cache.description import Description
+from nix_cache.formats.description import Description
 from nix_cache.iam.lifecycle import NIX32, OWN_KEYS, expiry_rules
 from nix_cache.iam.lifetimes import Expiry, longest_narinfo, shortest_nar
 

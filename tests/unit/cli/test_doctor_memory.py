@@ -16,7 +16,7 @@ import brotli
 import pytest
 
 from nix_cache.cli.doctor.finding import Finding, Level
-from nix_cache.nix_hash import NixHash
+from nix_cache.formats.nix_hash import NixHash
 from tests.e2e.verdicts.file_mutations import with_dictionary
 from tests.e2e.verdicts.judges import description
 from tests.e2e.verdicts.samples import Sample, Stored, nar, regular

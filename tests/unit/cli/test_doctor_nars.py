@@ -18,9 +18,9 @@ from nix_cache.cli.doctor.decompression import (
 )
 from nix_cache.cli.doctor.memory import Memory
 from nix_cache.cli.doctor.nar import Compared, compare
-from nix_cache.content_address import Method
-from nix_cache.nar import NarError
-from nix_cache.narinfo import Narinfo
+from nix_cache.formats.content_address import Method
+from nix_cache.formats.nar import NarError
+from nix_cache.formats.narinfo import Narinfo
 from tests.e2e.verdicts.file_mutations import SKIPPABLE
 from tests.e2e.verdicts.samples import COMPRESSORS, Sample, nar, regular
 

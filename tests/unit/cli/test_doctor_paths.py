@@ -13,7 +13,7 @@ from tests.e2e.verdicts.known_differences import KNOWN_DIFFERENCES
 from tests.e2e.verdicts.mutations import all_samples
 from tests.e2e.verdicts.samples import STRANGER, Sample, Stored
 from tests.e2e.verdicts.server import SampleCache, sample_cache
-from toolchain.bootstrap import ROOT
+from tools.bootstrap import ROOT
 
 STORE = "/nix/store"
 

@@ -32,9 +32,9 @@ from nix_cache.cli.machine import console
 from nix_cache.cli.s3.client import S3Client
 from nix_cache.cli.s3.credentials import Credential
 from nix_cache.cli.s3.transport import Transport
+from nix_cache.formats.nar_url import NarUrl
 from nix_cache.iam.access import WRITABLE_KEYS
 from nix_cache.iam.lifecycle import NARINFO_TTL_DAYS, NIX32, OWN_KEYS, expiry_rules
-from nix_cache.nar_url import NarUrl
 from tests.unit.cli.client_caches import description
 from tests.unit.cli.misbehaving import always, answer, misbehaving
 

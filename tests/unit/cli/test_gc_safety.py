@@ -19,7 +19,7 @@ from nix_cache.cli.errors import ClientError
 from nix_cache.cli.gc import bucket as gc_bucket
 from nix_cache.cli.gc.ledger import LEDGER_KEY, Ledger
 from nix_cache.cli.limits import NARINFO_BYTES
-from nix_cache.narinfo import Narinfo
+from nix_cache.formats.narinfo import Narinfo
 from tests.unit.cli.client_caches import KEY
 from tests.unit.cli.collected_cache import (
     CREDENTIAL,

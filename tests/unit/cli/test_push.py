@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 from nacl.signing import SigningKey
 
-from nix_cache import signing
 from nix_cache.cli.caches.record import Record, save
 from nix_cache.cli.errors import ClientError, UsageError
 from nix_cache.cli.machine.places import user_place
@@ -24,7 +23,8 @@ from nix_cache.cli.upload.identity import CREDENTIAL_VARIABLES, Identity, identi
 from nix_cache.cli.upload.nix_errors import from_nix
 from nix_cache.cli.upload.report import Result
 from nix_cache.cli.upload.writer import Writer, as_writer, find_writer
-from nix_cache.narinfo import Narinfo
+from nix_cache.formats import signing
+from nix_cache.formats.narinfo import Narinfo
 from tests.unit.cli.client_caches import KEY, NEXT_KEY, WRITER, description
 
 STORE = "/nix/store"

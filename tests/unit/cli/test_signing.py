@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
-from nix_cache import nix_conf
 from nix_cache.cli import app
 from nix_cache.cli.caches import record
 from nix_cache.cli.caches.record import Record
 from nix_cache.cli.machine.places import system_place
+from nix_cache.render import nix_conf
 from tests.unit.cli.client_caches import WRITER, description, outputs
 from tests.unit.cli.served_cache import ServedCache, served_cache
 

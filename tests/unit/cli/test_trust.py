@@ -11,10 +11,11 @@ from typing import Any
 
 import pytest
 
-from nix_cache import nix_conf, signing
 from nix_cache.cli import app
 from nix_cache.cli.caches import record
 from nix_cache.cli.machine.places import Place, system_place
+from nix_cache.formats import signing
+from nix_cache.render import nix_conf
 from tests.unit.cli.client_caches import ENDPOINT, KEY, NEXT_KEY, READER, WRITER, outputs
 from tests.unit.cli.served_cache import ServedCache, served_cache
 from tests.unit.cli.test_use_files import tree

@@ -11,13 +11,13 @@ from typing import Any
 
 import pytest
 
-from nix_cache import signing
 from nix_cache.cli import app
 from nix_cache.cli.caches.source import load
 from nix_cache.cli.errors import ClientError
 from nix_cache.cli.machine.places import system_place
 from nix_cache.cli.use import consent
 from nix_cache.cli.use.settings_plan import Wish, plan_use
+from nix_cache.formats import signing
 from tests.unit.cli import client_caches
 from tests.unit.cli.client_caches import KEY, NEXT_KEY, outputs
 from tests.unit.cli.served_cache import ServedCache, served_cache

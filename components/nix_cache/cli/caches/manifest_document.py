@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from nix_cache.cli.caches import urls
 from nix_cache.cli.errors import ClientError, UsageError
 from nix_cache.cli.limits import DOCUMENT_BYTES
-from nix_cache.description import DESCRIPTION_VERSION, Description
+from nix_cache.formats.description import DESCRIPTION_VERSION, Description
 
 STORE_DIR = re.compile(r"(/[A-Za-z0-9+_-][A-Za-z0-9+._-]*)+")
 """As the component's setting ``storeDir``."""

@@ -10,11 +10,11 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from nix_cache import signing
 from nix_cache.cli.caches import urls
 from nix_cache.cli.caches.urls import S3Url
 from nix_cache.cli.errors import ClientError
-from nix_cache.description import Description
+from nix_cache.formats import signing
+from nix_cache.formats.description import Description
 from nix_cache.redaction import redacted
 
 FIX = "do not use this cache before its owner has explained that"

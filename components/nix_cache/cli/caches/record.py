@@ -11,7 +11,7 @@ from pydantic.alias_generators import to_camel
 from nix_cache.cli.errors import ClientError, UsageError
 from nix_cache.cli.machine import files
 from nix_cache.cli.machine.places import Place, system_place, user_place
-from nix_cache.description import Description
+from nix_cache.formats.description import Description
 
 
 class Record(BaseModel):

@@ -15,7 +15,7 @@ from nix_cache.cli.errors import ClientError, UsageError
 from nix_cache.cli.limits import DOCUMENT_BYTES, STACK_SECONDS, TooLargeError
 from nix_cache.cli.machine import child
 from nix_cache.cli.s3.credentials import Credential
-from nix_cache.description import DESCRIPTOR_KEY, Description
+from nix_cache.formats.description import DESCRIPTOR_KEY, Description
 from nix_cache.redaction import keep_secret, redacted
 
 

@@ -12,7 +12,7 @@ from nix_cache.cli.caches.record import Record, find, known_records
 from nix_cache.cli.caches.source import Origin, Source
 from nix_cache.cli.errors import UsageError
 from nix_cache.cli.machine.places import system_place, user_place
-from nix_cache.description import Description
+from nix_cache.formats.description import Description
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,9 @@ from nix_cache.cli.doctor.probes import random_hash
 from nix_cache.cli.doctor.subject import Subject
 from nix_cache.cli.errors import ClientError
 from nix_cache.cli.s3.client import Answer
-from nix_cache.description import DESCRIPTOR_KEY, Description
 from nix_cache.formats import cache_info
 from nix_cache.formats.cache_info import INFO_KEY
+from nix_cache.formats.description import DESCRIPTOR_KEY, Description
 
 REPAIR = "run `pulumi up --refresh` on the stack (or `make repair`)"
 """What puts back everything that the stack declares."""

@@ -16,8 +16,8 @@ from nix_cache.cli.doctor.decompressors import (
     Streams,
     Zstd,
 )
-from nix_cache.nar import NarError, Readable
-from nix_cache.narinfo import COMPRESSIONS
+from nix_cache.formats.nar import NarError, Readable
+from nix_cache.formats.narinfo import COMPRESSIONS
 
 __all__ = [
     "NeedsMemoryError",

@@ -14,7 +14,7 @@ from typing import Protocol
 import brotli
 import zstandard
 
-from nix_cache.nar import BLOCK_BYTES, NarError, Readable
+from nix_cache.formats.nar import BLOCK_BYTES, NarError, Readable
 
 _DAMAGE = (
     *(OSError, EOFError, ValueError, MemoryError),

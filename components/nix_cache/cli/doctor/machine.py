@@ -14,7 +14,7 @@ from nix_cache.cli.nix import program
 from nix_cache.cli.nix.conf_includes import IncludeMistake, mistakes_in
 from nix_cache.cli.nix.installation import Trust, obstacles, trust
 from nix_cache.cli.s3.credentials import profile_in
-from nix_cache.signing import name_of
+from nix_cache.formats.signing import name_of
 
 _USE = "run `nix-cache use` with the cache's source"
 

@@ -4,10 +4,10 @@ import hashlib
 from dataclasses import dataclass
 
 from nix_cache.cli.doctor.decompression import NotDecompressedError, decompressed
-from nix_cache.content_address import Method
-from nix_cache.nar import BLOCK_BYTES, Nar, NarError, Readable, read_nar
-from nix_cache.narinfo import Narinfo
-from nix_cache.nix_hash import NixHash
+from nix_cache.formats.content_address import Method
+from nix_cache.formats.nar import BLOCK_BYTES, Nar, NarError, Readable, read_nar
+from nix_cache.formats.narinfo import Narinfo
+from nix_cache.formats.nix_hash import NixHash
 
 _SLACK_BYTES = 1 << 20
 """What a stored NAR may have beyond twice its content: more is not read."""

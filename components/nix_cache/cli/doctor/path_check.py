@@ -13,10 +13,10 @@ from nix_cache.cli.limits import NAR_DECODER_BYTES, NARINFO_BYTES, TooLargeError
 from nix_cache.cli.s3 import content_encoding
 from nix_cache.cli.s3.client import Answer, S3Client
 from nix_cache.cli.s3.hosts import NoAnswerError
-from nix_cache.description import Description
-from nix_cache.nar_url import ElsewhereError, InvalidUrlError, NarUrl
-from nix_cache.narinfo import COMPRESSIONS, Narinfo, NarinfoError
-from nix_cache.narinfo_trust import Distrust, distrust, signers
+from nix_cache.formats.description import Description
+from nix_cache.formats.nar_url import ElsewhereError, InvalidUrlError, NarUrl
+from nix_cache.formats.narinfo import COMPRESSIONS, Narinfo, NarinfoError
+from nix_cache.formats.narinfo_trust import Distrust, distrust, signers
 
 MISSING_STATUSES = frozenset({401, 403, 404, 407, 410})
 """What Nix takes for an object that is not there."""

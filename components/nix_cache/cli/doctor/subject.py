@@ -10,8 +10,8 @@ from nix_cache.cli.s3.client import S3Client, bucket_url
 from nix_cache.cli.s3.credentials import Credential
 from nix_cache.cli.s3.hosts import NoAnswerError
 from nix_cache.cli.s3.transport import Transport
-from nix_cache.description import Description
 from nix_cache.formats.cache_info import INFO_KEY
+from nix_cache.formats.description import Description
 
 WORKERS = 8
 """Requests at a time. A server on a slow line is asked for many small objects."""

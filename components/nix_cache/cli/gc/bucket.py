@@ -25,8 +25,8 @@ from nix_cache.cli.s3.credentials import Credential
 from nix_cache.cli.s3.errors import AnsweredError, StorageError
 from nix_cache.cli.s3.messages import Requester, explain
 from nix_cache.cli.s3.transport import OversizedError, Transport
-from nix_cache.description import Description
 from nix_cache.formats.cache_info import INFO_KEY
+from nix_cache.formats.description import Description
 from nix_cache.iam.lifecycle import NAR_PREFIX
 
 _MISSING = 404

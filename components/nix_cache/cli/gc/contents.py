@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Self
 
+from nix_cache.formats.nar_url import NarUrl
 from nix_cache.iam.lifecycle import NAR_PREFIX, NIX32
-from nix_cache.nar_url import NarUrl
 
 _HASH = f"[{NIX32}]{{32}}"
 _METADATA_KEY = re.compile(rf"({_HASH})\.(narinfo|ls)")

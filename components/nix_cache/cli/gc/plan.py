@@ -11,8 +11,8 @@ from datetime import datetime, timedelta
 
 from nix_cache.cli.gc.contents import Contents, Entry, Stored
 from nix_cache.cli.gc.marking import closure, dependents_first, missing_references
+from nix_cache.formats.nar_url import NamedObjects
 from nix_cache.iam.lifecycle import NAR_PREFIX
-from nix_cache.nar_url import NamedObjects
 
 YOUNG = timedelta(days=1)
 """What is younger may belong to a push under way, which puts NARs and listings before narinfos."""

@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from nix_cache.cli.gc.contents import Entry, Stored
 from nix_cache.cli.limits import NARINFO_BYTES, TooLargeError
 from nix_cache.cli.s3.content_encoding import EncodingError, decoded
-from nix_cache.content_address import ContentAddressError
+from nix_cache.formats.content_address import ContentAddressError
+from nix_cache.formats.nar_url import NarUrl
+from nix_cache.formats.narinfo import Narinfo, NarinfoError, verify
+from nix_cache.formats.signing import KeyFormatError
 from nix_cache.iam.lifecycle import NIX32
-from nix_cache.nar_url import NarUrl
-from nix_cache.narinfo import Narinfo, NarinfoError, verify
-from nix_cache.signing import KeyFormatError
 
 _NARINFO_NAME = re.compile(rf"[{NIX32}]{{32}}(?=\.narinfo)")
 _LINE = re.compile(r"([^:\n]+): [^\n]*\n")

@@ -27,7 +27,7 @@ from nix_cache.cli.gc.plan import (
     stray_listings,
 )
 from nix_cache.cli.s3.clock import Clocks
-from nix_cache.nar_url import NamedObjects
+from nix_cache.formats.nar_url import NamedObjects
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from nix_cache.cli.errors import ClientError
 from nix_cache.cli.hook.failures import Failures
 from nix_cache.cli.machine import files
 from nix_cache.cli.machine.located import locate, reading
-from nix_cache.narinfo import BASE_NAME
+from nix_cache.formats.narinfo import BASE_NAME
 from nix_cache.redaction import redacted
 
 _LONGEST_ERROR = 10_000

@@ -8,8 +8,8 @@ import re
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
-from nix_cache import signing
 from nix_cache.cli.machine.appended import HEADER
+from nix_cache.formats import signing
 from nix_cache.redaction import MASK, redacted
 
 _OUR_COMMENTS = (

@@ -10,9 +10,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from nix_cache import nix_conf
 from nix_cache.cli.machine.appended import append, cut, split_lines
 from nix_cache.cli.machine.places import CLIENT_FOLDER
+from nix_cache.render import nix_conf
 
 _WORD = re.compile(r"[^ \t\r\n]+")
 _INCLUDES = {"include", "!include"}

@@ -9,7 +9,7 @@ from pathlib import Path
 from nix_cache.cli.errors import ClientError, UsageError
 from nix_cache.cli.limits import PROGRAM_SECONDS, TooLargeError
 from nix_cache.cli.machine import child
-from nix_cache.narinfo import BASE_NAME
+from nix_cache.formats.narinfo import BASE_NAME
 
 NIX = ("nix", "--extra-experimental-features", "nix-command")
 _MOST_LINKS = 40

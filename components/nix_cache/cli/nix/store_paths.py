@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from nix_cache.cli.errors import ClientError, UsageError
-from nix_cache.narinfo import BASE_NAME
+from nix_cache.formats.narinfo import BASE_NAME
 
 _SEPARATOR = re.compile(r"[\s\0]+")
 _HASH = re.compile(r"[0-9a-df-np-sv-z]{32}")

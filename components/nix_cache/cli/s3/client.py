@@ -26,7 +26,7 @@ from nix_cache.cli.s3.errors import (
     meaning,
 )
 from nix_cache.cli.s3.transport import Reply, Transport
-from nix_cache.description import Description
+from nix_cache.formats.description import Description
 
 _CODE = re.compile(rb"<Code>([A-Za-z0-9]+)</Code>")
 _ERROR = re.compile(rb"\s*(?:<\?xml[^>]*>\s*)?<Error[\s>]")

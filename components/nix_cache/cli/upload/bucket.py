@@ -13,9 +13,9 @@ from nix_cache.cli.s3.messages import Requester, explain
 from nix_cache.cli.s3.transport import OversizedError, Transport
 from nix_cache.cli.upload.held import Held, judge
 from nix_cache.cli.upload.identity import Identity
-from nix_cache.description import Description
 from nix_cache.formats.cache_info import INFO_KEY
-from nix_cache.narinfo import narinfo_key
+from nix_cache.formats.description import Description
+from nix_cache.formats.narinfo import narinfo_key
 
 _ABSENT = {"NoSuchKey", "AccessDenied", "404", "403"}
 """Those who may not list are answered that a missing object is forbidden."""

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from nix_cache.narinfo import COMPRESSIONS, Narinfo, NarinfoError, narinfo_key
-from nix_cache.narinfo_trust import Distrust, distrust, signers
+from nix_cache.formats.narinfo import COMPRESSIONS, Narinfo, NarinfoError, narinfo_key
+from nix_cache.formats.narinfo_trust import Distrust, distrust, signers
 
 
 @dataclass(frozen=True)

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
-from nix_cache import signing
 from nix_cache.cli.caches import manifest_rules
 from nix_cache.cli.caches.record import Record, find, known_records
 from nix_cache.cli.errors import ClientError, UsageError
 from nix_cache.cli.machine import files
 from nix_cache.cli.machine.places import system_place, user_place
-from nix_cache.description import Description
+from nix_cache.formats import signing
+from nix_cache.formats.description import Description
 
 CACHE_OPTION = "--to"
 

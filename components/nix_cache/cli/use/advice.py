@@ -12,7 +12,7 @@ from nix_cache.cli.machine.places import Place, system_place
 from nix_cache.cli.nix import installation
 from nix_cache.cli.nix.installation import Trust
 from nix_cache.cli.use.settings_plan import Plan
-from nix_cache.description import Description
+from nix_cache.formats.description import Description
 
 
 def after_use(

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from nix_cache import signing
 from nix_cache.cli.caches import manifest_rules, source
 from nix_cache.cli.caches.manifest_rules import PublicKey
 from nix_cache.cli.errors import ClientError, UsageError
@@ -14,7 +13,8 @@ from nix_cache.cli.machine import console
 from nix_cache.cli.use import diff
 from nix_cache.cli.use.differences import Difference, Topic, differences
 from nix_cache.cli.use.settings_plan import Plan
-from nix_cache.description import Description
+from nix_cache.formats import signing
+from nix_cache.formats.description import Description
 
 _WAYS = {
     Topic.KEYS: "name every key that you expect with --expect-key NAME:BASE64",

@@ -2,10 +2,10 @@
 
 import re
 
-from nix_cache import signing
 from nix_cache.cli.errors import ClientError, UsageError
 from nix_cache.cli.machine.places import Place, hook_name
 from nix_cache.cli.s3.credentials import Credential
+from nix_cache.formats import signing
 
 _NAME = signing.KEY_NAME
 _WORD = re.compile(r"[!-~]+")

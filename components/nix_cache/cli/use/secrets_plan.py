@@ -9,7 +9,6 @@ from pathlib import Path
 from botocore.configloader import raw_config_parse
 from botocore.exceptions import BotoCoreError
 
-from nix_cache import signing
 from nix_cache.cli.caches import record
 from nix_cache.cli.caches.record import Record
 from nix_cache.cli.caches.source import Source
@@ -19,7 +18,8 @@ from nix_cache.cli.machine.files import FileChange
 from nix_cache.cli.machine.places import Place
 from nix_cache.cli.s3.credentials import Credential
 from nix_cache.cli.use import credentials_file, safety
-from nix_cache.description import Description
+from nix_cache.formats import signing
+from nix_cache.formats.description import Description
 
 _LONGEST_KEY_NAME = 200
 _LOGINS = frozenset(

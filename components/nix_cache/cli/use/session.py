@@ -4,7 +4,6 @@ import contextlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from nix_cache import nix_conf
 from nix_cache.cli.caches import manifest_rules, record, source
 from nix_cache.cli.caches.source import Source
 from nix_cache.cli.machine import console, files, places
@@ -14,7 +13,8 @@ from nix_cache.cli.use import advice, consent, removal, safety
 from nix_cache.cli.use.consent import Agreement
 from nix_cache.cli.use.report import Report, tell_module
 from nix_cache.cli.use.settings_plan import Wish, plan_use
-from nix_cache.description import Description
+from nix_cache.formats.description import Description
+from nix_cache.render import nix_conf
 
 
 @dataclass(frozen=True)

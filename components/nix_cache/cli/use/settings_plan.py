@@ -14,7 +14,7 @@ from nix_cache.cli.machine.ownership import Kind
 from nix_cache.cli.machine.places import Place
 from nix_cache.cli.nix import conf_file, installation
 from nix_cache.cli.use import safety, secrets_plan
-from nix_cache.description import Description
+from nix_cache.formats.description import Description
 
 
 @dataclass(frozen=True)

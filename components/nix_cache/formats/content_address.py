@@ -1,0 +1,109 @@
+"""The store path that follows from a content address: such a path needs no signature. Pure.
+
+The rules are those of Nix's store path specification:
+https://nix.dev/manual/nix/latest/protocols/store-path
+"""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Self
+
+from nix_cache.formats.nix_hash import HashFormatError, NixHash, encode_nix32
+
+_PATH_HASH_BYTES = 20
+
+
+class ContentAddressError(ValueError):
+    """A text is not a content address, or no store path follows from it."""
+
+
+class Method(Enum):
+    """What of a store path the hash in its content address is made over."""
+
+    TEXT = "text:"
+    FLAT = "fixed:"
+    NAR = "fixed:r:"
+
+
+@dataclass(frozen=True)
+class ContentAddress:
+    """A content address: the method and the hash."""
+
+    method: Method
+    hash: NixHash
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read ``text:HASH``, ``fixed:HASH`` or ``fixed:r:HASH``, as in a narinfo's ``CA``.
+
+        ``fixed:git:HASH`` is refused, as by Nix without the experimental feature `git-hashing`.
+
+        Raises:
+            ContentAddressError: the text is none of these.
+        """
+        for method in (Method.NAR, Method.TEXT, Method.FLAT):
+            if text.startswith(method.value):
+                algorithm, colon, encoded = text.removeprefix(method.value).partition(":")
+                if not colon:
+                    break
+                try:
+                    return cls(method, NixHash.parse_encoded(algorithm, encoded))
+                except HashFormatError as reason:
+                    raise ContentAddressError(f"{text!r}: {reason}") from None
+        raise ContentAddressError(f"{text!r} is not text:HASH, fixed:HASH or fixed:r:HASH")
+
+    def __str__(self) -> str:
+        return f"{self.method.value}{self.hash.nix32}"
+
+
+def store_path(
+    address: ContentAddress,
+    name: str,
+    references: Sequence[str],
+    *,
+    has_self: bool,
+    store_dir: str,
+) -> str:
+    """The path at which Nix keeps content of an address.
+
+    Args:
+        address: the content address.
+        name: the path's name, what follows the hash.
+        references: full paths that it refers to, without itself.
+        has_self: whether it refers to itself.
+        store_dir: the store.
+
+    Raises:
+        ContentAddressError: Nix has no path for this address and these references, and stops.
+    """
+    if address.method is Method.TEXT:
+        if has_self:
+            raise ContentAddressError(f"'{address}' is of a text, which cannot refer to itself")
+        if address.hash.algorithm != "sha256":
+            raise ContentAddressError(f"'{address}' is of a text, whose hash has to be sha256")
+        return _made("text", references, address.hash, name, store_dir)
+    if address.method is Method.NAR and address.hash.algorithm == "sha256":
+        return _made("source", [*references, *["self"] * has_self], address.hash, name, store_dir)
+    if references or has_self:
+        raise ContentAddressError(f"'{address}' is of a form that cannot have references")
+    prefix = address.method.value.removeprefix("fixed:")
+    inner = hashlib.sha256(f"fixed:out:{prefix}{address.hash.base16}:".encode()).digest()
+    return _made("output:out", (), NixHash("sha256", inner), name, store_dir)
+
+
+def _made(kind: str, references: Sequence[str], content: NixHash, name: str, store_dir: str) -> str:
+    own = [reference for reference in references if reference == "self"]
+    others = sorted({*references} - {"self"})
+    typed = ":".join([kind, *others, *own])
+    full = hashlib.sha256(f"{typed}:{content.base16}:{store_dir}:{name}".encode()).digest()
+    return f"{store_dir}/{encode_nix32(_folded(full))}-{name}"
+
+
+def _folded(digest: bytes) -> bytes:
+    """A digest cut to a path's length, with what is cut off laid over the rest."""
+    folded = bytearray(_PATH_HASH_BYTES)
+    for position, byte in enumerate(digest):
+        folded[position % _PATH_HASH_BYTES] ^= byte
+    return bytes(folded)

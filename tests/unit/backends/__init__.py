@@ -1,0 +1,1 @@
+"""Tests of `nix_cache.backends`."""

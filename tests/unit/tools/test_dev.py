@@ -1,0 +1,189 @@
+"""The local environment's parts that need neither engine nor server."""
+
+import json
+import os
+import socket
+from pathlib import Path
+
+import pytest
+
+from nix_cache.backends.minio.connection import connection_from
+from nix_cache.cli.errors import ClientError
+from tools import report
+from tools.engine import Engine
+from tools.errors import ToolError
+from tools.place import Place, write_private
+from tools.server import LocalServer
+from tools.stack import Stack, configured, variables
+
+
+def test_a_private_file_is_whole_and_for_its_owner_alone(tmp_path: Path) -> None:
+    """Also where one that others could read was there before."""
+    path = tmp_path / "folder" / "secret"
+    write_private(path, "first")
+    path.chmod(0o644)
+    write_private(path, "second")
+
+    assert path.read_text() == "second"
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert path.parent.stat().st_mode & 0o777 == 0o700
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_the_environment_names_files_and_no_secret(tmp_path: Path) -> None:
+    """The passphrase is in a file, and only its path is told."""
+    place = Place(tmp_path)
+    write_private(place.passphrase_file, "a-passphrase")
+
+    told = variables(place)
+    assert told["PULUMI_CONFIG_PASSPHRASE_FILE"] == str(place.passphrase_file)
+    assert "a-passphrase" not in json.dumps(told)
+
+
+def test_a_servers_credentials_are_drawn_anew_for_every_clone(tmp_path: Path) -> None:
+    """And the root password is long, and never a default."""
+    one, two = LocalServer(tmp_path / "one"), LocalServer(tmp_path / "two")
+    one.prepare()
+    two.prepare()
+
+    assert one.connection().password != two.connection().password
+    assert len(one.connection().password) >= 32
+    assert one.connection().server.startswith("127.0.0.1:")
+    for name in ("connection.json", "root-user", "root-password"):
+        assert (tmp_path / "one" / name).stat().st_mode & 0o777 == 0o600
+
+
+def test_a_server_keeps_its_port_unless_somebody_else_took_it(tmp_path: Path) -> None:
+    """Clients know the port; the credentials stay in any case."""
+    local = LocalServer(tmp_path)
+    local.prepare()
+    before = local.connection()
+    local.prepare()
+    assert local.connection() == before
+
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", int(before.server.rpartition(":")[2])))
+        other.listen()
+        local.prepare()
+
+    after = local.connection()
+    assert after.server != before.server
+    assert (after.user, after.password) == (before.user, before.password)
+
+
+def test_a_process_that_took_over_the_number_is_not_the_server(tmp_path: Path) -> None:
+    """A stale pid file after a restart of the machine must not end a stranger."""
+    local = LocalServer(tmp_path)
+    local.prepare()
+    write_private(tmp_path / "pid", "1")
+
+    assert local.process() is None
+    local.stop()
+    assert not (tmp_path / "pid").exists()
+
+
+def test_a_server_cannot_be_started_without_its_program(tmp_path: Path) -> None:
+    """The fix is named."""
+    with pytest.raises(ToolError, match="make up"):
+        LocalServer(tmp_path).start()
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Path:
+    """A project with two defaults."""
+    (tmp_path / "Pulumi.yaml").write_text(
+        "config:\n"
+        "  nix-cache:priority: {type: integer, default: 40}\n"
+        "  nix-cache:writers: {default: [nixbuilder]}\n"
+        "  nix-cache:unset: {type: string}\n"
+    )
+    return tmp_path
+
+
+def test_a_stacks_configuration_is_laid_over_the_projects_defaults(files: Path) -> None:
+    """As the engine does it: text for scalars, JSON for the rest."""
+    stack = files / "Pulumi.dev.yaml"
+    stack.write_text("config:\n  nix-cache:priority: 30\n  minio:minioUser: root\n")
+
+    assert configured(files, stack) == {
+        "nix-cache:priority": "30",
+        "nix-cache:writers": '["nixbuilder"]',
+        "minio:minioUser": "root",
+    }
+
+
+def test_encrypted_values_are_left_out_or_opaque(files: Path) -> None:
+    """They cannot be checked without the passphrase, and the program checks them anyway."""
+    stack = files / "Pulumi.dev.yaml"
+    stack.write_text(
+        "config:\n"
+        "  minio:minioPassword: {secure: v1:abc}\n"
+        "  nix-cache:writers: [{name: ci, signingKey: {secure: v1:def}}]\n"
+    )
+
+    found = configured(files, stack)
+    assert "minio:minioPassword" not in found
+    assert json.loads(found["nix-cache:writers"])[0]["signingKey"] == {"secure": "v1:def"}
+
+
+def test_a_stack_file_without_any_configuration_has_the_defaults(files: Path) -> None:
+    """An empty file is what `pulumi stack init` may leave."""
+    stack = files / "Pulumi.dev.yaml"
+    stack.write_text("")
+
+    assert configured(files, stack)["nix-cache:priority"] == "40"
+
+
+def test_the_summary_shows_keys_and_urls_whole(capsys: pytest.CaptureFixture[str]) -> None:
+    """They are there to be copied, however narrow the terminal."""
+    key = "cache.example.org-nixbuilder-1:" + "A" * 43 + "="
+    url = "http://127.0.0.1:9000/" + "a-long-name-" * 8
+    report.summary({"readUrl": url, "publicKeys": [key], "nixConf": f"# of\nx = {key}\n"}, {})
+    printed = capsys.readouterr().out
+
+    assert "no changes" in printed
+    assert url in printed
+    assert printed.count(key) == 2
+
+
+def test_a_connection_prefers_the_configuration_to_the_environment(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As the provider does."""
+    monkeypatch.setenv("MINIO_ENDPOINT", "from-the-environment:1")
+    monkeypatch.setenv("MINIO_PASSWORD", "hidden-2")
+    monkeypatch.setenv("MINIO_ENABLE_HTTPS", "true")
+    settings = {"minioServer": "configured:1", "minioUser": "root-1"}
+
+    found = connection_from(settings.get)
+    assert (found.server, found.user, found.password) == ("configured:1", "root-1", "hidden-2")
+    assert found.url == "https://configured:1"
+
+
+@pytest.mark.parametrize("umask", [0, 0o022, 0o077])
+def test_private_files_and_folders_do_not_depend_on_the_umask(tmp_path: Path, umask: int) -> None:
+    """Nor on the modes that they have."""
+    before = os.umask(umask)
+    try:
+        path = tmp_path / "minio" / "connection.json"
+        write_private(path, "a-password")
+        path.chmod(0o644)
+        path.parent.chmod(0o777)
+        write_private(path, "another-password")
+    finally:
+        os.umask(before)
+
+    assert path.read_text() == "another-password"
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert path.parent.stat().st_mode & 0o777 == 0o700
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_a_command_of_the_engine_that_fails_is_one_error(tmp_path: Path) -> None:
+    """Its output went to the user's terminal already."""
+    (tmp_path / "pulumi").write_text("#!/bin/sh\necho 'the server is down' >&2\nexit 1\n")
+    (tmp_path / "pulumi").chmod(0o700)
+    engine = Engine((tmp_path,), tmp_path, tmp_path / "minio", ())
+
+    with pytest.raises(ClientError, match=r"^`pulumi up --yes` failed, see above"):
+        Stack(Place(tmp_path), engine).up(refresh=False)

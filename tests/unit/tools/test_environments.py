@@ -1,0 +1,104 @@
+"""The stacks' files: accepted as they are, different only in what the README's table shows."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from nix_cache.config.stack import checked_settings
+from tests.engine.readme import section
+from tools.bootstrap import ROOT
+from tools.server import LocalServer
+from tools.stack import configured
+
+FILES = ("Pulumi.dev.yaml", "Pulumi.staging.yaml", "Pulumi.prod.yaml")
+
+SERVERS = {FILES[0]: "one of this machine"}
+"""What the README calls a server that the file does not name."""
+
+
+@pytest.fixture(autouse=True)
+def prepared_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The server of the stack `dev`, as `make up` has it; its file names it by a relative path."""
+    LocalServer(tmp_path / ".dev" / "minio").prepare()
+    monkeypatch.chdir(tmp_path)
+
+
+def settings_of(file: str) -> dict[str, Any]:
+    """A stack's settings as the program has them, checked, by the words of the configuration."""
+    settings, _ = checked_settings(configured(ROOT, ROOT / file))
+    found = settings.model_dump(mode="json", by_alias=True)
+    names = ", ".join(f"`{writer['name']}`" for writer in found["writers"])
+    readers = ", ".join(f"`{name}`" for name in found["readers"])
+    return {**found, "writers": names, "readers": readers}
+
+
+def servers_of(file: str) -> str:
+    """The server that a stack's file names."""
+    return str(yaml.safe_load((ROOT / file).read_text())["config"].get("minio:minioServer", ""))
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_every_stacks_file_is_accepted_as_it_is(file: str) -> None:
+    """By the check that the program itself makes."""
+    assert settings_of(file)["domain"].endswith(("example.org", "localhost"))
+
+
+@pytest.mark.parametrize("file", sorted((ROOT / "examples" / "stacks").glob("*.yaml")))
+def test_every_backends_example_is_accepted_as_it_is(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is the backend's that the file is called after."""
+    for name in ("DIGITALOCEAN_TOKEN", "SPACES_ACCESS_KEY_ID", "SPACES_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "of the account")
+
+    assert settings_of(str(file.relative_to(ROOT)))["backend"] == file.stem
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_every_stacks_file_is_short(file: str) -> None:
+    """Whoever compares them has all three on one page."""
+    assert len((ROOT / file).read_text().splitlines()) <= 20
+
+
+def test_the_readmes_table_is_how_the_files_differ() -> None:
+    """Every setting in which two of them differ, and no other, with its values."""
+    found = {file: settings_of(file) for file in FILES}
+    expected = {"server": [servers_of(file) for file in FILES]}
+    for name in found[FILES[0]].keys() - {"minio"}:  # tells the server once more
+        values = [found[file][name] for file in FILES]
+        if any(value != values[0] for value in values):
+            expected[name] = values
+    assert table() == {
+        name: [cell(file, name, value) for file, value in zip(FILES, values, strict=True)]
+        for name, values in expected.items()
+    }
+
+
+def cell(file: str, name: str, value: Any) -> str:
+    """A value as the README's table shows it."""
+    if name == "server" and not value:
+        return SERVERS[file]
+    if name in {"writers", "readers"}:
+        return str(value)
+    return f"`{yaml.safe_dump(value).splitlines()[0]}`"
+
+
+def table() -> dict[str, list[str]]:
+    """The README's table: by setting, the value in each file."""
+    rows = [
+        [part.strip() for part in line.strip("|").split("|")]
+        for line in section("Environments").splitlines()
+        if line.startswith("|")
+    ]
+    header, _, *body = rows
+    assert header == ["", *(f"`{file}`" for file in FILES)]
+    return {name.strip("`"): values for name, *values in body}
+
+
+def test_no_two_stacks_share_the_name_of_a_key() -> None:
+    """So that no machine takes what one of them signed for another's."""
+    domains = [settings_of(file)["domain"] for file in FILES]
+
+    assert len(set(domains)) == len(FILES)

@@ -1,0 +1,28 @@
+"""What is written by `make schema` from the settings, and kept in the repository."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from nix_cache.config.catalogue import all_settings
+from tools.generated import FILES
+from tools.project_config import PROJECT
+
+CACHE, *_ = all_settings()
+
+
+@pytest.mark.parametrize("path", FILES, ids=[path.name for path in FILES])
+def test_a_kept_file_is_what_the_code_says(path: Path) -> None:
+    """If not: `make schema`."""
+    kept = path.read_text(encoding="utf-8")
+
+    assert FILES[path](kept) == kept
+
+
+def test_the_program_has_every_setting_of_the_component() -> None:
+    """Under the same name, with a default: the engine has no optional settings."""
+    config = yaml.safe_load(PROJECT.read_text())["config"]
+
+    assert list(config) == [f"nix-cache:{setting.name}" for setting in CACHE.settings]
+    assert all("default" in entry for entry in config.values())

@@ -1,0 +1,179 @@
+"""Makes Python environments from lock files. Runs on any Python from 3.11, with nothing installed.
+
+    python3 tools/bootstrap.py [BACKEND | dev]
+
+A program has an environment of its own backend alone, `.venv`: each provider package that is
+installed makes the engine look for its plugin. What tests and checks need has another, `.venv-dev`.
+uv does the work: one from PATH, or the pinned one, which pip installs into the user's cache once.
+"""
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+VENV = ROOT / ".venv"
+DEV_VENV = ROOT / ".venv-dev"
+LOCKS = {lock.stem: lock for lock in sorted((ROOT / "requirements").glob("*.txt"))}
+"""What can be installed: a backend's program, or what the tests of all of them need."""
+UV_LOCK = ROOT / "tools" / "uv.requirements.txt"
+LEAST_PYTHON = (3, 11)
+_STAMP = ".nix-cache-environment"
+"""The file in an environment that tells what it was made from."""
+UV_VARIABLES = {"index-url": "UV_DEFAULT_INDEX", "extra-index-url": "UV_INDEX"}
+"""For settings of pip, the variables by which uv knows them."""
+
+
+def main() -> int:
+    """Make the environment; returns the process's exit code."""
+    if sys.version_info < LEAST_PYTHON:
+        found = ".".join(map(str, sys.version_info[:3]))
+        return fail(
+            f"this is Python {found}, and 3.11 is the least that works",
+            "name a newer one: make up PYTHON=python3.12",
+        )
+    chosen = sys.argv[1] if len(sys.argv) > 1 else _installed(VENV) or "minio"
+    if chosen not in LOCKS:
+        return fail(f"there is no environment {chosen!r}", f"name one of: {', '.join(LOCKS)}")
+    folder = DEV_VENV if chosen == "dev" else VENV
+    try:
+        provide(chosen, folder)
+    except subprocess.CalledProcessError as failure:
+        return fail(
+            f"the Python packages of {LOCKS[chosen].name} could not be installed "
+            f"({Path(failure.cmd[0]).name} ended with {failure.returncode}; see above)",
+            "check that the package registry can be reached, then run the same command again",
+        )
+    except OSError as error:
+        return fail(str(error), "free the path or its space, then run the same command again")
+    return 0
+
+
+def provide(name: str, folder: Path) -> Path:
+    """Make a folder an environment of exactly what a lock file has, and of this project's package.
+
+    Args:
+        name: the key in `LOCKS`.
+        folder: the environment. One that is complete already is left alone.
+
+    Returns:
+        The environment's interpreter.
+
+    Raises:
+        subprocess.CalledProcessError: a package cannot be installed.
+        OSError: the folder cannot be written, or no uv can be had.
+    """
+    lock = LOCKS[name]
+    python = folder / "bin" / "python"
+    stamp = f"{name} {_digest(lock, ROOT / 'components' / 'pyproject.toml', Path(__file__))}"
+    if python.exists() and _read(folder / _STAMP) == stamp:
+        return python
+    say(f"python environment: {lock.name} into {folder.name}")
+    uv = find_uv()
+    environment = {**registry_of_pip(), **os.environ, "VIRTUAL_ENV": str(folder)}
+    environment.pop("PYTHONHOME", None)
+    if not python.exists():
+        run([uv, "venv", "--quiet", "--clear", "--python", sys.executable, folder], environment)
+    run(
+        [uv, "pip", "sync", lock, "--quiet", "--require-hashes", "--compile-bytecode"],
+        environment,
+    )
+    run(
+        [
+            *(uv, "pip", "install", "--quiet", "--no-deps", "--no-build-isolation"),
+            *("--compile-bytecode", "--editable", ROOT / "components"),
+        ],
+        environment,
+    )
+    (folder / _STAMP).write_text(stamp)
+    return python
+
+
+def _installed(folder: Path) -> str:
+    """The name of what a folder was made from; nothing if it was not made here."""
+    return _read(folder / _STAMP).partition(" ")[0]
+
+
+def _digest(*files: Path) -> str:
+    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
+
+
+def _read(file: Path) -> str:
+    try:
+        return file.read_text()
+    except OSError:
+        return ""
+
+
+def find_uv() -> str:
+    """The path of a uv: the user's own, or the pinned one."""
+    if own := shutil.which("uv"):
+        return own
+    folder = cache_folder() / f"uv-{pinned_version()}"
+    if not (folder / "bin" / "uv").exists():
+        say("python environment: installing uv, once")
+        partial = folder.with_name(f"{folder.name}.{os.getpid()}")
+        run(
+            [
+                *(sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"),
+                *("--root-user-action", "ignore", "--require-hashes", "--no-deps"),
+                *("--target", partial, "--requirement", UV_LOCK),
+            ],
+            dict(os.environ),
+        )
+        shutil.rmtree(folder, ignore_errors=True)
+        partial.rename(folder)
+    return str(folder / "bin" / "uv")
+
+
+def registry_of_pip() -> dict[str, str]:
+    """The package registry that pip is set up for, in uv's words: uv does not read pip's files."""
+    listed = subprocess.run(
+        [sys.executable, "-m", "pip", "config", "list", "--disable-pip-version-check"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    found: dict[str, str] = {}
+    for line in listed.stdout.splitlines():
+        name, _, value = line.partition("=")
+        if variable := UV_VARIABLES.get(name.rpartition(".")[2]):
+            found[variable] = " ".join(value.strip("'\"").split("\\n")).strip()
+    return found
+
+
+def pinned_version() -> str:
+    """The version of uv in its lock file."""
+    for line in UV_LOCK.read_text(encoding="utf-8").splitlines():
+        if line.startswith("uv=="):
+            return line.split("==")[1].split()[0]
+    raise OSError(f"{UV_LOCK} names no version of uv")
+
+
+def cache_folder() -> Path:
+    """Where what is made once per machine is kept: `$XDG_CACHE_HOME/nix-cache`."""
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(base) / "nix-cache"
+
+
+def run(command: list[str | Path], environment: dict[str, str]) -> None:
+    """Run a command to its end, its output going to standard error."""
+    subprocess.run(command, env=environment, cwd=ROOT, check=True, stdout=sys.stderr)
+
+
+def say(text: str) -> None:
+    """Tell what goes on, on standard error: `make env` prints for the shell on the other."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def fail(mistake: str, fix: str) -> int:
+    """Tell what went wrong and what to do; returns the exit code."""
+    say(f"error: {mistake}\n  fix: {fix}")
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,95 @@
+"""The commands on the stack of development and its server: up, preview, down, status and env."""
+
+import shlex
+import sysconfig
+
+from nix_cache.backends.minio.server import MinioServer
+from nix_cache.cli.machine import console
+from nix_cache.cli.stack.repair import is_half_made, remove_half_made_buckets
+from tools import engine, report
+from tools.leftovers import remove_leftovers
+from tools.place import Place, private_folder
+from tools.server import LocalServer
+from tools.stack import Stack, variables
+
+
+def up(place: Place) -> None:
+    """Start the local server and bring the stack up."""
+    stack, _ = ready(place)
+    for removed in remove_half_made_buckets(stack):
+        console.note(removed)
+    refresh = is_half_made(stack)
+    if stack.settle():
+        console.note("what an interrupted run had begun is finished")
+    changes = stack.up(refresh=refresh)
+    report.summary(stack.outputs(), changes)
+
+
+def preview(place: Place) -> None:
+    """Show what `up` would do."""
+    stack, _ = ready(place)
+    stack.preview()
+
+
+def down(place: Place) -> None:
+    """Remove the stack, stop the server, and remove all that they kept."""
+    local = LocalServer(place.server)
+    if any(place.state.glob(".pulumi/stacks/*/*.json")):
+        stack, server = ready(place)
+        for bucket in stack.disposable_buckets():
+            # The provider empties a bucket too, but ends itself when it finds that it has done so.
+            server.empty(bucket)
+        stack.destroy()
+        stack.forget_salt()
+    local.stop()
+    local.remove()
+    place.remove_state()
+    console.note("everything that `make up` made is removed; built tools stay in the cache")
+
+
+def status(place: Place) -> None:
+    """Tell what runs, what the stack has, and what the toolchain is made of."""
+    found = provide_engine(place)
+    local = LocalServer(place.server)
+    process = local.process()
+    stack = Stack(place, found)
+    report.facts(
+        [
+            ("MinIO", f"{local.url}, process {process.pid}" if process else "does not run"),
+            ("stack", f"{len(stack.resources())} resources" if stack.exists else "not there"),
+        ]
+    )
+    report.parts(found.parts)
+
+
+def env(place: Place) -> None:
+    """Print the environment for a shell. Paths only: no value in it is a secret."""
+    found = provide_engine(place)
+    path = ":".join(shlex.quote(str(folder)) for folder in found.bin_dirs)
+    names = {"PULUMI_HOME": str(found.home), "PULUMI_SKIP_UPDATE_CHECK": "true"}
+    own = shlex.quote(sysconfig.get_path("scripts"))  # last: nix-cache, and nobody's python
+    print(f'export PATH={path}:"$PATH":{own}')
+    print("unset PULUMI_CONFIG_PASSPHRASE")  # it would win over the file
+    for name, value in {**names, **variables(place)}.items():
+        print(f"export {name}={shlex.quote(value)}")
+
+
+def provide_engine(place: Place) -> engine.Engine:
+    """The engine that is worked with."""
+    private_folder(place.work)
+    return engine.provide(place.work, report.progress())
+
+
+def ready(place: Place) -> tuple[Stack, MinioServer]:
+    """A stack that can be worked on: checked, its server up and answering."""
+    found = provide_engine(place)
+    report.parts(found.parts)
+    local = LocalServer(place.server, found.minio)
+    local.prepare()
+    stack = Stack(place, found)
+    stack.check_config()
+    local.start()
+    if remove_leftovers(place.state):
+        console.note("an earlier run was killed; its lock on the state is removed")
+    stack.prepare()
+    return stack, MinioServer(local.connection())

@@ -1,0 +1,79 @@
+"""Runs `nix-cache stack` with the clone's engine, and on its own stack with the local server."""
+
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from tools import bootstrap, engine, report
+from tools.errors import ToolError
+from tools.place import STACK, Place, private_folder
+from tools.stack import Stack
+
+_READING = "drift"
+"""The command that changes nothing, so that it starts no server either."""
+
+
+def operate(place: Place, stack: str, command: str, arguments: Sequence[str]) -> NoReturn:
+    """Become `nix-cache stack COMMAND` on a stack.
+
+    Args:
+        place: where the clone's things are.
+        stack: the stack's name.
+        command: drift, repair or renew.
+        arguments: further ones of the command.
+
+    Raises:
+        ToolError: the stack of development is not there, or its server does not run.
+    """
+    options = ["--stack", stack]
+    if command != _READING:
+        options += place.policy_options(stack)
+        options += ["--yes"] if stack == STACK else []
+    if stack == STACK:
+        found = _of_development(place, command)
+    else:
+        found = Stack(place, _engine(place), stack)
+    _become(sys.executable, found, command, [*arguments, *options])
+
+
+def verify(place: Place, backend: str, arguments: Sequence[str]) -> NoReturn:
+    """Become `nix-cache stack verify` in an environment of a backend.
+
+    Args:
+        place: where the clone's things are.
+        backend: the backend's name.
+        arguments: further ones of the command.
+
+    Raises:
+        ToolError: there is no such backend.
+    """
+    if backend not in bootstrap.LOCKS:
+        raise ToolError(f"unknown backend {backend!r}", "name one: make verify BACKEND=b2")
+    python = bootstrap.provide(backend, private_folder(place.work) / f"venv-{backend}")
+    found = Stack(place, _engine(place), "verify")
+    _become(str(python), found, "verify", [backend, *arguments])
+
+
+def _become(python: str, stack: Stack, command: str, arguments: Sequence[str]) -> NoReturn:
+    program = [python, "-m", "nix_cache.cli", "stack", command, "--pulumi", stack.pulumi]
+    os.execve(python, [*program, *arguments], {**stack.environment})  # noqa: S606
+
+
+def _of_development(place: Place, command: str) -> Stack:
+    from tools import local
+    from tools.server import LocalServer
+
+    if command != _READING:
+        return local.ready(place)[0]
+    stack = Stack(place, _engine(place))
+    if not stack.exists:
+        raise ToolError(f"the stack {STACK} does not exist", "make up")
+    if LocalServer(place.server).process() is None:
+        raise ToolError("the local MinIO does not run", "make up, which starts it")
+    return stack
+
+
+def _engine(place: Place) -> engine.Engine:
+    return engine.provide(Path(private_folder(place.work)), report.progress())

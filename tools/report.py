@@ -1,0 +1,92 @@
+"""What `make` prints: progress on standard error, results on standard output."""
+
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn
+
+from nix_cache.cli.machine.console import columns, err, out
+from nix_cache.shown import shown
+from tools.engine import Part
+from tools.progress import PlainProgress
+from tools.progress import Progress as ProgressListener
+
+
+class LiveProgress:
+    """Progress as one line that is written anew, for a terminal."""
+
+    def __init__(self) -> None:
+        self._bar = Progress(
+            SpinnerColumn(),
+            TextColumn("{task.description}", markup=False),
+            BarColumn(),
+            console=err.rich,
+        )
+        self._task: TaskID | None = None
+
+    def step(self, text: str) -> None:
+        """A new step begins."""
+        self._bar.start()
+        self._end()
+        self._task = self._bar.add_task(shown(text), total=None)
+
+    def update(self, done: int, total: int, text: str) -> None:
+        """The step has come to ``done`` of ``total``; 0 where that is not known."""
+        if self._task is not None:
+            self._bar.update(
+                self._task, completed=done, total=total or None, description=shown(text)
+            )
+
+    def done(self, text: str) -> None:
+        """The step has ended well."""
+        self._end()
+        self._bar.stop()
+        err.print("✓", style="green", end=" ")
+        err.print(text)
+
+    def _end(self) -> None:
+        if self._task is not None:
+            self._bar.remove_task(self._task)
+            self._task = None
+
+
+def progress() -> ProgressListener:
+    """Progress that fits where it goes: a terminal, or a log."""
+    return LiveProgress() if sys.stderr.isatty() else PlainProgress()
+
+
+def parts(found: Iterable[Part]) -> None:
+    """Tell which parts of the toolchain are official, built here, or stand-ins."""
+    columns([(part.name, part.version, str(part.origin)) for part in found], err)
+
+
+def facts(rows: Sequence[tuple[str, str]]) -> None:
+    """Print names and values as a table."""
+    columns(rows, out)
+
+
+def summary(outputs: Mapping[str, Any], changes: Mapping[str, int]) -> None:
+    """Print what a user needs after `make up`."""
+    done = ", ".join(f"{count} {operation}d" for operation, count in changes.items())
+    out.print()
+    out.print("The cache serves", style="bold", end=" ")
+    out.print(f"({done or 'no changes'}).")
+    out.print()
+    keys = [("public key", key) for key in outputs["publicKeys"]]
+    facts([("read URL", outputs["readUrl"]), *keys])
+    out.print()
+    out.print("nix.conf", style="bold")
+    for line in outputs["nixConf"].splitlines():
+        out.print(f"  {line}")
+    out.print()
+    out.print("Next", style="bold")
+    facts(
+        [
+            ('eval "$(make env)"', "then pulumi and nix-cache work in this shell"),
+            ("nix-cache use dev", "after that: this machine's Nix uses the cache"),
+            ("make preview", "what a change of Pulumi.dev.yaml would do"),
+            ("make status", "what runs, and what it is made of"),
+            ("make down", "remove everything that was made"),
+        ]
+    )

@@ -1,0 +1,190 @@
+"""A MinIO server for one clone: on a free loopback port, with credentials drawn at random."""
+
+import contextlib
+import json
+import os
+import secrets
+import shutil
+import socket
+import subprocess
+import time
+from pathlib import Path
+
+import psutil
+
+from nix_cache.backends.minio.connection import Connection, MinioNotReadyError
+from nix_cache.backends.minio.server import MinioServer
+from tools.errors import ToolError
+from tools.place import private_folder, write_private
+
+_HOST = "127.0.0.1"
+_START_SECONDS = 30.0
+_ANSWER_SECONDS = 3.0
+_STOP_SECONDS = 10.0
+
+
+class LocalServer:
+    """The server whose things are in one folder.
+
+    Args:
+        folder: where its data, credentials and log are.
+        program: the path of ``minio``; only needed to start it.
+    """
+
+    def __init__(self, folder: Path, program: Path | None = None) -> None:
+        self._folder = folder
+        self._program = program
+        self._connection_file = folder / "connection.json"
+        self._pid_file = folder / "pid"
+
+    @property
+    def exists(self) -> bool:
+        """Whether it was ever started, so that it has credentials and perhaps data."""
+        return self._connection_file.exists()
+
+    @property
+    def url(self) -> str:
+        """Its address."""
+        return f"http://{self.connection().server}"
+
+    def connection(self) -> Connection:
+        """How to reach it as its administrator."""
+        return Connection.read(self._connection_file)
+
+    def process(self) -> psutil.Process | None:
+        """Its process, if it runs."""
+        with contextlib.suppress(OSError, ValueError, psutil.Error):
+            process = psutil.Process(int(self._pid_file.read_text()))
+            if str(self._data) in process.cmdline() and process.status() != psutil.STATUS_ZOMBIE:
+                return process
+        return None
+
+    def prepare(self) -> None:
+        """Draw its credentials and choose its port, if that was not done yet.
+
+        It keeps its port for life, because clients know it, unless somebody else took it.
+        """
+        if self.process() is None and not (self.exists and _is_free(self._port())):
+            self._write_connection()
+
+    def start(self) -> None:
+        """Start it, unless it runs, and wait until it is ready.
+
+        Raises:
+            ToolError: it does not become ready.
+        """
+        self.prepare()
+        if self.process() is None:
+            self._launch()
+            self._wait_until_ready(_START_SECONDS)
+        else:
+            self._wait_until_ready(_ANSWER_SECONDS)
+
+    def stop(self) -> None:
+        """Stop it, if it runs."""
+        if process := self.process():
+            process.terminate()
+            try:
+                process.wait(_STOP_SECONDS)
+            except psutil.TimeoutExpired:
+                process.kill()
+        self._pid_file.unlink(missing_ok=True)
+
+    def remove(self) -> None:
+        """Remove everything that it keeps. It has to be stopped."""
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    @property
+    def _data(self) -> Path:
+        return self._folder / "data"
+
+    @property
+    def _log(self) -> Path:
+        return self._folder / "minio.log"
+
+    def _port(self) -> int:
+        return int(self.connection().server.rpartition(":")[2])
+
+    def _write_connection(self) -> None:
+        if self.exists:
+            known = self.connection()
+            user, password = known.user, known.password
+        else:
+            user, password = f"root-{secrets.token_hex(4)}", secrets.token_hex(20)
+        content = {
+            "minioServer": f"{_HOST}:{_free_port()}",
+            "minioUser": user,
+            "minioPassword": password,
+            "minioSsl": False,
+        }
+        write_private(self._folder / "root-user", user)
+        write_private(self._folder / "root-password", password)
+        write_private(self._connection_file, json.dumps(content, indent=2) + "\n")
+
+    def _launch(self) -> None:
+        if self._program is None:
+            raise ToolError("the local MinIO does not run", "make up")
+        private_folder(self._data)
+        environment = {
+            **{name: value for name, value in os.environ.items() if not name.startswith("MINIO_")},
+            # Files, not values: a process's environment can be read by others of the same user.
+            "MINIO_ROOT_USER_FILE": str(self._folder / "root-user"),
+            "MINIO_ROOT_PASSWORD_FILE": str(self._folder / "root-password"),
+            "MINIO_BROWSER": "off",
+            "MINIO_UPDATE": "off",
+        }
+        with self._log.open("ab") as log:
+            process = subprocess.Popen(
+                [
+                    *(str(self._program), "server", "--quiet", "--address"),
+                    *(self.connection().server, "--certs-dir", str(self._folder / "certs")),
+                    str(self._data),
+                ],
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        write_private(self._pid_file, str(process.pid))
+        # For a moment after a start, the system tells no arguments, by which it is recognised.
+        while process.poll() is None and self.process() is None:
+            time.sleep(0.005)
+
+    def _wait_until_ready(self, seconds: float) -> None:
+        server = MinioServer(self.connection())
+        deadline = time.monotonic() + seconds
+        while self.process() is not None:
+            try:
+                server.check_users_are_read()
+            except MinioNotReadyError as not_yet:
+                if time.monotonic() > deadline:
+                    raise ToolError(str(not_yet), f"see {self._log}") from None
+                time.sleep(0.05)
+            else:
+                return
+        raise ToolError(
+            f"the local MinIO ended at once: {_last_line(self._log)}",
+            f"see {self._log}, or remove everything with: make down",
+        )
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind((_HOST, 0))
+        return int(probe.getsockname()[1])
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((_HOST, port))
+        except OSError:
+            return False
+    return True
+
+
+def _last_line(log: Path) -> str:
+    lines = log.read_text(errors="replace").splitlines() if log.exists() else []
+    return next((line.strip() for line in reversed(lines) if line.strip()), "it said nothing")

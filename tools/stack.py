@@ -1,0 +1,139 @@
+"""A stack: the engine's commands on it. That of development is made and checked here as well."""
+
+import json
+import os
+import re
+import secrets
+from collections.abc import Mapping
+from pathlib import Path
+
+import yaml
+
+from nix_cache.cli.stack.engine import PulumiStack
+from nix_cache.config.problems import SettingsError
+from nix_cache.config.stack import checked_settings
+from tools.engine import Engine
+from tools.errors import ToolError
+from tools.place import STACK, Place, private_folder, write_private
+
+_SALT = re.compile(r"^encryptionsalt: .*\n?", re.MULTILINE)
+
+
+def variables(place: Place) -> dict[str, str]:
+    """What the engine's commands need beside PATH. No value in it is a secret."""
+    return {
+        "PULUMI_BACKEND_URL": place.backend,
+        "PULUMI_CONFIG_PASSPHRASE_FILE": str(place.passphrase_file),
+        # Somebody may restore the configuration, which takes the salt away; the state has it too.
+        "PULUMI_FALLBACK_TO_STATE_SECRETS_MANAGER": "true",
+        "PULUMI_SUPPRESS_NEO_LINK": "true",
+    }
+
+
+class Stack(PulumiStack):
+    """A stack of one clone's program: that of development, or another one.
+
+    Args:
+        place: where the clone's things are.
+        engine: what runs its commands.
+        name: the stack's name. The state of another one than that of development, and what its
+            secrets are encrypted with, are described by the environment as for any `pulumi`.
+    """
+
+    def __init__(self, place: Place, engine: Engine, name: str = STACK) -> None:
+        self._place = place
+        self.name = name
+        environment = engine.environment(os.environ)
+        is_set_elsewhere = {"PULUMI_BACKEND_URL", "PULUMI_ACCESS_TOKEN"} & set(os.environ)
+        if name == STACK or (self.exists and not is_set_elsewhere):
+            environment |= variables(place)
+        if name == STACK:
+            environment.pop("PULUMI_CONFIG_PASSPHRASE", None)
+        options = place.policy_options(name)
+        super().__init__(place.project, name, str(engine.pulumi), environment, options)
+
+    @property
+    def exists(self) -> bool:
+        """Whether the clone's own file backend has it."""
+        return any(self._place.state.glob(f".pulumi/stacks/*/{self.name}.json"))
+
+    def check_config(self) -> None:
+        """Check the configuration as a whole, before the engine looks at single types.
+
+        Raises:
+            ToolError: there are mistakes; it names all of them.
+        """
+        try:
+            checked_settings(configured(self._place.project, self._place.stack_config))
+        except SettingsError as mistakes:
+            raise ToolError(str(mistakes), f"correct {self._place.stack_config.name}") from None
+
+    def prepare(self) -> None:
+        """Make the passphrase and the stack, if they are not there.
+
+        The stack's encryption salt goes into its configuration, where the engine looks for it.
+        """
+        if not self._place.passphrase_file.exists():
+            write_private(self._place.passphrase_file, secrets.token_urlsafe(32))
+        private_folder(self._place.state)
+        if not self.exists:
+            self.forget_salt()
+            self._write_salt(self._init())
+        elif not _SALT.search(self._place.stack_config.read_text()):
+            self._write_salt(self._salt_of_state())
+
+    def _init(self) -> str:
+        """Make the stack; returns its salt, and leaves the configuration as it was written."""
+        config = self._place.stack_config
+        written = config.read_text()
+        try:
+            self.run("stack", "init", STACK, quiet=True)
+            return str(yaml.safe_load(config.read_text())["encryptionsalt"])
+        finally:
+            config.write_text(written)  # the engine writes the whole file in a form of its own
+
+    def _salt_of_state(self) -> str:
+        return str(self.state()["secrets_providers"]["state"]["salt"])
+
+    def _write_salt(self, salt: str) -> None:
+        config = self._place.stack_config
+        written = config.read_text().rstrip("\n")
+        config.write_text(f"{written}\nencryptionsalt: {salt}\n")
+
+    def forget_salt(self) -> None:
+        """Take the encryption salt out of the configuration again."""
+        config = self._place.stack_config
+        config.write_text(_SALT.sub("", config.read_text()))
+
+    def preview(self) -> None:
+        """Show what `up` would do."""
+        self.run(
+            *("preview", "--stack", self.name, "--diff", "--suppress-permalink=true"),
+            *self._place.policy_options(self.name),
+        )
+
+    def disposable_buckets(self) -> list[str]:
+        """The names of the buckets that may be deleted with all that is in them."""
+        return [
+            resource["id"]
+            for resource in self.resources()
+            if resource["type"] == "minio:index/s3Bucket:S3Bucket"
+            and resource["inputs"].get("forceDestroy")
+            and not resource.get("protect")
+        ]
+
+
+def configured(project: Path, stack_config: Path) -> Mapping[str, str]:
+    """A stack's configuration with the project's defaults, as the engine hands it to a program.
+
+    Encrypted values are left out where they stand alone, and opaque within a list or an object.
+    """
+    declared = yaml.safe_load((project / "Pulumi.yaml").read_text()).get("config", {})
+    defaults = {key: entry["default"] for key, entry in declared.items() if "default" in entry}
+    written = (yaml.safe_load(stack_config.read_text()) or {}).get("config") or {}
+    values = {**defaults, **written}
+    return {
+        key: value if isinstance(value, str) else json.dumps(value)
+        for key, value in values.items()
+        if not (isinstance(value, dict) and set(value) == {"secure"})
+    }
