@@ -24,12 +24,14 @@ _CLIENT_TESTS = ROOT / "tests" / "unit" / "cli"
 def folder(tmp_path: Path) -> Path:
     """A folder with those of its unit tests that need nothing but it, and no sources."""
     shutil.copy2(ROOT / "pyproject.toml", tmp_path)
-    (tmp_path / "tests" / "unit" / "cli").mkdir(parents=True)
     shared = [ROOT / "tests" / name for name in ("__init__.py", "conftest.py", "waiting.py")]
-    helpers = set(_CLIENT_TESTS.glob("*.py")) - set(_CLIENT_TESTS.glob("test_*.py"))
-    for file in [*shared, *(ROOT / "tests" / "unit").glob("*.py"), *helpers]:
+    fakes = (ROOT / "tests" / "fakes").glob("*.py")
+    tests = set((ROOT / "tests" / "unit").rglob("*.py")) - set(_CLIENT_TESTS.glob("test_*.py"))
+    for file in [*shared, *fakes, *tests]:
         if not _BEYOND.search(file.read_text()):
-            shutil.copy2(file, tmp_path / file.relative_to(ROOT))
+            copy = tmp_path / file.relative_to(ROOT)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(file, copy)
     return tmp_path
 
 
@@ -37,7 +39,7 @@ def test_the_unit_tests_of_the_component_pass_on_the_wheel(python: Path, folder:
     """Far from the sources, with what the wheel's extras bring."""
     where = told_by(python, "import nix_cache; print(nix_cache.__file__)", folder)
     assert Path(where).is_relative_to(python.parent.parent)
-    assert len([*folder.glob("tests/unit/test_*.py")]) > 10
+    assert len([*folder.glob("tests/unit/**/test_*.py")]) > 10
 
     done = run([python, "-m", "pytest", "-q", "-n", "2", "tests/unit"], folder)
 

@@ -38,9 +38,9 @@ def metadata(package: Packages) -> Message:
 
 def test_the_wheel_has_the_types_the_page_and_the_license(names: set[str]) -> None:
     """What is no module is forgotten easily."""
-    page = {f"nix_cache/page/page.{kind}" for kind in ("html", "css", "js")}
+    page = {f"nix_cache/render/page/page.{kind}" for kind in ("html", "css", "js")}
 
-    assert {"nix_cache/py.typed", "nix_cache/page/icon.svg", *page} <= names
+    assert {"nix_cache/py.typed", "nix_cache/render/page/icon.svg", *page} <= names
     assert any(name.endswith(".dist-info/licenses/LICENSE") for name in names)
 
 
