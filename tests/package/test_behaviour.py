@@ -13,7 +13,8 @@ from tests.package.running import run, told_by
 from tools.bootstrap import ROOT
 
 _BEYOND = re.compile(
-    r"^(from|import) (bench|tools|offline|policies|tests\.(engine|e2e|fakes\.(b2|spaces)_\w+))\b|README",
+    r"^(from|import) (bench|tools|offline|policies|tests\.(engine|e2e|fakes\.(b2|spaces)_\w+))\b"
+    "|README",
     re.MULTILINE,
 )
 """By this, a module of tests that needs more of the repository than the package."""
