@@ -14,7 +14,7 @@ from pathlib import Path
 
 import psutil
 
-from bench.growth_report import Cost, Growth, page, plot
+from bench.growth_report import Cost, Growth, page, plot, summary
 from bench.machine import machine_words
 from offline import golang
 from tests.engine.conftest import running_server
@@ -53,7 +53,7 @@ def main(arguments: list[str]) -> int:
         for count in counts:
             cache, plain = _of_cache(work, made, count), _of_plain(work, made, count)
             rows.append(Growth(count, cache, plain, _without_writes(work, made, count)))
-            print(rows[-1], file=sys.stderr, flush=True)
+            print(summary(rows[-1]), file=sys.stderr, flush=True)
     (ROOT / "bench" / "growth.svg").write_text(plot(rows), encoding="utf-8")
     (ROOT / "bench" / "GROWTH.md").write_text(
         page(empty, rows, machine_words(), load), encoding="utf-8"

@@ -61,6 +61,15 @@ def table(rows: Sequence[Growth]) -> str:
     return "\n".join(lines)
 
 
+def summary(row: Growth) -> str:
+    """One line on one number of writers: processor time as multiples of the plain program's."""
+    costs = ", ".join(
+        f"{command} {cost.processor_seconds / row.plain[command].processor_seconds:.2f}"
+        for command, cost in row.cache.items()
+    )
+    return f"{row.writers:4} writers, processor time as multiples of plain: {costs}"
+
+
 def written(rows: Sequence[Growth]) -> str:
     """A table in Markdown of the first up, with and without the engine's writes of the state."""
     lines = [

@@ -2,7 +2,7 @@
 
 from xml.etree import ElementTree
 
-from bench.growth_report import Cost, Growth, page, plot
+from bench.growth_report import Cost, Growth, page, plot, summary
 
 COMMANDS = ("first up", "preview without changes", "refresh")
 
@@ -24,6 +24,14 @@ def test_the_table_has_each_command_as_a_multiple_of_the_plain_one() -> None:
     assert "| 10 | refresh | 20.0 s | 2.00 | 40.0 s | 2.00 | 100 MB | 1.00 |\n" in text
     assert text.count("10 | first up |") == 1
     assert "(growth.svg)" in text
+
+
+def test_each_result_is_one_line_while_the_others_are_measured() -> None:
+    """All commands of one number of writers."""
+    assert summary(growth(10)) == (
+        "  10 writers, processor time as multiples of plain: "
+        "first up 2.00, preview without changes 2.00, refresh 2.00"
+    )
 
 
 def test_the_engines_writes_are_shown_apart() -> None:
