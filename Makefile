@@ -19,7 +19,7 @@ quick := not (aws or languages or faults or slow or (offline and engine))
 help: ##use print this list
 	@for group in use operate develop; do \
 	    echo "$$group"; \
-	    sed -nE "s/^([a-z-]+):.*##$$group (.*)/  make \1 \2/p" $(MAKEFILE_LIST) \
+	    sed -nE "s/^([a-z0-9-]+):.*##$$group (.*)/  make \1 \2/p" $(MAKEFILE_LIST) \
 	        | awk '{printf "  make %-13s", $$2; $$1 = $$2 = ""; print substr($$0, 2)}'; \
 	done
 
@@ -90,7 +90,7 @@ release-check: .venv-dev/.made ##develop all of a release but its upload: make r
 	@$(tests) -m tools.release.installed dist/packages dist/nix_cache.cdx.json
 	@$(tests) -m pytest tests/package --packages dist/packages
 
-e2e: .venv-dev/.made ## the real Nix against a real cache; makes one in the user's cache as root
+e2e: .venv-dev/.made ##develop the real Nix against a real cache; makes one in the user's cache as root
 	@$(tests) -m tools.provide
 	@$(tests) -m tests.e2e
 
@@ -114,7 +114,7 @@ lint: .venv-dev/.made ##develop style, formatting, types, scripts and workflows
 	@.venv-dev/bin/shellcheck --shell=sh components/nix_cache/cli/*/*.sh offline/*.sh tools/*.sh
 	@$(tests) -m tools.workflows
 
-schema: .venv-dev/.made ## write what derives from the settings: schema, types, Pulumi.yaml, tables, reference
+schema: .venv-dev/.made ##develop write what derives from the settings: schema, types, Pulumi.yaml, tables, reference
 	@$(tests) -m tools.generated
 
 format: .venv-dev/.made ##develop rewrite the sources in the project's style

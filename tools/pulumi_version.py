@@ -25,6 +25,9 @@ TEXTS: Mapping[str, str] = {
 }
 """The places that are plain text, each with the pattern of the version in it."""
 
+LOCK_SCRIPT = ROOT / "tools" / "lock.sh"
+"""Writes the locks, after the version was changed."""
+
 GO_MODULES = ("offline/modules/pulumi", "offline/modules/pulumi-language-go")
 """The Go modules that build a part of the engine. An example keeps the SDK that it is for."""
 
@@ -99,9 +102,8 @@ def main() -> int:
     for place in changed:
         console.note(f"{place}: {version}")
     path = f"{Path(bootstrap.find_uv()).parent}:{os.environ['PATH']}"
-    return subprocess.run(
-        [ROOT / "toolchain" / "lock.sh"], env={**os.environ, "PATH": path}, check=False
-    ).returncode
+    environment = {**os.environ, "PATH": path}
+    return subprocess.run([LOCK_SCRIPT], env=environment, check=False).returncode
 
 
 def _run(command: Sequence[str], folder: Path, environment: Mapping[str, str]) -> None:

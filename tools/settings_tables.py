@@ -58,10 +58,18 @@ def _leaves(group: Group, within: dict[str, Group], prefix: str) -> Iterator[tup
 
 def _table(settings: Iterable[tuple[str, Setting]]) -> str:
     rows = (
-        (f"`{name}`", setting.default_text or "required", setting.meaning)
+        (f"`{name}`", setting.default_text or "required", _meaning(setting))
         for name, setting in settings
     )
     return _rows(("setting `nix-cache:…`", "default", "meaning"), rows)
+
+
+def _meaning(setting: Setting) -> str:
+    """What it means, and where that does not suggest its values, also what it must be."""
+    is_list_of_objects = setting.kind.items is not None and setting.kind.items.is_group
+    if not (is_list_of_objects or setting.must_be.startswith("one of ")):
+        return setting.meaning
+    return f"{setting.meaning} Must be {setting.must_be}."
 
 
 def _rows(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:

@@ -207,7 +207,7 @@ class BinaryCacheArgs(TypedDict):
     ``false``."""
     writers: NotRequired[list[WriterArgs]]
     """The writers. Each has a credential and a signing key of its own. Default: one writer,
-    ``nixbuilder``. Must be a list of objects with ``name`` and, where wanted, generation,
+    ``nixbuilder``. Must be a list of objects with ``name`` and, where wanted, ``generation``,
     ``trusted_generations`` or ``signing_key``; in YAML also of names."""
     readers: NotRequired[list[str]]
     """The readers of a private cache, each with a credential of its own. Default: one reader,

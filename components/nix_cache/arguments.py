@@ -154,7 +154,7 @@ class CacheSettings(SettingsModel):
         AfterValidator(_not_empty),
     ] = setting(
         "The writers. Each has a credential and a signing key of its own.",
-        must_be="a list of objects with ``name`` and, where wanted, generation, "
+        must_be="a list of objects with ``name`` and, where wanted, ``generation``, "
         "``trustedGenerations`` or ``signingKey``; in YAML also of names",
         default=(WriterSettings(name="nixbuilder"),),
         default_text="one writer, ``nixbuilder``",

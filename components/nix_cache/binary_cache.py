@@ -1,5 +1,6 @@
 """The component: a whole cache from its arguments. Composition only."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -84,11 +85,20 @@ class BinaryCache(pulumi.ComponentResource):
     def resources(self) -> Mapping[str, pulumi.Resource]:
         """The child resources, by their names without that of the cache: ``bucket``, for one.
 
-        For Python programs that add replication, logging, or a statement of a policy.
+        For Python programs that add replication, logging, or a statement of a policy. Resources
+        that share a name, such as the bucket and the user of a writer called ``bucket``, have
+        their class in it too: ``bucket:S3Bucket``.
         """
-        children = ((child.pulumi_resource_name, child) for child in self._childResources)
         prefix = f"{self.pulumi_resource_name}-"
-        return {name.removeprefix(prefix): child for name, child in sorted(children)}
+        children = [
+            (child.pulumi_resource_name.removeprefix(prefix), type(child).__name__, child)
+            for child in self._childResources
+        ]
+        uses = Counter(name for name, _, _ in children)
+        named = {
+            name if uses[name] == 1 else f"{name}:{kind}": child for name, kind, child in children
+        }
+        return dict(sorted(named.items(), key=lambda item: item[0]))
 
     def _declare(self, name: str, settings: CacheSettings) -> None:
         """Declare the resources, and set the outputs."""

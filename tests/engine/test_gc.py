@@ -1,7 +1,7 @@
 """`nix-cache gc` on a real MinIO: what goes, when it goes, and what a push at the same time does.
 
 Only a real server shows listings, deletions, versions and rights as gc meets them. What is kept is
-shown on models in `tests/unit/test_client_gc*.py`.
+shown on models in `tests/unit/cli/test_gc*.py`.
 """
 
 import contextlib

@@ -73,6 +73,23 @@ def test_a_program_reaches_the_resources_of_a_cache() -> None:
     assert names == ["nix-cache"]
 
 
+def test_a_program_reaches_resources_that_share_a_name() -> None:
+    """A writer may have the name of something else in the cache."""
+    found: dict[str, type] = {}
+
+    def program() -> pulumi.Output[Any]:
+        cache = BinaryCache("c", {**PUBLIC, "writers": [{"name": "bucket"}]})
+        found.update({name: type(resource) for name, resource in cache.resources.items()})
+        return cache.cache
+
+    recorder = run(program)
+
+    assert len(found) == len([r for r in recorder.resources if r.parent == "c"])
+    assert "bucket" not in found
+    assert found["bucket:S3Bucket"] is pulumi_minio.S3Bucket
+    assert found["bucket:IamUser"] is pulumi_minio.IamUser
+
+
 def test_a_public_cache_registers_exactly_these_resources() -> None:
     """Nothing more than it needs, each under the component's name."""
     recorder = made(PUBLIC)

@@ -1,5 +1,6 @@
 """Resources without call stacks: states keep what the SDK sends of them."""
 
+import contextlib
 import sys
 import traceback
 from typing import Any
@@ -58,3 +59,14 @@ def test_a_limit_that_the_program_has_set_comes_back(monkeypatch: pytest.MonkeyP
         pass
 
     assert sys.tracebacklimit == 7
+
+
+def test_blocks_that_overlap_leave_no_limit_behind() -> None:
+    """As of two stacks that one program brings up in two threads."""
+    first, second = untraced(), untraced()
+    with contextlib.ExitStack() as later:
+        with first:
+            later.enter_context(second)
+        assert hasattr(sys, "tracebacklimit")
+
+    assert not hasattr(sys, "tracebacklimit")

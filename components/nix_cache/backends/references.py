@@ -7,7 +7,7 @@ from pulumi.output import Unknown
 from pydantic import ValidationError
 
 from nix_cache.config.problems import problems_of
-from nix_cache.config.setting import SettingsModel, is_output
+from nix_cache.config.setting import SettingsModel, is_output, must_be
 
 
 def problems_of_references(settings: SettingsModel, within: str) -> Iterator[pulumi.Output[str]]:
@@ -36,6 +36,9 @@ def _problem(
     def checked(value: object) -> str:
         if isinstance(value, Unknown):
             return ""
+        if value is None:
+            field = model.model_fields[name]
+            return f"{within}.{field.alias} has no value\n  fix: set it to {must_be(field)}"
         try:
             model.model_validate({**others, name: value})
         except ValidationError as error:

@@ -25,13 +25,11 @@ class Kind:
     Attributes:
         name: ``string``, ``integer``, ``boolean``, ``array``, ``object``, or a group's name.
         items: the type of the items of an array, or of the values of an object.
-        choices: the only values that are allowed, if they can be listed.
         is_group: whether ``name`` is that of a group.
     """
 
     name: str
     items: "Kind | None" = None
-    choices: tuple[str | int, ...] = ()
     is_group: bool = False
 
 
@@ -151,7 +149,7 @@ def _kind(annotation: Any, models: list[type[BaseModel]]) -> Kind:
     if origin is dict:
         return Kind(name="object", items=_kind(parts[1], models))
     if origin is Literal:
-        return Kind(name=_SCALARS[type(parts[0])], choices=tuple(part for part in parts if part))
+        return Kind(name=_SCALARS[type(parts[0])])
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         if annotation not in models:
             models.append(annotation)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
-from pydantic.alias_generators import to_camel, to_snake
+from pydantic.alias_generators import to_camel
 
 from nix_cache.config.setting import is_output, is_secret, must_be
 from nix_cache.shown import shown, shown_value
@@ -22,6 +22,9 @@ _WORDING = {
     "bool_type": "is neither true nor false",
     "bool_parsing": "is neither true nor false",
     "tuple_type": "is not a list",
+    "dict_type": "is not an object",
+    "too_long": "has more than {max_length} entries",
+    "string_too_short": "is empty",
     "model_type": "is not an object",
     "greater_than_equal": "is below {ge}",
     "less_than_equal": "is above {le}",
@@ -34,6 +37,8 @@ _OUTPUT = "is a secret or an output of a resource, so it is not known when the c
 
 _CAMEL_CASE = re.compile(r"(?<![\w:.])(?:[a-z0-9]+\.)?[a-z]+(?:[A-Z][a-z]+)+\b(?!:)")
 """The name of one of our settings in a text; one of a provider has a colon before it."""
+
+_CAPITAL_WITHIN = re.compile(r"(?<=[a-z0-9])[A-Z]")
 
 
 @dataclass(frozen=True)
@@ -69,7 +74,7 @@ class SettingsError(ValueError):
         count = "1 mistake" if len(problems) == 1 else f"{len(problems)} mistakes"
         lines = [f"{count} in the settings of the cache. Nothing was changed."]
         for problem in problems:
-            key = to_snake(problem.key) if snake_case else problem.key
+            key = _snake_case(problem.key) if snake_case else problem.key
             mistake, fix = (
                 in_snake_case(text) if snake_case else text
                 for text in (problem.mistake, problem.fix)
@@ -81,7 +86,12 @@ class SettingsError(ValueError):
 
 def in_snake_case(text: str) -> str:
     """Spell the settings that a text of ours names as Python programs do."""
-    return _CAMEL_CASE.sub(lambda name: to_snake(name[0]), text)
+    return _CAMEL_CASE.sub(lambda name: _snake_case(name[0]), text)
+
+
+def _snake_case(name: str) -> str:
+    """Spell a setting as Python programs do. Digits begin no word: ``b2`` stays ``b2``."""
+    return _CAPITAL_WITHIN.sub(lambda capital: f"_{capital[0].lower()}", name)
 
 
 def problems_of(
@@ -119,7 +129,8 @@ def _problem(
         # Its value is not shown: it may be a secret that was meant for another setting.
         return Problem(_spell(full_path), "", "is an unknown setting", guess)
     if kind != "missing" and is_output(entry["input"]):
-        return Problem(_spell(full_path), "", _OUTPUT, f"set it to {fix.replace('``', '')}")
+        plain = f"set it to a plain value: {fix.replace('``', '')}"
+        return Problem(_spell(full_path), "", _OUTPUT, plain)
     value = "" if kind == "missing" else "(secret)" if secret else _show(entry["input"])
     mistake = _WORDING.get(kind, "is wrong: {msg}").format(msg=entry["msg"], **entry.get("ctx", {}))
     return Problem(_spell(full_path), value, mistake, f"set it to {fix.replace('``', '')}")

@@ -301,18 +301,23 @@ def test_settings_that_name_other_resources_may_be_outputs_of_these() -> None:
     }
 
 
-def test_a_wrong_output_stops_the_cache_before_any_storage_is_made() -> None:
+@pytest.mark.parametrize(
+    ("value", "mistake"), [("alias/hidden", "has an invalid format"), (None, "has no value")]
+)
+def test_a_wrong_output_stops_the_cache_before_any_storage_is_made(
+    value: str | None, mistake: str
+) -> None:
     """As soon as its value is known; the value may be a secret and is not shown."""
     recorder = Recorder(answers=dict(FREE))
 
     def program() -> pulumi.Output[Any]:
-        key = pulumi.Output.secret("alias/hidden")
+        key = pulumi.Output.secret(value)
         return BinaryCache("c", with_outputs(kms_key_arn=key)).cache
 
     with pytest.raises(pulumi.RunError) as refusal:
         run(program, recorder)
 
-    assert "aws.kmsKeyArn has an invalid format" in str(refusal.value)
+    assert f"aws.kmsKeyArn {mistake}\n  fix: set it to the ARN of a KMS key" in str(refusal.value)
     assert "hidden" not in str(refusal.value)
     assert {r.type.rpartition(":")[2] for r in recorder.resources} <= {
         "BinaryCache",

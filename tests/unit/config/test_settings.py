@@ -2,12 +2,14 @@
 
 from typing import Any
 
+import pulumi
 import pytest
 
 from nix_cache.arguments import CacheSettings
 from nix_cache.backends.minio.settings import MinioSettings
+from nix_cache.config.catalogue import all_settings
 from nix_cache.config.check import check
-from nix_cache.config.problems import SettingsError, in_snake_case
+from nix_cache.config.problems import Problem, SettingsError, in_snake_case
 from nix_cache.formats import signing
 
 LEAST: dict[str, Any] = {
@@ -276,6 +278,45 @@ def test_python_programs_get_every_name_in_their_spelling() -> None:
 def test_what_is_not_a_setting_of_ours_keeps_its_spelling(text: str) -> None:
     """A provider's setting has a colon before it."""
     assert in_snake_case(text) == text
+
+
+def test_every_setting_is_spelled_as_python_programs_write_it() -> None:
+    """A digit begins no word: ``b2.region`` stays as it is."""
+    cache, *groups = all_settings()
+    for setting in (setting for group in (cache, *groups) for setting in group.settings):
+        problem = Problem(f"{cache.name}[0].{setting.name}", "", "is wrong", "set it")
+        [_, line, _] = str(SettingsError([problem], snake_case=True)).splitlines()
+        assert line.split()[0].rpartition(".")[2] == setting.python_name
+
+    with pytest.raises(SettingsError, match=r"b2\.region is required"):
+        check({**LEAST, "backend": "b2", "b2": {}}, snake_case=True)
+
+
+def test_an_output_is_refused_where_a_plain_value_is_needed() -> None:
+    """The fix says so, and which values are allowed."""
+    with pytest.raises(SettingsError) as refusal:
+        check({**LEAST, "priority": pulumi.Output.from_input(40)})
+
+    [problem] = refusal.value.problems
+    assert problem.mistake.startswith("is a secret or an output of a resource")
+    assert problem.fix == "set it to a plain value: a whole number from 0 to 1000"
+
+
+def test_objects_and_lists_of_the_wrong_kind_or_length_are_told_in_words() -> None:
+    """And never in those of pydantic."""
+    aws: dict[str, Any] = {"region": "eu-central-1"}
+    settings = {**LEAST, "backend": "aws", "minio": None}
+
+    def mistake(own: dict[str, Any]) -> str:
+        with pytest.raises(SettingsError) as refusal:
+            check({**settings, "aws": {**aws, **own}})
+        return refusal.value.problems[0].mistake
+
+    assert mistake({"tags": "team"}) == "is not an object"
+    assert mistake({"tags": {f"tag-{n}": "a" for n in range(11)}}) == "has more than 10 entries"
+    addresses = [f"{n}@example.org" for n in range(11)]
+    monitoring = {"monthlyBudgetUsd": 1, "budgetEmails": addresses}
+    assert mistake({"monitoring": monitoring}) == "has more than 10 entries"
 
 
 def test_a_near_miss_is_told_what_was_meant() -> None:

@@ -8,6 +8,7 @@ import yaml
 from nix_cache.config.catalogue import all_settings
 from tools.generated import FILES
 from tools.project_config import PROJECT
+from tools.settings_tables import README
 
 CACHE, *_ = all_settings()
 
@@ -26,3 +27,20 @@ def test_the_program_has_every_setting_of_the_component() -> None:
 
     assert list(config) == [f"nix-cache:{setting.name}" for setting in CACHE.settings]
     assert all("default" in entry for entry in config.values())
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("backend", "one of `minio`, `aws`, `spaces`, `b2`"),
+        ("writers", "a list of objects with `name`"),
+        ("aws.signingKeyStore", "one of secrets-manager, parameter-store"),
+    ],
+)
+def test_the_tables_of_the_readme_name_values_that_cannot_be_guessed(
+    name: str, values: str
+) -> None:
+    """Without them, a reader would have to look the setting up elsewhere."""
+    rows = [line for line in README.read_text().splitlines() if line.startswith(f"| `{name}` ")]
+
+    assert any(f"Must be {values}" in row for row in rows)
