@@ -1,7 +1,7 @@
 """An exported state: which of its resources belong to a cache, and what manages them. Pure."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -107,6 +107,32 @@ def others_than(caches_: Iterable[Cache], resources: Iterable[Resource]) -> bool
         for one in living(resources)
         if one.get("custom")
     )
+
+
+def dependents(urns: Collection[str], resources: Iterable[Resource]) -> list[Resource]:
+    """The resources that the engine drops from a state together with some others.
+
+    Args:
+        urns: of the others, which are not among the result.
+        resources: all of the state.
+    """
+    found: list[Resource] = []
+    dropped = set(urns)
+    for one in resources:  # each comes after all that it depends on
+        if one["urn"] not in dropped and not dropped.isdisjoint(_needed(one)):
+            dropped.add(one["urn"])
+            found.append(one)
+    return found
+
+
+def _needed(resource: Resource) -> Iterator[str]:
+    """The URNs that a resource cannot be in a state without."""
+    yield from resource.get("dependencies") or ()
+    for urns in (resource.get("propertyDependencies") or {}).values():
+        yield from urns or ()
+    yield resource.get("parent") or ""
+    yield resource.get("deletedWith") or ""
+    yield str(resource.get("provider") or "").rpartition("::")[0]
 
 
 def in_clear(value: Any) -> Any:
