@@ -1,5 +1,6 @@
 """An exported state: which of its resources belong to which cache, and what manages them."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -114,7 +115,7 @@ def test_a_program_in_another_language_keeps_its_names_under_other_types() -> No
 def test_a_setting_that_names_no_file_is_one_error(tmp_path: Path, setting: str) -> None:
     """Any program may have configuration of that name."""
     with pytest.raises(ClientError, match="nix-cache:minio is not an object"):
-        connection_of(Provider(True, {}), {"nix-cache:minio": setting}, tmp_path)
+        connection_of(Provider(False, {}), {"nix-cache:minio": setting}, tmp_path)
 
 
 def test_a_user_whom_an_interrupted_run_dropped_from_the_state_is_for_a_repair(
@@ -132,3 +133,30 @@ def test_a_user_whom_an_interrupted_run_dropped_from_the_state_is_for_a_repair(
     with pytest.raises(ClientError, match="name one of: known"):
         require_user("other", checked, stack)
     assert forgotten(checked, "known") == {"urn", "urn-p"}
+
+
+def test_a_connection_file_is_not_for_another_explicit_provider(tmp_path: Path) -> None:
+    """The other server would lack the cache, and a repair would drop the cache from the state."""
+    other = {"minioServer": "other:9000", "minioUser": "u", "minioPassword": "p"}
+    (tmp_path / "file.json").write_text(json.dumps({**other, "minioServer": "new:9000"}))
+    configuration = {"nix-cache:minio": '{"connectionFile": "file.json"}'}
+
+    def server(**provider: Any) -> str:
+        found = Provider(settings=other, **provider)
+        return connection_of(found, configuration, tmp_path).server
+
+    assert server(is_explicit=True, name="default-of-the-team") == "other:9000"
+    assert server(is_explicit=True, name="minio") == "new:9000"
+    assert server(is_explicit=False) == "new:9000"
+
+
+@pytest.mark.parametrize(
+    ("name", "is_explicit"),
+    [("default", False), ("default_0_17_1", False), ("default-of-the-team", True)],
+)
+def test_a_provider_is_explicit_unless_the_engine_named_it(name: str, is_explicit: bool) -> None:
+    """Whatever a program's own name begins with."""
+    bucket = {**BUCKETS[0], "provider": f"{URN}pulumi:providers:minio::{name}::an-id"}
+    [cache] = caches([FIRST, bucket])
+
+    assert provider_of(cache, "minio", [FIRST, bucket]).is_explicit is is_explicit

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nix_cache.backends.minio.connection import Connection, connection_from
+from nix_cache.backends.minio.connection import PROVIDER_NAME, Connection, connection_from
 from nix_cache.cli.errors import ClientError
 from nix_cache.cli.stack import refreshed
 from nix_cache.cli.stack.comparison import compare
@@ -104,8 +104,9 @@ def servers_of(stack: PulumiStack) -> "Iterator[tuple[Declared, Administration]]
 def connection_of(provider: Provider, configuration: Mapping[str, str], folder: Path) -> Connection:
     """The server of a provider, and its administrator.
 
-    A connection file counts first, because it can be newer than the state. An explicit provider
-    has its own settings; a default one has those of the configuration.
+    A connection file counts first, because it can be newer than the state, unless the provider is
+    another one than the file brings. An explicit provider has its own settings; a default one has
+    those of the configuration.
 
     Args:
         provider: as the state has it.
@@ -116,7 +117,8 @@ def connection_of(provider: Provider, configuration: Mapping[str, str], folder: 
         ClientError: the configuration names a file that cannot be read.
         MinioServerError: the administrator is not known.
     """
-    if file := _connection_file(configuration):
+    is_of_file = not provider.is_explicit or provider.name == PROVIDER_NAME
+    if is_of_file and (file := _connection_file(configuration)):
         try:
             return Connection.read(folder / file)
         except (OSError, ValueError) as failure:
