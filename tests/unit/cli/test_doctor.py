@@ -16,11 +16,12 @@ from nix_cache.cli.doctor import checks, expiry, machine, report, traps
 from nix_cache.cli.doctor.faults import Fault, findings
 from nix_cache.cli.doctor.finding import Finding, Level, error, not_checked, ok, warning
 from nix_cache.cli.doctor.subject import Subject
-from nix_cache.cli.errors import UsageError
+from nix_cache.cli.errors import ClientError, UsageError
 from nix_cache.cli.nix.store_paths import hashes_in
 from nix_cache.cli.nix.versions import Version
 from nix_cache.cli.s3 import answers
 from nix_cache.cli.s3.credentials import profile_credential
+from nix_cache.cli.s3.errors import AnsweredError
 from nix_cache.formats.description import Description
 from nix_cache.iam.lifecycle import NIX32, OWN_KEYS, expiry_rules
 from nix_cache.iam.lifetimes import Expiry, longest_narinfo, shortest_nar
@@ -284,6 +285,32 @@ class TestChecks:
             Level.OK,
         ]
         assert "the second broke off: ZeroDivisionError: by nothing" in found[2].finding.what
+
+    @pytest.mark.parametrize(
+        ("failure", "what", "fix"),
+        [
+            (
+                AnsweredError(403, "AccessDenied"),
+                "the storage's answer ended the check of all paths: 403 AccessDenied",
+                "check the endpoint and the rights of the credential, then run doctor again",
+            ),
+            (ClientError("the listing repeats itself", "check it"), "the listing repeats", "check"),
+        ],
+    )
+    def test_a_known_error_that_ends_a_check_comes_with_its_fix(
+        self, failure: Exception, what: str, fix: str
+    ) -> None:
+        """There is nothing to report to the developers, such as an owner who may not list."""
+
+        def refused(_: Subject) -> Iterator[Finding]:
+            raise failure
+
+        check = checks.Check("paths", "all paths", refused)
+        [result] = checks.examine(Subject(described()), [check])
+
+        assert result.finding.level is Level.ERROR
+        assert result.finding.what.startswith(what)
+        assert result.finding.fix.startswith(fix)
 
     def test_without_a_server_the_rest_is_not_checked(self) -> None:
         """Except what needs none."""

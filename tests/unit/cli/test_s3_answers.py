@@ -34,6 +34,7 @@ def asked(ask: Callable[[Any], Any], body: bytes, status: str = "200 OK") -> Any
         b"<ListBucketResult><Contents><Key><a>a</a></Key></Contents></ListBucketResult>",
         b"<ListBucketResult><KeyCount>" + b"9" * 4301 + b"</KeyCount></ListBucketResult>",
         b"<!DOCTYPE a [<!ENTITY b 'c'>]><ListBucketResult>&b;</ListBucketResult>",
+        "<!DOCTYPE a [<!ENTITY b 'c'>]><ListBucketResult/>".encode("utf-16"),
         b"<ListBucketResult>",
         b"<DeleteResult/>",
         b"<html><body>parked</body></html>",

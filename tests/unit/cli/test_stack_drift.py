@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from nix_cache.cli.stack import refreshed, rights
+from nix_cache.cli.stack import refreshed, report, rights
 from nix_cache.cli.stack.comparison import compare
 from nix_cache.cli.stack.declared import (
     Bucket,
@@ -320,6 +320,15 @@ REFRESHED: dict[str, tuple[dict[str, Any], str | None]] = {
         "change the bucket's policy, change the lifecycle, delete the bucket in the bucket "
         "nix-cache",
     ),
+    "a policy where there was none": (
+        step(
+            "update",
+            AWS_POLICY,
+            {"bucket": "nix-cache"},
+            {"bucket": "nix-cache", "policy": json.dumps(ANYBODY_READS)},
+        ),
+        "anonymous requests can read objects in the bucket nix-cache",
+    ),
     "a policy in another order": (
         step(
             "update",
@@ -381,3 +390,10 @@ def test_findings_for_programs_name_the_command() -> None:
             }
         ]
     }
+
+
+def test_changes_are_counted_in_words(capsys: pytest.CaptureFixture[str]) -> None:
+    """Also those whose past is not a mere `d` at the end."""
+    report.changes("dev", {"create": 2, "refresh": 1})
+
+    assert capsys.readouterr().out == "The stack dev is up to date (2 created, 1 refreshed).\n"

@@ -1,11 +1,17 @@
 """An exported state: which of its resources belong to which cache, and what manages them."""
 
+import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from nix_cache.cli.stack.declared import Bucket, User, declared
-from nix_cache.cli.stack.state import CACHE_TYPE, caches, others_than, provider_of
+from nix_cache.cli.errors import ClientError
+from nix_cache.cli.stack.check import Checked, OnServer, connection_of
+from nix_cache.cli.stack.declared import Bucket, Declared, User, declared
+from nix_cache.cli.stack.engine import PulumiStack
+from nix_cache.cli.stack.repair import forgotten, require_user
+from nix_cache.cli.stack.state import CACHE_TYPE, Provider, caches, others_than, provider_of
 
 URN = "urn:pulumi:prod::shop::"
 SECRET = {
@@ -103,3 +109,54 @@ def test_a_program_in_another_language_keeps_its_names_under_other_types() -> No
 
     assert made.buckets == (Bucket("", "lost"),)
     assert made.users == (User(NESTED["urn"], "n", "", {"readonly": attachment["urn"]}),)
+
+
+@pytest.mark.parametrize("setting", ["here", "[]", '{"connectionFile": 1}', "1"])
+def test_a_setting_that_names_no_file_is_one_error(tmp_path: Path, setting: str) -> None:
+    """Any program may have configuration of that name."""
+    with pytest.raises(ClientError, match="nix-cache:minio is not an object"):
+        connection_of(Provider(False, {}), {"nix-cache:minio": setting}, tmp_path)
+
+
+def test_a_user_whom_an_interrupted_run_dropped_from_the_state_is_for_a_repair(
+    tmp_path: Path,
+) -> None:
+    """A message that there is no such user would leave them without a credential."""
+    lost, known = User("", "lost"), User("urn", "known", attachments={"p": "urn-p"})
+    server: Any = None
+    checked = Checked([], [OnServer(server, Declared(users=(lost, known)), [])])
+    stack = PulumiStack(tmp_path, "prod", "pulumi", {})
+
+    require_user("known", checked, stack)
+    with pytest.raises(ClientError, match="run `nix-cache stack repair --stack prod`"):
+        require_user("lost", checked, stack)
+    with pytest.raises(ClientError, match="name one of: known"):
+        require_user("other", checked, stack)
+    assert forgotten(checked, "known") == {"urn", "urn-p"}
+
+
+def test_a_connection_file_is_not_for_another_explicit_provider(tmp_path: Path) -> None:
+    """The other server would lack the cache, and a repair would drop the cache from the state."""
+    other = {"minioServer": "other:9000", "minioUser": "u", "minioPassword": "p"}
+    (tmp_path / "file.json").write_text(json.dumps({**other, "minioServer": "new:9000"}))
+    configuration = {"nix-cache:minio": '{"connectionFile": "file.json"}'}
+
+    def server(**provider: Any) -> str:
+        found = Provider(settings=other, **provider)
+        return connection_of(found, configuration, tmp_path).server
+
+    assert server(is_explicit=True, name="default-of-the-team") == "other:9000"
+    assert server(is_explicit=True, name="minio") == "new:9000"
+    assert server(is_explicit=False) == "new:9000"
+
+
+@pytest.mark.parametrize(
+    ("name", "is_explicit"),
+    [("default", False), ("default_0_17_1", False), ("default-of-the-team", True)],
+)
+def test_a_provider_is_explicit_unless_the_engine_named_it(name: str, is_explicit: bool) -> None:
+    """Whatever a program's own name begins with."""
+    bucket = {**BUCKETS[0], "provider": f"{URN}pulumi:providers:minio::{name}::an-id"}
+    [cache] = caches([FIRST, bucket])
+
+    assert provider_of(cache, "minio", [FIRST, bucket]).is_explicit is is_explicit

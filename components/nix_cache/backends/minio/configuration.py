@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nix_cache.backends.minio.connection import Connection, is_true
+from nix_cache.backends.minio.connection import PROVIDER_NAME, Connection, is_true
 from nix_cache.backends.spec import Completion, ProviderFactory
 from nix_cache.config.problems import Problem
 
@@ -20,7 +20,7 @@ def provider_of(connection: Connection) -> "pulumi.ProviderResource":
     import pulumi_minio as minio
 
     return minio.Provider(
-        "minio",
+        PROVIDER_NAME,
         minio_server=connection.server,
         minio_user=connection.user,
         minio_password=pulumi.Output.secret(connection.password),

@@ -11,6 +11,9 @@ from typing import Any, Self
 from nix_cache.redaction import keep_secret
 from nix_cache.shown import ShownError
 
+PROVIDER_NAME = "minio"
+"""The name of the explicit provider that a connection file brings."""
+
 
 class Kind(StrEnum):
     """What on a server has a name."""

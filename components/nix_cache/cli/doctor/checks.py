@@ -17,6 +17,8 @@ from nix_cache.cli.doctor import (
 from nix_cache.cli.doctor.finding import Finding, Level, error, not_checked
 from nix_cache.cli.doctor.paths import Wanted
 from nix_cache.cli.doctor.subject import Subject
+from nix_cache.cli.errors import ClientError
+from nix_cache.cli.s3.errors import StorageError
 from nix_cache.cli.s3.hosts import NoAnswerError
 
 
@@ -98,6 +100,14 @@ def _looked(check: Check, subject: Subject) -> Iterator[Finding]:
             "what it would have found is not known",
             "look at the server, then run doctor again",
         )
+    except StorageError as failure:
+        yield error(
+            f"the storage's answer ended the check of {check.title}: {failure}",
+            "what it would have found is not known",
+            "check the endpoint and the rights of the credential, then run doctor again",
+        )
+    except ClientError as failure:
+        yield error(failure.problem, f"doctor could not look at {check.title}", failure.fix)
     except Exception as failure:
         yield error(
             f"the check of {check.title} broke off: {type(failure).__name__}: {failure}",

@@ -22,7 +22,7 @@ _SCRIPT_MODE = 0o755
 
 
 def place_of(record: Record) -> Place:
-    """Where a cache is used: by this user, or on the whole installation."""
+    """Where a cache is used: by this user, or on the whole machine."""
     own = user_place()
     return own if own.record(record.name).exists() else system_place()
 

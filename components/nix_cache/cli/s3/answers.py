@@ -165,11 +165,17 @@ def _rule(entry: ET.Element) -> LifecycleRule | None:
     )
 
 
-def _root(body: bytes, name: str) -> ET.Element:
-    if b"<!DOCTYPE" in body:  # S3 defines no entities; others may define too many
+class _Builder(ET.TreeBuilder):
+    def doctype(self, *_: object) -> None:
+        """Refuse it in every encoding: S3 defines no entities; others may define too many."""
         raise MalformedAnswerError("a document type")
+
+
+def _root(body: bytes, name: str) -> ET.Element:
+    parser = ET.XMLParser(target=_Builder())  # noqa: S314  # no document type, a limited size
     try:
-        root = ET.fromstring(body)  # noqa: S314  # no document type, and a limited size
+        parser.feed(body)
+        root: ET.Element = parser.close()
     except (ET.ParseError, ValueError, LookupError):
         raise MalformedAnswerError("not XML") from None
     for element in root.iter():

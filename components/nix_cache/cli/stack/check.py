@@ -7,11 +7,11 @@ is asked about everything that the state has of a cache. The refreshes of other 
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nix_cache.backends.minio.connection import Connection, connection_from
+from nix_cache.backends.minio.connection import PROVIDER_NAME, Connection, connection_from
 from nix_cache.cli.errors import ClientError
 from nix_cache.cli.stack import refreshed
 from nix_cache.cli.stack.comparison import compare
@@ -49,10 +49,12 @@ class Checked:
     Attributes:
         findings: every difference.
         servers: the servers that were asked, for each cache.
+        state: the stack's, secrets in clear.
     """
 
     findings: Sequence[Finding]
     servers: Sequence[OnServer] = ()
+    state: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
 
 def check(stack: PulumiStack) -> Checked:
@@ -82,7 +84,7 @@ def check(stack: PulumiStack) -> Checked:
         *(finding for server in servers for finding in server.findings),
         *_refreshed([cache for cache in found if not _is_asked(cache)], resources, stack),
     ]
-    return Checked(findings, servers)
+    return Checked(findings, servers, state)
 
 
 def servers_of(stack: PulumiStack) -> "Iterator[tuple[Declared, Administration]]":
@@ -102,8 +104,9 @@ def servers_of(stack: PulumiStack) -> "Iterator[tuple[Declared, Administration]]
 def connection_of(provider: Provider, configuration: Mapping[str, str], folder: Path) -> Connection:
     """The server of a provider, and its administrator.
 
-    A connection file counts first, because it can be newer than the state. An explicit provider
-    has its own settings; a default one has those of the configuration.
+    A connection file counts first, because it can be newer than the state, unless the provider is
+    another one than the file brings. An explicit provider has its own settings; a default one has
+    those of the configuration.
 
     Args:
         provider: as the state has it.
@@ -114,8 +117,8 @@ def connection_of(provider: Provider, configuration: Mapping[str, str], folder: 
         ClientError: the configuration names a file that cannot be read.
         MinioServerError: the administrator is not known.
     """
-    settings = json.loads(configuration.get("nix-cache:minio") or "{}")
-    if file := settings.get("connectionFile"):
+    is_of_file = not provider.is_explicit or provider.name == PROVIDER_NAME
+    if is_of_file and (file := _connection_file(configuration)):
         try:
             return Connection.read(folder / file)
         except (OSError, ValueError) as failure:
@@ -128,6 +131,21 @@ def connection_of(provider: Provider, configuration: Mapping[str, str], folder: 
     return connection_from(
         lambda setting: configuration.get(f"{ASKED}:{setting}") or provider.settings.get(setting)
     )
+
+
+def _connection_file(configuration: Mapping[str, str]) -> str:
+    """The file that the configuration names; empty if it names none."""
+    try:
+        settings = json.loads(configuration.get("nix-cache:minio") or "{}")
+    except ValueError:
+        settings = None
+    file = settings.get("connectionFile", "") if isinstance(settings, dict) else None
+    if not isinstance(file, str):
+        raise ClientError(
+            "nix-cache:minio is not an object whose connectionFile is the path of a file",
+            "correct it in the stack's configuration",
+        )
+    return file
 
 
 def _is_asked(cache: Cache) -> bool:

@@ -18,6 +18,7 @@ _REFRESHED = "resOutputsEvent"
 """The kind of event by which the engine reports what a refresh found of a resource."""
 
 _KNOWN_FAILURES: Sequence[tuple[str, str, str]] = (
+    ("no stack selected", "no stack is selected in {folder}", "name one: --stack NAME"),
     (
         "no stack named",
         "the stack {name} does not exist in {folder}",
@@ -154,7 +155,8 @@ class PulumiStack:
             quiet=True,
             variables={"PULUMI_ENABLE_STREAMING_JSON_PREVIEW": "true"},
         )
-        events = map(json.loads, printed.splitlines())
+        # Not by `splitlines`, which also splits at characters that JSON leaves as they are.
+        events = map(json.loads, filter(None, printed.split("\n")))
         return [event[_REFRESHED]["metadata"] for event in events if _REFRESHED in event]
 
     def forget(self, urn: str) -> None:
@@ -234,6 +236,8 @@ def open_stack(
 def _project(folder: Path) -> Path:
     """The folder of the project that a folder is in, as the engine finds it."""
     start = folder.absolute()
+    if not start.is_dir():
+        raise ClientError(f"there is no folder {start}", "name the program's folder: --cwd FOLDER")
     for place in (start, *start.parents):
         if any((place / file).is_file() for file in _PROJECT_FILES):
             return place
@@ -261,11 +265,7 @@ def find_pulumi(given: str | None) -> str:
 
 
 def _selected(program: str, folder: Path) -> str:
-    stack = PulumiStack(folder, "", program)
-    try:
-        return stack.run("stack", "--show-name", quiet=True).strip()
-    except ClientError:
-        raise ClientError(f"no stack is selected in {folder}", "name one: --stack NAME") from None
+    return PulumiStack(folder, "", program).run("stack", "--show-name", quiet=True).strip()
 
 
 def _run_to_its_end(command: Sequence[str], **options: Any) -> "subprocess.CompletedProcess[str]":

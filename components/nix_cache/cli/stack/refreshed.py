@@ -53,7 +53,7 @@ def _changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterable[Fi
         changed.remove("policy")
     shown = [name for name in changed if name not in _INTERNAL]
     if shown == ["policy"] and _is_of_a_bucket(before):
-        what = rights.bucket_policy_change(_name(before), old["policy"], new.get("policy"))
+        what = rights.bucket_policy_change(_name(before), old.get("policy"), new.get("policy"))
     elif shown:
         what = f"{_noun(before)} was changed: {', '.join(shown)}"
     elif changed:

@@ -89,6 +89,19 @@ def renew(name: str, checked: Checked, stack: PulumiStack) -> Iterator[str]:
     yield from repair(checked, stack)
 
 
+def forgotten(checked: Checked, user: str = "") -> frozenset[str]:
+    """The URNs that a repair drops from the state.
+
+    Args:
+        checked: what was found.
+        user: the name of a user who is renewed; empty for none.
+    """
+    findings = {urn for finding in checked.findings for urn in finding.forget}
+    users = (one for asked in checked.servers for one in asked.made.users if one.name == user)
+    renewed = {urn for one in users for urn in (one.urn, *one.attachments.values())}
+    return frozenset(findings | renewed) - {""}
+
+
 def require_user(name: str, checked: Checked, stack: PulumiStack) -> None:
     """Make sure that a stack has a user whose credential can be renewed.
 
@@ -100,7 +113,14 @@ def require_user(name: str, checked: Checked, stack: PulumiStack) -> None:
             f"the stack {stack.name} has no users on MinIO, which is what `renew` is for",
             "replace the credential as the documentation of the backend describes",
         )
-    names = [user.name for asked in checked.servers for user in asked.made.users if user.urn]
+    users = [user for asked in checked.servers for user in asked.made.users]
+    names = {user.name for user in users if user.urn}
+    if name in {user.name for user in users} - names:
+        raise ClientError(
+            f"the state of the stack {stack.name} has lost the user {name}, as after an "
+            "interrupted run",
+            f"run `nix-cache stack repair --stack {stack.name}`, which creates it again",
+        )
     if name not in names:
         raise ClientError(
             f"the stack {stack.name} has no user {name!r}",

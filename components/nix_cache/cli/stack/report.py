@@ -42,7 +42,10 @@ def announce(findings: Sequence[Finding]) -> None:
 
 def changes(stack: str, counts: Mapping[str, int]) -> None:
     """Print what an update changed."""
-    done = ", ".join(f"{count} {operation}d" for operation, count in counts.items())
+    done = ", ".join(
+        f"{count} {operation}{'d' if operation.endswith('e') else 'ed'}"
+        for operation, count in counts.items()
+    )
     out.print(f"The stack {stack} is up to date ({done or 'no changes'}).")
 
 

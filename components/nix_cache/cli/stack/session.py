@@ -7,8 +7,8 @@ from pathlib import Path
 from nix_cache.backends.minio.connection import MinioServerError
 from nix_cache.cli.errors import ClientError
 from nix_cache.cli.machine import console
+from nix_cache.cli.stack import outside, report
 from nix_cache.cli.stack import repair as repairing
-from nix_cache.cli.stack import report
 from nix_cache.cli.stack.check import Checked, check
 from nix_cache.cli.stack.engine import PulumiStack, open_stack
 
@@ -54,7 +54,7 @@ def repair(stack: PulumiStack, *, yes: bool) -> None:
         ClientError: nothing was agreed to, or a step failed.
     """
     checked = _checked(stack)
-    report.announce(checked.findings)
+    _announce(checked, stack)
     _agree(f"repair of the stack {stack.name}", yes=yes)
     with _servers_explained():
         for act in repairing.repair(checked, stack):
@@ -71,7 +71,7 @@ def renew(stack: PulumiStack, user: str, *, yes: bool) -> None:
     """
     checked = _checked(stack)
     repairing.require_user(user, checked, stack)
-    report.announce(checked.findings)
+    _announce(checked, stack, user)
     _agree(f"replacement of the user {user}", yes=yes)
     with _servers_explained():
         for act in repairing.renew(user, checked, stack):
@@ -83,6 +83,13 @@ def renew(stack: PulumiStack, user: str, *, yes: bool) -> None:
 def _checked(stack: PulumiStack) -> Checked:
     with _servers_explained():
         return check(stack)
+
+
+def _announce(checked: Checked, stack: PulumiStack, user: str = "") -> None:
+    report.announce(checked.findings)
+    forgotten = repairing.forgotten(checked, user)
+    for effect in outside.effects(checked.state, forgotten, stack.name):
+        console.note(f"WARNING: {effect}")
 
 
 def _agree(what: str, *, yes: bool) -> None:

@@ -1,12 +1,15 @@
 """An exported state: which of its resources belong to a cache, and what manages them. Pure."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 CACHE_TYPE = "nix-cache:index:BinaryCache"
 _PROVIDER = "pulumi:providers:"
+_DEFAULT_NAME = re.compile(r"default(_.*)?")
+"""How the engine names the providers that no program made."""
 
 _SECRET = ("4dabf18193072939515e22adb298388d", "1b47061264138c4ac30d75fd1eb44270")
 """How the engine marks a secret in an exported state: a key and its value."""
@@ -44,10 +47,12 @@ class Provider:
     Attributes:
         is_explicit: whether the program made it; else the configuration describes it.
         settings: its settings, in clear if they were exported so.
+        name: its name in the program; empty if the state has none.
     """
 
     is_explicit: bool
     settings: Mapping[str, Any]
+    name: str = ""
 
 
 def living(resources: Iterable[Resource]) -> list[Resource]:
@@ -95,7 +100,9 @@ def provider_of(cache: Cache, package: str, resources: Iterable[Resource]) -> Pr
     inputs = next((one.get("inputs") or {} for one in resources if one["urn"] == urn), {})
     name = urn.rpartition("::")[2]
     return Provider(
-        is_explicit=bool(urn) and not name.startswith("default"), settings=in_clear(inputs)
+        is_explicit=bool(urn) and not _DEFAULT_NAME.fullmatch(name),
+        settings=in_clear(inputs),
+        name=name,
     )
 
 
@@ -107,6 +114,32 @@ def others_than(caches_: Iterable[Cache], resources: Iterable[Resource]) -> bool
         for one in living(resources)
         if one.get("custom")
     )
+
+
+def dependents(urns: Collection[str], resources: Iterable[Resource]) -> list[Resource]:
+    """The resources that the engine drops from a state together with some others.
+
+    Args:
+        urns: of the others, which are not among the result.
+        resources: all of the state.
+    """
+    found: list[Resource] = []
+    dropped = set(urns)
+    for one in resources:  # each comes after all that it depends on
+        if one["urn"] not in dropped and not dropped.isdisjoint(_needed(one)):
+            dropped.add(one["urn"])
+            found.append(one)
+    return found
+
+
+def _needed(resource: Resource) -> Iterator[str]:
+    """The URNs that a resource cannot be in a state without."""
+    yield from resource.get("dependencies") or ()
+    for urns in (resource.get("propertyDependencies") or {}).values():
+        yield from urns or ()
+    yield resource.get("parent") or ""
+    yield resource.get("deletedWith") or ""
+    yield str(resource.get("provider") or "").rpartition("::")[0]
 
 
 def in_clear(value: Any) -> Any:

@@ -69,7 +69,7 @@ def instead_of_writing(description: Description, maker: str, place: Place) -> It
 
 
 def as_root(plan: Plan, source: str) -> str:
-    """The command that does the same for the whole installation."""
+    """The command that does the same for the whole machine."""
     feed, given = "", source
     if source == "-":
         feed, given = "pulumi stack output --json --show-secrets | ", "-"
@@ -91,7 +91,7 @@ def _about_trust(trust: Trust) -> Iterator[str]:
             yield (
                 f"WARNING: the Nix daemon does not trust {user}, so it ignores these settings. "
                 f"Add the line `{line}` to {where} and restart the daemon, or run this as root "
-                "for the whole installation."
+                "for the whole machine."
             )
         case Trust.UNKNOWN:
             yield (

@@ -1,4 +1,4 @@
-"""What `nix-cache use` would change on this installation. Reads files and writes none."""
+"""What `nix-cache use` would change on this machine. Reads files and writes none."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path

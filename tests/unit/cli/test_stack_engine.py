@@ -1,0 +1,72 @@
+"""What is made of the answers of the program `pulumi`, which is a script here."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from nix_cache.cli.errors import ClientError
+from nix_cache.cli.stack.engine import PulumiStack, open_stack
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """The folder of a program."""
+    (tmp_path / "Pulumi.yaml").write_text("name: shop\nruntime: yaml\n")
+    return tmp_path
+
+
+def script(folder: Path, text: str) -> str:
+    """A program that stands for `pulumi`."""
+    file = folder / "pulumi"
+    file.write_text(f"#!/bin/sh\n{text}\n")
+    file.chmod(0o755)
+    return str(file)
+
+
+def failing(folder: Path, message: str) -> str:
+    """A `pulumi` that fails with a message."""
+    return script(folder, f"cat >&2 <<'END'\nerror: {message}\nEND\nexit 1")
+
+
+def test_without_a_selected_stack_the_option_is_named(project: Path) -> None:
+    """In the engine's own words there would be a command of another program."""
+    pulumi = failing(project, "no stack selected; please use `pulumi stack select`")
+
+    with pytest.raises(ClientError) as raised:
+        open_stack(None, project, pulumi)
+
+    assert raised.value.problem == f"no stack is selected in {project}"
+    assert raised.value.fix == "name one: --stack NAME"
+
+
+def test_an_unreachable_place_for_states_is_not_reported_as_a_missing_selection(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`--stack` would not help."""
+    pulumi = failing(project, 'unable to open state directory "file:///gone"')
+
+    with pytest.raises(ClientError, match=r"`pulumi stack --show-name` failed, see above"):
+        open_stack(None, project, pulumi)
+
+    assert "unable to open state directory" in capsys.readouterr().err
+
+
+def test_a_folder_that_does_not_exist_is_not_taken_for_the_project_above_it(project: Path) -> None:
+    """A repair of the wrong project would be the result of a typing error."""
+    (project / "there").mkdir()
+
+    assert open_stack("dev", project / "there", script(project, "")).folder == project
+    with pytest.raises(ClientError, match=f"there is no folder {project / 'their'}"):
+        open_stack("dev", project / "their", str(project / "pulumi"))
+
+
+def test_a_value_with_an_unusual_line_end_is_part_of_its_event(project: Path) -> None:
+    """JSON leaves U+0085 as it is, and events are separated by line feeds alone."""
+    metadata = {"op": "same", "urn": "a\u0085b"}
+    event = json.dumps({"resOutputsEvent": {"metadata": metadata}}, ensure_ascii=False)
+    (project / "events").write_text(f"{event}\n", encoding="utf-8")
+    stack = PulumiStack(project, "dev", script(project, "cat events"), os.environ)
+
+    assert stack.refresh_steps() == [metadata]
