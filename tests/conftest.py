@@ -29,6 +29,12 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         gc.collect()
 
 
+@pytest.fixture
+def collected_garbage() -> None:
+    """Collect garbage before the SDK parses sources, for their docstrings."""
+    gc.collect()
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_makereport(call: pytest.CallInfo[None]) -> None:
     """Collect garbage before pytest parses sources, to show where a test failed."""

@@ -4,14 +4,15 @@ import json
 import os
 import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import yaml
+from pydantic.alias_generators import to_camel
 
 from nix_cache.cli.stack.engine import PulumiStack
 from nix_cache.config.problems import SettingsError
-from nix_cache.config.stack import checked_settings
+from nix_cache.config.stack import PREFIX, checked_settings
 from tools.engine import Engine
 from tools.errors import ToolError
 from tools.place import STACK, Place, private_folder, write_private
@@ -63,10 +64,15 @@ class Stack(PulumiStack):
         Raises:
             ToolError: there are mistakes; it names all of them.
         """
+        file = self._place.stack_config
         try:
-            checked_settings(configured(self._place.project, self._place.stack_config))
+            checked_settings(configured(self._place.project, file))
         except SettingsError as mistakes:
-            raise ToolError(str(mistakes), f"correct {self._place.stack_config.name}") from None
+            encrypted = encrypted_settings(file)
+            readable = [m for m in mistakes.problems if m.key not in encrypted]
+            if readable:
+                found = SettingsError(readable, prefix=PREFIX)
+                raise ToolError(str(found), f"correct {file.name}") from None
 
     def prepare(self) -> None:
         """Make the passphrase and the stack, if they are not there.
@@ -135,5 +141,34 @@ def configured(project: Path, stack_config: Path) -> Mapping[str, str]:
     return {
         key: value if isinstance(value, str) else json.dumps(value)
         for key, value in values.items()
-        if not (isinstance(value, dict) and set(value) == {"secure"})
+        if not _is_encrypted(value)
     }
+
+
+def encrypted_settings(stack_config: Path) -> frozenset[str]:
+    """Return the settings whose values are encrypted, such as ``writers[0].signingKey``.
+
+    Only the program can check them: it has the passphrase.
+    """
+    written = (yaml.safe_load(stack_config.read_text()) or {}).get("config") or {}
+    return frozenset(
+        path
+        for key, value in written.items()
+        if key.startswith(PREFIX)
+        for path in _encrypted(key.removeprefix(PREFIX), value)
+    )
+
+
+def _encrypted(path: str, value: object) -> Iterator[str]:
+    if _is_encrypted(value):
+        yield path
+    elif isinstance(value, dict):
+        for key, inner in value.items():
+            yield from _encrypted(f"{path}.{to_camel(str(key))}", inner)
+    elif isinstance(value, list):
+        for number, inner in enumerate(value):
+            yield from _encrypted(f"{path}[{number}]", inner)
+
+
+def _is_encrypted(value: object) -> bool:
+    return isinstance(value, dict) and set(value) == {"secure"}

@@ -126,6 +126,22 @@ def test_encrypted_values_are_left_out_or_opaque(files: Path) -> None:
     assert json.loads(found["nix-cache:writers"])[0]["signingKey"] == {"secure": "v1:def"}
 
 
+def test_only_what_is_not_encrypted_is_checked(files: Path) -> None:
+    """The program decrypts the rest, and checks it then."""
+    stack = Stack(Place(files), Engine((files,), files, files / "minio", ()))
+    writer = "{name: runner, signing_key: {secure: v1:def}}"
+    (files / "Pulumi.dev.yaml").write_text(
+        f"config:\n  nix-cache:domain: {{secure: v1:abc}}\n  nix-cache:writers: [{writer}]\n"
+        "  nix-cache:minio: {endpoint: {secure: v1:ghi}}\n"
+    )
+    stack.check_config()
+
+    with (files / "Pulumi.dev.yaml").open("a") as file:
+        file.write("  nix-cache:bucket: UPPER\n")
+    with pytest.raises(ToolError, match=r"^1 mistake .*\n  nix-cache:bucket = 'UPPER'"):
+        stack.check_config()
+
+
 def test_a_stack_file_without_any_configuration_has_the_defaults(files: Path) -> None:
     """An empty file is what `pulumi stack init` may leave."""
     stack = files / "Pulumi.dev.yaml"
