@@ -14,11 +14,11 @@ OWN_TYPES = "pulumi-python:dynamic/nix-cache"
 
 
 class Holder(Enum):
-    """Whom a policy document is for."""
+    """What a policy document is attached to."""
 
-    BUCKET = "whoever it names may use a bucket"
-    USER = "whoever it is attached to"
-    ROLE = "whoever it names may take on a role"
+    BUCKET = "bucket"
+    USER = "user"
+    ROLE = "role"
 
 
 def _same(type_token: str) -> str:

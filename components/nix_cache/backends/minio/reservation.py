@@ -28,7 +28,7 @@ _ADVICE = {
     Kind.USER: "choose another name for the writer or reader, set minio.userPrefix, or take it "
     "over as 'Adoption' in the README tells. If this stack was interrupted while it removed the "
     "user, run `pulumi up` without it first",
-    Kind.POLICY: "choose another bucket, remove the policy if nobody needs it, or take it over as "
+    Kind.POLICY: "choose another bucket, remove the policy if it is unused, or take it over as "
     "'Adoption' in the README tells",
 }
 _SETTINGS = tuple(setting for setting, _ in CONFIG_KEYS.values())

@@ -65,7 +65,7 @@ def version_traps(
     ):
         yield Trap(
             f"{nix} does not know web identities, and this environment has one",
-            "it finds no credential, and asks as anybody",
+            "it finds no credential, and sends anonymous requests",
             "install Nix 2.33.4, 2.34.2 or newer",
             is_fatal=True,
         )
