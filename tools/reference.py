@@ -1,4 +1,4 @@
-"""Part of `make schema`: docs/reference.md, all arguments and outputs as the code tells them."""
+"""Part of `make schema`: docs/reference/arguments.md, all arguments and outputs of the code."""
 
 import ast
 import inspect
@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from nix_cache.formats.description import Description
 from tools.bootstrap import ROOT
 
-REFERENCE = ROOT / "docs" / "reference.md"
+REFERENCE = ROOT / "docs" / "reference" / "arguments.md"
 
 _INTRODUCTION = """\
 # Reference

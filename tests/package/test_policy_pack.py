@@ -22,7 +22,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The pack's folder as the documentation has it."""
     made = tmp_path_factory.mktemp("program") / "policies"
     made.mkdir()
-    page = (ROOT / "docs" / "policy-pack.md").read_text().replace("\n   ", "\n")
+    page = (ROOT / "docs" / "policies.md").read_text().replace("\n   ", "\n")
     [project], [launcher] = blocks("yaml", page), blocks("python", page)
     (made / "PulumiPolicy.yaml").write_text(project)
     (made / "__main__.py").write_text(launcher)

@@ -43,4 +43,4 @@ def test_every_link_inside_the_repository_resolves(document: Path) -> None:
 
 def test_there_are_documents() -> None:
     """The list above is not empty by mistake."""
-    assert {"README.md", "architecture.md", "reference.md"} <= {path.name for path in DOCUMENTS}
+    assert {"README.md", "architecture.md", "arguments.md"} <= {path.name for path in DOCUMENTS}

@@ -1,4 +1,4 @@
-"""Every limit of the client in time and memory. ``docs/limits.md`` shows them as tables.
+"""Every limit of the client in time and memory. ``docs/reference/limits.md`` shows them as tables.
 
 How to use it:
 

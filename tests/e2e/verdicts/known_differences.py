@@ -1,4 +1,4 @@
-"""Where doctor's verdict differs from Nix's, and why. ``docs/doctor.md`` shows it as a table."""
+"""Where doctor's verdict differs from Nix's, and why: the table of its page in the docs."""
 
 from dataclasses import dataclass
 

@@ -30,7 +30,7 @@ from nix_cache.cli.s3.answers import Listed, Page
 from nix_cache.cli.s3.content_encoding import EncodingError, decoded
 from nix_cache.cli.s3.listing import checked_pages
 
-PAGE = Path(__file__).parents[3] / "docs" / "limits.md"
+PAGE = Path(__file__).parents[3] / "docs" / "reference" / "limits.md"
 TEXT = b"StorePath: /nix/store/x\n" * 40
 ENCODERS = {
     "br": brotli.compress,

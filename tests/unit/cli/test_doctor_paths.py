@@ -184,7 +184,7 @@ def test_the_known_differences_are_documented() -> None:
         f"| {one.what} | {shown[one.nix]} | {shown[one.doctor]} | {one.why} |"
         for one in KNOWN_DIFFERENCES
     ]
-    lines = (ROOT / "docs" / "doctor.md").read_text().splitlines()
+    lines = (ROOT / "docs" / "operations" / "doctor.md").read_text().splitlines()
     start = lines.index("| A path of which | Nix 2.34 | doctor | because |")
 
     assert lines[start + 2 : start + 2 + len(rows) + 1] == [*rows, ""]

@@ -1,8 +1,8 @@
 """`nix-cache gc` on generated caches, with faults and pushes between its requests.
 
 Each scenario is judged by an evaluator that shares no code with `gc`: what kept paths need is there
-afterwards, and what was pushed meanwhile is whole, or is reported as docs/garbage-collection.md
-says.
+afterwards, and what was pushed meanwhile is whole, or is reported as
+docs/operations/garbage-collection.md describes.
 """
 
 import bz2

@@ -31,7 +31,7 @@ _WHY = (
     "anyone who knows a writer's access key id can replace and add objects; on MinIO it is the "
     "writer's name"
 )
-_FIX = "use a server that verifies them, or refuse them in front of it: docs/minio-servers.md"
+_FIX = "use a server that verifies them, or refuse them in front of it: docs/backends/minio.md"
 
 _TRAILER = "STREAMING-UNSIGNED-PAYLOAD-TRAILER"
 _BODY = b"5\r\nnixes\r\n0\r\nx-amz-checksum-crc32:AAAAAA==\r\nbroken"
