@@ -7,52 +7,41 @@ import pytest
 from pulumi.runtime.mocks import MockResourceArgs
 
 from nix_cache import BinaryCache, BinaryCacheArgs
+from nix_cache.backends.comparison import EXPIRY_RULES
+from nix_cache.backends.registry import BACKENDS
 from nix_cache.policy.model import Resource, Scope
 from nix_cache.policy.rules import all_rules
 from nix_cache.policy.storage_types import CACHE, canonical
 from tests.fakes.aws_answers import FREE
 from tests.policies.stacks import found
+from tests.samples import SAMPLES
 from tests.unit.mocks import Recorder, run
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:pulumi_digitalocean")
 
-MINIO: BinaryCacheArgs = {
-    "domain": "cache.example.org",
-    "bucket": "our-cache",
-    "expire_after_days": 90,
-    "minio": {"endpoint": "https://minio.example.org"},
-}
-AWS: BinaryCacheArgs = {
-    "domain": "cache.example.org",
-    "backend": "aws",
-    "bucket": "our-cache",
-    "expire_after_days": 90,
-    "aws": {"region": "eu-central-1", "versioning": True, "nar_storage_class": "STANDARD_IA"},
-}
 BEHIND_CLOUDFRONT: BinaryCacheArgs = {
-    **AWS,
+    **SAMPLES["aws"],
     "public": True,
     "aws": {"region": "eu-central-1", "cloudfront": {}},
 }
-KEYLESS: BinaryCacheArgs = {
-    **AWS,
+IN_ANOTHER_STORAGE_CLASS: BinaryCacheArgs = {
+    **SAMPLES["aws"],
+    "aws": {"region": "eu-central-1", "versioning": True, "nar_storage_class": "STANDARD_IA"},
+}
+EXPIRING: dict[str, BinaryCacheArgs] = {
+    name: {**args, "expire_after_days": 90}
+    if (BACKENDS[name].lifecycle_rules or EXPIRY_RULES) >= EXPIRY_RULES
+    else args
+    for name, args in SAMPLES.items()
+}
+"""By backend, with expiry where a bucket can have enough rules for it."""
+
+OIDC_WRITERS: BinaryCacheArgs = {
+    **SAMPLES["aws"],
     "writers": [
         {"name": "ci-runner", "github_repository": "team/cache", "github_branch": "main"},
         {"name": "cd-runner", "github_repository": "team/cache", "github_environment": "prod"},
     ],
-}
-SPACES: BinaryCacheArgs = {
-    "domain": "cache.example.org",
-    "backend": "spaces",
-    "bucket": "our-cache",
-    "expire_after_days": 90,
-    "spaces": {"region": "fra1"},
-}
-B2: BinaryCacheArgs = {
-    "domain": "cache.example.org",
-    "backend": "b2",
-    "bucket": "our-cache",
-    "b2": {"region": "eu-central-003"},
 }
 
 
@@ -94,16 +83,14 @@ def made(args: BinaryCacheArgs) -> list[Resource]:
 @pytest.mark.parametrize(
     "args",
     [
-        pytest.param(MINIO, id="minio, private"),
-        pytest.param({**MINIO, "public": True}, id="minio, public"),
-        pytest.param(AWS, id="aws, private"),
-        pytest.param({**AWS, "public": True}, id="aws, public"),
+        *(
+            pytest.param({**EXPIRING[name], "public": public}, id=f"{name}, {word}")
+            for name in EXPIRING
+            for public, word in ((False, "private"), (True, "public"))
+        ),
+        pytest.param(IN_ANOTHER_STORAGE_CLASS, id="aws, in another storage class"),
         pytest.param(BEHIND_CLOUDFRONT, id="aws, behind cloudfront"),
-        pytest.param(KEYLESS, id="aws, keyless"),
-        pytest.param(SPACES, id="spaces, private"),
-        pytest.param({**SPACES, "public": True}, id="spaces, public"),
-        pytest.param(B2, id="b2, private"),
-        pytest.param({**B2, "public": True}, id="b2, public"),
+        pytest.param(OIDC_WRITERS, id="aws, OIDC writers"),
     ],
 )
 def test_a_cache_is_right_by_every_rule(args: BinaryCacheArgs) -> None:
@@ -120,26 +107,20 @@ def test_a_cache_is_right_by_every_rule(args: BinaryCacheArgs) -> None:
     assert {one.type.rpartition(":")[2] for one in resources} >= {"BinaryCache", "SigningKey"}
 
 
-@pytest.mark.parametrize(
-    ("args", "told"),
-    [
-        (MINIO, set()),
-        (AWS, set()),
-        (SPACES, set()),
-        ({**SPACES, "public": True}, {"c-nixbuilder"}),
-        (B2, set()),
-    ],
-    ids=["minio", "aws", "spaces, private", "spaces, public", "b2"],
-)
-def test_what_is_only_told_is_a_public_spaces_writer(args: BinaryCacheArgs, told: set[str]) -> None:
+@pytest.mark.parametrize("name", SAMPLES)
+@pytest.mark.parametrize("public", [False, True])
+def test_the_only_advisory_violation_is_the_writer_of_a_public_space(
+    name: str, public: bool
+) -> None:
     """A backend that has no narrower key."""
     advisory = [rule for rule in all_rules() if rule.is_advisory]
-    resources = made(args)
+    resources = made({**SAMPLES[name], "public": public})
 
-    assert {one.name for rule in advisory for one in resources if found(rule, one)} == told
+    violations = {one.name for rule in advisory for one in resources if found(rule, one)}
+    assert violations == ({"c-nixbuilder"} if name == "spaces" and public else set())
 
 
-@pytest.mark.parametrize("args", [MINIO, AWS, SPACES, B2], ids=["minio", "aws", "spaces", "b2"])
+@pytest.mark.parametrize("args", SAMPLES.values(), ids=SAMPLES)
 def test_a_cache_that_is_not_protected_is_wrong_in_production(args: BinaryCacheArgs) -> None:
     """The rules do look at what the component makes: its bucket and its key."""
     [rule] = [rule for rule in all_rules() if rule.id == "deletion-protection"]
@@ -151,7 +132,7 @@ def test_a_cache_that_is_not_protected_is_wrong_in_production(args: BinaryCacheA
     assert "c-nixbuilder-key-1 is not protected" in violations
 
 
-@pytest.mark.parametrize("args", [MINIO, AWS, SPACES, B2], ids=["minio", "aws", "spaces", "b2"])
+@pytest.mark.parametrize("args", SAMPLES.values(), ids=SAMPLES)
 def test_a_cache_without_its_info_is_wrong(args: BinaryCacheArgs) -> None:
     """The rules know the bucket and the object of each backend."""
     [rule] = [rule for rule in all_rules() if rule.id == "one-cache-info"]

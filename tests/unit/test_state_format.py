@@ -16,14 +16,11 @@ from pulumi.dynamic import Config, ConfigureRequest, ResourceProvider
 from nix_cache import BinaryCache, BinaryCacheArgs, WriterArgs
 from nix_cache.own_resources import register_as_own
 from tests.fakes.aws_answers import FREE
+from tests.samples import SAMPLES
 from tests.unit.mocks import Recorder, run
 
-DOMAIN: BinaryCacheArgs = {"domain": "cache.example.org", "public": True, "bucket": "team-cache"}
 CACHES: dict[str, BinaryCacheArgs] = {
-    "minio": {**DOMAIN, "minio": {"endpoint": "https://minio.example.org"}},
-    "b2": {**DOMAIN, "backend": "b2", "b2": {"region": "us-west-004"}},
-    "spaces": {**DOMAIN, "backend": "spaces", "spaces": {"region": "fra1"}},
-    "aws": {**DOMAIN, "backend": "aws", "aws": {"region": "eu-central-1"}},
+    name: {**args, "public": True} for name, args in SAMPLES.items()
 }
 
 PROVIDERS = {
