@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from nix_cache.formats.description import Description
+from nix_cache.formats.manifest import Manifest
 from tools.bootstrap import ROOT
 
 REFERENCE = ROOT / "docs" / "reference" / "arguments.md"
@@ -54,8 +54,8 @@ def reference(schema: Mapping[str, Any]) -> str:
     parts += [
         "## Outputs\n",
         _table(("output", "type", "meaning"), outputs),
-        f"### The output `cache`\n\n{_words(Description.__doc__ or '')}\n",
-        _table(("field", "meaning"), _fields(Description)),
+        f"### The output `cache`\n\n{_words(Manifest.__doc__ or '')}\n",
+        _table(("field", "meaning"), _fields(Manifest)),
     ]
     return "\n".join(parts)
 

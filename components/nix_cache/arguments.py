@@ -241,7 +241,7 @@ class CacheSettings(SettingsModel):
 
     @property
     def has_descriptor(self) -> bool:
-        """Whether the bucket has its description for clients."""
+        """Whether the bucket has its manifest for clients."""
         return self.public if self.descriptor is None else self.descriptor
 
     @property

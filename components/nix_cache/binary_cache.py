@@ -22,7 +22,7 @@ from nix_cache.config.problems import SettingsError
 from nix_cache.dynamic.signing_key import SigningKey
 from nix_cache.formats import cache_info, signing
 from nix_cache.formats.cache_info import INFO_KEY
-from nix_cache.formats.description import DESCRIPTION_VERSION, DESCRIPTOR_KEY, Description
+from nix_cache.formats.manifest import MANIFEST_KEY, MANIFEST_VERSION, Manifest
 from nix_cache.iam.lifecycle import LANDING_PAGE_KEY
 from nix_cache.render import github_actions, nix_conf
 from nix_cache.resource_traces import untraced
@@ -109,9 +109,9 @@ class BinaryCache(pulumi.ComponentResource):
         ).apply(lambda live: [*live, *settings.retired_public_keys])
         current_keys = pulumi.Output.all(**{w: key.public_key for w, key in current.items()})
 
-        def described(location: Location) -> pulumi.Output[Description]:
+        def manifest_of(location: Location) -> pulumi.Output[Manifest]:
             known = pulumi.Output.all(location.read_url, self.public_keys, current_keys)
-            return known.apply(lambda values: _description(settings, location, *values))
+            return known.apply(lambda values: _manifest(settings, location, *values))
 
         storage = provision(
             Request(
@@ -119,7 +119,7 @@ class BinaryCache(pulumi.ComponentResource):
                 cache=settings,
                 parent=self,
                 signing_keys={writer: key.secret_key for writer, key in current.items()},
-                texts=lambda location: _own_objects(settings, described(location)),
+                texts=lambda location: _own_objects(settings, manifest_of(location)),
             )
         )
         location = storage.location
@@ -136,7 +136,7 @@ class BinaryCache(pulumi.ComponentResource):
         self.nixos_module = clients.apply(lambda known: nix_conf.nixos_module(*known))
         self.flake_config = clients.apply(lambda known: nix_conf.flake_config(*known))
         self.github_actions = _workflow_steps(storage)
-        self.cache = described(location).apply(
+        self.cache = manifest_of(location).apply(
             lambda known: known.model_dump(mode="json", by_alias=True)
         )
 
@@ -166,15 +166,13 @@ OUTPUTS = tuple(BinaryCache.__annotations__)
 """The names of the outputs."""
 
 
-def _own_objects(
-    settings: CacheSettings, described: pulumi.Output[Description]
-) -> list[TextObject]:
+def _own_objects(settings: CacheSettings, manifest: pulumi.Output[Manifest]) -> list[TextObject]:
     """The cache's own objects: what it is, for Nix, for people and for our client."""
     info = cache_info.nix_cache_info(
         settings.store_dir, settings.want_mass_query, settings.priority
     )
     objects = [TextObject(key=INFO_KEY, text=info, content_type=cache_info.CONTENT_TYPE)]
-    published = described.apply(lambda known: known.for_readers())
+    published = manifest.apply(lambda known: known.for_readers())
     if settings.has_landing_page:
         from nix_cache.render import landing_page  # a cache without one does without its templates
 
@@ -183,23 +181,21 @@ def _own_objects(
             TextObject(key=LANDING_PAGE_KEY, text=page, content_type=landing_page.CONTENT_TYPE)
         )
     if settings.has_descriptor:
-        text = published.apply(nix_conf.descriptor)
-        objects.append(
-            TextObject(key=DESCRIPTOR_KEY, text=text, content_type=nix_conf.DESCRIPTOR_TYPE)
-        )
+        text = published.apply(nix_conf.manifest_text)
+        objects.append(TextObject(key=MANIFEST_KEY, text=text, content_type=nix_conf.MANIFEST_TYPE))
     return objects
 
 
-def _description(
+def _manifest(
     settings: CacheSettings,
     location: Location,
     read_url: str,
     public_keys: Sequence[str],
     current_keys: Mapping[str, str],
-) -> Description:
+) -> Manifest:
     """The cache as its clients see it, once the keys are known."""
-    return Description(
-        version=DESCRIPTION_VERSION,
+    return Manifest(
+        version=MANIFEST_VERSION,
         backend=settings.backend,
         bucket=settings.bucket,
         endpoint=location.endpoint,
@@ -216,7 +212,7 @@ def _description(
         readers=settings.reader_names,
         expire_after_days=settings.expire_after_days,
         landing_page=settings.has_landing_page,
-        descriptor=settings.has_descriptor,
+        is_published=settings.has_descriptor,
     )
 
 

@@ -31,8 +31,8 @@ let
     name: cache:
     let
       option = "services.nix-cache.caches.${name}";
-      described = cache.description;
-      readers = if described == null || described.public or false then { } else described.profiles or { };
+      manifest = cache.manifest;
+      readers = if manifest == null || manifest.public or false then { } else manifest.profiles or { };
     in
     [
       {
@@ -40,22 +40,22 @@ let
         message = "`${option}`: files and units are named after the cache, so its name may only have letters, digits, '.', '_' and '-'.";
       }
       {
-        assertion = described == null || described.version or null == 1;
-        message = "`${option}.description` is not the output `cache` of a stack in version 1: take what `pulumi stack output cache --json` prints, and this module from the same release as the stack.";
+        assertion = manifest == null || manifest.version or null == 1;
+        message = "`${option}.manifest` is not the output `cache` of a stack in version 1: take what `pulumi stack output cache --json` prints, and this module from the same release as the stack.";
       }
       {
-        assertion = described == null || described.storeDir or builtins.storeDir == builtins.storeDir;
-        message = "`${option}.description` is of a cache for the store ${
-          toString described.storeDir or ""
+        assertion = manifest == null || manifest.storeDir or builtins.storeDir == builtins.storeDir;
+        message = "`${option}.manifest` is of a cache for the store ${
+          toString manifest.storeDir or ""
         }, and this machine's is ${builtins.storeDir}: no path of it can be used here.";
       }
       {
         assertion = cache.substituter != null;
-        message = "`${option}` names no cache: set `description`, or `substituter` and `publicKeys`.";
+        message = "`${option}` names no cache: set `manifest`, or `substituter` and `publicKeys`.";
       }
       {
         assertion = cache.publicKeys != [ ];
-        message = "`${option}.publicKeys` is empty, so Nix would refuse all that the cache has: set it, or `description`.";
+        message = "`${option}.publicKeys` is empty, so Nix would refuse all that the cache has: set it, or `manifest`.";
       }
       {
         assertion = cache.substituter == null || !hasParameter "trusted" cache.substituter;
@@ -63,7 +63,7 @@ let
       }
       {
         assertion = cache.reader == null || readers ? ${cache.reader};
-        message = "`${option}.reader` is ${toString cache.reader}, and the cache's description has no such reader: ${
+        message = "`${option}.reader` is ${toString cache.reader}, and the cache's manifest has no such reader: ${
           if readers == { } then
             "leave it out"
           else
@@ -78,20 +78,20 @@ let
     let
       option = "services.nix-cache.caches.${name}.push";
       inherit (cache.push) signingKeyFile writer;
-      pushUrls = if cache.description == null then { } else cache.description.pushUrls or { };
+      pushUrls = if cache.manifest == null then { } else cache.manifest.pushUrls or { };
     in
     [
       {
-        assertion = cache.description != null;
-        message = "`${option}.enable` needs `services.nix-cache.caches.${name}.description`, for where and as whom to push.";
+        assertion = cache.manifest != null;
+        message = "`${option}.enable` needs `services.nix-cache.caches.${name}.manifest`, for where and as whom to push.";
       }
       {
-        assertion = cache.description == null || writer != null && pushUrls ? ${writer};
+        assertion = cache.manifest == null || writer != null && pushUrls ? ${writer};
         message = "`${option}.writer` is ${
           if writer == null then "not set" else "${writer}, and the cache has no such writer"
         }: ${
           if pushUrls == { } then
-            "the description names no writers, as the object `nix-cache.json` does not. Set `services.nix-cache.caches.${name}.description` to what `pulumi stack output cache --json` prints"
+            "the manifest names no writers, as the object `nix-cache.json` does not. Set `services.nix-cache.caches.${name}.manifest` to what `pulumi stack output cache --json` prints"
           else
             "take one of ${concatStringsSep ", " (builtins.attrNames pushUrls)}"
         }.";

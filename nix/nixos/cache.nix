@@ -10,9 +10,9 @@ let
   inherit (import ./types.nix { inherit lib; }) publicKey secretFile url;
   inherit (import ./urls.nix { inherit lib; }) withParameter;
 
-  described = if config.description == null then { } else config.description;
-  readUrl = described.readUrl or null;
-  profile = if config.reader == null then null else described.profiles.${config.reader} or null;
+  manifest = if config.manifest == null then { } else config.manifest;
+  readUrl = manifest.readUrl or null;
+  profile = if config.reader == null then null else manifest.profiles.${config.reader} or null;
 in
 {
   options = {
@@ -20,7 +20,7 @@ in
       default = true;
     };
 
-    description = mkOption {
+    manifest = mkOption {
       type = types.nullOr (types.either types.path (types.attrsOf types.anything));
       default = null;
       apply = given: if types.path.check given then lib.importJSON given else given;
@@ -46,15 +46,15 @@ in
       type = types.nullOr url;
       default =
         if readUrl == null || profile == null then readUrl else withParameter "profile" profile readUrl;
-      defaultText = literalExpression "the description's";
+      defaultText = literalExpression "the manifest's";
       example = "https://minio.example.org/nix-cache";
       description = "The URL that Nix reads the cache from.";
     };
 
     publicKeys = mkOption {
       type = types.listOf publicKey;
-      default = described.publicKeys or [ ];
-      defaultText = literalExpression "the description's";
+      default = manifest.publicKeys or [ ];
+      defaultText = literalExpression "the manifest's";
       example = [ "cache.example.org-nixbuilder-1:S3d1PIQaTDgJdsVVdRhrMwTgZ1wGyYPYHnbJLGTOhBk=" ];
       description = "The keys one of which has to have signed what Nix takes from the cache.";
     };

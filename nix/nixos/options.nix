@@ -11,7 +11,7 @@ in
       default = { };
       example = literalExpression ''
         {
-          team.description = ./nix-cache.json;
+          team.manifest = ./nix-cache.json;
         }
       '';
       description = "The binary caches that this machine uses, by the names that they have here.";

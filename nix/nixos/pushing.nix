@@ -31,7 +31,8 @@ in
         name: cache:
         nameValuePair "nix/nix-cache/${name}.json" {
           text = builtins.toJSON {
-            inherit (cache) description reader;
+            description = cache.manifest; # under the name that the client has in its files
+            inherit (cache) reader;
             inherit (cache.push) signingKeyFile writer;
           };
         }

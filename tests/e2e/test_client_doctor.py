@@ -13,7 +13,7 @@ import zstandard
 from nix_cache.cli.doctor import paths
 from nix_cache.cli.doctor.subject import Subject
 from nix_cache.formats import signing
-from nix_cache.formats.description import Description
+from nix_cache.formats.manifest import Manifest
 from nix_cache.formats.narinfo import narinfo_key
 from tests.e2e import store_paths
 from tests.e2e.cache import READER, WRITER, Cache
@@ -285,8 +285,8 @@ def test_the_memory_of_the_real_nix_is_read(
     reader.configure(cache.outputs["nixConf"])
     assert reader.realise(path).exit_code == 0
 
-    description = Description.model_validate(cache.outputs["cache"])
-    subject = Subject(description, environment=reader.environment)
+    manifest = Manifest.model_validate(cache.outputs["cache"])
+    subject = Subject(manifest, environment=reader.environment)
 
     store_hash = narinfo_key(path).removesuffix(".narinfo")
     assert store_hash in paths.remembered(subject)

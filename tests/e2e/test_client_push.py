@@ -153,7 +153,7 @@ def test_a_push_with_another_key_is_refused(built: Closure, machine: WritingMach
 def test_a_push_with_the_key_of_another_generation_is_refused(
     built: Closure, machine: WritingMachine
 ) -> None:
-    """The writer signs with the key that the description names."""
+    """The writer signs with the key that the manifest names."""
     machine.key_file.write_text(signing.generate("cache.example.org-nixbuilder-7").secret_text)
 
     refused(machine, built, "holds the key cache.example.org-nixbuilder-7, and nixbuilder signs")

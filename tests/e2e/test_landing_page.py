@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Browser
 
-from nix_cache.formats.description import Description
+from nix_cache.formats.manifest import Manifest
 from tests.e2e.browser import Scheme, find, running, visit
 from tests.engine.conftest import running_server
 from tests.engine.project import public_cache
@@ -175,13 +175,13 @@ def test_a_keyboard_reaches_every_button_and_link_and_shows_where_it_is(
 
 
 def test_the_links_lead_to_what_programs_read(site: Site, browser: Browser) -> None:
-    """The descriptor is the readers' part of the output, and the other is the cache's own info."""
+    """The manifest is the readers' part of the output, and the other is the cache's own info."""
     with visit(browser, site.url) as seen:
         links = [link.evaluate("link => link.href") for link in seen.page.get_by_role("link").all()]
-        descriptor, info = (seen.page.request.get(link).text() for link in links)
+        manifest, info = (seen.page.request.get(link).text() for link in links)
 
-    cache = Description.model_validate(site.outputs["cache"])
-    assert Description.model_validate_json(descriptor) == cache.for_readers() != cache
+    cache = Manifest.model_validate(site.outputs["cache"])
+    assert Manifest.model_validate_json(manifest) == cache.for_readers() != cache
     assert info.startswith("StoreDir: /nix/store\n")
 
 

@@ -20,7 +20,7 @@ from tests.e2e.nixos.machine import NixOS, as_nix_conf
 from tests.e2e.refusal import UNTRUSTED, assert_accepted, assert_refused
 
 TIMEOUT_SECONDS = 200
-READS = "services.nix-cache.caches.team.description = ./nix-cache.json;"
+READS = "services.nix-cache.caches.team.manifest = ./nix-cache.json;"
 
 
 def switch(nixos: NixOS, settings: str) -> dict[str, Any]:
@@ -33,7 +33,7 @@ def switch(nixos: NixOS, settings: str) -> dict[str, Any]:
 
 
 def test_a_machine_with_the_module_pulls(cache: Cache, new_nix: NewNix, pushed: str) -> None:
-    """With the keys of the description; with another key alone, nothing comes."""
+    """With the keys of the manifest; with another key alone, nothing comes."""
     nixos = NixOS(new_nix())
     nixos.describe(cache.outputs["cache"])
     foreign = f'services.nix-cache.caches.team.publicKeys = [ "foreign:{"A" * 43}=" ];'
@@ -79,7 +79,7 @@ def test_what_a_machine_with_the_module_builds_is_pushed(builder: NixOS, cache: 
     settings = f"""
         services.nix-cache.credentialsFile = "{nix.credentials}";
         services.nix-cache.caches.team = {{
-          description = ./nix-cache.json;
+          manifest = ./nix-cache.json;
           push = {{ enable = true; writer = "{WRITER}"; signingKeyFile = "{key}"; }};
         }};
     """

@@ -32,7 +32,7 @@ PROJECT = ROOT / "components" / "pyproject.toml"
 README = FOLDER / "README.md"
 
 
-def test_a_description_gives_the_settings_that_the_stack_gives(nixos: NixOS) -> None:
+def test_a_manifest_gives_the_settings_that_the_stack_gives(nixos: NixOS) -> None:
     """Those of the output `nixosModule`, and nothing else."""
     given = nix_conf.nixos_module(READ_URL, KEYS)
 
@@ -45,7 +45,7 @@ def test_a_description_gives_the_settings_that_the_stack_gives(nixos: NixOS) -> 
 
 
 def test_what_is_set_by_hand_counts_and_adds_to_other_settings(nixos: NixOS) -> None:
-    """Several caches, one without a description, beside a list that is there."""
+    """Several caches, one without a manifest, beside a list that is there."""
     found = nixos.evaluate(f"""
         {READS}
         services.nix-cache.caches.team.priority = 30;

@@ -10,23 +10,23 @@ from tests.e2e.nixos.machine import NixOS
 @pytest.mark.parametrize(
     ("settings", "reason"),
     [
-        ("caches.team = { };", "`{}` names no cache: set `description`"),
+        ("caches.team = { };", "`{}` names no cache: set `manifest`"),
         (f'caches.team.substituter = "{READ_URL}";', "`{}.publicKeys` is empty"),
-        ('caches."a b".description = ./nix-cache.json;', "`services.nix-cache.caches.a b`: files"),
-        ("caches.team.description = ./newer.json;", "`{}.description` is not the output `cache`"),
-        ("caches.team.description = { };", "`{}.description` is not the output `cache`"),
-        ("caches.team.description = ./elsewhere.json;", "is of a cache for the store /gnu/store"),
+        ('caches."a b".manifest = ./nix-cache.json;', "`services.nix-cache.caches.a b`: files"),
+        ("caches.team.manifest = ./newer.json;", "`{}.manifest` is not the output `cache`"),
+        ("caches.team.manifest = { };", "`{}.manifest` is not the output `cache`"),
+        ("caches.team.manifest = ./elsewhere.json;", "is of a cache for the store /gnu/store"),
         (
-            'caches.team = { description = ./nix-cache.json; substituter = "s3://b?trusted="; };',
+            'caches.team = { manifest = ./nix-cache.json; substituter = "s3://b?trusted="; };',
             "`{}.substituter` has the parameter `trusted`",
         ),
-        ("caches.team.description = ./private.json;", "set `services.nix-cache.credentialsFile`"),
+        ("caches.team.manifest = ./private.json;", "set `services.nix-cache.credentialsFile`"),
         (
-            'caches.team = { description = ./nix-cache.json; reader = "laptop"; };',
-            "`{}.reader` is laptop, and the cache's description has no such reader: leave it out",
+            'caches.team = { manifest = ./nix-cache.json; reader = "laptop"; };',
+            "`{}.reader` is laptop, and the cache's manifest has no such reader: leave it out",
         ),
         (
-            'caches.team = { description = ./private.json; reader = "ci"; };',
+            'caches.team = { manifest = ./private.json; reader = "ci"; };',
             "no such reader: take one of laptop, nixbuilder, nixreader",
         ),
         (
@@ -46,15 +46,15 @@ def test_what_cannot_be_read_from_is_refused(nixos: NixOS, settings: str, reason
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
-        ("caches.team.description = lib.mkForce null;", "`{}.enable` needs `services"),
+        ("caches.team.manifest = lib.mkForce null;", "`{}.enable` needs `services"),
         (
             'caches.team.push.writer = lib.mkForce "who";',
             "`{}.writer` is who, and the cache has no such writer: take one of ci, nixbuilder",
         ),
         ("caches.team.push.writer = lib.mkForce null;", "`{}.writer` is not set: take one of ci"),
         (
-            "caches.team.description = lib.mkForce ./published.json;",
-            "no such writer: the description names no writers, as the object `nix-cache.json`",
+            "caches.team.manifest = lib.mkForce ./published.json;",
+            "no such writer: the manifest names no writers, as the object `nix-cache.json`",
         ),
         ("caches.team.push.signingKeyFile = lib.mkForce null;", "`{}.signingKeyFile` is not set"),
         (
@@ -68,7 +68,7 @@ def test_what_cannot_be_pushed_to_is_refused(nixos: NixOS, changes: str, reason:
     """Likewise; the rest of the configuration is a writer's."""
     configured = f"""
         imports = [ {{
-          services.nix-cache.caches.team.description = ./nix-cache.json;
+          services.nix-cache.caches.team.manifest = ./nix-cache.json;
           services.nix-cache.caches.team.push.enable = true;
           services.nix-cache.caches.team.push.writer = "nixbuilder";
           services.nix-cache.caches.team.push.signingKeyFile = "/run/secrets/key";
@@ -116,7 +116,7 @@ def test_a_nix_that_cannot_push_is_refused(nixos: NixOS) -> None:
     [
         ("caches", "[ ]"),
         ("caches.team.enable", '"yes"'),
-        ("caches.team.description", "[ ]"),
+        ("caches.team.manifest", "[ ]"),
         ("caches.team.substituter", '"minio.example.org"'),
         ("caches.team.substituter", '"https://minio.example.org\nsandbox = false"'),
         ("caches.team.publicKeys", '"k:AAAA"'),

@@ -10,7 +10,7 @@ import pytest
 
 from offline.nix import RealNix
 from tests.e2e.nix import Nix
-from tests.e2e.verdicts.judges import Judgement, Verdict, by_doctor, by_nix, description
+from tests.e2e.verdicts.judges import Judgement, Verdict, by_doctor, by_nix, manifest
 from tests.e2e.verdicts.known_differences import expected
 from tests.e2e.verdicts.mutations import all_samples
 from tests.e2e.verdicts.server import sample_cache
@@ -50,7 +50,7 @@ def judged(
         samples = all_samples(store_dir, served.url)
         for sample in samples:
             served.add(sample)
-        cache = description(served.url, store_dir)
+        cache = manifest(served.url, store_dir)
         yield Judged(
             by_nix(samples, nix, served.url),
             by_doctor(samples, cache),

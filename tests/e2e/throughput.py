@@ -22,9 +22,9 @@ class Push:
 
 def recipe_url(cache: Cache) -> str:
     """The URL that the guides give: profile and endpoint, and Nix's own choice of compression."""
-    description = cache.outputs["cache"]
-    profile = description["profiles"][WRITER]
-    endpoint = quote(description["endpoint"], safe="")
+    manifest = cache.outputs["cache"]
+    profile = manifest["profiles"][WRITER]
+    endpoint = quote(manifest["endpoint"], safe="")
     return f"s3://{cache.bucket}?profile={profile}&endpoint={endpoint}"
 
 

@@ -113,7 +113,7 @@ class Patient:
         return str(self.outputs["credentials"][user]["accessKeyId"])
 
     def source(self, **changes: Any) -> Path:
-        """A file with the outputs, some fields of the description changed."""
+        """A file with the outputs, some fields of the manifest changed."""
         file = self.home / f"source-{secrets.token_hex(4)}.json"
         cache = {**self.outputs["cache"], **changes}
         file.write_text(json.dumps({**self.outputs, "cache": cache}))
@@ -122,7 +122,7 @@ class Patient:
     def seen_at(self, url: str) -> Path:
         """A file with the outputs of a cache whose server is at another URL.
 
-        What its own descriptor tells is left out, for that names the real one.
+        What its own manifest says is left out, for that names the real one.
         """
         file = self.source(descriptor=False)
         file.write_text(file.read_text().replace(self.server.url, url))

@@ -20,7 +20,7 @@ from tools.engine import Engine
 STACK = "test"
 
 RETOLD = {"nix-cache-index.html": "update", "nix-cache-nix-cache.json": "update"}
-"""What every change of a public cache's keys and users plans: its page and its description."""
+"""What every change of a public cache's keys and users plans: its page and its manifest."""
 
 
 _new_stacks: dict[Engine, Mapping[str, bytes]] = {}

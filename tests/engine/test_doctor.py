@@ -21,7 +21,7 @@ from nix_cache.cli.doctor.probes import Outcome
 from nix_cache.cli.s3.client import S3Client
 from nix_cache.cli.s3.credentials import Credential
 from nix_cache.cli.s3.transport import Transport
-from nix_cache.formats.description import Description
+from nix_cache.formats.manifest import Manifest
 from tests.engine.keys import new_secret_key
 from tests.engine.patient import OWNER, Diagnosis, Patient, signed
 from tests.engine.ports import closed_port
@@ -155,9 +155,9 @@ def test_a_changed_nix_cache_info_is_found(
         only(public.examined(), pattern)
 
 
-def test_a_descriptor_with_another_key_is_found(public: Patient) -> None:
+def test_a_manifest_with_another_key_is_found(public: Patient) -> None:
     """Who sets their machine up by it would trust that key."""
-    cache = Description.model_validate(public.outputs["cache"]).for_readers()
+    cache = Manifest.model_validate(public.outputs["cache"]).for_readers()
     told = {
         **cache.model_dump(mode="json", by_alias=True),
         "publicKeys": ["evil-1:" + "A" * 43 + "="],

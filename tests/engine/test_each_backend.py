@@ -77,7 +77,7 @@ def test_a_rotated_signing_key_changes_no_credential_and_keeps_the_old_key_trust
 
 def test_what_was_changed_outside_is_put_back(running: BackendCase) -> None:
     """One object was overwritten and one deleted; what a writer pushed stays."""
-    info, description = running.read(BUCKET, INFO), running.read(BUCKET, "nix-cache.json")
+    info, manifest = running.read(BUCKET, INFO), running.read(BUCKET, "nix-cache.json")
     running.write(BUCKET, INFO, b"StoreDir: /elsewhere\n")
     running.delete(BUCKET, "nix-cache.json")
     running.write(BUCKET, "nar/pushed.nar", b"pushed")
@@ -85,7 +85,7 @@ def test_what_was_changed_outside_is_put_back(running: BackendCase) -> None:
     running.project.up("--refresh")
 
     assert running.read(BUCKET, INFO) == info
-    assert running.read(BUCKET, "nix-cache.json") == description
+    assert running.read(BUCKET, "nix-cache.json") == manifest
     assert running.read(BUCKET, "nar/pushed.nar") == "pushed"
 
 

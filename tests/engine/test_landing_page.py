@@ -16,8 +16,8 @@ from tests.engine.project import Project
 from tests.engine.s3 import s3_client
 from tools.server import LocalServer
 
-PAGE, DESCRIPTOR = "index.html", "nix-cache.json"
-TYPES = {PAGE: "text/html; charset=utf-8", DESCRIPTOR: "application/json"}
+PAGE, MANIFEST = "index.html", "nix-cache.json"
+TYPES = {PAGE: "text/html; charset=utf-8", MANIFEST: "application/json"}
 NOT_PUBLISHED: dict[str, Any] = {"pushUrls": {}, "profiles": {}, "keyNames": {}, "readers": []}
 
 
@@ -42,14 +42,14 @@ class Kept:
 
 
 CHOICES: dict[str, tuple[dict[str, Any], set[str]]] = {
-    "both as public": ({}, {PAGE, DESCRIPTOR}),
+    "both as public": ({}, {PAGE, MANIFEST}),
     "private": ({"public": False}, set()),
     "private, and both asked for": (
         {"public": False, "landingPage": True, "descriptor": True},
-        {PAGE, DESCRIPTOR},
+        {PAGE, MANIFEST},
     ),
-    "no page": ({"landingPage": False}, {DESCRIPTOR}),
-    "no description": ({"descriptor": False}, {PAGE}),
+    "no page": ({"landingPage": False}, {MANIFEST}),
+    "no manifest": ({"descriptor": False}, {PAGE}),
 }
 """Settings one after another, each with what is left of both. All of them go, and come, once."""
 
@@ -81,7 +81,7 @@ def test_both_are_served_under_their_types_without_a_secret(story: dict[str, Kep
     assert {key: answers[key].headers["Content-Type"] for key in TYPES} == TYPES
     text = {key: answers[key].data.decode() for key in TYPES}
     published = {**outputs["cache"], **NOT_PUBLISHED}
-    assert text[DESCRIPTOR] == json.dumps(published, indent=2, sort_keys=True) + "\n"
+    assert text[MANIFEST] == json.dumps(published, indent=2, sort_keys=True) + "\n"
     assert "nixbuilder" in outputs["cache"]["pushUrls"]
     assert text[PAGE].startswith("<!doctype html>")
     assert outputs["flakeConfig"] in html.unescape(text[PAGE])
@@ -106,7 +106,7 @@ def test_what_is_turned_off_goes_from_the_bucket(story: dict[str, Kept], choice:
 
     assert story[choice].keys == {"nix-cache-info", *left}
     cache = story[choice].outputs["cache"]
-    assert (cache["landingPage"], cache["descriptor"]) == (PAGE in left, DESCRIPTOR in left)
+    assert (cache["landingPage"], cache["descriptor"]) == (PAGE in left, MANIFEST in left)
     answers = (200, 404) if settings.get("public", True) else (403, 403)
     for key in TYPES:
         assert story[choice].answers[key].status == answers[key not in left]

@@ -191,7 +191,7 @@ def test_files_with_secrets_are_their_owners_alone(life: Life) -> None:
     }
 
 
-def test_the_description_of_the_cache_has_no_secret(life: Life) -> None:
+def test_the_manifest_of_the_cache_has_no_secret(life: Life) -> None:
     """The outputs that are meant to be read by anybody are all there in clear."""
     [printed] = [text for name, text in life.printed.items() if "stack output" in name]
     outputs = json.loads(printed)

@@ -9,7 +9,7 @@ import pytest
 
 from nix_cache import BinaryCache, BinaryCacheArgs
 from nix_cache.formats import signing
-from nix_cache.formats.description import Description
+from nix_cache.formats.manifest import Manifest
 from nix_cache.iam.access import (
     anonymous_read_policy,
     reader_policy,
@@ -158,17 +158,17 @@ def test_nix_cache_info_is_an_object_with_its_own_content_type() -> None:
     }
 
 
-def test_a_public_cache_has_a_page_for_people_and_a_description_for_clients() -> None:
+def test_a_public_cache_has_a_page_for_people_and_a_manifest_for_clients() -> None:
     """Both have the part of the output that is for readers."""
     recorder = made(PUBLIC)
     values, _ = outputs_of(PUBLIC)
-    description = Description.model_validate(values["cache"])
+    manifest = Manifest.model_validate(values["cache"])
     published = {**values["cache"], "pushUrls": {}, "profiles": {}, "keyNames": {}, "readers": []}
 
     assert recorder.one(":S3Object", "c-index.html").inputs == {
         "bucketName": "nix-cache",
         "objectName": "index.html",
-        "content": landing_page.render("cache.example.org", description),
+        "content": landing_page.render("cache.example.org", manifest),
         "contentType": "text/html; charset=utf-8",
     }
     assert recorder.one(":S3Object", "c-nix-cache.json").inputs == {
@@ -189,7 +189,7 @@ def test_a_public_cache_has_a_page_for_people_and_a_description_for_clients() ->
         ({**PUBLIC, "landing_page": False, "descriptor": False}, []),
     ],
 )
-def test_a_page_and_a_description_are_there_as_asked_for(
+def test_a_page_and_a_manifest_are_there_as_asked_for(
     args: BinaryCacheArgs, objects: list[str]
 ) -> None:
     """By default in public caches alone; and the structured output says which there are."""

@@ -17,7 +17,7 @@ from nix_cache.cli.doctor.finding import Finding, Level
 from nix_cache.cli.doctor.subject import Subject
 from nix_cache.cli.machine.places import user_place
 from nix_cache.cli.use import settings_plan
-from nix_cache.formats.description import Description
+from nix_cache.formats.manifest import Manifest
 from tests.unit import test_component
 from tests.unit.backends import test_aws, test_b2_component, test_spaces
 from tests.unit.cli import client_caches
@@ -75,7 +75,7 @@ def test_the_manifest_has_every_field_and_those_of_credentials_are_empty(
 
     assert manifest["version"] == 1
     assert manifest.keys() == {
-        field.alias for field in Description.model_fields.values()
+        field.alias for field in Manifest.model_fields.values()
     }  # nothing is missing and nothing is new
     assert {name: manifest[name] for name in ("pushUrls", "profiles", "keyNames", "readers")} == {
         "pushUrls": {},
@@ -131,14 +131,14 @@ def test_a_manifest_without_the_fields_of_credentials_is_read_as_well() -> None:
     for name in ("pushUrls", "profiles", "keyNames", "readers"):
         del cache[name]
 
-    found = parse(json.dumps(cache), "test").description
+    found = parse(json.dumps(cache), "test").manifest
 
-    assert found == client_caches.description().for_readers()
+    assert found == client_caches.manifest().for_readers()
 
 
 def test_the_readers_part_of_the_readers_part_is_the_same() -> None:
     """So what came from a URL is compared like what came from a stack."""
-    once = client_caches.description(public=False).for_readers()
+    once = client_caches.manifest(public=False).for_readers()
 
     assert once.for_readers() == once
     assert once.fields_with_credentials == ()
@@ -147,17 +147,17 @@ def test_the_readers_part_of_the_readers_part_is_the_same() -> None:
 class TestDoctor:
     """The object in the bucket, compared with the source."""
 
-    def look(self, told: dict[str, Any], known: Description) -> list[Finding]:
+    def look(self, told: dict[str, Any], known: Manifest) -> list[Finding]:
         """Serve a manifest, and return what doctor finds of it."""
         with served_cache() as served:
             served.describe(told)
             here = known.model_copy(update={"read_url": served.url})
             served.describe({**told, "readUrl": served.url})
-            return list(contents.descriptor(Subject(here)))
+            return list(contents.manifest(Subject(here)))
 
     def test_the_readers_part_is_as_it_should_be(self) -> None:
         """Whether the source is a stack with everything or the cache's own URL."""
-        known = client_caches.description()
+        known = client_caches.manifest()
         told = known.for_readers().model_dump(mode="json", by_alias=True)
 
         for source in (known, known.for_readers()):
@@ -165,7 +165,7 @@ class TestDoctor:
 
     def test_a_manifest_that_names_credentials_is_reported(self) -> None:
         """As the release 0.1.0 publishes it; the fields are named."""
-        known = client_caches.description()
+        known = client_caches.manifest()
 
         found = self.look(client_caches.outputs()["cache"], known)
 
@@ -176,7 +176,7 @@ class TestDoctor:
     @pytest.mark.parametrize("change", [{"publicKeys": ["evil-1:AAAA"]}, {"priority": 1}])
     def test_a_manifest_that_differs_is_reported(self, change: dict[str, Any]) -> None:
         """What readers rely on is still compared."""
-        known = client_caches.description()
+        known = client_caches.manifest()
         told = {**known.for_readers().model_dump(mode="json", by_alias=True), **change}
 
         [finding] = self.look(told, known)
@@ -188,7 +188,7 @@ class TestDoctor:
 def test_a_private_cache_is_used_from_its_published_manifest(tmp_path: Path) -> None:
     """Its read URL stays as it is: the profile in it is for this machine's owner to provide."""
     variables = {"HOME": str(tmp_path), "XDG_CONFIG_HOME": str(tmp_path)}
-    known = client_caches.description(public=False).for_readers()
+    known = client_caches.manifest(public=False).for_readers()
     wish = settings_plan.Wish(place=user_place(variables))
 
     found = settings_plan.plan_use(Source(known), wish)

@@ -139,13 +139,13 @@ def body_limit(key: str) -> Kind:
         key: the object's; empty for the bucket itself, which answers with a page of a listing.
     """
     from nix_cache.formats.cache_info import INFO_KEY
-    from nix_cache.formats.description import DESCRIPTOR_KEY  # these imports take a while
+    from nix_cache.formats.manifest import MANIFEST_KEY  # these imports take a while
 
     if not key:
         return PAGE
     if key == INFO_KEY:
         return INFO
-    if key == DESCRIPTOR_KEY:
+    if key == MANIFEST_KEY:
         return MANIFEST
     if key.startswith(_LEDGER_PREFIX):
         return LEDGER

@@ -1,24 +1,24 @@
 """The structured output ``cache``: all that a client has to know of a cache, and no secret. Pure.
 
 The component writes it and the client reads it. The object ``nix-cache.json`` and the landing page
-carry the part for readers, ``Description.for_readers``: what is published names no credential.
+carry the part for readers, ``Manifest.for_readers``: what is published names no credential.
 """
 
 from collections.abc import Mapping
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
-DESCRIPTION_VERSION: Literal[1] = 1
+MANIFEST_VERSION: Literal[1] = 1
 """Of the structure. Raised when a client has to read it differently; new fields alone are no
 reason."""
 
-DESCRIPTOR_KEY = "nix-cache.json"
-"""The object in the bucket that carries the description."""
+MANIFEST_KEY = "nix-cache.json"
+"""The object in the bucket with the readers' part of the manifest."""
 
 
-class Description(BaseModel):
+class Manifest(BaseModel):
     """A cache, as its clients see it.
 
     Fields that are not known are left alone: a newer component may tell more.
@@ -66,10 +66,10 @@ class Description(BaseModel):
     """Days after which entries go; 0 means that they stay."""
     landing_page: bool
     """Whether the bucket has a page for people, ``index.html``."""
-    descriptor: bool
-    """Whether the bucket carries this description."""
+    is_published: bool = Field(alias="descriptor")
+    """Whether the bucket has the readers' part of this manifest, as ``nix-cache.json``."""
 
-    def for_readers(self) -> "Description":
+    def for_readers(self) -> "Manifest":
         """Return the part that is published: without writers, and without names of credentials.
 
         On MinIO a credential's name is its access key id, and some servers accept writes from

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from nix_cache.formats.cache_info import INFO_KEY
-from nix_cache.formats.description import DESCRIPTOR_KEY
+from nix_cache.formats.manifest import MANIFEST_KEY
 
 NIX32 = "0123456789abcdfghijklmnpqrsvwxyz"
 """The alphabet of store path hashes (no e, o, t, u)."""
@@ -16,9 +16,9 @@ NIX32 = "0123456789abcdfghijklmnpqrsvwxyz"
 NAR_PREFIX = "nar/"
 LANDING_PAGE_KEY = "index.html"
 
-OWN_KEYS = (INFO_KEY, LANDING_PAGE_KEY, DESCRIPTOR_KEY)
+OWN_KEYS = (INFO_KEY, LANDING_PAGE_KEY, MANIFEST_KEY)
 """What the cache says of itself, which no client writes again if it expires. Spared also where
-the cache has no landing page or descriptor, so that turning one on leaves the lifecycle alone."""
+the cache has no landing page or manifest, so that turning one on leaves the lifecycle alone."""
 
 NARINFO_TTL_DAYS = 30
 """How long a client may believe a narinfo that it has seen: Nix's ``narinfo-cache-positive-ttl``,

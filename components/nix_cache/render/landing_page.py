@@ -15,7 +15,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from nix_cache.formats.cache_info import INFO_KEY
-from nix_cache.formats.description import DESCRIPTOR_KEY, Description
+from nix_cache.formats.manifest import MANIFEST_KEY, Manifest
 from nix_cache.render import nix_conf
 
 CONTENT_TYPE = "text/html; charset=utf-8"
@@ -53,12 +53,12 @@ class _Key:
     material: str
 
 
-def render(domain: str, cache: Description) -> str:
+def render(domain: str, cache: Manifest) -> str:
     """The page of a cache, a whole document of HTML.
 
     Args:
         domain: what the cache's keys are called after, and the page as well.
-        cache: what the page shows, without credentials (``Description.for_readers``).
+        cache: what the page shows, without credentials (``Manifest.for_readers``).
     """
     style, script, icon = map(_part, ("page.css", "page.js", "icon.svg"))
     environment = Environment(
@@ -73,7 +73,7 @@ def render(domain: str, cache: Description) -> str:
         cache=cache,
         snippets=list(_snippets(cache)),
         keys=list(_keys(cache)),
-        descriptor_key=DESCRIPTOR_KEY,
+        manifest_key=MANIFEST_KEY,
         info_key=INFO_KEY,
         style=style,
         script=script,
@@ -91,9 +91,9 @@ def render(domain: str, cache: Description) -> str:
     )
 
 
-def _snippets(cache: Description) -> Iterator[_Snippet]:
+def _snippets(cache: Manifest) -> Iterator[_Snippet]:
     values = (cache.read_url, cache.public_keys)
-    if cache.public and cache.descriptor:
+    if cache.public and cache.is_published:
         yield _Snippet(
             "command",
             "With one command",
@@ -122,7 +122,7 @@ def _snippets(cache: Description) -> Iterator[_Snippet]:
     )
 
 
-def _keys(cache: Description) -> Iterator[_Key]:
+def _keys(cache: Manifest) -> Iterator[_Key]:
     for text in cache.public_keys:
         name, _, material = text.partition(":")
         yield _Key(name, material)

@@ -4,9 +4,9 @@ import json
 from collections.abc import Sequence
 from urllib.parse import quote, urlencode
 
-from nix_cache.formats.description import Description
+from nix_cache.formats.manifest import Manifest
 
-DESCRIPTOR_TYPE = "application/json"
+MANIFEST_TYPE = "application/json"
 
 UPLOAD_PARAMETERS = {
     "compression": "zstd",
@@ -17,8 +17,8 @@ UPLOAD_PARAMETERS = {
 without multipart uploads, 5 GiB is the largest NAR."""
 
 
-def descriptor(published: Description) -> str:
-    """The text of the object ``nix-cache.json``: what ``Description.for_readers`` returns."""
+def manifest_text(published: Manifest) -> str:
+    """The text of the object ``nix-cache.json``: what ``Manifest.for_readers`` returns."""
     fields = published.model_dump(mode="json", by_alias=True)
     return json.dumps(fields, indent=2, sort_keys=True) + "\n"
 

@@ -1,10 +1,10 @@
-"""NixOS configurations to try the module with, and the descriptions of caches that they name."""
+"""NixOS configurations to try the module with, and the manifests of caches that they name."""
 
 from typing import Any
 
 import pytest
 
-from nix_cache.formats.description import Description
+from nix_cache.formats.manifest import Manifest
 from tests.e2e.nix import Nix
 from tests.e2e.nixos.machine import NixOS
 
@@ -12,13 +12,13 @@ KEYS = [f"cache.example.org-{name}:{'A' * 43}=" for name in ("nixbuilder-1", "ni
 READ_URL = "https://minio.example.org/nix-cache"
 PRIVATE_URL = "s3://nix-cache?profile=nixreader&endpoint=https%3A%2F%2Fminio.example.org"
 
-READS = "services.nix-cache.caches.team.description = ./nix-cache.json;"
+READS = "services.nix-cache.caches.team.manifest = ./nix-cache.json;"
 READS_PRIVATELY = """
-    services.nix-cache.caches.team.description = ./private.json;
+    services.nix-cache.caches.team.manifest = ./private.json;
     services.nix-cache.credentialsFile = "/run/secrets/credentials";
 """
 WRITES = """{
-    description = ./nix-cache.json;
+    manifest = ./nix-cache.json;
     push = { enable = true; writer = "nixbuilder"; signingKeyFile = "/run/secrets/key"; };
 }"""
 PUSHES = f"""
@@ -31,19 +31,19 @@ PUSHES = f"""
 def nixos(module_nix: Nix, store_dir: str) -> NixOS:
     """A machine for configurations, with the descriptions of a public and of a private cache."""
     machine = NixOS(module_nix)
-    public = description(store_dir)
+    public = manifest(store_dir)
     machine.describe(public)
     machine.describe({**public, "public": False, "readUrl": PRIVATE_URL}, "private.json")
-    published = Description.model_validate(public).for_readers()
+    published = Manifest.model_validate(public).for_readers()
     machine.describe(published.model_dump(mode="json", by_alias=True), "published.json")
     machine.describe({**public, "version": 2}, "newer.json")
     machine.describe({**public, "storeDir": "/gnu/store"}, "elsewhere.json")
     return machine
 
 
-def description(store_dir: str) -> dict[str, Any]:
+def manifest(store_dir: str) -> dict[str, Any]:
     """The output `cache` of a stack."""
-    found = Description(
+    found = Manifest(
         version=1,
         backend="minio",
         bucket="nix-cache",
@@ -61,6 +61,6 @@ def description(store_dir: str) -> dict[str, Any]:
         readers=("nixreader", "laptop"),
         expire_after_days=0,
         landing_page=True,
-        descriptor=True,
+        is_published=True,
     )
     return found.model_dump(mode="json", by_alias=True)

@@ -11,7 +11,7 @@ from nix_cache.cli.doctor.finding import Level
 from nix_cache.cli.doctor.narinfos import paths
 from nix_cache.cli.doctor.paths import Wanted
 from nix_cache.cli.doctor.subject import Subject
-from nix_cache.formats.description import Description
+from nix_cache.formats.manifest import Manifest
 from tests.e2e.nix import Nix
 from tests.e2e.verdicts.samples import KEY, Sample
 
@@ -36,10 +36,10 @@ class Judgement:
     reasons: tuple[str, ...] = field(default=(), compare=False)
 
 
-def description(cache_url: str, store_dir: str) -> Description:
+def manifest(cache_url: str, store_dir: str) -> Manifest:
     """The cache, as doctor knows it."""
     endpoint, _, bucket = cache_url.rpartition("/")
-    return Description.model_validate(
+    return Manifest.model_validate(
         {
             "version": 1,
             "backend": "minio",
@@ -64,7 +64,7 @@ def description(cache_url: str, store_dir: str) -> Description:
 
 
 def by_doctor(
-    samples: Sequence[Sample], cache: Description, *, deep: bool = True
+    samples: Sequence[Sample], cache: Manifest, *, deep: bool = True
 ) -> dict[str, Judgement]:
     """What doctor says of each sample, by name."""
     hashes = {sample.base_name[:32]: sample.name for sample in samples}

@@ -22,7 +22,7 @@ from nix_cache.formats.nar_url import NarUrl
 from tests.fuzz.target import Shape, Target
 from tests.fuzz.targets.narinfos import SEEDS as NARINFOS
 from tests.fuzz.targets.narinfos import TOKENS
-from tests.unit.cli.client_caches import KEY, description
+from tests.unit.cli.client_caches import KEY, manifest
 
 _FOLDER = tempfile.TemporaryDirectory(prefix="nix-cache-fuzz-")
 _HASH = "w9yy7v61ipb5rx6i35zq1mvc2iqfmps1"
@@ -66,7 +66,7 @@ class _Answering(Transport):
 
 
 _STORAGE = _Answering()
-_CLIENT = S3Client.of(description(), Credential(access_key_id="a", secret_access_key="b"), _STORAGE)
+_CLIENT = S3Client.of(manifest(), Credential(access_key_id="a", secret_access_key="b"), _STORAGE)
 _OWNER = Requester("owner", "https://s3.example.org", "b")
 
 

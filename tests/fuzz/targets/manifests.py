@@ -9,7 +9,7 @@ from nix_cache.cli.caches import manifest_rules, record, source, urls
 from nix_cache.cli.errors import ClientError
 from nix_cache.cli.machine.places import Place
 from nix_cache.cli.nix import conf_file
-from nix_cache.formats.description import Description
+from nix_cache.formats.manifest import Manifest
 from tests.fuzz.target import Shape, Target
 from tests.unit.cli import client_caches
 
@@ -37,18 +37,18 @@ def _check_source(data: bytes) -> bool:
         assert mistake.problem
         assert mistake.fix
         return False
-    description = found.description
-    written = json.dumps(description.model_dump(mode="json", by_alias=True))
-    assert Description.model_validate_json(written) == description
+    manifest = found.manifest
+    written = json.dumps(manifest.model_dump(mode="json", by_alias=True))
+    assert Manifest.model_validate_json(written) == manifest
     try:
-        manifest_rules.require_valid(description)
+        manifest_rules.require_valid(manifest)
     except ClientError:
         return True
-    text = conf_file.settings_text("demo", description.read_url, description.public_keys, None)
+    text = conf_file.settings_text("demo", manifest.read_url, manifest.public_keys, None)
     lines = [(line.name, line.value) for line in conf_file.parse(text)]
     assert lines == [
-        ("extra-substituters", (description.read_url,)),
-        ("extra-trusted-public-keys", tuple(description.public_keys)),
+        ("extra-substituters", (manifest.read_url,)),
+        ("extra-trusted-public-keys", tuple(manifest.public_keys)),
     ], "the file sets something else"
     return True
 
@@ -122,11 +122,11 @@ TARGETS = (
         "record",
         _check_record,
         (
-            record.text(record.Record(name="demo", description=client_caches.description())),
+            record.text(record.Record(name="demo", manifest=client_caches.manifest())),
             record.text(
                 record.Record(
                     name="demo",
-                    description=client_caches.description(public=False),
+                    manifest=client_caches.manifest(public=False),
                     reader="nixreader",
                     writer="nixbuilder",
                     signing_key_file=Path("/root/x.sec"),

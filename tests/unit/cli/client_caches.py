@@ -7,7 +7,7 @@ from typing import Any
 from nix_cache.cli.caches.source import Source
 from nix_cache.cli.s3.credentials import Credential
 from nix_cache.formats import signing
-from nix_cache.formats.description import Description
+from nix_cache.formats.manifest import Manifest
 from nix_cache.render import nix_conf
 
 ENDPOINT = "https://s3.example.org"
@@ -55,16 +55,16 @@ def outputs(
     }
 
 
-def description(**changes: Any) -> Description:
+def manifest(**changes: Any) -> Manifest:
     """One of them, as the client has it."""
-    return Description.model_validate(outputs(**changes)["cache"])
+    return Manifest.model_validate(outputs(**changes)["cache"])
 
 
 def source(**changes: Any) -> Source:
     """One of them, with all secrets."""
     told = outputs(**changes)
     return Source(
-        Description.model_validate(told["cache"]),
+        Manifest.model_validate(told["cache"]),
         told["signingKeys"],
         {user: Credential.model_validate(pair) for user, pair in told["credentials"].items()},
     )

@@ -11,7 +11,7 @@ from pathlib import Path
 from nix_cache.cli.caches.record import Record, save
 from nix_cache.cli.machine.places import user_place
 from nix_cache.render import nix_conf
-from tests.unit.cli.client_caches import KEY, WRITER, description, outputs, write
+from tests.unit.cli.client_caches import KEY, WRITER, manifest, outputs, write
 
 OWNER = "owner"
 BUILT = f"/nix/store/{'1' * 32}-built"
@@ -76,11 +76,11 @@ class Machine:
         """Let its user push to the cache demo at an endpoint."""
         key_file = self.home / "key.sec"
         key_file.write_text(f"{KEY.secret_text}\n")
-        used = description(
+        used = manifest(
             endpoint=endpoint,
             pushUrls={WRITER: f"s3://demo?profile=nixbuilder&endpoint={endpoint}"},
         )
-        record = Record(name="demo", description=used, writer=WRITER, signing_key_file=key_file)
+        record = Record(name="demo", manifest=used, writer=WRITER, signing_key_file=key_file)
         save(user_place(self.environment), record)
         self.knows_credentials()
 

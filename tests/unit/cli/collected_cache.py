@@ -16,10 +16,10 @@ from nix_cache.cli.gc import bucket as gc_bucket
 from nix_cache.cli.gc import narinfo_reader, session
 from nix_cache.cli.s3.credentials import Credential
 from nix_cache.iam.lifecycle import NIX32
-from tests.unit.cli.client_caches import description
+from tests.unit.cli.client_caches import manifest
 from tests.unit.cli.s3_double import DoubleTransport, S3Double
 
-DESCRIPTION = description()
+MANIFEST = manifest()
 CREDENTIAL = Credential(access_key_id="owner", secret_access_key="secret")
 INFO = b"StoreDir: /nix/store\nWantMassQuery: 1\nPriority: 40\n"
 OLD, YOUNG = timedelta(days=99), timedelta(hours=2)
@@ -135,7 +135,7 @@ class CollectedCache:
     @contextlib.contextmanager
     def _patched(self) -> Iterator[None]:
         transport = DoubleTransport(self.storage)
-        target = Target(Source(DESCRIPTION), None)
+        target = Target(Source(MANIFEST), None)
         with (
             mock.patch.object(session, "owner_credential", return_value=CREDENTIAL),
             mock.patch.object(session, "find_target", return_value=target),
@@ -148,7 +148,7 @@ class CollectedCache:
 
 def collected_cache(objects: Mapping[str, bytes] | None = None) -> CollectedCache:
     """A cache with nothing but what it says of itself, and some objects."""
-    storage = S3Double(DESCRIPTION.bucket)
+    storage = S3Double(MANIFEST.bucket)
     storage.put("nix-cache-info", INFO, age=OLD)
     for key, content in (objects or {}).items():
         storage.put(key, content, age=OLD)

@@ -23,9 +23,9 @@ class ServedCache:
     objects: dict[str, bytes] = field(default_factory=dict)
     redirects: dict[str, str] = field(default_factory=dict)
 
-    def describe(self, description: dict[str, Any]) -> None:
-        """Serve a description."""
-        self.objects["/demo/nix-cache.json"] = json.dumps(description).encode()
+    def describe(self, manifest: dict[str, Any]) -> None:
+        """Serve a manifest."""
+        self.objects["/demo/nix-cache.json"] = json.dumps(manifest).encode()
 
 
 @contextlib.contextmanager

@@ -22,7 +22,7 @@ from nix_cache.cli.nix.versions import Version
 from nix_cache.cli.s3 import answers
 from nix_cache.cli.s3.credentials import profile_credential
 from nix_cache.cli.s3.errors import AnsweredError
-from nix_cache.formats.description import Description
+from nix_cache.formats.manifest import Manifest
 from nix_cache.iam.lifecycle import NIX32, OWN_KEYS, expiry_rules
 from nix_cache.iam.lifetimes import Expiry, longest_narinfo, shortest_nar
 
@@ -37,9 +37,9 @@ prefixes = st.one_of(
 rule_sets = st.lists(st.builds(Expiry, prefixes, st.integers(1, 200)), max_size=40)
 
 
-def described(**changes: Any) -> Description:
+def described(**changes: Any) -> Manifest:
     """A public cache."""
-    return Description.model_validate(
+    return Manifest.model_validate(
         {
             "version": 1,
             "backend": "minio",
@@ -220,8 +220,8 @@ class TestVersions:
         here, there = described(), described(endpoint="https://other.example.org")
         folder = tmp_path / "nix-cache"
         folder.mkdir()
-        for name, description in (("here", here), ("there", there)):
-            record = Record(name=name, description=description)
+        for name, manifest in (("here", here), ("there", there)):
+            record = Record(name=name, manifest=manifest)
             (folder / f"{name}.json").write_text(record.model_dump_json(by_alias=True))
 
         found = list(traps.shared_names(Subject(here, environment=variables)))

@@ -18,7 +18,7 @@ import pytest
 from nix_cache.cli.doctor.finding import Finding, Level
 from nix_cache.formats.nix_hash import NixHash
 from tests.e2e.verdicts.file_mutations import with_dictionary
-from tests.e2e.verdicts.judges import description
+from tests.e2e.verdicts.judges import manifest
 from tests.e2e.verdicts.samples import Sample, Stored, nar, regular
 from tests.e2e.verdicts.server import sample_cache
 from tests.unit.cli.peak_memory import peak_bytes, prelude
@@ -122,7 +122,7 @@ def test_bombs_of_every_compression_are_read_within_the_limit(
         for sample in bombs:
             served.add(sample)
         file = tmp_path / "cache.json"
-        cache = description(served.url, STORE)
+        cache = manifest(served.url, STORE)
         file.write_text(json.dumps({"cache": cache.model_dump(by_alias=True, mode="json")}))
         names = tmp_path / "paths"
         names.write_text("\n".join(sample.path for sample in bombs))

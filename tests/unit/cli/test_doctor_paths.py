@@ -8,7 +8,7 @@ from nix_cache.cli.doctor.finding import Finding, Level
 from nix_cache.cli.doctor.narinfos import paths
 from nix_cache.cli.doctor.paths import Wanted
 from nix_cache.cli.doctor.subject import Subject
-from tests.e2e.verdicts.judges import Verdict, by_doctor, description
+from tests.e2e.verdicts.judges import Verdict, by_doctor, manifest
 from tests.e2e.verdicts.known_differences import KNOWN_DIFFERENCES
 from tests.e2e.verdicts.mutations import all_samples
 from tests.e2e.verdicts.samples import STRANGER, Sample, Stored
@@ -30,7 +30,7 @@ def found(served: SampleCache, *samples: Sample, deep: bool = False) -> list[Fin
     for sample in samples:
         served.add(sample)
     hashes = tuple(sample.base_name[:32] for sample in samples)
-    subject = Subject(description(served.url, STORE))
+    subject = Subject(manifest(served.url, STORE))
     return list(paths(subject, Wanted(None, told=hashes, deep=deep)))
 
 
@@ -168,7 +168,7 @@ def test_the_verdicts_of_the_known_differences_are_as_listed(served: SampleCache
     for sample in samples:
         served.add(sample)
 
-    judged = by_doctor(samples, description(served.url, STORE))
+    judged = by_doctor(samples, manifest(served.url, STORE))
 
     assert {name: one.verdict for name, one in judged.items()} == expected
 

@@ -202,7 +202,7 @@ def look(
     """What the check finds of a storage."""
     url = f"http://127.0.0.1:{server.server_address[1]}"
     known = credentials or {WRITER: Credential(access_key_id=WRITER_ID, secret_access_key=SECRET)}
-    subject = Subject(client_caches.description(endpoint=url), known, users)
+    subject = Subject(client_caches.manifest(endpoint=url), known, users)
     return list(unsigned_writes(subject))
 
 
@@ -384,7 +384,7 @@ def test_the_first_writer_whom_the_storage_would_let_write_is_taken(served: Serv
     url = f"http://127.0.0.1:{storage.server_address[1]}"
     push_urls = {"gone": "s3://demo", WRITER: "s3://demo"}
     subject = Subject(
-        client_caches.description(endpoint=url, pushUrls=push_urls),
+        client_caches.manifest(endpoint=url, pushUrls=push_urls),
         {"gone": gone, WRITER: here},
         ("gone", WRITER),
     )

@@ -35,7 +35,7 @@ from nix_cache.cli.s3.transport import Transport
 from nix_cache.formats.nar_url import NarUrl
 from nix_cache.iam.access import WRITABLE_KEYS
 from nix_cache.iam.lifecycle import NARINFO_TTL_DAYS, NIX32, OWN_KEYS, expiry_rules
-from tests.unit.cli.client_caches import description
+from tests.unit.cli.client_caches import manifest
 from tests.unit.cli.misbehaving import always, answer, misbehaving
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
@@ -486,7 +486,7 @@ def test_what_goes_is_named_under_a_checksum_that_every_storage_takes() -> None:
     """B2 refuses those that boto3 sends by itself, and older servers ask for MD5."""
     with misbehaving(always(answer(b"<DeleteResult/>"))) as server:
         client = S3Client.of(
-            description(endpoint=server.url),
+            manifest(endpoint=server.url),
             Credential(access_key_id="key", secret_access_key="secret"),
             Transport(),
         )

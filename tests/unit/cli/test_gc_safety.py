@@ -23,7 +23,7 @@ from nix_cache.formats.narinfo import Narinfo
 from tests.unit.cli.client_caches import KEY
 from tests.unit.cli.collected_cache import (
     CREDENTIAL,
-    DESCRIPTION,
+    MANIFEST,
     OLD,
     YOUNG,
     CollectedCache,
@@ -336,7 +336,7 @@ class TestGone:
 
     def test_every_nar_that_is_missing_is_reported(self, cache: CollectedCache) -> None:
         """However many there are."""
-        bucket = gc_bucket.Bucket(DESCRIPTION, CREDENTIAL, "owner", 1)
+        bucket = gc_bucket.Bucket(MANIFEST, CREDENTIAL, "owner", 1)
         keys = {f"nar/{number:052}.nar" for number in range(1001)}
         with mock.patch.object(bucket, "has", return_value=False):
             assert bucket.absent(keys) == keys
@@ -673,7 +673,7 @@ def test_a_storage_that_answers_no_read_is_not_taken_for_bad_narinfos(
 
 def test_only_what_is_collected_is_ever_removed() -> None:
     """Whatever asks for it."""
-    bucket = gc_bucket.Bucket(DESCRIPTION, CREDENTIAL, "owner", 1)
+    bucket = gc_bucket.Bucket(MANIFEST, CREDENTIAL, "owner", 1)
     for key in ("nix-cache-info", "nar/../nix-cache-info", "log/x", "x.narinfo", "nar/e.nar"):
         with pytest.raises(ValueError, match="is never removed"):
             bucket.remove([key])

@@ -23,7 +23,7 @@ from nix_cache.cli.upload.held import Held
 from nix_cache.cli.upload.report import Result
 from nix_cache.cli.upload.writer import Writer
 from nix_cache.redaction import keep_secret
-from tests.unit.cli.client_caches import KEY, WRITER, description
+from tests.unit.cli.client_caches import KEY, WRITER, manifest
 from tests.waiting import wait_until
 
 ONE, TWO, THREE = (f"/nix/store/{digit * 32}-built" for digit in "123")
@@ -372,7 +372,7 @@ def record(tmp_path: Path) -> Record:
     """A cache that this machine writes to."""
     key_file = tmp_path / "key.sec"
     key_file.write_text(KEY.secret_text)
-    return Record(name="demo", description=description(), writer=WRITER, signing_key_file=key_file)
+    return Record(name="demo", manifest=manifest(), writer=WRITER, signing_key_file=key_file)
 
 
 @pytest.fixture(autouse=True)

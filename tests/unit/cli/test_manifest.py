@@ -137,9 +137,9 @@ def test_only_a_url_loses_what_writers_need(origin: Origin) -> None:
     """A manifest of 0.1.0 at a URL has it all the same."""
     found = parse(json.dumps(outputs()["cache"]), "test", origin)
 
-    has_users = bool(found.description.push_urls) and bool(found.description.profiles)
+    has_users = bool(found.manifest.push_urls) and bool(found.manifest.profiles)
     assert has_users is (origin is not Origin.URL)
-    assert found.description.public_keys == (KEY.public_text,)
+    assert found.manifest.public_keys == (KEY.public_text,)
 
 
 @pytest.mark.parametrize("name", ["signingKeys", "credentials"])
@@ -187,7 +187,7 @@ def test_the_largest_document_is_larger_than_any_stacks_outputs() -> None:
     text = json.dumps({**outputs(pushUrls=writers), "other": "x" * 500_000})
 
     assert len(text) < DOCUMENT_BYTES
-    assert len(parse(text, "test").description.push_urls) == 100
+    assert len(parse(text, "test").manifest.push_urls) == 100
 
 
 def _read_or_refused(read: Callable[[], object]) -> None:

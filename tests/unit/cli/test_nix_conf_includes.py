@@ -151,7 +151,7 @@ def test_doctor_names_the_line_over_which_nix_fails(place: Place) -> None:
     """And does not claim that there is no Nix."""
     place.nix_conf.write_bytes(SELF_INCLUDE)
 
-    found = list(doctor.settings(Subject(client_caches.description())))
+    found = list(doctor.settings(Subject(client_caches.manifest())))
 
     assert [finding.level for finding in found] == [Level.ERROR, Level.ERROR]
     assert found[0].what.startswith(f"{place.nix_conf}:1 includes {place.nix_conf}")

@@ -25,7 +25,7 @@ from nix_cache.cli.upload.report import Result
 from nix_cache.cli.upload.writer import Writer, as_writer, find_writer
 from nix_cache.formats import signing
 from nix_cache.formats.narinfo import Narinfo
-from tests.unit.cli.client_caches import KEY, NEXT_KEY, WRITER, description
+from tests.unit.cli.client_caches import KEY, NEXT_KEY, WRITER, manifest
 
 STORE = "/nix/store"
 PATH = f"{STORE}/{'0' * 32}-name"
@@ -79,7 +79,7 @@ def record(home: Path, *, name: str = "demo", writer: str | None = WRITER) -> Re
     key_file.write_text(f"{KEY.secret_text}\n")
     return Record(
         name=name,
-        description=description(bucket=name),
+        manifest=manifest(bucket=name),
         writer=writer,
         signing_key_file=key_file if writer else None,
     )
@@ -222,8 +222,8 @@ class TestIdentity:
     ) -> None:
         """Their workflow has assumed the role; nowhere else can they push."""
         used = record(home)
-        keyless = used.description.model_copy(update={"profiles": {}})
-        pusher = as_writer(used.model_copy(update={"description": keyless}))
+        keyless = used.manifest.model_copy(update={"profiles": {}})
+        pusher = as_writer(used.model_copy(update={"manifest": keyless}))
         with pytest.raises(ClientError, match=r"has no stored credential.*githubActions"):
             identify(pusher)
 

@@ -8,7 +8,7 @@ from nix_cache.cli.caches import record
 from nix_cache.cli.caches.record import Record
 from nix_cache.cli.errors import ClientError, UsageError
 from nix_cache.cli.machine.places import system_place, user_place
-from tests.unit.cli.client_caches import description
+from tests.unit.cli.client_caches import manifest
 
 
 @pytest.fixture
@@ -20,7 +20,7 @@ def environment(tmp_path: Path) -> dict[str, str]:
 
 def kept(name: str, writer: str | None = None) -> Record:
     """A record."""
-    return Record(name=name, description=description(bucket=name), writer=writer)
+    return Record(name=name, manifest=manifest(bucket=name), writer=writer)
 
 
 def test_a_record_comes_back_as_it_was_saved(environment: dict[str, str]) -> None:
@@ -28,7 +28,7 @@ def test_a_record_comes_back_as_it_was_saved(environment: dict[str, str]) -> Non
     place = system_place(environment)
     saved = Record(
         name="demo",
-        description=description(),
+        manifest=manifest(),
         writer="w",
         reader="r",
         signing_key_file=Path("/k.sec"),

@@ -21,8 +21,8 @@ _OWNER = Credential(access_key_id="owner", secret_access_key="secret-of-the-owne
 def asked(ask: Callable[[Any], Any], body: bytes, status: str = "200 OK") -> Any:
     """Ask a storage that answers everything in one way."""
     with misbehaving(lambda _, line, __: line.sendall(answer(body, status))) as server:
-        description = client_caches.description(endpoint=server.url)
-        return ask(S3Client.of(description, _OWNER, Transport()))
+        manifest = client_caches.manifest(endpoint=server.url)
+        return ask(S3Client.of(manifest, _OWNER, Transport()))
 
 
 @pytest.mark.parametrize(
@@ -90,7 +90,7 @@ def test_doctor_judges_an_odd_lifecycle_as_one_that_removes_the_most(
 ) -> None:
     """What it cannot read at all it has not checked."""
     with misbehaving(lambda _, line, __: line.sendall(answer(body))) as server:
-        description = client_caches.description(endpoint=server.url)
-        found = list(expiry.lifecycle(Subject(description, owner=_OWNER)))
+        manifest = client_caches.manifest(endpoint=server.url)
+        found = list(expiry.lifecycle(Subject(manifest, owner=_OWNER)))
 
     assert found[0].level is level

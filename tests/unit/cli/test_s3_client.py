@@ -29,7 +29,7 @@ from nix_cache.cli.s3.errors import (
 from nix_cache.cli.s3.hosts import NoAnswerError
 from nix_cache.cli.s3.messages import Requester, explain, told
 from nix_cache.cli.s3.transport import RedirectedError, Transport
-from tests.unit.cli.client_caches import description
+from tests.unit.cli.client_caches import manifest
 from tests.unit.cli.misbehaving import always, answer, misbehaving
 
 WRITER = Requester(
@@ -45,7 +45,7 @@ PAIR = Credential(access_key_id="key", secret_access_key="secret")
 
 def client(url: str, credential: Credential | Credentials | None = None) -> S3Client:
     """A client of a bucket at a server."""
-    return S3Client.of(description(endpoint=url), credential, Transport())
+    return S3Client.of(manifest(endpoint=url), credential, Transport())
 
 
 class TestRequests:

@@ -16,7 +16,7 @@ from nix_cache.cli.caches import record
 from nix_cache.cli.caches.record import Record
 from nix_cache.cli.machine.places import system_place
 from nix_cache.render import nix_conf
-from tests.unit.cli.client_caches import WRITER, description, outputs
+from tests.unit.cli.client_caches import WRITER, manifest, outputs
 from tests.unit.cli.served_cache import ServedCache, served_cache
 
 PROFILES = ("default", WRITER, "prod-admin", "owner")
@@ -133,8 +133,8 @@ def doctor(capsys: pytest.CaptureFixture[str], *arguments: str) -> list[str]:
 
 def in_use(storage: Storage, **changes: Any) -> None:
     """Let the machine use a cache as its writer."""
-    told = description(**cache(storage, **changes))
-    record.save(system_place(), Record(name="demo", description=told, writer=WRITER))
+    told = manifest(**cache(storage, **changes))
+    record.save(system_place(), Record(name="demo", manifest=told, writer=WRITER))
 
 
 @pytest.mark.parametrize("public", [True, False])

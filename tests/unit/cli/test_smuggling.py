@@ -87,7 +87,7 @@ def _assert_honest(plan: Plan, home: Path) -> None:
             lines = (change.after or b"").decode().split("\n")
             assert all(line == "" or line.startswith(starts) for line in lines), lines
             assert "[default]" not in lines
-    found = plan.record.description
+    found = plan.record.manifest
     urls = [*found.push_urls.values(), *([] if found.public else [plan.read_url])]
     for url in urls:
         parameters = parse_qsl(urlsplit(url).query, keep_blank_values=True)

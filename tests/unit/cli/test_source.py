@@ -1,4 +1,4 @@
-"""Where the client takes a cache's description from: files, pipes and stacks."""
+"""Where the client takes a cache's manifest from: files, pipes and stacks."""
 
 import json
 import os
@@ -16,11 +16,11 @@ from tests.unit.cli import client_caches
 from tests.unit.cli.client_caches import KEY, READER, WRITER, outputs
 
 
-def test_a_file_gives_description_and_secrets(tmp_path: Path) -> None:
+def test_a_file_gives_manifest_and_secrets(tmp_path: Path) -> None:
     """All outputs of a stack."""
     found = load(client_caches.write(tmp_path / "o.json", outputs(public=False)))
 
-    assert found.description.bucket == "demo"
+    assert found.manifest.bucket == "demo"
     assert found.signing_keys == {WRITER: KEY.secret_text}
     assert found.credentials[READER].secret_access_key == "secret-of-nixreader"
 
@@ -66,7 +66,7 @@ def test_a_named_pipe_is_a_file(tmp_path: Path) -> None:
     writing.start()
 
     assert not is_stack(str(pipe))
-    assert load(str(pipe)).description.bucket == "demo"
+    assert load(str(pipe)).manifest.bucket == "demo"
     writing.join()
 
 

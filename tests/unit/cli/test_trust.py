@@ -135,8 +135,8 @@ class TestUrls:
         assert use(served.url, "--yes") == 0
 
         kept = record.find("demo")
-        assert (kept.description.push_urls, kept.description.profiles) == ({}, {})
-        assert (kept.description.key_names, kept.description.readers) == ({}, ())
+        assert (kept.manifest.push_urls, kept.manifest.profiles) == ({}, {})
+        assert (kept.manifest.key_names, kept.manifest.readers) == ({}, ())
         assert not Path(".aws").exists()
 
     @pytest.mark.parametrize("option", [("--as", WRITER), ("--reader", READER)])
@@ -159,7 +159,7 @@ class TestUrls:
     ) -> None:
         """The push URL and the profile stay those that the stack brought."""
         assert use("--as", WRITER, told=outputs(readUrl=served.url)) == 0
-        before = record.find("demo").description
+        before = record.find("demo").manifest
         hostile: dict[str, Any] = {
             "pushUrls": {WRITER: push_url},
             "profiles": {WRITER: "prod-admin"},
@@ -170,9 +170,9 @@ class TestUrls:
 
         after = record.find("demo")
         assert after.writer == WRITER
-        assert after.description.priority == 10
-        assert after.description.push_urls == before.push_urls
-        assert after.description.profiles == before.profiles
+        assert after.manifest.priority == 10
+        assert after.manifest.push_urls == before.push_urls
+        assert after.manifest.profiles == before.profiles
 
     @pytest.mark.parametrize("field", ["endpoint", "region"])
     def test_a_url_cannot_move_the_storage_of_a_writer(
@@ -206,7 +206,7 @@ class TestUrls:
 
         assert code == 0, screen
         assert "Agree to these changes? [y/N]" in screen
-        assert getattr(record.find("demo").description, field) == value
+        assert getattr(record.find("demo").manifest, field) == value
 
     def test_a_url_stays_the_same_cache_when_it_names_another_bucket(
         self, served: ServedCache, capsys: pytest.CaptureFixture[str]
@@ -307,7 +307,7 @@ class TestKeys:
         code, screen = at_a_terminal("y", "outputs.json")
         assert code == 0, screen
         assert f"- {KEY.public_text}" in screen
-        assert record.find("demo").description.public_keys == (NEXT_KEY.public_text,)
+        assert record.find("demo").manifest.public_keys == (NEXT_KEY.public_text,)
 
     def test_expected_keys_agree_to_a_first_use_and_to_a_change(self, served: ServedCache) -> None:
         """Without --yes."""
@@ -318,7 +318,7 @@ class TestKeys:
 
         assert use(served.url, *EXPECTED, "--expect-key", NEXT_KEY.public_text) == 0
 
-        assert record.find("demo").description.public_keys == tuple(both)
+        assert record.find("demo").manifest.public_keys == tuple(both)
 
     @pytest.mark.parametrize(
         ("keys", "expected", "problem"),
@@ -436,11 +436,11 @@ class TestPlaces:
         assert "nix-cache use demo --remove" in said
         Path("outputs.json").write_text(json.dumps(moved()))
         assert at_a_terminal("n", "outputs.json")[0] == 1
-        assert record.find("demo").description.endpoint == ENDPOINT
+        assert record.find("demo").manifest.endpoint == ENDPOINT
         code, screen = at_a_terminal("y", "outputs.json")
 
         assert code == 0, screen
-        assert record.find("demo").description.endpoint == MOVED
+        assert record.find("demo").manifest.endpoint == MOVED
 
     def test_a_script_removes_the_cache_and_uses_it_again(self) -> None:
         """As the error says."""
@@ -449,7 +449,7 @@ class TestPlaces:
         assert use("demo", "--remove") == 0
         assert use("--as", WRITER, told=moved()) == 0
 
-        assert record.find("demo").description.endpoint == MOVED
+        assert record.find("demo").manifest.endpoint == MOVED
 
     def test_another_profile_needs_consent(self, capsys: pytest.CaptureFixture[str]) -> None:
         """Requests would be signed with other credentials."""

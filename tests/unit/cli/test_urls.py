@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from nix_cache.cli.caches import manifest_rules, urls
 from nix_cache.cli.caches.urls import UrlError
 from nix_cache.cli.errors import ClientError
-from tests.unit.cli.client_caches import WRITER, description
+from tests.unit.cli.client_caches import WRITER, manifest
 
 PUSH = "s3://demo?profile=nixbuilder&endpoint=https%3A%2F%2Fs3.example.org&region=us-east-1"
 READ = "s3://demo?profile=nixreader&endpoint=https%3A%2F%2Fs3.example.org&region=us-east-1"
@@ -119,14 +119,14 @@ def test_any_text_is_read_or_refused(text: str) -> None:
 )
 def test_a_push_url_of_the_described_bucket_is_accepted(url: str) -> None:
     """With what makes uploads fast, and however the endpoint is encoded."""
-    manifest_rules.require_push_url(description(pushUrls={WRITER: url}), WRITER)
+    manifest_rules.require_push_url(manifest(pushUrls={WRITER: url}), WRITER)
 
 
 @pytest.mark.parametrize("bucket", ["b", "a.b", "nix-cache", "x" * 63])
 def test_buckets_of_every_storage_are_accepted(bucket: str) -> None:
     """Some allow shorter names than AWS, or dots."""
-    manifest_rules.require_valid(description(bucket=bucket))
-    manifest_rules.require_valid(description(bucket=bucket, public=False))
+    manifest_rules.require_valid(manifest(bucket=bucket))
+    manifest_rules.require_valid(manifest(bucket=bucket, public=False))
 
 
 def test_a_push_url_without_an_endpoint_is_that_of_amazon() -> None:
@@ -134,9 +134,9 @@ def test_a_push_url_without_an_endpoint_is_that_of_amazon() -> None:
     url = "s3://demo?profile=nixbuilder&region=eu-central-1"
     changes = {"pushUrls": {WRITER: url}, "region": "eu-central-1"}
 
-    manifest_rules.require_push_url(description(endpoint=AMAZON, **changes), WRITER)
+    manifest_rules.require_push_url(manifest(endpoint=AMAZON, **changes), WRITER)
     with pytest.raises(ClientError, match="its endpoint is not"):
-        manifest_rules.require_push_url(description(**changes), WRITER)
+        manifest_rules.require_push_url(manifest(**changes), WRITER)
 
 
 @pytest.mark.parametrize(
@@ -181,7 +181,7 @@ def test_a_push_url_without_an_endpoint_is_that_of_amazon() -> None:
 def test_a_push_url_that_does_anything_else_is_refused(url: str, problem: str) -> None:
     """Another place, another profile, or a setting of Nix's."""
     with pytest.raises(ClientError, match=re.escape(problem)):
-        manifest_rules.require_push_url(description(pushUrls={WRITER: url}), WRITER)
+        manifest_rules.require_push_url(manifest(pushUrls={WRITER: url}), WRITER)
 
 
 @pytest.mark.parametrize(
@@ -203,10 +203,10 @@ def test_a_push_url_that_does_anything_else_is_refused(url: str, problem: str) -
 def test_a_private_read_url_sets_nothing_but_its_place(url: str, problem: str) -> None:
     """Nix takes settings from a substituter's parameters."""
     with pytest.raises(ClientError, match=re.escape(problem)):
-        manifest_rules.require_read_url(description(public=False, readUrl=url))
+        manifest_rules.require_read_url(manifest(public=False, readUrl=url))
 
 
 def test_a_public_cache_is_read_without_a_profile() -> None:
     """An s3:// URL would be signed with a profile of the user's."""
     with pytest.raises(ClientError, match="does not start with http"):
-        manifest_rules.require_read_url(description(readUrl=READ))
+        manifest_rules.require_read_url(manifest(readUrl=READ))

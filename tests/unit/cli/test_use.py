@@ -82,7 +82,7 @@ def test_a_writer_gets_key_credential_and_record(tmp_path: Path) -> None:
     found = record.find(None)
     assert (found.name, found.writer, found.reader) == ("demo", WRITER, READER)
     assert found.signing_key_file == tmp_path / "etc" / "nix-cache" / f"{KEY.name}.sec"
-    assert found.description.bucket == "demo"
+    assert found.manifest.bucket == "demo"
     assert tree(Path.home() / ".aws")["credentials"][0] == 0o600
 
 
@@ -231,7 +231,7 @@ def test_what_is_no_key_is_refused_without_telling_it(capsys: pytest.CaptureFixt
         ({"profiles": {WRITER: "x] [default"}}, "has an invalid format"),
     ],
 )
-def test_a_description_cannot_smuggle_in_settings(
+def test_a_manifest_cannot_smuggle_in_settings(
     capsys: pytest.CaptureFixture[str], changes: dict[str, Any], message: str
 ) -> None:
     """A line of nix.conf more, and the daemon runs anything as root."""
@@ -278,7 +278,7 @@ def test_a_secret_that_the_stack_does_not_know_is_told(
     assert Path(".aws/credentials").read_bytes() == by_hand
 
 
-def test_the_writer_stays_when_only_the_description_is_read_again(
+def test_the_writer_stays_when_only_the_manifest_is_read_again(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     """And after a rotation it is told that the key here is not the current one."""

@@ -27,7 +27,7 @@ DENIED = "these keys have to be agreed to, and standard input is no terminal to 
 
 @pytest.fixture
 def served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ServedCache]:
-    """A served cache with a description, and a machine that uses none yet."""
+    """A served cache with a manifest, and a machine that uses none yet."""
     (tmp_path / "home").mkdir()
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     monkeypatch.setenv("NIX_CONF_DIR", str(tmp_path / "etc"))
@@ -137,7 +137,7 @@ def test_changed_keys_are_shown_and_asked_about(served: ServedCache) -> None:
 
 
 def test_another_read_url_than_asked_for_is_pointed_out(served: ServedCache) -> None:
-    """A description may send its users anywhere."""
+    """A manifest may send its users anywhere."""
     served.describe(outputs(readUrl="https://elsewhere.example.org/demo")["cache"])
 
     code, screen = at_a_terminal("n", served.url)
@@ -186,7 +186,7 @@ def test_a_dry_run_asks_nothing(
 def test_a_private_cache_cannot_be_used_by_its_url(
     served: ServedCache, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Its description has no credentials."""
+    """Its manifest has no credentials."""
     served.describe(outputs(public=False)["cache"])
 
     assert in_a_script(served.url, "--yes") == 1
@@ -213,10 +213,10 @@ def test_a_redirect_is_not_followed(served: ServedCache) -> None:
         (b"{}", "describes no cache: version"),
         (b'{"version": 99}', "this nix-cache reads version 1"),
         (b'{"cache": 1}', "describes no cache"),
-        (None, "answers 404: the cache has no description there"),
+        (None, "answers 404: the cache has no manifest there"),
     ],
 )
-def test_what_is_no_description_is_refused(
+def test_what_is_no_manifest_is_refused(
     served: ServedCache, content: bytes | None, message: str
 ) -> None:
     """With one clear error each."""

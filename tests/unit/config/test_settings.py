@@ -49,7 +49,7 @@ def test_a_public_cache_has_only_the_readers_that_it_names() -> None:
 
 @pytest.mark.parametrize("public", [True, False])
 @pytest.mark.parametrize("unset", [{}, {"landingPage": "", "descriptor": ""}, {"descriptor": None}])
-def test_a_page_and_a_descriptor_are_there_where_the_cache_is_public(
+def test_a_page_and_a_manifest_are_there_where_the_cache_is_public(
     public: bool, unset: dict[str, Any]
 ) -> None:
     """Unless it is said. The engine's default for what depends on another setting is empty."""
@@ -60,7 +60,7 @@ def test_a_page_and_a_descriptor_are_there_where_the_cache_is_public(
 
 @pytest.mark.parametrize("public", [True, False])
 @pytest.mark.parametrize("wanted", [True, False])
-def test_a_page_and_a_descriptor_can_each_be_turned_on_and_off(public: bool, wanted: bool) -> None:
+def test_a_page_and_a_manifest_can_each_be_turned_on_and_off(public: bool, wanted: bool) -> None:
     """Whatever the cache is, and whatever the other is."""
     page = check({**LEAST, "public": public, "landingPage": wanted, "descriptor": not wanted})
     text = check({**LEAST, "public": public, "landing_page": str(wanted).lower()})

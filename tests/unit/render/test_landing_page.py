@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from nix_cache.formats.description import Description
+from nix_cache.formats.manifest import Manifest
 from nix_cache.render import landing_page, nix_conf
 
 NEW, OLD, RETIRED = (f"{name}:{material * 10}=" for name, material in [
@@ -21,7 +21,7 @@ HOSTILE = (
 )
 
 
-def description(**different: Any) -> Description:
+def manifest(**different: Any) -> Manifest:
     """A public cache with a key in use and two earlier ones."""
     fields: dict[str, Any] = {
         "version": 1,
@@ -41,9 +41,9 @@ def description(**different: Any) -> Description:
         "readers": (),
         "expire_after_days": 0,
         "landing_page": True,
-        "descriptor": True,
+        "is_published": True,
     }
-    return Description(**{**fields, **different})
+    return Manifest(**{**fields, **different})
 
 
 class Page(HTMLParser):
@@ -96,7 +96,7 @@ class Page(HTMLParser):
 
 def page_of(domain: str = "cache.example.org", **different: Any) -> Page:
     """The page of a cache."""
-    return Page(landing_page.render(domain, description(**different)))
+    return Page(landing_page.render(domain, manifest(**different)))
 
 
 def test_every_snippet_can_be_copied_as_it_is() -> None:
@@ -143,8 +143,8 @@ def test_the_page_links_to_what_programs_read() -> None:
 
 
 def test_what_is_not_there_is_not_pointed_to() -> None:
-    """Without a descriptor, `nix-cache use` cannot read the address."""
-    page = page_of(descriptor=False)
+    """Without a manifest, `nix-cache use` cannot read the address."""
+    page = page_of(is_published=False)
 
     assert [link["href"] for link in page.all("a")] == ["nix-cache-info"]
     assert "nix-cache use" not in page.text
@@ -245,8 +245,8 @@ def test_the_page_has_a_language_a_title_headings_and_landmarks() -> None:
 
 def test_the_same_cache_has_the_same_page() -> None:
     """Letter by letter: else every `pulumi up` would write it anew."""
-    first = landing_page.render("cache.example.org", description())
+    first = landing_page.render("cache.example.org", manifest())
 
-    assert landing_page.render("cache.example.org", description()) == first
+    assert landing_page.render("cache.example.org", manifest()) == first
     assert first.startswith("<!doctype html>\n")
     assert first.endswith("</html>\n")

@@ -81,11 +81,11 @@ def test_the_flake_config_has_the_same_settings_as_the_nixos_module() -> None:
     assert "  nixConfig = {\n" in flake
 
 
-def test_the_descriptor_is_sorted_and_has_every_field() -> None:
+def test_the_manifest_is_sorted_and_has_every_field() -> None:
     """With a final newline, so that what has not changed does not differ."""
     cache = client_caches.outputs()["cache"]
 
-    text = nix_conf.descriptor(client_caches.description())
+    text = nix_conf.manifest_text(client_caches.manifest())
 
     assert text.endswith("}\n")
     assert json.loads(text) == cache

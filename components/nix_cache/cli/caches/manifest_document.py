@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from nix_cache.cli.caches import urls
 from nix_cache.cli.errors import ClientError, UsageError
 from nix_cache.cli.limits import DOCUMENT_BYTES
-from nix_cache.formats.description import DESCRIPTION_VERSION, Description
+from nix_cache.formats.manifest import MANIFEST_VERSION, Manifest
 
 STORE_DIR = re.compile(r"(/[A-Za-z0-9+_-][A-Za-z0-9+._-]*)+")
 """As the component's setting ``storeDir``."""
@@ -53,7 +53,7 @@ def decode(text: str, origin: str) -> dict[str, Any]:
     return document
 
 
-def manifest(value: object, origin: str) -> Description:
+def validated(value: object, origin: str) -> Manifest:
     """Read a manifest.
 
     Args:
@@ -67,7 +67,7 @@ def manifest(value: object, origin: str) -> Description:
     _refuse_newer(value, origin)
     require_plain_text(value, origin)
     try:
-        found = Description.model_validate(value)
+        found = Manifest.model_validate(value)
     except ValidationError as mistakes:
         raise _invalid(mistakes, origin) from None
     for field, problem in _problems(found):
@@ -120,7 +120,7 @@ def _invalid(mistakes: ValidationError, origin: str) -> UsageError:
     return UsageError(f"{origin} describes no cache: {where}: {first['msg']}", _FIX)
 
 
-def _problems(found: Description) -> Iterator[tuple[str, str]]:
+def _problems(found: Manifest) -> Iterator[tuple[str, str]]:
     if not 0 <= found.priority <= _LARGEST_PRIORITY:
         yield "priority", f"is not between 0 and {_LARGEST_PRIORITY}"
     if not 0 <= found.expire_after_days <= _LONGEST_EXPIRY_DAYS:
@@ -143,10 +143,10 @@ def _problems(found: Description) -> Iterator[tuple[str, str]]:
 
 def _refuse_newer(value: object, origin: str) -> None:
     version = value.get("version") if isinstance(value, dict) else None
-    if isinstance(version, int) and version > DESCRIPTION_VERSION:
+    if isinstance(version, int) and version > MANIFEST_VERSION:
         raise ClientError(
             f"{origin} has version {str(version)[:_SHOWN_CHARACTERS]} of the manifest, and this "
-            f"nix-cache reads version {DESCRIPTION_VERSION}",
+            f"nix-cache reads version {MANIFEST_VERSION}",
             "install a newer nix-cache",
         )
 

@@ -14,7 +14,7 @@ from nix_cache.cli.caches import urls
 from nix_cache.cli.caches.urls import S3Url
 from nix_cache.cli.errors import ClientError
 from nix_cache.formats import signing
-from nix_cache.formats.description import Description
+from nix_cache.formats.manifest import Manifest
 from nix_cache.redaction import redacted
 
 FIX = "do not use this cache before its owner has explained that"
@@ -66,30 +66,30 @@ class PublicKey:
         return f"{self.name}:{base64.b64encode(self.material).decode()}"
 
 
-def require_valid(description: Description) -> None:
+def require_valid(manifest: Manifest) -> None:
     """Refuse a manifest that would do more than name a cache, its keys and its profiles.
 
     Raises:
         ClientError: naming the first such thing.
     """
-    if not urls.BUCKET_NAME.fullmatch(description.bucket):
-        raise ClientError(f"the bucket name {description.bucket!r} has an invalid format", FIX)
-    public_keys(description)
-    for user, profile in description.profiles.items():
+    if not urls.BUCKET_NAME.fullmatch(manifest.bucket):
+        raise ClientError(f"the bucket name {manifest.bucket!r} has an invalid format", FIX)
+    public_keys(manifest)
+    for user, profile in manifest.profiles.items():
         require_profile_name(user, profile)
-    require_read_url(description)
-    for writer in description.push_urls:
-        require_push_url(description, writer)
+    require_read_url(manifest)
+    for writer in manifest.push_urls:
+        require_push_url(manifest, writer)
 
 
-def public_keys(description: Description) -> frozenset[PublicKey]:
+def public_keys(manifest: Manifest) -> frozenset[PublicKey]:
     """The keys of a cache.
 
     Raises:
         ClientError: one has an invalid format, or two have one name.
     """
     found: dict[str, PublicKey] = {}
-    for text in description.public_keys:
+    for text in manifest.public_keys:
         try:
             key = PublicKey.parse(text)
         except signing.KeyFormatError as mistake:
@@ -109,9 +109,9 @@ def public_keys(description: Description) -> frozenset[PublicKey]:
     return frozenset(found.values())
 
 
-def well_formed_keys(description: Description) -> Iterator[PublicKey]:
+def well_formed_keys(manifest: Manifest) -> Iterator[PublicKey]:
     """The keys of a cache that was agreed to. What Nix would not take is left out."""
-    for text in description.public_keys:
+    for text in manifest.public_keys:
         with contextlib.suppress(signing.KeyFormatError):
             yield PublicKey.parse(text)
 
@@ -130,7 +130,7 @@ def require_profile_name(user: str, profile: str) -> None:
         )
 
 
-def require_read_url(description: Description) -> None:
+def require_read_url(manifest: Manifest) -> None:
     """Refuse a read URL that is not of the described cache, or that sets anything besides.
 
     The published manifest of a private cache names no profiles but that in its read URL.
@@ -138,55 +138,55 @@ def require_read_url(description: Description) -> None:
     Raises:
         ClientError: it is, or does.
     """
-    if description.public:
+    if manifest.public:
         try:
-            urls.parse_http(description.read_url)
+            urls.parse_http(manifest.read_url)
         except urls.UrlError as mistake:
-            raise _refused("read", description.read_url, str(mistake)) from None
+            raise _refused("read", manifest.read_url, str(mistake)) from None
         return
-    url = _s3("read", description.read_url)
-    _require_place("read", description.read_url, description, url, _ADDRESSING)
+    url = _s3("read", manifest.read_url)
+    _require_place("read", manifest.read_url, manifest, url, _ADDRESSING)
     profile = url.parameters.get("profile", "")
-    if description.profiles and profile not in description.profiles.values():
-        raise _refused("read", description.read_url, "it names no profile of the cache")
+    if manifest.profiles and profile not in manifest.profiles.values():
+        raise _refused("read", manifest.read_url, "it names no profile of the cache")
     require_profile_name("readers", profile)
 
 
-def require_push_url(description: Description, writer: str) -> None:
+def require_push_url(manifest: Manifest, writer: str) -> None:
     """Refuse a push URL that does not go to the described bucket alone.
 
     Raises:
         ClientError: it goes elsewhere, names another profile, or sets anything besides.
     """
-    text = description.push_urls[writer]
+    text = manifest.push_urls[writer]
     url = _s3("push", text)
-    _require_place("push", text, description, url, {**_ADDRESSING, **_UPLOAD})
+    _require_place("push", text, manifest, url, {**_ADDRESSING, **_UPLOAD})
     named = url.parameters.get("profile")
     if named is not None:
         require_profile_name(writer, named)
     # Without a profile in the manifest, a push takes out the one in the URL.
-    if writer in description.profiles and named != description.profiles[writer]:
+    if writer in manifest.profiles and named != manifest.profiles[writer]:
         raise _refused("push", text, f"its profile is not that of the writer {writer}")
 
 
-def same_place(one: Description, other: Description) -> bool:
+def same_place(one: Manifest, other: Manifest) -> bool:
     """Whether two manifests describe one bucket of one storage."""
     return place(one) == place(other)
 
 
-def place(description: Description) -> tuple[str, str, str]:
+def place(manifest: Manifest) -> tuple[str, str, str]:
     """Where a cache's objects are: endpoint, bucket and region, for which requests are signed."""
-    return (description.endpoint.rstrip("/"), description.bucket, description.region)
+    return (manifest.endpoint.rstrip("/"), manifest.bucket, manifest.region)
 
 
-def bucket_url(description: Description) -> str:
+def bucket_url(manifest: Manifest) -> str:
     """The bucket's URL on its storage."""
-    return f"{description.endpoint.rstrip('/')}/{description.bucket}"
+    return f"{manifest.endpoint.rstrip('/')}/{manifest.bucket}"
 
 
-def with_users_of(description: Description, known: Description) -> Description:
+def with_users_of(manifest: Manifest, known: Manifest) -> Manifest:
     """A readers' manifest with the writers and profiles that are known of the same place."""
-    return description.model_copy(
+    return manifest.model_copy(
         update={
             "push_urls": known.push_urls,
             "profiles": known.profiles,
@@ -206,17 +206,17 @@ def _s3(kind: str, text: str) -> S3Url:
 def _require_place(
     kind: str,
     text: str,
-    description: Description,
+    manifest: Manifest,
     url: S3Url,
     allowed: Mapping[str, re.Pattern[str]],
 ) -> None:
     found = url.parameters
-    if url.bucket != description.bucket:
-        raise _refused(kind, text, f"its bucket is not {description.bucket}")
-    if found.get("endpoint", _amazon(description.region)) != description.endpoint:
-        raise _refused(kind, text, f"its endpoint is not {description.endpoint}")
-    if found.get("region", _DEFAULT_REGION) != description.region:
-        raise _refused(kind, text, f"its region is not {description.region}")
+    if url.bucket != manifest.bucket:
+        raise _refused(kind, text, f"its bucket is not {manifest.bucket}")
+    if found.get("endpoint", _amazon(manifest.region)) != manifest.endpoint:
+        raise _refused(kind, text, f"its endpoint is not {manifest.endpoint}")
+    if found.get("region", _DEFAULT_REGION) != manifest.region:
+        raise _refused(kind, text, f"its region is not {manifest.region}")
     for name, value in found.items():
         if name not in _PLACE and not (name in allowed and allowed[name].fullmatch(value)):
             raise _refused(kind, text, f"its parameter {name} is not allowed")

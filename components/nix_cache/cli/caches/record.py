@@ -11,7 +11,7 @@ from pydantic.alias_generators import to_camel
 from nix_cache.cli.errors import ClientError, UsageError
 from nix_cache.cli.machine import files
 from nix_cache.cli.machine.places import Place, system_place, user_place
-from nix_cache.formats.description import Description
+from nix_cache.formats.manifest import Manifest
 
 
 class Record(BaseModel):
@@ -19,7 +19,7 @@ class Record(BaseModel):
 
     Attributes:
         name: under which it is used; that of its files.
-        description: the cache, as it was when ``nix-cache use`` ran last.
+        manifest: the cache, as it was when ``nix-cache use`` ran last.
         writer: as whom this machine pushes; None if it only reads.
         reader: whose credential a private cache is read with; None if nobody was named.
         signing_key_file: the writer's secret key, an absolute path.
@@ -31,7 +31,8 @@ class Record(BaseModel):
     )
 
     name: str = Field(exclude=True)
-    description: Description
+    manifest: Manifest = Field(alias="description")
+    """Files of 0.1.0 have it under this name, and clients of 0.1.0 read it there."""
     writer: str | None = None
     reader: str | None = None
     signing_key_file: Path | None = None

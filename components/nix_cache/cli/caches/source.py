@@ -1,4 +1,4 @@
-"""Where a cache's description comes from: a stack, a file, standard input, or the cache itself."""
+"""Where a cache's manifest comes from: a stack, a file, standard input, or the cache itself."""
 
 import subprocess
 import sys
@@ -15,7 +15,7 @@ from nix_cache.cli.errors import ClientError, UsageError
 from nix_cache.cli.limits import DOCUMENT_BYTES, STACK_SECONDS, TooLargeError
 from nix_cache.cli.machine import child
 from nix_cache.cli.s3.credentials import Credential
-from nix_cache.formats.description import DESCRIPTOR_KEY, Description
+from nix_cache.formats.manifest import MANIFEST_KEY, Manifest
 from nix_cache.redaction import keep_secret, redacted
 
 
@@ -35,13 +35,13 @@ class Source:
     """A cache and, where the source had them, the secrets of those who use it.
 
     Attributes:
-        description: the cache.
+        manifest: the cache.
         signing_keys: by writer, the current secret key as text.
         credentials: by writer and reader, their key pair.
         origin: what it was read from. A URL has neither signing keys nor credentials.
     """
 
-    description: Description
+    manifest: Manifest
     signing_keys: Mapping[str, str] = field(default_factory=dict, repr=False)
     credentials: Mapping[str, Credential] = field(default_factory=dict, repr=False)
     origin: Origin = Origin.FILE
@@ -133,7 +133,7 @@ def parse(text: str, name: str, origin: Origin = Origin.FILE) -> Source:
     """
     document = manifest_document.decode(text, name)
     outputs = document if "cache" in document else {"cache": document}
-    description = manifest_document.manifest(outputs["cache"], name)
+    manifest = manifest_document.validated(outputs["cache"], name)
     signing_keys = manifest_document.outputs_named(outputs, "signingKeys", name)
     credentials = manifest_document.outputs_named(outputs, "credentials", name)
     if origin is Origin.URL:
@@ -142,9 +142,9 @@ def parse(text: str, name: str, origin: Origin = Origin.FILE) -> Source:
                 f"{name} publishes signing keys or credentials, which are never taken from a URL",
                 "do not use this cache before its owner has removed and replaced them",
             )
-        return Source(description.for_readers(), origin=origin)
+        return Source(manifest.for_readers(), origin=origin)
     return Source(
-        description=description,
+        manifest=manifest,
         signing_keys={user: _key_text(user, key, name) for user, key in signing_keys.items()},
         credentials={user: _credential(user, pair, name) for user, pair in credentials.items()},
         origin=origin,
@@ -182,7 +182,7 @@ def _fetched(url: str) -> str:
     from nix_cache.cli.s3.hosts import NoAnswerError
     from nix_cache.cli.s3.transport import Transport
 
-    address = f"{url.rstrip('/')}/{DESCRIPTOR_KEY}"
+    address = f"{url.rstrip('/')}/{MANIFEST_KEY}"
     try:
         with Progress() as progress:
             progress.tell(f"waiting for {address}")
@@ -206,7 +206,7 @@ def _fetched(url: str) -> str:
         )
     if reply.status != 200:
         raise ClientError(
-            f"{address} answers {reply.status}: the cache has no description there",
+            f"{address} answers {reply.status}: the cache has no manifest there",
             "check the URL, turn `descriptor` on in its stack, or name the stack or a file",
         )
     return _text(body)

@@ -12,7 +12,7 @@ from nix_cache.cli.caches.record import Record, find, known_records
 from nix_cache.cli.caches.source import Origin, Source
 from nix_cache.cli.errors import UsageError
 from nix_cache.cli.machine.places import system_place, user_place
-from nix_cache.formats.description import Description
+from nix_cache.formats.manifest import Manifest
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class Target:
     """A cache.
 
     Attributes:
-        source: its description, and where that is from.
+        source: its manifest, and where that is from.
         record: the cache in use here with the same bucket, endpoint and region; None if there is
             none.
         url: the URL that was given; None if the source is something else.
@@ -31,9 +31,9 @@ class Target:
     url: str | None = None
 
     @property
-    def description(self) -> Description:
+    def manifest(self) -> Manifest:
         """The cache itself."""
-        return self.source.description
+        return self.source.manifest
 
     @property
     def is_agreed(self) -> bool:
@@ -52,9 +52,9 @@ class Target:
             choice where the command line names it.
         """
         if self.source.origin is Origin.STACK:
-            found = self.description.profiles.get(user, user)
+            found = self.manifest.profiles.get(user, user)
         elif self.record is not None:
-            found = self.record.description.profiles.get(user, "")
+            found = self.record.manifest.profiles.get(user, "")
         else:
             found = user if named else ""
         is_usable = found and found.lower() not in manifest_rules.RESERVED_PROFILES
@@ -66,7 +66,7 @@ class Target:
         Raises:
             UsageError: the URL is not that of the bucket, and the cache is not in use here.
         """
-        bucket_url = manifest_rules.bucket_url(self.description)
+        bucket_url = manifest_rules.bucket_url(self.manifest)
         if self.url is None or self.record is not None or self.url.rstrip("/") == bucket_url:
             return
         raise UsageError(
@@ -91,17 +91,15 @@ def find_target(name: str | None, project: Path | None, *, secrets: bool = False
     known = known_records([user_place(), system_place()])
     if name is None or (name in known and not Path(name).is_file()):
         record = find(name)
-        return Target(Source(record.description, origin=Origin.RECORD), record)
+        return Target(Source(record.manifest, origin=Origin.RECORD), record)
     loaded = source.load(name, secrets=secrets, project=project)
     same = (
-        one
-        for one in known.values()
-        if manifest_rules.same_place(one.description, loaded.description)
+        one for one in known.values() if manifest_rules.same_place(one.manifest, loaded.manifest)
     )
     used = next(same, None)
     if loaded.origin is not Origin.URL:
         return Target(loaded, used)
     if used is not None:
-        merged = manifest_rules.with_users_of(loaded.description, used.description)
-        loaded = replace(loaded, description=merged)
+        merged = manifest_rules.with_users_of(loaded.manifest, used.manifest)
+        loaded = replace(loaded, manifest=merged)
     return Target(loaded, used, url=name)

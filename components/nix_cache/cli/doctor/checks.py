@@ -55,7 +55,7 @@ def all_checks(wanted: Wanted) -> tuple[Check, ...]:
         Check("server", "the server's clock", reach.clock),
         Check("contents", "nix-cache-info", contents.info),
         Check("contents", "the answer for a missing path", contents.missing_path),
-        Check("contents", "the descriptor", contents.descriptor),
+        Check("contents", "the manifest", contents.manifest),
         Check("rights", "what anybody may do", rights.anybody),
         Check("rights", "what writers and readers may do", rights.users),
         Check("rights", "writes without a signature", unsigned_writes.unsigned_writes),

@@ -1,4 +1,4 @@
-"""The objects that every client meets first: nix-cache-info, a missing path, the descriptor."""
+"""The objects that every client meets first: nix-cache-info, a missing path, the manifest."""
 
 from collections.abc import Iterator
 
@@ -10,7 +10,7 @@ from nix_cache.cli.errors import ClientError
 from nix_cache.cli.s3.client import Answer
 from nix_cache.formats import cache_info
 from nix_cache.formats.cache_info import INFO_KEY
-from nix_cache.formats.description import DESCRIPTOR_KEY, Description
+from nix_cache.formats.manifest import MANIFEST_KEY, Manifest
 
 REPAIR = "run `pulumi up --refresh` on the stack (or `make repair`)"
 """What puts back everything that the stack declares."""
@@ -28,7 +28,7 @@ def info(subject: Subject) -> Iterator[Finding]:
     if answer.status != 200:
         yield _no_info(answer)
         return
-    declared = subject.description
+    declared = subject.manifest
     wanted = cache_info.nix_cache_info(
         declared.store_dir, declared.want_mass_query, declared.priority
     )
@@ -67,47 +67,45 @@ def missing_path(subject: Subject) -> Iterator[Finding]:
     )
 
 
-def descriptor(subject: Subject) -> Iterator[Finding]:
+def manifest(subject: Subject) -> Iterator[Finding]:
     """Whether the cache tells the same of itself."""
-    if not subject.description.descriptor:
+    if not subject.manifest.is_published:
         return
     if subject.reading is None:
-        yield not_checked(DESCRIPTOR_KEY, NO_READER, FIND_READER)
+        yield not_checked(MANIFEST_KEY, NO_READER, FIND_READER)
         return
-    answer = subject.reading.request("GET", DESCRIPTOR_KEY)
+    answer = subject.reading.request("GET", MANIFEST_KEY)
     if answer.status != 200:
         yield warning(
-            f"{DESCRIPTOR_KEY} is missing: {answer}",
+            f"{MANIFEST_KEY} is missing: {answer}",
             "`nix-cache use` with the cache's URL does not work",
             REPAIR,
         )
         return
     try:
-        told = parse(answer.body.decode(errors="replace"), DESCRIPTOR_KEY).description
+        told = parse(answer.body.decode(errors="replace"), MANIFEST_KEY).manifest
     except ClientError as mistake:
         yield warning(
-            f"{DESCRIPTOR_KEY} cannot be read: {mistake.problem}",
+            f"{MANIFEST_KEY} cannot be read: {mistake.problem}",
             "`nix-cache use` with the cache's URL does not work",
             REPAIR,
         )
         return
-    yield _compared(told.for_readers(), subject.description.for_readers())
+    yield _compared(told.for_readers(), subject.manifest.for_readers())
     if told.fields_with_credentials:
         yield warning(
-            f"{DESCRIPTOR_KEY} names credentials, in {', '.join(told.fields_with_credentials)}",
+            f"{MANIFEST_KEY} names credentials, in {', '.join(told.fields_with_credentials)}",
             "on MinIO an access key id should not be public: some servers accept writes from "
             "anyone who knows one",
             "install the current version of the component and run `pulumi up` on the stack",
         )
 
 
-def _compared(told: Description, known: Description) -> Finding:
-    fields = [
-        name for name in Description.model_fields if getattr(told, name) != getattr(known, name)
-    ]
+def _compared(told: Manifest, known: Manifest) -> Finding:
+    fields = [name for name in Manifest.model_fields if getattr(told, name) != getattr(known, name)]
     if not fields:
-        return ok(f"{DESCRIPTOR_KEY} tells the same as the source")
-    what = f"{DESCRIPTOR_KEY} tells another {', '.join(fields)} than the source"
+        return ok(f"{MANIFEST_KEY} tells the same as the source")
+    what = f"{MANIFEST_KEY} tells another {', '.join(fields)} than the source"
     if {"public_keys", "read_url"} & set(fields):
         return error(
             what,

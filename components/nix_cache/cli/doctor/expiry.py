@@ -32,7 +32,7 @@ def lifecycle(subject: Subject) -> Iterator[Finding]:
     except MalformedAnswerError as failure:
         yield not_checked("the bucket's lifecycle", str(failure), "check the endpoint")
         return
-    yield from judged(list(expiries(rules)), subject.description.expire_after_days)
+    yield from judged(list(expiries(rules)), subject.manifest.expire_after_days)
 
 
 def expiries(rules: Iterable[LifecycleRule]) -> Iterator[Expiry]:

@@ -50,7 +50,7 @@ def judged(config: Mapping[str, Any], subject: Subject) -> Iterator[Finding]:
         config: the effective settings, by name.
         subject: the cache.
     """
-    url = subject.description.read_url
+    url = subject.manifest.read_url
     is_used = any(same_cache(url, other) for other in config.get("substituters", ()))
     if not is_used and subject.record is None:
         yield not_checked("nix.conf", "this machine does not use the cache", _USE)
@@ -75,9 +75,9 @@ def judged(config: Mapping[str, Any], subject: Subject) -> Iterator[Finding]:
 
 def credentials(subject: Subject) -> Iterator[Finding]:
     """Whether the daemon finds the credentials of a private cache, and nobody else does."""
-    if subject.description.public or subject.record is None:
+    if subject.manifest.public or subject.record is None:
         return
-    profile = parse_qs(urlsplit(subject.description.read_url).query).get("profile", ["default"])[0]
+    profile = parse_qs(urlsplit(subject.manifest.read_url).query).get("profile", ["default"])[0]
     file = system_place(subject.environment).credentials
     try:
         mode = stat.S_IMODE(file.stat().st_mode)
@@ -131,7 +131,7 @@ def _in_the_way(subject: Subject) -> Iterator[str]:
 
 def _keys(config: Mapping[str, Any], subject: Subject) -> Iterator[Finding]:
     trusted = set(config.get("trusted-public-keys", ()))
-    missing = [key for key in subject.description.public_keys if key not in trusted]
+    missing = [key for key in subject.manifest.public_keys if key not in trusted]
     names = {name_of(key) for key in trusted}
     if not missing:
         yield ok("nix.conf trusts every key of the cache")
@@ -164,7 +164,7 @@ def _trust(subject: Subject) -> Iterator[Finding]:
 
 def _store(subject: Subject) -> Iterator[Finding]:
     command = [*program.NIX, "eval", "--raw", "--expr", "builtins.storeDir"]
-    here, there = program.output(command, subject.environment), subject.description.store_dir
+    here, there = program.output(command, subject.environment), subject.manifest.store_dir
     if here is None:
         yield not_checked("the store's folder", "Nix could not be asked for it")
     elif here == there:

@@ -71,7 +71,7 @@ def _all_examined(
     subject: Subject, client: S3Client, known: Candidates, wanted: Wanted
 ) -> list[Examined]:
     """As many as are wanted, or all. Of paths that need not exist, those that do."""
-    check = PathCheck(subject.description, client, deep=wanted.deep)
+    check = PathCheck(subject.manifest, client, deep=wanted.deep)
     hashes, seen = known.hashes, list[Examined]()
     count = len(hashes) if known.must_exist or wanted.count is None else wanted.count
     tries = len(hashes) if known.must_exist else count * _ASKED_PER_WANTED

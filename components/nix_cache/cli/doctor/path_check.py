@@ -13,7 +13,7 @@ from nix_cache.cli.limits import NAR_DECODER_BYTES, NARINFO_BYTES, TooLargeError
 from nix_cache.cli.s3 import content_encoding
 from nix_cache.cli.s3.client import Answer, S3Client
 from nix_cache.cli.s3.hosts import NoAnswerError
-from nix_cache.formats.description import Description
+from nix_cache.formats.manifest import Manifest
 from nix_cache.formats.nar_url import ElsewhereError, InvalidUrlError, NarUrl
 from nix_cache.formats.narinfo import COMPRESSIONS, Narinfo, NarinfoError
 from nix_cache.formats.narinfo_trust import Distrust, distrust, signers
@@ -79,13 +79,13 @@ class PathCheck:
     """Checks paths of one cache; several threads may do so at once.
 
     Args:
-        description: the cache.
+        manifest: the cache.
         client: the way in of a reading machine.
         deep: whether NARs are read. One whose size differs from what is stated is read in any case.
     """
 
-    def __init__(self, description: Description, client: S3Client, *, deep: bool) -> None:
-        self._description = description
+    def __init__(self, manifest: Manifest, client: S3Client, *, deep: bool) -> None:
+        self._manifest = manifest
         self._client = client
         self._deep = deep
         self._memory = Memory(_LARGE_BYTES)
@@ -125,10 +125,10 @@ class PathCheck:
             yield Fault.NOT_READ, f"{store_hash}: it {mistake}"
             return
         examined.narinfo = narinfo
-        if (narinfo.base_name[:32], narinfo.store_dir) != (store_hash, self._description.store_dir):
+        if (narinfo.base_name[:32], narinfo.store_dir) != (store_hash, self._manifest.store_dir):
             yield Fault.MISPLACED, f"{store_hash}: {narinfo.store_path}"
             return
-        if reason := distrust(narinfo, self._description.public_keys):
+        if reason := distrust(narinfo, self._manifest.public_keys):
             details = [narinfo.store_path, *filter(None, [signers(narinfo)])]
             yield _DISTRUST[reason], ": ".join(details)
             return  # Nix does not download the NAR either

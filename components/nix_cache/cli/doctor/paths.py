@@ -67,7 +67,7 @@ def listed(subject: Subject, owner: S3Client) -> Iterator[str]:
     """The hashes of all narinfos in the bucket, which its owner may list."""
     count = 0
     # Nothing but narinfos and their like lies outside of folders.
-    for page in checked_pages(owner.pages(delimiter="/"), subject.description.bucket):
+    for page in checked_pages(owner.pages(delimiter="/"), subject.manifest.bucket):
         for entry in page.objects:
             if found := _NARINFO_KEY.fullmatch(entry.key):
                 count += 1
@@ -80,9 +80,7 @@ def remembered(subject: Subject) -> list[str]:
     home = Path(subject.environment.get("HOME") or "/")
     folder = Path(subject.environment.get("XDG_CACHE_HOME") or home / ".cache") / "nix"
     beginning = (
-        subject.description.read_url
-        if subject.description.public
-        else f"s3://{subject.description.bucket}"
+        subject.manifest.read_url if subject.manifest.public else f"s3://{subject.manifest.bucket}"
     )
     found: list[str] = []
     for file in sorted(folder.glob("binary-cache-v*.sqlite")):

@@ -40,7 +40,7 @@ _CERTIFICATE_FAULTS = {
 
 
 def reachable(subject: Subject) -> Iterator[Finding]:
-    """Whether the server answers where the description says."""
+    """Whether the server answers where the manifest says."""
     client = subject.reading or subject.anybody
     try:
         first = client.request("GET", INFO_KEY)
@@ -117,7 +117,7 @@ def _storage(subject: Subject) -> Iterator[Finding]:
     answer = subject.anybody.request("GET", query=LIST_QUERIES["objects"])
     if answer.code == NO_BUCKET:
         yield error(
-            f"{_origin(subject.bucket_url)} has no bucket {subject.description.bucket}",
+            f"{_origin(subject.bucket_url)} has no bucket {subject.manifest.bucket}",
             "there is no cache",
             "bring the stack up, or correct its endpoint",
         )

@@ -40,11 +40,11 @@ def users(subject: Subject) -> Iterator[Finding]:
             "give the stack, or its outputs with --show-secrets",
         )
     for user in subject.users:
-        role = "writer" if user in subject.description.push_urls else "reader"
+        role = "writer" if user in subject.manifest.push_urls else "reader"
         name = f"the {role} {user}"
         subject.progress(f"rights of {name}")
         if user in subject.credentials:
-            backend = subject.description.backend
+            backend = subject.manifest.backend
             also = _also(backend, role)
             for right in sorted(also):
                 yield ok(f"{name} may {right}: {BACKENDS[backend].title} has no narrower key")
@@ -56,7 +56,7 @@ def users(subject: Subject) -> Iterator[Finding]:
                 "give the stack, or its outputs with --show-secrets, or run `nix-cache use` first",
             )
         else:
-            profile = subject.description.profiles.get(user, user)
+            profile = subject.manifest.profiles.get(user, user)
             yield not_checked(
                 f"the rights of {name}",
                 f"no credential, neither in the source nor in a profile {profile} that this "
@@ -109,19 +109,19 @@ def _of_user(
 
 def _reading(subject: Subject, client: S3Client) -> Finding:
     is_allowed = probes.get(client, INFO_KEY).outcome is not Outcome.REFUSED
-    if subject.description.public and not is_allowed:
+    if subject.manifest.public and not is_allowed:
         return error(
             "anybody is refused to read a public cache",
             "no machine without a credential can use it",
             f"the bucket policy was changed: {REPAIR}",
         )
-    if is_allowed and not subject.description.public:
+    if is_allowed and not subject.manifest.public:
         return error(
             "anybody may read a private cache",
             "everything in it is open to whoever learns a store path",
             f"the bucket policy was changed: {REPAIR}",
         )
-    kind = "public" if subject.description.public else "private"
+    kind = "public" if subject.manifest.public else "private"
     return ok(f"anybody {'may read' if is_allowed else 'is refused to read'}: the cache is {kind}")
 
 

@@ -74,8 +74,8 @@ def run(request: Request, *, as_json: bool) -> bool:
 
 
 def _subject(target: Target, users: Sequence[str], owner: str | None) -> Subject:
-    description = target.description
-    known = tuple(dict.fromkeys([*description.push_urls, *description.readers]))
+    manifest = target.manifest
+    known = tuple(dict.fromkeys([*manifest.push_urls, *manifest.readers]))
     for user in users:
         if user not in known:
             raise UsageError(
@@ -93,14 +93,14 @@ def _subject(target: Target, users: Sequence[str], owner: str | None) -> Subject
     }
     for user in users:
         if user not in credentials:
-            profile = target.profile(user, named=True) or description.profiles.get(user, user)
+            profile = target.profile(user, named=True) or manifest.profiles.get(user, user)
             raise UsageError(
                 f"no credential of {user} was found, neither in the source nor in a profile "
                 f"{profile}",
                 "give a stack, or its outputs with --show-secrets",
             )
     return Subject(
-        description=description,
+        manifest=manifest,
         credentials=credentials,
         users=tuple(users) or known,
         owner=owner_credential(owner) if owner else None,

@@ -11,7 +11,7 @@ from nix_cache.cli.s3.credentials import Credential
 from nix_cache.cli.s3.hosts import NoAnswerError
 from nix_cache.cli.s3.transport import Transport
 from nix_cache.formats.cache_info import INFO_KEY
-from nix_cache.formats.description import Description
+from nix_cache.formats.manifest import Manifest
 
 WORKERS = 8
 """Requests at a time. A server on a slow line is asked for many small objects."""
@@ -22,7 +22,7 @@ class Subject:
     """A cache and those who may ask it.
 
     Attributes:
-        description: the cache.
+        manifest: the cache.
         credentials: by writer and reader, those that were found.
         users: whose rights are looked at.
         owner: a credential that may list the bucket and read its settings.
@@ -33,7 +33,7 @@ class Subject:
         progress: told now and then what is being done.
     """
 
-    description: Description
+    manifest: Manifest
     credentials: Mapping[str, Credential] = field(default_factory=dict, repr=False)
     users: tuple[str, ...] = ()
     owner: Credential | None = field(default=None, repr=False)
@@ -50,23 +50,23 @@ class Subject:
     @property
     def bucket_url(self) -> str:
         """The bucket on the storage."""
-        return bucket_url(self.description)
+        return bucket_url(self.manifest)
 
     @property
     def anybody(self) -> S3Client:
         """The bucket, for those without a credential."""
-        return S3Client.of(self.description, None, self.http)
+        return S3Client.of(self.manifest, None, self.http)
 
     def as_user(self, user: str) -> S3Client:
         """The bucket, for one whose credential is there."""
-        return S3Client.of(self.description, self.credentials[user], self.http)
+        return S3Client.of(self.manifest, self.credentials[user], self.http)
 
     @property
     def as_owner(self) -> S3Client | None:
         """The bucket, for its owner, if their credential is there."""
         if self.owner is None:
             return None
-        return S3Client.of(self.description, self.owner, self.http)
+        return S3Client.of(self.manifest, self.owner, self.http)
 
     @cached_property
     def reading(self) -> S3Client | None:
@@ -74,9 +74,9 @@ class Subject:
 
         None if it is private, and nobody is known whose credential it accepts.
         """
-        if self.description.public:
-            return S3Client(self.http, self.description.read_url, self.description.region)
-        known = [*self.description.readers, *self.description.push_urls]
+        if self.manifest.public:
+            return S3Client(self.http, self.manifest.read_url, self.manifest.region)
+        known = [*self.manifest.readers, *self.manifest.push_urls]
         clients = [self.as_user(user) for user in known if user in self.credentials]
         return next((client for client in clients if _accepts(client)), self.as_owner)
 

@@ -34,7 +34,7 @@ def version_traps(version: Version, subject: Subject) -> Iterator[Finding]:
     """The traps of one version of Nix, for one cache."""
     traps = versions.version_traps(
         version,
-        subject.description.backend,
+        subject.manifest.backend,
         speaks_s3=uses_s3(subject),
         environment=subject.environment,
     )
@@ -46,22 +46,22 @@ def version_traps(version: Version, subject: Subject) -> Iterator[Finding]:
 def uses_s3(subject: Subject) -> bool:
     """Whether this machine's Nix speaks S3 with the cache, and not just HTTP."""
     pushes = subject.record is not None and subject.record.writer is not None
-    return pushes or not subject.description.public
+    return pushes or not subject.manifest.public
 
 
 def shared_names(subject: Subject) -> Iterator[Finding]:
     """Whether two caches in use here share a bucket's name."""
     places = [user_place(subject.environment), system_place(subject.environment)]
-    own = subject.description
+    own = subject.manifest
     others = [
         record
         for record in known_records(places).values()
-        if record.description.bucket == own.bucket and record.description.endpoint != own.endpoint
+        if record.manifest.bucket == own.bucket and record.manifest.endpoint != own.endpoint
     ]
     for other in others:
         yield warning(
             f"the cache {other.name} has the bucket name {own.bucket} too, on "
-            f"{other.description.endpoint}",
+            f"{other.manifest.endpoint}",
             "Nix remembers narinfos by the bucket's name alone, and mixes those of both up",
             "give one of the buckets another name",
         )

@@ -131,7 +131,7 @@ def unsigned_writes(subject: Subject) -> Iterator[Finding]:
     writers = [
         user
         for user in subject.users
-        if user in subject.description.push_urls and user in subject.credentials
+        if user in subject.manifest.push_urls and user in subject.credentials
     ]
     if not writers:
         yield not_checked(
@@ -196,7 +196,7 @@ class _Trial:
 
     def _answer(self, attempt: _Attempt, access_key_id: str) -> Answer | str:
         """Return what came back, or why nothing did."""
-        region = self.subject.description.region
+        region = self.subject.manifest.region
         try:
             return attempt.send(self.subject.anybody, self.key, access_key_id, region)
         except NoAnswerError as failure:

@@ -26,7 +26,7 @@ from nix_cache.cli.s3.errors import AnsweredError, StorageError
 from nix_cache.cli.s3.messages import Requester, explain
 from nix_cache.cli.s3.transport import OversizedError, Transport
 from nix_cache.formats.cache_info import INFO_KEY
-from nix_cache.formats.description import Description
+from nix_cache.formats.manifest import Manifest
 from nix_cache.iam.lifecycle import NAR_PREFIX
 
 _MISSING = 404
@@ -41,24 +41,22 @@ class Bucket:
     """A cache's bucket.
 
     Args:
-        description: the cache.
+        manifest: the cache.
         credential: of one who may list, read and delete.
         profile: where that is from, for messages.
         jobs: how many narinfos are read at a time.
     """
 
-    def __init__(
-        self, description: Description, credential: Credential, profile: str, jobs: int
-    ) -> None:
+    def __init__(self, manifest: Manifest, credential: Credential, profile: str, jobs: int) -> None:
         self.tell: Callable[[str], None] = lambda _: None
         """Called with what is being done."""
-        self._description = description
+        self._manifest = manifest
         self._jobs = jobs
-        self._client = S3Client.of(description, credential, Transport(jobs=jobs))
+        self._client = S3Client.of(manifest, credential, Transport(jobs=jobs))
         self._reader = NarinfoReader(
-            self._client, tuple(description.public_keys), jobs, lambda: self.has(INFO_KEY)
+            self._client, tuple(manifest.public_keys), jobs, lambda: self.has(INFO_KEY)
         )
-        self._owner = Requester(profile, description.endpoint, description.bucket)
+        self._owner = Requester(profile, manifest.endpoint, manifest.bucket)
 
     def clocks(self) -> Clocks | None:
         """Compare the clock of what answers with this machine's; None if its answers have no date.
@@ -131,12 +129,12 @@ class Bucket:
         unlisted = sorted(present - listed)
         if not unlisted:
             raise ClientError(
-                f"{min(present)} was written while the bucket {self._description.bucket} was read, "
+                f"{min(present)} was written while the bucket {self._manifest.bucket} was read, "
                 "or its listing lacked it before; nothing more was removed",
                 "run it again",
             )
         raise ClientError(
-            f"the listing of the bucket {self._description.bucket} lacks objects that are "
+            f"the listing of the bucket {self._manifest.bucket} lacks objects that are "
             f"there, such as {unlisted[0]}; nothing more was removed",
             "run it again; if it happens again, the storage or a proxy in front of it is faulty",
         )
@@ -213,7 +211,7 @@ class Bucket:
         found = list(self._listed())
         if all(stored.key != INFO_KEY for stored in found):
             raise ClientError(
-                f"the list of the bucket {self._description.bucket} has no {INFO_KEY}: it is not "
+                f"the list of the bucket {self._manifest.bucket} has no {INFO_KEY}: it is not "
                 "whole, or this is not a cache; nothing was removed",
                 "run `pulumi up --refresh` on the stack, or name the right cache",
             )
@@ -224,7 +222,7 @@ class Bucket:
             self.tell(f"listed {count} objects")
 
         with self._explained("list"):
-            yield from list_objects(self._client, self._description.bucket, tell, prefix=prefix)
+            yield from list_objects(self._client, self._manifest.bucket, tell, prefix=prefix)
 
     def _refusal(self, refused: Sequence[tuple[str, str, str]]) -> ClientError:
         key, code, message = refused[0]
@@ -232,7 +230,7 @@ class Bucket:
             f"the storage did not delete {len(refused)} objects, such as {key}: "
             f"{code} {message}".rstrip(),
             f"see that the profile {self._owner.name} may delete in the bucket "
-            f"{self._description.bucket}, and run it again: paths that were not deleted may lack "
+            f"{self._manifest.bucket}, and run it again: paths that were not deleted may lack "
             "others that were",
         )
 

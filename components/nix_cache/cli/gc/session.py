@@ -75,13 +75,13 @@ def run(request: Request, *, as_json: bool, clock: Callable[[], datetime] = _now
     credential = owner_credential(request.owner)
     target = find_target(request.cache, request.project)
     target.require_place_for_owner()
-    description = target.description
+    manifest = target.manifest
     roots = _roots(request.roots_from)
     set_aside = frozenset(store_hash(name, "--set-aside") for name in request.set_aside)
     with Progress() as progress:
-        bucket = Bucket(description, credential, request.owner, request.jobs)
+        bucket = Bucket(manifest, credential, request.owner, request.jobs)
         bucket.tell = progress.tell
-        progress.tell(f"waiting for {description.endpoint}")
+        progress.tell(f"waiting for {manifest.endpoint}")
         clocks = bucket.clocks()
         require_same_time(clocks)
         terms = Terms(
@@ -112,7 +112,7 @@ def run(request: Request, *, as_json: bool, clock: Callable[[], datetime] = _now
         return False
     if not plan.is_empty:
         report.tell_plan(plan, terms, console.err)
-        if not _is_agreed(plan, description.bucket, agreed=request.agreed):
+        if not _is_agreed(plan, manifest.bucket, agreed=request.agreed):
             console.note("Nothing was removed.")
             return False
     with Progress() as progress:

@@ -96,7 +96,7 @@ def _drain(record: "Record") -> None:
     from nix_cache.cli.hook.queue import Queue
 
     folder = installation.folder_of(installation.place_of(record), record.name)
-    if not drain(record, Queue(folder, record.description.store_dir)):
+    if not drain(record, Queue(folder, record.manifest.store_dir)):
         raise typer.Exit(ExitCode.FAILED)
 
 

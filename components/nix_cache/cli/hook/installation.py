@@ -125,9 +125,7 @@ def remove(record: Record) -> list[FileChange]:
 
 def generator(record: Record) -> str | None:
     """Who makes nix.conf; None if it is there to be written."""
-    return installation.generator(
-        place_of(record), Path(record.description.store_dir), chosen=False
-    )
+    return installation.generator(place_of(record), Path(record.manifest.store_dir), chosen=False)
 
 
 def make_queue(queue: Queue, name: str) -> None:

@@ -46,7 +46,7 @@ def look(record: Record) -> Status:
         ClientError: the queue cannot be read.
     """
     place = place_of(record)
-    queue = Queue(folder_of(place, record.name), record.description.store_dir)
+    queue = Queue(folder_of(place, record.name), record.manifest.store_dir)
     waiting = tuple(queue.paths())
     failures = queue.failures()
     script = place.folder / hook_name(record.name)

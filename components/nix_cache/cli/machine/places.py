@@ -39,7 +39,7 @@ class Place:
         return self.folder / f"{name}.conf"
 
     def record(self, name: str) -> Path:
-        """What is known of one cache: its description, and who this machine is to it."""
+        """What is known of one cache: its manifest, and who this machine is to it."""
         return self.folder / f"{name}.json"
 
     def signing_key(self, key_name: str) -> Path:

@@ -26,7 +26,7 @@ from nix_cache.cli.s3.errors import (
     meaning,
 )
 from nix_cache.cli.s3.transport import Reply, Transport
-from nix_cache.formats.description import Description
+from nix_cache.formats.manifest import Manifest
 
 _CODE = re.compile(rb"<Code>([A-Za-z0-9]+)</Code>")
 _ERROR = re.compile(rb"\s*(?:<\?xml[^>]*>\s*)?<Error[\s>]")
@@ -96,12 +96,12 @@ class S3Client:
     @classmethod
     def of(
         cls,
-        description: Description,
+        manifest: Manifest,
         credential: Credential | Credentials | None,
         transport: Transport,
     ) -> Self:
         """Return the client of a cache's bucket, at the storage's endpoint and in path style."""
-        return cls(transport, bucket_url(description), description.region, credential)
+        return cls(transport, bucket_url(manifest), manifest.region, credential)
 
     def request(
         self,
@@ -233,9 +233,9 @@ class S3Client:
         return ready.url, dict(ready.headers)
 
 
-def bucket_url(description: Description) -> str:
+def bucket_url(manifest: Manifest) -> str:
     """Return the URL of a cache's bucket at its storage."""
-    return f"{description.endpoint.rstrip('/')}/{description.bucket}"
+    return f"{manifest.endpoint.rstrip('/')}/{manifest.bucket}"
 
 
 def _credentials(credential: Credential | Credentials | None) -> Credentials | None:

@@ -14,7 +14,7 @@ from nix_cache.cli.s3.transport import OversizedError, Transport
 from nix_cache.cli.upload.held import Held, judge
 from nix_cache.cli.upload.identity import Identity
 from nix_cache.formats.cache_info import INFO_KEY
-from nix_cache.formats.description import Description
+from nix_cache.formats.manifest import Manifest
 from nix_cache.formats.narinfo import narinfo_key
 
 _ABSENT = {"NoSuchKey", "AccessDenied", "404", "403"}
@@ -25,20 +25,18 @@ class Bucket:
     """A cache's bucket.
 
     Args:
-        description: the cache.
+        manifest: the cache.
         identity: whose requests these are.
         who: the same, for messages.
         jobs: how many requests there are at a time.
     """
 
-    def __init__(
-        self, description: Description, identity: Identity, who: Requester, jobs: int
-    ) -> None:
-        self._description = description
+    def __init__(self, manifest: Manifest, identity: Identity, who: Requester, jobs: int) -> None:
+        self._manifest = manifest
         self._who = who
         self._jobs = jobs
         transport = Transport(jobs=jobs)
-        self._client = S3Client.of(description, identity.credentials, transport)
+        self._client = S3Client.of(manifest, identity.credentials, transport)
 
     def require_access(self) -> None:
         """Make sure that the writer may read what is always there.
@@ -52,7 +50,7 @@ class Bucket:
                 self._get(INFO_KEY)
             except (EncodingError, TooLargeError) as mistake:
                 raise ClientError(
-                    f"{INFO_KEY} at {self._description.endpoint} {mistake}",
+                    f"{INFO_KEY} at {self._manifest.endpoint} {mistake}",
                     "see what answers there: it is not the cache's storage",
                 ) from None
 
@@ -87,7 +85,7 @@ class Bucket:
                 raise
             except (EncodingError, TooLargeError) as mistake:
                 return Held(path, None, f"its narinfo {mistake}")
-        return judge(path, content, self._description.public_keys)
+        return judge(path, content, self._manifest.public_keys)
 
     def _get(self, key: str) -> bytes:
         """An object's content.

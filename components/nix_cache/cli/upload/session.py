@@ -41,11 +41,11 @@ class _Push:
     @property
     def who(self) -> Requester:
         """The writer, for messages."""
-        description = self.writer.description
+        manifest = self.writer.manifest
         return Requester(
             self.writer.name,
-            description.endpoint,
-            description.bucket,
+            manifest.endpoint,
+            manifest.bucket,
             self.writer.record.name,
             self.identity.origin,
         )
@@ -64,7 +64,7 @@ def push(writer: Writer, given: Sequence[str], jobs: int) -> Result:
         ClientError: nothing, or not all, was pushed, and this says why.
     """
     require_able_nix(writer)
-    store_dir = writer.description.store_dir
+    store_dir = writer.manifest.store_dir
     roots = list(dict.fromkeys(program.store_path(path, store_dir) for path in given))
     with Progress() as progress:
         return _pushed(_Push(writer, identify(writer), jobs, progress), roots)
@@ -79,7 +79,7 @@ def require_able_nix(writer: Writer) -> None:
     version = program.version()
     if version is None:
         return
-    backend = writer.description.backend
+    backend = writer.manifest.backend
     for trap in version_traps(version, backend, speaks_s3=True, environment=os.environ):
         raise ClientError(f"{trap.problem}: {trap.why}", trap.fix)
 
@@ -88,8 +88,8 @@ def _pushed(push: _Push, roots: Sequence[str]) -> Result:
     progress = push.progress
     progress.tell("asking Nix which paths there are")
     nar_bytes = program.closure(roots)
-    bucket = Bucket(push.writer.description, push.identity, push.who, push.jobs)
-    progress.tell(f"waiting for {push.writer.description.endpoint}")
+    bucket = Bucket(push.writer.manifest, push.identity, push.who, push.jobs)
+    progress.tell(f"waiting for {push.writer.manifest.endpoint}")
     retry(bucket.require_access, progress.note)
     skipped = _held(bucket, list(nar_bytes), progress)
     missing = [path for path in nar_bytes if path not in skipped]

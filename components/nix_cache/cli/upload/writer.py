@@ -12,7 +12,7 @@ from nix_cache.cli.errors import ClientError, UsageError
 from nix_cache.cli.machine import files
 from nix_cache.cli.machine.places import system_place, user_place
 from nix_cache.formats import signing
-from nix_cache.formats.description import Description
+from nix_cache.formats.manifest import Manifest
 
 CACHE_OPTION = "--to"
 
@@ -34,21 +34,21 @@ class Writer:
     key_file: Path
 
     @property
-    def description(self) -> Description:
+    def manifest(self) -> Manifest:
         """The cache."""
-        return self.record.description
+        return self.record.manifest
 
     @property
     def profile(self) -> str:
         """The credentials profile that the push URL names; nothing if it names none."""
-        return self.description.profiles.get(self.name, "")
+        return self.manifest.profiles.get(self.name, "")
 
     @property
     def push_url(self) -> str:
         """Where ``nix copy --to`` goes, signing with the key."""
         # Nix decodes percent signs, and a plus stays one.
         key_file = quote(str(self.key_file), safe="/")
-        return f"{self.description.push_urls[self.name]}&secret-key={key_file}"
+        return f"{self.manifest.push_urls[self.name]}&secret-key={key_file}"
 
 
 def find_writer(cache: str | None, environment: Mapping[str, str] = os.environ) -> Writer:
@@ -72,23 +72,23 @@ def as_writer(record: Record) -> Writer:
         UsageError: this machine only reads the cache.
         ClientError: the key is missing or cannot be the right one.
     """
-    writer, description = record.writer, record.description
+    writer, manifest = record.writer, record.manifest
     if writer is None:
         raise UsageError(
             f"this machine only reads the cache {record.name}",
             f"run `nix-cache use {record.source_with_secrets} --as WRITER` with one of: "
-            f"{', '.join(sorted(description.push_urls)) or 'the writers of the stack'}",
+            f"{', '.join(sorted(manifest.push_urls)) or 'the writers of the stack'}",
         )
     again = (
         f"run `nix-cache use {record.source_with_secrets} --as {writer}` with the stack's secrets"
     )
-    if writer not in description.push_urls:
+    if writer not in manifest.push_urls:
         raise ClientError(
             f"the cache {record.name} has no writer {writer} any more",
             f"run `nix-cache use` again with --as and one of: "
-            f"{', '.join(sorted(description.push_urls))}",
+            f"{', '.join(sorted(manifest.push_urls))}",
         )
-    manifest_rules.require_push_url(description, writer)
+    manifest_rules.require_push_url(manifest, writer)
     if record.signing_key_file is None:
         raise ClientError(
             f"no signing key of {writer} was brought to this machine, and readers refuse what is "
@@ -116,13 +116,13 @@ def read_key(file: Path, fix: str) -> signing.SecretKey:
 
 
 def _require_trusted(key: signing.SecretKey, writer: str, record: Record, fix: str) -> None:
-    wanted = record.description.key_names.get(writer)
+    wanted = record.manifest.key_names.get(writer)
     if wanted is not None and key.name != wanted:
         raise ClientError(
             f"{record.signing_key_file} holds the key {key.name}, and {writer} signs with {wanted}",
             fix,
         )
-    if key.public_text not in record.description.public_keys:
+    if key.public_text not in record.manifest.public_keys:
         raise ClientError(
             f"the key {key.name} in {record.signing_key_file} is not among the public keys of the "
             f"cache {record.name}, so nobody would trust what it signs",

@@ -14,7 +14,7 @@ from nix_cache.cli.use import diff
 from nix_cache.cli.use.differences import Difference, Topic, differences
 from nix_cache.cli.use.settings_plan import Plan
 from nix_cache.formats import signing
-from nix_cache.formats.description import Description
+from nix_cache.formats.manifest import Manifest
 
 _WAYS = {
     Topic.KEYS: "name every key that you expect with --expect-key NAME:BASE64",
@@ -66,7 +66,7 @@ def expected_keys(given: Sequence[str]) -> frozenset[PublicKey] | None:
         ) from None
 
 
-def require_expected(description: Description, agreement: Agreement) -> None:
+def require_expected(manifest: Manifest, agreement: Agreement) -> None:
     """Compare a cache's keys with those that the command line expects: both sets are equal.
 
     Raises:
@@ -74,7 +74,7 @@ def require_expected(description: Description, agreement: Agreement) -> None:
     """
     if agreement.keys is None:
         return
-    found = manifest_rules.public_keys(description)
+    found = manifest_rules.public_keys(manifest)
     problems = [
         *(f"{key} is not expected" for key in sorted(map(str, found - agreement.keys))),
         *(f"{key} is missing" for key in sorted(map(str, agreement.keys - found))),
@@ -127,13 +127,13 @@ def statement(given: str, plan: Plan, changed: Sequence[Difference] = ()) -> Ite
         plan: what it led to.
         changed: how it differs from what was agreed to before.
     """
-    description = plan.record.description
+    manifest = plan.record.manifest
     where = "standard input" if given == "-" else given
     yield f"The cache {plan.record.name}, as {where} describes it"
     yield f"  read URL  {plan.read_url}"
     if plan.previous is None:
-        yield f"  storage   {manifest_rules.bucket_url(description)}"
-        yield from _listed("public keys", "", description.public_keys)
+        yield f"  storage   {manifest_rules.bucket_url(manifest)}"
+        yield from _listed("public keys", "", manifest.public_keys)
     for one in changed:
         yield f"  changed: {one.title}"
         yield from (f"    - {line}" for line in one.removed)
@@ -143,7 +143,7 @@ def statement(given: str, plan: Plan, changed: Sequence[Difference] = ()) -> Ite
         yield "  This machine signs its requests there with the profile that the read URL names."
     yield from _existing_files(plan)
     if source.is_url(given):
-        yield from _warnings(given, description)
+        yield from _warnings(given, manifest)
     if plan.previous is None or any(one.topic is Topic.KEYS for one in changed):
         yield "The owners of these keys can put programs onto this machine."
 
@@ -156,11 +156,11 @@ def _existing_files(plan: Plan) -> Iterator[str]:
             yield from (f"  {line}" for line in diff.unified(change))
 
 
-def _warnings(url: str, description: Description) -> Iterator[str]:
-    if _address(url) != _address(description.read_url):
+def _warnings(url: str, manifest: Manifest) -> Iterator[str]:
+    if _address(url) != _address(manifest.read_url):
         yield (
             f"  WARNING: it is read from another place than was asked for: "
-            f"{description.read_url}, and not {url}"
+            f"{manifest.read_url}, and not {url}"
         )
     if _could_be_changed_on_the_way(url):
         yield (

@@ -51,7 +51,7 @@ def differences(plan: Plan) -> Iterator[Difference]:
 
 
 def _keys(previous: Record, new: Record) -> Iterator[Difference]:
-    old, now = previous.description.public_keys, new.description.public_keys
+    old, now = previous.manifest.public_keys, new.manifest.public_keys
     if set(old) != set(now):
         yield Difference(
             Topic.KEYS,
@@ -74,7 +74,7 @@ def _signing_key(plan: Plan, previous: Record) -> Iterator[Difference]:
 
 
 def _places(previous: Record, new: Record) -> Iterator[Difference]:
-    old, now = previous.description, new.description
+    old, now = previous.manifest, new.manifest
     pairs = [
         ("read URL", old.read_url, now.read_url),
         ("endpoint", old.endpoint, now.endpoint),

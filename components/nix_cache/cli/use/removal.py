@@ -35,7 +35,7 @@ def cache_name(place: Place, source: str, name: str | None) -> str:
         found.name
         for found in known
         if name is None
-        and source.rstrip("/") in {found.source, found.description.read_url.rstrip("/")}
+        and source.rstrip("/") in {found.source, found.manifest.read_url.rstrip("/")}
     ]
     if len(same) == 1:
         return same[0]
@@ -114,7 +114,7 @@ def _heirs(place: Place, name: str) -> dict[str, str]:
 
 def _profiles(cache: Record) -> list[str]:
     """The credentials profiles that this machine uses for a cache."""
-    named = cache.description.profiles
+    named = cache.manifest.profiles
     return [named[user] for user in (cache.reader, cache.writer) if user in named]
 
 

@@ -19,7 +19,7 @@ from nix_cache.cli.machine.places import Place
 from nix_cache.cli.s3.credentials import Credential
 from nix_cache.cli.use import credentials_file, safety
 from nix_cache.formats import signing
-from nix_cache.formats.description import Description
+from nix_cache.formats.manifest import Manifest
 
 _LONGEST_KEY_NAME = 200
 _LOGINS = frozenset(
@@ -68,13 +68,13 @@ def signing_key(source: Source, writer: str | None, *, required: bool) -> signin
         UsageError: the cache has no such writer.
         ClientError: the key is missing, or is not one of the cache's.
     """
-    description = source.description
+    manifest = source.manifest
     if writer is None:
         return None
-    if writer not in description.push_urls:
+    if writer not in manifest.push_urls:
         raise UsageError(
-            f"the cache {description.bucket} has no writer {writer!r}",
-            f"take one of these with --as: {', '.join(sorted(description.push_urls))}",
+            f"the cache {manifest.bucket} has no writer {writer!r}",
+            f"take one of these with --as: {', '.join(sorted(manifest.push_urls))}",
         )
     text = source.signing_keys.get(writer)
     if text is None:
@@ -88,7 +88,7 @@ def signing_key(source: Source, writer: str | None, *, required: bool) -> signin
             f"the signing key of the writer {writer} is no key: {mistake}",
             "look at the output `signingKeys` of the stack",
         ) from None
-    if key.public_text not in description.public_keys:
+    if key.public_text not in manifest.public_keys:
         raise ClientError(
             f"the signing key {key.name} of the writer {writer} is not among the cache's public "
             "keys, so nobody would trust what it signs",
@@ -97,9 +97,9 @@ def signing_key(source: Source, writer: str | None, *, required: bool) -> signin
     return key
 
 
-def stale_key(description: Description, writer: str | None, key_file: Path) -> Iterator[str]:
+def stale_key(manifest: Manifest, writer: str | None, key_file: Path) -> Iterator[str]:
     """Tell when the key that was brought here is no longer the one that the writer has."""
-    current = description.key_names.get(writer or "")
+    current = manifest.key_names.get(writer or "")
     if current is not None and current != key_file.stem:
         yield (
             f"The writer {writer} signs with {current} now, and this machine still has "
@@ -170,11 +170,11 @@ def replaced_profiles(source: Source, place: Place, users: list[str]) -> list[st
     """
     text = files.read(place.credentials) or b""
     return [
-        source.description.profiles[user]
+        source.manifest.profiles[user]
         for user in dict.fromkeys(users)
         if (pair := source.credentials.get(user)) is not None
         and pair.secret_access_key
-        and credentials_file.holds_other(text, source.description.profiles[user], pair)
+        and credentials_file.holds_other(text, source.manifest.profiles[user], pair)
     ]
 
 
@@ -193,7 +193,7 @@ def credentials_change(
         credential = source.credentials.get(user)
         if credential is None:
             raise ClientError(f"the source has no credential of {user}", WITH_SECRETS)
-        profile = source.description.profiles[user]
+        profile = source.manifest.profiles[user]
         if credential.secret_access_key == "":
             _require_profile(text, profile, user, credential, place)
             remarks.append(

@@ -13,7 +13,7 @@ from nix_cache.cli.use import advice, consent, removal, safety
 from nix_cache.cli.use.consent import Agreement
 from nix_cache.cli.use.report import Report, tell_module
 from nix_cache.cli.use.settings_plan import Wish, plan_use
-from nix_cache.formats.description import Description
+from nix_cache.formats.manifest import Manifest
 from nix_cache.render import nix_conf
 
 
@@ -55,11 +55,11 @@ def use(request: Request, *, as_json: bool) -> bool:
     place = _place(request.system)
     wish = Wish(place, request.name, request.writer, request.reader, _lasting(request.given))
     loaded = _load(request.given, wish, request.project)
-    consent.require_expected(loaded.description, request.agreement)
-    safety.require_store_elsewhere(place, loaded.description.store_dir)
-    store = Path(loaded.description.store_dir)
+    consent.require_expected(loaded.manifest, request.agreement)
+    safety.require_store_elsewhere(place, loaded.manifest.store_dir)
+    store = Path(loaded.manifest.store_dir)
     if maker := installation.generator(place, store, chosen=request.system is not None):
-        _print_module(loaded.description, maker, place, as_json=as_json)
+        _print_module(loaded.manifest, maker, place, as_json=as_json)
         return True
     plan = plan_use(loaded, wish)
     files.require_writable(plan.changes)
@@ -114,14 +114,14 @@ def _load(given: str, wish: Wish, project: Path | None) -> Source:
     loaded = source.load(given, secrets=wish.writer is not None, project=project)
     if wish.writer is not None or not source.is_stack(given):
         return loaded
-    previous = record.load(wish.place, wish.name or loaded.description.bucket)
-    if loaded.description.public and (previous is None or previous.writer is None):
+    previous = record.load(wish.place, wish.name or loaded.manifest.bucket)
+    if loaded.manifest.public and (previous is None or previous.writer is None):
         return loaded
     return source.load(given, secrets=True, project=project)
 
 
-def _print_module(description: Description, maker: str, place: Place, *, as_json: bool) -> None:
-    manifest_rules.require_valid(description)
-    module = nix_conf.nixos_module(description.read_url, description.public_keys)
-    remarks = advice.instead_of_writing(description, maker, place)
+def _print_module(manifest: Manifest, maker: str, place: Place, *, as_json: bool) -> None:
+    manifest_rules.require_valid(manifest)
+    module = nix_conf.nixos_module(manifest.read_url, manifest.public_keys)
+    remarks = advice.instead_of_writing(manifest, maker, place)
     tell_module(module, remarks, as_json=as_json)

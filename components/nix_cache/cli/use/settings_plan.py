@@ -14,7 +14,7 @@ from nix_cache.cli.machine.ownership import Kind
 from nix_cache.cli.machine.places import Place
 from nix_cache.cli.nix import conf_file, installation
 from nix_cache.cli.use import safety, secrets_plan
-from nix_cache.formats.description import Description
+from nix_cache.formats.manifest import Manifest
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class Plan:
     @property
     def signs_with_present_profile(self) -> bool:
         """Whether a private cache is read with a profile that its manifest only names."""
-        return not self.record.description.public and self.record.reader is None
+        return not self.record.manifest.public and self.record.reader is None
 
 
 def plan_use(source: Source, wish: Wish) -> Plan:
@@ -78,32 +78,32 @@ def plan_use(source: Source, wish: Wish) -> Plan:
     safety.require_free_name(place, name)
     previous = record.load(place, name)
     source = _complete(source, wish, previous)
-    description = source.description
-    manifest_rules.require_valid(description)
-    _require_same_cache(previous, description, name)
-    _require_own_key_names(place, description, name)
+    manifest = source.manifest
+    manifest_rules.require_valid(manifest)
+    _require_same_cache(previous, manifest, name)
+    _require_own_key_names(place, manifest, name)
     remarks: list[str] = []
 
     writer = wish.writer or (previous.writer if previous else None)
-    reader = _reader(description, wish, previous)
+    reader = _reader(manifest, wish, previous)
     key = secrets_plan.signing_key(source, writer, required=wish.writer is not None)
     key_file = place.signing_key(key.name).absolute() if key else None
     if key is None and previous and previous.signing_key_file:
         key_file = previous.signing_key_file
-        remarks.extend(secrets_plan.stale_key(description, writer, key_file))
-    read_url = _read_url(description, reader)
+        remarks.extend(secrets_plan.stale_key(manifest, writer, key_file))
+    read_url = _read_url(manifest, reader)
 
     # A writer without a stored credential has no profile.
-    users = [user for user in (reader, writer if key else None) if user in description.profiles]
+    users = [user for user in (reader, writer if key else None) if user in manifest.profiles]
     new = Record(
         name=name,
-        description=description,
+        manifest=manifest,
         writer=writer,
         reader=reader,
         signing_key_file=key_file,
         source=wish.origin,
     )
-    settings = conf_file.settings_text(name, read_url, description.public_keys, key_file)
+    settings = conf_file.settings_text(name, read_url, manifest.public_keys, key_file)
     return Plan(
         place=place,
         previous=previous,
@@ -136,11 +136,11 @@ def cache_name(source: Source, wish: Wish) -> str:
         names = [
             one.name
             for one in known
-            if url in {(one.source or "").rstrip("/"), one.description.read_url.rstrip("/")}
+            if url in {(one.source or "").rstrip("/"), one.manifest.read_url.rstrip("/")}
         ]
-        if names and source.description.bucket not in names:
+        if names and source.manifest.bucket not in names:
             return names[0]
-    return wish.name or source.description.bucket
+    return wish.name or source.manifest.bucket
 
 
 def _complete(source: Source, wish: Wish, previous: Record | None) -> Source:
@@ -152,25 +152,25 @@ def _complete(source: Source, wish: Wish, previous: Record | None) -> Source:
     """
     if source.origin is not Origin.URL:
         return source
-    description = source.description
+    manifest = source.manifest
     if wish.writer is not None or wish.reader is not None:
         raise UsageError(
             "--as and --reader need keys or credentials, and none are taken from a URL",
             secrets_plan.WITH_SECRETS,
         )
-    if not description.public:
+    if not manifest.public:
         raise ClientError(
-            f"the cache {description.bucket} is private, and no credentials are taken from a URL",
+            f"the cache {manifest.bucket} is private, and no credentials are taken from a URL",
             secrets_plan.WITH_SECRETS,
         )
     if previous is None:
         return source
-    known = previous.description
-    if manifest_rules.same_place(known, description):
-        return replace(source, description=manifest_rules.with_users_of(description, known))
+    known = previous.manifest
+    if manifest_rules.same_place(known, manifest):
+        return replace(source, manifest=manifest_rules.with_users_of(manifest, known))
     if previous.writer is not None:
         raise ClientError(
-            f"the URL describes the storage {manifest_rules.bucket_url(description)}, and this "
+            f"the URL describes the storage {manifest_rules.bucket_url(manifest)}, and this "
             f"machine pushes to {manifest_rules.bucket_url(known)} in the region {known.region}; "
             "nothing was changed",
             "if the cache has moved, run `nix-cache use` with its stack",
@@ -189,13 +189,13 @@ def _change(path: Path, after: bytes, mode: int | None) -> FileChange:
     return FileChange(path, files.read(path), after, mode, mask=mask)
 
 
-def _require_own_key_names(place: Place, description: Description, name: str) -> None:
+def _require_own_key_names(place: Place, manifest: Manifest, name: str) -> None:
     """Refuse a key under the name of another cache's key. Of two, Nix trusts the first alone."""
-    wanted = {key.name: key for key in manifest_rules.public_keys(description)}
+    wanted = {key.name: key for key in manifest_rules.public_keys(manifest)}
     for other in record.all_records(place):
         if other.name == name:
             continue
-        for key in manifest_rules.well_formed_keys(other.description):
+        for key in manifest_rules.well_formed_keys(other.manifest):
             if wanted.get(key.name, key) != key:
                 raise ClientError(
                     f"the cache {other.name}, which is in use, has another public key with the "
@@ -215,53 +215,53 @@ def _nix_conf_change(place: Place, name: str) -> FileChange:
     return FileChange(place.nix_conf, before, after, mask=masking.nix_conf_line)
 
 
-def _require_same_cache(previous: Record | None, description: Description, name: str) -> None:
-    if previous and previous.description.read_url != description.read_url:
+def _require_same_cache(previous: Record | None, manifest: Manifest, name: str) -> None:
+    if previous and previous.manifest.read_url != manifest.read_url:
         raise UsageError(
-            f"the name {name} is taken by the cache {previous.description.read_url}, and this is "
-            f"{description.read_url}",
+            f"the name {name} is taken by the cache {previous.manifest.read_url}, and this is "
+            f"{manifest.read_url}",
             f"give this one another name with --name, or remove that one: "
             f"nix-cache use {name} --remove",
         )
 
 
-def _reader(description: Description, wish: Wish, previous: Record | None) -> str | None:
+def _reader(manifest: Manifest, wish: Wish, previous: Record | None) -> str | None:
     """Whose credential reads a private cache; None if it is public, or its manifest names none."""
-    if description.public:
+    if manifest.public:
         if wish.reader is not None:
             raise UsageError(
-                f"anybody may read the cache {description.bucket}, and it has no readers",
+                f"anybody may read the cache {manifest.bucket}, and it has no readers",
                 "leave --reader out",
             )
         return None
     if wish.reader is not None:
-        if wish.reader not in description.profiles:
+        if wish.reader not in manifest.profiles:
             raise UsageError(
-                f"the cache {description.bucket} has no reader {wish.reader!r}",
-                f"take one of these: {', '.join(sorted(description.profiles))}",
+                f"the cache {manifest.bucket} has no reader {wish.reader!r}",
+                f"take one of these: {', '.join(sorted(manifest.profiles))}",
             )
         return wish.reader
-    if previous and previous.reader in description.profiles:
+    if previous and previous.reader in manifest.profiles:
         return previous.reader
-    if not description.profiles:
+    if not manifest.profiles:
         return None  # the published part: the profile in its read URL has to be there already
-    named = urls.parse_s3(description.read_url).parameters.get("profile")
-    for user, profile in description.profiles.items():
+    named = urls.parse_s3(manifest.read_url).parameters.get("profile")
+    for user, profile in manifest.profiles.items():
         if profile == named:
             return user
     raise ClientError(
-        f"the read URL {description.read_url} names no profile of the cache",
+        f"the read URL {manifest.read_url} names no profile of the cache",
         "name a reader with --reader",
     )
 
 
-def _read_url(description: Description, reader: str | None) -> str:
+def _read_url(manifest: Manifest, reader: str | None) -> str:
     """The read URL, with the profile of the reader."""
     if reader is None:
-        return description.read_url
-    parameters = dict(urls.parse_s3(description.read_url).parameters)
-    if parameters.get("profile") == description.profiles[reader]:
-        return description.read_url
-    parameters["profile"] = description.profiles[reader]
+        return manifest.read_url
+    parameters = dict(urls.parse_s3(manifest.read_url).parameters)
+    if parameters.get("profile") == manifest.profiles[reader]:
+        return manifest.read_url
+    parameters["profile"] = manifest.profiles[reader]
     query = urlencode(parameters, quote_via=quote, safe="")
-    return f"s3://{description.bucket}?{query}"
+    return f"s3://{manifest.bucket}?{query}"
