@@ -60,6 +60,9 @@ MANIFEST_BYTES = 1_000_000
 LEDGER_BYTES = 20_000_000
 """About 180,000 NARs without a narinfo. Only the owner and the janitor can write it."""
 
+ROOT_RECORD_BYTES = 20_000_000
+"""About 550,000 paths of one push."""
+
 OBJECT_BYTES = 1_000_000
 """Any other object that is read as a whole."""
 
@@ -128,6 +131,7 @@ NARINFO = Kind("narinfo", NARINFO_BYTES)
 INFO = Kind("nix-cache-info", INFO_BYTES)
 MANIFEST = Kind("manifest", MANIFEST_BYTES)
 LEDGER = Kind("ledger of `nix-cache gc`", LEDGER_BYTES)
+ROOT_RECORD = Kind("root record", ROOT_RECORD_BYTES)
 OBJECT = Kind("object", OBJECT_BYTES)
 PAGE = Kind("page of a listing", PAGE_BYTES)
 
@@ -140,6 +144,7 @@ def body_limit(key: str) -> Kind:
     """
     from nix_cache.formats.cache_info import INFO_KEY
     from nix_cache.formats.manifest import MANIFEST_KEY  # these imports take a while
+    from nix_cache.formats.root_record import ROOTS_PREFIX
 
     if not key:
         return PAGE
@@ -149,6 +154,8 @@ def body_limit(key: str) -> Kind:
         return MANIFEST
     if key.startswith(_LEDGER_PREFIX):
         return LEDGER
+    if key.startswith(ROOTS_PREFIX):
+        return ROOT_RECORD
     return NARINFO if _NARINFO_KEY.fullmatch(key) else OBJECT
 
 

@@ -8,6 +8,8 @@ here lists or deletes.
 from enum import StrEnum
 from typing import Any
 
+from nix_cache.formats.root_record import ROOTS_PREFIX
+
 PolicyDocument = dict[str, Any]
 
 _HASH = "?" * 32
@@ -23,6 +25,9 @@ WRITABLE_KEYS = (
     "build-trace-v2/*",
 )
 """The keys that ``nix copy`` writes, as patterns of IAM."""
+
+ROOT_RECORD_KEYS = f"{ROOTS_PREFIX}*"
+"""The keys of root records, as a pattern of IAM. A record is small and is put in one piece."""
 
 
 class Privilege(StrEnum):
@@ -42,7 +47,7 @@ def policy_for(privilege: Privilege, bucket: str) -> PolicyDocument:
 
 
 def writer_policy(bucket: str) -> PolicyDocument:
-    """Read every object; put, and abort unfinished uploads of, the keys that Nix writes."""
+    """Read every object; put root records; put, and abort uploads of, the keys that Nix writes."""
     return _document(
         _read_objects(bucket),
         {
@@ -54,6 +59,12 @@ def writer_policy(bucket: str) -> PolicyDocument:
                 "s3:PutObject",
             ],
             "Resource": [_object_arn(bucket, pattern) for pattern in WRITABLE_KEYS],
+        },
+        {
+            "Sid": "WriteRootRecords",
+            "Effect": "Allow",
+            "Action": ["s3:PutObject"],
+            "Resource": [_object_arn(bucket, ROOT_RECORD_KEYS)],
         },
     )
 

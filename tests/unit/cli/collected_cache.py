@@ -14,6 +14,7 @@ from nix_cache.cli.caches.source import Source
 from nix_cache.cli.caches.target import Target
 from nix_cache.cli.gc import bucket as gc_bucket
 from nix_cache.cli.gc import narinfo_reader, session
+from nix_cache.cli.gc import roots as gc_roots
 from nix_cache.cli.s3.credentials import Credential
 from nix_cache.iam.lifecycle import NIX32
 from tests.unit.cli.client_caches import manifest
@@ -142,6 +143,7 @@ class CollectedCache:
             mock.patch.object(gc_bucket, "Transport", return_value=transport),
             mock.patch.object(gc_bucket, "in_parallel", _one_by_one),
             mock.patch.object(narinfo_reader, "in_parallel", _one_by_one),
+            mock.patch.object(gc_roots, "in_parallel", _one_by_one),
         ):
             yield
 

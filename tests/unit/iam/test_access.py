@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from nix_cache.formats import root_record
 from nix_cache.iam import access
 
 HASH = "0123456789abcdfghijklmnpqrsvwxyz"
@@ -65,6 +66,16 @@ def test_a_writer_puts_nothing_else(key: str) -> None:
     assert not allows(document, "s3:PutObject", key)
     assert not allows(document, "s3:AbortMultipartUpload", key)
     assert allows(document, "s3:GetObject", key)
+
+
+def test_a_writer_puts_root_records_in_one_piece_and_does_nothing_else_with_them() -> None:
+    """A push needs that right alone below `nix-cache-`."""
+    document, key = access.writer_policy("b"), root_record.new_key()
+
+    assert allows(document, "s3:PutObject", key)
+    assert not allows(document, "s3:AbortMultipartUpload", key)
+    for other in ("nix-cache-roots", "nix-cache-gc.json", "nix-cache-gc-run.json"):
+        assert not allows(document, "s3:PutObject", other)
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from nix_cache.cli.s3.client import Answer, S3Client
-from nix_cache.iam.access import WRITABLE_KEYS
+from nix_cache.iam.access import ROOT_RECORD_KEYS, WRITABLE_KEYS
 from nix_cache.iam.lifecycle import NIX32
 
 _WRONG_CHECKSUM = base64.b64encode(hashlib.md5(secrets.token_bytes(32)).digest()).decode()  # noqa: S324
@@ -69,6 +69,11 @@ def nix_keys() -> tuple[str, ...]:
     return tuple(
         pattern.replace("?" * 32, random_hash()).replace("*", name) for pattern in WRITABLE_KEYS
     )
+
+
+def root_record_key() -> str:
+    """A key of a root record, with a name that nothing has."""
+    return ROOT_RECORD_KEYS.replace("*", f"doctor-{secrets.token_hex(16)}.json")
 
 
 def foreign_key() -> str:

@@ -159,6 +159,22 @@ def _writer_puts(name: str, client: S3Client) -> Iterator[Finding]:
     elif not _unclear(trials):
         yield ok(f"{name} may put what Nix writes, also in parts")
     yield from _rest(name, "put", trials)
+    yield from _root_records(name, client)
+
+
+def _root_records(name: str, client: S3Client) -> Iterator[Finding]:
+    key = probes.root_record_key()
+    trial = probes.put(client, key)
+    if trial.outcome is Outcome.REFUSED:
+        yield warning(
+            f"{name} may not put root records: {trial.answer}",
+            "a `nix-cache gc` beside a push may delete what the push relies on",
+            "run `pulumi up` on the stack with this version of the component",
+            [key],
+        )
+    elif trial.outcome is Outcome.ALLOWED:
+        yield ok(f"{name} may put root records")
+    yield from _rest(name, "put root records", {key: trial})
 
 
 def _refusals(name: str, verb: str, trials: Mapping[str, Trial], why: str) -> Iterator[Finding]:

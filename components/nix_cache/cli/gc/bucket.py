@@ -1,7 +1,7 @@
 """The bucket as its owner sees it: everything that is in it, and the way to remove some of it."""
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 
 from nix_cache.cli.errors import ClientError
@@ -17,6 +17,8 @@ from nix_cache.cli.gc.contents import (
 from nix_cache.cli.gc.ledger import LEDGER_KEY, Ledger
 from nix_cache.cli.gc.listing import list_objects
 from nix_cache.cli.gc.narinfo_reader import NarinfoReader, received
+from nix_cache.cli.gc.roots import Pushed, RootReader
+from nix_cache.cli.gc.running import RunNote
 from nix_cache.cli.limits import LEDGER_BYTES
 from nix_cache.cli.machine.parallel import in_parallel
 from nix_cache.cli.s3.client import Answer, S3Client
@@ -27,6 +29,7 @@ from nix_cache.cli.s3.messages import Requester, explain
 from nix_cache.cli.s3.transport import OversizedError, Transport
 from nix_cache.formats.cache_info import INFO_KEY
 from nix_cache.formats.manifest import Manifest
+from nix_cache.formats.root_record import ROOTS_PREFIX
 from nix_cache.iam.lifecycle import NAR_PREFIX
 
 _MISSING = 404
@@ -56,7 +59,35 @@ class Bucket:
         self._reader = NarinfoReader(
             self._client, tuple(manifest.public_keys), jobs, lambda: self.has(INFO_KEY)
         )
+        self._roots = RootReader(self._client, jobs)
         self._owner = Requester(profile, manifest.endpoint, manifest.bucket)
+        self._run = RunNote(self._put)
+
+    @contextmanager
+    def collecting(self) -> Iterator[None]:
+        """Show pushes that a collection goes on, from here to the end.
+
+        Raises:
+            ClientError: the storage refused.
+        """
+        self._run.begin()
+        try:
+            yield
+        except BaseException:
+            with suppress(Exception):
+                self._run.end()
+            raise
+        self._run.end()
+
+    def pushes(self) -> tuple[Pushed, ...]:
+        """Read the root records.
+
+        Raises:
+            ClientError: one cannot be read, or the storage refused.
+        """
+        listed = list(self._listed(ROOTS_PREFIX))
+        with self._explained("read root records"):
+            return self._roots.read(listed, self._report)
 
     def clocks(self) -> Clocks | None:
         """Compare the clock of what answers with this machine's; None if its answers have no date.
@@ -93,12 +124,12 @@ class Bucket:
         nars = list(self._listed(NAR_PREFIX))
         others = self._outside_folders()
         narinfos = narinfos_among(others)
-        found, doubtful = self._reader.read(narinfos, known.narinfos if known else {}, self.tell)
+        found, doubtful = self._reader.read(narinfos, known.narinfos if known else {}, self._report)
         if doubtful:
             others = self._outside_folders()
             narinfos = narinfos_among(others)
             self.require_absent((found.keys() | doubtful.keys()) - narinfos.keys())
-            found, doubtful = self._reader.read(narinfos, found, self.tell)
+            found, doubtful = self._reader.read(narinfos, found, self._report)
             for name, problem in doubtful.items():
                 found[name] = Entry.unreadable(narinfos[name], problem)
         if known is not None:
@@ -183,8 +214,7 @@ class Bucket:
         Raises:
             ClientError: the storage refused.
         """
-        with self._explained(f"write {LEDGER_KEY}"):
-            self._client.put(LEDGER_KEY, ledger.content, "application/json")
+        self._put(LEDGER_KEY, ledger.content)
 
     def remove(self, keys: Sequence[str]) -> int:
         """Remove objects, in this order.
@@ -199,7 +229,8 @@ class Bucket:
             raise ValueError(f"{strange[0]} is never removed")
         hidden = 0
         for start in range(0, len(keys), _BATCH):
-            self.tell(f"removed {start} of {len(keys)} objects")
+            self._report(f"removed {start} of {len(keys)} objects")
+            self._run.require_fresh()
             with self._explained("delete"):
                 deleted = self._client.delete(keys[start : start + _BATCH])
             if deleted.refused:
@@ -219,10 +250,18 @@ class Bucket:
 
     def _listed(self, prefix: str = "") -> Iterator[Stored]:
         def tell(count: int) -> None:
-            self.tell(f"listed {count} objects")
+            self._report(f"listed {count} objects")
 
         with self._explained("list"):
             yield from list_objects(self._client, self._manifest.bucket, tell, prefix=prefix)
+
+    def _report(self, text: str) -> None:
+        self.tell(text)
+        self._run.renew()
+
+    def _put(self, key: str, content: bytes) -> None:
+        with self._explained(f"write {key}"):
+            self._client.put(key, content, "application/json")
 
     def _refusal(self, refused: Sequence[tuple[str, str, str]]) -> ClientError:
         key, code, message = refused[0]

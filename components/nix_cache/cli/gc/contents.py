@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Self
 
 from nix_cache.formats.nar_url import NarUrl
+from nix_cache.formats.root_record import is_root_record
 from nix_cache.iam.lifecycle import NAR_PREFIX, NIX32
 
 _HASH = f"[{NIX32}]{{32}}"
@@ -97,7 +98,7 @@ class Contents:
 
 def is_collectable(key: str) -> bool:
     """Return whether an object with this key is ever removed."""
-    return bool(_METADATA_KEY.fullmatch(key) or _NAR_KEY.fullmatch(key))
+    return bool(_METADATA_KEY.fullmatch(key) or _NAR_KEY.fullmatch(key) or is_root_record(key))
 
 
 def narinfos_among(objects: Iterable[Stored]) -> dict[str, Stored]:

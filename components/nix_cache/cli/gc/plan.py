@@ -5,12 +5,13 @@ narinfo for a while after it is gone. Nothing goes as long as a narinfo cannot b
 needs is not known.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from nix_cache.cli.gc.contents import Contents, Entry, Stored
 from nix_cache.cli.gc.marking import closure, dependents_first, missing_references
+from nix_cache.cli.gc.roots import Pushed, left_to_upstream, paths_of
 from nix_cache.formats.nar_url import NamedObjects
 from nix_cache.iam.lifecycle import NAR_PREFIX
 
@@ -32,6 +33,7 @@ class Terms:
         roots: the hashes of further roots.
         set_aside: the hashes of narinfos that may be unreadable. They stay, and what they need is
             not protected. One that can be read counts as any other.
+        pushes: what root records describe. Those that are as young as roots by age are roots.
     """
 
     now: datetime
@@ -39,6 +41,7 @@ class Terms:
     grace: timedelta
     roots: tuple[str, ...] = ()
     set_aside: frozenset[str] = frozenset()
+    pushes: tuple[Pushed, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -58,6 +61,7 @@ class Plan:
         blocking: the narinfos that cannot be read and were not set aside. While there is one,
             nothing goes.
         set_aside: the narinfos that cannot be read and were set aside.
+        records: the root records that go: old ones, of which no path is left.
     """
 
     contents: Contents
@@ -70,11 +74,12 @@ class Plan:
     missing_nars: Mapping[str, str]
     blocking: tuple[Entry, ...]
     set_aside: tuple[Entry, ...]
+    records: tuple[Stored, ...] = ()
 
     @property
     def is_empty(self) -> bool:
         """Whether nothing goes now."""
-        return not (self.narinfos or self.listings or self.nars)
+        return not (self.narinfos or self.listings or self.nars or self.records)
 
     @property
     def share(self) -> float:
@@ -92,7 +97,7 @@ def plan_collection(contents: Contents, noted: Orphans, terms: Terms) -> Plan:
     """
     graph = {name: entry.references for name, entry in contents.narinfos.items()}
     in_the_way = blocking(contents, terms)
-    roots = graph if in_the_way else [*_recent(contents, terms), *terms.roots]
+    roots = graph if in_the_way else [*_recent(contents, terms), *terms.roots, *_pushed(terms)]
     live = closure(roots, graph)
     staying = {name: contents.narinfos[name] for name in live}
     before = orphans(contents, contents.narinfos.values(), noted, terms.now)
@@ -111,13 +116,14 @@ def plan_collection(contents: Contents, noted: Orphans, terms: Terms) -> Plan:
             for key, since in after.items()
             if key not in gone
         },
-        missing=missing_references(live, graph),
+        missing=_lost(missing_references(live, graph), terms),
         absent_roots=tuple(name for name in terms.roots if name not in graph),
         missing_nars=_missing_nars(contents, staying),
         blocking=in_the_way,
         set_aside=tuple(
             entry for entry in contents.unreadable if entry.store_hash in terms.set_aside
         ),
+        records=stray_records(live, terms),
     )
 
 
@@ -170,6 +176,32 @@ def stray_listings(
         for name, listing in sorted(contents.listings.items())
         if name not in narinfos and listing.key not in named and not _is_young(listing, terms.now)
     )
+
+
+def stray_records(staying: Collection[str], terms: Terms) -> tuple[Stored, ...]:
+    """The root records that keep nothing any more: old ones, of which no path stays."""
+    return tuple(
+        pushed.stored
+        for pushed in terms.pushes
+        if not _is_root(pushed, terms) and pushed.paths.isdisjoint(staying)
+    )
+
+
+def _pushed(terms: Terms) -> frozenset[str]:
+    """What young root records keep. A push under way may not have put its narinfos yet."""
+    return paths_of(pushed for pushed in terms.pushes if _is_root(pushed, terms))
+
+
+def _is_root(pushed: Pushed, terms: Terms) -> bool:
+    written = pushed.stored.written
+    return written is None or terms.now - written <= max(terms.older_than, YOUNG)
+
+
+def _lost(missing: Mapping[str, list[str]], terms: Terms) -> dict[str, list[str]]:
+    """Missing references without those that an upstream cache has."""
+    upstream = left_to_upstream(terms.pushes, missing)
+    left = {name: [one for one in names if one not in upstream] for name, names in missing.items()}
+    return {name: names for name, names in left.items() if names}
 
 
 def _recent(contents: Contents, terms: Terms) -> list[str]:

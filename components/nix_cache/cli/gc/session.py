@@ -90,6 +90,7 @@ def run(request: Request, *, as_json: bool, clock: Callable[[], datetime] = _now
             grace=timedelta(days=request.grace_days),
             roots=roots,
             set_aside=set_aside,
+            pushes=bucket.pushes(),
         )
         contents = bucket.contents()
         ledger = _ledger(bucket)

@@ -25,6 +25,7 @@ from nix_cache.cli.gc.plan import (
     orphans,
     plan_collection,
     stray_listings,
+    stray_records,
 )
 from nix_cache.cli.s3.clock import Clocks
 from nix_cache.formats.nar_url import NamedObjects
@@ -44,6 +45,7 @@ class Swept:
         incomplete: narinfos that were pushed meanwhile and need a path that had just gone.
         without_nar: narinfos that were pushed meanwhile and may name a NAR that had just gone.
         blocking: narinfos that could not be read while it went on, and that stopped it.
+        records: the root records that went.
     """
 
     narinfos: tuple[Stored, ...] = ()
@@ -54,11 +56,12 @@ class Swept:
     incomplete: tuple[Entry, ...] = ()
     without_nar: tuple[Entry, ...] = ()
     blocking: tuple[Entry, ...] = ()
+    records: tuple[Stored, ...] = ()
 
     @property
     def freed_bytes(self) -> int:
         """How much room that was."""
-        return total_bytes([*self.narinfos, *self.listings, *self.nars])
+        return total_bytes([*self.narinfos, *self.listings, *self.nars, *self.records])
 
 
 def sweep(bucket: Bucket, shown: Plan, noted: Orphans, terms: Terms) -> Swept:
@@ -74,12 +77,19 @@ def sweep(bucket: Bucket, shown: Plan, noted: Orphans, terms: Terms) -> Swept:
         ClientError: the storage refused, or its clock is wrong. The cache is whole, and another run
             goes on.
     """
+    with bucket.collecting():
+        return _sweep(bucket, shown, noted, terms)
+
+
+def _sweep(bucket: Bucket, shown: Plan, noted: Orphans, terms: Terms) -> Swept:
     bucket.note(Ledger.of(noted))
     require_same_time(bucket.storage_clocks())
     if shown.is_empty:
         everything = shown.contents.narinfos.values()
         bucket.note(Ledger.of(orphans(shown.contents, everything, noted, terms.now)))
         return Swept()
+    # Pushes write their root record before they look for the note of this collection.
+    terms = replace(terms, pushes=bucket.pushes())
     start = bucket.contents(shown.contents)
     agreed = narinfos_among(entry.stored for entry in shown.narinfos)
     others = (name for name in start.narinfos if name not in agreed)
@@ -98,10 +108,11 @@ def sweep(bucket: Bucket, shown: Plan, noted: Orphans, terms: Terms) -> Swept:
     bucket.note(Ledger.of(orphaned))
     listings = _agreed(stray_listings(middle, middle.narinfos, terms), shown.listings)
     nars = _agreed(due(middle, orphaned, terms), shown.nars)
-    hidden += bucket.remove([stored.key for stored in (*listings, *nars)])
+    records = _agreed(stray_records(middle.narinfos, terms), shown.records)
+    hidden += bucket.remove([stored.key for stored in (*listings, *nars, *records)])
 
     left = bucket.contents(middle)
-    done = Swept(narinfos, listings, nars, hidden, blocking=blocking(left, terms))
+    done = Swept(narinfos, listings, nars, hidden, blocking=blocking(left, terms), records=records)
     return _mended(bucket, left, done)
 
 

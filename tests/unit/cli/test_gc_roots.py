@@ -1,0 +1,213 @@
+"""`nix-cache gc` and the root records of pushes, as docs/reference/cache-protocol.md says."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from nix_cache.cli.errors import ClientError
+from nix_cache.cli.gc.running import RunNote
+from nix_cache.formats.collection_run import (
+    RUN_DELETES_WITHIN,
+    RUN_KEY,
+    RUN_RENEWED_AFTER,
+    CollectionRun,
+)
+from nix_cache.formats.root_record import (
+    ROOTS_PREFIX,
+    RootRecord,
+    RootRecordError,
+    is_root_record,
+    new_key,
+)
+from nix_cache.iam.lifecycle import expiry_rules
+from tests.unit.cli.collected_cache import (
+    OLD,
+    YOUNG,
+    CollectedCache,
+    collected_cache,
+    store_hash,
+)
+
+APP, LIBRARY, UPSTREAM = 0, 1, 2
+
+
+def record(*paths: int, upstream: tuple[int, ...] = ()) -> RootRecord:
+    """The root record of a push."""
+    left = {"https://upstream.example.org": tuple(map(store_hash, upstream))} if upstream else {}
+    return RootRecord(
+        started=datetime.now(UTC),
+        writer="ci",
+        roots=("0" * 32 + "-app",),
+        paths=tuple(map(store_hash, paths)),
+        upstream=left,
+    )
+
+
+@pytest.fixture
+def cache() -> CollectedCache:
+    """A cache with an old path and the library that it needs."""
+    cache = collected_cache()
+    cache.push(LIBRARY, age=OLD)
+    cache.push(APP, [LIBRARY], age=OLD)
+    return cache
+
+
+def test_a_young_root_record_keeps_its_paths_with_their_closure(cache: CollectedCache) -> None:
+    """The push that wrote it did not upload them, as they were there."""
+    cache.storage.put(new_key(), record(APP).content, age=YOUNG)
+
+    done = cache.collect()
+
+    assert done.well
+    assert cache.paths == {APP, LIBRARY}
+    assert done.result["rootRecords"] == []
+
+
+def test_a_root_record_keeps_paths_before_the_narinfo_of_its_root_is_there(
+    cache: CollectedCache,
+) -> None:
+    """A push under way relies on a path that nothing in the bucket refers to yet."""
+    cache.storage.put(new_key(), record(9, LIBRARY).content, age=YOUNG)
+
+    cache.collect()
+
+    assert cache.paths == {LIBRARY}
+
+
+def test_a_root_record_that_comes_after_the_question_counts(cache: CollectedCache) -> None:
+    """It is written before anything is deleted, and after the plan was printed."""
+    key = new_key()
+
+    def push_begins(_request: int) -> None:
+        if RUN_KEY in cache.storage.objects and key not in cache.storage.objects:
+            cache.storage.put(key, record(APP, LIBRARY).content)
+
+    # The record appears with the request that follows the run object.
+    cache.storage.before = push_begins
+
+    assert cache.collect().well
+    assert cache.paths == {APP, LIBRARY}
+
+
+def test_an_old_root_record_goes_with_the_last_of_its_paths(cache: CollectedCache) -> None:
+    """Until then it keeps what it knows of upstream caches."""
+    kept, gone, foreign = new_key(), new_key(), f"{ROOTS_PREFIX}x/y.json"
+    cache.push(3)
+    cache.storage.put(kept, record(3, APP).content, age=OLD)
+    cache.storage.put(gone, record(APP, LIBRARY).content, age=OLD)
+    cache.storage.put(foreign, b"of something else", age=OLD)
+
+    done = cache.collect()
+
+    assert cache.paths == {3}
+    assert done.result["rootRecords"] == [gone]
+    assert {key for key in cache.storage.objects if key.startswith(ROOTS_PREFIX)} == {kept, foreign}
+
+
+def test_references_that_were_left_to_an_upstream_are_not_lost(cache: CollectedCache) -> None:
+    """Others that are missing are."""
+    cache.push(3, [UPSTREAM, 9])
+    cache.storage.put(new_key(), record(3, upstream=(UPSTREAM,)).content)
+
+    done = cache.collect()
+
+    assert done.result["missingReferences"] == {store_hash(3): [store_hash(9)]}
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (b"", "is not a root record"),
+        (b'{"started": "2026-01-01T00:00:00Z", "paths": ["no hash"]}', r"paths\.0"),
+        (record(APP).content.replace(b'"version":1', b'"version":2'), "has version 2"),
+    ],
+)
+def test_a_root_record_that_cannot_be_read_stops_a_collection(
+    cache: CollectedCache, content: bytes, problem: str
+) -> None:
+    """What its push relies on is not known."""
+    cache.storage.put(key := new_key(), content, age=OLD)
+
+    with pytest.raises(ClientError, match=problem) as refused:
+        cache.collect()
+
+    assert refused.value.problem.startswith(key)
+    assert "delete this object" in refused.value.fix
+    assert cache.storage.deleted == []
+
+
+def test_pushes_see_that_a_collection_goes_on_before_it_deletes_anything(
+    cache: CollectedCache,
+) -> None:
+    """And that it has ended."""
+    seen: list[CollectionRun] = []
+
+    def look(_request: int) -> None:
+        if RUN_KEY in cache.storage.objects:
+            seen.append(CollectionRun.parse(cache.storage.objects[RUN_KEY].content))
+        assert not cache.storage.deleted or seen[-1].running
+
+    cache.storage.before = look
+    cache.collect()
+
+    last = CollectionRun.parse(cache.storage.objects[RUN_KEY].content)
+    assert cache.storage.deleted
+    assert last == seen[-1].ended
+
+
+def test_a_collection_that_fails_has_ended(cache: CollectedCache) -> None:
+    """Pushes need not wait for it."""
+
+    def fail(_request: int) -> None:
+        if cache.storage.deletions:
+            cache.storage.before = lambda _: None
+            raise ClientError("the storage failed", "try again")
+
+    cache.storage.before = fail
+
+    with pytest.raises(ClientError, match="the storage failed"):
+        cache.collect()
+    assert not CollectionRun.parse(cache.storage.objects[RUN_KEY].content).running
+
+
+def test_a_collection_that_lost_its_note_deletes_nothing_more() -> None:
+    """A machine slept: pushes may have taken the collection for a killed one."""
+    now, written = [0.0], []
+    note = RunNote(lambda _key, content: written.append(content), lambda: now[0])
+    note.begin()
+    note.renew()
+    assert len(written) == 1
+    now[0] += RUN_RENEWED_AFTER.total_seconds() + 1
+    note.renew()
+    assert len(written) == 2
+    note.require_fresh()
+    for age in (RUN_DELETES_WITHIN + timedelta(seconds=1), -RUN_DELETES_WITHIN):
+        now[0] += age.total_seconds()
+        with pytest.raises(ClientError, match="was not written for more than 30 minutes"):
+            note.require_fresh()
+        note.renew()
+        note.require_fresh()
+
+
+def test_an_unreadable_run_object_counts_as_a_collection_that_goes_on() -> None:
+    """Until it is too old."""
+    assert CollectionRun.parse(b"<html>").running
+
+
+def test_keys_of_root_records_are_unguessable_and_never_expire() -> None:
+    """They have 128 random bits, and no rule of the component matches them."""
+    keys = {new_key() for _ in range(100)}
+
+    assert len(keys) == 100
+    assert all(is_root_record(key) for key in keys)
+    assert not [rule for rule in expiry_rules(30) for key in keys if key.startswith(rule.prefix)]
+    assert not is_root_record(f"{ROOTS_PREFIX}../nix-cache-info")
+
+
+def test_a_root_record_ignores_fields_that_it_does_not_know() -> None:
+    """A later version may write more."""
+    content = record(APP).content.replace(b"{", b'{"more": {}, ', 1)
+
+    assert RootRecord.parse(content).paths == (store_hash(APP),)
+    with pytest.raises(RootRecordError, match="is not a root record"):
+        RootRecord.parse(b"[]")
