@@ -144,7 +144,7 @@ def body_limit(key: str) -> Kind:
     """
     from nix_cache.formats.cache_info import INFO_KEY
     from nix_cache.formats.manifest import MANIFEST_KEY  # these imports take a while
-    from nix_cache.formats.root_record import ROOTS_PREFIX
+    from nix_cache.formats.own_objects import ROOTS_PREFIX
 
     if not key:
         return PAGE

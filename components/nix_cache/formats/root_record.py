@@ -10,8 +10,7 @@ from typing import Annotated, Self
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, StringConstraints, ValidationError
 
-ROOTS_PREFIX = "nix-cache-roots/"
-"""Where root records are. No expiry rule matches it."""
+from nix_cache.formats.own_objects import ROOTS_PREFIX
 
 ROOT_RECORD_VERSION = 1
 

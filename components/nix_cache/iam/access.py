@@ -8,7 +8,7 @@ here lists or deletes.
 from enum import StrEnum
 from typing import Any
 
-from nix_cache.formats.root_record import ROOTS_PREFIX
+from nix_cache.formats.own_objects import ROOTS_PREFIX
 
 PolicyDocument = dict[str, Any]
 

@@ -12,8 +12,8 @@ from nix_cache.formats.collection_run import (
     RUN_RENEWED_AFTER,
     CollectionRun,
 )
+from nix_cache.formats.own_objects import ROOTS_PREFIX
 from nix_cache.formats.root_record import (
-    ROOTS_PREFIX,
     RootRecord,
     RootRecordError,
     is_root_record,

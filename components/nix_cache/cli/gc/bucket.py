@@ -29,7 +29,7 @@ from nix_cache.cli.s3.messages import Requester, explain
 from nix_cache.cli.s3.transport import OversizedError, Transport
 from nix_cache.formats.cache_info import INFO_KEY
 from nix_cache.formats.manifest import Manifest
-from nix_cache.formats.root_record import ROOTS_PREFIX
+from nix_cache.formats.own_objects import ROOTS_PREFIX
 from nix_cache.iam.lifecycle import NAR_PREFIX
 
 _MISSING = 404

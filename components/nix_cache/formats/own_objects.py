@@ -1,0 +1,4 @@
+"""Names of our own objects in a bucket that modules without other imports need. Pure."""
+
+ROOTS_PREFIX = "nix-cache-roots/"
+"""Where root records are. No expiry rule matches it."""
