@@ -9,12 +9,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-_MAGIC = b"nix-archive-1"
+MAGIC = b"nix-archive-1"
 _ALIGNMENT = 8
 _LONGEST_TAG = 32
 _LONGEST_NAME = 255
 _LONGEST_TARGET = 4095
-_DEEPEST = 64
+DEEPEST = 64
 """Directories within one another. Nix 2.33 and older have no such limits, but cannot restore longer
 names and targets either."""
 
@@ -67,7 +67,7 @@ def read_nar(
         NarError: Nix would not restore it, or it is longer than ``most_bytes``.
     """
     pieces = _Pieces(source, most_bytes, listeners)
-    if pieces.string(len(_MAGIC)) != _MAGIC:
+    if pieces.string(len(MAGIC)) != MAGIC:
         raise NarError("it does not begin as a NAR does")
     kind = _Parser(pieces, file_listeners).node(0)
     pieces.flush()
@@ -151,7 +151,7 @@ class _Parser:
 
     def node(self, depth: int) -> bytes:
         """A file, a directory with all that is in it, or a symbolic link; returns which."""
-        if depth >= _DEEPEST:
+        if depth >= DEEPEST:
             raise NarError(f"it has {depth} directories within one another")
         self._expect(b"(")
         self._expect(b"type")

@@ -64,13 +64,23 @@ def ask(
             f"{command[0]} cannot be run: {failure.strerror}", "mend its installation"
         ) from None
     if done.returncode != 0:
-        said = done.stderr.strip().splitlines() or ["it did not say why"]
-        errors = [line for line in said if line.startswith("error:")] or said[-1:]
-        raise ClientError(
-            f"{command[0]} failed: {errors[0].removeprefix('error:').strip()}",
-            "mend that and run the command again",
-        )
+        raise failed(command[0], done.stderr)
     return done.stdout
+
+
+def failed(name: str, stderr: str) -> ClientError:
+    """The failure of one of Nix's programs, in its own words.
+
+    Args:
+        name: the program's.
+        stderr: what it printed on standard error.
+    """
+    said = stderr.strip().splitlines() or ["it did not say why"]
+    errors = [line for line in said if line.startswith("error:")] or said[-1:]
+    return ClientError(
+        f"{name} failed: {errors[0].removeprefix('error:').strip()}",
+        "mend that and run the command again",
+    )
 
 
 def output(
