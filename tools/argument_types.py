@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Iterator
 
 from nix_cache.config.catalogue import Group, Kind, Setting, all_settings
-from nix_cache.config.problems import in_snake_case
+from nix_cache.config.spelling import Spelling
 from tools.bootstrap import ROOT
 
 ARGUMENT_TYPES = ROOT / "components" / "nix_cache" / "argument_types.py"
@@ -43,7 +43,7 @@ def _class(group: Group) -> str:
 
 
 def _text(setting: Setting) -> str:
-    return in_snake_case(setting.text)
+    return Spelling.SNAKE_CASE.spell(setting.text)
 
 
 def _docstring(text: str) -> Iterator[str]:

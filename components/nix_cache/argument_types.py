@@ -23,10 +23,10 @@ class SpacesCdnArgs(TypedDict):
     ``{}`` is enough to have it.
     """
 
-    domain_name: NotRequired[str]
+    domain_name: NotRequired[pulumi.Input[str]]
     """A host name that you own. Needs ``certificate_name``. Default: the CDN's own. Must be a host
     name, such as ``cache.example.org``."""
-    certificate_name: NotRequired[str]
+    certificate_name: NotRequired[pulumi.Input[str]]
     """A certificate at DigitalOcean for ``domain_name``. Default: none. Must be the name of a
     certificate."""
     ttl_seconds: NotRequired[int]
@@ -54,7 +54,7 @@ class CloudFrontArgs(TypedDict):
     ``{}`` is enough to have it.
     """
 
-    domain_name: NotRequired[str]
+    domain_name: NotRequired[pulumi.Input[str]]
     """A host name that you own. Needs ``certificate_arn`` or ``hosted_zone_id``. Default:
     CloudFront's own. Must be a host name, such as ``cache.example.org``."""
     certificate_arn: NotRequired[pulumi.Input[str]]
@@ -77,7 +77,7 @@ class B2Args(TypedDict):
     region: str
     """The account's region, as in its S3 endpoint. Required. Must be a region of Backblaze, such as
     ``us-west-004``."""
-    endpoint: NotRequired[str]
+    endpoint: NotRequired[pulumi.Input[str]]
     """The URL that clients use. Default: Backblaze's own. Must be a URL of scheme, host and
     port."""
 
@@ -91,7 +91,7 @@ class SpacesArgs(TypedDict):
     region: str
     """The bucket's region. Required. Must be one of ams3, atl1, blr1, fra1, lon1, nyc3, sfo2, sfo3,
     sgp1, syd1, tor1."""
-    endpoint: NotRequired[str]
+    endpoint: NotRequired[pulumi.Input[str]]
     """The URL that clients use. Default: DigitalOcean's own. Must be a URL of scheme, host and
     port."""
     cdn: NotRequired[SpacesCdnArgs]
@@ -108,10 +108,10 @@ class AwsArgs(TypedDict):
     """The bucket's region. Required. Must be a region of AWS's own partition, such as
     ``eu-central-1``; in a stack of this repository, ``pulumi config set aws:region eu-central-1``
     sets it."""
-    account_id: NotRequired[str]
+    account_id: NotRequired[pulumi.Input[str]]
     """The account. Credentials of any other account are refused. Default: the account of the
     credentials. Must be the 12 digits of an account."""
-    endpoint: NotRequired[str]
+    endpoint: NotRequired[pulumi.Input[str]]
     """The URL that clients use, such as that of a VPC endpoint. Default: AWS's own. Must be a URL
     of scheme, host and port."""
     kms_key_arn: NotRequired[pulumi.Input[str]]
@@ -147,7 +147,7 @@ class MinioArgs(TypedDict):
     Its administrator comes through the MinIO provider.
     """
 
-    endpoint: str
+    endpoint: pulumi.Input[str]
     """The URL under which clients reach the server. Required. Must be a URL of scheme, host and
     port, such as ``https://minio.example.org:9000``."""
     region: NotRequired[str]
@@ -177,15 +177,15 @@ class WriterArgs(TypedDict):
     signing_key: NotRequired[pulumi.Input[str]]
     """An imported key for the current generation; it keeps its name. Secret. Default: a new key is
     generated. Must be a secret key, ``NAME:BASE64``, as ``nix key generate-secret`` prints it."""
-    github_repository: NotRequired[str]
+    github_repository: NotRequired[pulumi.Input[str]]
     """A repository whose workflows push without a stored credential. Needs a backend that accepts
     GitHub's OIDC tokens, such as ``aws``. Default: none. Must be ``OWNER/NAME`` of one
     repository."""
-    github_branch: NotRequired[str]
+    github_branch: NotRequired[pulumi.Input[str]]
     """The one branch of ``github_repository`` whose workflows may push. Set either
     ``github_branch`` or ``github_environment``. Default: none. Must be the name of one branch, such
     as ``main``, without wildcards."""
-    github_environment: NotRequired[str]
+    github_environment: NotRequired[pulumi.Input[str]]
     """The one environment of ``github_repository`` whose jobs may push. Default: none. Must be the
     name of one environment, such as ``production``, without wildcards."""
 

@@ -12,6 +12,7 @@ from pydantic import AfterValidator, BeforeValidator, PrivateAttr, ValidationInf
 from nix_cache.backends.registry import BACKENDS
 from nix_cache.config.setting import (
     ANY_BACKEND,
+    GENERATION_RULE,
     NAME_RULE,
     BackendSettings,
     Generation,
@@ -22,6 +23,7 @@ from nix_cache.config.setting import (
     SettingsModel,
     setting,
 )
+from nix_cache.config.spelling import Spelling
 from nix_cache.formats import signing
 from nix_cache.iam.access import Privilege
 
@@ -72,7 +74,7 @@ class WriterSettings(SettingsModel):
     name: Name = setting("The writer's name.", must_be=NAME_RULE)
     generation: Generation = setting(
         "The generation of the writer's signing key. Raise it to rotate the key.",
-        must_be="a whole number from 1 to 9999",
+        must_be=GENERATION_RULE,
         default=1,
     )
     trusted_generations: Annotated[
@@ -91,24 +93,27 @@ class WriterSettings(SettingsModel):
         accepts_outputs=True,
         is_secret=True,
     )
-    github_repository: str | None = setting(
+    github_repository: Reference | None = setting(
         "A repository whose workflows push without a stored credential. Needs a backend that "
         "accepts GitHub's OIDC tokens, such as ``aws``.",
         must_be="``OWNER/NAME`` of one repository",
         default=None,
+        accepts_outputs=True,
         pattern=r"^[A-Za-z0-9-]{1,39}/[A-Za-z0-9._-]{1,100}$",
     )
-    github_branch: str | None = setting(
+    github_branch: Reference | None = setting(
         "The one branch of ``githubRepository`` whose workflows may push. "
         "Set either ``githubBranch`` or ``githubEnvironment``.",
         must_be="the name of one branch, such as ``main``, without wildcards",
         default=None,
+        accepts_outputs=True,
         pattern=_NO_WILDCARD,
     )
-    github_environment: str | None = setting(
+    github_environment: Reference | None = setting(
         "The one environment of ``githubRepository`` whose jobs may push.",
         must_be="the name of one environment, such as ``production``, without wildcards",
         default=None,
+        accepts_outputs=True,
         pattern=_NO_WILDCARD,
     )
 
@@ -212,12 +217,24 @@ class CacheSettings(SettingsModel):
     )
 
     _own: BackendSettings | None = PrivateAttr(None)
+    _spelling: Spelling = PrivateAttr(Spelling.CAMEL_CASE)
 
     def with_own(self, own: BackendSettings | None) -> "CacheSettings":
         """Return the same cache with the settings of its backend."""
         copy = self.model_copy()
         copy._own = own
         return copy
+
+    def spelled(self, spelling: Spelling) -> "CacheSettings":
+        """Return the same cache with another spelling of settings in messages."""
+        copy = self.model_copy()
+        copy._spelling = spelling
+        return copy
+
+    @property
+    def spelling(self) -> Spelling:
+        """How the user spells settings. Every message on the cache does the same."""
+        return self._spelling
 
     def own(self, model: type[_Own]) -> _Own:
         """Return the settings of the cache's backend.
@@ -227,6 +244,11 @@ class CacheSettings(SettingsModel):
         """
         if not isinstance(self._own, model):
             raise TypeError(f"the settings of {self.backend} are not {model.__name__}")
+        return self._own
+
+    @property
+    def backend_settings(self) -> BackendSettings | None:
+        """The settings of the cache's backend, whichever that is."""
         return self._own
 
     @property

@@ -19,6 +19,7 @@ from nix_cache.backends.provisioning import (
 )
 from nix_cache.config.check import check
 from nix_cache.config.problems import SettingsError
+from nix_cache.config.spelling import Spelling
 from nix_cache.dynamic.signing_key import SigningKey
 from nix_cache.formats import cache_info, signing
 from nix_cache.formats.cache_info import INFO_KEY
@@ -77,8 +78,11 @@ class BinaryCache(pulumi.ComponentResource):
             raise pulumi.RunError(f"{name}: {mistakes}") from None
         super().__init__("nix-cache:index:BinaryCache", name, {}, opts)
         withhold_secrets()
-        with untraced():
-            self._declare(name, settings)
+        try:
+            with untraced():
+                self._declare(name, settings)
+        except pulumi.RunError as refusal:
+            raise pulumi.RunError(settings.spelling.spell(str(refusal))) from None
         self.register_outputs({to_camel(name): getattr(self, name) for name in OUTPUTS})
 
     @property
@@ -110,8 +114,14 @@ class BinaryCache(pulumi.ComponentResource):
         current_keys = pulumi.Output.all(**{w: key.public_key for w, key in current.items()})
 
         def manifest_of(location: Location) -> pulumi.Output[Manifest]:
-            known = pulumi.Output.all(location.read_url, self.public_keys, current_keys)
-            return known.apply(lambda values: _manifest(settings, location, *values))
+            known = pulumi.Output.all(
+                endpoint=location.endpoint,
+                read_url=location.read_url,
+                push_urls=dict(location.push_urls),
+                public_keys=self.public_keys,
+                current_keys=current_keys,
+            )
+            return known.apply(lambda values: _manifest(settings, location, values))
 
         storage = provision(
             Request(
@@ -124,8 +134,8 @@ class BinaryCache(pulumi.ComponentResource):
         )
         location = storage.location
         self.bucket_name = storage.bucket_name
-        self.read_url = pulumi.Output.from_input(location.read_url)
-        self.push_urls = pulumi.Output.from_input(dict(location.push_urls))
+        self.read_url = location.read_url
+        self.push_urls = pulumi.Output.all(**location.push_urls)
         self.signing_keys = _secret({w: key.secret_key for w, key in current.items()})
         self.credentials = _secret(storage.credentials)
         first_key = current[settings.writers[0].name]
@@ -155,11 +165,11 @@ class BinaryCache(pulumi.ComponentResource):
 
         current, *earlier = writer.kept_generations
         earlier_keys = [key(generation) for generation in earlier]
-        return [key(current, _new_among(earlier_keys, writer)), *earlier_keys]
+        return [key(current, _new_among(earlier_keys, writer, settings.spelling)), *earlier_keys]
 
 
 def _checked(args: BinaryCacheArgs | CacheSettings) -> CacheSettings:
-    return args if isinstance(args, CacheSettings) else check(args, snake_case=True)
+    return args if isinstance(args, CacheSettings) else check(args, spelling=Spelling.SNAKE_CASE)
 
 
 OUTPUTS = tuple(BinaryCache.__annotations__)
@@ -186,29 +196,23 @@ def _own_objects(settings: CacheSettings, manifest: pulumi.Output[Manifest]) -> 
     return objects
 
 
-def _manifest(
-    settings: CacheSettings,
-    location: Location,
-    read_url: str,
-    public_keys: Sequence[str],
-    current_keys: Mapping[str, str],
-) -> Manifest:
-    """The cache as its clients see it, once the keys are known."""
+def _manifest(settings: CacheSettings, location: Location, known: Mapping[str, Any]) -> Manifest:
+    """The cache as its clients see it, once the URLs and the keys are known."""
     return Manifest(
         version=MANIFEST_VERSION,
         backend=settings.backend,
         bucket=settings.bucket,
-        endpoint=location.endpoint,
+        endpoint=known["endpoint"],
         region=location.region,
         public=settings.public,
         store_dir=settings.store_dir,
         priority=settings.priority,
         want_mass_query=settings.want_mass_query,
-        read_url=read_url,
-        push_urls=dict(location.push_urls),
+        read_url=known["read_url"],
+        push_urls=known["push_urls"],
         profiles=dict(location.profiles),
-        public_keys=tuple(public_keys),
-        key_names={writer: signing.name_of(key) for writer, key in current_keys.items()},
+        public_keys=tuple(known["public_keys"]),
+        key_names={writer: signing.name_of(key) for writer, key in known["current_keys"].items()},
         readers=settings.reader_names,
         expire_after_days=settings.expire_after_days,
         landing_page=settings.has_landing_page,
@@ -220,12 +224,13 @@ def _workflow_steps(storage: Provisioned) -> pulumi.Output[dict[str, str]]:
     """By writer without a stored credential, what its workflows do."""
     writers = storage.oidc_writers if isinstance(storage, ProvisionedWithOidc) else {}
     role_arns = pulumi.Output.all(**{name: made.role_arn for name, made in writers.items()})
-    return role_arns.apply(
+    push_urls = pulumi.Output.all(**{name: storage.location.push_urls[name] for name in writers})
+    return pulumi.Output.all(role_arns, push_urls).apply(
         lambda known: {
             name: github_actions.steps(
-                role_arn=known[name],
+                role_arn=known[0][name],
                 region=storage.location.region,
-                push_url=storage.location.push_urls[name],
+                push_url=known[1][name],
                 fetch_key=made.fetch_signing_key,
             )
             for name, made in writers.items()
@@ -237,7 +242,9 @@ def _secret(value: Mapping[str, Any]) -> pulumi.Output[Any]:
     return pulumi.Output.secret(pulumi.Output.from_input(value))
 
 
-def _new_among(earlier: Sequence[SigningKey], writer: WriterSettings) -> pulumi.Input[str] | None:
+def _new_among(
+    earlier: Sequence[SigningKey], writer: WriterSettings, spelling: Spelling
+) -> pulumi.Input[str] | None:
     """The key that a writer brings in, once it is known that no earlier generation has its name.
 
     Resolving it raises ``pulumi.RunError`` if one has: clients know a key by its name, and a key
@@ -251,11 +258,12 @@ def _new_among(earlier: Sequence[SigningKey], writer: WriterSettings) -> pulumi.
         secret_key, *public_keys = known
         name = signing.name_of(secret_key)
         if name in map(signing.name_of, public_keys):
-            raise pulumi.RunError(
-                f"the signing key of the writer {writer.name!r}, {name!r}, is that of an earlier "
-                "generation already: take signingKey out to have a new key made, or bring one in "
+            message = (
+                f"The signing key of the writer {writer.name!r}, {name!r}, is that of an earlier "
+                "generation already. Remove signingKey to have a new key made, or import one "
                 "under a name of its own. Nothing was changed."
             )
+            raise pulumi.RunError(spelling.spell(message))
         return secret_key
 
     return pulumi.Output.all(brought_in, *(key.public_key for key in earlier)).apply(checked)

@@ -19,7 +19,7 @@ func main() {
 			Public:  pulumi.BoolRef(true),
 			Protect: pulumi.BoolRef(settings.RequireBool("protect")),
 			Writers: []nixcache.WriterArgs{{Name: "ci-runner"}, laptop},
-			Minio:   &nixcache.MinioArgs{Endpoint: settings.Require("endpoint")},
+			Minio:   &nixcache.MinioArgs{Endpoint: pulumi.String(settings.Require("endpoint"))},
 		})
 		if err != nil {
 			return err

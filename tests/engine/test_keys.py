@@ -122,7 +122,7 @@ def test_another_key_of_the_same_name_is_refused(adoption: Adoption) -> None:
     assert f"another key is already in use under the name '{RECIPE_NAME}'" in (
         adoption.refusal.output
     )
-    assert "bring the new one in under a name of its own" in adoption.refusal.output
+    assert "import the new one under a name of its own" in adoption.refusal.output
     assert "Traceback" not in adoption.refusal.output
 
 
@@ -130,7 +130,7 @@ def test_a_key_that_is_brought_in_for_two_generations_is_refused(adoption: Adopt
     """It would look like a rotation, and the old key would go on being used."""
     assert adoption.kept_in.exit_code != 0
     assert f"'{RECIPE_NAME}', is that of an earlier generation" in adoption.kept_in.output
-    assert "take signingKey out" in adoption.kept_in.output
+    assert "Remove signingKey" in adoption.kept_in.output
     assert "Traceback" not in adoption.kept_in.output
 
 

@@ -65,15 +65,14 @@ def _provision(request: Request) -> Provisioned:
     cache, own = request.cache, request.cache.own(ShelfSettings)
     reservation = NameReservation(
         f"{request.name}-names",
-        "shelf",
+        cache,
         {"bucket": cache.bucket},
-        adopt=cache.adopt,
         opts=pulumi.ResourceOptions(parent=request.parent),
     )
     options = pulumi.ResourceOptions(
         parent=request.parent,
         protect=cache.protect or None,
-        depends_on=granted([reservation], []),
+        depends_on=granted(cache, [reservation], []),
     )
     box = _Made(BUCKET, f"{request.name}-box", {"name": cache.bucket, "secret": None}, options)
     location = locate(

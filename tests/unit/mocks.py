@@ -1,9 +1,12 @@
 """Pulumi's mocks, with a record of every resource as it was asked for, options included."""
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+import pulumi
+from pulumi.output import _OutputData
 from pulumi.runtime import rpc, set_mocks, test
 from pulumi.runtime.mocks import MockCallArgs, MockMonitor, MockResourceArgs, Mocks
 
@@ -144,6 +147,13 @@ def run(program: Callable[[], Any], recorder: Recorder | None = None) -> Recorde
     set_mocks(recorder, project="nix-cache", stack="unit", monitor=_Monitor(recorder))
     test(program)()  # type: ignore[no-untyped-call]
     return recorder
+
+
+def unresolved(*, is_secret: bool = False) -> pulumi.Output[Any]:
+    """An output of a resource that a preview has not made."""
+    data: asyncio.Future[_OutputData[Any]] = asyncio.get_event_loop().create_future()
+    data.set_result(_OutputData(resources=set(), value=None, is_known=False, is_secret=is_secret))
+    return pulumi.Output._from_data(data)
 
 
 def _name(urn: str) -> str:

@@ -5,6 +5,7 @@ from typing import Any
 import yaml
 
 from nix_cache.config.check import check
+from nix_cache.config.spelling import Spelling
 from tests.engine.readme import blocks
 
 LEAST: dict[str, Any] = {
@@ -28,4 +29,4 @@ def test_the_component_example_is_accepted() -> None:
     [program] = blocks("python")
     arguments = program[program.index("{") : program.rindex("}") + 1]
 
-    assert check(eval(arguments), snake_case=True).writers[0].name == "ci-runner"
+    assert check(eval(arguments), spelling=Spelling.SNAKE_CASE).writers[0].name == "ci-runner"

@@ -4,25 +4,34 @@ from collections.abc import Sequence
 
 import pulumi
 
+from nix_cache.arguments import CacheSettings
+from nix_cache.backends.references import problems_of_references
 from nix_cache.dynamic.name_reservation import NameReservation
 
 
 def granted(
-    reservations: Sequence[NameReservation], contested: Sequence[pulumi.Input[str]]
+    cache: CacheSettings,
+    reservations: Sequence[NameReservation],
+    contested: Sequence[pulumi.Input[str]],
 ) -> pulumi.Output[list[NameReservation]]:
     """The reservations, for ``depends_on``, once all of them are granted.
 
-    Resolving it raises ``pulumi.RunError`` with every reason why one was not.
+    Resolving it raises ``pulumi.RunError`` with every reason why one was not, and with every
+    mistake in a setting whose value was not known when the settings were checked.
 
     Args:
+        cache: the cache.
         reservations: of names that the service could have already.
         contested: why other caches of the program stand in the way; what is empty does not.
     """
 
     def all_or_error(problems: Sequence[str]) -> list[NameReservation]:
         if reasons := sorted({problem for problem in problems if problem}):
-            raise pulumi.RunError("\n".join([*reasons, "Nothing was changed."]))
+            message = "\n".join([*reasons, "Nothing was changed."])
+            raise pulumi.RunError(cache.spelling.spell(message))
         return list(reservations)
 
     problems = (reservation.problem for reservation in reservations)
-    return pulumi.Output.all(*contested, *problems).apply(all_or_error)
+    return pulumi.Output.all(*contested, *problems, *problems_of_references(cache)).apply(
+        all_or_error
+    )

@@ -11,7 +11,7 @@ from typing import TypedDict
 
 import pulumi
 
-from nix_cache.arguments import CacheSettings
+from nix_cache.arguments import CacheSettings, WriterSettings
 from nix_cache.backends.registry import BACKENDS
 from nix_cache.render import nix_conf
 
@@ -50,7 +50,7 @@ class Location:
     """Where the clients of a cache find it.
 
     Attributes:
-        endpoint: the storage's URL, without the bucket.
+        endpoint: the storage's URL, without the bucket. Like the URLs it may not be known yet.
         region: the storage's region.
         addressing_style: where URLs of objects at the endpoint have the bucket's name.
         read_url: the substituter's URL.
@@ -58,53 +58,60 @@ class Location:
         profiles: by writer and reader with a stored credential, the profile that URLs name.
     """
 
-    endpoint: str
+    endpoint: pulumi.Output[str]
     region: str
     addressing_style: AddressingStyle
-    read_url: pulumi.Input[str]
-    push_urls: Mapping[str, str]
+    read_url: pulumi.Output[str]
+    push_urls: Mapping[str, pulumi.Output[str]]
     profiles: Mapping[str, str]
 
 
 def locate(
     cache: CacheSettings,
     *,
-    endpoint: str,
+    endpoint: pulumi.Input[str],
     region: str,
     profile: Callable[[str], str],
     addressing_style: AddressingStyle = AddressingStyle.PATH,
     is_default_endpoint: bool = False,
-    read_url: pulumi.Input[str] | None = None,
+    read_url: pulumi.Output[str] | None = None,
 ) -> Location:
     """Make the location of a cache from what its backend knows.
 
     Args:
         cache: the cache.
-        endpoint: the storage's URL, without the bucket.
+        endpoint: the storage's URL, without the bucket. If it is a secret, all URLs with it are.
         region: the storage's region.
         profile: gives a writer's or a reader's credentials profile.
         addressing_style: where URLs of objects at the endpoint have the bucket's name.
         is_default_endpoint: whether Nix finds the endpoint by the region alone.
         read_url: the substituter's URL if it is that of a CDN.
     """
-    named = "" if is_default_endpoint else endpoint
-    if read_url is None and cache.public:
-        read_url = _bucket_url(endpoint, cache.bucket, addressing_style)
-    elif read_url is None:
+    output = pulumi.Output.from_input(endpoint)
+
+    def own_read_url(known: str) -> str:
+        if cache.public:
+            return _bucket_url(known, cache.bucket, addressing_style)
         reader = profile(cache.reader_names[0])
-        read_url = nix_conf.s3_read_url(cache.bucket, named, region, reader)
+        return nix_conf.s3_read_url(
+            cache.bucket, "" if is_default_endpoint else known, region, reader
+        )
+
+    def push_url(writer: WriterSettings) -> pulumi.Output[str]:
+        # A workflow's credential is in its environment, under no profile.
+        user = "" if writer.is_keyless else profile(writer.name)
+        return output.apply(
+            lambda known: nix_conf.s3_push_url(
+                cache.bucket, "" if is_default_endpoint else known, region, user
+            )
+        )
+
     return Location(
-        endpoint=endpoint,
+        endpoint=output,
         region=region,
         addressing_style=addressing_style,
-        read_url=read_url,
-        push_urls={
-            # A workflow's credential is in its environment, under no profile.
-            writer.name: nix_conf.s3_push_url(
-                cache.bucket, named, region, "" if writer.is_keyless else profile(writer.name)
-            )
-            for writer in cache.writers
-        },
+        read_url=output.apply(own_read_url) if read_url is None else read_url,
+        push_urls={writer.name: push_url(writer) for writer in cache.writers},
         profiles={user: profile(user) for user in cache.privileges},
     )
 

@@ -1,50 +1,128 @@
 """Settings that name other resources, checked once their values are known."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
 
 import pulumi
 from pulumi.output import Unknown
 from pydantic import ValidationError
 
-from nix_cache.config.problems import problems_of
-from nix_cache.config.setting import SettingsModel, is_output, must_be
+from nix_cache.arguments import CacheSettings
+from nix_cache.config.problems import Problem, fix_of, problems_of
+from nix_cache.config.setting import SettingsModel, is_output, is_published
 
 
-def problems_of_references(settings: SettingsModel, within: str) -> Iterator[pulumi.Output[str]]:
+def problems_of_references(cache: CacheSettings) -> Iterator[pulumi.Output[str]]:
     """For each setting that is an Output, what is wrong with its value; empty if nothing is.
 
-    A preview that does not know the value yet finds nothing.
-
-    Args:
-        settings: the settings, and those in them.
-        within: the setting whose value they are.
+    A preview that does not know the value yet finds nothing. A secret value is not shown.
     """
+    publishing = _publishing(cache)
+    for reference in _references(cache):
+        yield reference.problem(publishing)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Reference:
+    """A setting whose value is an Output, or an object with Outputs among its values.
+
+    Attributes:
+        settings: the settings that it is one of.
+        within: where they are, such as ``aws.cloudfront``.
+        name: its name among them.
+        key: which value of the object it is; None if it is the setting itself.
+    """
+
+    settings: SettingsModel
+    within: str
+    name: str
+    key: str | None = None
+
+    def problem(self, publishing: str) -> pulumi.Output[str]:
+        """What is wrong with the value.
+
+        Args:
+            publishing: the settings by which the cache publishes what it is.
+        """
+        value = getattr(self.settings, self.name)
+        output: pulumi.Output[object] = value if self.key is None else value[self.key]
+        published = is_published(type(self.settings).model_fields[self.name])
+
+        def checked(is_secret: bool) -> pulumi.Output[str]:
+            if is_secret and published and publishing:
+                return pulumi.Output.from_input(_text(self._published(publishing)))
+            return output.apply(
+                lambda value: "\n".join(
+                    _text(problem, with_value=not is_secret) for problem in self._problems(value)
+                ),
+                run_with_unknowns=True,
+            )
+
+        is_secret: pulumi.Input[bool] = output.is_secret()
+        return pulumi.Output.from_input(is_secret).apply(checked)
+
+    @property
+    def _place(self) -> str:
+        alias = type(self.settings).model_fields[self.name].alias or self.name
+        return f"{self.within}.{alias}" if self.key is None else f"{self.within}.{alias}.{self.key}"
+
+    def _problems(self, value: object) -> list[Problem]:
+        if isinstance(value, Unknown):
+            return []
+        model = type(self.settings)
+        if value is None:
+            fix = fix_of(model, (self.name, *([] if self.key is None else [self.key])))
+            return [Problem(self._place, "", "has no value", fix)]
+        settings: dict[str, Any] = {
+            name: getattr(self.settings, name) for name in model.model_fields
+        }
+        settings[self.name] = (
+            value if self.key is None else {**settings[self.name], self.key: value}
+        )
+        try:
+            model.model_validate(settings)
+        except ValidationError as error:
+            return problems_of(error, model, self.within)
+        return []
+
+    def _published(self, publishing: str) -> Problem:
+        return Problem(
+            self._place,
+            "",
+            "is a secret, but the cache publishes it in its bucket",
+            f"set {publishing} to false, or use a value that is not a secret",
+        )
+
+
+def _references(cache: CacheSettings) -> Iterator[_Reference]:
+    for index, writer in enumerate(cache.writers):
+        yield from _within(writer, f"writers[{index}]")
+    if cache.backend_settings is not None:
+        yield from _within(cache.backend_settings, cache.backend)
+
+
+def _within(settings: SettingsModel, within: str) -> Iterator[_Reference]:
     for name, field in type(settings).model_fields.items():
         value = getattr(settings, name)
         if isinstance(value, SettingsModel):
-            yield from problems_of_references(value, f"{within}.{field.alias}")
+            yield from _within(value, f"{within}.{field.alias}")
         elif is_output(value):
-            yield _problem(value, settings, name, within)
+            yield _Reference(settings=settings, within=within, name=name)
+        elif isinstance(value, dict):
+            for key in (key for key, item in value.items() if is_output(item)):
+                yield _Reference(settings=settings, within=within, name=name, key=key)
 
 
-def _problem(
-    output: pulumi.Output[object], settings: SettingsModel, name: str, within: str
-) -> pulumi.Output[str]:
-    model = type(settings)
-    others = {other: getattr(settings, other) for other in model.model_fields if other != name}
+def _publishing(cache: CacheSettings) -> str:
+    """The settings by which the cache publishes where it is, in words; empty if it does not."""
+    objects = {
+        "descriptor": cache.has_descriptor,
+        "landingPage": cache.has_landing_page,
+    }
+    return " and ".join(name for name, is_there in objects.items() if is_there)
 
-    def checked(value: object) -> str:
-        if isinstance(value, Unknown):
-            return ""
-        if value is None:
-            field = model.model_fields[name]
-            return f"{within}.{field.alias} has no value\n  fix: set it to {must_be(field)}"
-        try:
-            model.model_validate({**others, name: value})
-        except ValidationError as error:
-            # The value is not shown: it may be a secret.
-            found = problems_of(error, model, within)
-            return "\n".join(f"{p.key} {p.mistake}\n  fix: {p.fix}" for p in found)
-        return ""
 
-    return output.apply(checked, run_with_unknowns=True)
+def _text(problem: Problem, *, with_value: bool = False) -> str:
+    value = f" = {problem.value}" if with_value and problem.value else ""
+    return f"{problem.key}{value} {problem.mistake}\n  fix: {problem.fix}"

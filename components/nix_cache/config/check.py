@@ -13,19 +13,28 @@ from pydantic.alias_generators import to_camel
 
 from nix_cache.arguments import CacheSettings
 from nix_cache.backends.registry import BACKENDS
-from nix_cache.config.problems import Problem, SettingsError, object_of, problems_of
+from nix_cache.config.problems import (
+    Problem,
+    SettingsError,
+    object_of,
+    problems_of,
+    shown_unless_output,
+)
 from nix_cache.config.setting import BackendSettings
+from nix_cache.config.spelling import Spelling
 from nix_cache.formats import signing
 from nix_cache.iam.lifecycle import expiry_rules
 
 
-def check(raw: Mapping[str, Any], *, prefix: str = "", snake_case: bool = False) -> CacheSettings:
+def check(
+    raw: Mapping[str, Any], *, prefix: str = "", spelling: Spelling = Spelling.CAMEL_CASE
+) -> CacheSettings:
     """Check every setting and give back the cache that they describe.
 
     Args:
         raw: the settings as written, under camelCase or snake_case keys. None counts as absent.
         prefix: what a message puts before each key, such as ``nix-cache:``.
-        snake_case: whether a message spells keys in snake_case, as Python arguments are.
+        spelling: how messages spell settings, also later ones on this cache.
 
     Raises:
         SettingsError: with every mistake that there is.
@@ -51,8 +60,8 @@ def check(raw: Mapping[str, Any], *, prefix: str = "", snake_case: bool = False)
                 if not doubtful & set(fields):
                     problems += contradicts(chosen, cache)
     if problems:
-        raise SettingsError(problems, prefix=prefix, snake_case=snake_case)
-    return cache
+        raise SettingsError(problems, prefix=prefix, spelling=spelling)
+    return cache.spelled(spelling)
 
 
 def _common(written: Mapping[str, Any]) -> tuple[CacheSettings, list[Problem], set[str]]:
@@ -124,9 +133,9 @@ def _live_key_names(cache: CacheSettings) -> Iterator[str]:
 def _oidc_writers(cache: CacheSettings) -> Iterator[Problem]:
     for index, writer in enumerate(cache.writers):
         key = f"writers[{index}]"
-        refs = [writer.github_branch, writer.github_environment]
+        refs = [ref for ref in (writer.github_branch, writer.github_environment) if ref is not None]
         if not writer.is_keyless:
-            if any(refs):
+            if refs:
                 yield Problem(
                     f"{key}.githubRepository",
                     "",
@@ -137,11 +146,11 @@ def _oidc_writers(cache: CacheSettings) -> Iterator[Problem]:
             able = [name for name, backend in BACKENDS.items() if backend.has_oidc_writers]
             yield Problem(
                 f"{key}.githubRepository",
-                repr(writer.github_repository),
+                shown_unless_output(writer.github_repository),
                 f"needs the backend {' or '.join(able)}: {cache.backend} accepts no OIDC tokens",
                 "remove it; the writer then has a stored credential",
             )
-        elif len([ref for ref in refs if ref]) != 1:
+        elif len(refs) != 1:
             yield Problem(
                 key,
                 repr(writer.name),

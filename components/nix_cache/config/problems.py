@@ -1,15 +1,17 @@
 """Mistakes in settings, in words for those who made them: key, value, mistake, fix."""
 
 import difflib
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, get_args
+from types import NoneType, UnionType
+from typing import Annotated, Any, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic.alias_generators import to_camel
+from pydantic.fields import FieldInfo
 
 from nix_cache.config.setting import is_output, is_secret, must_be
+from nix_cache.config.spelling import Spelling, snake_case
 from nix_cache.shown import shown, shown_value
 
 _WORDING = {
@@ -35,11 +37,6 @@ _WORDING = {
 
 _OUTPUT = "is a secret or an output of a resource, so it is not known when the cache is planned"
 
-_CAMEL_CASE = re.compile(r"(?<![\w:.])(?:[a-z0-9]+\.)?[a-z]+(?:[A-Z][a-z]+)+\b(?!:)")
-"""The name of one of our settings in a text; one of a provider has a colon before it."""
-
-_CAPITAL_WITHIN = re.compile(r"(?<=[a-z0-9])[A-Z]")
-
 
 @dataclass(frozen=True)
 class Problem:
@@ -64,34 +61,25 @@ class SettingsError(ValueError):
     Args:
         problems: the mistakes.
         prefix: what the message puts before each key, such as ``nix-cache:``.
-        snake_case: whether the message spells settings as Python programs do.
+        spelling: how the message spells settings.
     """
 
     def __init__(
-        self, problems: Sequence[Problem], *, prefix: str = "", snake_case: bool = False
+        self,
+        problems: Sequence[Problem],
+        *,
+        prefix: str = "",
+        spelling: Spelling = Spelling.CAMEL_CASE,
     ) -> None:
         self.problems = tuple(problems)
         count = "1 mistake" if len(problems) == 1 else f"{len(problems)} mistakes"
         lines = [f"{count} in the settings of the cache. Nothing was changed."]
         for problem in problems:
-            key = _snake_case(problem.key) if snake_case else problem.key
-            mistake, fix = (
-                in_snake_case(text) if snake_case else text
-                for text in (problem.mistake, problem.fix)
-            )
+            key = snake_case(problem.key) if spelling is Spelling.SNAKE_CASE else problem.key
+            mistake, fix = spelling.spell(problem.mistake), spelling.spell(problem.fix)
             value = f" = {problem.value}" if problem.value else ""
             lines += [shown(f"  {prefix}{key}{value} {mistake}"), shown(f"      fix: {fix}")]
         super().__init__("\n".join(lines))
-
-
-def in_snake_case(text: str) -> str:
-    """Spell the settings that a text of ours names as Python programs do."""
-    return _CAMEL_CASE.sub(lambda name: _snake_case(name[0]), text)
-
-
-def _snake_case(name: str) -> str:
-    """Spell a setting as Python programs do. Digits begin no word: ``b2`` stays ``b2``."""
-    return _CAPITAL_WITHIN.sub(lambda capital: f"_{capital[0].lower()}", name)
 
 
 def problems_of(
@@ -115,53 +103,106 @@ def object_of(model: type[BaseModel]) -> str:
     return "an object with " + (f"{', '.join(names)} or {last}" if names else last)
 
 
+def fix_of(model: type[BaseModel], path: Sequence[str | int]) -> str:
+    """What to set a setting to, as an imperative.
+
+    Args:
+        model: the settings that it is one of.
+        path: where it is among them.
+    """
+    return f"set it to {_look_up(model, path).allowed}"
+
+
 def _problem(
     entry: Mapping[str, Any], model: type[BaseModel], within: str, beside: Sequence[str]
 ) -> Problem:
-    path = [to_camel(step) if isinstance(step, str) else step for step in entry["loc"]]
+    place = _look_up(model, entry["loc"])
     kind: str = entry["type"]
-    fix, siblings, secret = _look_up(model, path)
-    full_path = [within, *path] if within else path
+    key = _spell([within, *place.path] if within else place.path)
     if kind == "extra_forbidden":
-        siblings = [*siblings, *(beside if len(path) == 1 else ())]
-        close = difflib.get_close_matches(str(path[-1]), siblings, n=1)
+        siblings = [*place.siblings, *(beside if len(place.path) == 1 else ())]
+        close = difflib.get_close_matches(str(place.path[-1]), siblings, n=1)
         guess = f"did you mean {close[0]}?" if close else f"use one of {', '.join(siblings)}"
         # Its value is not shown: it may be a secret that was meant for another setting.
-        return Problem(_spell(full_path), "", "is an unknown setting", guess)
+        return Problem(key, "", "is an unknown setting", guess)
     if kind != "missing" and is_output(entry["input"]):
-        plain = f"set it to a plain value: {fix.replace('``', '')}"
-        return Problem(_spell(full_path), "", _OUTPUT, plain)
-    value = "" if kind == "missing" else "(secret)" if secret else _show(entry["input"])
+        return Problem(key, "", _OUTPUT, f"set it to a plain value: {place.allowed}")
+    value = "" if kind == "missing" else "(secret)" if place.secret else _show(entry["input"])
     mistake = _WORDING.get(kind, "is wrong: {msg}").format(msg=entry["msg"], **entry.get("ctx", {}))
-    return Problem(_spell(full_path), value, mistake, f"set it to {fix.replace('``', '')}")
+    return Problem(key, value, mistake, f"set it to {place.allowed}")
 
 
-def _look_up(model: type[BaseModel], path: Sequence[str | int]) -> tuple[str, list[str], bool]:
-    """What a setting must be, the names of those beside it, and whether it is secret."""
-    secret = False
-    fix = object_of(model)
-    siblings: list[str] = []
-    current: type[BaseModel] | None = model
+@dataclass
+class _Place:
+    """A place in the settings.
+
+    Attributes:
+        path: the steps to it, names of settings in camelCase.
+        allowed: what can be there, in words.
+        siblings: the names of the settings beside it.
+        secret: whether what is there is secret.
+    """
+
+    path: list[str | int]
+    allowed: str
+    siblings: Sequence[str] = ()
+    secret: bool = False
+
+
+def _look_up(model: type[BaseModel], path: Sequence[str | int]) -> _Place:
+    place = _Place(path=[], allowed=object_of(model))
+    current: Any = model
     for step in path:
-        if isinstance(step, int) or current is None:
-            continue
-        fields = {field.alias or name: field for name, field in current.model_fields.items()}
-        siblings = list(fields)
-        if step not in fields:
-            break
-        inner = _model_within(fields[step].annotation)
-        secret = secret or is_secret(fields[step])
-        fix = must_be(fields[step]) or (object_of(inner) if inner else fix)
-        current = inner
-    return fix, siblings, secret
+        holder = _unwrapped(current)
+        if isinstance(holder, type) and issubclass(holder, BaseModel):
+            name = to_camel(str(step))
+            fields = {field.alias or name: field for name, field in holder.model_fields.items()}
+            place.path.append(name)
+            place.siblings = list(fields)
+            if name not in fields:
+                break
+            current = fields[name].annotation
+            place.secret = place.secret or is_secret(fields[name])
+            place.allowed = must_be(fields[name]) or _allowed(current)
+        else:
+            place.path.append(step)
+            items = {tuple: 0, dict: 1}.get(get_origin(holder))
+            if items is None:
+                break
+            current = get_args(holder)[items]
+            place.allowed = _allowed(current)
+    place.allowed = place.allowed.replace("``", "")
+    return place
 
 
-def _model_within(annotation: Any) -> type[BaseModel] | None:
-    """The model that an annotation such as ``tuple[Writer, ...]`` or ``Writer | None`` holds."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    found = (_model_within(part) for part in get_args(annotation))
-    return next((model for model in found if model), None)
+def _allowed(annotation: Any) -> str:
+    """What a type allows, in words."""
+    if get_origin(annotation) is Annotated:
+        own = (must_be(extra) for extra in get_args(annotation)[1:] if isinstance(extra, FieldInfo))
+        return next(filter(None, own), "") or _allowed(get_args(annotation)[0])
+    bare = _unwrapped(annotation)
+    if isinstance(bare, type) and issubclass(bare, BaseModel):
+        return object_of(bare)
+    return _TYPES_IN_WORDS.get(get_origin(bare) or bare, "another value")
+
+
+_TYPES_IN_WORDS: Mapping[Any, str] = {
+    str: "text",
+    int: "a whole number",
+    bool: "true or false",
+    tuple: "a list",
+    dict: "an object",
+}
+
+
+def _unwrapped(annotation: Any) -> Any:
+    """The type that is annotated or may be left out."""
+    if get_origin(annotation) is Annotated:
+        return _unwrapped(get_args(annotation)[0])
+    if get_origin(annotation) in (Union, UnionType):
+        [present] = [part for part in get_args(annotation) if part is not NoneType]
+        return _unwrapped(present)
+    return annotation
 
 
 def _spell(path: Sequence[str | int]) -> str:
@@ -169,6 +210,11 @@ def _spell(path: Sequence[str | int]) -> str:
     for step in path:
         text += f"[{step}]" if isinstance(step, int) else f".{step}" if text else step
     return text
+
+
+def shown_unless_output(value: object) -> str:
+    """Show a setting's value in a message; nothing of an Output, whose value is not known yet."""
+    return "" if is_output(value) else _show(value)
 
 
 def _show(value: object) -> str:

@@ -4,6 +4,7 @@ A setting is a field of a pydantic model, made by ``setting``. Checks, error mes
 for other languages, the Python types, ``Pulumi.yaml`` and the reference all derive from it.
 """
 
+import inspect
 import re
 import sys
 from collections.abc import Callable, Iterator
@@ -46,23 +47,17 @@ _NEVER_IN_A_URL = re.compile(r"""[^!-~]|[<>"'`{}|\\^]""")
 
 
 def is_output(value: object) -> bool:
-    """Whether a value is an Output of Pulumi. Who has one has imported Pulumi; we need not."""
+    """Whether a value is an Output of Pulumi, or an awaitable, which Pulumi takes for one.
+
+    A program that has an Output has imported Pulumi; this module does not.
+    """
     pulumi = sys.modules.get("pulumi")
-    return pulumi is not None and isinstance(value, pulumi.Output)
+    return pulumi is not None and (isinstance(value, pulumi.Output) or inspect.isawaitable(value))
 
 
-def _as_it_is(value: object, check: ValidatorFunctionWrapHandler) -> object:
-    return value if is_output(value) else check(value)
-
-
-if TYPE_CHECKING:
-    Reference = pulumi.Input[str]
-    OutputOrText = pulumi.Input[str]
-else:
-    Reference = str
-    """A field that names another resource: with ``accepts_outputs``, text or an Output."""
-    OutputOrText = Annotated[str, WrapValidator(_as_it_is)]
-    """Text or an Output, within a list or an object."""
+def _output_or_checked(value: object, check: ValidatorFunctionWrapHandler) -> object:
+    """Leave an Output unchecked. An awaitable becomes one, as it can be awaited only once."""
+    return sys.modules["pulumi"].Output.from_input(value) if is_output(value) else check(value)
 
 
 class SettingsModel(BaseModel):
@@ -79,12 +74,12 @@ class SettingsModel(BaseModel):
     ) -> object:
         """Leave Outputs as they are where they are accepted: their values are checked later.
 
-        In a list or an object the values may be Outputs, and it is itself none.
+        The values of an object may be Outputs, but the object itself is not one.
         """
         field = cls.model_fields[str(info.field_name)]
         is_container = get_origin(field.annotation) in (dict, tuple)
-        if is_output(value) and accepts_outputs(field) and not is_container:
-            return value
+        if accepts_outputs(field) and not is_container:
+            return _output_or_checked(value, check)
         return check(value)
 
 
@@ -106,6 +101,7 @@ def setting(
     default: Any = PydanticUndefined,
     default_text: str = "",
     accepts_outputs: bool = False,
+    is_published: bool = False,
     is_secret: bool = False,
     **constraints: Any,
 ) -> Any:
@@ -117,6 +113,7 @@ def setting(
         default: the value that it has if it is left out.
         default_text: the default in words, where the value does not say it.
         accepts_outputs: whether the value may be an Output of a resource.
+        is_published: whether the manifest and the landing page in the bucket contain the value.
         is_secret: whether no message and no plan may show the value.
         **constraints: what pydantic's ``Field`` takes: ``pattern``, ``ge``, ``max_length``, …
     """
@@ -124,6 +121,7 @@ def setting(
         "must_be": must_be,
         "default_text": default_text,
         "accepts_outputs": accepts_outputs,
+        "is_published": is_published,
         "is_secret": is_secret,
     }
     extra: JsonDict = {key: value for key, value in facts.items() if value}
@@ -154,6 +152,11 @@ def default_in_words(field: FieldInfo) -> str:
 def accepts_outputs(field: FieldInfo) -> bool:
     """Whether a setting's value may be an Output of a resource."""
     return bool(_fact(field, "accepts_outputs"))
+
+
+def is_published(field: FieldInfo) -> bool:
+    """Whether the manifest and the landing page in the bucket contain a setting's value."""
+    return bool(_fact(field, "is_published"))
 
 
 def is_secret(field: FieldInfo) -> bool:
@@ -194,16 +197,32 @@ def _absent_if_empty(value: object) -> object:
     return None if value == "" else value
 
 
-Name = Annotated[str, Field(pattern=NAME_PATTERN)]
+def item(must_be: str, **constraints: Any) -> Any:
+    """Describe the items of a list: which values are allowed, and what pydantic's Field takes."""
+    return Field(json_schema_extra={"must_be": must_be}, **constraints)
+
+
+Name = Annotated[str, item(NAME_RULE, pattern=NAME_PATTERN)]
 """Of a writer or a reader."""
 
-Generation = Annotated[int, Field(ge=1, le=9999)]
+GENERATION_RULE = "a whole number from 1 to 9999"
+
+Generation = Annotated[int, item(GENERATION_RULE, ge=1, le=9999)]
 """Of a writer's key."""
 
-Endpoint = Annotated[str, AfterValidator(_endpoint)]
-"""A URL of scheme, host and port."""
+if TYPE_CHECKING:
+    Reference = pulumi.Input[str]
+    Endpoint = pulumi.Input[str]
+    OutputOrText = pulumi.Input[str]
+else:
+    Reference = str
+    """A field that names another resource: with ``accepts_outputs``, text or an Output."""
+    Endpoint = Annotated[str, AfterValidator(_endpoint)]
+    """A URL of scheme, host and port: with ``accepts_outputs``, text or an Output."""
+    OutputOrText = Annotated[str, WrapValidator(_output_or_checked)]
+    """Text or an Output, within a list or an object."""
 
-PublicKey = Annotated[str, AfterValidator(_public_key)]
+PublicKey = Annotated[str, item("a public key, ``NAME:BASE64``"), AfterValidator(_public_key)]
 """A key as it stands in ``trusted-public-keys``."""
 
 LikePublic = Annotated[bool | None, BeforeValidator(_absent_if_empty)]

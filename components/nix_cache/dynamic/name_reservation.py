@@ -9,7 +9,7 @@ backend's name: states keep the path of this module, and never that of a questio
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import pulumi
 from pulumi.dynamic import (
@@ -23,7 +23,12 @@ from pulumi.dynamic import (
 )
 
 from nix_cache.backends.registry import BACKENDS
+from nix_cache.config.spelling import Spelling
 
+if TYPE_CHECKING:
+    from nix_cache.arguments import CacheSettings
+
+_SPELLING = "spelling"
 _ALWAYS_KEPT = ("backend", "adopt", "problem")
 
 
@@ -65,7 +70,9 @@ class NameReservationProvider(ResourceProvider):
 
     def check(self, _olds: dict[str, Any], news: dict[str, Any]) -> CheckResult:
         """Ask the service. The answer goes to the program as an input, which the preview shows."""
-        return CheckResult({**news, "problem": self._question(news).problem(_olds, news)}, [])
+        problem = self._question(news).problem(_olds, news)
+        spelling = Spelling(news.get(_SPELLING, Spelling.CAMEL_CASE))
+        return CheckResult({**news, "problem": spelling.spell(problem)}, [])
 
     def create(self, props: dict[str, Any]) -> CreateResult:
         """Keep the reservation, unless the service refused it."""
@@ -102,9 +109,8 @@ class NameReservation(Resource, module="nix-cache", name="NameReservation"):
 
     Args:
         resource_name: the resource's name in the stack.
-        backend: whose question is asked.
+        cache: the cache. Its backend's question is asked; its names may exist if it adopts them.
         wanted: the inputs of that question.
-        adopt: whether names may be used that exist already.
         opts: as for any resource.
     """
 
@@ -114,13 +120,17 @@ class NameReservation(Resource, module="nix-cache", name="NameReservation"):
     def __init__(
         self,
         resource_name: str,
-        backend: str,
+        cache: "CacheSettings",
         wanted: Mapping[str, Any],
-        *,
-        adopt: bool,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        props = {"backend": backend, **wanted, "adopt": adopt, "problem": None}
+        props = {
+            "backend": cache.backend,
+            **wanted,
+            "adopt": cache.adopt,
+            _SPELLING: cache.spelling.value,
+            "problem": None,
+        }
         super().__init__(NameReservationProvider(), resource_name, props, opts)
 
 

@@ -74,8 +74,8 @@ def _is_another_key(kept: dict[str, Any], brought_in: str | None) -> bool:
         return False
     if new.name == signing.name_of(kept["secret_key"]):
         raise ValueError(
-            f"another key is already in use under the name {new.name!r}: bring the new one in "
-            "under a name of its own, or take signingKey out to keep the one in use"
+            f"another key is already in use under the name {new.name!r}: import the new one under "
+            "a name of its own, or remove it from the writer's settings to keep the one in use"
         )
     return True
 

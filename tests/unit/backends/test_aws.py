@@ -317,7 +317,7 @@ def test_a_wrong_output_stops_the_cache_before_any_storage_is_made(
     with pytest.raises(pulumi.RunError) as refusal:
         run(program, recorder)
 
-    assert f"aws.kmsKeyArn {mistake}\n  fix: set it to the ARN of a KMS key" in str(refusal.value)
+    assert f"aws.kms_key_arn {mistake}\n  fix: set it to the ARN of a KMS key" in str(refusal.value)
     assert "hidden" not in str(refusal.value)
     assert {r.type.rpartition(":")[2] for r in recorder.resources} <= {
         "BinaryCache",
@@ -642,7 +642,7 @@ def test_requests_that_fail_and_costs_are_watched_if_they_are_to_be() -> None:
         (
             {GET_GITHUB: {"id": GITHUB_ARN, "arn": GITHUB_ARN}},
             KEYLESS,
-            f"set aws.githubOidcProviderArn to {GITHUB_ARN}",
+            f"set aws.github_oidc_provider_arn to {GITHUB_ARN}",
         ),
     ],
 )

@@ -78,6 +78,7 @@ def test_the_reservation_says_where_the_account_has_to_be() -> None:
         "bucket": "team-cache",
         "region": "us-west-004",
         "adopt": False,
+        "spelling": "snake_case",
     }
 
 

@@ -74,7 +74,7 @@ def test_on_a_minio_server_every_contested_name_is_told_once() -> None:
     assert refusal(MINIO, MINIO) == [
         f"the bucket 'nix-cache' is claimed by two caches, 'one' and 'two': {APART}",
         "the user 'nixbuilder' is claimed by two caches, 'one' and 'two': choose another name for "
-        "the writer or reader of one of them, or set another minio.userPrefix",
+        "the writer or reader of one of them, or set another minio.user_prefix",
     ]
 
 
@@ -118,7 +118,7 @@ def test_an_account_has_one_identity_provider_for_github() -> None:
     [told] = refusal(KEYLESS, {**KEYLESS, "bucket": "another"})
 
     assert f"for GitHub of the account {ACCOUNT} is claimed by two caches" in told
-    assert "set aws.githubOidcProviderArn to its ARN" in told
+    assert "set aws.github_oidc_provider_arn to its ARN" in told
 
 
 def test_two_runs_in_one_process_have_nothing_to_do_with_each_other() -> None:

@@ -9,7 +9,8 @@ from nix_cache.arguments import CacheSettings
 from nix_cache.backends.minio.settings import MinioSettings
 from nix_cache.config.catalogue import all_settings
 from nix_cache.config.check import check
-from nix_cache.config.problems import Problem, SettingsError, in_snake_case
+from nix_cache.config.problems import Problem, SettingsError
+from nix_cache.config.spelling import Spelling
 from nix_cache.formats import signing
 
 LEAST: dict[str, Any] = {
@@ -251,7 +252,7 @@ def test_contradictions_are_told_beside_single_mistakes() -> None:
 def test_a_message_has_key_value_and_fix() -> None:
     """In the spelling and with the prefix of where it was written."""
     with pytest.raises(SettingsError) as refusal:
-        check({**LEAST, "expire_after_days": "soon"}, snake_case=True)
+        check({**LEAST, "expire_after_days": "soon"}, spelling=Spelling.SNAKE_CASE)
     assert "expire_after_days = 'soon' is not a whole number" in str(refusal.value)
     assert "fix: set it to a whole number of days up to 3650, or 0 to keep everything" in str(
         refusal.value
@@ -266,7 +267,7 @@ def test_python_programs_get_every_name_in_their_spelling() -> None:
     """In keys, mistakes and fixes; values, other packages' settings and commands stay."""
     writer = {"name": "gha", "github_branch": "main"}
     with pytest.raises(SettingsError) as refusal:
-        check({**LEAST, "writers": [writer], "wantMassQuerry": True}, snake_case=True)
+        check({**LEAST, "writers": [writer], "wantMassQuerry": True}, spelling=Spelling.SNAKE_CASE)
 
     assert "writers[0].github_repository is required with github_branch or" in str(refusal.value)
     assert "fix: did you mean want_mass_query?" in str(refusal.value)
@@ -277,7 +278,7 @@ def test_python_programs_get_every_name_in_their_spelling() -> None:
 )
 def test_what_is_not_a_setting_of_ours_keeps_its_spelling(text: str) -> None:
     """A provider's setting has a colon before it."""
-    assert in_snake_case(text) == text
+    assert Spelling.SNAKE_CASE.spell(text) == text
 
 
 def test_every_setting_is_spelled_as_python_programs_write_it() -> None:
@@ -285,11 +286,11 @@ def test_every_setting_is_spelled_as_python_programs_write_it() -> None:
     cache, *groups = all_settings()
     for setting in (setting for group in (cache, *groups) for setting in group.settings):
         problem = Problem(f"{cache.name}[0].{setting.name}", "", "is wrong", "set it")
-        [_, line, _] = str(SettingsError([problem], snake_case=True)).splitlines()
+        [_, line, _] = str(SettingsError([problem], spelling=Spelling.SNAKE_CASE)).splitlines()
         assert line.split()[0].rpartition(".")[2] == setting.python_name
 
     with pytest.raises(SettingsError, match=r"b2\.region is required"):
-        check({**LEAST, "backend": "b2", "b2": {}}, snake_case=True)
+        check({**LEAST, "backend": "b2", "b2": {}}, spelling=Spelling.SNAKE_CASE)
 
 
 def test_an_output_is_refused_where_a_plain_value_is_needed() -> None:

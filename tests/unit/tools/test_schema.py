@@ -51,11 +51,22 @@ def test_values_that_name_other_resources_may_be_outputs() -> None:
 
     assert {name for name, found in inputs.items() if not found.get("plain")} == {
         "Writer.signingKey",
+        "Writer.githubRepository",
+        "Writer.githubBranch",
+        "Writer.githubEnvironment",
+        "Minio.endpoint",
+        "Aws.accountId",
+        "Aws.endpoint",
         "Aws.kmsKeyArn",
         "Aws.githubOidcProviderArn",
         "AwsMonitoring.alarmTopicArn",
+        "CloudFront.domainName",
         "CloudFront.certificateArn",
         "CloudFront.hostedZoneId",
+        "Spaces.endpoint",
+        "SpacesCdn.domainName",
+        "SpacesCdn.certificateName",
+        "B2.endpoint",
     }
     assert inputs["Aws.tags"]["plain"]
     assert not inputs["Aws.tags"]["additionalProperties"].get("plain")

@@ -52,7 +52,7 @@ def deliver(scope: Scope, settings: CloudFrontSettings, bucket: aws.s3.Bucket) -
         is_ipv6_enabled=True,
         http_version="http2and3",
         price_class=settings.price_class,
-        aliases=[settings.domain_name] if settings.domain_name else [],
+        aliases=[] if settings.domain_name is None else [settings.domain_name],
         default_root_object=LANDING_PAGE_KEY,
         origins=[
             {
@@ -99,10 +99,11 @@ def deliver(scope: Scope, settings: CloudFrontSettings, bucket: aws.s3.Bucket) -
         tags=scope.tags,
         opts=scope.options(),
     )
-    if settings.domain_name and settings.hosted_zone_id is not None:
+    if settings.domain_name is not None and settings.hosted_zone_id is not None:
         _point_to(scope, settings.domain_name, settings.hosted_zone_id, distribution)
-    host = pulumi.Output.from_input(settings.domain_name or distribution.domain_name)
-    return Delivery(distribution, host.apply(lambda name: f"https://{name}"))
+    named = settings.domain_name
+    host = distribution.domain_name if named is None else named
+    return Delivery(distribution, pulumi.Output.concat("https://", host))
 
 
 def _viewer_certificate(
@@ -119,7 +120,7 @@ def _viewer_certificate(
 
 def _certificate(scope: Scope, settings: CloudFrontSettings) -> pulumi.Input[str] | None:
     """The certificate of the host name: the given one, or one that is proved in its zone."""
-    if settings.certificate_arn is not None or not settings.domain_name:
+    if settings.certificate_arn is not None or settings.domain_name is None:
         return settings.certificate_arn
     certificate = aws.acm.Certificate(
         f"{scope.name}-certificate",
@@ -132,7 +133,7 @@ def _certificate(scope: Scope, settings: CloudFrontSettings) -> pulumi.Input[str
     proof = certificate.domain_validation_options[0]
     record = aws.route53.Record(
         f"{scope.name}-certificate-proof",
-        zone_id=settings.hosted_zone_id or "",
+        zone_id="" if settings.hosted_zone_id is None else settings.hosted_zone_id,
         name=proof.resource_record_name,
         type=proof.resource_record_type,
         records=[proof.resource_record_value],
@@ -150,7 +151,10 @@ def _certificate(scope: Scope, settings: CloudFrontSettings) -> pulumi.Input[str
 
 
 def _point_to(
-    scope: Scope, host: str, zone_id: pulumi.Input[str], distribution: aws.cloudfront.Distribution
+    scope: Scope,
+    host: pulumi.Input[str],
+    zone_id: pulumi.Input[str],
+    distribution: aws.cloudfront.Distribution,
 ) -> None:
     for kind in ("A", "AAAA"):
         aws.route53.Record(

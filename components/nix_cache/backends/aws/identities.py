@@ -76,16 +76,14 @@ def add_oidc_writer(
     signing_key: pulumi.Input[str],
 ) -> OidcWriter:
     """Make a role that one repository's workflows assume, from one branch or environment."""
-    subject = github_subject(
-        str(writer.github_repository),
-        branch=writer.github_branch,
-        environment=writer.github_environment,
-    )
+    subject = pulumi.Output.all(
+        writer.github_repository, writer.github_branch, writer.github_environment
+    ).apply(lambda known: github_subject(known[0], branch=known[1], environment=known[2]))
     role = aws.iam.Role(
         f"{scope.name}-{writer.name}",
         name=scope.identity(writer.name),
-        assume_role_policy=pulumi.Output.from_input(provider_arn).apply(
-            lambda arn: json.dumps(github_trust_policy(arn, subject))
+        assume_role_policy=pulumi.Output.all(provider_arn, subject).apply(
+            lambda known: json.dumps(github_trust_policy(*known))
         ),
         tags=scope.tags,
         opts=scope.options(),

@@ -7,12 +7,13 @@ import re
 
 import pulumi
 import pulumi_aws as aws
+from pulumi.output import Unknown
 
 from nix_cache.arguments import CacheSettings
 from nix_cache.backends.aws.settings import AwsSettings
 from nix_cache.backends.claimants import bucket_contested, contested
 from nix_cache.backends.granted import granted
-from nix_cache.backends.references import problems_of_references
+from nix_cache.config.setting import is_output
 from nix_cache.dynamic.name_reservation import NameReservation, aliases_of_claim
 from nix_cache.iam.access import GITHUB_ISSUER
 from nix_cache.shown import shown
@@ -25,6 +26,8 @@ _NOT_ACCEPTED = (
     "AWS does not accept the credentials",
     "log in anew, or correct AWS_PROFILE, aws:profile or the key pair in the environment",
 )
+_OTHER_ACCOUNT = "log in to that account, or correct aws.accountId"
+
 _FIXES = (
     (
         re.compile(r"[Nn]o valid credential sources|failed to refresh cached credentials"),
@@ -56,7 +59,7 @@ def reservations(
     account = _checked_account(aws_settings, asking)
     taken = _bucket_taken(settings.bucket, aws_settings, asking)
     reserved = [_reservation(f"{name}-names", settings.bucket, taken, settings, name, parent)]
-    among_caches = [bucket_contested(settings.bucket, "aws", name)]
+    among_caches: list[pulumi.Input[str]] = [bucket_contested(settings.bucket, "aws", name)]
     if _makes_github_provider(settings, aws_settings):
         taken = _github_taken(asking)
         reserved.append(
@@ -64,7 +67,9 @@ def reservations(
         )
         if account:
             among_caches.append(_github_contested(account, name))
-    return granted(reserved, [*among_caches, *problems_of_references(aws_settings, "aws")])
+    if account and aws_settings.account_id is not None:
+        among_caches.append(_account_problem(account, aws_settings.account_id))
+    return granted(settings, reserved, among_caches)
 
 
 def _reservation(
@@ -78,9 +83,8 @@ def _reservation(
     former = aliases_of_claim(f"{cache}-claim-{name}", "Claim")
     return NameReservation(
         resource_name,
-        "aws",
+        settings,
         {"name": name, "taken": taken},
-        adopt=settings.adopt,
         opts=pulumi.ResourceOptions(parent=parent, aliases=former),
     )
 
@@ -107,15 +111,31 @@ def _checked_account(settings: AwsSettings, asking: pulumi.InvokeOptions) -> str
             # Everybody may ask who they are, so whoever is refused is nobody.
             raise pulumi.RunError(_told(*_NOT_ACCEPTED)) from None
         raise pulumi.RunError(explained(said) or shown(said, lines=True)) from None
-    if settings.account_id and account and account != settings.account_id:
+    expected = settings.account_id
+    if expected is not None and not is_output(expected) and account and account != expected:
         raise pulumi.RunError(
             _told(
                 f"the credentials belong to the AWS account {account}, but the cache's is "
-                f"{settings.account_id}",
-                "log in to that account, or correct aws.accountId",
+                f"{expected}",
+                _OTHER_ACCOUNT,
             )
         )
     return account or ""
+
+
+def _account_problem(account: str, expected: pulumi.Input[str]) -> pulumi.Output[str]:
+    """Why the credentials' account is not the one that an Output names; empty if it is."""
+
+    def problem(known: object) -> str:
+        if isinstance(known, Unknown) or known == account:
+            return ""
+        # The value is not shown: it may be a secret.
+        return (
+            f"the credentials belong to the AWS account {account}, and aws.accountId is another "
+            f"one\n  fix: {_OTHER_ACCOUNT}"
+        )
+
+    return pulumi.Output.from_input(expected).apply(problem, run_with_unknowns=True)
 
 
 def _bucket_taken(bucket: str, settings: AwsSettings, asking: pulumi.InvokeOptions) -> str:

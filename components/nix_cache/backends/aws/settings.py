@@ -1,10 +1,10 @@
 """The settings of the backend ``aws``. Pure."""
 
 from collections.abc import Iterator
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from nix_cache.arguments import CacheSettings
-from nix_cache.config.problems import Problem
+from nix_cache.config.problems import Problem, shown_unless_output
 from nix_cache.config.setting import (
     HOST_NAME,
     BackendCheck,
@@ -13,6 +13,7 @@ from nix_cache.config.setting import (
     OutputOrText,
     Reference,
     SettingsModel,
+    item,
     setting,
 )
 
@@ -20,14 +21,19 @@ _IAM_NAME_LENGTH = 64
 """The longest name of an IAM user or role."""
 
 
+Email = Annotated[str, item("an address, such as ``ops@example.org``")]
+
+
 class CloudFrontSettings(SettingsModel):
     """CloudFront before a bucket that is itself closed. ``{}`` is enough to have it."""
 
-    domain_name: str | None = setting(
+    domain_name: Reference | None = setting(
         "A host name that you own. Needs ``certificateArn`` or ``hostedZoneId``.",
         must_be="a host name, such as ``cache.example.org``",
         default=None,
         default_text="CloudFront's own",
+        accepts_outputs=True,
+        is_published=True,
         pattern=HOST_NAME,
     )
     certificate_arn: Reference | None = setting(
@@ -71,7 +77,7 @@ class AwsMonitoringSettings(SettingsModel):
         default_text="no budget",
         ge=1,
     )
-    budget_emails: tuple[str, ...] = setting(
+    budget_emails: tuple[Email, ...] = setting(
         "The addresses that the budget warns, at 80 % and when more than 100 % is forecast.",
         must_be="a list of up to 10 addresses",
         default=(),
@@ -88,11 +94,12 @@ class AwsSettings(BackendSettings):
         "repository, ``pulumi config set aws:region eu-central-1`` sets it",
         pattern=r"^(af|ap|ca|eu|il|me|mx|sa|us)-[a-z]+-\d$",
     )
-    account_id: str | None = setting(
+    account_id: Reference | None = setting(
         "The account. Credentials of any other account are refused.",
         must_be="the 12 digits of an account",
         default=None,
         default_text="the account of the credentials",
+        accepts_outputs=True,
         pattern=r"^\d{12}$",
     )
     endpoint: Endpoint | None = setting(
@@ -100,6 +107,8 @@ class AwsSettings(BackendSettings):
         must_be="a URL of scheme, host and port",
         default=None,
         default_text="AWS's own",
+        accepts_outputs=True,
+        is_published=True,
     )
     kms_key_arn: Reference | None = setting(
         "The KMS key that encrypts the bucket, for a private cache or behind CloudFront.",
@@ -173,14 +182,14 @@ class AwsSettings(BackendSettings):
                 "set public: true, or remove it",
             )
         is_provable = cdn.certificate_arn is not None or cdn.hosted_zone_id is not None
-        if cdn.domain_name and not is_provable:
+        if cdn.domain_name is not None and not is_provable:
             yield Problem(
                 "aws.cloudfront.domainName",
-                repr(cdn.domain_name),
+                shown_unless_output(cdn.domain_name),
                 "needs a certificate, or a zone in which one can be validated",
                 "set certificateArn, or hostedZoneId, or both",
             )
-        if not cdn.domain_name and is_provable:
+        if cdn.domain_name is None and is_provable:
             yield Problem(
                 "aws.cloudfront.domainName",
                 "",

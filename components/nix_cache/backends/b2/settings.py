@@ -21,6 +21,8 @@ class B2Settings(BackendSettings):
         must_be="a URL of scheme, host and port",
         default=None,
         default_text="Backblaze's own",
+        accepts_outputs=True,
+        is_published=True,
     )
 
     def _check_bucket(self, cache: CacheSettings) -> Iterator[Problem]:

@@ -36,15 +36,14 @@ class B2Storage:
         former = f"{name}-claim-bucket-{settings.bucket}"
         self._reservation = NameReservation(
             f"{name}-names",
-            "b2",
+            settings,
             {"bucket": settings.bucket, "region": b2_settings.region},
-            adopt=settings.adopt,
             opts=pulumi.ResourceOptions(
                 parent=parent, aliases=aliases_of_claim(former, "B2BucketClaim")
             ),
         )
         self._granted = granted(
-            [self._reservation], [bucket_contested(settings.bucket, "b2", name)]
+            settings, [self._reservation], [bucket_contested(settings.bucket, "b2", name)]
         )
         self.bucket = B2Bucket(
             f"{name}-bucket",

@@ -9,6 +9,8 @@ class MinioSettings(BackendSettings):
     endpoint: Endpoint = setting(
         "The URL under which clients reach the server.",
         must_be="a URL of scheme, host and port, such as ``https://minio.example.org:9000``",
+        accepts_outputs=True,
+        is_published=True,
     )
     region: str = setting(
         "The server's region.",

@@ -56,7 +56,9 @@ class MinioStorage:
         self._user_prefix = user_prefix
         self._policies: dict[Privilege, minio.IamPolicy] = {}
         self._bucket_settings: list[pulumi.Resource] = []
-        self._granted = granted([self._reservation(settings)], [self._contested(settings)])
+        self._granted = granted(
+            settings, [self._reservation(settings)], [self._contested(settings)]
+        )
         self.bucket = minio.S3Bucket(
             f"{name}-bucket",
             bucket=settings.bucket,
@@ -152,9 +154,8 @@ class MinioStorage:
         former = f"{self._name}-claim-bucket-{settings.bucket}"
         return NameReservation(
             f"{self._name}-names",
-            "minio",
+            settings,
             wanted,
-            adopt=settings.adopt,
             opts=pulumi.ResourceOptions(
                 parent=self._parent, aliases=aliases_of_claim(former, "NameClaim")
             ),

@@ -10,6 +10,7 @@ from nix_cache.config.setting import (
     BackendCheck,
     BackendSettings,
     Endpoint,
+    Reference,
     SettingsModel,
     setting,
 )
@@ -18,17 +19,20 @@ from nix_cache.config.setting import (
 class SpacesCdnSettings(SettingsModel):
     """DigitalOcean's CDN before a Space. ``{}`` is enough to have it."""
 
-    domain_name: str | None = setting(
+    domain_name: Reference | None = setting(
         "A host name that you own. Needs ``certificateName``.",
         must_be="a host name, such as ``cache.example.org``",
         default=None,
         default_text="the CDN's own",
+        accepts_outputs=True,
+        is_published=True,
         pattern=HOST_NAME,
     )
-    certificate_name: str | None = setting(
+    certificate_name: Reference | None = setting(
         "A certificate at DigitalOcean for ``domainName``.",
         must_be="the name of a certificate",
         default=None,
+        accepts_outputs=True,
         min_length=1,
     )
     ttl_seconds: Literal[60, 600, 3600, 86400, 604800] = setting(
@@ -53,6 +57,8 @@ class SpacesSettings(BackendSettings):
         must_be="a URL of scheme, host and port",
         default=None,
         default_text="DigitalOcean's own",
+        accepts_outputs=True,
+        is_published=True,
     )
     cdn: SpacesCdnSettings | None = setting(
         "The CDN before the bucket. Needs ``public``.", default=None, default_text="no CDN"
@@ -79,7 +85,7 @@ class SpacesSettings(BackendSettings):
                 "cannot be used without public: the CDN reads the bucket anonymously",
                 "set public: true, or remove it",
             )
-        if bool(self.cdn.domain_name) != bool(self.cdn.certificate_name):
+        if (self.cdn.domain_name is None) != (self.cdn.certificate_name is None):
             yield Problem(
                 "spaces.cdn",
                 "",

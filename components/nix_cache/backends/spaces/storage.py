@@ -53,7 +53,9 @@ class SpacesStorage:
         self._is_public = settings.public
         self._reservation = self._reserved(settings)
         self._granted = granted(
-            [self._reservation], [bucket_contested(settings.bucket, f"spaces {self.region}", name)]
+            settings,
+            [self._reservation],
+            [bucket_contested(settings.bucket, f"spaces {self.region}", name)],
         )
         self.bucket = digitalocean.SpacesBucket(
             f"{name}-bucket",
@@ -126,7 +128,7 @@ class SpacesStorage:
             opts=self._within_the_bucket(),
         )
 
-    def through_cdn(self, settings: SpacesCdnSettings) -> pulumi.Input[str]:
+    def through_cdn(self, settings: SpacesCdnSettings) -> pulumi.Output[str]:
         """Put the CDN before the bucket and return its URL."""
         cdn = digitalocean.Cdn(
             f"{self._name}-cdn",
@@ -137,7 +139,7 @@ class SpacesStorage:
             opts=self._options(),
         )
         if settings.domain_name is not None:
-            return f"https://{settings.domain_name}"
+            return pulumi.Output.concat("https://", settings.domain_name)
         return pulumi.Output.concat("https://", cdn.endpoint)
 
     def _grant(self, privilege: Privilege) -> digitalocean.SpacesKeyGrantArgs:
@@ -163,9 +165,8 @@ class SpacesStorage:
         former = aliases_of_claim(f"{self._name}-claim", "SpaceClaim")
         return NameReservation(
             f"{self._name}-names",
-            "spaces",
+            settings,
             wanted,
-            adopt=settings.adopt,
             opts=pulumi.ResourceOptions(parent=self._parent, aliases=former),
         )
 
