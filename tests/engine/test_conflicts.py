@@ -104,7 +104,7 @@ def test_a_taken_name_is_refused_without_a_preview(
     assert result.exit_code != 0
     assert_plain_error(result.output)
     assert f"{taken} exists already on the MinIO server: " in result.output
-    assert "'Adoption' in the README" in result.output
+    assert "see `nix-cache help operations/adoption`" in result.output
     assert everything_on(connection) == before
     assert made_by(project) == []
     if TAKEN[taken] is take_user:

@@ -44,13 +44,22 @@ def test_the_wheel_has_the_types_the_page_and_the_license(names: set[str]) -> No
     assert any(name.endswith(".dist-info/licenses/LICENSE") for name in names)
 
 
+def test_the_package_has_every_page_of_the_documentation(names: set[str], python: Path) -> None:
+    """The one source is `docs`; the installed command prints a page of it."""
+    pages = {str(page.relative_to(ROOT / "docs")) for page in (ROOT / "docs").rglob("*.md")}
+    done = run([python.with_name("nix-cache"), "help", "upgrades"], python.parent)
+
+    assert {name.removeprefix("nix_cache/manual/") for name in names if "/manual/" in name} == pages
+    assert done.stdout == (ROOT / "docs" / "upgrades.md").read_text()
+
+
 def test_the_wheel_has_nothing_but_the_package(names: set[str]) -> None:
     """No tests, no caches, nothing of the machine that built it."""
     tops = {name.partition("/")[0].partition("-")[0] for name in names}
     endings = {Path(name).suffix for name in names if ".dist-info/" not in name}
 
     assert tops == {"nix_cache"}
-    assert endings <= {".py", ".typed", ".html", ".css", ".js", ".svg", ".sh"}
+    assert endings <= {".py", ".typed", ".html", ".css", ".js", ".svg", ".sh", ".md"}
     assert not any(part.startswith((".", "__pyc")) for name in names for part in name.split("/"))
 
 
@@ -61,15 +70,17 @@ def test_the_source_distribution_has_the_same_files(package: Packages, names: se
 
     assert {name for name in names if name.startswith("nix_cache/")} <= inside
     assert {n for n in inside if "/" not in n} == {
-        *("LICENSE", "README.md", "pyproject.toml", "PKG-INFO"),
+        *("LICENSE", "README.md", "pyproject.toml", "PKG-INFO", "hatch_build.py"),
     } | ({".gitignore"} & inside)
 
 
 def test_a_second_build_has_the_same_bytes(package: Packages, tmp_path: Path) -> None:
     """In another folder, time zone and language, of files with other times and modes."""
-    source = tmp_path / "another folder" / "and a longer one"
+    folder = tmp_path / "another folder" / "and a longer one"
+    source = folder / "components"
     shutil.copytree(ROOT / "components", source, ignore=shutil.ignore_patterns("__pycache__"))
-    for file in source.rglob("*"):
+    shutil.copytree(ROOT / "docs", folder / "docs")
+    for file in folder.rglob("*"):
         os.utime(file, (1_700_000_000, 1_700_000_000))
     strange = {"TZ": "Pacific/Kiritimati", "LC_ALL": "C", "PYTHONHASHSEED": "1"}
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from nix_cache.cli.help.pages import headings
 from tools.bootstrap import ROOT
 
 DOCUMENTS = sorted(
@@ -22,13 +23,6 @@ LINK = re.compile(r"\]\(([^)\s]+)\)")
 FENCED = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
 
 
-def anchors(document: Path) -> set[str]:
-    """The names that GitHub gives a document's headings."""
-    text = FENCED.sub("", document.read_text())
-    headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
-    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
-
-
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_every_link_inside_the_repository_resolves(document: Path) -> None:
     """To a file or a folder, and to a heading where one is named."""
@@ -38,7 +32,7 @@ def test_every_link_inside_the_repository_resolves(document: Path) -> None:
         path, _, anchor = link.partition("#")
         target = document.parent / path if path else document
         assert target.exists(), link
-        assert not anchor or anchor in anchors(target), link
+        assert not anchor or anchor in {h.anchor for h in headings(target.read_text())}, link
 
 
 def test_there_are_documents() -> None:

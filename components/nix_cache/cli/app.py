@@ -10,6 +10,7 @@ import typer
 from nix_cache.cli.doctor.command import doctor
 from nix_cache.cli.errors import ClientError, ExitCode
 from nix_cache.cli.gc.command import gc
+from nix_cache.cli.help.command import help_command
 from nix_cache.cli.hook.command import hook
 from nix_cache.cli.machine import console
 from nix_cache.cli.push.command import push
@@ -30,6 +31,7 @@ app = typer.Typer(
     help="Use a Nix binary cache on storage of your own: read from it, push to it, check it.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
@@ -58,6 +60,7 @@ app.command()(hook)
 app.command()(doctor)
 app.command()(gc)
 app.add_typer(stack)
+app.command(name="help")(help_command)
 
 
 def run(arguments: list[str] | None = None) -> int:

@@ -102,7 +102,7 @@ def test_a_bucket_of_the_account_that_is_not_reserved_is_refused(b2: B2Server) -
     b2.service.make_bucket_past_the_stack(BUCKET)
 
     assert problem(b2).startswith("the bucket 'team-cache' exists already")
-    assert "Adoption" in problem(b2)
+    assert "see `nix-cache help operations/adoption`" in problem(b2)
     assert problem(b2, olds=NAMES) == ""
     reservations = configured(NameReservationProvider(), b2)
     assert reservations.check({}, {**NAMES, "adopt": True}).inputs["problem"] == ""

@@ -93,7 +93,7 @@ def test_a_refused_reservation_points_to_adoption_and_is_never_made(
     """Also where the preview was skipped."""
     refused = reservations.check({}, wanted("user/taken")).inputs
 
-    assert "Adoption" in refused["problem"]
+    assert "nix-cache help operations/adoption" in refused["problem"]
     with pytest.raises(ValueError, match="exists already"):
         reservations.create(refused)
     assert server.asked == ["user/taken"]

@@ -232,7 +232,7 @@ def test_a_storage_that_takes_them_is_an_error_with_each_way_in(served: Serve) -
     assert finding.level is Level.ERROR
     assert "takes writes without a signature" in finding.what
     assert finding.why
-    assert "docs/backends/minio.md" in finding.fix
+    assert "nix-cache help backends/minio#" in finding.fix
     assert list(finding.items) == [
         "an object, the access key id in the query string: 400 BadRequest",
         "a part of an upload, the access key id in the query string: 404 NoSuchUpload",

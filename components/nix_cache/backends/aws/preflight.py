@@ -9,6 +9,7 @@ import pulumi
 import pulumi_aws as aws
 from pulumi.output import Unknown
 
+from nix_cache import docs
 from nix_cache.arguments import CacheSettings
 from nix_cache.backends.aws.settings import AwsSettings
 from nix_cache.backends.claimants import bucket_contested, contested
@@ -156,8 +157,8 @@ def _bucket_taken(bucket: str, settings: AwsSettings, asking: pulumi.InvokeOptio
 
 
 _ADVICE = (
-    "choose another name, as those of S3 belong to all its users, or take it over as 'Adoption' in "
-    "the README tells"
+    "choose another name, which must be unique among all users of S3, or adopt the bucket: see "
+    f"{docs.page('operations/adoption')}"
 )
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
+from nix_cache import docs
 from nix_cache.redaction import keep_secret
 from nix_cache.shown import ShownError
 
@@ -22,10 +23,7 @@ CONFIG_KEYS: Mapping[str, tuple[str, str]] = {
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
-TAKEN = (
-    "choose another bucket, or take it over as 'Adoption' in the part on Backblaze of the README "
-    "tells"
-)
+TAKEN = f"choose another bucket, or adopt this one: see {docs.page('operations/adoption')}"
 """What to do about a bucket that exists already."""
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from pulumi.dynamic import Config, DiffResult
 from pulumi.output import Unknown
 
+from nix_cache import docs
 from nix_cache.backends.minio.connection import (
     CONFIG_KEYS,
     Connection,
@@ -23,13 +24,14 @@ from nix_cache.backends.minio.connection import (
 if TYPE_CHECKING:
     from nix_cache.backends.minio.names import Names
 
+_ADOPTION = docs.page("operations/adoption")
 _ADVICE = {
-    Kind.BUCKET: "choose another bucket, or take it over as 'Adoption' in the README tells",
-    Kind.USER: "choose another name for the writer or reader, set minio.userPrefix, or take it "
-    "over as 'Adoption' in the README tells. If this stack was interrupted while it removed the "
-    "user, run `pulumi up` without it first",
-    Kind.POLICY: "choose another bucket, remove the policy if it is unused, or take it over as "
-    "'Adoption' in the README tells",
+    Kind.BUCKET: f"choose another bucket, or adopt this one: see {_ADOPTION}",
+    Kind.USER: "choose another name for the writer or reader, set minio.userPrefix, or adopt the "
+    f"user: see {_ADOPTION}. If this stack was interrupted while it removed the user, run "
+    "`pulumi up` without it first",
+    Kind.POLICY: "choose another bucket, remove the policy if it is unused, or adopt it: see "
+    f"{_ADOPTION}",
 }
 _SETTINGS = tuple(setting for setting, _ in CONFIG_KEYS.values())
 _IDENTITY = ("minioServer", "minioUser", "minioPassword")

@@ -15,6 +15,7 @@ from typing import Any
 from pulumi.dynamic import Config, DiffResult
 from pulumi.output import Unknown
 
+from nix_cache import docs
 from nix_cache.backends.spaces.connection import (
     Connection,
     SpacesAccountError,
@@ -94,7 +95,7 @@ def _conflict(connection: Connection, held: Mapping[str, Any], props: Mapping[st
     if there and not (held or props["adopt"]):
         return (
             f"the bucket {bucket!r} exists already in the region {region} of the account: choose "
-            "another bucket, or take it over as 'Adoption' in the README tells"
+            f"another bucket, or adopt this one: see {docs.page('operations/adoption')}"
         )
     if props["public"] and foreign:
         return (

@@ -20,6 +20,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from urllib.parse import urlencode
 
+from nix_cache import docs
 from nix_cache.cli.doctor import probes
 from nix_cache.cli.doctor.finding import Finding, error, not_checked, ok, warning
 from nix_cache.cli.doctor.subject import Subject
@@ -31,7 +32,10 @@ _WHY = (
     "anyone who knows a writer's access key id can replace and add objects; on MinIO it is the "
     "writer's name"
 )
-_FIX = "use a server that verifies them, or refuse them in front of it: docs/backends/minio.md"
+_FIX = (
+    "use a server that verifies signatures, or refuse such requests in front of it: see "
+    f"{docs.page('backends/minio', 'protect-a-server-that-is-not-safe')}"
+)
 
 _TRAILER = "STREAMING-UNSIGNED-PAYLOAD-TRAILER"
 _BODY = b"5\r\nnixes\r\n0\r\nx-amz-checksum-crc32:AAAAAA==\r\nbroken"

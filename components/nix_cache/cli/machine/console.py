@@ -15,6 +15,7 @@ from rich.cells import cell_len
 from rich.live import Live
 from rich.spinner import Spinner
 from rich.text import Text
+from rich.theme import Theme
 
 from nix_cache.redaction import redacted
 from nix_cache.shown import shown
@@ -32,6 +33,16 @@ __all__ = [
     "note",
     "out",
 ]
+
+_PAGES = Theme(
+    {
+        "markdown.h1": "bold",
+        "markdown.h2": "bold underline",
+        "markdown.h3": "bold",
+        "markdown.code": "cyan",
+    }
+)
+"""Colours that are readable on light and dark terminals."""
 
 
 class Console:
@@ -69,6 +80,24 @@ class Console:
     def text(self, text: str, *, style: str | None = None) -> None:
         """Print a text of several lines, as it is."""
         self._rich.print(Text(shown(text, lines=True), style=style or ""), end="")
+
+    def formatted(self, markdown: str, width: int) -> str:
+        """Return a page of our own documentation as this terminal can show it.
+
+        Args:
+            markdown: the page.
+            width: in columns.
+        """
+        from rich.markdown import Markdown  # takes long to load
+
+        page = Markdown(markdown, code_theme="ansi_dark", hyperlinks=False)
+        with self._rich.use_theme(_PAGES), self._rich.capture() as capture:
+            self._rich.print(page, width=width, soft_wrap=False)
+        return capture.get()
+
+    def preformatted(self, text: str) -> None:
+        """Print what ``formatted`` returned."""
+        self._rich.print(Text.from_ansi(text))
 
 
 out = Console()

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from nix_cache import docs
 from nix_cache.cli.stack import rights
 from nix_cache.cli.stack.declared import Bucket, Declared, Policy, User
 from nix_cache.cli.stack.finding import BACK_TO_STACK, Act, Finding, Undo
@@ -46,7 +47,7 @@ def _bucket(made: Bucket, seen: Seen) -> Iterator[Finding]:
             f"the state has lost the bucket {made.name}, which is still there",
             "in the state",
             "on the server alone",
-            "removes it if it is empty; else import it, as the README's 'Adoption' describes",
+            f"removes it if it is empty; else import it: see {docs.page('operations/adoption')}",
         )
         return
     yield from _bucket_policy(made, there)
