@@ -18,4 +18,5 @@ pulumi.export("nixConf", cache.nix_conf)
 pulumi.export("nixosModule", cache.nixos_module)
 pulumi.export("flakeConfig", cache.flake_config)
 pulumi.export("githubActions", cache.github_actions)
-pulumi.export("cache", cache.cache)
+pulumi.export("manifest", cache.manifest)
+pulumi.export("cache", cache.manifest)  # the same, for programs that know it by its former name

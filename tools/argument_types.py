@@ -36,7 +36,7 @@ def _class(group: Group) -> str:
     lines = [f"class {group.name}Args(TypedDict):", *_class_docstring(group.text), ""]
     for setting in group.settings:
         kind = _kind(setting.kind, accepts_outputs=setting.accepts_outputs)
-        if not setting.is_required:
+        if setting.can_be_left_out:
             kind = f"NotRequired[{kind}]"
         lines += [f"    {setting.python_name}: {kind}", *_docstring(_text(setting))]
     return "\n".join(lines) + "\n"

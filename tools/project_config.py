@@ -23,7 +23,7 @@ def project_file(written: str) -> str:
     head, _, _ = written.partition(_MARK if _MARK in written else "config:\n")
     cache, *groups = all_settings()
     within = {group.name: group for group in groups}
-    config = {f"{PREFIX}{s.name}": _entry(s, within) for s in cache.settings}
+    config = {f"{PREFIX}{s.name}": _entry(s, within) for s in cache.present}
     text = yaml.safe_dump(config, sort_keys=False, width=_WIDTH, allow_unicode=True)
     return head + _MARK + "".join(f"  {line}\n" for line in text.splitlines())
 
@@ -33,10 +33,12 @@ def _entry(setting: Setting, groups: dict[str, Group]) -> dict[str, Any]:
     kind, text = setting.kind, _plain(setting.text)
     if kind.is_group:
         further = BACKENDS[setting.name].program_settings
-        names = [inner.name for inner in groups[kind.name].settings]
+        names = [inner.name for inner in groups[kind.name].present]
         also = "".join(f" {name} is {meaning}" for name, meaning in further.items())
         listed = f"{text.rstrip('.')}: {', '.join([*names, *further])}.{also}"
         return {"type": "object", "default": {}, "description": listed}
+    if setting.was_renamed:
+        return {"default": "", "description": text}  # another would stand beside the former name
     if kind.name == "array" and kind.items:
         items = [_item(item) for item in setting.default]
         # The engine has no type for a list of names and objects; the program checks it.

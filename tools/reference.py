@@ -54,7 +54,7 @@ def reference(schema: Mapping[str, Any]) -> str:
     parts += [
         "## Outputs\n",
         _table(("output", "type", "meaning"), outputs),
-        f"### The output `cache`\n\n{_words(Manifest.__doc__ or '')}\n",
+        f"### The output `manifest`\n\n{_words(Manifest.__doc__ or '')}\n",
         _table(("field", "meaning"), _fields(Manifest)),
     ]
     return "\n".join(parts)

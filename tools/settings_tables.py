@@ -34,7 +34,7 @@ def _comparison() -> str:
 
 def _common() -> Iterator[tuple[str, Setting]]:
     cache, *_ = all_settings()
-    return ((s.name, s) for s in cache.settings if s.name not in BACKENDS)
+    return ((s.name, s) for s in cache.present if s.name not in BACKENDS)
 
 
 def _of_backend(name: str) -> Iterator[tuple[str, Setting]]:
@@ -49,7 +49,7 @@ def _of_backend(name: str) -> Iterator[tuple[str, Setting]]:
 
 
 def _leaves(group: Group, within: dict[str, Group], prefix: str) -> Iterator[tuple[str, Setting]]:
-    for setting in group.settings:
+    for setting in group.present:
         yield f"{prefix}{setting.name}", setting
         if setting.kind.is_group:
             inner = within[setting.kind.name]

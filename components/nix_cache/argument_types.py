@@ -230,9 +230,11 @@ class BinaryCacheArgs(TypedDict):
     landing_page: NotRequired[bool]
     """Whether the bucket has a page for people, ``index.html``. Default: the value of
     ``public``."""
+    manifest: NotRequired[bool]
+    """Whether the bucket has the manifest, ``nix-cache.json``, which ``nix-cache use URL`` reads.
+    Default: the value of ``public``."""
     descriptor: NotRequired[bool]
-    """Whether the bucket has ``nix-cache.json``, which ``nix-cache use URL`` reads. Default: the
-    value of ``public``."""
+    """Deprecated: use ``manifest``, which means the same."""
     protect: NotRequired[bool]
     """Whether Pulumi refuses to delete the bucket and the signing keys. Default: ``true``."""
     adopt: NotRequired[bool]

@@ -5,6 +5,7 @@ the schema for other languages, the settings of ``Pulumi.yaml`` and the referenc
 settings are in ``backends/<name>/settings.py``. Pure.
 """
 
+from collections.abc import Iterable
 from typing import Annotated, Any, TypeVar
 
 from pydantic import AfterValidator, BeforeValidator, PrivateAttr, ValidationInfo
@@ -202,10 +203,12 @@ class CacheSettings(SettingsModel):
         default=None,
         default_text="the value of ``public``",
     )
-    descriptor: LikePublic = setting(
-        "Whether the bucket has ``nix-cache.json``, which ``nix-cache use URL`` reads.",
+    manifest: LikePublic = setting(
+        "Whether the bucket has the manifest, ``nix-cache.json``, which ``nix-cache use URL`` "
+        "reads.",
         default=None,
         default_text="the value of ``public``",
+        renamed_from="descriptor",
     )
     protect: bool = setting(
         "Whether Pulumi refuses to delete the bucket and the signing keys.", default=True
@@ -218,6 +221,7 @@ class CacheSettings(SettingsModel):
 
     _own: BackendSettings | None = PrivateAttr(None)
     _spelling: Spelling = PrivateAttr(Spelling.CAMEL_CASE)
+    _deprecations: tuple[str, ...] = PrivateAttr(())
 
     def with_own(self, own: BackendSettings | None) -> "CacheSettings":
         """Return the same cache with the settings of its backend."""
@@ -235,6 +239,17 @@ class CacheSettings(SettingsModel):
     def spelling(self) -> Spelling:
         """How the user spells settings. Every message on the cache does the same."""
         return self._spelling
+
+    def with_deprecations(self, warnings: Iterable[str]) -> "CacheSettings":
+        """Return the same cache with warnings for those who wrote its settings."""
+        copy = self.model_copy()
+        copy._deprecations = tuple(warnings)
+        return copy
+
+    @property
+    def deprecations(self) -> tuple[str, ...]:
+        """What to change in the settings before a later version, as warnings."""
+        return self._deprecations
 
     def own(self, model: type[_Own]) -> _Own:
         """Return the settings of the cache's backend.
@@ -262,9 +277,9 @@ class CacheSettings(SettingsModel):
         return self.public if self.landing_page is None else self.landing_page
 
     @property
-    def has_descriptor(self) -> bool:
-        """Whether the bucket has its manifest for clients."""
-        return self.public if self.descriptor is None else self.descriptor
+    def has_manifest(self) -> bool:
+        """Whether the bucket has the manifest, for clients."""
+        return self.public if self.manifest is None else self.manifest
 
     @property
     def privileges(self) -> dict[str, Privilege]:

@@ -53,8 +53,10 @@ class BinaryCache(pulumi.ComponentResource):
     """The same as ``nixConfig`` of a flake."""
     github_actions: pulumi.Output[dict[str, str]]
     """By keyless writer, the steps of a workflow that pushes."""
+    manifest: pulumi.Output[dict[str, Any]]
+    """The manifest, for programs: all of it but the secrets. ``version`` is of its structure."""
     cache: pulumi.Output[dict[str, Any]]
-    """All of it but the secrets, for programs. ``version`` tells the structure."""
+    """Deprecated: use ``manifest``, which is the same."""
 
     def __init__(
         self,
@@ -78,6 +80,8 @@ class BinaryCache(pulumi.ComponentResource):
             raise pulumi.RunError(f"{name}: {mistakes}") from None
         super().__init__("nix-cache:index:BinaryCache", name, {}, opts)
         withhold_secrets()
+        for warning in settings.deprecations:
+            pulumi.log.warn(warning, self)
         try:
             with untraced():
                 self._declare(name, settings)
@@ -146,9 +150,10 @@ class BinaryCache(pulumi.ComponentResource):
         self.nixos_module = clients.apply(lambda known: nix_conf.nixos_module(*known))
         self.flake_config = clients.apply(lambda known: nix_conf.flake_config(*known))
         self.github_actions = _workflow_steps(storage)
-        self.cache = manifest_of(location).apply(
+        self.manifest = manifest_of(location).apply(
             lambda known: known.model_dump(mode="json", by_alias=True)
         )
+        self.cache = self.manifest
 
     def _keys_of(
         self, name: str, settings: CacheSettings, writer: WriterSettings
@@ -173,7 +178,10 @@ def _checked(args: BinaryCacheArgs | CacheSettings) -> CacheSettings:
 
 
 OUTPUTS = tuple(BinaryCache.__annotations__)
-"""The names of the outputs."""
+"""The names of the outputs, also those under former names."""
+
+FORMER_OUTPUTS = {"cache": "manifest"}
+"""By the former name of an output, its present one."""
 
 
 def _own_objects(settings: CacheSettings, manifest: pulumi.Output[Manifest]) -> list[TextObject]:
@@ -190,7 +198,7 @@ def _own_objects(settings: CacheSettings, manifest: pulumi.Output[Manifest]) -> 
         objects.append(
             TextObject(key=LANDING_PAGE_KEY, text=page, content_type=landing_page.CONTENT_TYPE)
         )
-    if settings.has_descriptor:
+    if settings.has_manifest:
         text = published.apply(nix_conf.manifest_text)
         objects.append(TextObject(key=MANIFEST_KEY, text=text, content_type=nix_conf.MANIFEST_TYPE))
     return objects
@@ -216,7 +224,7 @@ def _manifest(settings: CacheSettings, location: Location, known: Mapping[str, A
         readers=settings.reader_names,
         expire_after_days=settings.expire_after_days,
         landing_page=settings.has_landing_page,
-        is_published=settings.has_descriptor,
+        is_published=settings.has_manifest,
     )
 
 

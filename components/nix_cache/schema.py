@@ -7,7 +7,7 @@ from typing import Any
 from pulumi.provider.experimental.analyzer import Analyzer
 from pulumi.provider.experimental.schema import Property, remove_none
 
-from nix_cache.binary_cache import BinaryCache
+from nix_cache.binary_cache import FORMER_OUTPUTS, BinaryCache
 from nix_cache.config.catalogue import Group, Kind, Setting, all_settings
 from nix_cache.own_resources import PACKAGE
 from nix_cache.versions import semantic_version
@@ -62,7 +62,12 @@ def _properties(settings: Iterable[Setting]) -> dict[str, Any]:
 def _property(setting: Setting) -> dict[str, Any]:
     plain = not setting.accepts_outputs
     described = {"description": setting.text, **_kind(setting.kind, plain=plain)}
+    described |= _deprecation(setting.renamed_to)
     return {**described, "secret": True} if setting.is_secret else described
+
+
+def _deprecation(present_name: str | None) -> dict[str, str]:
+    return {"deprecationMessage": f"Use {present_name} instead."} if present_name else {}
 
 
 def _kind(kind: Kind, *, plain: bool) -> dict[str, Any]:
@@ -77,7 +82,7 @@ def _kind(kind: Kind, *, plain: bool) -> dict[str, Any]:
 
 
 def _required(settings: Iterable[Setting]) -> list[str]:
-    return sorted(setting.name for setting in settings if setting.is_required)
+    return sorted(setting.name for setting in settings if not setting.can_be_left_out)
 
 
 def _outputs() -> dict[str, Any]:
@@ -87,6 +92,7 @@ def _outputs() -> dict[str, Any]:
     for name, definition in analyzed.items():
         described: dict[str, Any] = remove_none(Property.from_definition(definition).to_json())
         described["description"] = " ".join(described["description"].split())
+        described |= _deprecation(FORMER_OUTPUTS.get(name))
         outputs[name] = {**described, "secret": True} if name in _SECRET_OUTPUTS else described
     return outputs
 

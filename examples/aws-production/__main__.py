@@ -40,4 +40,4 @@ cache = BinaryCache(
 pulumi.export("readUrl", cache.read_url)
 pulumi.export("nixConf", cache.nix_conf)
 pulumi.export("githubActions", cache.github_actions)
-pulumi.export("cache", cache.cache)
+pulumi.export("manifest", cache.manifest)

@@ -24,7 +24,7 @@ func main() {
 		if err != nil {
 			return err
 		}
-		ctx.Export("cache", cache.Cache)
+		ctx.Export("manifest", cache.Manifest)
 		ctx.Export("readUrl", cache.ReadUrl)
 		ctx.Export("credentials", cache.Credentials)
 		ctx.Export("signingKeys", cache.SigningKeys)

@@ -30,6 +30,6 @@ caches = {
     ),
 }
 
-pulumi.export("caches", {name: cache.cache for name, cache in caches.items()})
+pulumi.export("caches", {name: cache.manifest for name, cache in caches.items()})
 pulumi.export("credentials", {name: cache.credentials for name, cache in caches.items()})
 pulumi.export("signingKeys", {name: cache.signing_keys for name, cache in caches.items()})

@@ -41,7 +41,7 @@ let
       }
       {
         assertion = manifest == null || manifest.version or null == 1;
-        message = "`${option}.manifest` is not the output `cache` of a stack in version 1: take what `pulumi stack output cache --json` prints, and this module from the same release as the stack.";
+        message = "`${option}.manifest` is not the output `manifest` of a stack in version 1: take what `pulumi stack output manifest --json` prints, and this module from the same release as the stack.";
       }
       {
         assertion = manifest == null || manifest.storeDir or builtins.storeDir == builtins.storeDir;
@@ -91,7 +91,7 @@ let
           if writer == null then "not set" else "${writer}, and the cache has no such writer"
         }: ${
           if pushUrls == { } then
-            "the manifest names no writers, as the object `nix-cache.json` does not. Set `services.nix-cache.caches.${name}.manifest` to what `pulumi stack output cache --json` prints"
+            "the manifest names no writers, as the object `nix-cache.json` does not. Set `services.nix-cache.caches.${name}.manifest` to what `pulumi stack output manifest --json` prints"
           else
             "take one of ${concatStringsSep ", " (builtins.attrNames pushUrls)}"
         }.";

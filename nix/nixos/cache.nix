@@ -26,8 +26,8 @@ in
       apply = given: if types.path.check given then lib.importJSON given else given;
       example = literalExpression "./nix-cache.json";
       description = ''
-        The output `cache` of the cache's stack, or a JSON file with it, which
-        `pulumi stack output cache --json` prints. It holds no secret. For reading alone, the
+        The output `manifest` of the cache's stack, or a JSON file with it, which
+        `pulumi stack output manifest --json` prints. It holds no secret. For reading alone, the
         object `nix-cache.json` of a public cache is enough.
       '';
     };

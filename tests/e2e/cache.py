@@ -46,7 +46,7 @@ class Cache:
     @property
     def bucket(self) -> str:
         """The bucket's name."""
-        return str(self.outputs["cache"]["bucket"])
+        return str(self.outputs["manifest"]["bucket"])
 
     @property
     def read_url(self) -> str:
@@ -66,7 +66,7 @@ class Cache:
 
     def let_write(self, nix: Nix, writer: str = WRITER) -> None:
         """Give a machine a writer's credentials profile."""
-        profile = self.outputs["cache"]["profiles"][writer]
+        profile = self.outputs["manifest"]["profiles"][writer]
         nix.add_profile(profile, self.outputs["credentials"][writer])
 
     let_read = let_write

@@ -259,7 +259,7 @@ def test_the_daemons_credentials_of_a_private_cache_are_looked_at(
 
     well = doctor(machine, "team", "--sample", "0")
     assert well.of("error") == always
-    profile = private_cache.outputs["cache"]["profiles"][READER]
+    profile = private_cache.outputs["manifest"]["profiles"][READER]
     assert any(f"the daemon finds the profile {profile}" in what for what in well.of("ok"))
 
     machine.credentials.chmod(0o644)
@@ -285,7 +285,7 @@ def test_the_memory_of_the_real_nix_is_read(
     reader.configure(cache.outputs["nixConf"])
     assert reader.realise(path).exit_code == 0
 
-    manifest = Manifest.model_validate(cache.outputs["cache"])
+    manifest = Manifest.model_validate(cache.outputs["manifest"])
     subject = Subject(manifest, environment=reader.environment)
 
     store_hash = narinfo_key(path).removesuffix(".narinfo")

@@ -83,7 +83,7 @@ class HookedMachine(WritingMachine):
 @pytest.fixture
 def proxy(cache: Cache) -> Iterator[FaultyProxy]:
     """A proxy in front of the shared cache's server."""
-    with FaultyProxy(cache.outputs["cache"]["endpoint"].partition("//")[2]) as proxy:
+    with FaultyProxy(cache.outputs["manifest"]["endpoint"].partition("//")[2]) as proxy:
         yield proxy
 
 

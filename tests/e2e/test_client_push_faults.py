@@ -41,7 +41,7 @@ class UploadProxy(FaultyProxy):
 @pytest.fixture
 def proxy(cache: Cache) -> Iterator[UploadProxy]:
     """A proxy in front of the shared cache's server."""
-    with UploadProxy(cache.outputs["cache"]["endpoint"].partition("//")[2]) as proxy:
+    with UploadProxy(cache.outputs["manifest"]["endpoint"].partition("//")[2]) as proxy:
         yield proxy
 
 

@@ -180,7 +180,7 @@ def test_the_links_lead_to_what_programs_read(site: Site, browser: Browser) -> N
         links = [link.evaluate("link => link.href") for link in seen.page.get_by_role("link").all()]
         manifest, info = (seen.page.request.get(link).text() for link in links)
 
-    cache = Manifest.model_validate(site.outputs["cache"])
+    cache = Manifest.model_validate(site.outputs["manifest"])
     assert Manifest.model_validate_json(manifest) == cache.for_readers() != cache
     assert info.startswith("StoreDir: /nix/store\n")
 

@@ -35,7 +35,7 @@ def switch(nixos: NixOS, settings: str) -> dict[str, Any]:
 def test_a_machine_with_the_module_pulls(cache: Cache, new_nix: NewNix, pushed: str) -> None:
     """With the keys of the manifest; with another key alone, nothing comes."""
     nixos = NixOS(new_nix())
-    nixos.describe(cache.outputs["cache"])
+    nixos.describe(cache.outputs["manifest"])
     foreign = f'services.nix-cache.caches.team.publicKeys = [ "foreign:{"A" * 43}=" ];'
 
     switch(nixos, READS + foreign)
@@ -54,7 +54,7 @@ def test_a_machine_with_the_module_pulls_from_a_private_cache(
     private_cache.let_write(writer)
     path = store_paths.build(writer).root
     assert private_cache.push(writer, path).exit_code == 0
-    nixos.describe(private_cache.outputs["cache"])
+    nixos.describe(private_cache.outputs["manifest"])
 
     switch(nixos, f'{READS} services.nix-cache.credentialsFile = "{nixos.nix.credentials}";')
     assert_refused(nixos.nix, path, "403")
@@ -67,7 +67,7 @@ def test_a_machine_with_the_module_pulls_from_a_private_cache(
 def builder(cache: Cache, nix: Nix) -> NixOS:
     """A writer's machine, with the files that its configuration makes."""
     nixos = NixOS(nix)
-    nixos.describe(cache.outputs["cache"])
+    nixos.describe(cache.outputs["manifest"])
     cache.let_write(nix)
     return nixos
 

@@ -13,8 +13,8 @@ from tests.e2e.nixos.machine import NixOS
         ("caches.team = { };", "`{}` names no cache: set `manifest`"),
         (f'caches.team.substituter = "{READ_URL}";', "`{}.publicKeys` is empty"),
         ('caches."a b".manifest = ./nix-cache.json;', "`services.nix-cache.caches.a b`: files"),
-        ("caches.team.manifest = ./newer.json;", "`{}.manifest` is not the output `cache`"),
-        ("caches.team.manifest = { };", "`{}.manifest` is not the output `cache`"),
+        ("caches.team.manifest = ./newer.json;", "`{}.manifest` is not the output `manifest`"),
+        ("caches.team.manifest = { };", "`{}.manifest` is not the output `manifest`"),
         ("caches.team.manifest = ./elsewhere.json;", "is of a cache for the store /gnu/store"),
         (
             'caches.team = { manifest = ./nix-cache.json; substituter = "s3://b?trusted="; };',

@@ -44,7 +44,7 @@ def test_nobody_pulls_without_credentials(reader: Nix, path: str) -> None:
 def test_nobody_pulls_with_a_wrong_secret(private_cache: Cache, reader: Nix, path: str) -> None:
     """The reader's name alone opens nothing."""
     credential = private_cache.outputs["credentials"][READER]
-    profile = private_cache.outputs["cache"]["profiles"][READER]
+    profile = private_cache.outputs["manifest"]["profiles"][READER]
     reader.add_profile(profile, {**credential, "secretAccessKey": "not-the-readers-secret"})
 
     assert_forbidden(reader, path)
@@ -59,7 +59,7 @@ def test_nobody_pulls_with_another_profile(private_cache: Cache, reader: Nix, pa
 
 def test_a_reader_cannot_push(private_cache: Cache, nix: Nix) -> None:
     """A reader's credentials in the writer's place are refused, and nothing is uploaded."""
-    writers_profile = private_cache.outputs["cache"]["profiles"][WRITER]
+    writers_profile = private_cache.outputs["manifest"]["profiles"][WRITER]
     nix.add_profile(writers_profile, private_cache.outputs["credentials"][READER])
     before = private_cache.keys()
 

@@ -185,7 +185,7 @@ def test_the_real_nix_sees_what_was_added_and_nothing_else_until_it_is_removed(
 ) -> None:
     """Then every byte, mode and link of the folder is as it was."""
     nix = on_own_folder(module_nix, tmp_path)
-    shown_url = as_shown(nix, outputs(public=False)["cache"]["readUrl"])
+    shown_url = as_shown(nix, outputs(public=False)["manifest"]["readUrl"])
     SHAPES[shape](tmp_path / "etc" / "nix.conf")
     before, files_before = effect(nix), files_below(tmp_path)
 
@@ -347,14 +347,14 @@ def test_the_reader_may_be_another_one(module_nix: Nix, tmp_path: Path) -> None:
     """The substituter's URL then names that reader's profile."""
     nix = on_own_folder(module_nix, tmp_path)
     told = outputs(public=False)
-    told["cache"]["profiles"]["laptop"] = "demo-laptop"
-    told["cache"]["readers"].append("laptop")
+    told["manifest"]["profiles"]["laptop"] = "demo-laptop"
+    told["manifest"]["readers"].append("laptop")
     told["credentials"]["laptop"] = {"accessKeyId": "l", "secretAccessKey": "ls"}
 
     done = nix_cache(nix, "use", "-", "--reader", "laptop", told=told)
 
     assert done.returncode == 0, done.stderr
     [*_, url] = effect(nix).settings["substituters"]
-    read_url = told["cache"]["readUrl"].replace(f"profile={READER}", "profile=demo-laptop")
+    read_url = told["manifest"]["readUrl"].replace(f"profile={READER}", "profile=demo-laptop")
     assert url == as_shown(nix, read_url)
     assert "[demo-laptop]" in (tmp_path / "home" / ".aws" / "credentials").read_text()

@@ -22,7 +22,7 @@ class Push:
 
 def recipe_url(cache: Cache) -> str:
     """The URL that the guides give: profile and endpoint, and Nix's own choice of compression."""
-    manifest = cache.outputs["cache"]
+    manifest = cache.outputs["manifest"]
     profile = manifest["profiles"][WRITER]
     endpoint = quote(manifest["endpoint"], safe="")
     return f"s3://{cache.bucket}?profile={profile}&endpoint={endpoint}"

@@ -29,7 +29,7 @@ class WritingMachine:
         self.cache = cache
         text = json.dumps(cache.outputs)
         if address is not None:
-            server = cache.outputs["cache"]["endpoint"].partition("//")[2]
+            server = cache.outputs["manifest"]["endpoint"].partition("//")[2]
             text = text.replace(server, address).replace(quote(server), quote(address))
         used = self.run("use", "-", "--user", "--yes", "--as", writer, input=text)
         assert used.exit_code == 0, used.output

@@ -90,7 +90,7 @@ class Patient:
     @property
     def bucket(self) -> str:
         """The bucket's name."""
-        return str(self.outputs["cache"]["bucket"])
+        return str(self.outputs["manifest"]["bucket"])
 
     @property
     def root(self) -> "S3Client":
@@ -115,8 +115,8 @@ class Patient:
     def source(self, **changes: Any) -> Path:
         """A file with the outputs, some fields of the manifest changed."""
         file = self.home / f"source-{secrets.token_hex(4)}.json"
-        cache = {**self.outputs["cache"], **changes}
-        file.write_text(json.dumps({**self.outputs, "cache": cache}))
+        cache = {**self.outputs["manifest"], **changes}
+        file.write_text(json.dumps({**self.outputs, "manifest": cache}))
         return file
 
     def seen_at(self, url: str) -> Path:
@@ -205,7 +205,7 @@ class Patient:
         store_hash = "".join(secrets.choice(NIX32) for _ in range(32))
         file_hash, nar_hash = (NixHash("sha256", hashlib.sha256(b).digest()) for b in (stored, nar))
         text = (
-            f"StorePath: {self.outputs['cache']['storeDir']}/{store_hash}-{name}\n"
+            f"StorePath: {self.outputs['manifest']['storeDir']}/{store_hash}-{name}\n"
             f"URL: nar/{file_hash.nix32.partition(':')[2]}.nar\nCompression: {compression}\n"
             f"FileHash: {file_hash.nix32}\nFileSize: {len(stored)}\n"
             f"NarHash: {nar_hash.nix32}\nNarSize: {len(nar)}\n"

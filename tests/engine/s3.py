@@ -44,7 +44,7 @@ def user_client(project: Project, user: str) -> "S3Client":
     outputs = project.outputs(secrets=True)
     credential = outputs["credentials"][user]
     return s3_client(
-        outputs["cache"]["endpoint"], credential["accessKeyId"], credential["secretAccessKey"]
+        outputs["manifest"]["endpoint"], credential["accessKeyId"], credential["secretAccessKey"]
     )
 
 

@@ -201,7 +201,7 @@ def test_a_stack_in_yaml_that_is_up_has_nothing_left_to_do(team: Team) -> None:
 def test_drift_of_a_cache_in_yaml_is_found(team: Team, module_server: LocalServer) -> None:
     """`nix-cache stack drift` reads the state, so it needs no program in Python."""
     assert drifted(team.project) == set()
-    known, bucket = module_server.connection(), team.outputs()["cache"]["bucket"]
+    known, bucket = module_server.connection(), team.outputs()["manifest"]["bucket"]
     root = s3_client(module_server.url, known.user, known.password)
     info = root.get_object(Bucket=bucket, Key="nix-cache-info")["Body"].read()
     root.delete_object(Bucket=bucket, Key="nix-cache-info")

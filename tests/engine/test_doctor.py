@@ -103,7 +103,7 @@ def test_a_healthy_cache_has_no_error_and_no_warning(
 def test_what_could_not_be_looked_at_is_told_and_never_well(private: Patient) -> None:
     """A private cache without any credential: little is left."""
     source = private.home / "bare.json"
-    source.write_text(json.dumps(private.outputs["cache"]))
+    source.write_text(json.dumps(private.outputs["manifest"]))
     found = private.examined(source=source, owner=False)
 
     unseen = " ".join(found.of("not checked"))
@@ -157,7 +157,7 @@ def test_a_changed_nix_cache_info_is_found(
 
 def test_a_manifest_with_another_key_is_found(public: Patient) -> None:
     """Who sets their machine up by it would trust that key."""
-    cache = Manifest.model_validate(public.outputs["cache"]).for_readers()
+    cache = Manifest.model_validate(public.outputs["manifest"]).for_readers()
     told = {
         **cache.model_dump(mode="json", by_alias=True),
         "publicKeys": ["evil-1:" + "A" * 43 + "="],

@@ -48,6 +48,6 @@ def test_staging_and_production_are_up_side_by_side_and_share_nothing(
     credential = staging["credentials"]["ci-runner"]
     writer = s3_client(server.url, credential["accessKeyId"], credential["secretAccessKey"])
     name = "0" * 32 + ".narinfo"
-    writer.put_object(Bucket=staging["cache"]["bucket"], Key=name, Body=b"a narinfo")
+    writer.put_object(Bucket=staging["manifest"]["bucket"], Key=name, Body=b"a narinfo")
     with pytest.raises(ClientError, match="AccessDenied"):
-        writer.put_object(Bucket=prod["cache"]["bucket"], Key=name, Body=b"a narinfo")
+        writer.put_object(Bucket=prod["manifest"]["bucket"], Key=name, Body=b"a narinfo")

@@ -63,7 +63,7 @@ def assert_is_up_as_written(project: Project) -> None:
     """There is nothing left to do, and the cache is the private one of the files."""
     project.pulumi("up", "--yes", "--expect-no-changes", *PROD)
     told = json.loads(project.run("stack", "output", "--json", *PROD).stdout)
-    assert told["cache"]["readers"] == ["nixreader"]
+    assert told["manifest"]["readers"] == ["nixreader"]
     assert told["pushUrls"].keys() == {"nixbuilder", "ci-runner"}
 
 

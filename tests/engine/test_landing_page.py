@@ -45,11 +45,11 @@ CHOICES: dict[str, tuple[dict[str, Any], set[str]]] = {
     "both as public": ({}, {PAGE, MANIFEST}),
     "private": ({"public": False}, set()),
     "private, and both asked for": (
-        {"public": False, "landingPage": True, "descriptor": True},
+        {"public": False, "landingPage": True, "manifest": True},
         {PAGE, MANIFEST},
     ),
     "no page": ({"landingPage": False}, {MANIFEST}),
-    "no manifest": ({"descriptor": False}, {PAGE}),
+    "no manifest": ({"manifest": False}, {PAGE}),
 }
 """Settings one after another, each with what is left of both. All of them go, and come, once."""
 
@@ -61,7 +61,7 @@ def story(module_project: Project, module_server: LocalServer) -> dict[str, Kept
     root = s3_client(module_server.url, connection.user, connection.password)
     found = {}
     for choice, (settings, _) in CHOICES.items():
-        module_project.set(**{"public": True, "landingPage": None, "descriptor": None, **settings})
+        module_project.set(**{"public": True, "landingPage": None, "manifest": None, **settings})
         module_project.up()
         found[choice] = Kept(
             {entry["Key"] for entry in root.list_objects_v2(Bucket="nix-cache")["Contents"]},
@@ -80,9 +80,9 @@ def test_both_are_served_under_their_types_without_a_secret(story: dict[str, Kep
 
     assert {key: answers[key].headers["Content-Type"] for key in TYPES} == TYPES
     text = {key: answers[key].data.decode() for key in TYPES}
-    published = {**outputs["cache"], **NOT_PUBLISHED}
+    published = {**outputs["manifest"], **NOT_PUBLISHED}
     assert text[MANIFEST] == json.dumps(published, indent=2, sort_keys=True) + "\n"
-    assert "nixbuilder" in outputs["cache"]["pushUrls"]
+    assert "nixbuilder" in outputs["manifest"]["pushUrls"]
     assert text[PAGE].startswith("<!doctype html>")
     assert outputs["flakeConfig"] in html.unescape(text[PAGE])
     assert not [key for key in TYPES for secret in secrets if secret in text[key]]
@@ -105,7 +105,7 @@ def test_what_is_turned_off_goes_from_the_bucket(story: dict[str, Kept], choice:
     settings, left = CHOICES[choice]
 
     assert story[choice].keys == {"nix-cache-info", *left}
-    cache = story[choice].outputs["cache"]
+    cache = story[choice].outputs["manifest"]
     assert (cache["landingPage"], cache["descriptor"]) == (PAGE in left, MANIFEST in left)
     answers = (200, 404) if settings.get("public", True) else (403, 403)
     for key in TYPES:

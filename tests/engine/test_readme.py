@@ -98,7 +98,7 @@ def test_production_begins_as_the_readme_tells(project: Project, server: LocalSe
     stack = ("--stack", "prod")
     project.pulumi("up", "--yes", "--expect-no-changes", *stack)
     outputs = json.loads(project.run("stack", "output", "--json", *stack).stdout)
-    assert outputs["cache"]["public"] is False
+    assert outputs["manifest"]["public"] is False
     names = [key.partition(":")[0] for key in outputs["publicKeys"]]
     assert names == [
         "cache.example.org-nixbuilder-1",

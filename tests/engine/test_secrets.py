@@ -195,5 +195,5 @@ def test_the_manifest_of_the_cache_has_no_secret(life: Life) -> None:
     """The outputs that are meant to be read by anybody are all there in clear."""
     [printed] = [text for name, text in life.printed.items() if "stack output" in name]
     outputs = json.loads(printed)
-    assert outputs["cache"]["publicKeys"] == outputs["publicKeys"]
+    assert outputs["manifest"]["publicKeys"] == outputs["publicKeys"]
     assert outputs["signingKeys"] == outputs["credentials"] == "[secret]"

@@ -34,10 +34,13 @@ HARMLESS = {"update"}
 class Upgrade:
     """A stack of the previous release, and what this code made of it.
 
+    Its configuration has a setting under the release's name, which this version renamed.
+
     Attributes:
         project: the stack, which this code has brought up.
         version: the previous release.
         planned: what the first preview under this code said, by resource.
+        printed: what the first `up` under this code printed.
         before: the outputs of the release, with secrets.
         after: those of this code.
         ids_before: by resource, the physical id that the release gave it.
@@ -47,6 +50,7 @@ class Upgrade:
     project: Project
     version: Version
     planned: dict[str, str]
+    printed: str
     before: dict[str, Any]
     after: dict[str, Any]
     ids_before: dict[str, str]
@@ -120,11 +124,12 @@ def upgrade(module_folder: Path, module_server: LocalServer, engine: Engine) -> 
 
     run_by(project, ROOT, VENV)
     planned = project.planned()
-    project.up()
+    printed = project.up()
     return Upgrade(
         project,
         version,
         planned,
+        printed,
         before,
         project.outputs(secrets=True),
         ids_before,
@@ -172,34 +177,61 @@ def test_keys_and_credentials_stay_as_they_were(upgrade: Upgrade) -> None:
         assert upgrade.after[output] == upgrade.before[output], output
 
 
+def test_a_setting_under_a_former_name_gives_one_warning(upgrade: Upgrade) -> None:
+    """It names the setting as it stands in the configuration, and means what it did."""
+    warning = "nix-cache:descriptor is deprecated. Rename it to nix-cache:manifest."
+
+    assert upgrade.printed.count(warning) == 1, upgrade.printed
+    assert upgrade.printed.count("deprecated") == 1, upgrade.printed
+    assert upgrade.after["manifest"]["descriptor"]
+    assert "nix-cache-nix-cache.json" in upgrade.ids_after
+
+
 def test_every_output_of_the_release_is_still_there(upgrade: Upgrade) -> None:
-    """Also within `cache`, whose version tells programs what to expect of it."""
+    """Also within `cache`, now `manifest`, whose version tells programs what to expect of it."""
     assert set(upgrade.before) <= set(upgrade.after)
     assert set(upgrade.before["cache"]) <= set(upgrade.after["cache"])
     assert upgrade.after["cache"]["version"] == upgrade.before["cache"]["version"]
+    assert upgrade.after["cache"] == upgrade.after["manifest"]
+
+
+def test_a_client_of_the_release_reads_the_outputs_of_this_code(
+    upgrade: Upgrade, tmp_path: Path
+) -> None:
+    """It knows the manifest as the output `cache`."""
+    outputs = tmp_path / "outputs.json"
+    outputs.write_text(json.dumps(upgrade.after))
+
+    assert used_by_the_release(upgrade, str(outputs), tmp_path) == upgrade.after["manifest"]
 
 
 def test_a_client_of_the_release_reads_what_this_code_publishes(
     upgrade: Upgrade, tmp_path: Path
 ) -> None:
     """The fields that it requires are there, and those that name credentials are empty."""
+    read = used_by_the_release(upgrade, upgrade.after["readUrl"], tmp_path)
+
+    empty: dict[str, Any] = {"pushUrls": {}, "profiles": {}, "keyNames": {}, "readers": []}
+    assert read == {**upgrade.after["manifest"], **empty}
+
+
+def used_by_the_release(upgrade: Upgrade, source: str, home: Path) -> Any:
+    """What the release's client keeps of a cache that it was given."""
     folder = upgrade.project.folder.parent / "released"
     done = subprocess.run(
         [
             *(str(folder / ".venv" / "bin" / "python"), "-m", "nix_cache.client", "use"),
-            *(upgrade.after["readUrl"], "--user", "--yes", "--json"),
+            *(source, "--user", "--yes", "--json"),
         ],
-        env={**os.environ, "HOME": str(tmp_path), "XDG_CONFIG_HOME": str(tmp_path / "config")},
+        env={**os.environ, "HOME": str(home), "XDG_CONFIG_HOME": str(home / "config")},
         capture_output=True,
         text=True,
         check=False,
     )
 
     assert done.returncode == 0, done.stderr
-    [record] = (tmp_path / "config").rglob("nix-cache.json")
-    read = json.loads(record.read_text())["description"]
-    empty: dict[str, Any] = {"pushUrls": {}, "profiles": {}, "keyNames": {}, "readers": []}
-    assert read == {**upgrade.after["cache"], **empty}
+    [record] = (home / "config").rglob("nix-cache.json")
+    return json.loads(record.read_text())["description"]
 
 
 def test_a_stack_of_the_release_is_refreshed_and_destroyed_before_any_up(

@@ -31,7 +31,7 @@ KEY = signing.generate("cache.example.org-1")
 
 def made(args: BinaryCacheArgs, name: str = "c", recorder: Recorder | None = None) -> Recorder:
     """What a component with these arguments registers."""
-    return run(lambda: BinaryCache(name, args).cache, recorder)
+    return run(lambda: BinaryCache(name, args).manifest, recorder)
 
 
 def outputs_of(args: BinaryCacheArgs) -> tuple[dict[str, Any], set[str]]:
@@ -80,7 +80,7 @@ def test_a_program_reaches_resources_that_share_a_name() -> None:
     def program() -> pulumi.Output[Any]:
         cache = BinaryCache("c", {**PUBLIC, "writers": [{"name": "bucket"}]})
         found.update({name: type(resource) for name, resource in cache.resources.items()})
-        return cache.cache
+        return cache.manifest
 
     recorder = run(program)
 
@@ -162,8 +162,14 @@ def test_a_public_cache_has_a_page_for_people_and_a_manifest_for_clients() -> No
     """Both have the part of the output that is for readers."""
     recorder = made(PUBLIC)
     values, _ = outputs_of(PUBLIC)
-    manifest = Manifest.model_validate(values["cache"])
-    published = {**values["cache"], "pushUrls": {}, "profiles": {}, "keyNames": {}, "readers": []}
+    manifest = Manifest.model_validate(values["manifest"])
+    published = {
+        **values["manifest"],
+        "pushUrls": {},
+        "profiles": {},
+        "keyNames": {},
+        "readers": [],
+    }
 
     assert recorder.one(":S3Object", "c-index.html").inputs == {
         "bucketName": "nix-cache",
@@ -184,9 +190,9 @@ def test_a_public_cache_has_a_page_for_people_and_a_manifest_for_clients() -> No
     [
         (PRIVATE, []),
         ({**PRIVATE, "landing_page": True}, ["c-index.html"]),
-        ({**PRIVATE, "descriptor": True}, ["c-nix-cache.json"]),
+        ({**PRIVATE, "manifest": True}, ["c-nix-cache.json"]),
         ({**PUBLIC, "landing_page": False}, ["c-nix-cache.json"]),
-        ({**PUBLIC, "landing_page": False, "descriptor": False}, []),
+        ({**PUBLIC, "landing_page": False, "manifest": False}, []),
     ],
 )
 def test_a_page_and_a_manifest_are_there_as_asked_for(
@@ -196,8 +202,8 @@ def test_a_page_and_a_manifest_are_there_as_asked_for(
     values, _ = outputs_of(args)
 
     assert set(made(args).names(":S3Object")) - {"c-nix-cache-info"} == set(objects)
-    assert values["cache"]["landingPage"] == ("c-index.html" in objects)
-    assert values["cache"]["descriptor"] == ("c-nix-cache.json" in objects)
+    assert values["manifest"]["landingPage"] == ("c-index.html" in objects)
+    assert values["manifest"]["descriptor"] == ("c-nix-cache.json" in objects)
 
 
 def test_no_object_in_the_bucket_holds_a_secret() -> None:
@@ -432,7 +438,7 @@ def test_the_structured_output_is_complete_and_holds_no_secret() -> None:
     }
     values, _ = outputs_of(args)
 
-    assert values["cache"] == {
+    assert values["manifest"] == {
         "version": 1,
         "backend": "minio",
         "bucket": "team-a",
@@ -452,6 +458,27 @@ def test_the_structured_output_is_complete_and_holds_no_secret() -> None:
         "landingPage": False,
         "descriptor": False,
     }
+
+
+def test_the_manifest_is_also_the_output_of_its_former_name() -> None:
+    """Programs of 0.1.0 read `cache`. Neither is a secret."""
+    values, secret = outputs_of(PRIVATE)
+
+    assert values["cache"] == values["manifest"]
+    assert not {"cache", "manifest"} & secret
+
+
+def test_an_argument_under_its_former_name_gives_one_warning(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """In Python's spelling, and only if it is used."""
+    args: Any = {**PRIVATE, "descriptor": True}
+
+    assert "c-nix-cache.json" in made(args).names(":S3Object")
+    assert caplog.messages == ["descriptor is deprecated. Rename it to manifest."]
+    caplog.clear()
+    made({**PRIVATE, "manifest": True})
+    assert caplog.messages == []
 
 
 def test_the_flake_config_has_the_read_url_and_every_key() -> None:

@@ -11,7 +11,7 @@ from nix_cache.program import read_config
 from tests.unit.mocks import run
 
 args = {"domain": "cache.example.org", "public": True, "minio": {"endpoint": "https://a.example"}}
-assert run(lambda: BinaryCache("c", args).cache).one(":S3Object", "c-index.html")
+assert run(lambda: BinaryCache("c", args).manifest).one(":S3Object", "c-index.html")
 """
 """A program on MinIO with all that a public cache has."""
 

@@ -30,7 +30,7 @@ PEOPLE: dict[str, Any] = {
     "writers": [{"name": "wanda", "generation": 2}, {"name": "walter"}],
     "readers": ["rita"],
 }
-BOTH: dict[str, Any] = {"landing_page": True, "descriptor": True}
+BOTH: dict[str, Any] = {"landing_page": True, "manifest": True}
 Made = Callable[[BinaryCacheArgs], Recorder]
 BACKENDS: dict[str, tuple[Made, BinaryCacheArgs, BinaryCacheArgs]] = {
     "minio": (test_component.made, test_component.PUBLIC, test_component.PRIVATE),
@@ -117,7 +117,7 @@ def test_a_private_cache_names_one_profile_that_its_read_url_needs(
 def test_the_output_keeps_what_writers_need() -> None:
     """Only what is published lacks it."""
     args: BinaryCacheArgs = {**test_component.PUBLIC, **PEOPLE}  # type: ignore[typeddict-item]
-    cache = test_component.outputs_of(args)[0]["cache"]
+    cache = test_component.outputs_of(args)[0]["manifest"]
 
     assert cache["pushUrls"].keys() == {"wanda", "walter"}
     assert cache["profiles"].keys() == {"wanda", "walter", "rita"}
@@ -127,7 +127,7 @@ def test_the_output_keeps_what_writers_need() -> None:
 
 def test_a_manifest_without_the_fields_of_credentials_is_read_as_well() -> None:
     """A later version may leave them out."""
-    cache = client_caches.outputs()["cache"]
+    cache = client_caches.outputs()["manifest"]
     for name in ("pushUrls", "profiles", "keyNames", "readers"):
         del cache[name]
 
@@ -167,7 +167,7 @@ class TestDoctor:
         """As the release 0.1.0 publishes it; the fields are named."""
         known = client_caches.manifest()
 
-        found = self.look(client_caches.outputs()["cache"], known)
+        found = self.look(client_caches.outputs()["manifest"], known)
 
         assert [finding.level for finding in found] == [Level.OK, Level.WARNING]
         assert "pushUrls, profiles, keyNames" in found[1].what

@@ -29,7 +29,7 @@ def test_only_the_component_itself_is_registered_with_its_call_stack(backend: st
     def program() -> pulumi.Output[Any]:
         cache = BinaryCache("c", CACHES[backend])
         Own()
-        return cache.cache
+        return cache.manifest
 
     recorder = run(program, Recorder(answers=dict(FREE) if backend == "aws" else {}))
 

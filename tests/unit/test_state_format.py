@@ -83,7 +83,7 @@ RELEASE_0_1_0 = {
 def made(backend: str) -> Recorder:
     """What a cache on a backend registers."""
     recorder = Recorder(answers=dict(FREE) if backend == "aws" else {})
-    return run(lambda: BinaryCache("c", CACHES[backend]).cache, recorder)
+    return run(lambda: BinaryCache("c", CACHES[backend]).manifest, recorder)
 
 
 def stored(code: str) -> str:
@@ -132,7 +132,7 @@ def test_the_reservation_of_the_identity_provider_continues_its_claim() -> None:
         "github_branch": "main",
     }
     args: BinaryCacheArgs = {**CACHES["aws"], "public": False, "writers": [writer]}
-    recorder = run(lambda: BinaryCache("c", args).cache, Recorder(answers=dict(FREE)))
+    recorder = run(lambda: BinaryCache("c", args).manifest, Recorder(answers=dict(FREE)))
 
     name = "c-claim-token.actions.githubusercontent.com"
     assert recorder.one(":NameReservation", "c-names-github").former == {

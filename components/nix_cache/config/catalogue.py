@@ -5,15 +5,22 @@ It is derived from the models in ``arguments.py`` and in the folders of the regi
 
 import inspect
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel
+from pydantic.alias_generators import to_camel
 
 from nix_cache.arguments import CacheSettings
 from nix_cache.backends.registry import BACKENDS
-from nix_cache.config.setting import accepts_outputs, default_in_words, is_secret, must_be
+from nix_cache.config.setting import (
+    accepts_outputs,
+    default_in_words,
+    former_name,
+    is_secret,
+    must_be,
+)
 
 _SCALARS = {str: "string", int: "integer", bool: "boolean", Any: "string"}
 
@@ -48,6 +55,8 @@ class Setting:
         is_required: whether it has to be set.
         accepts_outputs: whether its value may be an Output.
         is_secret: whether its value is secret.
+        was_renamed: whether it is accepted under a former name as well.
+        renamed_to: of a former name, the present one.
     """
 
     name: str
@@ -60,10 +69,19 @@ class Setting:
     is_required: bool
     accepts_outputs: bool = False
     is_secret: bool = False
+    was_renamed: bool = False
+    renamed_to: str = ""
+
+    @property
+    def can_be_left_out(self) -> bool:
+        """Whether its name need not be there: it has a default, or a former name may be there."""
+        return not self.is_required or self.was_renamed
 
     @property
     def text(self) -> str:
         """Everything about it, in whole sentences."""
+        if self.renamed_to:
+            return f"Deprecated: use ``{self.renamed_to}``, which means the same."
         parts = [self.meaning]
         if self.is_required:
             parts.append("Required.")
@@ -81,12 +99,17 @@ class Group:
     Attributes:
         name: its name, such as ``Writer``.
         text: what it describes, in whole sentences.
-        settings: the settings in it.
+        settings: the settings in it, also under former names.
     """
 
     name: str
     text: str
     settings: tuple[Setting, ...]
+
+    @property
+    def present(self) -> tuple[Setting, ...]:
+        """The settings under their present names."""
+        return tuple(setting for setting in self.settings if not setting.renamed_to)
 
 
 def all_settings() -> tuple[Group, ...]:
@@ -109,7 +132,7 @@ def all_settings() -> tuple[Group, ...]:
 
 def _settings(model: type[BaseModel], models: list[type[BaseModel]]) -> Iterator[Setting]:
     for python_name, field in model.model_fields.items():
-        yield Setting(
+        described = Setting(
             name=field.alias or python_name,
             python_name=python_name,
             kind=_kind(field.annotation, models),
@@ -120,7 +143,16 @@ def _settings(model: type[BaseModel], models: list[type[BaseModel]]) -> Iterator
             is_required=field.is_required(),
             accepts_outputs=accepts_outputs(field),
             is_secret=is_secret(field),
+            was_renamed=bool(former_name(field)),
         )
+        yield described
+        if former := former_name(field):
+            yield replace(
+                described,
+                name=to_camel(former),
+                python_name=former,
+                renamed_to=described.name,
+            )
 
 
 def _backends(models: list[type[BaseModel]]) -> Iterator[Setting]:

@@ -20,6 +20,7 @@ from nix_cache.config.problems import (
     problems_of,
     shown_unless_output,
 )
+from nix_cache.config.renames import as_written, renamed
 from nix_cache.config.setting import BackendSettings
 from nix_cache.config.spelling import Spelling
 from nix_cache.formats import signing
@@ -31,6 +32,8 @@ def check(
 ) -> CacheSettings:
     """Check every setting and give back the cache that they describe.
 
+    Its ``deprecations`` are the warnings for settings under former names.
+
     Args:
         raw: the settings as written, under camelCase or snake_case keys. None counts as absent.
         prefix: what a message puts before each key, such as ``nix-cache:``.
@@ -41,10 +44,17 @@ def check(
     """
     written = {key: value for key, value in raw.items() if value is not None}
     objects = {name: written.pop(name) for name in BACKENDS if name in written}
-    cache, problems, doubtful = _common(written)
+    common = renamed(written, CacheSettings)
+    former = common.former
+    cache, problems, doubtful = _common(common.raw)
+    problems = common.problems + problems
     own: dict[str, BackendSettings] = {}
     for name, value in objects.items():
         model = BACKENDS[name].settings()
+        if isinstance(value, Mapping):
+            moved = renamed(value, model, name)
+            value, former = moved.raw, former + moved.former
+            problems += moved.problems
         try:
             own[name] = model.model_validate(value)
         except ValidationError as error:
@@ -60,8 +70,10 @@ def check(
                 if not doubtful & set(fields):
                     problems += contradicts(chosen, cache)
     if problems:
+        problems = list(as_written(problems, former))
         raise SettingsError(problems, prefix=prefix, spelling=spelling)
-    return cache.spelled(spelling)
+    warnings = (name.deprecation(prefix, spelling) for name in former)
+    return cache.spelled(spelling).with_deprecations(warnings)
 
 
 def _common(written: Mapping[str, Any]) -> tuple[CacheSettings, list[Problem], set[str]]:

@@ -11,7 +11,7 @@ from pydantic.alias_generators import to_camel
 from pydantic.fields import FieldInfo
 
 from nix_cache.config.setting import is_output, is_secret, must_be
-from nix_cache.config.spelling import Spelling, snake_case
+from nix_cache.config.spelling import Spelling
 from nix_cache.shown import shown, shown_value
 
 _WORDING = {
@@ -75,10 +75,10 @@ class SettingsError(ValueError):
         count = "1 mistake" if len(problems) == 1 else f"{len(problems)} mistakes"
         lines = [f"{count} in the settings of the cache. Nothing was changed."]
         for problem in problems:
-            key = snake_case(problem.key) if spelling is Spelling.SNAKE_CASE else problem.key
+            key = prefix + spelling.spell_key(problem.key)
             mistake, fix = spelling.spell(problem.mistake), spelling.spell(problem.fix)
             value = f" = {problem.value}" if problem.value else ""
-            lines += [shown(f"  {prefix}{key}{value} {mistake}"), shown(f"      fix: {fix}")]
+            lines += [shown(f"  {key}{value} {mistake}"), shown(f"      fix: {fix}")]
         super().__init__("\n".join(lines))
 
 

@@ -103,6 +103,7 @@ def setting(
     accepts_outputs: bool = False,
     is_published: bool = False,
     is_secret: bool = False,
+    renamed_from: str = "",
     **constraints: Any,
 ) -> Any:
     """Describe a setting. It is required unless it has a default.
@@ -115,6 +116,7 @@ def setting(
         accepts_outputs: whether the value may be an Output of a resource.
         is_published: whether the manifest and the landing page in the bucket contain the value.
         is_secret: whether no message and no plan may show the value.
+        renamed_from: its former name, in snake_case. It stays accepted, with a warning.
         **constraints: what pydantic's ``Field`` takes: ``pattern``, ``ge``, ``max_length``, …
     """
     facts: dict[str, str | bool] = {
@@ -123,6 +125,7 @@ def setting(
         "accepts_outputs": accepts_outputs,
         "is_published": is_published,
         "is_secret": is_secret,
+        "renamed_from": renamed_from,
     }
     extra: JsonDict = {key: value for key, value in facts.items() if value}
     return Field(default, description=meaning, json_schema_extra=extra, **constraints)
@@ -162,6 +165,11 @@ def is_published(field: FieldInfo) -> bool:
 def is_secret(field: FieldInfo) -> bool:
     """Whether a setting's value is secret."""
     return bool(_fact(field, "is_secret"))
+
+
+def former_name(field: FieldInfo) -> str:
+    """The name in snake_case that a setting had before it was renamed; empty if it was not."""
+    return str(_fact(field, "renamed_from"))
 
 
 def _fact(field: FieldInfo, name: str) -> object:

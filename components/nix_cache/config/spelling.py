@@ -28,6 +28,10 @@ class Spelling(StrEnum):
             return text
         return _names(tuple(BACKENDS)).sub(lambda name: snake_case(name[0]), text)
 
+    def spell_key(self, key: str) -> str:
+        """Spell a setting's place, given in camelCase: ``writers[0].githubBranch``."""
+        return key if self is Spelling.CAMEL_CASE else snake_case(key)
+
 
 _CAPITAL_WITHIN = re.compile(r"(?<=[a-z0-9])[A-Z]")
 

@@ -42,7 +42,7 @@ def checked_settings(
         raw[backend], provider = completion.settings, completion.provider
         problems += completion.problems
     try:
-        settings = check(raw)
+        settings = check(raw, prefix=PREFIX)
     except SettingsError as mistakes:
         problems += mistakes.problems
     if problems:

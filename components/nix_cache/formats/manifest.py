@@ -1,7 +1,8 @@
-"""The structured output ``cache``: all that a client has to know of a cache, and no secret. Pure.
+"""The manifest: all that a client has to know of a cache, and no secret. Pure.
 
-The component writes it and the client reads it. The object ``nix-cache.json`` and the landing page
-carry the part for readers, ``Manifest.for_readers``: what is published names no credential.
+It is the output ``manifest``: the component writes it and the client reads it. The object
+``nix-cache.json`` and the landing page carry the part for readers, ``Manifest.for_readers``: what
+is published names no credential.
 """
 
 from collections.abc import Mapping

@@ -42,7 +42,7 @@ def nixos(module_nix: Nix, store_dir: str) -> NixOS:
 
 
 def manifest(store_dir: str) -> dict[str, Any]:
-    """The output `cache` of a stack."""
+    """The output `manifest` of a stack."""
     found = Manifest(
         version=1,
         backend="minio",

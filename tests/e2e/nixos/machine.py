@@ -62,7 +62,7 @@ class NixOS:
         return self.nix.home / ".local" / "state" / "nix-cache"
 
     def describe(self, cache: Mapping[str, Any], name: str = "nix-cache.json") -> None:
-        """Put a stack's output `cache` beside the configurations."""
+        """Put a stack's output `manifest` beside the configurations."""
         (self.folder / name).write_text(json.dumps(cache))
 
     def evaluate(self, settings: str, **given: str) -> dict[str, Any]:

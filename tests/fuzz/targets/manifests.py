@@ -18,7 +18,7 @@ _PRIVATE = client_caches.outputs(public=False)
 _SEEDS = (
     json.dumps(_OUTPUTS).encode(),
     json.dumps(_PRIVATE).encode(),
-    json.dumps(_OUTPUTS["cache"]).encode(),
+    json.dumps(_OUTPUTS["manifest"]).encode(),
 )
 _FOLDER = tempfile.TemporaryDirectory(prefix="nix-cache-fuzz-")
 _PLACE = Place(

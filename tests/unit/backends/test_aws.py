@@ -44,7 +44,7 @@ def made(args: BinaryCacheArgs, **answers: dict[str, Any] | str) -> Recorder:
 
 def made_where(answers: Mapping[str, dict[str, Any] | str], args: BinaryCacheArgs) -> Recorder:
     """What a component with these arguments registers where AWS gives these answers."""
-    return run(lambda: BinaryCache("c", args).cache, Recorder(answers=dict(answers)))
+    return run(lambda: BinaryCache("c", args).manifest, Recorder(answers=dict(answers)))
 
 
 def output(args: BinaryCacheArgs, name: str) -> Any:
@@ -291,7 +291,7 @@ def test_settings_that_name_other_resources_may_be_outputs_of_these() -> None:
     def program() -> pulumi.Output[Any]:
         key = pulumi.Output.from_input(KMS_KEY)
         team = pulumi.Output.secret("nix")
-        return BinaryCache("c", with_outputs(kms_key_arn=key, tags={"team": team})).cache
+        return BinaryCache("c", with_outputs(kms_key_arn=key, tags={"team": team})).manifest
 
     recorder = run(program, Recorder(answers=dict(FREE)))
 
@@ -312,7 +312,7 @@ def test_a_wrong_output_stops_the_cache_before_any_storage_is_made(
 
     def program() -> pulumi.Output[Any]:
         key = pulumi.Output.secret(value)
-        return BinaryCache("c", with_outputs(kms_key_arn=key)).cache
+        return BinaryCache("c", with_outputs(kms_key_arn=key)).manifest
 
     with pytest.raises(pulumi.RunError) as refusal:
         run(program, recorder)
@@ -652,7 +652,7 @@ def test_what_aws_says_beforehand_is_told_with_the_fix_and_nothing_is_made(
     """One clear error instead of a half-made cache."""
     recorder = Recorder(answers={**FREE, **answers})
     with pytest.raises(pulumi.RunError) as refusal:
-        run(lambda: BinaryCache("c", args).cache, recorder)
+        run(lambda: BinaryCache("c", args).manifest, recorder)
 
     assert said in str(refusal.value)
     assert "Nothing was changed." in str(refusal.value)

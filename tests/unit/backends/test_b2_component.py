@@ -136,8 +136,8 @@ def test_clients_are_told_backblazes_own_endpoint_of_the_region() -> None:
         "&compression=zstd&parallel-compression=true&multipart-upload=true"
     )
     assert private["read_url"] == f"s3://team-cache?profile=team-cache-nixreader&{signed}"
-    assert private["cache"]["region"] == "us-west-004"
-    assert private["cache"]["backend"] == "b2"
+    assert private["manifest"]["region"] == "us-west-004"
+    assert private["manifest"]["backend"] == "b2"
 
 
 def test_another_endpoint_is_told_instead() -> None:

@@ -25,7 +25,9 @@ def together(
     recorder = recorder or test_spaces.Spaces(answers=dict(aws_answers.FREE))
 
     def program() -> pulumi.Output[object]:
-        return pulumi.Output.all(BinaryCache("one", first).cache, BinaryCache("two", second).cache)
+        return pulumi.Output.all(
+            BinaryCache("one", first).manifest, BinaryCache("two", second).manifest
+        )
 
     return run(program, recorder)
 
@@ -89,7 +91,7 @@ def test_on_another_server_the_same_names_are_free() -> None:
                 name, minio_server=f"{name}.example.org", minio_user="u", minio_password="p"
             )
             opts = pulumi.ResourceOptions(providers=[server])
-            caches.append(BinaryCache(name, MINIO, opts).cache)
+            caches.append(BinaryCache(name, MINIO, opts).manifest)
         return pulumi.Output.all(*caches)
 
     assert run(program).names(":S3Bucket") == ["one-bucket", "two-bucket"]

@@ -108,7 +108,7 @@ def made(outputs: dict[str, Any], **changes: Any) -> Recorder:
 
     def program() -> pulumi.Output[Any]:
         cache = BinaryCache("c", {**ARGUMENTS, **changes})  # type: ignore[arg-type]
-        return pulumi.Output.all(url=cache.read_url, cache=cache.cache).apply(outputs.update)
+        return pulumi.Output.all(url=cache.read_url, manifest=cache.manifest).apply(outputs.update)
 
     return run(program, Shelf())
 
@@ -126,8 +126,8 @@ def test_a_cache_is_made_on_it() -> None:
         "c-nixbuilder",
     ]
     assert outputs["url"] == "https://b.shelf.example/nix-cache"
-    assert outputs["cache"]["backend"] == "shelf"
-    assert outputs["cache"]["profiles"] == {"nixbuilder": "nix-cache-nixbuilder"}
+    assert outputs["manifest"]["backend"] == "shelf"
+    assert outputs["manifest"]["profiles"] == {"nixbuilder": "nix-cache-nixbuilder"}
 
 
 def test_its_service_is_asked_before_a_name_is_used() -> None:

@@ -45,7 +45,7 @@ class Spaces(Recorder):
 
 def made(args: BinaryCacheArgs) -> Recorder:
     """What a component with these arguments registers."""
-    return run(lambda: BinaryCache("c", args).cache, Spaces())
+    return run(lambda: BinaryCache("c", args).manifest, Spaces())
 
 
 def output_of(args: BinaryCacheArgs, name: str) -> tuple[Any, bool]:
@@ -286,7 +286,7 @@ def test_a_refused_reservation_is_one_error_and_nothing_is_made() -> None:
     recorder = Spaces(taken={"our-cache": "the bucket 'our-cache' exists already"})
 
     with pytest.raises(pulumi.RunError, match="exists already\nNothing was changed"):
-        run(lambda: BinaryCache("c", PRIVATE).cache, recorder)
+        run(lambda: BinaryCache("c", PRIVATE).manifest, recorder)
 
     assert recorder.names(":SpacesBucket") == []
     assert recorder.names(":SpacesKey") == []

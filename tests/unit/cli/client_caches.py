@@ -47,7 +47,7 @@ def outputs(
         **changes,
     }
     return {
-        "cache": cache,
+        "manifest": cache,
         "signingKeys": {WRITER: key.secret_text},
         "credentials": {
             user: {"accessKeyId": user, "secretAccessKey": f"secret-of-{user}"} for user in users
@@ -57,14 +57,14 @@ def outputs(
 
 def manifest(**changes: Any) -> Manifest:
     """One of them, as the client has it."""
-    return Manifest.model_validate(outputs(**changes)["cache"])
+    return Manifest.model_validate(outputs(**changes)["manifest"])
 
 
 def source(**changes: Any) -> Source:
     """One of them, with all secrets."""
     told = outputs(**changes)
     return Source(
-        Manifest.model_validate(told["cache"]),
+        Manifest.model_validate(told["manifest"]),
         told["signingKeys"],
         {user: Credential.model_validate(pair) for user, pair in told["credentials"].items()},
     )

@@ -123,7 +123,7 @@ def test_bombs_of_every_compression_are_read_within_the_limit(
             served.add(sample)
         file = tmp_path / "cache.json"
         cache = manifest(served.url, STORE)
-        file.write_text(json.dumps({"cache": cache.model_dump(by_alias=True, mode="json")}))
+        file.write_text(json.dumps({"manifest": cache.model_dump(by_alias=True, mode="json")}))
         names = tmp_path / "paths"
         names.write_text("\n".join(sample.path for sample in bombs))
         found, peak_bytes = doctor(tmp_path, str(file), "--deep", "--paths-from", str(names))

@@ -185,7 +185,7 @@ def test_nothing_that_a_manifest_says_reaches_the_terminal_raw(
     host: tuple[Host, str], field: str, text: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
     server, url = host
-    manifest = {**outputs()["cache"], "readUrl": url}
+    manifest = {**outputs()["manifest"], "readUrl": url}
     shape = manifest.get(field, "")
     if isinstance(shape, dict):
         manifest[field] = {text: text}

@@ -27,7 +27,7 @@ Document = dict[str, Any]
 
 def changed(**fields: Any) -> Document:
     """A manifest with some values that are not a cache's."""
-    return {**outputs()["cache"], **fields}
+    return {**outputs()["manifest"], **fields}
 
 
 BAD: dict[str, str] = {
@@ -67,7 +67,7 @@ BAD: dict[str, str] = {
     "number too long for Python": '{"version": ' + "9" * 5000 + "}",
     "NaN": json.dumps(changed()).replace('"priority": 40', '"priority": NaN'),
     "a key twice": json.dumps(changed())[:-1] + ', "endpoint": "https://evil.example"}',
-    "deep nesting": '{"cache": ' + "[" * 100_000 + "]" * 100_000 + "}",
+    "deep nesting": '{"manifest": ' + "[" * 100_000 + "]" * 100_000 + "}",
     "deep nesting in the manifest": json.dumps(changed()).replace(
         '"backend": "minio"', '"backend": ' + "[" * 500 + "]" * 500
     ),
@@ -135,7 +135,7 @@ def test_a_newer_version_says_so() -> None:
 @pytest.mark.parametrize("origin", Origin)
 def test_only_a_url_loses_what_writers_need(origin: Origin) -> None:
     """A manifest of 0.1.0 at a URL has it all the same."""
-    found = parse(json.dumps(outputs()["cache"]), "test", origin)
+    found = parse(json.dumps(outputs()["manifest"]), "test", origin)
 
     has_users = bool(found.manifest.push_urls) and bool(found.manifest.profiles)
     assert has_users is (origin is not Origin.URL)
@@ -145,7 +145,7 @@ def test_only_a_url_loses_what_writers_need(origin: Origin) -> None:
 @pytest.mark.parametrize("name", ["signingKeys", "credentials"])
 def test_a_url_that_publishes_secrets_is_refused(name: str) -> None:
     """None of them is taken, and their owner should know."""
-    told = {"cache": outputs()["cache"], name: outputs()[name]}
+    told = {"manifest": outputs()["manifest"], name: outputs()[name]}
 
     with pytest.raises(ClientError, match="publishes signing keys or credentials") as refused:
         parse(json.dumps(told), "https://h/nix-cache.json", Origin.URL)
@@ -162,7 +162,7 @@ json_values = st.recursive(
 )
 
 
-@given(st.sampled_from(sorted(outputs()["cache"])), json_values, st.sampled_from(Origin))
+@given(st.sampled_from(sorted(outputs()["manifest"])), json_values, st.sampled_from(Origin))
 def test_any_value_of_any_field_is_read_or_refused(field: str, value: Any, origin: Origin) -> None:
     """No other error, from any source."""
     _read_or_refused(lambda: parse(json.dumps(changed(**{field: value})), "test", origin))

@@ -86,7 +86,7 @@ def test_no_secret_is_where_others_read_it(tmp_path: Path, umask: int) -> None:
     }
     assert modes == {
         Path("home/.aws/credentials"): "0o600",
-        Path(f"etc/nix-cache/{told['cache']['keyNames'][WRITER]}.sec"): "0o600",
+        Path(f"etc/nix-cache/{told['manifest']['keyNames'][WRITER]}.sec"): "0o600",
         Path("etc/nix.conf"): "0o644",  # it was there before, with what its owner put in
     }
     public = (etc / "nix.conf").read_bytes()

@@ -117,7 +117,7 @@ def cache(asked: Storage, profile: str = WRITER, **changes: Any) -> dict[str, An
             "profiles": {WRITER: profile},
             **changes,
         }
-    )["cache"]
+    )["manifest"]
     return told
 
 
@@ -236,7 +236,7 @@ def test_the_secrets_of_a_file_are_used_for_its_own_place(
     storage: Storage, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """They are the stack's, not the machine's."""
-    told = {**outputs(), "cache": cache(storage)}
+    told = {**outputs(), "manifest": cache(storage)}
     Path("outputs.json").write_text(json.dumps(told))
 
     doctor(capsys, "outputs.json")

@@ -49,7 +49,7 @@ def spoilt(draw: st.DrawFn, text: str) -> str:
 def hostile_outputs(draw: st.DrawFn) -> dict[str, Any]:
     """All outputs of a stack, one text of which is spoilt."""
     told = outputs(public=draw(st.booleans()))
-    cache = told["cache"]
+    cache = told["manifest"]
     targets: list[tuple[Any, Any]] = [
         *((cache, name) for name in ("readUrl", "endpoint", "region", "bucket", "storeDir")),
         *((cache["pushUrls"], WRITER), (cache["profiles"], WRITER), (cache["publicKeys"], 0)),
@@ -68,7 +68,7 @@ def hostile_outputs(draw: st.DrawFn) -> dict[str, Any]:
 def test_no_line_setting_or_place_is_smuggled_in(told: dict[str, Any], origin: Origin) -> None:
     """A manifest is refused with one error, or does what an honest one does."""
     if origin is Origin.URL:
-        told = {"cache": told["cache"]}
+        told = {"manifest": told["manifest"]}
     with tempfile.TemporaryDirectory() as home:
         place = user_place({"HOME": home, "XDG_CONFIG_HOME": f"{home}/.config"})
         writer = WRITER if origin is Origin.FILE else None

@@ -25,9 +25,26 @@ def test_a_file_gives_manifest_and_secrets(tmp_path: Path) -> None:
     assert found.credentials[READER].secret_access_key == "secret-of-nixreader"
 
 
-def test_the_output_cache_alone_has_no_secrets(tmp_path: Path) -> None:
+def test_the_outputs_of_a_stack_of_0_1_0_are_read(tmp_path: Path) -> None:
+    """There the manifest is the output `cache`."""
+    told = outputs(public=False)
+    old = {"cache": told["manifest"], **{k: v for k, v in told.items() if k != "manifest"}}
+
+    found = load(client_caches.write(tmp_path / "old.json", old))
+
+    assert found == load(client_caches.write(tmp_path / "new.json", told))
+
+
+def test_the_output_manifest_counts_where_its_former_name_is_there_too() -> None:
+    """A stack has both, and they are one value; a program that exports them may differ."""
+    told = {**outputs(), "cache": outputs(bucket="another")["manifest"]}
+
+    assert parse(json.dumps(told), "test").manifest.bucket == "demo"
+
+
+def test_the_output_manifest_alone_has_no_secrets(tmp_path: Path) -> None:
     """It is what the bucket carries."""
-    found = load(client_caches.write(tmp_path / "o.json", outputs()["cache"]))
+    found = load(client_caches.write(tmp_path / "o.json", outputs()["manifest"]))
 
     assert (found.signing_keys, found.credentials) == ({}, {})
 

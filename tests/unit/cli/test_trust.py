@@ -122,15 +122,15 @@ class TestUrls:
         read_url = f"s3://demo?profile={profile}&endpoint={served.url.removesuffix('/demo')}"
         cache = outputs(
             public=False, readUrl=read_url, profiles={"r": profile}, readers=["r"], pushUrls={}
-        )["cache"]
-        served.describe({"cache": cache, "credentials": CREDENTIALS} if with_secrets else cache)
+        )["manifest"]
+        served.describe({"manifest": cache, "credentials": CREDENTIALS} if with_secrets else cache)
 
         for _ in range(2):
             refused(capsys, lambda: use(served.url, "--yes", "--replace-credentials"))
 
     def test_what_only_writers_need_is_not_taken(self, served: ServedCache) -> None:
         """A manifest of 0.1.0 has it."""
-        served.describe(outputs(readUrl=served.url)["cache"])
+        served.describe(outputs(readUrl=served.url)["manifest"])
 
         assert use(served.url, "--yes") == 0
 
@@ -144,7 +144,7 @@ class TestUrls:
         self, served: ServedCache, capsys: pytest.CaptureFixture[str], option: tuple[str, str]
     ) -> None:
         """The error names the sources that have keys."""
-        served.describe(outputs(readUrl=served.url)["cache"])
+        served.describe(outputs(readUrl=served.url)["manifest"])
 
         said = refused(capsys, lambda: use(served.url, "--yes", *option))
 
@@ -164,7 +164,7 @@ class TestUrls:
             "pushUrls": {WRITER: push_url},
             "profiles": {WRITER: "prod-admin"},
         }
-        served.describe(outputs(readUrl=served.url, priority=10, **hostile)["cache"])
+        served.describe(outputs(readUrl=served.url, priority=10, **hostile)["manifest"])
 
         assert use(served.url, "--yes") == 0
 
@@ -181,7 +181,7 @@ class TestUrls:
         """Not even at a terminal: the stack says where writers push."""
         assert use("--as", WRITER, told=outputs(readUrl=served.url)) == 0
         evil: dict[str, Any] = {field: "http://evil"}
-        served.describe(outputs(readUrl=served.url, **evil)["cache"])
+        served.describe(outputs(readUrl=served.url, **evil)["manifest"])
 
         assert "this machine pushes to" in refused(capsys, lambda: use(served.url, "--yes"))
         before = files()
@@ -193,11 +193,11 @@ class TestUrls:
         self, served: ServedCache, capsys: pytest.CaptureFixture[str], field: str
     ) -> None:
         """`--yes` and expected keys do not agree to it."""
-        served.describe(outputs(readUrl=served.url)["cache"])
+        served.describe(outputs(readUrl=served.url)["manifest"])
         assert use(served.url, "--yes") == 0
         value = "http://evil" if field == "endpoint" else "eu-west-1"
         changed: dict[str, Any] = {field: value}
-        served.describe(outputs(readUrl=served.url, **changed)["cache"])
+        served.describe(outputs(readUrl=served.url, **changed)["manifest"])
 
         said = refused(capsys, lambda: use(served.url, "--yes", *EXPECTED))
         assert "the places of the cache demo have changed" in said
@@ -212,9 +212,9 @@ class TestUrls:
         self, served: ServedCache, capsys: pytest.CaptureFixture[str]
     ) -> None:
         """Or else `--yes` in a script would take other keys as a first use."""
-        served.describe(outputs(readUrl=served.url)["cache"])
+        served.describe(outputs(readUrl=served.url)["manifest"])
         assert use(served.url, "--yes") == 0
-        other = outputs(bucket="other", key=NEXT_KEY, readUrl=served.url)["cache"]
+        other = outputs(bucket="other", key=NEXT_KEY, readUrl=served.url)["manifest"]
         served.describe(other)
 
         said = refused(capsys, lambda: use(served.url, "--yes"))
@@ -226,7 +226,7 @@ class TestUrls:
     ) -> None:
         """Its read URL was never given as a source here."""
         assert use("--as", WRITER, told=outputs(readUrl=served.url)) == 0
-        other = outputs(bucket="other", key=NEXT_KEY, readUrl=served.url)["cache"]
+        other = outputs(bucket="other", key=NEXT_KEY, readUrl=served.url)["manifest"]
         served.describe(other)
 
         assert "this machine pushes to" in refused(capsys, lambda: use(served.url, "--yes"))
@@ -235,7 +235,7 @@ class TestUrls:
         self, served: ServedCache, capsys: pytest.CaptureFixture[str]
     ) -> None:
         """A URL that it was used from brings no keys."""
-        served.describe(outputs(readUrl=served.url)["cache"])
+        served.describe(outputs(readUrl=served.url)["manifest"])
         assert use(served.url, "--yes") == 0
 
         said = refused(capsys, lambda: app.run(["push", "/nix/store/x"]))
@@ -284,9 +284,9 @@ class TestKeys:
         self, served: ServedCache, capsys: pytest.CaptureFixture[str]
     ) -> None:
         """The old and the new line are shown."""
-        served.describe(outputs(readUrl=served.url)["cache"])
+        served.describe(outputs(readUrl=served.url)["manifest"])
         assert use(served.url, "--yes") == 0
-        served.describe(outputs(readUrl=served.url, key=NEXT_KEY)["cache"])
+        served.describe(outputs(readUrl=served.url, key=NEXT_KEY)["manifest"])
 
         said = refused(capsys, lambda: use(served.url, "--yes"))
 
@@ -312,9 +312,9 @@ class TestKeys:
     def test_expected_keys_agree_to_a_first_use_and_to_a_change(self, served: ServedCache) -> None:
         """Without --yes."""
         both = [NEXT_KEY.public_text, KEY.public_text]
-        served.describe(outputs(readUrl=served.url)["cache"])
+        served.describe(outputs(readUrl=served.url)["manifest"])
         assert use(served.url, *EXPECTED) == 0
-        served.describe(outputs(readUrl=served.url, publicKeys=both)["cache"])
+        served.describe(outputs(readUrl=served.url, publicKeys=both)["manifest"])
 
         assert use(served.url, *EXPECTED, "--expect-key", NEXT_KEY.public_text) == 0
 
@@ -342,7 +342,7 @@ class TestKeys:
     ) -> None:
         """On a first use too; the error names the key."""
         texts = [key.public_text for key in keys]
-        served.describe(outputs(readUrl=served.url, publicKeys=texts)["cache"])
+        served.describe(outputs(readUrl=served.url, publicKeys=texts)["manifest"])
         named = [word for key in expected for word in ("--expect-key", key.public_text)]
 
         assert problem in refused(capsys, lambda: use(served.url, *named, *options))
@@ -352,7 +352,7 @@ class TestKeys:
     ) -> None:
         """Names prove nothing."""
         alike = signing.generate(KEY.name)
-        served.describe(outputs(readUrl=served.url, key=alike)["cache"])
+        served.describe(outputs(readUrl=served.url, key=alike)["manifest"])
 
         said = refused(capsys, lambda: use(served.url, *EXPECTED))
 
@@ -540,8 +540,8 @@ class TestKeyPairs:
                 f"[{profile}]\naws_access_key_id = nixreader\naws_secret_access_key = mine\n"
             )
         told = outputs(public=False)
-        told["cache"]["profiles"][READER] = profile
-        told["cache"]["readUrl"] = nix_conf.s3_read_url("demo", ENDPOINT, "us-east-1", profile)
+        told["manifest"]["profiles"][READER] = profile
+        told["manifest"]["readUrl"] = nix_conf.s3_read_url("demo", ENDPOINT, "us-east-1", profile)
 
         for secret in ("secret", ""):
             told["credentials"][READER]["secretAccessKey"] = secret
@@ -576,7 +576,7 @@ class TestKeyPairs:
         self, capsys: pytest.CaptureFixture[str]
     ) -> None:
         """The published part of a private cache has no credentials. `--yes` agrees to it."""
-        cache = outputs(public=False)["cache"]
+        cache = outputs(public=False)["manifest"]
         told = {**cache, "profiles": {}, "pushUrls": {}, "readers": [], "keyNames": {}}
 
         said = refused(capsys, lambda: use(told=told))
@@ -729,7 +729,7 @@ class TestFiles:
         """Before it asks."""
         place().nix_conf.parent.mkdir()
         place().nix_conf.write_text("max-jobs = 4\naccess-tokens = github.com=hunter2\n")
-        served.describe(outputs(readUrl=served.url)["cache"])
+        served.describe(outputs(readUrl=served.url)["manifest"])
 
         said = refused(capsys, lambda: use(served.url))
 

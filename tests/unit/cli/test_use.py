@@ -172,7 +172,7 @@ def test_a_foreign_profile_of_that_name_is_refused(capsys: pytest.CaptureFixture
 def test_a_source_without_secrets_tells_how_to_give_them(
     capsys: pytest.CaptureFixture[str], missing: str
 ) -> None:
-    """The output `cache` alone, or outputs that were not decrypted."""
+    """The output `manifest` alone, or outputs that were not decrypted."""
     told = outputs(public=False)
     told[missing] = "[secret]"
 
@@ -237,7 +237,7 @@ def test_a_manifest_cannot_smuggle_in_settings(
     """A line of nix.conf more, and the daemon runs anything as root."""
     bucket = changes.get("bucket", "demo")
     told = outputs()
-    told["cache"].update({**changes, "bucket": bucket})
+    told["manifest"].update({**changes, "bucket": bucket})
 
     assert message in refused(capsys, told=told)
 
@@ -283,7 +283,7 @@ def test_the_writer_stays_when_only_the_manifest_is_read_again(
 ) -> None:
     """And after a rotation it is told that the key here is not the current one."""
     assert use("--as", WRITER, told=outputs()) == 0
-    rotated = outputs(key=NEXT_KEY, publicKeys=[NEXT_KEY.public_text, KEY.public_text])["cache"]
+    rotated = outputs(key=NEXT_KEY, publicKeys=[NEXT_KEY.public_text, KEY.public_text])["manifest"]
 
     expected = [("--expect-key", key) for key in rotated["publicKeys"]]
     assert use(*(word for option in expected for word in option), told=rotated) == 0

@@ -39,7 +39,7 @@ def served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ServedCa
 
 def described(served: ServedCache, **changes: Any) -> dict[str, Any]:
     """What its stack says of it."""
-    told: dict[str, Any] = outputs(readUrl=served.url, **changes)["cache"]
+    told: dict[str, Any] = outputs(readUrl=served.url, **changes)["manifest"]
     return told
 
 
@@ -138,7 +138,7 @@ def test_changed_keys_are_shown_and_asked_about(served: ServedCache) -> None:
 
 def test_another_read_url_than_asked_for_is_pointed_out(served: ServedCache) -> None:
     """A manifest may send its users anywhere."""
-    served.describe(outputs(readUrl="https://elsewhere.example.org/demo")["cache"])
+    served.describe(outputs(readUrl="https://elsewhere.example.org/demo")["manifest"])
 
     code, screen = at_a_terminal("n", served.url)
 
@@ -187,7 +187,7 @@ def test_a_private_cache_cannot_be_used_by_its_url(
     served: ServedCache, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Its manifest has no credentials."""
-    served.describe(outputs(public=False)["cache"])
+    served.describe(outputs(public=False)["manifest"])
 
     assert in_a_script(served.url, "--yes") == 1
     said = capsys.readouterr().err
@@ -212,7 +212,7 @@ def test_a_redirect_is_not_followed(served: ServedCache) -> None:
         (b"[]", "holds no JSON object"),
         (b"{}", "describes no cache: version"),
         (b'{"version": 99}', "this nix-cache reads version 1"),
-        (b'{"cache": 1}', "describes no cache"),
+        (b'{"manifest": 1}', "describes no cache"),
         (None, "answers 404: the cache has no manifest there"),
     ],
 )

@@ -49,25 +49,25 @@ def test_a_public_cache_has_only_the_readers_that_it_names() -> None:
 
 
 @pytest.mark.parametrize("public", [True, False])
-@pytest.mark.parametrize("unset", [{}, {"landingPage": "", "descriptor": ""}, {"descriptor": None}])
+@pytest.mark.parametrize("unset", [{}, {"landingPage": "", "manifest": ""}, {"manifest": None}])
 def test_a_page_and_a_manifest_are_there_where_the_cache_is_public(
     public: bool, unset: dict[str, Any]
 ) -> None:
     """Unless it is said. The engine's default for what depends on another setting is empty."""
     cache = check({**LEAST, "public": public, **unset})
 
-    assert (cache.has_landing_page, cache.has_descriptor) == (public, public)
+    assert (cache.has_landing_page, cache.has_manifest) == (public, public)
 
 
 @pytest.mark.parametrize("public", [True, False])
 @pytest.mark.parametrize("wanted", [True, False])
 def test_a_page_and_a_manifest_can_each_be_turned_on_and_off(public: bool, wanted: bool) -> None:
     """Whatever the cache is, and whatever the other is."""
-    page = check({**LEAST, "public": public, "landingPage": wanted, "descriptor": not wanted})
+    page = check({**LEAST, "public": public, "landingPage": wanted, "manifest": not wanted})
     text = check({**LEAST, "public": public, "landing_page": str(wanted).lower()})
 
-    assert (page.has_landing_page, page.has_descriptor) == (wanted, not wanted)
-    assert (text.has_landing_page, text.has_descriptor) == (wanted, public)
+    assert (page.has_landing_page, page.has_manifest) == (wanted, not wanted)
+    assert (text.has_landing_page, text.has_manifest) == (wanted, public)
 
 
 @pytest.mark.parametrize(
@@ -122,7 +122,7 @@ def test_both_spellings_of_a_key_mean_the_same() -> None:
         ({"bucket": "ab"}, "bucket", "has an invalid format"),
         ({"bucket": "a" * 64}, "bucket", "has an invalid format"),
         ({"landingPage": "maybe"}, "landingPage", "is neither true nor false"),
-        ({"descriptor": 7}, "descriptor", "is neither true nor false"),
+        ({"manifest": 7}, "manifest", "is neither true nor false"),
         ({"public": "maybe"}, "public", "is neither true nor false"),
         ({"writers": []}, "writers", "is empty"),
         ({"writers": "ci"}, "writers", "is not a list"),

@@ -83,7 +83,7 @@ def test_the_flake_config_has_the_same_settings_as_the_nixos_module() -> None:
 
 def test_the_manifest_is_sorted_and_has_every_field() -> None:
     """With a final newline, so that what has not changed does not differ."""
-    cache = client_caches.outputs()["cache"]
+    cache = client_caches.outputs()["manifest"]
 
     text = nix_conf.manifest_text(client_caches.manifest())
 

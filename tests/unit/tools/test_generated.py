@@ -22,10 +22,10 @@ def test_a_kept_file_is_what_the_code_says(path: Path) -> None:
 
 
 def test_the_program_has_every_setting_of_the_component() -> None:
-    """Under the same name, with a default: the engine has no optional settings."""
+    """Under its present name, with a default: the engine has no optional settings."""
     config = yaml.safe_load(PROJECT.read_text())["config"]
 
-    assert list(config) == [f"nix-cache:{setting.name}" for setting in CACHE.settings]
+    assert list(config) == [f"nix-cache:{setting.name}" for setting in CACHE.present]
     assert all("default" in entry for entry in config.values())
 
 

@@ -72,6 +72,20 @@ def test_values_that_name_other_resources_may_be_outputs() -> None:
     assert not inputs["Aws.tags"]["additionalProperties"].get("plain")
 
 
+def test_former_names_are_marked_as_deprecated_for_the_sdks() -> None:
+    """Nothing else is."""
+    marked = {
+        place.partition(" ")[2]: found["deprecationMessage"]
+        for place, found in described()
+        if "deprecationMessage" in found
+    }
+
+    assert marked == {
+        "inputProperties descriptor": "Use manifest instead.",
+        "properties cache": "Use manifest instead.",
+    }
+
+
 @pytest.mark.parametrize(
     ("of_python", "of_the_engine"),
     [

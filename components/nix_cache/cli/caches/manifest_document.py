@@ -23,7 +23,7 @@ _UNSAFE = re.compile(
 _LARGEST_PRIORITY = 2**31 - 1
 _LONGEST_EXPIRY_DAYS = 36_500
 _SHOWN_CHARACTERS = 100
-_FIX = "give the output `cache` or all outputs of a stack, as `pulumi stack output --json`"
+_FIX = "give the output `manifest` or all outputs of a stack, as `pulumi stack output --json`"
 
 
 class _DuplicateKeyError(ValueError):
@@ -116,7 +116,7 @@ def invalid_credential(mistakes: ValidationError, user: str, origin: str) -> Usa
 
 def _invalid(mistakes: ValidationError, origin: str) -> UsageError:
     first = mistakes.errors(include_input=False, include_url=False)[0]
-    where = ".".join(map(str, first["loc"]))[:_SHOWN_CHARACTERS] or "cache"
+    where = ".".join(map(str, first["loc"]))[:_SHOWN_CHARACTERS] or "its JSON"
     return UsageError(f"{origin} describes no cache: {where}: {first['msg']}", _FIX)
 
 

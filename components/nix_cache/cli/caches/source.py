@@ -30,6 +30,10 @@ class Origin(StrEnum):
     """A cache in use on this machine, by its name."""
 
 
+_MANIFEST_OUTPUTS = ("manifest", "cache")
+"""The output with the manifest, and its name in 0.1.0."""
+
+
 @dataclass(frozen=True)
 class Source:
     """A cache and, where the source had them, the secrets of those who use it.
@@ -118,7 +122,9 @@ def require_plain_url(url: str) -> None:
 
 
 def parse(text: str, name: str, origin: Origin = Origin.FILE) -> Source:
-    """Read the output ``cache``, or all of a stack's outputs, from JSON.
+    """Read a manifest, or all of a stack's outputs, from JSON.
+
+    Stacks of 0.1.0 have the manifest as their output ``cache``.
 
     From a URL only the readers' part of the manifest is taken.
 
@@ -132,8 +138,9 @@ def parse(text: str, name: str, origin: Origin = Origin.FILE) -> Source:
         ClientError: it has a newer version, or is a URL that publishes secrets.
     """
     document = manifest_document.decode(text, name)
-    outputs = document if "cache" in document else {"cache": document}
-    manifest = manifest_document.validated(outputs["cache"], name)
+    output = next((known for known in _MANIFEST_OUTPUTS if known in document), None)
+    outputs = document if output else {}
+    manifest = manifest_document.validated(document[output] if output else document, name)
     signing_keys = manifest_document.outputs_named(outputs, "signingKeys", name)
     credentials = manifest_document.outputs_named(outputs, "credentials", name)
     if origin is Origin.URL:
@@ -207,7 +214,7 @@ def _fetched(url: str) -> str:
     if reply.status != 200:
         raise ClientError(
             f"{address} answers {reply.status}: the cache has no manifest there",
-            "check the URL, turn `descriptor` on in its stack, or name the stack or a file",
+            "check the URL, set `manifest` to true in its stack, or name the stack or a file",
         )
     return _text(body)
 

@@ -74,7 +74,7 @@ class Journey:
     def rights(self, role: Role, *, public: bool) -> str:
         """What is wrong with what a role can do to the cache as it is up; or nothing."""
         outputs = self._stack.outputs(secrets=True)
-        found = rights.can_do(outputs["cache"], rights.actor(role, outputs))
+        found = rights.can_do(outputs["manifest"], rights.actor(role, outputs))
         declared = self._backend.allowed(role, public=public)
         wrong = [f"can {action}" for action in Action if action in found - declared]
         wrong += [f"cannot {action}" for action in Action if action in declared - found]

@@ -29,7 +29,7 @@ def round_trip(outputs: Mapping[str, Any]) -> None:
     Raises:
         ClientError: Nix failed; it says how.
     """
-    cache = outputs["cache"]
+    cache = outputs["manifest"]
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
         (place / "credentials").touch(0o600)

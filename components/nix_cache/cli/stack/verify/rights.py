@@ -46,7 +46,7 @@ def actor(role: Role, outputs: Mapping[str, Any]) -> Mapping[str, str] | None:
         role: the role.
         outputs: the stack's outputs, secrets in clear.
     """
-    cache = outputs["cache"]
+    cache = outputs["manifest"]
     names = {Role.WRITER: list(cache["pushUrls"]), Role.READER: list(cache["readers"])}
     if role is Role.ANYBODY:
         return None

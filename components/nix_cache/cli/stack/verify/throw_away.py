@@ -21,7 +21,7 @@ args, opts = read_config()
 cache = BinaryCache("nix-cache", args, opts)
 pulumi.export("readUrl", cache.read_url)
 pulumi.export("credentials", cache.credentials)
-pulumi.export("cache", cache.cache)
+pulumi.export("manifest", cache.manifest)
 """
 
 
