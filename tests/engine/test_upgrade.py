@@ -181,8 +181,9 @@ def test_a_setting_under_a_former_name_gives_one_warning(upgrade: Upgrade) -> No
     """It names the setting as it stands in the configuration, and means what it did."""
     warning = "nix-cache:descriptor is deprecated. Rename it to nix-cache:manifest."
 
-    assert upgrade.printed.count(warning) == 1, upgrade.printed
-    assert upgrade.printed.count("deprecated") == 1, upgrade.printed
+    _, _, diagnostics = upgrade.printed.partition("\nDiagnostics:\n")
+    assert diagnostics.count(warning) == 1, upgrade.printed
+    assert diagnostics.count("deprecated") == 1, upgrade.printed
     assert upgrade.after["manifest"]["descriptor"]
     assert "nix-cache-nix-cache.json" in upgrade.ids_after
 
