@@ -117,7 +117,7 @@ def _within(settings: SettingsModel, within: str) -> Iterator[_Reference]:
 def _publishing(cache: CacheSettings) -> str:
     """The settings by which the cache publishes where it is, in words; empty if it does not."""
     objects = {
-        "descriptor": cache.has_descriptor,
+        "manifest": cache.has_manifest,
         "landingPage": cache.has_landing_page,
     }
     return " and ".join(name for name, is_there in objects.items() if is_there)

@@ -56,7 +56,7 @@ def refusal(args: Callable[[], dict[str, Any]], recorder: Recorder | None = None
     """Why a cache is not made, of which then no storage is."""
     recorder = recorder or Recorder(answers=dict(FREE))
     with pytest.raises(pulumi.RunError) as refused:
-        run(lambda: BinaryCache("c", args()).cache, recorder)  # type: ignore[arg-type]
+        run(lambda: BinaryCache("c", args()).manifest, recorder)  # type: ignore[arg-type]
     made = {r.type.rpartition(":")[2] for r in recorder.resources}
     assert made <= {"BinaryCache", "NameReservation", "SigningKey"}
     return str(refused.value)
@@ -90,6 +90,7 @@ def test_a_preview_without_the_endpoints_value_has_everything_else() -> None:
 
     assert unknown == {
         "cache",
+        "manifest",
         "flake_config",
         "nix_conf",
         "nixos_module",
@@ -119,6 +120,7 @@ def test_what_is_made_of_a_secret_endpoint_is_secret(backend: str) -> None:
     always = {"credentials", "signing_keys"}
     assert secret - always == {
         "cache",
+        "manifest",
         "flake_config",
         "nix_conf",
         "nixos_module",
@@ -131,9 +133,9 @@ def test_what_is_made_of_a_secret_endpoint_is_secret(backend: str) -> None:
 @pytest.mark.parametrize(
     ("settings", "fix"),
     [
-        ({"public": True}, "set descriptor and landing_page to false"),
-        ({"descriptor": True}, "set descriptor to false"),
-        ({"public": True, "descriptor": False}, "set landing_page to false"),
+        ({"public": True}, "set manifest and landing_page to false"),
+        ({"manifest": True}, "set manifest to false"),
+        ({"public": True, "manifest": False}, "set landing_page to false"),
     ],
 )
 @pytest.mark.parametrize("backend", SAMPLES)
@@ -152,7 +154,7 @@ def test_a_secret_endpoint_is_not_published_in_the_bucket(
 
 def test_a_public_cache_without_page_and_manifest_can_have_a_secret_endpoint() -> None:
     """Its own objects do not contain it."""
-    settings = {"public": True, "descriptor": False, "landing_page": False}
+    settings = {"public": True, "manifest": False, "landing_page": False}
 
     _, secret, _ = outputs(lambda: on("minio", pulumi.Output.secret(ENDPOINT), **settings))
 
