@@ -107,12 +107,13 @@ verify: .venv/.made ##operate try a backend out on the real service: make verify
 verify-%:
 	@$(MAKE) verify BACKEND=$*
 
-lint: .venv-dev/.made ##develop style, formatting, types, scripts and workflows
+lint: .venv-dev/.made ##develop style, formatting, types, scripts, workflows and language
 	@$(tests) -m ruff check .
 	@$(tests) -m ruff format --check .
 	@$(tests) -m mypy
 	@.venv-dev/bin/shellcheck --shell=sh components/nix_cache/cli/*/*.sh offline/*.sh tools/*.sh
 	@$(tests) -m tools.workflows
+	@$(tests) -m tools.prose
 
 schema: .venv-dev/.made ##develop write what derives from the settings: schema, types, Pulumi.yaml, tables, reference
 	@$(tests) -m tools.generated

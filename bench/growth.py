@@ -147,7 +147,7 @@ def _cost(command: Callable[[], object]) -> Cost:
 
 
 def _memory_of_children() -> int:
-    """Bytes of the engine and what it started; the MinIO server is a session of its own."""
+    """Bytes of the engine and what it started; the MinIO server has its own session."""
     total = 0
     for process in psutil.Process().children(recursive=True):
         try:

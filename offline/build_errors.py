@@ -50,6 +50,11 @@ CAUSES: tuple[tuple[str, str, str], ...] = (
         "see that this machine reaches the module proxy in GOPROXY, then run the same again",
     ),
     (
+        r"cgo: C compiler (?P<compiler>[^\n]*?) not found",
+        "the C compiler {compiler} is missing",
+        "install a C compiler, such as the package gcc, or set CC to the one that you have",
+    ),
+    (
         r"signal: killed|cannot allocate memory|out of memory",
         "the compiler was ended, most likely because memory ran out",
         "free about 3 GB of memory, or set GOMAXPROCS=1, then run the same again",

@@ -109,7 +109,7 @@ class _Build:
     ) -> None:
         self.tool = tool
         self._go = go
-        self._env = env
+        self._env = env | {"CGO_ENABLED": "1"} if tool.cgo else env
         self._folder = folder
         self._log = log
         self._progress = progress

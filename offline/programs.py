@@ -26,7 +26,7 @@ class Tool:
     where it is None, the version is that of the folder's schema.json. `ldflags` are the
     linker's, with `{version}` filled in. `seconds` is about how long the build takes on two
     cores after those before it, and `disk_bytes` what it needs meanwhile. A tool with a `copy` is
-    built with a changed copy of that module.
+    built with a changed copy of that module. A tool with `cgo` needs a C compiler.
     """
 
     name: str
@@ -36,6 +36,7 @@ class Tool:
     seconds: int
     disk_bytes: int
     copy: ModuleCopy | None = None
+    cgo: bool = False
 
     @property
     def folder(self) -> Path:
@@ -126,6 +127,15 @@ TOOLS = {
             "-s -w",
             seconds=20,
             disk_bytes=3 * 10**8,
+        ),
+        Tool(
+            "vale",
+            "github.com/vale-cli/vale/v3/cmd/vale",
+            "github.com/vale-cli/vale/v3",
+            "-s -w -X main.version={version}",
+            seconds=75,
+            disk_bytes=10**9,
+            cgo=True,
         ),
     )
 }

@@ -114,7 +114,7 @@ def test_without_a_preview_a_violation_still_stops_its_resource(
 
 
 def test_exceptions_with_a_reason_let_it_pass(project: Project) -> None:
-    """For each resource by name, and no further. What spares nothing any more is told."""
+    """For each resource by name, and no further. Unused exceptions are reported."""
     config: dict[str, Any] = {
         **sparing("deletion-protection", "nix-cache-bucket", "nix-cache-nixbuilder-key-1"),
         **sparing("tls-to-storage", "minio", "nobody"),
@@ -123,7 +123,7 @@ def test_exceptions_with_a_reason_let_it_pass(project: Project) -> None:
 
     output = judged(project, "preview", **config).checked("preview").output
     assert "[mandatory]" not in output
-    assert "the exception of tls-to-storage for 'nobody' spares nothing" in output
+    assert "the exception of tls-to-storage for 'nobody' is unused" in output
     assert output.count("[advisory]") == 1
 
 
@@ -235,7 +235,7 @@ def test_the_usual_mistakes_beside_a_cache_are_found(project: Project) -> None:
         "second has the StoreDir None",
         "nix-cache-bucket has nix-cache-info 2 times: nix-cache-nix-cache-info, second",
         "wide attaches readwrite",
-        "open lets anybody s3:ListBucket",
+        "open lets anonymous requests s3:ListBucket",
         "open allows the action 's3:List*'",
         "open allows s3:List* to the principal '*'",
         "twice has a document in policy that has 'Statement' and 'statement' in one object",

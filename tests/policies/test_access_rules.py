@@ -189,7 +189,7 @@ def test_no_document_is_no_mistake(rule: Any, type_token: str) -> None:
         (allow("s3:?etObject", Principal={"AWS": "1"}), "'s3:?etObject'"),
         ({"Effect": "Allow", "NotAction": "s3:GetObject", "Resource": "*"}, "every action but"),
         ({"Effect": "Allow", "Action": "s3:GetObject", "NotResource": "a"}, "everything but a"),
-        (allow("s3:GetObject", NotPrincipal={"AWS": "1"}), "everybody but AWS:1"),
+        (allow("s3:GetObject", NotPrincipal={"AWS": "1"}), "everyone except AWS:1"),
         (allow("s3:PutObject", Principal="*"), "the principal '*'"),
         (allow(["s3:GetObject", "s3:ListBucket"], **ANYBODY), "the principal 'AWS:*'"),
         (allow("s3:GetObject", Principal={"Federated": "*"}), "the principal 'Federated:*'"),

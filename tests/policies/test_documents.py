@@ -19,7 +19,7 @@ KEYS = ("nix-cache-info", "nar/x", "0.narinfo")
 
 def anybody(statement: Statement) -> bool:
     """Statements about those without a credential."""
-    return statement.is_for_anybody
+    return statement.is_anonymous
 
 
 def everybody(_statement: Statement) -> bool:
@@ -131,12 +131,12 @@ def test_what_iam_does_not_permit_is_not_made_up(statements: list[dict[str, Any]
     ["*", {"AWS": "*"}, {"AWS": ["*"]}, {"AWS": ["1", "*"]}, {"AWS": "**"}, {"AWS": "?"}],
 )
 def test_anybody_is_recognized_in_each_way_to_write_it(principal: Any) -> None:
-    """And so is everybody but somebody."""
+    """And so is everyone except one user."""
     [positive] = parse(document(allow("s3:GetObject", Principal=principal)))
     [negative] = parse(document(allow("s3:GetObject", NotPrincipal={"AWS": "1"})))
 
-    assert positive.is_for_anybody
-    assert negative.is_for_anybody
+    assert positive.is_anonymous
+    assert negative.is_anonymous
 
 
 @pytest.mark.parametrize(
@@ -151,7 +151,7 @@ def test_somebody_is_not_taken_for_anybody(principal: dict[str, Any]) -> None:
     """An account, a service, and whoever the policy is attached to."""
     [statement] = parse(document(allow("s3:GetObject", **principal)))
 
-    assert not statement.is_for_anybody
+    assert not statement.is_anonymous
 
 
 @pytest.mark.parametrize(

@@ -55,7 +55,7 @@ def test_where_marks_cannot_be_seen_nothing_is_taken_for_a_secret() -> None:
     """A policy SDK that works otherwise makes the rule say so."""
     blind = resource("pulumi:providers:minio", {"minioPassword": "p"}, secrets=None)
 
-    assert "does not tell" in unknown(PROVIDER_CREDENTIALS, blind)
+    assert "does not report secrets" in unknown(PROVIDER_CREDENTIALS, blind)
 
 
 def test_what_is_no_credential_may_be_read_by_anybody() -> None:

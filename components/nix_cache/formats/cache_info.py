@@ -9,18 +9,18 @@ _SWITCH = ("0", "1")
 
 
 def nix_cache_info(store_dir: str, want_mass_query: bool, priority: int) -> str:
-    """The text of the object."""
+    """Return the text of the object."""
     return f"StoreDir: {store_dir}\nWantMassQuery: {int(want_mass_query)}\nPriority: {priority}\n"
 
 
 def fields(text: str) -> dict[str, str]:
-    """The fields by name, as Nix reads them; a line without a colon is a name without a value."""
+    """Return the fields by name, as Nix reads them. A line without a colon has an empty value."""
     parts = (line.partition(":") for line in text.splitlines() if line.strip())
     return {name.strip(): value.strip() for name, _, value in parts}
 
 
 def differences(before: str, after: str) -> list[tuple[str, str | None, str | None]]:
-    """The fields that two texts do not have in common.
+    """Return the fields that two texts do not have in common.
 
     Returns:
         for each field its name, its value before and its value after; None where it is missing.
@@ -34,7 +34,7 @@ def differences(before: str, after: str) -> list[tuple[str, str | None, str | No
 
 
 def problems(text: str) -> Iterator[str]:
-    """What Nix ignores or refuses in a text, each as the rest of "it ..."."""
+    """Yield what Nix ignores or refuses in a text, each as the rest of "it ..."."""
     seen: set[str] = set()
     for line in text.splitlines():
         name, colon, _ = line.partition(": ")

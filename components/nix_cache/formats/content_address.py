@@ -66,7 +66,7 @@ def store_path(
     has_self: bool,
     store_dir: str,
 ) -> str:
-    """The path at which Nix keeps content of an address.
+    """Return the path at which Nix keeps content of an address.
 
     Args:
         address: the content address.
@@ -102,7 +102,7 @@ def _made(kind: str, references: Sequence[str], content: NixHash, name: str, sto
 
 
 def _folded(digest: bytes) -> bytes:
-    """A digest cut to a path's length, with what is cut off laid over the rest."""
+    """Return a digest cut to a path's length, with what is cut off laid over the rest."""
     folded = bytearray(_PATH_HASH_BYTES)
     for position, byte in enumerate(digest):
         folded[position % _PATH_HASH_BYTES] ^= byte

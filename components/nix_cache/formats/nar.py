@@ -87,12 +87,12 @@ class _Pieces:
         self.consumed = 0
 
     def number(self) -> int:
-        """The next number."""
+        """Return the next number."""
         (value,) = struct.unpack("<Q", self._take(8))
         return int(value)
 
     def string(self, longest: int) -> bytes:
-        """The next string, of at most so many bytes."""
+        """Return the next string, of at most so many bytes."""
         length = self.number()
         if length > longest:
             raise NarError(f"a string of at most {longest} bytes is expected, there are {length}")
@@ -101,7 +101,7 @@ class _Pieces:
         return value
 
     def content(self, listeners: Sequence[Listener]) -> None:
-        """The next string, however long it is."""
+        """Skip the next string, however long it is."""
         length = left = self.number()
         self._check_length(length)
         while left:
@@ -150,7 +150,7 @@ class _Parser:
         self._file_listeners = file_listeners
 
     def node(self, depth: int) -> bytes:
-        """A file, a directory with all that is in it, or a symbolic link; returns which."""
+        """Read a file, a directory with its contents, or a symbolic link; return its type."""
         if depth >= DEEPEST:
             raise NarError(f"it has {depth} directories within one another")
         self._expect(b"(")

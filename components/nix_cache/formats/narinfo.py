@@ -174,12 +174,12 @@ class Narinfo:
 
 
 def narinfo_key(store_path: str) -> str:
-    """The object in the bucket that Nix looks for when it wants a store path."""
+    """Return the object in the bucket that Nix looks for when it wants a store path."""
     return f"{store_path.rpartition('/')[2][:32]}.narinfo"
 
 
 def verify(narinfo: Narinfo, public_keys: Iterable[str]) -> tuple[str, ...]:
-    """The names of the keys whose signatures on a narinfo are valid.
+    """Return the names of the keys whose signatures on a narinfo are valid.
 
     Args:
         narinfo: what was signed.
@@ -216,7 +216,7 @@ def _is_valid(key: VerifyKey, message: bytes, signature: bytes) -> bool:
 
 
 def _fields(content: bytes) -> Iterator[tuple[str, str]]:
-    """The fields in their order, split where Nix splits them.
+    """Yield the fields in their order, split where Nix splits them.
 
     A name ends at the next colon, wherever that is. What follows the colon is skipped, whatever it
     is: if it is the end of the line, the next line is the value.

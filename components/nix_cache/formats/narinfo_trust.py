@@ -55,5 +55,5 @@ def distrust(narinfo: Narinfo, public_keys: Sequence[str]) -> Distrust | None:
 
 
 def signers(narinfo: Narinfo) -> str:
-    """The names of the keys that signed a narinfo, for messages."""
+    """Return the names of the keys that signed a narinfo, for messages."""
     return ", ".join(sorted({signing.name_of(signature) for signature in narinfo.signatures}))

@@ -61,7 +61,7 @@ class NixHash:
 
     @classmethod
     def of(cls, content: bytes) -> Self:
-        """The SHA-256 of something."""
+        """Return the SHA-256 of something."""
         return cls("sha256", hashlib.sha256(content).digest())
 
     @property
@@ -103,14 +103,14 @@ def nix32_length(size_bytes: int) -> int:
 
 
 def encode_nix32(digest: bytes) -> str:
-    """A digest in nix32: a number of which the first byte is the least, its highest digit first."""
+    """Return a digest in nix32: its first byte is the least significant, its last digit too."""
     number = int.from_bytes(digest, "little")
     digits = nix32_length(len(digest))
     return "".join(NIX32[number >> (5 * place) & 31] for place in reversed(range(digits)))
 
 
 def decode_nix32(text: str, size_bytes: int) -> bytes:
-    """The digest of which nix32 is the spelling.
+    """Return the digest of which nix32 is the spelling.
 
     Raises:
         HashFormatError: a character is not of the alphabet, or the number is too large.

@@ -52,12 +52,12 @@ class SecretKey:
 
 
 def key_name(domain: str, writer: str, generation: int) -> str:
-    """The name of a writer's key: ``<domain>-<writer>-<generation>``."""
+    """Return the name of a writer's key: ``<domain>-<writer>-<generation>``."""
     return f"{domain}-{writer}-{generation}"
 
 
 def generate(name: str) -> SecretKey:
-    """A new key from the operating system's random source."""
+    """Return a new key from the operating system's random source."""
     from nacl.signing import SigningKey as Ed25519Key  # previews without changes do without
 
     return SecretKey(name, bytes(Ed25519Key.generate()))
@@ -77,7 +77,7 @@ def parse_secret_key(text: str) -> SecretKey:
 
 
 def name_of(key: str) -> str:
-    """The name of a key, of which only the half that is not secret is looked at."""
+    """Return the name of a key, of which only the half that is not secret is looked at."""
     return key.partition(":")[0]
 
 

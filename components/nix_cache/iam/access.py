@@ -1,7 +1,7 @@
 """Policy documents: what each privilege may do on the bucket. Pure functions, one per privilege.
 
-The key patterns are those that Nix itself writes. None of them matches what the cache says of
-itself, such as ``nix-cache-info``, so a writer can neither replace nor remove that. No privilege
+The key patterns are those that Nix itself writes. None of them matches the cache's
+metadata, such as ``nix-cache-info``, so a writer can neither replace nor remove that. No privilege
 here lists or deletes.
 """
 
@@ -38,7 +38,7 @@ class Privilege(StrEnum):
 
 
 def policy_for(privilege: Privilege, bucket: str) -> PolicyDocument:
-    """The policy to attach to a user who holds the privilege."""
+    """Return the policy to attach to a user who holds the privilege."""
     match privilege:
         case Privilege.WRITE:
             return writer_policy(bucket)
@@ -75,7 +75,7 @@ def reader_policy(bucket: str) -> PolicyDocument:
 
 
 def without_administration(document: PolicyDocument) -> PolicyDocument:
-    """The policy for a MinIO server, where every user may administer themselves unless denied.
+    """Return the policy for MinIO, where every user may administer themselves unless denied.
 
     Without the denial, one holder of a team's credential could change its secret, which locks all
     others out unnoticed by the provider, and could create further credentials.
@@ -85,13 +85,13 @@ def without_administration(document: PolicyDocument) -> PolicyDocument:
 
 
 def anonymous_read_policy(bucket: str) -> PolicyDocument:
-    """A bucket policy: anonymous requests can get objects by name, and cannot list."""
+    """Return a bucket policy with which anonymous requests can get objects by name, not list."""
     statement = _read_objects(bucket)
     return _document({**statement, "Sid": "AnybodyReadsObjects", "Principal": {"AWS": ["*"]}})
 
 
 def cloudfront_read_policy(bucket: str, distribution_arn: str) -> PolicyDocument:
-    """A bucket policy: one distribution of CloudFront's can get objects, and cannot list."""
+    """Return a bucket policy with which one CloudFront distribution can get objects, not list."""
     return _document(
         {
             **_read_objects(bucket),
@@ -103,7 +103,7 @@ def cloudfront_read_policy(bucket: str, distribution_arn: str) -> PolicyDocument
 
 
 def tls_only_policy(bucket: str) -> PolicyDocument:
-    """A bucket policy: whatever else it allows, requests without TLS are denied."""
+    """Return a bucket policy that also denies requests without TLS."""
     return _document(
         {
             "Sid": "OnlyOverTls",
@@ -117,7 +117,7 @@ def tls_only_policy(bucket: str) -> PolicyDocument:
 
 
 def kms_policy(privilege: Privilege, key_arn: str, region: str) -> PolicyDocument:
-    """What a credential needs besides in a bucket whose objects a KMS key encrypts."""
+    """Return the additional rights for a bucket whose objects a KMS key encrypts."""
     to_write = ["kms:GenerateDataKey"] if privilege is Privilege.WRITE else []
     return _document(
         {

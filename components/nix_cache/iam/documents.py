@@ -16,14 +16,14 @@ from nix_cache.iam.wildcards import covers, overlap
 
 __all__ = ["Document", "DocumentError", "Statement", "granting", "parse"]
 
-ANYBODY = frozenset({"*", "AWS:*"})
-"""Principals that are everybody, whether they have an account or not."""
+ANY_PRINCIPAL = frozenset({"*", "AWS:*"})
+"""Principals that include everyone, with and without an account."""
 
 _MADE_OF_WILDCARDS = re.compile(r"(AWS:)?[*?]+")
 """MinIO compares such a principal with the empty name of an anonymous request."""
 
 _VARIABLE = re.compile(r"\$\{[^}]*\}")
-"""Such as ``${aws:username}``: what it stands for, a document alone does not tell."""
+"""Such as ``${aws:username}``: its value is not in the document."""
 
 _ANY_OF_S3 = "arn:aws:s3:::*"
 
@@ -54,9 +54,9 @@ class Statement:
     conditions: Mapping[str, Any] | None = None
 
     @property
-    def is_for_anybody(self) -> bool:
-        """Whether it is about people who have no credential."""
-        if self.all_but_principals or ANYBODY.intersection(self.principals):
+    def is_anonymous(self) -> bool:
+        """Whether it applies to requests without a credential."""
+        if self.all_but_principals or ANY_PRINCIPAL.intersection(self.principals):
             return True
         return self.allows and any(map(_MADE_OF_WILDCARDS.fullmatch, self.principals))
 
@@ -65,7 +65,7 @@ class Statement:
         return not (self.principals or self.all_but_principals)
 
     def names_action(self, action: str) -> bool:
-        """Whether it is about an action, such as ``s3:GetObject``, spelled as AWS documents it."""
+        """Return whether it names an action, spelled as AWS does, such as ``s3:GetObject``."""
         if self.allows is self.all_but_actions:
             named = any(overlap(pattern, action) for pattern in self.actions)
         else:
@@ -73,7 +73,7 @@ class Statement:
         return named is not self.all_but_actions
 
     def targets(self, key: str | None) -> Iterator[str]:
-        """What of a bucket's objects it is about, as patterns of bucket and key.
+        """Yield the objects or buckets that it applies to, as patterns of bucket and key.
 
         Args:
             key: a pattern of keys; None asks for the buckets themselves.
@@ -95,7 +95,7 @@ class Statement:
                 yield f"{bucket}/{key}"
 
     def takes_back(self, action: str, target: str, allowing: "Statement") -> bool:
-        """Whether it denies, always and entirely, what another statement allows."""
+        """Return whether it denies, always and entirely, the permissions of another statement."""
         if self.allows or self.conditions is not None or not self.names_action(action):
             return False
         if self.all_but_resources:
@@ -108,9 +108,9 @@ class Statement:
     def _is_about_all_of(self, other: "Statement") -> bool:
         if self.all_but_principals:
             return False
-        if self.is_for_anybody or not (self.principals or other.principals):
+        if self.is_anonymous or not (self.principals or other.principals):
             return True
-        return not other.is_for_anybody and set(other.principals) <= set(self.principals)
+        return not other.is_anonymous and set(other.principals) <= set(self.principals)
 
 
 Document = Sequence[Statement]
@@ -132,7 +132,7 @@ def parse(document: Any) -> Document:
 def granting(
     document: Document, action: str, key: str | None, whose: Callable[[Statement], bool]
 ) -> Iterator[Statement]:
-    """The statements that allow an action, as far as no other one takes that back.
+    """Yield the statements that allow an action, except those that another statement takes back.
 
     Args:
         document: the whole document.
@@ -170,7 +170,7 @@ def _statement(raw: Mapping[str, Any]) -> Statement:
 
 
 def _either(raw: Mapping[str, Any], element: str) -> tuple[list[str], bool]:
-    """The texts of an element, or those of its negation and that it is one."""
+    """Return the texts of an element or of its negation, and whether it is the negation."""
     negation = f"Not{element}"
     if negation in raw:
         return read_list(raw, negation), True
@@ -186,7 +186,7 @@ def _principals(raw: Any) -> Iterator[str]:
 
 
 def _s3_paths(resources: Sequence[str], *, certain: bool = False) -> Iterator[str]:
-    """The resources of S3 as bucket and key, without what stands before them in an ARN.
+    """Yield the resources of S3 as bucket and key, without what stands before them in an ARN.
 
     Args:
         resources: patterns, mostly of ARNs.

@@ -17,7 +17,7 @@ NAR_PREFIX = "nar/"
 LANDING_PAGE_KEY = "index.html"
 
 OWN_KEYS = (INFO_KEY, LANDING_PAGE_KEY, MANIFEST_KEY)
-"""What the cache says of itself, which no client writes again if it expires. Spared also where
+"""The cache's metadata, which no client writes again if it expires. Spared also where
 the cache has no landing page or manifest, so that turning one on leaves the lifecycle alone."""
 
 NARINFO_TTL_DAYS = 30
@@ -35,7 +35,7 @@ class ExpiryRule:
 
 
 def expiry_rules(expire_after_days: int) -> tuple[ExpiryRule, ...]:
-    """The rules for a cache whose entries are kept for ``expire_after_days``; none for 0.
+    """Return the rules for a cache whose entries are kept for ``expire_after_days``; none for 0.
 
     Every narinfo is matched by exactly one rule, what is in ``OWN_KEYS`` by none, and NARs go
     ``NARINFO_TTL_DAYS`` after their narinfos.
@@ -51,7 +51,7 @@ def expiry_rules(expire_after_days: int) -> tuple[ExpiryRule, ...]:
 
 
 def prefixes_sparing(spared: Iterable[str]) -> Iterator[str]:
-    """The fewest prefixes that cover every name over ``NIX32`` but begin none of the spared ones.
+    """Return the fewest prefixes that cover all names over ``NIX32`` except the spared ones.
 
     At each step along a spared name, every other letter starts a branch that leads away from it.
     A letter outside the alphabet ends the walk: no hash can follow it there.

@@ -8,7 +8,7 @@ from nix_cache.iam.values import read, read_list
 
 
 def expiries_of_rules(properties: Mapping[str, Any]) -> Iterator[Expiry]:
-    """What ``rules`` of a lifecycle configuration remove, each with a ``filter``.
+    """Yield what ``rules`` of a lifecycle configuration remove, each with a ``filter``.
 
     Rules by tag are omitted: nothing that Nix or the stack puts has a tag.
     """
@@ -24,7 +24,7 @@ def expiries_of_rules(properties: Mapping[str, Any]) -> Iterator[Expiry]:
 
 
 def expiries_of_bucket(properties: Mapping[str, Any]) -> Iterator[Expiry]:
-    """What ``lifecycleRules`` of a bucket remove, each with a ``prefix``."""
+    """Yield what ``lifecycleRules`` of a bucket remove, each with a ``prefix``."""
     for rule in read_list(properties, "lifecycleRules"):
         if read(rule, "enabled") is not False and not read(rule, "tags"):
             yield from _after(rule, read(rule, "prefix") or "")

@@ -18,12 +18,12 @@ class Expiry:
 
 
 def lost(found: Sequence[Expiry], keys: Sequence[str]) -> list[tuple[str, Expiry]]:
-    """The keys that expire, each with a rule that matches it."""
+    """Return the keys that expire, each with a rule that matches it."""
     return [(key, rule) for key in keys for rule in found if key.startswith(rule.prefix)]
 
 
 def early_nars(found: Sequence[Expiry]) -> tuple[float, float] | None:
-    """Whether a NAR can expire while clients still believe the narinfo that names it.
+    """Return whether a NAR can expire while clients still believe the narinfo that names it.
 
     Returns:
         after how many days the first NARs and the last narinfos expire, if that is too early.

@@ -16,11 +16,11 @@ UNKNOWN: Final = Unknown.UNKNOWN
 
 
 class NotYetKnownError(Exception):
-    """A rule cannot tell, mostly because a value is not known yet. ``str()`` says why."""
+    """A rule has no result, mostly because a value is not known yet. ``str()`` gives the reason."""
 
 
 def read(value: Any, *path: str) -> Any:
-    """What stands at a path within a value, None where nothing does.
+    """Return the value at a path within a value; None if there is none.
 
     Raises:
         NotYetKnownError: a value on the way is not known yet.
@@ -37,7 +37,7 @@ def read(value: Any, *path: str) -> Any:
 
 
 def read_list(value: Any, *path: str) -> list[Any]:
-    """The items at a path; one that stands alone is a list of one, and nothing a list of none.
+    """Return the items at a path as a list. A single value is a list of one, None is empty.
 
     Raises:
         NotYetKnownError: a value on the way is not known yet. That of an item may still be unknown.
@@ -49,5 +49,5 @@ def read_list(value: Any, *path: str) -> list[Any]:
 
 
 def is_true(value: Any) -> bool:
-    """Whether a setting is on. Providers get theirs as text."""
+    """Return whether a setting is on. Providers get theirs as text."""
     return value is True or (isinstance(value, str) and value.lower() in {"true", "t", "1"})

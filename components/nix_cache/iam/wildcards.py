@@ -6,12 +6,12 @@ _Position = tuple[int, int]
 
 
 def is_pattern(text: str) -> bool:
-    """Whether a text stands for more than itself."""
+    """Return whether a text stands for more than itself."""
     return "*" in text or "?" in text
 
 
 def overlap(one: str, other: str) -> bool:
-    """Whether some text matches both patterns."""
+    """Return whether some text matches both patterns."""
 
     def steps(at: _Position) -> Iterator[_Position]:
         i, j = at
@@ -28,7 +28,7 @@ def overlap(one: str, other: str) -> bool:
 
 
 def covers(wide: str, narrow: str) -> bool:
-    """Whether every text that matches ``narrow`` also matches ``wide``.
+    """Return whether every text that matches ``narrow`` also matches ``wide``.
 
     Sometimes it says no although it is so, as for ``?*`` and ``*?``; never the other way round.
     """
@@ -47,7 +47,7 @@ def covers(wide: str, narrow: str) -> bool:
 
 
 def _reaches(steps: Callable[[_Position], Iterator[_Position]], end: _Position) -> bool:
-    """Whether steps lead from the patterns' beginnings to their ends."""
+    """Return whether steps lead from the patterns' beginnings to their ends."""
     seen: set[_Position] = set()
     todo = [(0, 0)]
     while todo:

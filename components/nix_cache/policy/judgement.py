@@ -15,7 +15,7 @@ EXCEPTIONS: Final[Mapping[str, dict[str, Any]]] = {
         "default": {},
     }
 }
-"""The setting that every rule has: whom it spares, each with a reason."""
+"""The setting that every rule has: the resources that it exempts, each with a reason."""
 
 _WHY_UNREADABLE = "services read such a document differently, so it can permit what no rule sees"
 
@@ -26,7 +26,7 @@ class Verdict:
 
     Attributes:
         violations: messages, each a whole one.
-        not_yet_known: why the rule cannot tell, or nothing.
+        not_yet_known: why the rule has no result, or empty.
         exception: the exception without which there would be more, or nothing.
     """
 
@@ -36,7 +36,7 @@ class Verdict:
 
 
 def judge(rule: Rule, resource: Resource, context: Context) -> Verdict:
-    """What a rule finds in a resource."""
+    """Check a resource with a rule."""
     violations: list[str] = []
     not_yet_known = ""
     try:

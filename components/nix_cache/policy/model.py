@@ -48,7 +48,7 @@ class Resource:
     dependencies: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     def read(self, *path: str) -> Any:
-        """What stands at a path in the properties, None where nothing does.
+        """Return the value at a path in the properties; None if there is none.
 
         Raises:
             NotYetKnownError: it is not known yet.
@@ -105,7 +105,7 @@ class Rule:
             ``NotYetKnownError`` when that depends on a value that is not known yet, and
             ``UnreadableError``, a violation, for what services may read differently.
         scope: when it is asked.
-        settings: the JSON schemas of its own settings, with their defaults.
+        settings: the JSON schemas of the rule's settings, with their defaults.
         is_advisory: whether a violation is only reported, unless the configuration says otherwise.
     """
 

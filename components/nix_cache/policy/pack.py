@@ -48,10 +48,10 @@ class _Exceptions:
         self.used: set[str] = set()
 
     def stale(self) -> Iterator[str]:
-        """What of the rule's settings has no effect."""
+        """Yield what of the rule's settings has no effect."""
         for name in self.settings.get("exceptions", {}):
             if name not in self.used:
-                yield f"the exception of {self.rule.id} for {name!r} spares nothing: take it out"
+                yield f"the exception of {self.rule.id} for {name!r} is unused: remove it"
         for key in self.settings.keys() - EXCEPTIONS.keys() - self.rule.settings.keys():
             known = ", ".join(sorted({*EXCEPTIONS, *self.rule.settings}))
             yield f"{self.rule.id} has no setting {key!r}, but {known}"
@@ -89,8 +89,8 @@ class _StackRule(StackValidationPolicy):
         _report(self.exceptions, resources, context, report_violation)
 
 
-class _StaleExceptions(StackValidationPolicy):
-    """Tells of exceptions that spare nothing any more. It has to be the last policy."""
+class _UnusedExceptions(StackValidationPolicy):
+    """Reports unused exceptions. It has to be the last policy."""
 
     def __init__(self, all_exceptions: Sequence[_Exceptions]) -> None:
         super().__init__(
@@ -120,12 +120,12 @@ def serve(launcher: str) -> None:
         _StackRule(rule, program) if rule.scope is Scope.STACK else _ResourceRule(rule, program)
         for rule in all_rules()
     ]
-    stale = _StaleExceptions([rule.exceptions for rule in rules])
+    stale = _UnusedExceptions([rule.exceptions for rule in rules])
     PolicyPack(NAME, [*rules, stale], enforcement_level=EnforcementLevel.MANDATORY)
 
 
 def _declared(rule: Rule) -> dict[str, Any]:
-    """What the engine gets of a rule. Without a level of its own it has the pack's."""
+    """Return a rule as the engine takes it. Its default level is the pack's."""
     return {
         "name": rule.id,
         "description": rule.holds,
@@ -206,7 +206,7 @@ def _resource(
 
 
 def _plain(value: Any) -> Any:
-    """A value without the SDK's proxies, which raise an error where it is not known."""
+    """Return a value without the SDK's proxies, which raise an error where it is not known."""
     if isinstance(value, Mapping):
         return {key: _known(value, key) for key in value}
     if isinstance(value, Sequence) and not isinstance(value, str):

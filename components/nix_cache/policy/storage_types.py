@@ -19,7 +19,7 @@ SIGNING_KEY = f"{OWN_TYPES}:SigningKey"
 
 
 def canonical(type_token: str) -> str:
-    """A type under the one name that the rules know.
+    """Return a type under the one name that the rules know.
 
     The cache's own resources have another in programs that are not in Python.
     """
@@ -29,7 +29,7 @@ def canonical(type_token: str) -> str:
 
 
 def policies_of(resource: Resource, *holders: Holder) -> Iterator[tuple[Document, Holder]]:
-    """The policies in a resource, each with whom it is for.
+    """Yield the policies in a resource, each with whom it is for.
 
     Args:
         resource: the resource.
@@ -50,7 +50,7 @@ def policies_of(resource: Resource, *holders: Holder) -> Iterator[tuple[Document
 
 
 def _documents_of(resource: Resource) -> Iterator[tuple[str, Any, Holder]]:
-    """The policy documents in a resource: where they stand, what stands there, and for whom."""
+    """Yield the policy documents in a resource: their path, their content and their holder."""
     for place, holder in resource_types().documents.get(resource.type, {}).items():
         if document := resource.read(place):
             yield place, document, holder
@@ -61,7 +61,7 @@ def _documents_of(resource: Resource) -> Iterator[tuple[str, Any, Holder]]:
 
 
 def text_of(resource: Resource) -> str | None:
-    """What an object says; None if that stands in a file.
+    """Return what an object says; None if that stands in a file.
 
     Raises:
         NotYetKnownError: it is not known yet.
@@ -79,7 +79,7 @@ def text_of(resource: Resource) -> str | None:
 
 
 def expiries(resource: Resource) -> Iterator[Expiry]:
-    """What the rules in a resource remove of current objects, by age or date.
+    """Yield what the rules in a resource remove of current objects, by age or date.
 
     Raises:
         NotYetKnownError: a rule is not known yet.
@@ -89,23 +89,23 @@ def expiries(resource: Resource) -> Iterator[Expiry]:
 
 
 def has_acl(resource: Resource) -> bool:
-    """Whether a resource may have a canned ACL."""
+    """Return whether a resource may have a canned ACL."""
     types = resource_types()
     return resource.type in {*types.buckets, *types.objects, *types.acls}
 
 
 def object_of(resource: Resource) -> tuple[str, str] | None:
-    """The properties that name an object's bucket and its key; None for other resources."""
+    """Return the properties that name an object's bucket and its key; None for other resources."""
     return resource_types().objects.get(resource.type)
 
 
 def is_bucket(resource: Resource) -> bool:
-    """Whether a resource is a bucket."""
+    """Return whether a resource is a bucket."""
     return resource.type in resource_types().buckets
 
 
 def deletes_what_is_in_it(resource: Resource) -> bool:
-    """Whether a bucket may be deleted with all that is in it.
+    """Return whether a bucket may be deleted with all that is in it.
 
     Raises:
         NotYetKnownError: that is not known yet.
@@ -114,7 +114,7 @@ def deletes_what_is_in_it(resource: Resource) -> bool:
 
 
 def is_in(resource: Resource, place: str, bucket: Resource) -> bool:
-    """Whether a property of a resource names a bucket.
+    """Return whether a property of a resource names a bucket.
 
     Raises:
         NotYetKnownError: a name is not known yet, and does not come from the bucket itself.

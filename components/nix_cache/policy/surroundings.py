@@ -14,7 +14,7 @@ _PASSPHRASE = "PULUMI_CONFIG_PASSPHRASE"  # noqa: S105 - the name of a variable
 
 @cache
 def environment() -> Mapping[str, str]:
-    """The engine's environment. A passphrase that a file has none of is an empty one."""
+    """Return the engine's environment. A passphrase that a file has none of is an empty one."""
     variables = dict(os.environ)
     file = variables.get(f"{_PASSPHRASE}_FILE")
     if file and _PASSPHRASE not in variables:
@@ -26,7 +26,7 @@ def environment() -> Mapping[str, str]:
 
 @cache
 def stack_file(project: str, stack: str, program: Path) -> Mapping[str, Any] | None:
-    """A stack's configuration file, parsed; None where it cannot be found.
+    """Return a stack's configuration file, parsed; None where it cannot be found.
 
     The engine does not report the program's folder. So the file is looked for in the folder in
     which the engine was started, and in the given one.
@@ -44,7 +44,7 @@ def stack_file(project: str, stack: str, program: Path) -> Mapping[str, Any] | N
 
 
 def _working_folder() -> Iterator[Path]:
-    """The folder of the shell: this process has the pack's."""
+    """Yield the folder of the shell: this process has the pack's."""
     if shell_folder := os.environ.get("PWD"):
         yield Path(shell_folder)
 

@@ -7,7 +7,7 @@ _CREDENTIALS_ACTION = (
 
 
 def steps(*, role_arn: str, region: str, push_url: str, fetch_key: str) -> str:
-    """What a job adds to push what it built.
+    """Return what a job adds to push what it built.
 
     Args:
         role_arn: the role that the job assumes by GitHub's token.

@@ -18,13 +18,13 @@ without multipart uploads, 5 GiB is the largest NAR."""
 
 
 def manifest_text(published: Manifest) -> str:
-    """The text of the object ``nix-cache.json``: what ``Manifest.for_readers`` returns."""
+    """Return the text of the object ``nix-cache.json``, from ``Manifest.for_readers``."""
     fields = published.model_dump(mode="json", by_alias=True)
     return json.dumps(fields, indent=2, sort_keys=True) + "\n"
 
 
 def s3_read_url(bucket: str, endpoint: str, region: str, profile: str) -> str:
-    """The substituter URL of a private bucket: signed by a credentials profile.
+    """Return the substituter URL of a private bucket: signed by a credentials profile.
 
     Without an endpoint it is AWS's own.
     """
@@ -32,7 +32,7 @@ def s3_read_url(bucket: str, endpoint: str, region: str, profile: str) -> str:
 
 
 def s3_push_url(bucket: str, endpoint: str, region: str, profile: str) -> str:
-    """The URL for ``nix copy --to``: signed, with fast compression and without a size limit.
+    """Return the URL for ``nix copy --to``: signed, with fast compression and without a size limit.
 
     Without an endpoint it is AWS's own; without a profile the environment has the credentials.
     """
@@ -42,7 +42,7 @@ def s3_push_url(bucket: str, endpoint: str, region: str, profile: str) -> str:
 
 
 def substituter_settings(read_url: str, public_keys: Sequence[str]) -> str:
-    """What every machine that uses the cache adds to nix.conf."""
+    """Return what every machine that uses the cache adds to nix.conf."""
     return f"extra-substituters = {read_url}\nextra-trusted-public-keys = {' '.join(public_keys)}\n"
 
 
@@ -61,17 +61,17 @@ def nix_conf(read_url: str, public_keys: Sequence[str], secret_key_name: str) ->
 
 
 def nixos_module(read_url: str, public_keys: Sequence[str]) -> str:
-    """The same for NixOS, where nix.conf is generated."""
+    """Return the same for NixOS, where nix.conf is generated."""
     return _nix_settings("nix.settings", read_url, public_keys)
 
 
 def flake_config(read_url: str, public_keys: Sequence[str]) -> str:
-    """The same within ``flake.nix``, for everybody who builds the flake and agrees when asked."""
+    """Return the same for ``flake.nix``: Nix asks users of the flake whether to accept it."""
     return _nix_settings("nixConfig", read_url, public_keys)
 
 
 def _nix_settings(attribute: str, read_url: str, public_keys: Sequence[str]) -> str:
-    """An attribute set that can be read alone, or added to one that is there."""
+    """Return an attribute set that can be read alone, or added to one that is there."""
     return "\n".join(
         [
             "{",
@@ -91,7 +91,7 @@ def _s3_url(bucket: str, parameters: dict[str, str]) -> str:
 
 
 def _nix_list(items: Sequence[str]) -> str:
-    """A list within two attribute sets, one item on each line."""
+    """Return a list within two attribute sets, one item on each line."""
     return "\n".join(["[", *(f"      {_nix_string(item)}" for item in items), "    ]"])
 
 

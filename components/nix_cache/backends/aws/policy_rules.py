@@ -67,7 +67,7 @@ def _is_public(policy: Resource) -> bool:
         statements = [one for document, _ in policies_of(policy) for one in document]
     except UnreadableError:
         return False
-    return any(statement.allows and statement.is_for_anybody for statement in statements)
+    return any(statement.allows and statement.is_anonymous for statement in statements)
 
 
 def _trust(resource: Resource, _context: Context) -> Iterator[str]:

@@ -39,7 +39,7 @@ _ADMINISTRATION = "admin:CreateServiceAccount"
 
 def anybody(statement: Statement) -> bool:
     """Whether a statement of a bucket's policy is about people who have no credential."""
-    return statement.is_for_anybody
+    return statement.is_anonymous
 
 
 def whoever_has_it(_statement: Statement) -> bool:

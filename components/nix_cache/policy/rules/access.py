@@ -34,7 +34,7 @@ _ON_OBJECTS = (
     "s3:DeleteObject",
     "s3:DeleteObjectVersion",
 )
-"""What lists, writes and deletes: what a wildcard is measured by."""
+"""Actions that list, write and delete: those that a wildcard is tested with."""
 
 _DOCUMENTED = {name.lower(): name for name in (READ_OBJECT, *_ON_BUCKETS, *_ON_OBJECTS)}
 """Actions as AWS documents them, which a Deny has to spell so to be certain on every service."""
@@ -46,7 +46,7 @@ _OPEN_ACLS = frozenset(
     {"public", "public-read", "public-read-write", "public-write", "authenticated-read"}
 )
 _READING_ACL = "public-read"
-_EVERYBODY = ("/AllUsers", "/AuthenticatedUsers")
+_PUBLIC_GROUPS = ("/AllUsers", "/AuthenticatedUsers")
 
 _READY_MADE_OF_MINIO = frozenset(
     {"consoleAdmin", "diagnostics", "readonly", "readwrite", "writeonly"}
@@ -57,8 +57,8 @@ _READY_MADE_OF_AWS = ":iam::aws:policy/"
 def _anonymous(resource: Resource, _context: Context) -> Iterator[str]:
     yield from _open_acl(resource)
     for document, _ in policies_of(resource, Holder.BUCKET):
-        if actions := sorted(_granted_to_anybody(document)):
-            yield f"lets anybody {', '.join(actions)}"
+        if actions := sorted(_granted_to_anonymous(document)):
+            yield f"lets anonymous requests {', '.join(actions)}"
 
 
 def _open_acl(resource: Resource) -> Iterator[str]:
@@ -72,23 +72,23 @@ def _open_acl(resource: Resource) -> Iterator[str]:
     grants += read_list(resource.properties, "accessControlPolicy", "grants")
     for grant in grants:
         uri = str(read(grant, "uri") or read(grant, "grantee", "uri") or "")
-        if uri.endswith(_EVERYBODY):
+        if uri.endswith(_PUBLIC_GROUPS):
             yield f"has a grant for {uri.rpartition('/')[2]}"
 
 
-def _granted_to_anybody(document: Document) -> Iterator[str]:
-    """The actions besides reading objects that people without a credential may do."""
-    anybody = attrgetter("is_for_anybody")
+def _granted_to_anonymous(document: Document) -> Iterator[str]:
+    """Yield the actions other than reading objects that anonymous requests may do."""
+    anonymous = attrgetter("is_anonymous")
     spelled = {action for statement in document if statement.allows for action in statement.actions}
     named = {_DOCUMENTED.get(action.lower(), action) for action in spelled}
     for action in {name for name in named if not is_pattern(name)} - {READ_OBJECT}:
-        # Whether an action is one on buckets or on objects, its name alone does not tell.
-        asked = (granting(document, action, key, anybody) for key in (None, "*"))
+        # An action's name does not show whether it is one on buckets or on objects.
+        asked = (granting(document, action, key, anonymous) for key in (None, "*"))
         if any(any(statements) for statements in asked):
             yield action
     for key, actions in ((None, _ON_BUCKETS), ("*", _ON_OBJECTS)):
         for action in actions:
-            if action not in named and any(granting(document, action, key, anybody)):
+            if action not in named and any(granting(document, action, key, anonymous)):
                 yield action
 
 
@@ -108,10 +108,10 @@ def _too_wide(statement: Statement, holder: Holder) -> Iterator[str]:
     if statement.all_but_resources:
         yield f"allows it on everything but {', '.join(statement.resources)}"
     if statement.all_but_principals:
-        yield f"allows it to everybody but {', '.join(statement.principals)}"
+        yield f"allows it to everyone except {', '.join(statement.principals)}"
     reads = {_DOCUMENTED.get(action.lower(), action) for action in statement.actions}
     is_public_read = holder is Holder.BUCKET and reads == {READ_OBJECT}
-    if not (is_public_read and statement.is_for_anybody):
+    if not (is_public_read and statement.is_anonymous):
         for principal in filter(is_pattern, statement.principals):
             yield f"allows {', '.join(statement.actions)} to the principal {principal!r}"
 
@@ -169,7 +169,7 @@ NO_WILDCARDS = Rule(
     id="no-wildcards",
     holds="No policy allows a wildcard, except anonymous reads of a public cache.",
     why="a wildcard also allows actions that the service adds later",
-    fix="name each action and principal, in a policy of your own for this bucket",
+    fix="name each action and principal, in your own policy for this bucket",
     check=_wildcards,
 )
 

@@ -1,4 +1,4 @@
-"""Rules on what expires: never what the cache says of itself, and NARs after their narinfos."""
+"""Rules on what expires: never the cache's metadata, and NARs after their narinfos."""
 
 from collections.abc import Iterator
 

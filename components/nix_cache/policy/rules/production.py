@@ -77,8 +77,8 @@ def _tls_for_clients(resource: Resource, context: Context) -> Iterator[str]:
 DELETION_PROTECTION = Rule(
     id="deletion-protection",
     holds="Outside development, buckets and signing keys are protected from deletion.",
-    why="what is in a bucket is gone with it, and with a lost key all that it signed is refused",
-    fix="leave nix-cache:protect true; on resources of your own set protect, not forceDestroy",
+    why="a deleted bucket takes its objects along; clients refuse what a lost key signed",
+    fix="leave nix-cache:protect true; on your own resources set protect, not forceDestroy",
     check=_protected,
     settings=FOR_PRODUCTION,
 )
@@ -95,7 +95,7 @@ TLS_TO_STORAGE = Rule(
 TLS_FOR_CLIENTS = Rule(
     id="tls-for-clients",
     holds="Outside development, clients are sent to URLs with TLS.",
-    why="others on the network can see and withhold what is fetched, though signatures hold",
+    why="others on the network can see and withhold downloads, although signatures protect them",
     fix="set nix-cache:minio.endpoint, or the backend's endpoint, to a URL with https://",
     check=_tls_for_clients,
     scope=Scope.STACK,

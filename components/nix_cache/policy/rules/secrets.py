@@ -21,7 +21,7 @@ def _credentials(resource: Resource, _context: Context) -> Iterator[str]:
     if not resource.type.startswith(_PROVIDER):
         return
     if resource.secrets is None:
-        raise NotYetKnownError("this version of pulumi_policy does not tell what is a secret")
+        raise NotYetKnownError("this version of pulumi_policy does not report secrets")
     package = resource.type.removeprefix(_PROVIDER)
     named = {setting for provider, setting in _secret_settings() if provider == package}
     # A dynamic provider has all of the stack's configuration.
@@ -34,7 +34,7 @@ def _credentials(resource: Resource, _context: Context) -> Iterator[str]:
 
 
 def _secret_settings() -> Iterator[tuple[str, str]]:
-    """The settings of providers that are credentials."""
+    """Yield the settings of providers that are credentials."""
     for provider in (backend.provider for backend in BACKENDS.values()):
         for setting in provider.secret_settings:
             yield provider.package, setting
@@ -60,7 +60,7 @@ def _state(resource: Resource, context: Context) -> Iterator[str]:
     if provider.startswith(_KEY_SERVICES) or provider == "default":
         return
     if provider != "passphrase":
-        yield f"has the secrets provider {provider!r}, which encrypts nothing that is known"
+        yield f"has the secrets provider {provider!r}, which is unknown"
     elif "encryptionsalt" in context.stack_file and context.environment.get(_PASSPHRASE) == "":
         yield f"has its secrets encrypted with an empty passphrase ({_PASSPHRASE})"
 
@@ -68,7 +68,7 @@ def _state(resource: Resource, context: Context) -> Iterator[str]:
 PROVIDER_CREDENTIALS = Rule(
     id="provider-credentials",
     holds="The credentials of providers are secrets.",
-    why="what is no secret stands in the state in clear text, and stays in its history",
+    why="a value that is not secret is in the state in clear text, and stays in its history",
     fix="set it with `pulumi config set --secret`, or wrap it in pulumi.Output.secret",
     check=_credentials,
 )
