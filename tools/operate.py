@@ -49,7 +49,7 @@ def verify(place: Place, backend: str, arguments: Sequence[str]) -> NoReturn:
     Raises:
         ToolError: there is no such backend.
     """
-    if backend not in bootstrap.LOCKS:
+    if backend not in bootstrap.LOCKS.keys() - bootstrap.OTHERS.keys():
         raise ToolError(f"unknown backend {backend!r}", "name one: make verify BACKEND=b2")
     python = bootstrap.provide(backend, private_folder(place.work) / f"venv-{backend}")
     found = Stack(place, _engine(place), "verify")
