@@ -1,31 +1,26 @@
 """Part of `make schema`: docs/reference/arguments.md, all arguments and outputs of the code."""
 
-import ast
-import inspect
 import re
 from collections.abc import Iterator, Mapping
-from itertools import pairwise
 from typing import Any
 
-from pydantic import BaseModel
-
-from nix_cache.formats.manifest import Manifest
 from tools.bootstrap import ROOT
+from tools.markdown import table, words
 
 REFERENCE = ROOT / "docs" / "reference" / "arguments.md"
 
 _INTRODUCTION = """\
-# Reference
+# Arguments and outputs
 
-Written by `make schema` from the code. Names are those of YAML, TypeScript and Go programs, and,
-below `nix-cache:`, of the configuration of the program in this repository. Python programs write
-the same in snake_case (`expire_after_days`); an editor shows them these texts. All mistakes are
-reported at once, before anything is made.
+All arguments of the component, and its outputs. The names are those of YAML, TypeScript and Go
+programs, and, after `nix-cache:`, of the configuration of the program in this repository. Python
+programs use snake_case (`expire_after_days`). All errors in the arguments are reported at once,
+before any resource is created. `make schema` writes this page.
 """
 
 
 def reference(schema: Mapping[str, Any]) -> str:
-    """The page.
+    """Return the page.
 
     Args:
         schema: the package's, as other languages see it.
@@ -34,7 +29,7 @@ def reference(schema: Mapping[str, Any]) -> str:
     parts = [
         _INTRODUCTION,
         "## Arguments\n",
-        _table(
+        table(
             ("argument", "type", "meaning"),
             _arguments(cache["inputProperties"]),
         ),
@@ -43,7 +38,7 @@ def reference(schema: Mapping[str, Any]) -> str:
         parts += [
             f"### {_name(token)}\n",
             f"{_text(kind)}\n",
-            _table(
+            table(
                 ("argument", "type", "meaning"),
                 _arguments(kind["properties"]),
             ),
@@ -53,9 +48,8 @@ def reference(schema: Mapping[str, Any]) -> str:
     )
     parts += [
         "## Outputs\n",
-        _table(("output", "type", "meaning"), outputs),
-        f"### The output `manifest`\n\n{_words(Manifest.__doc__ or '')}\n",
-        _table(("field", "meaning"), _fields(Manifest)),
+        table(("output", "type", "meaning"), outputs),
+        "The fields of the manifest have [a page of their own](manifest.md).\n",
     ]
     return "\n".join(parts)
 
@@ -65,32 +59,16 @@ def _arguments(properties: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
         yield f"`{name}`", _type(argument), _text(argument)
 
 
-def _fields(model: type[BaseModel]) -> Iterator[tuple[str, ...]]:
-    """The fields of a model by alias, with the docstring below each.
-
-    The model does not carry them at run time: to read its source would slow down every command.
-    """
-    [definition] = ast.parse(inspect.getsource(model)).body
-    assert isinstance(definition, ast.ClassDef)
-    for field, text in pairwise(definition.body):
-        match field, text:
-            case (
-                ast.AnnAssign(target=ast.Name(id=name)),
-                ast.Expr(value=ast.Constant(value=str(docstring))),
-            ):
-                yield f"`{model.model_fields[name].alias}`", _words(docstring)
-
-
-def _type(told: Mapping[str, Any]) -> str:
-    """A type in words, with a link to the one of its own."""
-    if "$ref" in told:
-        name = _name(told["$ref"])
+def _type(value: Mapping[str, Any]) -> str:
+    """The type of a value in words; one of the component's own links to its section."""
+    if "$ref" in value:
+        name = _name(value["$ref"])
         return "anything" if name == "Any" else f"[{name}](#{name.lower()})"
-    if told["type"] == "array":
-        return f"list of {_type(told['items'])}"
-    if told["type"] == "object":
-        return f"map of {_type(told['additionalProperties'])}"
-    return str(told["type"])
+    if value["type"] == "array":
+        return f"list of {_type(value['items'])}"
+    if value["type"] == "object":
+        return f"map of {_type(value['additionalProperties'])}"
+    return str(value["type"])
 
 
 def _name(token: str) -> str:
@@ -98,15 +76,5 @@ def _name(token: str) -> str:
     return re.split("[:/]", token)[-1]
 
 
-def _text(told: Mapping[str, Any]) -> str:
-    return _words(told["description"])
-
-
-def _words(text: str) -> str:
-    """A description, in Markdown's code marks and on one line."""
-    return " ".join(text.replace("``", "`").split()).replace("|", "\\|")
-
-
-def _table(head: tuple[str, ...], rows: Iterator[tuple[str, ...]]) -> str:
-    lines = [head, ("---",) * len(head), *rows]
-    return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
+def _text(described: Mapping[str, Any]) -> str:
+    return words(described["description"])

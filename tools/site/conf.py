@@ -48,6 +48,7 @@ html_theme_options = {
     "light_css_variables": {"color-brand-primary": "#20559c", "color-brand-content": "#20559c"},
     "dark_css_variables": {"color-brand-primary": "#8cbcff", "color-brand-content": "#8cbcff"},
 }
+html_favicon = "../../components/nix_cache/render/page/icon.svg"
 html_static_path = ["static"]
 html_css_files = ["site.css"]
 html_copy_source = False

@@ -1,35 +1,66 @@
-"""Part of `make schema`: the tables in the README that list settings and compare backends."""
+"""Part of `make schema`: tables in documents, of settings, backends and the manifest's fields."""
 
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 from nix_cache.backends.comparison import comparison
 from nix_cache.backends.registry import BACKENDS
 from nix_cache.config.catalogue import Group, Setting, all_settings
+from nix_cache.formats.manifest import Manifest
 from tools.bootstrap import ROOT
+from tools.markdown import fields, table, words
 
 README = ROOT / "README.md"
 _TABLE = re.compile(r"(<!-- table: (\S+) -->\n).*?(<!-- end of table -->)", re.DOTALL)
 
 
-def readme(written: str) -> str:
-    """The README with the tables of the code between its marks.
+def pages() -> list[Path]:
+    """Return the README and the pages of the documentation that have such a table."""
+    documents = [README, *sorted((ROOT / "docs").rglob("*.md"))]
+    return [page for page in documents if _TABLE.search(page.read_text(encoding="utf-8"))]
+
+
+def with_tables(written: str) -> str:
+    """Return a page with the tables of the code between its marks.
 
     Args:
-        written: the file as it is.
+        written: the page as it is.
 
     Raises:
-        KeyError: a mark names a table that there is not.
+        KeyError: a mark names an unknown table.
     """
-    tables = {"backends": _comparison(), "settings": _table(_common())}
-    tables |= {f"settings-of-{name}": _table(_of_backend(name)) for name in BACKENDS}
+    tables = {
+        "backends": _comparison(),
+        "manifest": table(("field", "type", "meaning"), _manifest()),
+        "settings": _settings(_common()),
+    }
+    tables |= {f"settings-of-{name}": _settings(_of_backend(name)) for name in BACKENDS}
     return _TABLE.sub(lambda mark: f"{mark[1]}\n{tables[mark[2]]}\n{mark[3]}", written)
 
 
 def _comparison() -> str:
     head, *rows = comparison()
-    return _rows(head, rows)
+    return table(head, rows)
+
+
+def _manifest() -> Iterator[tuple[str, ...]]:
+    meanings = dict(fields(Manifest))
+    properties = Manifest.model_json_schema(by_alias=True)["properties"]
+    return ((f"`{name}`", _json_type(value), meanings[name]) for name, value in properties.items())
+
+
+def _json_type(schema: dict[str, Any]) -> str:
+    match schema:
+        case {"const": constant}:
+            return f"`{constant!r}`"
+        case {"type": "array", "items": {"type": of}}:
+            return f"list of {of}"
+        case {"type": "object", "additionalProperties": {"type": of}}:
+            return f"map of {of}"
+    return str(schema["type"])
 
 
 def _common() -> Iterator[tuple[str, Setting]]:
@@ -56,12 +87,12 @@ def _leaves(group: Group, within: dict[str, Group], prefix: str) -> Iterator[tup
             yield from _leaves(inner, within, f"{prefix}{setting.name}.")
 
 
-def _table(settings: Iterable[tuple[str, Setting]]) -> str:
+def _settings(settings: Iterable[tuple[str, Setting]]) -> str:
     rows = (
-        (f"`{name}`", setting.default_text or "required", _meaning(setting))
+        (f"`{name}`", words(setting.default_text or "required"), words(_meaning(setting)))
         for name, setting in settings
     )
-    return _rows(("setting `nix-cache:…`", "default", "meaning"), rows)
+    return table(("setting `nix-cache:…`", "default", "meaning"), rows)
 
 
 def _meaning(setting: Setting) -> str:
@@ -70,8 +101,3 @@ def _meaning(setting: Setting) -> str:
     if not (is_list_of_objects or setting.must_be.startswith("one of ")):
         return setting.meaning
     return f"{setting.meaning} Must be {setting.must_be}."
-
-
-def _rows(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
-    lines = [head, ("---",) * len(head), *rows]
-    return "".join(f"| {' | '.join(cells)} |\n" for cells in lines).replace("``", "`")
