@@ -5,7 +5,7 @@ import sys
 import textwrap
 from collections.abc import Iterator
 
-from nix_cache.config.catalogue import Group, Kind, Setting, all_settings
+from nix_cache.config.catalogue import Choice, Group, Kind, Setting, all_settings, choices_of
 from nix_cache.config.spelling import Spelling
 from tools.bootstrap import ROOT
 
@@ -14,6 +14,7 @@ ARGUMENT_TYPES = ROOT / "components" / "nix_cache" / "argument_types.py"
 _HEAD = '''\
 """The arguments as Python types. Written by `make schema` from `arguments.py`; do not edit."""
 
+from enum import IntEnum, StrEnum
 from typing import NotRequired, TypedDict
 '''
 _WIDTH = 100
@@ -24,18 +25,31 @@ def argument_types() -> str:
     """The module's text."""
     cache, *groups = all_settings()
     # A type is defined before it is used; groups come after those that use them.
-    classes = [_class(group) for group in (*reversed(groups), cache)]
-    names = sorted(f"{group.name}Args" for group in (cache, *groups))
+    choices = choices_of((cache, *groups))
+    classes = [*map(_enum, choices), *(_class(group) for group in (*reversed(groups), cache))]
+    names = sorted(
+        [*(choice.name for choice in choices), *(f"{group.name}Args" for group in (cache, *groups))]
+    )
     exported = "__all__ = [\n" + "".join(f'    "{name}",\n' for name in names) + "]\n"
     body = "\n\n".join(classes)
     pulumi = "\nimport pulumi\n" if "pulumi." in body else ""
     return _formatted(f"{_HEAD}{pulumi}\n{exported}\n\n{body}")
 
 
+def _enum(choice: Choice) -> str:
+    members = choice.python_members.items()
+    kind = "StrEnum" if all(isinstance(value, str) for _, value in members) else "IntEnum"
+    text = Spelling.SNAKE_CASE.spell(choice.text)
+    lines = [f"class {choice.name}({kind}):", *_docstring(text), ""]
+    return "\n".join([*lines, *(f"    {name} = {value!r}" for name, value in members)]) + "\n"
+
+
 def _class(group: Group) -> str:
     lines = [f"class {group.name}Args(TypedDict):", *_class_docstring(group.text), ""]
     for setting in group.settings:
         kind = _kind(setting.kind, accepts_outputs=setting.accepts_outputs)
+        if setting.choice:
+            kind = f"{setting.choice.name} | {kind}"
         if setting.can_be_left_out:
             kind = f"NotRequired[{kind}]"
         lines += [f"    {setting.python_name}: {kind}", *_docstring(_text(setting))]

@@ -15,7 +15,8 @@ _INTRODUCTION = """\
 All arguments of the component, and its outputs. The names are those of YAML, TypeScript and Go
 programs, and, after `nix-cache:`, of the configuration of the program in this repository. Python
 programs use snake_case (`expire_after_days`). All errors in the arguments are reported at once,
-before any resource is created. `make schema` writes this page.
+before any resource is created. Typed languages have an enum for each choice, such as `Backend`; its
+plain value is accepted as well. `make schema` writes this page.
 """
 
 
@@ -35,6 +36,8 @@ def reference(schema: Mapping[str, Any]) -> str:
         ),
     ]
     for token, kind in schema["types"].items():
+        if "enum" in kind:
+            continue  # the settings that are choices have the values
         parts += [
             f"### {_name(token)}\n",
             f"{_text(kind)}\n",

@@ -6,12 +6,18 @@ if TYPE_CHECKING:
     from nix_cache.argument_types import (
         AwsArgs,
         AwsMonitoringArgs,
+        AwsNarStorageClass,
+        AwsSigningKeyStore,
         B2Args,
+        Backend,
         BinaryCacheArgs,
         CloudFrontArgs,
+        CloudFrontPriceClass,
         MinioArgs,
         SpacesArgs,
         SpacesCdnArgs,
+        SpacesCdnTtlSeconds,
+        SpacesRegion,
         WriterArgs,
     )
     from nix_cache.binary_cache import BinaryCache
@@ -19,13 +25,19 @@ if TYPE_CHECKING:
 __all__ = [
     "AwsArgs",
     "AwsMonitoringArgs",
+    "AwsNarStorageClass",
+    "AwsSigningKeyStore",
     "B2Args",
+    "Backend",
     "BinaryCache",
     "BinaryCacheArgs",
     "CloudFrontArgs",
+    "CloudFrontPriceClass",
     "MinioArgs",
     "SpacesArgs",
     "SpacesCdnArgs",
+    "SpacesCdnTtlSeconds",
+    "SpacesRegion",
     "WriterArgs",
 ]
 

@@ -1,5 +1,6 @@
 """The arguments as Python types. Written by `make schema` from `arguments.py`; do not edit."""
 
+from enum import IntEnum, StrEnum
 from typing import NotRequired, TypedDict
 
 import pulumi
@@ -7,14 +8,78 @@ import pulumi
 __all__ = [
     "AwsArgs",
     "AwsMonitoringArgs",
+    "AwsNarStorageClass",
+    "AwsSigningKeyStore",
     "B2Args",
+    "Backend",
     "BinaryCacheArgs",
     "CloudFrontArgs",
+    "CloudFrontPriceClass",
     "MinioArgs",
     "SpacesArgs",
     "SpacesCdnArgs",
+    "SpacesCdnTtlSeconds",
+    "SpacesRegion",
     "WriterArgs",
 ]
+
+
+class Backend(StrEnum):
+    """The storage service."""
+
+    MINIO = "minio"
+    AWS = "aws"
+    SPACES = "spaces"
+    B2 = "b2"
+
+
+class AwsNarStorageClass(StrEnum):
+    """The storage class of NARs above 128 KiB."""
+
+    STANDARD = "STANDARD"
+    STANDARD_IA = "STANDARD_IA"
+    INTELLIGENT_TIERING = "INTELLIGENT_TIERING"
+
+
+class AwsSigningKeyStore(StrEnum):
+    """The service from which the workflows of OIDC writers fetch their signing keys."""
+
+    SECRETS_MANAGER = "secrets-manager"
+    PARAMETER_STORE = "parameter-store"
+
+
+class SpacesRegion(StrEnum):
+    """The bucket's region."""
+
+    AMS3 = "ams3"
+    ATL1 = "atl1"
+    BLR1 = "blr1"
+    FRA1 = "fra1"
+    LON1 = "lon1"
+    NYC3 = "nyc3"
+    SFO2 = "sfo2"
+    SFO3 = "sfo3"
+    SGP1 = "sgp1"
+    SYD1 = "syd1"
+    TOR1 = "tor1"
+
+
+class CloudFrontPriceClass(StrEnum):
+    """The locations that serve the cache."""
+
+    PRICE_CLASS_100 = "PriceClass_100"
+    PRICE_CLASS_200 = "PriceClass_200"
+    PRICE_CLASS_ALL = "PriceClass_All"
+
+
+class SpacesCdnTtlSeconds(IntEnum):
+    """Seconds for which the CDN keeps what it fetched."""
+
+    SECONDS_60 = 60
+    SECONDS_600 = 600
+    SECONDS_3600 = 3600
+    SECONDS_86400 = 86400
+    SECONDS_604800 = 604800
 
 
 class SpacesCdnArgs(TypedDict):
@@ -29,9 +94,9 @@ class SpacesCdnArgs(TypedDict):
     certificate_name: NotRequired[pulumi.Input[str]]
     """A certificate at DigitalOcean for ``domain_name``. Default: none. Must be the name of a
     certificate."""
-    ttl_seconds: NotRequired[int]
-    """Seconds for which the CDN keeps what it fetched. Default: ``3600``. Must be one of 60, 600,
-    3600, 86400, 604800."""
+    ttl_seconds: NotRequired[SpacesCdnTtlSeconds | int]
+    """Seconds for which the CDN keeps what it fetched. Default: ``3600``. Must be one of ``60``,
+    ``600``, ``3600``, ``86400``, ``604800``."""
 
 
 class AwsMonitoringArgs(TypedDict):
@@ -63,9 +128,9 @@ class CloudFrontArgs(TypedDict):
     hosted_zone_id: NotRequired[pulumi.Input[str]]
     """The Route 53 zone of ``domain_name``, for its records. Default: none. Must be the id of a
     Route 53 zone."""
-    price_class: NotRequired[str]
+    price_class: NotRequired[CloudFrontPriceClass | str]
     """The locations that serve the cache. Default: ``PriceClass_100``. Must be one of
-    PriceClass_100, PriceClass_200, PriceClass_All."""
+    ``PriceClass_100``, ``PriceClass_200``, ``PriceClass_All``."""
 
 
 class B2Args(TypedDict):
@@ -88,9 +153,9 @@ class SpacesArgs(TypedDict):
     The account comes through the DigitalOcean provider.
     """
 
-    region: str
-    """The bucket's region. Required. Must be one of ams3, atl1, blr1, fra1, lon1, nyc3, sfo2, sfo3,
-    sgp1, syd1, tor1."""
+    region: SpacesRegion | str
+    """The bucket's region. Required. Must be one of ``ams3``, ``atl1``, ``blr1``, ``fra1``,
+    ``lon1``, ``nyc3``, ``sfo2``, ``sfo3``, ``sgp1``, ``syd1``, ``tor1``."""
     endpoint: NotRequired[pulumi.Input[str]]
     """The URL that clients use. Default: DigitalOcean's own. Must be a URL of scheme, host and
     port."""
@@ -122,10 +187,10 @@ class AwsArgs(TypedDict):
     noncurrent_days: NotRequired[int]
     """Days for which versioning keeps replaced and deleted objects. Default: ``30``. Must be a
     whole number from 1 to 3650."""
-    nar_storage_class: NotRequired[str]
+    nar_storage_class: NotRequired[AwsNarStorageClass | str]
     """The storage class of NARs above 128 KiB: ``STANDARD_IA`` after 30 days,
-    ``INTELLIGENT_TIERING`` at once. Default: ``STANDARD``. Must be one of STANDARD, STANDARD_IA,
-    INTELLIGENT_TIERING."""
+    ``INTELLIGENT_TIERING`` at once. Default: ``STANDARD``. Must be one of ``STANDARD``,
+    ``STANDARD_IA``, ``INTELLIGENT_TIERING``."""
     tags: NotRequired[dict[str, pulumi.Input[str]]]
     """Tags for all resources that can carry them. Default: none. Must be an object of up to 10
     names and values, as many as an S3 object can have."""
@@ -134,9 +199,9 @@ class AwsArgs(TypedDict):
     github_oidc_provider_arn: NotRequired[pulumi.Input[str]]
     """The account's identity provider for GitHub, of which an account can have one. Default: one is
     made if a writer needs it. Must be the ARN of the identity provider for GitHub."""
-    signing_key_store: NotRequired[str]
+    signing_key_store: NotRequired[AwsSigningKeyStore | str]
     """The service from which the workflows of OIDC writers fetch their signing keys. Default: none.
-    Must be one of secrets-manager, parameter-store."""
+    Must be one of ``secrets-manager``, ``parameter-store``."""
     monitoring: NotRequired[AwsMonitoringArgs]
     """An alarm and a budget. Default: neither."""
 
@@ -196,7 +261,7 @@ class BinaryCacheArgs(TypedDict):
     domain: str
     """The first part of the names of all keys: ``<domain>-<writer>-<generation>``. Required. Must
     be a name that you own, such as ``cache.example.org``."""
-    backend: NotRequired[str]
+    backend: NotRequired[Backend | str]
     """The storage service. Default: ``minio``. Must be one of ``minio``, ``aws``, ``spaces``,
     ``b2``."""
     bucket: NotRequired[str]

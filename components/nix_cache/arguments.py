@@ -12,10 +12,10 @@ from pydantic import AfterValidator, BeforeValidator, PrivateAttr, ValidationInf
 
 from nix_cache.backends.registry import BACKENDS
 from nix_cache.config.setting import (
-    ANY_BACKEND,
     GENERATION_RULE,
     NAME_RULE,
     BackendSettings,
+    Choices,
     Generation,
     LikePublic,
     Name,
@@ -140,10 +140,8 @@ class CacheSettings(SettingsModel):
         must_be="a name that you own, such as ``cache.example.org``",
         pattern=r"^[A-Za-z0-9]([A-Za-z0-9.-]{0,126}[A-Za-z0-9])?$",
     )
-    backend: Annotated[str, AfterValidator(_known_backend)] = setting(
-        "The storage service.",
-        must_be=ANY_BACKEND,
-        default="minio",
+    backend: Annotated[str, Choices(BACKENDS), AfterValidator(_known_backend)] = setting(
+        "The storage service.", default="minio"
     )
     bucket: str = setting(
         "The bucket's name. Policies and users are named after it.",

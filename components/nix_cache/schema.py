@@ -8,7 +8,7 @@ from pulumi.provider.experimental.analyzer import Analyzer
 from pulumi.provider.experimental.schema import Property, remove_none
 
 from nix_cache.binary_cache import FORMER_OUTPUTS, BinaryCache
-from nix_cache.config.catalogue import Group, Kind, Setting, all_settings
+from nix_cache.config.catalogue import Choice, Group, Kind, Setting, all_settings, choices_of
 from nix_cache.own_resources import PACKAGE
 from nix_cache.versions import semantic_version
 
@@ -38,7 +38,10 @@ def package_schema() -> dict[str, Any]:
         "version": semantic_version(metadata.version(PACKAGE)),
         "displayName": PACKAGE,
         "resources": {COMPONENT: component},
-        "types": {_token(group.name): _type(group) for group in groups},
+        "types": {
+            **{_token(group.name): _type(group) for group in groups},
+            **{_token(choice.name): _enum(choice) for choice in choices_of((cache, *groups))},
+        },
         "language": {language: {"respectSchemaVersion": True} for language in _LANGUAGES},
         "dependencies": [],
     }
@@ -55,13 +58,27 @@ def _type(group: Group) -> dict[str, Any]:
     return described if required else {k: v for k, v in described.items() if k != "required"}
 
 
+def _enum(choice: Choice) -> dict[str, Any]:
+    is_text = all(isinstance(value, str) for value in choice.words)
+    return {
+        "type": "string" if is_text else "integer",
+        "description": choice.text,
+        "enum": [{"name": name, "value": value} for name, value in choice.members.items()],
+    }
+
+
 def _properties(settings: Iterable[Setting]) -> dict[str, Any]:
     return {setting.name: _property(setting) for setting in settings}
 
 
 def _property(setting: Setting) -> dict[str, Any]:
     plain = not setting.accepts_outputs
-    described = {"description": setting.text, **_kind(setting.kind, plain=plain)}
+    kind = _kind(setting.kind, plain=plain)
+    if setting.choice:
+        # Programs may write the value itself, as a text or a number, or take it from the enum.
+        named = {**kind, "$ref": f"#/types/{_token(setting.choice.name)}"}
+        kind = {**kind, "oneOf": [kind, named]}
+    described = {"description": setting.text, **kind}
     described |= _deprecation(setting.renamed_to)
     return {**described, "secret": True} if setting.is_secret else described
 

@@ -4,18 +4,21 @@ It is derived from the models in ``arguments.py`` and in the folders of the regi
 """
 
 import inspect
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel
 from pydantic.alias_generators import to_camel
+from pydantic.fields import FieldInfo
 
 from nix_cache.arguments import CacheSettings
 from nix_cache.backends.registry import BACKENDS
 from nix_cache.config.setting import (
     accepts_outputs,
+    choices,
     default_in_words,
     former_name,
     is_secret,
@@ -41,6 +44,31 @@ class Kind:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Choice:
+    """The values of a setting that is a choice.
+
+    Attributes:
+        name: what enums are called after it, such as ``AwsNarStorageClass``.
+        text: what it describes, in whole sentences.
+        words: by value, the words of its name, such as ``standard ia``.
+    """
+
+    name: str
+    text: str
+    words: Mapping[str | int, str]
+
+    @property
+    def members(self) -> dict[str, str | int]:
+        """By name in PascalCase, the values."""
+        return {words.title().replace(" ", ""): value for value, words in self.words.items()}
+
+    @property
+    def python_members(self) -> dict[str, str | int]:
+        """By name as in Python's enums, the values."""
+        return {words.upper().replace(" ", "_"): value for value, words in self.words.items()}
+
+
+@dataclass(frozen=True, kw_only=True)
 class Setting:
     """One setting.
 
@@ -50,6 +78,7 @@ class Setting:
         kind: its type.
         meaning: what it means, in whole sentences.
         must_be: which values are allowed, in words; empty if the type says it.
+        choice: its values if it is a choice.
         default: its default; None if it has none.
         default_text: its default in words; empty if it is required.
         is_required: whether it has to be set.
@@ -67,6 +96,7 @@ class Setting:
     default: Any
     default_text: str
     is_required: bool
+    choice: "Choice | None" = None
     accepts_outputs: bool = False
     is_secret: bool = False
     was_renamed: bool = False
@@ -118,19 +148,25 @@ def all_settings() -> tuple[Group, ...]:
     cache = Group(
         name="BinaryCache",
         text="A binary cache.",
-        settings=(*_settings(CacheSettings, models), *_backends(models)),
+        settings=(*_settings(CacheSettings, "", models), *_backends(models)),
     )
     groups = [cache]
     for model in models:  # grows while it is walked
         text = inspect.cleandoc(model.__doc__ or "")
-        settings = tuple(_settings(model, models))
-        groups.append(
-            Group(name=_group_name(model), text=" ".join(text.split()), settings=settings)
-        )
+        name = _group_name(model)
+        settings = tuple(_settings(model, name, models))
+        groups.append(Group(name=name, text=" ".join(text.split()), settings=settings))
     return tuple(groups)
 
 
-def _settings(model: type[BaseModel], models: list[type[BaseModel]]) -> Iterator[Setting]:
+def choices_of(groups: Iterable[Group]) -> list[Choice]:
+    """The choices among settings, in their order."""
+    return [setting.choice for group in groups for setting in group.settings if setting.choice]
+
+
+def _settings(
+    model: type[BaseModel], group: str, models: list[type[BaseModel]]
+) -> Iterator[Setting]:
     for python_name, field in model.model_fields.items():
         described = Setting(
             name=field.alias or python_name,
@@ -138,6 +174,7 @@ def _settings(model: type[BaseModel], models: list[type[BaseModel]]) -> Iterator
             kind=_kind(field.annotation, models),
             meaning=field.description or "",
             must_be="" if field.annotation in (bool, bool | None) else must_be(field),
+            choice=_choice(field, field.alias or python_name, group),
             default=None if field.is_required() else field.default,
             default_text=default_in_words(field),
             is_required=field.is_required(),
@@ -167,6 +204,26 @@ def _backends(models: list[type[BaseModel]]) -> Iterator[Setting]:
             default_text="",
             is_required=False,
         )
+
+
+def _choice(field: FieldInfo, name: str, group: str) -> Choice | None:
+    values = choices(field)
+    if not values:
+        return None
+    return Choice(
+        name=group + name[0].upper() + name[1:],
+        text=(field.description or "").partition(":")[0].rstrip(".") + ".",
+        words={value: _words(value, name) for value in values},
+    )
+
+
+_WORD = re.compile(r"[A-Z]+\d*(?![a-z])|[A-Z]?[a-z]+\d*|\d+")
+
+
+def _words(value: str | int, name: str) -> str:
+    """A value in lower-case words and numbers; a number has its unit before it."""
+    text = value if isinstance(value, str) else f"{_WORD.findall(name)[-1]} {value}"
+    return " ".join(_WORD.findall(text)).lower()
 
 
 def _kind(annotation: Any, models: list[type[BaseModel]]) -> Kind:

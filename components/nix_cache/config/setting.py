@@ -7,8 +7,9 @@ for other languages, the Python types, ``Pulumi.yaml`` and the reference all der
 import inspect
 import re
 import sys
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, get_origin
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, get_args, get_origin
 from urllib.parse import urlsplit
 
 from pydantic import (
@@ -27,16 +28,12 @@ from pydantic.config import JsonDict
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from nix_cache.backends.registry import BACKENDS
 from nix_cache.formats import signing
 
 if TYPE_CHECKING:
     import pulumi
 
     from nix_cache.config.problems import Problem
-
-ANY_BACKEND = "a registered backend"
-"""What a backend's name must be. The registry has the names, also those that are added to it."""
 
 NAME_PATTERN = r"^[a-z0-9][a-z0-9-]{1,30}[a-z0-9]$"
 NAME_RULE = "3 to 32 lower-case letters, digits and inner hyphens"
@@ -133,8 +130,23 @@ def setting(
 
 def must_be(field: FieldInfo) -> str:
     """Which values a setting allows, in words."""
-    text = str(_fact(field, "must_be")) or ("true or false" if _is_boolean(field) else "")
-    return text.replace(ANY_BACKEND, f"one of {', '.join(f'``{name}``' for name in BACKENDS)}")
+    if text := str(_fact(field, "must_be")):
+        return text
+    if values := choices(field):
+        return f"one of {', '.join(f'``{value}``' for value in values)}"
+    return "true or false" if _is_boolean(field) else ""
+
+
+def choices(field: FieldInfo) -> tuple[str | int, ...]:
+    """The values that a setting can have if it is a choice; else none.
+
+    An empty text stands for a choice that is not made.
+    """
+    for extra in field.metadata:
+        if isinstance(extra, Choices):
+            return tuple(extra.values)
+    literal = get_args(field.annotation) if get_origin(field.annotation) is Literal else ()
+    return tuple(value for value in literal if value != "")
 
 
 def default_in_words(field: FieldInfo) -> str:
@@ -170,6 +182,17 @@ def is_secret(field: FieldInfo) -> bool:
 def former_name(field: FieldInfo) -> str:
     """The name in snake_case that a setting had before it was renamed; empty if it was not."""
     return str(_fact(field, "renamed_from"))
+
+
+@dataclass(frozen=True)
+class Choices:
+    """Marks the type of a choice whose values are not fixed in this package.
+
+    Attributes:
+        values: the values; they are listed when they are asked for.
+    """
+
+    values: Iterable[str]
 
 
 def _fact(field: FieldInfo, name: str) -> object:

@@ -39,7 +39,7 @@ def test_the_program_has_every_setting_of_the_component() -> None:
     [
         ("backend", "one of `minio`, `aws`, `spaces`, `b2`"),
         ("writers", "a list of objects with `name`"),
-        ("aws.signingKeyStore", "one of secrets-manager, parameter-store"),
+        ("aws.signingKeyStore", "one of `secrets-manager`, `parameter-store`"),
     ],
 )
 def test_the_tables_of_settings_name_values_that_cannot_be_guessed(name: str, values: str) -> None:

@@ -46,7 +46,7 @@ def test_values_that_name_other_resources_may_be_outputs() -> None:
     inputs = CACHE["inputProperties"] | {
         f"{token.rpartition(':')[2]}.{name}": found
         for token, kind in KEPT["types"].items()
-        for name, found in kind["properties"].items()
+        for name, found in kind.get("properties", {}).items()
     }
 
     assert {name for name, found in inputs.items() if not found.get("plain")} == {

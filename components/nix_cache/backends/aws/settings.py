@@ -53,7 +53,6 @@ class CloudFrontSettings(SettingsModel):
     )
     price_class: Literal["PriceClass_100", "PriceClass_200", "PriceClass_All"] = setting(
         "The locations that serve the cache.",
-        must_be="one of PriceClass_100, PriceClass_200, PriceClass_All",
         default="PriceClass_100",
     )
 
@@ -131,7 +130,6 @@ class AwsSettings(BackendSettings):
     nar_storage_class: Literal["STANDARD", "STANDARD_IA", "INTELLIGENT_TIERING"] = setting(
         "The storage class of NARs above 128 KiB: ``STANDARD_IA`` after 30 days, "
         "``INTELLIGENT_TIERING`` at once.",
-        must_be="one of STANDARD, STANDARD_IA, INTELLIGENT_TIERING",
         default="STANDARD",
     )
     tags: dict[str, OutputOrText] = setting(
@@ -156,7 +154,6 @@ class AwsSettings(BackendSettings):
     )
     signing_key_store: Literal["", "secrets-manager", "parameter-store"] = setting(
         "The service from which the workflows of OIDC writers fetch their signing keys.",
-        must_be="one of secrets-manager, parameter-store",
         default="",
     )
     monitoring: AwsMonitoringSettings | None = setting(

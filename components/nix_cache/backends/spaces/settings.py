@@ -37,7 +37,6 @@ class SpacesCdnSettings(SettingsModel):
     )
     ttl_seconds: Literal[60, 600, 3600, 86400, 604800] = setting(
         "Seconds for which the CDN keeps what it fetched.",
-        must_be="one of 60, 600, 3600, 86400, 604800",
         default=3600,
     )
 
@@ -48,10 +47,7 @@ class SpacesSettings(BackendSettings):
     # The regions that release 4.84 of the provider knows.
     region: Literal[
         "ams3", "atl1", "blr1", "fra1", "lon1", "nyc3", "sfo2", "sfo3", "sgp1", "syd1", "tor1"
-    ] = setting(
-        "The bucket's region.",
-        must_be="one of ams3, atl1, blr1, fra1, lon1, nyc3, sfo2, sfo3, sgp1, syd1, tor1",
-    )
+    ] = setting("The bucket's region.")
     endpoint: Endpoint | None = setting(
         "The URL that clients use.",
         must_be="a URL of scheme, host and port",
