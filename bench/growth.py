@@ -76,7 +76,7 @@ def _of_cache(work: Path, made: Engine, count: int) -> dict[str, Cost]:
 
 
 def _without_writes(work: Path, made: Engine, count: int) -> Cost:
-    """A first up of the cache for which the engine writes the state once, at the end."""
+    """Return a first up of the cache for which the engine writes the state once, at the end."""
     folder = work / f"unwritten-{count}"
     with running_server(folder / "minio", made):
         project = public_cache(folder / "project", made, folder / "minio")
@@ -124,7 +124,7 @@ def _processor_seconds(cost: Cost) -> float:
 
 
 def _cost(command: Callable[[], object]) -> Cost:
-    """What a command and all processes that it starts take."""
+    """Return what a command and all processes that it starts take."""
     peak, done = [0], threading.Event()
 
     def watch() -> None:

@@ -41,7 +41,7 @@ class Growth:
 
 
 def table(rows: Sequence[Growth]) -> str:
-    """A table in Markdown, with the component's cost as a multiple of the plain one."""
+    """Return a table in Markdown, with the component's cost as a multiple of the plain one."""
     lines = [
         "| writers | command | time | times plain | processor time | times plain | memory "
         "| times plain |",
@@ -71,7 +71,7 @@ def summary(row: Growth) -> str:
 
 
 def written(rows: Sequence[Growth]) -> str:
-    """A table in Markdown of the first up, with and without the engine's writes of the state."""
+    """Return a table of the first up, with and without the engine's writes of the state."""
     lines = [
         "| writers | cache | plain | cache, state written once |",
         "| ---: | ---: | ---: | ---: |",
@@ -84,7 +84,7 @@ def written(rows: Sequence[Growth]) -> str:
 
 
 def beside_empty(empty: Mapping[str, Cost], row: Growth) -> str:
-    """A table in Markdown, with costs as multiples of those of a program without resources."""
+    """Return a table with costs as multiples of those of a program without resources."""
     lines = ["| program | command | processor time | times empty |", "| --- | --- | ---: | ---: |"]
     programs = {"empty": empty, "plain": row.plain, "cache": row.cache}
     lines += [
@@ -97,7 +97,7 @@ def beside_empty(empty: Mapping[str, Cost], row: Growth) -> str:
 
 
 def page(empty: Mapping[str, Cost], rows: Sequence[Growth], machine: str, load: float) -> str:
-    """The whole page.
+    """Return the whole page.
 
     Args:
         empty: by command, what it took for a program without resources.

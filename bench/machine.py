@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def machine_words() -> str:
-    """This machine in words that name no host."""
+    """Return this machine in words that name no host."""
     text = Path("/proc/cpuinfo").read_text(encoding="utf-8")
     model = re.search(r"^model name\s*: (.*)$", text, re.MULTILINE)
     cores = len(os.sched_getaffinity(0))

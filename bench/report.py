@@ -24,7 +24,7 @@ class Row:
 
 
 def table(rows: Sequence[Row], closure_bytes: int) -> str:
-    """A table in Markdown; the first row is what the others are compared with.
+    """Return a table in Markdown; the first row is what the others are compared with.
 
     Args:
         rows: the results.
@@ -50,7 +50,7 @@ def table(rows: Sequence[Row], closure_bytes: int) -> str:
 
 
 def page(rows: Sequence[Row], closure_bytes: int, paths: int, machine: str, nix: str) -> str:
-    """The whole page.
+    """Return the whole page.
 
     Args:
         rows: the results.

@@ -74,7 +74,7 @@ def _try_lock(file: TextIO) -> bool:
 
 @contextmanager
 def build_folder(cache: Path) -> Iterator[Path]:
-    """A folder for one run of builds, removed at its end, whatever the end; under the lock."""
+    """Provide a folder for one run of builds, removed at its end in any case; under the lock."""
     folder = Path(tempfile.mkdtemp(prefix="build-", dir=cache))
     try:
         (folder / "tmp").mkdir()

@@ -68,7 +68,7 @@ CAUSES: tuple[tuple[str, str, str], ...] = (
 
 
 def explain(tool: str, output: str, log: Path) -> BuildError:
-    """The error to raise for a Go command that failed with `output`."""
+    """Return the error to raise for a Go command that failed with `output`."""
     for pattern, problem, fix in CAUSES:
         match = re.search(pattern, output)
         if match:

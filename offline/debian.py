@@ -35,7 +35,7 @@ APT_OPTIONS = (
 
 
 def tree(name: str, packages: Sequence[str], cache: Path, progress: Progress | None = None) -> Path:
-    """The folder of a Debian with some packages in it, made first if `cache` has none.
+    """Return the folder of a Debian with some packages in it, made first if `cache` has none.
 
     Safe to call from several processes at once: one makes it, the others wait.
 
@@ -76,7 +76,7 @@ def command(
     binds: Sequence[Path] = (),
     mounts: Mapping[str, Path] | None = None,
 ) -> list[str]:
-    """The command that runs a program of a tree; the environment and the folder are the caller's.
+    """Return the command that runs a program of a tree, in the caller's environment and folder.
 
     The program sees the tree, /dev, /proc and what is named here, and shares the network. What it
     writes anywhere else is gone with it. Its process is the command's own, so signals reach it.
@@ -121,7 +121,7 @@ def why_impossible() -> BuildError | None:
 
 
 def mirror(listed: str) -> str:
-    """The Debian mirror that this machine's apt uses.
+    """Return the Debian mirror that this machine's apt uses.
 
     Args:
         listed: apt's index targets, in the form of ``INDEX_FORMAT``.
@@ -193,7 +193,7 @@ def _make(path: Path, packages: Sequence[str], cache: Path, progress: Progress) 
 
 
 def _mmdebstrap(folder: Path) -> str:
-    """A mmdebstrap: the machine's own, or its package unpacked in a folder."""
+    """Return a mmdebstrap: the machine's own, or its package unpacked in a folder."""
     if own := shutil.which("mmdebstrap"):
         return own
     _apt("download", "mmdebstrap", folder=folder)

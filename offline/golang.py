@@ -43,23 +43,23 @@ class Go:
     arch: str
 
     def list_command(self, package: str) -> list[str]:
-        """The command that downloads what `package` needs and lists what is not compiled yet."""
+        """Return the command that downloads all for `package` and lists what is not compiled."""
         form = "{{if .Stale}}{{.ImportPath}}{{end}}"
         return [str(self.executable), "list", "-deps", "-f", form, package]
 
     def download_command(self, module: str, version: str) -> list[str]:
-        """The command that downloads one module, and verifies it by the go.sum of its folder."""
+        """Return the command that downloads one module and verifies it by go.sum."""
         return [str(self.executable), "mod", "download", f"{module}@v{version}"]
 
 
 def version_of(text: str) -> Version:
-    """The numbers of a Go version such as `go1.26.8`, `1.25` or `go1.27rc1` (as 1.27)."""
+    """Return the numbers of a Go version such as `go1.26.8`, `1.25` or `go1.27rc1` (as 1.27)."""
     match = re.match(r"(?:go)?(\d+(?:\.\d+)*)", text)
     return tuple(int(part) for part in match[1].split(".")) if match else ()
 
 
 def needed_version(go_mod: Path) -> Version:
-    """The least Go version that a go.mod asks for in its `go` line."""
+    """Return the least Go version that a go.mod asks for in its `go` line."""
     match = re.search(r"^go (\S+)$", go_mod.read_text(), re.MULTILINE)
     return version_of(match[1]) if match else ()
 
@@ -93,7 +93,7 @@ def inspect(executable: Path) -> Go:
 
 
 def find(least: Version) -> Go | None:
-    """The Go on PATH, or None when there is none or it is older than `least`."""
+    """Return the Go on PATH, or None when there is none or it is older than `least`."""
     executable = shutil.which("go")
     if executable is None:
         return None
@@ -131,7 +131,7 @@ def install(requirements: Path, folder: Path, least: Version) -> Go:
 
 
 def environment(go: Go, folder: Path) -> dict[str, str]:
-    """The environment of the builds, with all that Go writes inside `folder`.
+    """Return the environment of the builds, with all that Go writes inside `folder`.
 
     Where modules come from and how they are verified stays as the user has set it.
     """

@@ -42,7 +42,7 @@ class RealNix:
     tree: Path | None = None
 
     def nix_folder(self, session: Path) -> Path:
-        """The folder of the store and its database, as the Nix sees it.
+        """Return the folder of the store and its database, as the Nix sees it.
 
         A Nix of the machine lies in ``/nix`` itself, so it gets another one.
 
@@ -54,7 +54,7 @@ class RealNix:
     def command(
         self, argv: Sequence[str], nix_folder: Path, store: Path, binds: Sequence[Path]
     ) -> list[str]:
-        """The command that runs one of Nix's programs on a store of its own.
+        """Return the command that runs one of Nix's programs on a store of its own.
 
         Args:
             argv: the program and its arguments.
@@ -80,18 +80,18 @@ class RealNix:
         }
 
     def cat(self) -> str:
-        """A ``cat`` for builders, by the path under which they see it."""
+        """Return a ``cat`` for builders, by the path under which they see it."""
         return "/usr/bin/cat" if self.tree else str(shutil.which("cat"))
 
     def samples(self) -> Path:
-        """A folder of programs and libraries, like those that caches hold; about 200 MB."""
+        """Return a folder of programs and libraries, like those that caches hold; about 200 MB."""
         return self.tree / "usr" if self.tree else Path(sys.base_prefix) / "lib"
 
 
 def find(
     cache: Path, progress: Progress | None = None, search: Mapping[str, str] = os.environ
 ) -> RealNix:
-    """A Nix to test with.
+    """Return a Nix to test with.
 
     Args:
         cache: the user's cache folder, where a Debian tree goes.
@@ -125,13 +125,13 @@ def find(
 
 
 def version_of(told: str) -> tuple[int, ...]:
-    """The version in what ``nix --version`` prints, or nothing if there is none."""
+    """Return the version in what ``nix --version`` prints, or nothing if there is none."""
     match = re.match(r"nix \(.*\) (\d+(?:\.\d+)+)", told)
     return tuple(map(int, match[1].split("."))) if match else ()
 
 
 def _on_path(path: str) -> tuple[RealNix | None, str]:
-    """The machine's own Nix if it is new enough, and what was found in words."""
+    """Return the machine's own Nix if it is new enough, and what was found in words."""
     program = shutil.which("nix", path=path)
     if program is None:
         return None, "there is no nix on PATH"

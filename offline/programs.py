@@ -51,7 +51,7 @@ class Tool:
         return self.required(self.pinned)
 
     def required(self, module: str) -> str:
-        """The version, without a leading v, that go.mod requires of a module."""
+        """Return the version, without a leading v, that go.mod requires of a module."""
         pattern = rf"^(?:require )?\s*{re.escape(module)} v(\S+)"
         match = re.search(pattern, (self.folder / "go.mod").read_text(), re.MULTILINE)
         if match is None:
@@ -62,7 +62,7 @@ class Tool:
         return match[1]
 
     def arguments(self) -> list[str]:
-        """What `go build` is given, but for the place of the result."""
+        """Return what `go build` is given, but for the place of the result."""
         return ["-ldflags", self.ldflags.format(version=self.version), self.package]
 
 

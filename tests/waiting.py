@@ -22,7 +22,7 @@ def wait_until(condition: Callable[[], bool], what: str, *, seconds: float = WAI
 
 
 def is_running(pid: int) -> bool:
-    """Whether a process is there and is no zombie."""
+    """Return whether a process is there and is no zombie."""
     try:
         state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
     except OSError:

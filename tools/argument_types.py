@@ -22,7 +22,7 @@ _SCALARS = {"string": "str", "integer": "int", "boolean": "bool"}
 
 
 def argument_types() -> str:
-    """The module's text."""
+    """Return the module's text."""
     cache, *groups = all_settings()
     # A type is defined before it is used; groups come after those that use them.
     choices = choices_of((cache, *groups))
@@ -66,7 +66,7 @@ def _docstring(text: str) -> Iterator[str]:
 
 
 def _class_docstring(text: str) -> Iterator[str]:
-    """The first sentence on a line of its own."""
+    """Return the first sentence on a line of its own."""
     first, _, rest = text.partition(". ")
     if not rest:
         return _docstring(text)

@@ -99,7 +99,7 @@ def provide(name: str, folder: Path) -> Path:
 
 
 def _installed(folder: Path) -> str:
-    """The name of what a folder was made from; nothing if it was not made here."""
+    """Return the name of what a folder was made from; nothing if it was not made here."""
     return _read(folder / _STAMP).partition(" ")[0]
 
 
@@ -115,7 +115,7 @@ def _read(file: Path) -> str:
 
 
 def find_uv() -> str:
-    """The path of a uv: the user's own, or the pinned one."""
+    """Return the path of a uv: the user's own, or the pinned one."""
     if own := shutil.which("uv"):
         return own
     folder = cache_folder() / f"uv-{pinned_version()}"
@@ -136,7 +136,7 @@ def find_uv() -> str:
 
 
 def registry_of_pip() -> dict[str, str]:
-    """The package registry that pip is set up for, in uv's words: uv does not read pip's files."""
+    """Return pip's package registry as options of uv, which does not read pip's files."""
     listed = subprocess.run(
         [sys.executable, "-m", "pip", "config", "list", "--disable-pip-version-check"],
         capture_output=True,
@@ -152,7 +152,7 @@ def registry_of_pip() -> dict[str, str]:
 
 
 def pinned_version() -> str:
-    """The version of uv in its lock file."""
+    """Return the version of uv in its lock file."""
     for line in UV_LOCK.read_text(encoding="utf-8").splitlines():
         if line.startswith("uv=="):
             return line.split("==")[1].split()[0]

@@ -75,7 +75,7 @@ class Engine:
         return any(part.name == AWS_PLUGIN for part in self.parts)
 
     def environment(self, base: Mapping[str, str]) -> dict[str, str]:
-        """The given environment with this engine first on PATH, and nothing asked of the network.
+        """Return the environment with this engine first on PATH, without network requests.
 
         Args:
             base: the variables to start from.
@@ -124,7 +124,7 @@ def remember_choice(known: Path, work: Path) -> None:
 
 
 def _on_path() -> Path | None:
-    """The folder of a `pulumi` on PATH that has its own language host beside it."""
+    """Return the folder of a `pulumi` on PATH that has its own language host beside it."""
     for folder in map(Path, os.get_exec_path()):
         if (folder / "pulumi").is_file() and _is_official(folder / LANGUAGE_HOST):
             return folder
@@ -132,7 +132,7 @@ def _on_path() -> Path | None:
 
 
 def _is_official(host: Path) -> bool:
-    """Whether a language host is there and none of the stand-ins, which are shell scripts."""
+    """Return whether a language host is there that is not an emulator, a shell script."""
     try:
         return host.read_bytes()[:2] != b"#!"
     except OSError:
@@ -140,7 +140,7 @@ def _is_official(host: Path) -> bool:
 
 
 def _installed(cache: Path, work: Path, progress: Progress) -> Path | None:
-    """The official release in the cache. Its installer is tried once in the life of a clone."""
+    """Return the official release in the cache. Its installer is tried once per clone."""
     sdk_version = metadata.version("pulumi")  # the release that fits the SDK
 
     root = cache / f"pulumi-{sdk_version}"

@@ -75,13 +75,13 @@ def env(place: Place) -> None:
 
 
 def provide_engine(place: Place) -> engine.Engine:
-    """The engine that is worked with."""
+    """Return the engine that is worked with."""
     private_folder(place.work)
     return engine.provide(place.work, report.progress())
 
 
 def ready(place: Place) -> tuple[Stack, MinioServer]:
-    """A stack that can be worked on: checked, its server up and answering."""
+    """Return a stack that can be worked on: checked, its server up and answering."""
     found = provide_engine(place)
     report.parts(found.parts)
     local = LocalServer(place.server, found.minio)

@@ -61,7 +61,7 @@ class Place:
         return self.project / f"Pulumi.{STACK}.yaml"
 
     def policy_options(self, stack: str) -> list[str]:
-        """The engine's options by which the policy pack judges, before anything is changed.
+        """Return the engine's options by which the policy pack judges, before anything is changed.
 
         Args:
             stack: the stack's name. What the pack is told for it is most often nothing.

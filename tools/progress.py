@@ -12,13 +12,13 @@ class Progress(Protocol):
     """Who is told how far long work has come."""
 
     def step(self, text: str) -> None:
-        """A new step begins."""
+        """Begin a new step."""
 
     def update(self, done: int, total: int, text: str) -> None:
-        """The step has come to `done` of `total` (0 when unknown); about once a second."""
+        """Report `done` of `total` (0 when unknown) of the step; about once a second."""
 
     def done(self, text: str) -> None:
-        """The step has ended well."""
+        """End the step after its success."""
 
 
 class PlainProgress:

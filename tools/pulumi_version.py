@@ -35,13 +35,13 @@ _REQUIRED = re.compile(r"^\s*(?:require )?(github\.com/pulumi/pulumi/\w+/v3) v(\
 
 
 def pinned(root: Path = ROOT) -> str:
-    """The version that is pinned."""
+    """Return the version that is pinned."""
     file, pattern = PINNED
     return _version_in(root / file, pattern)
 
 
 def found(root: Path = ROOT) -> dict[str, str]:
-    """The version in each other place.
+    """Return the version in each other place.
 
     Raises:
         ValueError: a place has none any more.

@@ -63,7 +63,7 @@ def _arguments(properties: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
 
 
 def _type(value: Mapping[str, Any]) -> str:
-    """The type of a value in words; one of the component's own links to its section."""
+    """Return the type of a value in words; one of the component's own links to its section."""
     if "$ref" in value:
         name = _name(value["$ref"])
         return "anything" if name == "Any" else f"[{name}](#{name.lower()})"
@@ -75,7 +75,7 @@ def _type(value: Mapping[str, Any]) -> str:
 
 
 def _name(token: str) -> str:
-    """What comes last in a type's token or reference."""
+    """Return what comes last in a type's token or reference."""
     return re.split("[:/]", token)[-1]
 
 

@@ -26,20 +26,20 @@ class LiveProgress:
         self._task: TaskID | None = None
 
     def step(self, text: str) -> None:
-        """A new step begins."""
+        """Begin a new step."""
         self._bar.start()
         self._end()
         self._task = self._bar.add_task(shown(text), total=None)
 
     def update(self, done: int, total: int, text: str) -> None:
-        """The step has come to ``done`` of ``total``; 0 where that is not known."""
+        """Report ``done`` of ``total`` of the step; 0 where that is unknown."""
         if self._task is not None:
             self._bar.update(
                 self._task, completed=done, total=total or None, description=shown(text)
             )
 
     def done(self, text: str) -> None:
-        """The step has ended well."""
+        """End the step after its success."""
         self._end()
         self._bar.stop()
         err.print("✓", style="green", end=" ")

@@ -12,7 +12,7 @@ SCHEMA = COMPONENTS / "schema.json"
 
 
 def schema_text() -> str:
-    """The schema that the plugin serves, in the form in which it is kept."""
+    """Return the schema that the plugin serves, in the form in which it is kept."""
     # An environment may still have the version that was there when it was made.
     project = tomllib.loads((COMPONENTS / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     served = {**package_schema(), "version": semantic_version(project["version"])}

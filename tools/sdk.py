@@ -17,7 +17,7 @@ CHOICES = {"oldest": ["--resolution", "lowest-direct"], "newest": ["--upgrade-pa
 
 
 def allowed(pyproject: Path = ROOT / "components" / "pyproject.toml") -> str:
-    """The package's own requirement of the SDK, such as ``pulumi>=3.259,<4``."""
+    """Return the package's own requirement of the SDK, such as ``pulumi>=3.259,<4``."""
     extras = tomllib.loads(pyproject.read_text())["project"]["optional-dependencies"]
     [found] = [line for line in extras["component"] if line.startswith("pulumi>")]
     return str(found)

@@ -21,7 +21,7 @@ _SALT = re.compile(r"^encryptionsalt: .*\n?", re.MULTILINE)
 
 
 def variables(place: Place) -> dict[str, str]:
-    """What the engine's commands need beside PATH. No value in it is a secret."""
+    """Return what the engine's commands need beside PATH. No value in it is a secret."""
     return {
         "PULUMI_BACKEND_URL": place.backend,
         "PULUMI_CONFIG_PASSPHRASE_FILE": str(place.passphrase_file),
@@ -119,7 +119,7 @@ class Stack(PulumiStack):
         )
 
     def disposable_buckets(self) -> list[str]:
-        """The names of the buckets that may be deleted with all that is in them."""
+        """Return the names of the buckets that may be deleted with all that is in them."""
         return [
             resource["id"]
             for resource in self.resources()
@@ -130,7 +130,7 @@ class Stack(PulumiStack):
 
 
 def configured(project: Path, stack_config: Path) -> Mapping[str, str]:
-    """A stack's configuration with the project's defaults, as the engine hands it to a program.
+    """Return a stack's configuration with the project's defaults, as programs get it.
 
     Encrypted values are left out where they stand alone, and opaque within a list or an object.
     """

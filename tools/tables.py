@@ -96,7 +96,7 @@ def _settings(settings: Iterable[tuple[str, Setting]]) -> str:
 
 
 def _meaning(setting: Setting) -> str:
-    """What it means, and where that does not suggest its values, also what it must be."""
+    """Return what it means, and where that does not suggest its values, also what it must be."""
     is_list_of_objects = setting.kind.items is not None and setting.kind.items.is_group
     if not (is_list_of_objects or setting.must_be.startswith("one of ")):
         return setting.meaning

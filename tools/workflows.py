@@ -13,7 +13,7 @@ PROJECTS_OWN = ROOT / ".github"
 
 
 def found_in(paths: Sequence[Path]) -> str:
-    """What two linters say of workflows; nothing where all is well.
+    """Return what two linters say of workflows; nothing where all is well.
 
     Both ask nobody: neither GitHub nor programs that are only on some machines.
 

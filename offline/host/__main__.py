@@ -19,7 +19,7 @@ _IGNORED_FLAG_WITH_VALUE = re.compile(r"--?(v|tracing)")
 
 
 def engine_address(arguments: list[str]) -> str:
-    """The engine's address from the command line, whose logging flags mean nothing here.
+    """Return the engine's address from the command line, whose logging flags mean nothing here.
 
     Raises ValueError, with what is wrong, for anything else.
     """

@@ -78,7 +78,7 @@ class Child:
             stdin.write(data)
 
     def running(self) -> bool:
-        """Whether the child itself still runs."""
+        """Return whether the child itself still runs."""
         return self._process.poll() is None
 
     def wait(self) -> int:
@@ -152,7 +152,7 @@ def stop_soon(children: Sequence[Child]) -> None:
 
 
 def describe_exit(code: int) -> str:
-    """What became of a child, from what `Child.wait` returned: a predicate for the user."""
+    """Return what became of a child, from what `Child.wait` returned: a predicate for the user."""
     if code >= 0:
         return f"ended with exit code {code}"
     try:

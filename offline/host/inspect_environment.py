@@ -13,7 +13,7 @@ from typing import Any
 
 
 def normalized(name: str) -> str:
-    """A distribution's name as PEP 503 spells it."""
+    """Return a distribution's name as PEP 503 spells it."""
     return re.sub(r"[-_.]+", "-", name).lower()
 
 

@@ -33,7 +33,7 @@ class Interpreter:
     virtualenv: Path | None
 
     def environment(self, base: Mapping[str, str]) -> dict[str, str]:
-        """The environment variables `base`, with the virtual environment activated in them."""
+        """Return the environment variables `base` with the virtual environment activated."""
         variables = dict(base)
         if self.virtualenv is not None:
             path = [str(self.virtualenv / "bin"), *filter(None, [variables.get("PATH")])]
@@ -80,7 +80,7 @@ class Interpreter:
 
 
 def find_interpreter(options: RuntimeOptions, environ: Mapping[str, str]) -> Interpreter:
-    """The interpreter that `options` ask for, else PULUMI_PYTHON_CMD or Python from PATH.
+    """Return the interpreter that `options` ask for, else PULUMI_PYTHON_CMD or Python from PATH.
 
     Raises ToolError when there is none.
     """

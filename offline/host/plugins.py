@@ -35,7 +35,7 @@ def plugin_environment(
 
 
 def policy_environment(message: bytes | None) -> dict[str, str]:
-    """What a policy pack reads of its stack, from the engine's configuration message."""
+    """Return what a policy pack reads of its stack, from the engine's configuration message."""
     if message is None:
         return {}
     stack = stack_configuration(message)

@@ -18,7 +18,7 @@ EXIT_REPORTED = 32
 
 
 def job(request: language_pb2.RunRequest, engine_address: str) -> dict[str, Any]:
-    """What the child needs to know of the run that the engine asks for."""
+    """Return what the child needs to know of the run that the engine asks for."""
     return {
         "project": request.project,
         "stack": request.stack,
@@ -37,7 +37,7 @@ def job(request: language_pb2.RunRequest, engine_address: str) -> dict[str, Any]
 
 
 def outcome(code: int, stopped: bool) -> language_pb2.RunResponse:
-    """The answer to the engine for a child that ended with `code`, see `Child.wait`."""
+    """Return the answer to the engine for a child that ended with `code`, see `Child.wait`."""
     if code == 0:
         return language_pb2.RunResponse()
     if code == EXIT_REPORTED:
@@ -66,7 +66,7 @@ class ProgramStarter:
                 self._spare = (interpreter, self._start(interpreter))
 
     def take(self, interpreter: Interpreter) -> Child:
-        """A child that waits for its job; the caller removes it from the children."""
+        """Return a child that waits for its job; the caller removes it from the children."""
         with self._lock:
             spare = self._spare
             if spare is not None and spare[0] == interpreter and spare[1].running():

@@ -58,7 +58,7 @@ def end_with_parent() -> None:
 
 
 def user_traceback(error: BaseException, directory: str) -> str:
-    """The traceback of `error` from the first frame of a file in `directory` on.
+    """Return the traceback of `error` from the first frame of a file in `directory` on.
 
     Frames before it are the host's and Pulumi's. An error without such a frame keeps all of its
     frames, unless it is a syntax error, which names the file itself. `directory` is absolute.
@@ -129,7 +129,7 @@ def run_program() -> int:
 
 
 def other_release() -> str:
-    """What to say of another pulumi than this file was written for, "" if it is the one."""
+    """Return what to say of another pulumi than this file was written for, "" if it is the one."""
     import pulumi._version
 
     installed = str(pulumi._version.version)

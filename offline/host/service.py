@@ -49,13 +49,13 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
         stop_children([*self._programs.close(), *self._plugins.close()], SHUTDOWN_GRACE_SECONDS)
 
     def GetPluginInfo(self, request: Any, context: grpc.ServicerContext) -> plugin_pb2.PluginInfo:
-        """The host's version: that of the CLI it belongs to."""
+        """Return the host's version: that of the CLI it belongs to."""
         return plugin_pb2.PluginInfo(version=SDK_VERSION)
 
     def About(
         self, request: language_pb2.AboutRequest, context: grpc.ServicerContext
     ) -> language_pb2.AboutResponse:
-        """The project's interpreter, for `pulumi about`."""
+        """Return the project's interpreter, for `pulumi about`."""
         with _refusals(context):
             executable, version = _interpreter(request.info).identify()
         return language_pb2.AboutResponse(
@@ -67,7 +67,7 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
     def GetRequiredPackages(
         self, request: language_pb2.GetRequiredPackagesRequest, context: grpc.ServicerContext
     ) -> language_pb2.GetRequiredPackagesResponse:
-        """The plugins of the Pulumi packages in the project's environment."""
+        """Return the plugins of the Pulumi packages in the project's environment."""
         with _refusals(context):
             interpreter = _interpreter(request.info)
             self._starter.prepare(interpreter)
@@ -77,7 +77,7 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
     def GetProgramDependencies(
         self, request: language_pb2.GetProgramDependenciesRequest, context: grpc.ServicerContext
     ) -> language_pb2.GetProgramDependenciesResponse:
-        """The Python packages in the project's environment, for `pulumi about`."""
+        """Return the Python packages in the project's environment, for `pulumi about`."""
         with _refusals(context):
             installed = _interpreter(request.info).installed()
         return language_pb2.GetProgramDependenciesResponse(

@@ -28,7 +28,7 @@ Scheme = Literal["light", "dark"]
 
 
 def find(cache: Path) -> list[str]:
-    """The command that runs Chromium.
+    """Return the command that runs Chromium.
 
     Args:
         cache: the user's cache folder, where a Debian tree goes.
@@ -52,7 +52,7 @@ def _own() -> str | None:
 
 @contextlib.contextmanager
 def running(command: Sequence[str], folder: Path) -> Iterator[Browser]:
-    """A browser without a past, whose launcher and profiles are in a folder.
+    """Provide a browser without a past, whose launcher and profiles are in a folder.
 
     Args:
         command: what runs Chromium.

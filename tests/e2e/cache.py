@@ -60,7 +60,7 @@ class Cache:
         return s3_client(self.server.url, connection.user, connection.password)
 
     def push_url(self, nix: Nix, writer: str = WRITER) -> str:
-        """A writer's push URL, signing with the writer's key, on a machine that has it."""
+        """Return a writer's push URL, signing with the writer's key, on a machine that has it."""
         key = nix.write_key(self.outputs["signingKeys"][writer])
         return f"{self.outputs['pushUrls'][writer]}&secret-key={quote(str(key), safe='')}"
 
@@ -76,11 +76,11 @@ class Cache:
         return nix.run("copy", "--to", self.push_url(nix, writer), *paths)
 
     def narinfo(self, path: str) -> Narinfo:
-        """What the bucket says about a store path."""
+        """Return what the bucket says about a store path."""
         return Narinfo.parse(self.read(narinfo_key(path)).decode())
 
     def read(self, key: str) -> bytes:
-        """An object of the bucket."""
+        """Return an object of the bucket."""
         return self.root.get_object(Bucket=self.bucket, Key=key)["Body"].read()
 
     def write(self, key: str, content: bytes) -> None:
@@ -88,7 +88,7 @@ class Cache:
         self.root.put_object(Bucket=self.bucket, Key=key, Body=content)
 
     def keys(self) -> set[str]:
-        """The keys of all objects."""
+        """Return the keys of all objects."""
         return set(self.changed_at())
 
     def changed_at(self) -> dict[str, datetime]:

@@ -55,13 +55,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def session_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder that all machines see."""
+    """Provide the folder that all machines see."""
     return tmp_path_factory.getbasetemp()
 
 
 @pytest.fixture(scope="session")
 def real_nix() -> RealNix:
-    """The Nix to test with."""
+    """Provide the Nix to test with."""
     try:
         return find(cache_folder())
     except NoNixError as missing:
@@ -70,13 +70,13 @@ def real_nix() -> RealNix:
 
 @pytest.fixture(scope="session")
 def nix_signs(real_nix: RealNix, session_folder: Path) -> bool:
-    """Whether the Nix signs S3 requests itself."""
+    """Provide whether the Nix signs S3 requests itself."""
     return signs_requests(real_nix, session_folder)
 
 
 @pytest.fixture(scope="session")
 def store_dir(real_nix: RealNix, session_folder: Path) -> str:
-    """The store's path on all machines."""
+    """Provide the store's path on all machines."""
     return f"{real_nix.nix_folder(session_folder)}/store"
 
 
@@ -84,7 +84,7 @@ def store_dir(real_nix: RealNix, session_folder: Path) -> str:
 def new_nix(
     real_nix: RealNix, nix_signs: bool, session_folder: Path, tmp_path: Path
 ) -> Iterator[NewNix]:
-    """Makes machines with Nix that know nothing of each other."""
+    """Provide machines with Nix that share nothing."""
     numbers = itertools.count(1)
     with ExitStack() as machines:
 
@@ -99,7 +99,7 @@ def new_nix(
 
 @pytest.fixture
 def nix(new_nix: NewNix) -> Nix:
-    """A machine with Nix."""
+    """Provide a machine with Nix."""
     return new_nix()
 
 
@@ -110,7 +110,7 @@ def module_nix(
     session_folder: Path,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Nix]:
-    """A machine for all tests of a module."""
+    """Provide a machine for all tests of a module."""
     folder = tmp_path_factory.mktemp("module") / "machine"
     with closing(Nix(real_nix, session_folder, folder, signs=nix_signs)) as machine:
         yield machine
@@ -118,7 +118,7 @@ def module_nix(
 
 @pytest.fixture
 def new_cache(engine: Engine, store_dir: str, tmp_path: Path) -> Iterator[NewCache]:
-    """Makes caches, each on a server of its own."""
+    """Provide caches, each on its own server."""
     numbers = itertools.count(1)
     with ExitStack() as servers:
 
@@ -133,7 +133,7 @@ def new_cache(engine: Engine, store_dir: str, tmp_path: Path) -> Iterator[NewCac
 
 
 def shared_cache(folder: Path, engine: Engine, store_dir: str, **settings: Any) -> Iterator[Cache]:
-    """A cache for many tests."""
+    """Yield a cache for many tests."""
     with running_server(folder / "minio", engine) as server:
         project = public_cache(folder / "project", engine, folder / "minio", storeDir=store_dir)
         project.set(**settings)
@@ -144,7 +144,7 @@ def shared_cache(folder: Path, engine: Engine, store_dir: str, **settings: Any) 
 def cache(
     engine: Engine, store_dir: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Cache]:
-    """A public cache for all tests that leave its stack as it is."""
+    """Provide a public cache for all tests that leave its stack as it is."""
     yield from shared_cache(tmp_path_factory.mktemp("cache"), engine, store_dir)
 
 
@@ -152,21 +152,21 @@ def cache(
 def private_cache(
     engine: Engine, store_dir: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Cache]:
-    """A private cache for all tests that leave its stack as it is."""
+    """Provide a private cache for all tests that leave its stack as it is."""
     folder = tmp_path_factory.mktemp("private-cache")
     yield from shared_cache(folder, engine, store_dir, public=False)
 
 
 @pytest.fixture
 def writer(cache: Cache, nix: Nix) -> Nix:
-    """A machine with the writer's credentials."""
+    """Provide a machine with the writer's credentials."""
     cache.let_write(nix)
     return nix
 
 
 @pytest.fixture
 def pushed(cache: Cache, writer: Nix) -> str:
-    """A path that was pushed and signed as it should be."""
+    """Provide a path that was pushed and signed as it should be."""
     path = store_paths.build(writer).root
     done = cache.push(writer, path)
     assert done.exit_code == 0, done.output

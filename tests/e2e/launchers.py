@@ -60,7 +60,7 @@ def write_launchers(
 
 
 def python_paths() -> list[Path]:
-    """What has to be seen inside so that a build's hook can run this project's commands."""
+    """Return what has to be seen inside so that a build's hook can run this project's commands."""
     base = Path(sys.base_prefix)
     if base == Path("/usr"):  # not the whole of it, for the Nix has its own there
         python = [Path(sys.executable).resolve(), Path(sysconfig.get_path("stdlib"))]

@@ -161,7 +161,7 @@ class Nix:
         return self.run(*("-r", path, "--option", "max-jobs", "0", *options), program="nix-store")
 
     def has(self, path: str) -> bool:
-        """Whether a store path is in its store, whole."""
+        """Return whether a store path is in its store, whole."""
         return self.run("--check-validity", path, program="nix-store").exit_code == 0
 
     def nar_hashes(self, paths: Sequence[str]) -> dict[str, str]:
@@ -171,7 +171,7 @@ class Nix:
         return dict(zip(paths, told.split(), strict=True))
 
     def settings(self) -> dict[str, Any]:
-        """The effective value of every setting."""
+        """Return the effective value of every setting."""
         shown = json.loads(self.get("config", "show", "--json"))
         return {name: entry["value"] for name, entry in shown.items()}
 

@@ -7,7 +7,7 @@ UNTRUSTED = "not signed by any of the keys in 'trusted-public-keys'"
 
 
 def assert_refused(reader: Nix, path: str, reason: str) -> None:
-    """The path is not taken, for that reason."""
+    """Check that Nix refuses the path for this reason."""
     refused = reader.realise(path)
     assert refused.exit_code != 0, refused.output
     assert reason in refused.output
@@ -15,7 +15,7 @@ def assert_refused(reader: Nix, path: str, reason: str) -> None:
 
 
 def assert_accepted(reader: Nix, path: str) -> None:
-    """The path is taken."""
+    """Check that Nix accepts the path."""
     accepted = reader.realise(path)
     assert accepted.exit_code == 0, accepted.output
     assert reader.has(path)

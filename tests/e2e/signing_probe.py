@@ -11,7 +11,7 @@ PROFILE = "probe"
 
 
 def signs_requests(real: RealNix, session: Path) -> bool:
-    """Whether a Nix that has credentials sends them along.
+    """Return whether a Nix that has credentials sends them along.
 
     Args:
         real: the Nix.

@@ -25,7 +25,7 @@ _WITHOUT_BODY = (204, 304)
 
 
 def signed(url: str, method: str, credentials: Credentials, region: str = "us-east-1") -> str:
-    """The URL with a signature (AWS version 4) in its query, which leaves the body to be streamed.
+    """Return the URL with a signature (AWS version 4) in its query, so that bodies are streamed.
 
     Args:
         url: what is asked for.
@@ -58,7 +58,7 @@ class SigningProxy:
         return f"127.0.0.1:{self._server.server_address[1]}"
 
     def credentials(self, profile: str) -> Credentials | None:
-        """The credentials of a profile, or None if there are none."""
+        """Return the credentials of a profile, or None if there are none."""
         try:
             return SharedCredentialProvider(str(self.credentials_file), profile).load()
         except ConfigNotFound:
@@ -94,7 +94,7 @@ class _Body:
         self._left = size
 
     def read(self, wanted: int = -1) -> bytes:
-        """The next part of it."""
+        """Return the next part of it."""
         size = self._left if wanted < 0 else min(wanted, self._left)
         part = self._source.read(size)
         self._left -= len(part)

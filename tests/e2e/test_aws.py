@@ -31,7 +31,7 @@ BUCKET, WRITER = "team-cache", "nixbuilder"
 
 @contextlib.contextmanager
 def tls_adding_door(server: AwsServer) -> Iterator[str]:
-    """The URL of a loopback port that passes requests on to a server over TLS."""
+    """Provide the URL of a loopback port that passes requests on to a server over TLS."""
     tls = ssl.create_default_context(cafile=str(server.authority))
 
     class Handler(ForwardingHandler):
@@ -56,7 +56,7 @@ def tls_adding_door(server: AwsServer) -> Iterator[str]:
 def aws_cache(
     tmp_path: Path, aws_engine: Engine, store_dir: str
 ) -> Iterator[tuple[AwsServer, dict[str, Any]]]:
-    """A public cache that is up on AWS, and its outputs."""
+    """Provide a public cache that is up on AWS, and its outputs."""
     with running(tmp_path / "aws") as server, tls_adding_door(server) as door:
         project = Project.create(tmp_path / "project", aws_engine, program_environment("aws"))
         project.config.update(server.config())

@@ -29,7 +29,7 @@ ACTIONS = {"readFiles": "s3:GetObject", "writeFiles": "s3:PutObject"}
 
 @pytest.fixture
 def private_b2_cache(tmp_path: Path, engine: Engine, store_dir: str) -> Iterator[Cache]:
-    """A private cache that is up on B2, and what S3 clients see of it."""
+    """Provide a private cache that is up on B2, and what S3 clients see of it."""
     with running_service() as b2, running_server(tmp_path / "minio", engine) as server:
         project = b2_cache(tmp_path / "project", engine, b2, public=False, storeDir=store_dir)
         project.set(b2={"region": "us-west-004", "endpoint": server.url})
@@ -56,7 +56,7 @@ def carry_over(b2: B2Server, cache: Cache, folder: Path) -> None:
 
 
 def policy(actions: list[str]) -> dict[str, Any]:
-    """A policy for the whole bucket."""
+    """Return a policy for the whole bucket."""
     statement = {"Effect": "Allow", "Action": actions, "Resource": [f"arn:aws:s3:::{BUCKET}/*"]}
     return {"Version": "2012-10-17", "Statement": [statement]}
 

@@ -31,7 +31,7 @@ class Diagnosis:
     findings: list[dict[str, Any]]
 
     def of(self, level: str, theme: str = "") -> list[str]:
-        """What was found of one level, and perhaps of one theme."""
+        """Return what was found of one level, and perhaps of one theme."""
         return [
             finding["what"]
             for finding in self.findings
@@ -61,21 +61,21 @@ def doctor(nix: Nix, *arguments: str) -> Diagnosis:
 
 
 def source_of(cache: Cache, nix: Nix) -> str:
-    """A file with the stack's outputs."""
+    """Return a file with the stack's outputs."""
     file = nix.home / "outputs.json"
     file.write_text(json.dumps(cache.outputs))
     return str(file)
 
 
 def named(nix: Nix, *paths: str) -> tuple[str, str]:
-    """The option that has these paths looked at."""
+    """Return the option that has these paths looked at."""
     file = nix.home / "paths"
     file.write_text("\n".join(paths))
     return "--paths-from", str(file)
 
 
 def only_error(found: Diagnosis, pattern: str, path: str) -> None:
-    """The one error about paths, which names the path and a fix."""
+    """Check for one error about paths, which names the path and a fix."""
     assert found.exit_code == 1
     (finding,) = [one for one in found.findings if one["level"] == "error"]
     assert re.search(pattern, finding["what"])

@@ -45,18 +45,18 @@ class HookedMachine(WritingMachine):
         return self.nix.home / ".local/state/nix-cache/hook" / self.cache.bucket
 
     def status(self) -> dict[str, Any]:
-        """What `hook --status` tells."""
+        """Return what `hook --status` tells."""
         done = self.run("hook", "--status", "--json")
         assert done.exit_code == 0, done.output
         told: dict[str, Any] = json.loads(done.out)
         return told
 
     def waiting(self) -> set[str]:
-        """The names in the queue."""
+        """Return the names in the queue."""
         return {entry.name for entry in (self.folder / "queue").iterdir()}
 
     def workers(self) -> list[psutil.Process]:
-        """The pushes in the background, of this machine alone."""
+        """Return the pushes in the background, of this machine alone."""
         found = []
         for process in psutil.process_iter(["cmdline"]):
             if "--drain" in (process.info["cmdline"] or ()):
@@ -82,14 +82,14 @@ class HookedMachine(WritingMachine):
 
 @pytest.fixture
 def proxy(cache: Cache) -> Iterator[FaultyProxy]:
-    """A proxy in front of the shared cache's server."""
+    """Provide a proxy in front of the shared cache's server."""
     with FaultyProxy(cache.outputs["manifest"]["endpoint"].partition("//")[2]) as proxy:
         yield proxy
 
 
 @pytest.fixture
 def machine(nix: Nix, cache: Cache, proxy: FaultyProxy) -> Iterator[HookedMachine]:
-    """A machine whose Nix runs the hook."""
+    """Provide a machine whose Nix runs the hook."""
     hooked = HookedMachine(nix, cache, proxy)
     yield hooked
     hooked.stop_workers()
@@ -105,7 +105,7 @@ def wait_for(condition: Callable[[], bool], machine: HookedMachine, what: str) -
 
 
 def names(paths: Any) -> set[str]:
-    """The last parts of store paths."""
+    """Return the last parts of store paths."""
     return {str(path).rpartition("/")[2] for path in paths}
 
 
@@ -183,7 +183,7 @@ def test_a_build_waits_for_no_server(machine: HookedMachine, proxy: FaultyProxy)
 
 
 def expression(name: str) -> str:
-    """A derivation that nobody has built before."""
+    """Return a derivation that nobody has built before."""
     return (
         f'derivation {{ name = "{name}"; system = builtins.currentSystem; builder = "/bin/sh"; '
         f'args = [ "-c" "echo {time.time_ns()} > $out" ]; }}'

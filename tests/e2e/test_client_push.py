@@ -16,7 +16,7 @@ from tests.e2e.writer import WritingMachine
 
 @pytest.fixture
 def machine(nix: Nix, cache: Cache) -> WritingMachine:
-    """A machine that writes to the shared cache."""
+    """Provide a machine that writes to the shared cache."""
     return WritingMachine(nix, cache)
 
 
@@ -112,12 +112,12 @@ def test_what_is_no_store_path_is_named(
 
 @pytest.fixture
 def built(nix: Nix) -> Closure:
-    """A closure that `nix` built before it had a key: Nix signs also what it builds."""
+    """Provide a closure that `nix` built before it had a key: Nix signs also what it builds."""
     return store_paths.build(nix, 2)
 
 
 def refused(machine: WritingMachine, built: Closure, said: str) -> None:
-    """A push is refused with a reason, and nothing of it reaches the bucket."""
+    """Check that a push is refused with a reason, and that nothing of it reaches the bucket."""
     before = machine.cache.keys()
 
     done = machine.run("push", built.root)

@@ -30,7 +30,7 @@ class UploadProxy(FaultyProxy):
         self.faulty_uploads = 0
 
     def treatment(self, request: str) -> tuple[Fault, bool]:
-        """What is to be done to a request that came in, and whether its answer is passed on."""
+        """Return what to do to a request, and whether its response is passed on."""
         fault, is_answered = super().treatment(request)
         if request.startswith("PUT ") and self.faulty_uploads > 0:
             self.faulty_uploads -= 1
@@ -40,14 +40,14 @@ class UploadProxy(FaultyProxy):
 
 @pytest.fixture
 def proxy(cache: Cache) -> Iterator[UploadProxy]:
-    """A proxy in front of the shared cache's server."""
+    """Provide a proxy in front of the shared cache's server."""
     with UploadProxy(cache.outputs["manifest"]["endpoint"].partition("//")[2]) as proxy:
         yield proxy
 
 
 @pytest.fixture
 def machine(nix: Nix, cache: Cache, proxy: UploadProxy) -> WritingMachine:
-    """A machine that writes through the proxy."""
+    """Provide a machine that writes through the proxy."""
     return WritingMachine(nix, cache, address=proxy.address)
 
 

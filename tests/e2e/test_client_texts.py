@@ -12,13 +12,13 @@ from tests.e2e.nix import Nix
 
 @pytest.fixture(params=["cache", "private_cache"])
 def any_cache(request: pytest.FixtureRequest) -> Cache:
-    """A public cache, and a private one, whose URL has parameters."""
+    """Provide a public cache, and a private one, whose URL has parameters."""
     found: Cache = request.getfixturevalue(request.param)
     return found
 
 
 def meaning(url: str) -> tuple[str, dict[str, list[str]]]:
-    """A store's URL without what Nix changes in it: order and quoting of its parameters."""
+    """Return a store's URL without what Nix changes in it: order and quoting of its parameters."""
     place, _, parameters = url.partition("?")
     return place, parse_qs(parameters, strict_parsing=bool(parameters))
 

@@ -10,7 +10,7 @@ from tests.e2e.nix import Nix
 
 @pytest.fixture
 def flake(cache: Cache, nix: Nix) -> Path:
-    """A flake with the settings as the stack gives them out, and an output beside them."""
+    """Provide a flake with the settings as the stack gives them out, and an output beside them."""
     folder = nix.folder / "flake"
     folder.mkdir()
     settings = cache.outputs["flakeConfig"].removesuffix("}\n")

@@ -41,7 +41,7 @@ def shell(line: str, folder: Path, environment: Mapping[str, str]) -> str:
 
 
 def with_pulumi(machine: Nix, variables: Mapping[str, str]) -> dict[str, str]:
-    """A machine's environment, and in it what `make env` adds."""
+    """Return a machine's environment, and in it what `make env` adds."""
     path = f"{machine.environment['PATH']}:{variables['PATH']}"
     return {**variables, **machine.environment, "PATH": path}
 

@@ -8,7 +8,7 @@ from tests.e2e.refusal import UNTRUSTED, assert_accepted, assert_refused
 
 
 def push_new_path(cache: Cache, nix: Nix, writer: str) -> str:
-    """A path of its own, pushed by a writer."""
+    """Return a path of its own, pushed by a writer."""
     path = store_paths.build(nix).root
     pushed = cache.push(nix, path, writer=writer)
     assert pushed.exit_code == 0, pushed.output
@@ -16,7 +16,7 @@ def push_new_path(cache: Cache, nix: Nix, writer: str) -> str:
 
 
 def reader_of(cache: Cache, new_nix: NewNix) -> Nix:
-    """A new machine with the nix.conf that the stack gives out now."""
+    """Return a new machine with the nix.conf that the stack gives out now."""
     machine = new_nix()
     machine.configure(cache.outputs["nixConf"])
     return machine

@@ -52,7 +52,7 @@ class Site:
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory, engine: Engine) -> Iterator[Site]:
-    """A public cache with two writers, a key that was rotated, and names as long as they get."""
+    """Provide a public cache with two writers, a rotated key, and the longest names."""
     folder = tmp_path_factory.mktemp("site")
     with running_server(folder / "minio", engine) as server:
         project = public_cache(folder / "project", engine, folder / "minio", domain=LONG_DOMAIN)

@@ -35,7 +35,7 @@ with temp_root(sys.argv[1:]):
 
 
 def dump(nix: Nix, path: Path, *options: str) -> bytes | None:
-    """What `nix-store --dump` writes; None if it refuses."""
+    """Return what `nix-store --dump` writes; None if it refuses."""
     done = subprocess.run(
         [nix.bin / "nix-store", *options, "--dump", path],
         env=nix.environment,
@@ -48,7 +48,7 @@ def dump(nix: Nix, path: Path, *options: str) -> bytes | None:
 
 
 def written(path: Path, *, case_hack: bool = False) -> bytes | None:
-    """What we write; None if we refuse."""
+    """Return what we write; None if we refuse."""
     try:
         return b"".join(nar_chunks(path, case_hack=case_hack))
     except NarSourceError:
@@ -132,7 +132,7 @@ def test_a_path_that_is_not_in_the_store_is_named(module_nix: Nix) -> None:
 
 @contextmanager
 def daemon(nix: Nix) -> Iterator[dict[str, str]]:
-    """A daemon of the machine's Nix; gives the environment of its users."""
+    """Provide a daemon of the machine's Nix; gives the environment of its users."""
     socket = nix.folder / "tmp" / "daemon.socket"
     environment = {**nix.environment, "NIX_DAEMON_SOCKET_PATH": str(socket)}
     command = [str(nix.bin / "nix"), "daemon"]
@@ -152,7 +152,7 @@ def daemon(nix: Nix) -> Iterator[dict[str, str]]:
 
 @pytest.fixture(params=["single-user", "daemon"])
 def user(request: pytest.FixtureRequest, nix: Nix) -> Iterator[dict[str, str]]:
-    """The environment of a user of the machine, with a daemon and without."""
+    """Provide the environment of a user of the machine, with a daemon and without."""
     if request.param == "daemon":
         with daemon(nix) as environment:
             yield environment

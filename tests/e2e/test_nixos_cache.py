@@ -65,7 +65,7 @@ def test_a_machine_with_the_module_pulls_from_a_private_cache(
 
 @pytest.fixture
 def builder(cache: Cache, nix: Nix) -> NixOS:
-    """A writer's machine, with the files that its configuration makes."""
+    """Provide a writer's machine, with the files that its configuration makes."""
     nixos = NixOS(nix)
     nixos.describe(cache.outputs["manifest"])
     cache.let_write(nix)
@@ -100,12 +100,12 @@ def test_what_a_machine_with_the_module_builds_is_pushed(builder: NixOS, cache: 
 
 
 def waiting(nixos: NixOS) -> list[str]:
-    """The names in the queue."""
+    """Return the names in the queue."""
     return sorted(entry.name for entry in (nixos.state / "hook" / "team" / "queue").iterdir())
 
 
 def make_files(nixos: NixOS, found: Mapping[str, Any]) -> None:
-    """What NixOS and systemd-tmpfiles would make, in the user's folders."""
+    """Create what NixOS and systemd-tmpfiles would, in the user's folders."""
     own = nixos.nix.home / ".config"
     for name, entry in found["environment"]["etc"].items():
         if entry["text"] is not None:

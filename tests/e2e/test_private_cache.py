@@ -13,7 +13,7 @@ FORBIDDEN = "403"
 
 @pytest.fixture(scope="module")
 def path(private_cache: Cache, module_nix: Nix) -> str:
-    """A path in the private cache."""
+    """Provide a path in the private cache."""
     private_cache.let_write(module_nix)
     built = store_paths.build(module_nix, 2).root
     pushed = private_cache.push(module_nix, built)
@@ -23,7 +23,7 @@ def path(private_cache: Cache, module_nix: Nix) -> str:
 
 @pytest.fixture
 def reader(private_cache: Cache, new_nix: NewNix) -> Nix:
-    """A machine with the stack's nix.conf and no credentials."""
+    """Provide a machine with the stack's nix.conf and no credentials."""
     machine = new_nix()
     machine.configure(private_cache.outputs["nixConf"])
     return machine
@@ -71,7 +71,7 @@ def test_a_reader_cannot_push(private_cache: Cache, nix: Nix) -> None:
 
 
 def assert_forbidden(reader: Nix, path: str) -> None:
-    """The path does not come, because the server forbids it."""
+    """Check that Nix does not get the path, because the server denies it."""
     refused = reader.realise(path)
     assert refused.exit_code != 0
     assert FORBIDDEN in refused.output

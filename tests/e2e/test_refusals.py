@@ -16,7 +16,7 @@ from tests.e2e.refusal import UNTRUSTED, assert_accepted, assert_refused
 
 @pytest.fixture
 def reader(cache: Cache, new_nix: NewNix) -> Nix:
-    """A machine with the stack's nix.conf that remembers nothing of caches."""
+    """Provide a machine with the stack's nix.conf that remembers nothing of caches."""
     machine = new_nix()
     machine.configure(
         cache.outputs["nixConf"],
@@ -55,7 +55,7 @@ def test_a_path_signed_by_an_unknown_key_is_refused(cache: Cache, writer: Nix, r
 
 
 def assert_accepted_by_who_trusts(reader: Nix, path: str, url: str, key: str) -> None:
-    """The path is well, and only the key was missing."""
+    """Check that the path is intact, and only the key was missing."""
     reader.configure(f"substituters = {url}", f"trusted-public-keys = {key}")
     assert_accepted(reader, path)
 

@@ -16,7 +16,7 @@ LARGE_BYTES = 110 * 10**6
 
 @pytest.fixture(scope="module")
 def closure(cache: Cache, module_nix: Nix) -> Closure:
-    """A closure of more than 50 paths, one above 100 MB, built and pushed; `module_nix` has it."""
+    """Provide a pushed closure of more than 50 paths, one above 100 MB, built by `module_nix`."""
     built = store_paths.build(module_nix, SMALL_PATHS, [LARGE_BYTES], compressible=False)
     cache.let_write(module_nix)
     pushed = cache.push(module_nix, built.root)
@@ -26,7 +26,7 @@ def closure(cache: Cache, module_nix: Nix) -> Closure:
 
 @pytest.fixture
 def reader(cache: Cache, new_nix: NewNix) -> Nix:
-    """A machine with the stack's nix.conf, without credentials."""
+    """Provide a machine with the stack's nix.conf, without credentials."""
     machine = new_nix()
     machine.configure(cache.outputs["nixConf"])
     return machine

@@ -18,7 +18,7 @@ KEY = "nar/of-the-proxy.nar"
 
 @pytest.fixture
 def proxy(tmp_path: Path, private_cache: Cache) -> Iterator[SigningProxy]:
-    """A proxy with the profiles of a writer, a reader, and somebody with a wrong secret."""
+    """Provide a proxy with the profiles of a writer, a reader, and somebody with a wrong secret."""
     file = tmp_path / "credentials"
     wrong = {**private_cache.outputs["credentials"][WRITER], "secretAccessKey": "wrong-secret"}
     profiles = {**private_cache.outputs["credentials"], "wrong": wrong}

@@ -44,7 +44,7 @@ def use(nix: Nix, *arguments: str, given: str = "", path: str = "") -> str:
 
 @contextlib.contextmanager
 def daemon(nix: Nix) -> Iterator[None]:
-    """A daemon of the machine, which its Nix talks to."""
+    """Provide a daemon of the machine, which its Nix talks to."""
     process = subprocess.Popen(
         [nix.bin / "nix", "daemon"],
         env=nix.environment,
@@ -70,7 +70,7 @@ def daemon(nix: Nix) -> Iterator[None]:
 
 
 def pushed(cache: Cache, nix: Nix) -> Closure:
-    """A closure in a cache, from a machine that has only this cache's credentials."""
+    """Return a closure in a cache, from a machine that has only this cache's credentials."""
     built = store_paths.build(nix, PATHS)
     nix.credentials.unlink(missing_ok=True)
     cache.let_write(nix)
@@ -81,18 +81,18 @@ def pushed(cache: Cache, nix: Nix) -> Closure:
 
 @pytest.fixture(scope="module")
 def closure(cache: Cache, module_nix: Nix) -> Closure:
-    """A closure in the public cache."""
+    """Provide a closure in the public cache."""
     return pushed(cache, module_nix)
 
 
 @pytest.fixture(scope="module")
 def private_closure(private_cache: Cache, module_nix: Nix) -> Closure:
-    """A closure in the private cache."""
+    """Provide a closure in the private cache."""
     return pushed(private_cache, module_nix)
 
 
 def assert_pulls(nix: Nix, closure: Closure) -> None:
-    """A build would get the closure from the cache, byte for byte."""
+    """Check that a build gets the closure from the cache, byte for byte."""
     pulled = nix.realise(closure.root)
     assert pulled.exit_code == 0, pulled.output
     assert nix.nar_hashes(closure.paths) == closure.nar_hashes

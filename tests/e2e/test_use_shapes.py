@@ -32,7 +32,7 @@ def nix_cache(nix: Nix, *arguments: str, told: Any = None) -> "subprocess.Comple
 
 
 def write(content: bytes, mode: int = 0o644) -> Callable[[Path], None]:
-    """A nix.conf with a content and a mode."""
+    """Return a nix.conf with a content and a mode."""
 
     def prepare(conf: Path) -> None:
         conf.write_bytes(content)
@@ -51,7 +51,7 @@ def missing_folder(conf: Path) -> None:
 
 
 def link_elsewhere(conf: Path) -> None:
-    """A link to a file of another name in another folder, from which includes are not found."""
+    """Make a link to a file of another name in another folder, where includes are not found."""
     elsewhere = conf.parent.parent / "dotfiles"
     elsewhere.mkdir(exist_ok=True)
     (elsewhere / "my-nix.conf").write_bytes(b"max-jobs = 3")
@@ -59,7 +59,7 @@ def link_elsewhere(conf: Path) -> None:
 
 
 def link_to_nothing(conf: Path) -> None:
-    """A link whose target is not there yet."""
+    """Make a link whose target does not exist yet."""
     conf.symlink_to("not-yet.conf")
 
 
@@ -150,7 +150,7 @@ def effect(nix: Nix) -> Effect:
 
 
 def as_shown(nix: Nix, url: str) -> str:
-    """A substituter's URL in the form in which the real Nix shows it."""
+    """Return a substituter's URL in the form in which the real Nix shows it."""
     return nix.get("config", "show", "substituters", "--option", "substituters", url)
 
 
@@ -211,7 +211,7 @@ def test_the_real_nix_sees_what_was_added_and_nothing_else_until_it_is_removed(
 
 
 def on_own_folder(nix: Nix, folder: Path) -> Nix:
-    """The same Nix with nix.conf and the home in a folder of the test's own."""
+    """Return the same Nix with nix.conf and the home in a folder of the test's own."""
     (folder / "etc").mkdir()
     (folder / "home").mkdir()
     other = object.__new__(Nix)

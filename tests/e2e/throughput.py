@@ -21,7 +21,7 @@ class Push:
 
 
 def recipe_url(cache: Cache) -> str:
-    """The URL that the guides give: profile and endpoint, and Nix's own choice of compression."""
+    """Return the URL that the guides give: profile, endpoint, and Nix's default compression."""
     manifest = cache.outputs["manifest"]
     profile = manifest["profiles"][WRITER]
     endpoint = quote(manifest["endpoint"], safe="")
@@ -47,7 +47,7 @@ def push(cache: Cache, nix: Nix, url: str, root: str, key: Path) -> Push:
 
 
 def stored_bytes(cache: Cache) -> int:
-    """The size of all NARs in the bucket."""
+    """Return the size of all NARs in the bucket."""
     pages = cache.root.get_paginator("list_objects_v2").paginate(Bucket=cache.bucket, Prefix="nar/")
     return sum(entry["Size"] for page in pages for entry in page.get("Contents", []))
 

@@ -78,5 +78,5 @@ class WritingMachine:
         )
 
     def environment(self, **changes: str) -> dict[str, str]:
-        """The user's environment."""
+        """Return the user's environment."""
         return {**self.nix.environment, **changes}

@@ -34,21 +34,21 @@ class Package:
         return getattr(self._module, f"{self._name}InitArgs", usual)
 
     def inputs(self) -> Shape:
-        """What the resource is made from."""
+        """Return what the resource is made from."""
         return _of_class(declared.input_type_types(self._args), ())
 
     def outputs(self) -> Shape:
-        """What the resource tells."""
+        """Return what the resource tells."""
         return _of_class(declared.resource_types(self._resource), ())
 
     def required(self) -> set[str]:
-        """The inputs that have to be given."""
+        """Return the inputs that have to be given."""
         names = declared.input_type_py_to_pulumi_names(self._args)
         parameters = inspect.signature(self._args.__init__).parameters.values()
         return {names[p.name] for p in parameters if p.default is p.empty and p.name in names}
 
     def secrets(self) -> set[str]:
-        """The outputs that are always secret."""
+        """Return the outputs that are always secret."""
         source = inspect.getsource(self._resource._internal_init)
         found = re.search(r"additional_secret_outputs=\[(.*?)\]", source)
         return set(re.findall(r'"(\w+)"', found[1])) if found else set()
@@ -81,7 +81,7 @@ def _of_type(kind: Any, within: tuple[Any, ...]) -> Shape:
 
 
 def _of_union(kinds: Sequence[Any], within: tuple[Any, ...]) -> Shape:
-    """The plainest way to give a value: a text before an object that stands for it."""
+    """Return the plainest way to give a value: a text before an object that stands for it."""
     if str in kinds:
         return "string"
     if Asset in kinds or Archive in kinds:
@@ -96,7 +96,7 @@ def _of_union(kinds: Sequence[Any], within: tuple[Any, ...]) -> Shape:
 def of_schema(
     schema: Mapping[str, Any], properties: Mapping[str, Any], within: tuple[str, ...] = ()
 ) -> Shape:
-    """The shape of properties in a plugin's schema."""
+    """Return the shape of properties in a plugin's schema."""
     return {name: _of_property(schema, kind, within) for name, kind in properties.items()}
 
 

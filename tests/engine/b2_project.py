@@ -18,7 +18,7 @@ BUCKET = "team-cache"
 
 @contextlib.contextmanager
 def running_service() -> Iterator[B2Server]:
-    """A service with an account and nothing in it. It has to know every request that it gets."""
+    """Provide a service with an empty account, which fails on requests that it does not know."""
     with B2Server() as server:
         yield server
         assert server.unknown == []
@@ -26,19 +26,19 @@ def running_service() -> Iterator[B2Server]:
 
 @pytest.fixture
 def b2() -> Iterator[B2Server]:
-    """A service with an account and nothing in it."""
+    """Provide a service with an account and nothing in it."""
     with running_service() as server:
         yield server
 
 
 @pytest.fixture
 def cache(tmp_path: Path, engine: Engine, b2: B2Server) -> Project:
-    """A public cache of a development stack, not up yet."""
+    """Provide a public cache of a development stack, not up yet."""
     return b2_cache(tmp_path / "project", engine, b2)
 
 
 def b2_cache(folder: Path, engine: Engine, server: B2Server, **settings: Any) -> Project:
-    """A public cache on the service, not up yet, of a development stack."""
+    """Return a public cache on the service, not up yet, of a development stack."""
     made = Project.create(folder, engine, program_environment("b2"))
     made.config["b2:realm"] = server.url
     made.environment |= {

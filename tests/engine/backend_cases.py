@@ -63,7 +63,7 @@ class BackendCase:
 
 @contextlib.contextmanager
 def on_minio(folder: Path, engine: Engine) -> Iterator[BackendCase]:
-    """A MinIO server of its own, reached through a proxy that can be down."""
+    """Provide a MinIO server of its own, reached through a proxy that can be down."""
     with running_server(folder / "minio", engine) as server:
         connection = server.connection()
         admin, root = MinioServer(connection), _root(connection)
@@ -94,7 +94,7 @@ def on_minio(folder: Path, engine: Engine) -> Iterator[BackendCase]:
 
 @contextlib.contextmanager
 def on_spaces(folder: Path, engine: Engine) -> Iterator[BackendCase]:
-    """The local service in the place of DigitalOcean."""
+    """Provide the local service in the place of DigitalOcean."""
     install(engine)
     with (
         spaces_project.running_server_of_spaces(folder / "spaces", engine) as server,
@@ -135,7 +135,7 @@ def on_spaces(folder: Path, engine: Engine) -> Iterator[BackendCase]:
 
 @contextlib.contextmanager
 def on_b2(folder: Path, engine: Engine) -> Iterator[BackendCase]:
-    """The simulated Backblaze B2."""
+    """Provide the simulated Backblaze B2."""
     with b2_project.running_service() as server:
         service = server.service
         project = b2_project.b2_cache(folder / "project", engine, server, bucket=BUCKET)

@@ -141,7 +141,7 @@ class Clone:
         return engine_command.pulumi(self.engine, self.folder, self.variables(), arguments)
 
     def variables(self) -> dict[str, str]:
-        """The environment that `make env` describes, without running it."""
+        """Return the environment that `make env` describes, without running it."""
         return {
             **self.engine.environment(clean_environment()),
             "PULUMI_BACKEND_URL": self.place.state.as_uri(),
@@ -157,11 +157,11 @@ class Clone:
         assert result.exit_code == 0, result.output
 
     def outputs(self) -> dict[str, Any]:
-        """The stack's outputs, secret ones in clear."""
+        """Return the stack's outputs, secret ones in clear."""
         return self._state.outputs(secrets=True)
 
     def resources(self) -> list[dict[str, Any]]:
-        """The state's resources."""
+        """Return the state's resources."""
         return self._state.resources()
 
     @property
@@ -174,7 +174,7 @@ class Clone:
 def cloned(
     folder: Path, engine: toolchain_engine.Engine, *, policies: bool = False
 ) -> Iterator[Clone]:
-    """A clone whose server is stopped in the end."""
+    """Provide a clone whose server is stopped in the end."""
     clone = Clone.create(folder, engine, policies=policies)
     try:
         yield clone
@@ -183,7 +183,7 @@ def cloned(
 
 
 def admin_client(connection: Connection) -> MinioAdmin:
-    """A plain client of the administration API."""
+    """Return a plain client of the administration API."""
     return MinioAdmin(
         endpoint=connection.server,
         credentials=StaticProvider(connection.user, connection.password),
@@ -192,7 +192,7 @@ def admin_client(connection: Connection) -> MinioAdmin:
 
 
 def in_one_order(document: Any) -> Any:
-    """A policy document with its lists sorted: MinIO gives them out in another order each time."""
+    """Return a policy document with its lists sorted: MinIO returns them in varying order."""
     if isinstance(document, dict):
         return {key: in_one_order(value) for key, value in document.items()}
     if isinstance(document, list):

@@ -29,13 +29,13 @@ class Result:
     seconds: float
 
     def checked(self, what: str) -> "Result":
-        """The same, after failing a test over a command that failed."""
+        """Return the same, after failing a test over a command that failed."""
         assert self.exit_code == 0, f"{what} failed:\n{self.output}"
         return self
 
 
 def clean_environment() -> dict[str, str]:
-    """This process's environment without what a user has set for Pulumi and for storage."""
+    """Return this process's environment without what a user has set for Pulumi and for storage."""
     users_own = ("PULUMI_", "MINIO_", "AWS_", "B2_")
     return {name: value for name, value in os.environ.items() if not name.startswith(users_own)}
 

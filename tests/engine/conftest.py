@@ -64,7 +64,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 @pytest.fixture(scope="session")
 def engine(tmp_path_factory: pytest.TempPathFactory) -> toolchain_engine.Engine:
-    """The official engine where there is one, else the one built here.
+    """Provide the official engine where there is one, else the one built here.
 
     Whether Pulumi's own installer works was found out before the tests, for the whole clone.
     """
@@ -75,7 +75,7 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> toolchain_engine.Engine:
 
 @contextlib.contextmanager
 def running_server(folder: Path, engine: toolchain_engine.Engine) -> Iterator[LocalServer]:
-    """A MinIO server with nothing in it, that has its things in a folder."""
+    """Provide a MinIO server with nothing in it, that has its things in a folder."""
     local = LocalServer(folder, engine.minio)
     local.start()
     try:
@@ -86,7 +86,7 @@ def running_server(folder: Path, engine: toolchain_engine.Engine) -> Iterator[Lo
 
 @pytest.fixture
 def server(tmp_path: Path, engine: toolchain_engine.Engine) -> Iterator[LocalServer]:
-    """A MinIO server with nothing in it."""
+    """Provide a MinIO server with nothing in it."""
     with running_server(tmp_path / "minio", engine) as local:
         yield local
 
@@ -105,7 +105,7 @@ def admin(connection: Connection) -> MinioServer:
 
 @pytest.fixture
 def project(tmp_path: Path, engine: toolchain_engine.Engine, server: LocalServer) -> Project:
-    """A public cache on the server, not up yet, of a development stack."""
+    """Provide a public cache on the server, not up yet, of a development stack."""
     return public_cache(tmp_path / "project", engine, tmp_path / "minio")
 
 
@@ -126,7 +126,7 @@ def module_server(module_folder: Path, engine: toolchain_engine.Engine) -> Itera
 def module_project(
     module_folder: Path, engine: toolchain_engine.Engine, module_server: LocalServer
 ) -> Project:
-    """A public cache on the module's server, not up yet."""
+    """Provide a public cache on the module's server, not up yet."""
     return public_cache(module_folder / "project", engine, module_folder / "minio")
 
 
@@ -134,7 +134,7 @@ def module_project(
 def caches(
     tmp_path_factory: pytest.TempPathFactory, engine: toolchain_engine.Engine
 ) -> Iterator[TwoCaches]:
-    """A public and a private cache on one server, for all who only ask what they let one do."""
+    """Provide a public and a private cache on one server, for tests that only check access."""
     folder = tmp_path_factory.mktemp("caches")
     with running_server(folder / "minio", engine) as server:
         yield TwoCaches.create(folder, engine, server)
@@ -142,7 +142,7 @@ def caches(
 
 @pytest.fixture(scope="session")
 def aws_engine(engine: toolchain_engine.Engine) -> toolchain_engine.Engine:
-    """The engine, where it has the AWS plugin: that one is built on demand alone."""
+    """Provide the engine, where it has the AWS plugin: that one is built on demand alone."""
     if not engine.serves_aws:
         pytest.skip(aws.NO_PLUGIN)
     return engine
@@ -161,7 +161,7 @@ def aws_project(
     aws_engine: toolchain_engine.Engine,
     aws_server: aws.AwsServer,
 ) -> Project:
-    """The program, not up yet, whose AWS is the server."""
+    """Provide the program, not up yet, whose AWS is the server."""
     project = Project.create(tmp_path / "project", aws_engine, program_environment("aws"))
     project.config.update(aws_server.config())
     project.environment.update(aws_server.environment())

@@ -20,7 +20,7 @@ Damage = Callable[[Clone], None]
 
 
 def document(*actions: str, bucket: str = BUCKET, **more: Any) -> dict[str, Any]:
-    """A policy document that allows something on everything of the bucket."""
+    """Return a policy document that allows something on everything of the bucket."""
     resources = [f"arn:aws:s3:::{bucket}", f"arn:aws:s3:::{bucket}/*"]
     statement = {"Effect": "Allow", "Action": list(actions), "Resource": resources, **more}
     return {"Version": "2012-10-17", "Statement": [statement]}
@@ -112,7 +112,7 @@ def widen_policy(clone: Clone) -> None:
 
 
 def delete_policy(clone: Clone) -> None:
-    """A policy in use cannot be deleted, so its attachment goes first, as an administrator does."""
+    """Detach the policy and delete it: MinIO does not delete a policy in use."""
     detach_policy(clone)
     admin_client(clone.connection).policy_remove(POLICY)
 

@@ -29,7 +29,7 @@ def on_stack(program: Project, command: str, *options: str, stack: str = STACK) 
 
 
 def drifted(program: Project) -> set[str]:
-    """What was changed outside, as it is reported. The state stays as it is."""
+    """Return what was changed outside, as it is reported. The state stays as it is."""
     state = program.state_file.read_bytes()
     result = on_stack(program, "drift", "--json")
     assert result.exit_code in (0, 2), result.output

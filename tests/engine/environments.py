@@ -8,7 +8,7 @@ from tools.bootstrap import ROOT
 
 
 def program_environment(backend: str) -> Path:
-    """The environment of a program on a backend, made once per clone, by one process for all."""
+    """Return the environment of a program on a backend, made once per clone by one process."""
     work = ROOT / ".dev"
     work.mkdir(exist_ok=True)
     with (work / f"venv-{backend}.lock").open("w") as lock:

@@ -14,7 +14,7 @@ EXAMPLES = ROOT / "examples"
 
 
 def example(name: str, folder: Path, engine: Engine) -> Project:
-    """An example's program in a folder of its own, with one place for all states of a test."""
+    """Return an example's program in its own folder, with one place for all states of a test."""
     project = Project.create(folder / name, engine)
     copy_example(name, project)
     states, passphrase = folder / "states", folder / "passphrase"

@@ -81,18 +81,18 @@ def send(server: str, bucket: str, request: Forged) -> Reply:
 
 
 def now() -> str:
-    """The time as AWS writes it."""
+    """Return the time as AWS writes it."""
     return datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
 
 
 def chunked(content: bytes = CONTENT) -> bytes:
-    """A body with a trailer: one chunk, the end, and the right checksum."""
+    """Return a body with a trailer: one chunk, the end, and the right checksum."""
     checksum = base64.b64encode(zlib.crc32(content).to_bytes(4, "big"))
     return b"%x\r\n%b\r\n0\r\nx-amz-checksum-crc32:%b\r\n\r\n" % (len(content), content, checksum)
 
 
 def trailer_headers(content: bytes = CONTENT) -> list[tuple[str, str]]:
-    """What announces such a body."""
+    """Return what announces such a body."""
     return [
         ("x-amz-content-sha256", TRAILER),
         ("x-amz-decoded-content-length", str(len(content))),
@@ -102,7 +102,7 @@ def trailer_headers(content: bytes = CONTENT) -> list[tuple[str, str]]:
 
 
 def archive(name: str = "x") -> bytes:
-    """A tar archive with one file."""
+    """Return a tar archive with one file."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as tar:
         member = tarfile.TarInfo(name)
@@ -112,7 +112,7 @@ def archive(name: str = "x") -> bytes:
 
 
 def in_query(access_key_id: str, **more: str) -> str:
-    """A presigned query string with a signature of zeros."""
+    """Return a presigned query string with a signature of zeros."""
     return urlencode(
         {
             "X-Amz-Algorithm": "AWS4-HMAC-SHA256",
@@ -127,7 +127,7 @@ def in_query(access_key_id: str, **more: str) -> str:
 
 
 def in_header(access_key_id: str) -> list[tuple[str, str]]:
-    """An Authorization header with a signature of zeros, and the date."""
+    """Return an Authorization header with a signature of zeros, and the date."""
     value = (
         f"AWS4-HMAC-SHA256 Credential={scope(access_key_id)}, SignedHeaders=host, "
         f"Signature={'0' * 64}"
@@ -136,12 +136,12 @@ def in_header(access_key_id: str) -> list[tuple[str, str]]:
 
 
 def scope(access_key_id: str) -> str:
-    """An access key id with the scope of a signature of today."""
+    """Return an access key id with the scope of a signature of today."""
     return f"{access_key_id}/{now()[:8]}/{REGION}/s3/aws4_request"
 
 
 def version_2_query(pairs: Sequence[str], secret: str, resource: str) -> str:
-    """A presigned query of version 2, truly signed with a secret.
+    """Return a presigned query of version 2, truly signed with a secret.
 
     Args:
         pairs: what names access key ids, encoded, in its order.
@@ -163,7 +163,7 @@ def signed(
     *,
     presigned: bool = False,
 ) -> Forged:
-    """The same request with a signature of its own, in a header or in the query string."""
+    """Return the same request with a signature of its own, in a header or in the query string."""
     address = f"http://{server}/{bucket}/{request.key}"
     url = f"{address}?{request.query}" if request.query else address
     made = AWSRequest(request.method, url, headers=dict(request.headers), data=request.body)
@@ -200,7 +200,7 @@ def _text(value: str | bytes) -> str:
 
 
 def form(fields: Mapping[str, str]) -> tuple[Headers, bytes]:
-    """A browser's upload: its headers and its body."""
+    """Return a browser's upload: its headers and its body."""
     parts = [
         f'--b\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'
         for name, value in fields.items()

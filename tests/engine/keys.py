@@ -6,24 +6,24 @@ from nacl.signing import SigningKey, VerifyKey
 
 
 def new_secret_key(name: str) -> str:
-    """A new key as `nix key generate-secret` prints it."""
+    """Return a new key as `nix key generate-secret` prints it."""
     key = SigningKey.generate()
     return f"{name}:{base64.b64encode(bytes(key) + bytes(key.verify_key)).decode()}"
 
 
 def public_half(secret_key: str) -> str:
-    """What `nix key convert-secret-to-public` prints for a secret key."""
+    """Return what `nix key convert-secret-to-public` prints for a secret key."""
     name, _, encoded = secret_key.partition(":")
     return f"{name}:{base64.b64encode(base64.b64decode(encoded)[32:]).decode()}"
 
 
 def names(keys: list[str]) -> list[str]:
-    """The names of keys, in their order."""
+    """Return the names of keys, in their order."""
     return [key.partition(":")[0] for key in keys]
 
 
 def verifies(secret_key: str, public_key: str) -> bool:
-    """Whether what is signed with the one is accepted with the other, under one name.
+    """Return whether what is signed with the one is accepted with the other, under one name.
 
     Raises:
         nacl.exceptions.BadSignatureError: the keys do not belong together.

@@ -42,7 +42,7 @@ class Diagnosis:
     findings: list[dict[str, Any]]
 
     def of(self, level: str) -> list[str]:
-        """What was found of one level."""
+        """Return what was found of one level."""
         return [finding["what"] for finding in self.findings if finding["level"] == level]
 
     @property
@@ -109,18 +109,18 @@ class Patient:
         )
 
     def user_name(self, user: str) -> str:
-        """A writer's or reader's name on the server."""
+        """Return a writer's or reader's name on the server."""
         return str(self.outputs["credentials"][user]["accessKeyId"])
 
     def source(self, **changes: Any) -> Path:
-        """A file with the outputs, some fields of the manifest changed."""
+        """Return a file with the outputs, some fields of the manifest changed."""
         file = self.home / f"source-{secrets.token_hex(4)}.json"
         cache = {**self.outputs["manifest"], **changes}
         file.write_text(json.dumps({**self.outputs, "manifest": cache}))
         return file
 
     def seen_at(self, url: str) -> Path:
-        """A file with the outputs of a cache whose server is at another URL.
+        """Return a file with the outputs of a cache whose server is at another URL.
 
         What its own manifest says is left out, for that names the real one.
         """
@@ -150,7 +150,7 @@ class Patient:
         return Diagnosis(exit_code, json.loads(out.getvalue()))
 
     def environment(self) -> dict[str, str]:
-        """The environment of a user who has nothing but a home."""
+        """Return the environment of a user who has nothing but a home."""
         kept = {name: os.environ[name] for name in ("LANG", "TMPDIR") if name in os.environ}
         return {
             **kept,
@@ -191,7 +191,7 @@ class Patient:
         compression: str = "zstd",
         content: bytes | None = None,
     ) -> StorePath:
-        """A store path that is not in the bucket yet, signed by the writer.
+        """Return a store path that is not in the bucket yet, signed by the writer.
 
         Args:
             name: what follows its hash.
@@ -312,7 +312,7 @@ class Patient:
         self.root.put_object(Bucket=self.bucket, Key=key, Body=body, ContentType=content_type)
 
     def bucket_policy(self) -> str | None:
-        """The bucket policy, if there is one."""
+        """Return the bucket policy, if there is one."""
         try:
             return self.root.get_bucket_policy(Bucket=self.bucket)["Policy"]
         except self.root.exceptions.ClientError:
@@ -320,7 +320,7 @@ class Patient:
 
 
 def signed(narinfo: str, secret_key: str) -> str:
-    """A narinfo with one signature more."""
+    """Return a narinfo with one signature more."""
     name, _, encoded = secret_key.partition(":")
     key = SigningKey(base64.b64decode(encoded)[:32])
     signature = key.sign(Narinfo.parse(narinfo).fingerprint.encode()).signature
@@ -328,7 +328,7 @@ def signed(narinfo: str, secret_key: str) -> str:
 
 
 def nar_of(content: bytes) -> bytes:
-    """The NAR of a single file."""
+    """Return the NAR of a single file."""
 
     def text(part: bytes) -> bytes:
         return len(part).to_bytes(8, "little") + part + bytes(-len(part) % 8)

@@ -78,7 +78,7 @@ class PluginProject(Project):
 
 
 def copy_plugin(folder: Path, backend: str = "minio") -> Path:
-    """A copy of the plugin whose environment has what a cache on one backend needs.
+    """Return a copy of the plugin whose environment has what a cache on one backend needs.
 
     That of all backends would make the engine look for the plugins of all their providers.
     """

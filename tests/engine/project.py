@@ -142,21 +142,21 @@ class Project:
         return result.checked("pulumi destroy").output
 
     def planned(self) -> dict[str, str]:
-        """What a preview would do: by resource name, the operation. Unchanged ones are left out."""
+        """Return the operations of a preview by resource name, without unchanged resources."""
         steps = self._json("preview", "--stack", STACK, "--json")["steps"]
         return {
             step["urn"].rpartition("::")[2]: step["op"] for step in steps if step["op"] != "same"
         }
 
     def outputs(self, *, secrets: bool = False) -> dict[str, Any]:
-        """The stack's outputs."""
+        """Return the stack's outputs."""
         if self._is_kept_here:
             return self.state.outputs(secrets=secrets)
         options = ["--show-secrets"] if secrets else []
         return self._json("stack", "output", "--json", "--stack", STACK, *options)
 
     def resources(self) -> dict[str, dict[str, Any]]:
-        """The state's resources by name."""
+        """Return the state's resources by name."""
         if self._is_kept_here:
             found = self.state.resources()
         else:
@@ -165,7 +165,7 @@ class Project:
         return {resource["urn"].rpartition("::")[2]: resource for resource in found}
 
     def variables(self) -> dict[str, str]:
-        """The environment of the engine's commands: nothing of the user's own Pulumi or AWS.
+        """Return the environment of the engine's commands: nothing of the user's own Pulumi or AWS.
 
         The state is written without metadata, so that a run that is killed leaves it whole
         (see `tools.place`).
@@ -215,7 +215,7 @@ class Project:
 
 
 def public_cache(folder: Path, engine: Engine, server_folder: Path, **settings: Any) -> Project:
-    """A public cache on a server, not up yet, of a development stack."""
+    """Return a public cache on a server, not up yet, of a development stack."""
     made = Project.create(folder, engine)
     made.set(
         domain="cache.example.org",

@@ -8,7 +8,7 @@ TEXT = (ROOT / "README.md").read_text()
 
 
 def blocks(language: str, text: str = TEXT) -> list[str]:
-    """The fenced blocks of a language; an empty one is that of commands to adapt."""
+    """Return the fenced blocks of a language; an empty one is that of commands to adapt."""
     fenced = re.findall(r"^```(\w*)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
     return [content for found, content in fenced if found == language]
 
@@ -21,7 +21,7 @@ def section(title: str) -> str:
 
 
 def commands(title: str, *, holding: str = "") -> list[str]:
-    """The lines of a section's blocks of commands to adapt, of those blocks that hold a text."""
+    """Return the lines of a section's blocks of commands to adapt that contain a text."""
     lines = [
         line
         for block in blocks("", section(title))

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def s3_client(
     url: str, access_key: str = "", secret_key: str = "", session_token: str | None = None
 ) -> "S3Client":
-    """A plain S3 client: of a user, or, without a key, of anybody."""
+    """Return a plain S3 client: of a user, or, without a key, of anybody."""
     settings: dict[str, Any] = {"s3": {"addressing_style": "path"}, "retries": {"max_attempts": 1}}
     if not access_key:
         return boto3.client(
@@ -40,7 +40,7 @@ def s3_client(
 
 
 def user_client(project: Project, user: str) -> "S3Client":
-    """An S3 client with the credential that the stack gives out for a writer or a reader."""
+    """Return an S3 client with the credential that the stack gives out for a writer or a reader."""
     outputs = project.outputs(secrets=True)
     credential = outputs["credentials"][user]
     return s3_client(

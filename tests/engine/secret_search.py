@@ -10,7 +10,7 @@ from urllib.parse import quote, quote_plus
 
 
 def forms_of(secret: str) -> set[bytes]:
-    """A value in clear, in base64 at any offset, in hexadecimal, in JSON, in URLs."""
+    """Return a value in clear, in base64 at any offset, in hexadecimal, in JSON, in URLs."""
     clear = secret.encode()
     forms = {
         clear,
@@ -31,7 +31,7 @@ def forms_of(secret: str) -> set[bytes]:
 
 
 def found_in(content: bytes, secrets: Mapping[str, str]) -> list[str]:
-    """The names of the secrets whose values are in some content."""
+    """Return the names of the secrets whose values are in some content."""
     return [
         name
         for name, secret in secrets.items()
@@ -46,7 +46,7 @@ def leaks(places: Mapping[str, bytes], secrets: Mapping[str, str]) -> dict[str, 
 
 
 def files_below(folder: Path, besides: Iterable[Path] = ()) -> dict[str, bytes]:
-    """The content of every file in a folder, by its path there, besides those of some folders."""
+    """Return the content of every file in a folder by its path, except in some folders."""
     left_out = tuple(besides)
     return {
         str(path.relative_to(folder)): path.read_bytes()

@@ -24,7 +24,7 @@ class SharedStack:
 
     @contextlib.contextmanager
     def lent(self) -> Iterator[Project]:
-        """The stack for one test, up with its first configuration."""
+        """Provide the stack for one test, up with its first configuration."""
         if not self._is_up:
             self._project.config = copy.deepcopy(self._configured)
             self._project.up()

@@ -26,20 +26,20 @@ NAR = "nar/00000000000000000000000000000000.nar.zst"
 
 @pytest.fixture(scope="session")
 def spaces_venv() -> Path:
-    """The environment of a program on Spaces, made once per clone, by one process for all."""
+    """Provide the environment of a program on Spaces, made once per clone by one process."""
     return program_environment("spaces")
 
 
 @pytest.fixture(scope="session")
 def spaces_engine(engine: Engine) -> Engine:
-    """The engine with a plugin for DigitalOcean: the stand-in, unless it downloads its own."""
+    """Provide the engine with a plugin for DigitalOcean: the fake, unless it downloads one."""
     install(engine)
     return engine
 
 
 @contextlib.contextmanager
 def running_server_of_spaces(folder: Path, engine: Engine) -> Iterator[LocalServer]:
-    """The MinIO behind a service, with nothing in it, that has its things in a folder."""
+    """Provide the MinIO behind a service, with nothing in it, that has its things in a folder."""
     folder.mkdir(exist_ok=True)
     # MinIO reads only from a variable that a host name may contain the bucket.
     program = folder / "minio"
@@ -58,21 +58,21 @@ def running_server_of_spaces(folder: Path, engine: Engine) -> Iterator[LocalServ
 def spaces_server(
     tmp_path_factory: pytest.TempPathFactory, spaces_engine: Engine
 ) -> Iterator[LocalServer]:
-    """The MinIO behind the service, for all tests of a module."""
+    """Provide the MinIO behind the service, for all tests of a module."""
     with running_server_of_spaces(tmp_path_factory.mktemp("spaces"), spaces_engine) as server:
         yield server
 
 
 @pytest.fixture(scope="module")
 def spaces(spaces_server: LocalServer) -> Iterator[SpacesService]:
-    """A service with nothing in it."""
+    """Provide a service with nothing in it."""
     with SpacesService(spaces_server.connection()) as service:
         yield service
 
 
 @pytest.fixture
 def root(spaces: SpacesService) -> "S3Client":
-    """A plain S3 client of the account's owner."""
+    """Provide a plain S3 client of the account's owner."""
     known = spaces.connection
     return s3_client(known.url, known.user, known.password)
 
@@ -81,7 +81,7 @@ def root(spaces: SpacesService) -> "S3Client":
 def cache(
     tmp_path: Path, spaces_engine: Engine, spaces: SpacesService, spaces_venv: Path
 ) -> Iterator[Project]:
-    """A private cache of a development stack, not up yet. What it made goes with the test."""
+    """Provide a private cache of a development stack, not up yet, removed after the test."""
     project = spaces_cache(tmp_path / "project", spaces_engine, spaces, spaces_venv)
     yield project
     if project.resources():
@@ -91,7 +91,7 @@ def cache(
 def spaces_cache(
     folder: Path, engine: Engine, service: SpacesService, venv: Path, **settings: Any
 ) -> Project:
-    """A private cache on the service, not up yet, of a development stack."""
+    """Return a private cache on the service, not up yet, of a development stack."""
     project = Project.create(folder, engine)
     (folder / ".venv").unlink()
     (folder / ".venv").symlink_to(venv)
@@ -109,7 +109,7 @@ def spaces_cache(
 
 
 def key_client(project: Project, user: str) -> "S3Client":
-    """An S3 client with the credential that the stack gives out for a writer or a reader."""
+    """Return an S3 client with the credential that the stack gives out for a writer or a reader."""
     outputs = project.outputs(secrets=True)
     credential = outputs["credentials"][user]
     return s3_client(

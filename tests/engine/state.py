@@ -47,7 +47,7 @@ class State:
         return found
 
     def outputs(self, *, secrets: bool) -> dict[str, Any]:
-        """The stack's outputs.
+        """Return the stack's outputs.
 
         Args:
             secrets: whether secret ones come in clear; else they are masked.

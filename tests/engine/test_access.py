@@ -18,7 +18,7 @@ PART = b"p" * (5 << 20)
 
 
 def anonymously(caches: TwoCaches, method: str, path: str, **request: Any) -> Any:
-    """What anybody gets who asks for a path."""
+    """Return what anybody gets who asks for a path."""
     return urllib3.request(method, caches.url + path, retries=False, timeout=10, **request)
 
 

@@ -48,7 +48,7 @@ RECIPE_POLICY = {
 
 @pytest.fixture
 def made_by_hand(server: LocalServer, tmp_path: Path) -> Minio:
-    """A cache after the recipe, with an object in it."""
+    """Provide a cache after the recipe, with an object in it."""
     root = server.connection()
     s3 = Minio(root.server, root.user, root.password, secure=False)
     admin = MinioAdmin(

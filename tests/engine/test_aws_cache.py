@@ -67,12 +67,12 @@ class Cache:
         return self.aws.client("s3", self.aws.administrator)
 
     def client(self, service: str, user: str) -> Any:
-        """A client with the key pair that the stack gives out for a writer or a reader."""
+        """Return a client with the key pair that the stack gives out for a writer or a reader."""
         pair = self.project.outputs(secrets=True)["credentials"][user]
         return self.aws.client(service, Credential(pair["accessKeyId"], pair["secretAccessKey"]))
 
     def job(self, service: str, subject: str) -> Any:
-        """A client of a workflow's job that assumes the writer's role with GitHub's token."""
+        """Return a client of a CI job that assumes the writer's role with GitHub's token."""
         got = self.aws.client("sts").assume_role_with_web_identity(
             RoleArn=f"arn:aws:iam::123456789012:role/{BUCKET}-ci-main",
             RoleSessionName="job",
@@ -110,7 +110,7 @@ def cache(
     aws_engine: Engine,
     aws_server: AwsServer,
 ) -> Iterator[Cache]:
-    """A public cache, up; at the end it is removed, and nothing of it may be left."""
+    """Provide a public cache, up; at the end it is removed, and nothing of it may be left."""
     project = Project.create(
         tmp_path_factory.mktemp("aws") / "project", aws_engine, program_environment("aws")
     )
@@ -139,7 +139,7 @@ def cache(
 
 
 def refused(call: Callable[..., Any], **arguments: Any) -> bool:
-    """Whether AWS refuses a call. Any other error is raised."""
+    """Return whether AWS refuses a call. Any other error is raised."""
     try:
         call(**arguments)
     except ClientError as error:
@@ -249,7 +249,7 @@ def test_the_buckets_settings_are_those_of_a_company(cache: Cache) -> None:
 
 @pytest.fixture(scope="module")
 def rules(cache: Cache) -> list[dict[str, Any]]:
-    """The lifecycle as AWS returns it."""
+    """Provide the lifecycle as AWS returns it."""
     found: list[dict[str, Any]] = cache.owner.get_bucket_lifecycle_configuration(Bucket=BUCKET)[
         "Rules"
     ]
@@ -257,7 +257,7 @@ def rules(cache: Cache) -> list[dict[str, Any]]:
 
 
 def expiring(rules: list[dict[str, Any]], key: str) -> list[int]:
-    """The days after which each rule that meets a key removes it."""
+    """Return the days after which each rule that meets a key removes it."""
     return [
         rule["Expiration"]["Days"]
         for rule in rules

@@ -35,12 +35,12 @@ ENCRYPTED = {
 
 
 def document(*statements: dict[str, Any]) -> str:
-    """A policy document."""
+    """Return a policy document."""
     return json.dumps({"Version": "2012-10-17", "Statement": [*statements]})
 
 
 def refused(call: Callable[..., Any], **arguments: Any) -> str:
-    """The code of the error that a call ends with."""
+    """Return the code of the error that a call ends with."""
     with pytest.raises(ClientError) as caught:
         call(**arguments)
     assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == 403
@@ -49,7 +49,7 @@ def refused(call: Callable[..., Any], **arguments: Any) -> str:
 
 @pytest.fixture(scope="module")
 def owner(aws_server: AwsServer) -> Any:
-    """The owner's S3 client; a bucket with one object, that anybody may read over TLS."""
+    """Provide the owner's S3 client; a bucket with one object, that anybody may read over TLS."""
     s3 = aws_server.client("s3", aws_server.administrator)
     s3.create_bucket(Bucket=BUCKET)
     s3.put_public_access_block(
@@ -62,7 +62,7 @@ def owner(aws_server: AwsServer) -> Any:
 
 @pytest.fixture(scope="module")
 def writer(aws_server: AwsServer, owner: Any) -> Credential:
-    """A user who may get and put NARs."""
+    """Provide a user who may get and put NARs."""
     iam = aws_server.client("iam", aws_server.administrator)
     iam.create_user(UserName="writer")
     allowed = {

@@ -30,7 +30,7 @@ NEWER = {
 
 @pytest.fixture(scope="module")
 def schema(aws_engine: Engine) -> dict[str, Any]:
-    """What the built plugin tells of its types."""
+    """Provide what the built plugin tells of its types."""
     if Origin.BUILT not in {part.origin for part in aws_engine.parts if part.name == AWS_PLUGIN}:
         pytest.skip("the plugin is the official one")
     tool = tools.TOOLS["pulumi-resource-aws"]

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.slow
 
 
 def refusal(cache: Project, *command: str) -> str:
-    """What a command that has to fail said."""
+    """Return what a command that has to fail said."""
     failed = cache.run(*command, "--stack", STACK)
     assert failed.exit_code != 0, failed.output
     assert "Traceback" not in failed.output
@@ -99,5 +99,5 @@ def test_no_secret_is_in_plain_sight(b2: B2Server, cache: Project) -> None:
 
 
 def passphrase(cache: Project) -> str:
-    """What the stack's secrets are encrypted with."""
+    """Return what the stack's secrets are encrypted with."""
     return (cache.folder / "passphrase").read_text()

@@ -32,19 +32,19 @@ def b2() -> Iterator[B2Server]:
 
 @pytest.fixture(scope="module")
 def stack(module_folder: Path, engine: Engine, b2: B2Server) -> SharedStack:
-    """A public cache for all tests."""
+    """Provide a public cache for all tests."""
     return SharedStack(b2_cache(module_folder / "project", engine, b2))
 
 
 @pytest.fixture
 def cache(stack: SharedStack) -> Iterator[Project]:
-    """The cache, up and as it was declared."""
+    """Provide the cache, up and as it was declared."""
     with stack.lent() as project:
         yield project
 
 
 def seen(b2: B2Server) -> dict[str, Any]:
-    """The bucket's settings and its objects."""
+    """Return the bucket's settings and its objects."""
     bucket = b2.service.bucket(BUCKET)
     return {
         "type": bucket.bucket_type,

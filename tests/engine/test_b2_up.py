@@ -39,13 +39,13 @@ def b2() -> Iterator[B2Server]:
 
 @pytest.fixture(scope="module")
 def stack(module_folder: Path, engine: Engine, b2: B2Server) -> SharedStack:
-    """A public cache for all tests."""
+    """Provide a public cache for all tests."""
     return SharedStack(b2_cache(module_folder / "project", engine, b2))
 
 
 @pytest.fixture
 def cache(stack: SharedStack) -> Iterator[Project]:
-    """The cache, up and public."""
+    """Provide the cache, up and public."""
     with stack.lent() as project:
         yield project
 

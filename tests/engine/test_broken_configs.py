@@ -76,7 +76,7 @@ def as_text(value: Any) -> Any:
 
 @pytest.fixture(scope="module")
 def clone(tmp_path_factory: pytest.TempPathFactory, engine: toolchain_engine.Engine) -> Clone:
-    """A clone in which nothing ever came up."""
+    """Provide a clone in which nothing ever came up."""
     return Clone.create(tmp_path_factory.mktemp("broken") / "clone", engine)
 
 
@@ -111,7 +111,7 @@ PLAIN: dict[str, Any] = {
 
 @pytest.fixture
 def unserved(tmp_path: Path, engine: toolchain_engine.Engine) -> Project:
-    """A project without any server: the check needs none."""
+    """Provide a project without any server: the check needs none."""
     project = Project.create(tmp_path / "project", engine)
     project.set(domain="cache.example.org", minio={"endpoint": "http://127.0.0.1:1"})
     return project

@@ -49,13 +49,13 @@ SECRET_KEY = (
 
 @pytest.fixture(scope="module")
 def plugin(module_folder: Path, engine: Engine) -> Path:
-    """The plugin, beside what is to be an engine that speaks YAML."""
+    """Provide the plugin, beside what is to be an engine that speaks YAML."""
     add_language(engine, "yaml")
     return copy_plugin(module_folder / "components")
 
 
 def example(folder: Path, plugin: Path, engine: Engine, server: LocalServer) -> PluginProject:
-    """The example, two folders below the plugin's, as it stands in the repository."""
+    """Return the example, two folders below the plugin's, as it stands in the repository."""
     project = PluginProject.of_example("yaml", plugin.parent / folder.name / "yaml", engine)
     project.use_server(server)
     return project
@@ -79,13 +79,13 @@ class Team:
         self.printed += project.up("--json")
 
     def outputs(self) -> dict[str, Any]:
-        """The stack's outputs, secret ones in clear."""
+        """Return the stack's outputs, secret ones in clear."""
         return self.project.outputs(secrets=True)
 
 
 @pytest.fixture(scope="module")
 def team(module_folder: Path, plugin: Path, engine: Engine, module_server: LocalServer) -> Team:
-    """The example's stack, up."""
+    """Provide the example's stack, up."""
     return Team(example(module_folder / "team", plugin, engine, module_server))
 
 
@@ -106,7 +106,7 @@ def connection(empty_server: LocalServer) -> Connection:
 def unmade(
     tmp_path: Path, plugin: Path, engine: Engine, empty_server: LocalServer
 ) -> Iterator[PluginProject]:
-    """The example's stack on the empty server, not up yet. What it creates goes with the test."""
+    """Provide the example's stack on the empty server, not up yet, removed after the test."""
     project = example(tmp_path, plugin, engine, empty_server)
     yield project
     if project.state.resources():
@@ -114,7 +114,7 @@ def unmade(
 
 
 def root_password(project: PluginProject) -> str:
-    """The administrator's password, as the provider of a stack has it."""
+    """Return the administrator's password, as the provider of a stack has it."""
     [provider] = [
         resource
         for resource in project.state.resources_in_clear()

@@ -60,7 +60,7 @@ TAKEN: dict[str, Callable[[Connection], None]] = {
 
 
 def old_secret_works(connection: Connection) -> bool:
-    """Whether the user who was made by hand can still read with the secret that they had."""
+    """Return whether the user who was made by hand can still read with the secret that they had."""
     user = s3_client(connection.url, "nixbuilder", OLD_SECRET)
     return user.get_object(Bucket="elsewhere", Key="it")["Body"].read() == b"theirs"
 
@@ -83,7 +83,7 @@ def everything_on(connection: Connection) -> dict[str, Any]:
 
 
 def made_by(project: Project) -> list[str]:
-    """The types of the resources in the state that are something on the server."""
+    """Return the types of the resources in the state that are something on the server."""
     return [
         resource["type"]
         for resource in project.resources().values()

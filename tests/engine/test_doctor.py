@@ -38,7 +38,7 @@ HASH = "0123456789abcdfghijklmnpqrsvwxyz"
 
 @pytest.fixture(scope="module")
 def patients(module_folder: Path, engine: Engine, module_server: LocalServer) -> dict[str, Patient]:
-    """A public and a private cache, both well."""
+    """Provide a public and a private cache, both well."""
     settings: dict[str, dict[str, Any]] = {
         PUBLIC: {"readers": ["team-reader"]},
         PRIVATE: {"public": False, "readers": ["team-reader"], "priority": 30},
@@ -55,7 +55,7 @@ def patients(module_folder: Path, engine: Engine, module_server: LocalServer) ->
 
 @pytest.fixture
 def public(patients: dict[str, Patient]) -> Iterator[Patient]:
-    """The public one. Each test has to leave it as it was."""
+    """Provide the public one. Each test has to leave it as it was."""
     before = patients[PUBLIC].everything()
     yield patients[PUBLIC]
     assert patients[PUBLIC].everything().keys() == before.keys()
@@ -63,12 +63,12 @@ def public(patients: dict[str, Patient]) -> Iterator[Patient]:
 
 @pytest.fixture
 def private(patients: dict[str, Patient]) -> Patient:
-    """The private one."""
+    """Provide the private one."""
     return patients[PRIVATE]
 
 
 def only(found: Diagnosis, pattern: str, level: str = "error") -> dict[str, object]:
-    """The one finding of a level, which has to be as expected, with its reason and its fix."""
+    """Return the only finding of a level, after a check of its problem and its fix."""
     whats = found.of(level)
     assert len(whats) == 1, json.dumps(found.findings, indent=1)
     assert re.search(pattern, whats[0]), whats
@@ -239,7 +239,7 @@ def test_a_disabled_reader_of_a_private_cache_is_one_error(private: Patient) -> 
 
 
 def bare(patient: Patient) -> Path:
-    """A source with the credential of the reader alone."""
+    """Return a source with the credential of the reader alone."""
     file = patient.source()
     outputs = json.loads(file.read_text())
     outputs["credentials"].pop("nixbuilder")
@@ -434,7 +434,7 @@ def test_something_else_than_the_storage_is_found(public: Patient) -> None:
 
 
 def tls(authority: trustme.CA, host: str = "localhost", *, days: float = 90) -> ssl.SSLContext:
-    """What a server with a certificate speaks TLS with."""
+    """Return what a server with a certificate speaks TLS with."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     end = datetime.datetime.now(datetime.UTC) + datetime.timedelta(days=days)
     authority.issue_cert(

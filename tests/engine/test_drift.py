@@ -52,7 +52,7 @@ is mended along with another."""
 def clone(
     tmp_path_factory: pytest.TempPathFactory, engine: toolchain_engine.Engine
 ) -> Iterator[Clone]:
-    """A cache with a lifecycle, and a NAR that somebody pushed."""
+    """Provide a cache with a lifecycle, and a NAR that somebody pushed."""
     with cloned(tmp_path_factory.mktemp("drift") / "clone", engine) as made:
         made.configure(expireAfterDays=90)
         made.dev("up")
@@ -87,7 +87,7 @@ def _or_none(question: Callable[[], Any]) -> Any:
 
 
 def seen(clone: Clone) -> dict[str, Any]:
-    """The whole cache as plain clients see it. What is not there is None."""
+    """Return the whole cache as plain clients see it. What is not there is None."""
     questions: dict[str, Callable[[], Any]] = {
         "bucket policy": lambda: in_one_order(
             json.loads(clone.root.get_bucket_policy(Bucket=BUCKET)["Policy"])

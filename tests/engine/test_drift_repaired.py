@@ -24,7 +24,7 @@ pytestmark = pytest.mark.faults
 def clone(
     tmp_path_factory: pytest.TempPathFactory, engine: toolchain_engine.Engine
 ) -> Iterator[Clone]:
-    """A private cache that keeps everything."""
+    """Provide a private cache that keeps everything."""
     with cloned(tmp_path_factory.mktemp("repaired") / "clone", engine) as made:
         made.configure(public=False)
         made.dev("up")

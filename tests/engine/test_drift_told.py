@@ -141,7 +141,7 @@ def run(clone: Clone, *arguments: str, **variables: str) -> Result:
 def drifting(
     tmp_path_factory: pytest.TempPathFactory, engine: toolchain_engine.Engine
 ) -> Iterator[Drifting]:
-    """A cache with a lifecycle, and a copy of its server's data."""
+    """Provide a cache with a lifecycle, and a copy of its server's data."""
     folder = tmp_path_factory.mktemp("drift")
     with cloned(folder / "clone", engine) as clone:
         clone.configure(expireAfterDays=90)
@@ -154,7 +154,7 @@ def drifting(
 
 @pytest.fixture(scope="module")
 def made(drifting: Drifting) -> Declared:
-    """What the stack made. No test changes the state."""
+    """Provide what the stack made. No test changes the state."""
     exported = drifting.clone.pulumi("stack", "export", "--show-secrets", "--stack", STACK)
     return declared(json.loads(exported.checked("stack export").stdout)["deployment"]["resources"])
 

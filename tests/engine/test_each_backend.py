@@ -20,14 +20,14 @@ UP = ("up", "--yes", "--skip-preview", "--stack", STACK)
 
 @pytest.fixture
 def running(case: BackendCase) -> BackendCase:
-    """The case, its stack up."""
+    """Provide the case, its stack up."""
     if not case.project.resources():
         case.project.up()
     return case
 
 
 def kept(case: BackendCase) -> dict[str, Any]:
-    """What the state has of everything but the program itself."""
+    """Return what the state has of everything but the program itself."""
     return {
         resource["urn"]: (resource.get("id"), resource.get("inputs"))
         for resource in case.project.state.resources_in_clear()

@@ -18,7 +18,7 @@ STACKS = ("staging", "prod")
 
 @pytest.fixture
 def team_project(project: Project, server: LocalServer) -> Project:
-    """The program with both files; the one server that there is takes the place of both."""
+    """Provide the program with both files; the one server that there is takes the place of both."""
     root = server.connection()
     for stack in STACKS:
         written = (ROOT / f"Pulumi.{stack}.yaml").read_text()

@@ -119,7 +119,7 @@ def test_a_cache_on_aws_begins_as_the_readme_tells(
 
 @pytest.fixture
 def caches(tmp_path: Path, engine: Engine, server: LocalServer) -> Iterator[Project]:
-    """The stack of two caches, up, as its README tells, on a server of the tests."""
+    """Provide the stack of two caches, up, as its README tells, on a server of the tests."""
     project = example("two-caches", tmp_path, engine)
     root = server.connection()
     here = {

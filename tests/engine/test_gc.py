@@ -46,7 +46,7 @@ class Done:
     said: str
 
     def gone(self, kind: str) -> set[str]:
-        """The keys that went, or would."""
+        """Return the keys that went, or would."""
         return set(self.result[kind])
 
 
@@ -84,7 +84,7 @@ class House:
         return min(written[path.info.url], written[path.info.key])
 
     def objects(self) -> set[str]:
-        """What is in the bucket, but for what the cache says of itself."""
+        """Return what is in the bucket, but for what the cache says of itself."""
         return self.written().keys() - OWN
 
     def collect(self, now: datetime, **wishes: Any) -> Done:
@@ -117,7 +117,7 @@ class House:
 
 @pytest.fixture(scope="module")
 def patient(module_folder: Path, engine: Engine, module_server: LocalServer) -> Patient:
-    """A public cache."""
+    """Provide a public cache."""
     project = public_cache(module_folder / "cache", engine, module_folder / "minio")
     project.up()
     return Patient(module_server, project.outputs(secrets=True), module_folder / "home")
@@ -125,7 +125,7 @@ def patient(module_folder: Path, engine: Engine, module_server: LocalServer) -> 
 
 @pytest.fixture
 def house(patient: Patient, tmp_path: Path) -> Iterator[House]:
-    """The cache, with nothing in it."""
+    """Provide the cache, with nothing in it."""
     house = House(patient, tmp_path)
     house.empty()
     yield house
@@ -139,12 +139,12 @@ def later(days: float) -> datetime:
 
 
 def keys(*paths: StorePath) -> set[str]:
-    """The narinfos of some paths."""
+    """Return the narinfos of some paths."""
     return {path.info.key for path in paths}
 
 
 def nars(*paths: StorePath) -> set[str]:
-    """The NARs of some paths."""
+    """Return the NARs of some paths."""
     return {path.info.url for path in paths}
 
 

@@ -35,7 +35,7 @@ COMPILE_SECONDS = 900
 
 @pytest.fixture(scope="module")
 def go_program(module_folder: Path, engine: Engine, module_server: LocalServer) -> PluginProject:
-    """The example, its SDK made. What Go compiles stays in the cache that the toolchain has too."""
+    """Provide the example with its SDK. Go's compiled packages stay in the toolchain's cache."""
     add_language(engine, "go")
     plugin = copy_plugin(module_folder / "components")
     project = PluginProject.of_example("go", module_folder / "examples" / "go", engine)
@@ -54,7 +54,7 @@ def go_program(module_folder: Path, engine: Engine, module_server: LocalServer) 
 
 @pytest.fixture
 def key(go_program: PluginProject) -> Iterator[str]:
-    """A signing key in the program's secret configuration."""
+    """Provide a signing key in the program's secret configuration."""
     brought_in = signing.generate("laptop-of-a-team-1").secret_text
     go_program.set_config_secret(f"{go_program.name}:laptopKey", brought_in)
     yield brought_in

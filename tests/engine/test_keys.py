@@ -62,7 +62,7 @@ class Adoption:
 
 @pytest.fixture(scope="module")
 def adoption(module_project: Project) -> Adoption:
-    """The recipe's key is brought in, kept, attacked by another of its name, and rotated."""
+    """Provide a stack whose key is imported, kept, attacked by one of its name, and rotated."""
     project = module_project
     secret_key = keys.new_secret_key(RECIPE_NAME)
     plain, second = {"name": "nixbuilder"}, {"name": "nixbuilder", "generation": 2}
@@ -177,7 +177,7 @@ class Upheaval:
 
 @pytest.fixture(scope="module")
 def upheaval(module_folder: Path, engine: Engine, module_server: LocalServer) -> Upheaval:
-    """A stack of two writers, one of whom has two keys, under another source of the provider."""
+    """Provide a stack of two writers, one with two keys, under changed provider sources."""
     project = public_cache(module_folder / "upheaval", engine, module_folder / "minio")
     project.set(bucket="upheaval", writers=[{"name": "nixbuilder", "generation": 2}, "ci-bot"])
     project.up()

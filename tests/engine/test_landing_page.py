@@ -22,7 +22,7 @@ NOT_PUBLISHED: dict[str, Any] = {"pushUrls": {}, "profiles": {}, "keyNames": {},
 
 
 def got(server: LocalServer, key: str) -> Any:
-    """What an anonymous reader gets of the cache."""
+    """Return what an anonymous reader gets of the cache."""
     return urllib3.request("GET", f"{server.url}/nix-cache/{key}", retries=False, timeout=10)
 
 
@@ -56,7 +56,7 @@ CHOICES: dict[str, tuple[dict[str, Any], set[str]]] = {
 
 @pytest.fixture(scope="module")
 def story(module_project: Project, module_server: LocalServer) -> dict[str, Kept]:
-    """What there was after each choice."""
+    """Provide what there was after each choice."""
     connection = module_server.connection()
     root = s3_client(module_server.url, connection.user, connection.password)
     found = {}

@@ -85,7 +85,7 @@ def engine_path(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> str
 
 @pytest.fixture(scope="session")
 def virtualenv(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """This environment without provider SDKs, whose plugins the engine would want to have."""
+    """Provide this environment without provider SDKs, whose plugins the engine would need."""
     folder = tmp_path_factory.mktemp("virtualenv")
     venv.create(folder, with_pip=False)
     [there] = folder.glob("lib/python3*/site-packages")
@@ -203,7 +203,7 @@ class Project:
         return output
 
     def outputs(self) -> dict[str, object]:
-        """The stack's outputs, secrets in clear."""
+        """Return the stack's outputs, secrets in clear."""
         text = self.run("stack", "output", "--json", "--show-secrets", code=0)
         outputs: dict[str, object] = json.loads(text)
         return outputs
@@ -225,7 +225,7 @@ class Project:
 
 @pytest.fixture
 def project(tmp_path: Path, engine_path: str, virtualenv: str) -> Iterator[Project]:
-    """A project without a program yet; what it paused is ended afterwards, if need be."""
+    """Provide a project without a program yet; what it paused is ended afterwards, if need be."""
     project = Project(tmp_path, engine_path, virtualenv)
     yield project
     for pid in project.paused:

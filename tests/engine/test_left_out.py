@@ -15,7 +15,7 @@ FIX = "Install Pulumi's official CLI and put it on PATH"
 
 @pytest.fixture(scope="module")
 def built_engine(engine: Engine) -> Engine:
-    """The engine, if its CLI and its MinIO are built here."""
+    """Provide the engine, if its CLI and its MinIO are built here."""
     for part in engine.parts:
         if part.name in {"pulumi", "MinIO"} and part.origin is not Origin.BUILT:
             pytest.skip(f"{part.name} is an official one, which leaves nothing out")

@@ -43,7 +43,7 @@ class History:
 
 
 def rules_on(root: "S3Client") -> list[dict[str, Any]] | None:
-    """The bucket's rules, or None if it has no lifecycle configuration at all."""
+    """Return the bucket's rules, or None if it has no lifecycle configuration at all."""
     try:
         answer = root.get_bucket_lifecycle_configuration(Bucket="nix-cache")
     except ClientError as refusal:

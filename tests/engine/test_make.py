@@ -27,7 +27,7 @@ END_SECONDS = 60
 
 @pytest.fixture
 def clone(tmp_path: Path, engine: toolchain_engine.Engine) -> Iterator[Clone]:
-    """A clone in which nothing is up."""
+    """Provide a clone in which nothing is up."""
     with cloned(tmp_path / "clone", engine) as made:
         yield made
 
@@ -36,7 +36,7 @@ def clone(tmp_path: Path, engine: toolchain_engine.Engine) -> Iterator[Clone]:
 def running(
     tmp_path_factory: pytest.TempPathFactory, engine: toolchain_engine.Engine
 ) -> Iterator[Clone]:
-    """A clone that is up, for tests that leave it so."""
+    """Provide a clone that is up, for tests that leave it so."""
     with cloned(tmp_path_factory.mktemp("running") / "clone", engine) as made:
         made.dev("up")
         yield made

@@ -48,7 +48,7 @@ def served(
 
 @pytest.fixture
 def behind(served: Behind) -> Iterator[Behind]:
-    """The clone, whose server answers before and after."""
+    """Provide the clone, whose server answers before and after."""
     connection_file = served.clone.place.connection_file
     written = connection_file.read_text()
     yield served

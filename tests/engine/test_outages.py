@@ -31,7 +31,7 @@ PRIORITIES = {Fault.DOWN: 31, Fault.BUSY: 32, Fault.RESET: 33, Fault.HANG: 34}
 
 
 def point_to(folder: Path, root: Connection, server: str, password: str | None = None) -> Path:
-    """A connection file for the same administrator by another address or password."""
+    """Return a connection file for the same administrator by another address or password."""
     path = folder / "proxied.json"
     path.write_text(
         json.dumps(
@@ -81,14 +81,14 @@ def served(
 
 @pytest.fixture
 def behind(served: Behind) -> Iterator[Behind]:
-    """The cache, whose server answers before and after."""
+    """Provide the cache, whose server answers before and after."""
     yield served
     served.proxy.heal()
     point_to(served.connection_file.parent, served.root, served.proxy.address)
 
 
 def state_of(project: Project) -> dict[str, Any]:
-    """What the state says of everything, in clear, as secrets are encrypted anew each time."""
+    """Return the whole state in clear text, as encrypted secrets differ each time."""
     return {
         resource["urn"]: {key: resource.get(key) for key in ("id", "type", "inputs", "outputs")}
         for resource in project.state.resources_in_clear()
@@ -141,7 +141,7 @@ def unmade(behind: Behind, tmp_path: Path, engine: Engine, module_folder: Path) 
 
 
 def made_by(project: Project) -> list[str]:
-    """The types of the resources in the state that are something on the server."""
+    """Return the types of the resources in the state that are something on the server."""
     types = (resource["type"] for resource in project.resources().values())
     return [one for one in types if one.startswith("minio:")]
 

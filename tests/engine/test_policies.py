@@ -42,7 +42,7 @@ def judged(project: Project, command: str, *options: str, **config: Any) -> Resu
 
 
 def sparing(rule: str, *names: str) -> dict[str, Any]:
-    """A rule's configuration with exceptions."""
+    """Return a rule's configuration with exceptions."""
     return {rule: {**AS_IN_PRODUCTION[rule], "exceptions": dict.fromkeys(names, REASON)}}
 
 
@@ -50,7 +50,7 @@ def sparing(rule: str, *names: str) -> dict[str, Any]:
 def project(
     tmp_path: Path, engine: Engine, module_server: LocalServer, module_folder: Path
 ) -> Project:
-    """A public cache, not up yet, with a bucket and users of its own on the module's server."""
+    """Provide a public cache, not up yet, with its own bucket and users on the shared server."""
     made = public_cache(tmp_path / "project", engine, module_folder / "minio")
     made.set(bucket=f"cache-{secrets.token_hex(4)}")
     return made
@@ -63,7 +63,7 @@ def admin(module_server: LocalServer) -> MinioServer:
 
 
 def has_bucket(project: Project, admin: MinioServer) -> bool:
-    """Whether the server has the project's bucket."""
+    """Return whether the server has the project's bucket."""
     return admin.has(Kind.BUCKET, project.config["nix-cache:bucket"])
 
 

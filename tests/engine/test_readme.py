@@ -26,7 +26,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture
 def clone(tmp_path: Path) -> Iterator[Path]:
-    """The files of this repository in a new folder, as `git clone` would leave them."""
+    """Provide the files of this repository in a new folder, as `git clone` would leave them."""
     listed = subprocess.run(
         ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"],
         cwd=ROOT,

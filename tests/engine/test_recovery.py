@@ -40,7 +40,7 @@ class Before:
 
 @pytest.fixture
 def before(project: Project, server: LocalServer) -> Before:
-    """A cache that is up, with a NAR in it, and the keys that the README says to keep."""
+    """Provide a cache that is up, with a NAR in it, and the keys that the README says to keep."""
     project.up()
     [keep] = [line for line in commands("Recovery") if "signing-keys.json" in line]
     project.typed(keep.replace("prod", STACK))
@@ -73,7 +73,7 @@ def take_over(project: Project) -> None:
 
 
 def assert_nothing_was_lost(project: Project, server: LocalServer, before: Before) -> None:
-    """What was pushed is there, who could push can, and nothing is left to do."""
+    """Check that pushed paths exist, writers can push, and no changes are pending."""
     project.up("--expect-no-changes")
     root = server.connection()
     client = s3_client(server.url, root.user, root.password)
@@ -129,7 +129,7 @@ def test_after_a_lost_passphrase_readers_trust_what_they_trusted(
 
 @pytest.fixture
 def clone(tmp_path: Path, engine: toolchain_engine.Engine) -> Iterator[Clone]:
-    """A clone that is up, with two writers."""
+    """Provide a clone that is up, with two writers."""
     with cloned(tmp_path / "clone", engine) as made:
         made.configure(writers=[WRITER, "ci-bot"])
         made.dev("up")
@@ -168,7 +168,7 @@ def _pair(credential: dict[str, str]) -> dict[str, str]:
 
 
 def _temporary(clone: Clone, credential: dict[str, str]) -> dict[str, Any]:
-    """A credential of the kind that ends by itself, got by another one."""
+    """Return a credential of the kind that ends by itself, got by another one."""
     sts = boto3.client(
         "sts",
         endpoint_url=clone.connection.url,

@@ -42,7 +42,7 @@ pulumi.export("publicKeys", {name: cache.public_keys for name, cache in caches.i
 def several_caches(
     folder: Path, engine: Engine, server: LocalServer, caches: dict[str, dict[str, Any]]
 ) -> Project:
-    """A program of several caches, not up yet, that finds the server by environment variables."""
+    """Return a program of several caches, not up yet, set up by environment variables."""
     project = Project.create(folder, engine)
     connection = server.connection()
     (folder / "__main__.py").write_text(PROGRAM)
@@ -65,7 +65,7 @@ def several_caches(
 
 
 def everything_on(server: LocalServer) -> dict[str, Any]:
-    """The server's buckets, users and policies, in an order that does not vary."""
+    """Return the server's buckets, users and policies, in an order that does not vary."""
     connection = server.connection()
     root = s3_client(server.url, connection.user, connection.password)
     admin = MinioAdmin(
@@ -81,7 +81,7 @@ def everything_on(server: LocalServer) -> dict[str, Any]:
 
 
 def in_order(value: Any) -> Any:
-    """A document whose lists are sets, which MinIO writes in another order each time."""
+    """Return a document whose lists are sets, which MinIO writes in another order each time."""
     if isinstance(value, dict):
         return {key: in_order(item) for key, item in value.items()}
     if isinstance(value, list):
@@ -93,7 +93,7 @@ def in_order(value: Any) -> Any:
 def two_in_one(
     module_folder: Path, engine: Engine, module_server: LocalServer
 ) -> dict[str, dict[str, dict[str, str]]]:
-    """The credentials of two caches of one program, whose writers have the same name."""
+    """Provide the credentials of two caches of one program, whose writers have the same name."""
     caches: dict[str, dict[str, Any]] = {"first": {}, "second": {"bucket": "team-b"}}
     project = several_caches(module_folder / "two", engine, module_server, caches)
     project.up()

@@ -48,7 +48,7 @@ UP_SECONDS = 120.0
 def stack(
     module_folder: Path, spaces_engine: Engine, spaces: SpacesService, spaces_venv: Path
 ) -> Iterator[SharedStack]:
-    """A private cache with expiry, for all tests."""
+    """Provide a private cache with expiry, for all tests."""
     project = spaces_cache(
         module_folder / "project", spaces_engine, spaces, spaces_venv, expireAfterDays=90
     )
@@ -60,13 +60,13 @@ def stack(
 
 @pytest.fixture
 def cache(stack: SharedStack) -> Iterator[Project]:
-    """The cache, up and private."""
+    """Provide the cache, up and private."""
     with stack.lent() as project:
         yield project
 
 
 def keys_of(spaces: SpacesService, bucket: str) -> list[str]:
-    """The names of a cache's keys."""
+    """Return the names of a cache's keys."""
     return sorted(key.name for key in spaces.keys.all() if key.name.startswith(f"{bucket}-"))
 
 

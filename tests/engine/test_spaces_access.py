@@ -45,7 +45,7 @@ def caches(
     spaces: SpacesService,
     spaces_venv: Path,
 ) -> Iterator[dict[str, Project]]:
-    """A public and a private cache in one account, each with a NAR."""
+    """Provide a public and a private cache in one account, each with a NAR."""
     folder = tmp_path_factory.mktemp("caches")
     made = {}
     for bucket in (PUBLIC, PRIVATE):
@@ -60,7 +60,7 @@ def caches(
 
 
 def status(method: str, url: str, **request: Any) -> int:
-    """What anybody gets who asks for a URL."""
+    """Return what anybody gets who asks for a URL."""
     return urllib3.request(method, url, retries=False, timeout=30, **request).status
 
 

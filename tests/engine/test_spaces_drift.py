@@ -121,7 +121,7 @@ def drifting(
     spaces: SpacesService,
     spaces_venv: Path,
 ) -> Iterator[Project]:
-    """A public cache with everything that one can have."""
+    """Provide a public cache with everything that one can have."""
     folder = tmp_path_factory.mktemp("drift") / "project"
     project = spaces_cache(folder, spaces_engine, spaces, spaces_venv, public=True)
     project.set(expireAfterDays=90, spaces={**project.config["nix-cache:spaces"], "cdn": {}})
@@ -132,7 +132,7 @@ def drifting(
 
 
 def seen(spaces: SpacesService, root: "S3Client") -> dict[str, Any]:
-    """The whole cache as plain clients see it. What is not there is None."""
+    """Return the whole cache as plain clients see it. What is not there is None."""
 
     def rules() -> list[tuple[Any, ...]]:
         found = root.get_bucket_lifecycle_configuration(Bucket=BUCKET)["Rules"]

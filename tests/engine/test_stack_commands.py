@@ -22,7 +22,7 @@ pytestmark = pytest.mark.faults
 
 @pytest.fixture(scope="module")
 def program(module_folder: Path, engine: Engine, module_server: LocalServer) -> Project:
-    """A program of two caches, up, with a policy of its own for a writer of the second one.
+    """Provide a program of two caches, up, with a policy of its own for a writer of the second one.
 
     Its server is found by environment variables, and its project is not called nix-cache.
     """
@@ -42,7 +42,7 @@ def program(module_folder: Path, engine: Engine, module_server: LocalServer) -> 
 
 @pytest.fixture
 def admin(module_server: LocalServer) -> MinioAdmin:
-    """A plain client of the administration API."""
+    """Provide a plain client of the administration API."""
     return admin_client(module_server.connection())
 
 
@@ -93,7 +93,7 @@ def test_a_credential_of_the_second_cache_is_renewed_alone(program: Project) -> 
 
 
 def failed(program: Project, *options: str, stack: str = STACK) -> Result:
-    """A check that could not be done."""
+    """Return a check that could not be done."""
     result = on_stack(program, "drift", *options, stack=stack)
     assert result.exit_code == 1
     assert result.stdout == ""

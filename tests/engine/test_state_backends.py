@@ -98,7 +98,7 @@ class Team:
         return s3_client(self.server.url, root.user, root.password)
 
     def project(self, folder: Path, bucket: str) -> Project:
-        """A clone of somebody of the team, its state still in a folder of its own."""
+        """Return a clone of somebody of the team, its state still in a folder of its own."""
         made = public_cache(folder, self.engine, self.server._folder, bucket=bucket)
         made.environment["HOME"] = str(self.home)
         (self.home / f"{STACK}.passphrase").write_text((folder / "passphrase").read_text())
@@ -130,7 +130,7 @@ class Team:
         }
 
     def locks(self) -> list[str]:
-        """The keys of all locks."""
+        """Return the keys of all locks."""
         listed = self.s3.list_objects_v2(Bucket=self.bucket, Prefix=".pulumi/locks/")
         return [entry["Key"] for entry in listed.get("Contents", [])]
 
@@ -147,13 +147,13 @@ def rights_to(bucket: str, actions: Sequence[str]) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def team(module_folder: Path, engine: Engine, module_server: LocalServer) -> Team:
-    """A bucket for states, and whoever may use it."""
+    """Provide a bucket for states, and whoever may use it."""
     return Team.create(module_folder / "home", engine, module_server)
 
 
 @pytest.fixture(scope="module")
 def deployed(team: Team, module_folder: Path) -> Project:
-    """A stack whose state was in the bucket from the beginning."""
+    """Provide a stack whose state was in the bucket from the beginning."""
     project = team.project(module_folder / "deployed", "nix-cache")
     team.type_readme(project, "PULUMI_CONFIG_PASSPHRASE_FILE")
     project.up()
@@ -177,7 +177,7 @@ def colleague_of(project: Project, folder: Path) -> Project:
 
 @contextmanager
 def changing(project: Project) -> Iterator["subprocess.Popen[bytes]"]:
-    """An update that goes on meanwhile; it ends by itself afterwards, unless it was killed."""
+    """Provide an update that runs meanwhile; it ends by itself later, unless it was killed."""
     program = project.folder / "__main__.py"
     original = program.read_text()
     gate, started = project.folder / "gate", project.folder / "started"
@@ -203,7 +203,7 @@ def changing(project: Project) -> Iterator["subprocess.Popen[bytes]"]:
 
 
 def planned_nothing(project: Project) -> Result:
-    """A preview that has to find nothing to change."""
+    """Return a preview that has to find nothing to change."""
     return project.run("preview", "--expect-no-changes", "--stack", STACK)
 
 

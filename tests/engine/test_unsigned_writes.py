@@ -32,7 +32,7 @@ BUCKET, WRITER, READER = "nix-cache", "nixbuilder", "nixreader"
 
 
 def secret_of(user: str) -> str:
-    """A user's secret access key."""
+    """Return a user's secret access key."""
     return f"secret-of-{user}"
 
 
@@ -53,11 +53,11 @@ class Store:
     upload: str
 
     def client(self, user: str) -> "S3Client":
-        """A user's client."""
+        """Return a user's client."""
         return s3_client(f"http://{self.server}", user, secret_of(user))
 
     def contents(self) -> set[str]:
-        """The keys of all objects."""
+        """Return the keys of all objects."""
         return {one["Key"] for one in self.root.list_objects_v2(Bucket=BUCKET).get("Contents", [])}
 
     def parts(self) -> int:
@@ -70,12 +70,12 @@ class Store:
         return forged.send(self.server, BUCKET, request)
 
     def signed(self, request: Forged, *, presigned: bool = False) -> Forged:
-        """The same request, truly signed by the writer."""
+        """Return the same request, truly signed by the writer."""
         pair = (WRITER, secret_of(WRITER))
         return forged.signed(self.server, BUCKET, request, pair, presigned=presigned)
 
     def anonymous_get(self, key: str) -> int:
-        """The status of a GET without any credential."""
+        """Return the status of a GET without any credential."""
         connection = http.client.HTTPConnection(self.server, timeout=30)
         connection.request("GET", f"/{BUCKET}/{key}")
         return connection.getresponse().status
@@ -83,7 +83,7 @@ class Store:
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory, engine: Engine) -> Iterator[Store]:
-    """The MinIO that the toolchain builds, even where the engine takes another one from PATH."""
+    """Provide the MinIO that the toolchain builds, even where PATH has another one."""
     assert engine.minio.exists()
     program = builds.ensure(["minio"], cache_folder())["minio"]
     local = LocalServer(tmp_path_factory.mktemp("minio"), program)
@@ -111,29 +111,29 @@ def store(tmp_path_factory: pytest.TempPathFactory, engine: Engine) -> Iterator[
 
 
 def put(query: str = "", *headers: tuple[str, str], key: str = "nar/x") -> Forged:
-    """A PUT of a body with a trailer."""
+    """Return a PUT of a body with a trailer."""
     return Forged("PUT", key, query, [*headers, *forged.trailer_headers()], forged.chunked())
 
 
 def unpack(query: str = "", *headers: tuple[str, str], trailer: bool = True) -> Forged:
-    """A PUT of an archive that is to be unpacked."""
+    """Return a PUT of an archive that is to be unpacked."""
     announced = [("x-amz-content-sha256", TRAILER)] if trailer else []
     body = forged.archive()
     return Forged("PUT", "nar/a.tar", query, [*headers, *announced, *SNOWBALL], body)
 
 
 def part(store: Store, *headers: tuple[str, str]) -> Forged:
-    """A PUT of a part of the writer's upload."""
+    """Return a PUT of a part of the writer's upload."""
     return put(in_query(WRITER, uploadId=store.upload, partNumber="1"), *headers, key="nar/parts")
 
 
 def sha256_headers(*values: str) -> list[tuple[str, str]]:
-    """The header that says how the body is hashed, as often as there are values."""
+    """Return the header that says how the body is hashed, as often as there are values."""
     return [("x-amz-content-sha256", value) for value in values]
 
 
 def with_sha256(*values: str) -> Forged:
-    """A PUT with the credential in the query, and the header written in some other way."""
+    """Return a PUT with the credential in the query, and the header written in some other way."""
     others = forged.trailer_headers()[1:]
     return Forged(
         "PUT", "nar/x", in_query(WRITER), [*sha256_headers(*values), *others], forged.chunked()
@@ -141,7 +141,7 @@ def with_sha256(*values: str) -> Forged:
 
 
 def streamed(what: str, place: str, stream: str, _: Store) -> Forged:
-    """A PUT with one of the other types of bodies, the writer's id in the query or a header."""
+    """Return a PUT with another type of body, the writer's id in the query or a header."""
     named = in_header(WRITER) if place == "header" else [("x-amz-date", forged.now())]
     headers = [*named, *sha256_headers(stream), *(SNOWBALL if what == "an archive" else ())]
     query = in_query(WRITER) if place == "query" else ""
@@ -149,7 +149,7 @@ def streamed(what: str, place: str, stream: str, _: Store) -> Forged:
 
 
 def version_2(place: str, trailer: bool, _: Store) -> Forged:
-    """An archive, the writer's id in the old form of the query or of the header."""
+    """Return an archive, the writer's id in the old form of the query or of the header."""
     query = f"AWSAccessKeyId={WRITER}&Expires=4102444800&Signature=AAAA"
     named = [("Authorization", f"AWS {WRITER}:AAAA")] if place == "header" else []
     headers = [*named, ("x-amz-date", forged.now())]
@@ -226,7 +226,7 @@ AKIN: dict[str, Callable[[Store], Forged]] = {
 
 
 def state(store: Store) -> tuple[set[str], int]:
-    """What is stored: objects, and parts of the upload."""
+    """Return what is stored: objects, and parts of the upload."""
     return store.contents(), store.parts()
 
 
@@ -300,7 +300,7 @@ def test_a_reader_cannot_act_as_another_user_in_version_2(
 
 
 def removed(store: Store, key: str) -> bytes:
-    """What is stored under a key, which is removed."""
+    """Return what is stored under a key, which is removed."""
     content = store.root.get_object(Bucket=BUCKET, Key=key)["Body"].read()
     store.root.delete_object(Bucket=BUCKET, Key=key)
     return content

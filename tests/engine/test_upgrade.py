@@ -95,7 +95,7 @@ CONTINUED = {"nix-cache-claim-bucket-nix-cache": "nix-cache-names"}
 
 
 def harmful(planned: dict[str, str]) -> dict[str, str]:
-    """What is planned that no upgrade may do."""
+    """Return what is planned that no upgrade may do."""
     return {
         name: step
         for name, step in planned.items()
@@ -105,7 +105,7 @@ def harmful(planned: dict[str, str]) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def upgrade(module_folder: Path, module_server: LocalServer, engine: Engine) -> Upgrade:
-    """A cache with all that one can have on MinIO, made by the release, brought up by this code."""
+    """Provide a full cache on MinIO, made by the release and updated by this code."""
     source = module_folder / "released"
     version = released(source)
     project = public_cache(
@@ -217,7 +217,7 @@ def test_a_client_of_the_release_reads_what_this_code_publishes(
 
 
 def used_by_the_release(upgrade: Upgrade, source: str, home: Path) -> Any:
-    """What the release's client keeps of a cache that it was given."""
+    """Return what the release's client keeps of a cache that it was given."""
     folder = upgrade.project.folder.parent / "released"
     done = subprocess.run(
         [

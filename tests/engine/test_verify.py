@@ -20,7 +20,7 @@ pytestmark = pytest.mark.slow
 
 
 def minio(folder: Path, beyond: frozenset[tuple[Role, Action]] = frozenset()) -> Backend:
-    """A row for the local server."""
+    """Return a row for the local server."""
     file = str(folder / "minio" / "connection.json")
     return Backend(
         name="minio",
@@ -34,7 +34,7 @@ def minio(folder: Path, beyond: frozenset[tuple[Role, Action]] = frozenset()) ->
 
 
 def variables(engine: Engine) -> dict[str, str]:
-    """The environment of the engine's commands."""
+    """Return the environment of the engine's commands."""
     return engine.environment(clean_environment())
 
 

@@ -81,13 +81,13 @@ class Done:
 
 @pytest.fixture(scope="module")
 def job(module_folder: Path, engine: toolchain_engine.Engine, module_server: LocalServer) -> Job:
-    """A job on a stack of development, in which nothing is made yet."""
+    """Provide a job on a stack of development, in which nothing is made yet."""
     return Job(public_cache(module_folder / "project", engine, module_folder / "minio"))
 
 
 @pytest.fixture(scope="module")
 def deployed(job: Job) -> Done:
-    """The job's stack, deployed."""
+    """Provide the job's stack, deployed."""
     before = job.run("preview")
     assert before.exit_code == 0, before.output
     assert "to create" in before.text.splitlines()[0]
@@ -156,7 +156,7 @@ def test_a_look_that_fails_is_an_error_and_no_drift(job: Job, deployed: Done) ->
 def unprotected(
     tmp_path: Path, engine: toolchain_engine.Engine, module_server: LocalServer, module_folder: Path
 ) -> Job:
-    """A stack that the policies hold for production, and that may be deleted."""
+    """Provide a stack that the policies hold for production, and that may be deleted."""
     project = public_cache(
         tmp_path / "project", engine, module_folder / "minio", bucket="unprotected"
     )

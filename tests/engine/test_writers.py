@@ -88,7 +88,7 @@ class Narrator:
 
 
 def is_refused(client: "S3Client") -> bool:
-    """Whether the server does not know a credential, or no longer lets it read and write."""
+    """Return whether the server does not know a credential, or no longer lets it read and write."""
     try:
         client.get_object(Bucket="nix-cache", Key="nix-cache-info")
         client.put_object(Bucket="nix-cache", Key="nar/tried.nar", Body=b"tried")
@@ -99,7 +99,7 @@ def is_refused(client: "S3Client") -> bool:
 
 @pytest.fixture(scope="module")
 def story(module_project: Project, module_server: LocalServer) -> Story:
-    """A writer is added, the other's key is rotated and dropped, and the new one leaves."""
+    """Provide a writer is added, the other's key is rotated and dropped, and the new one leaves."""
     narrator = Narrator(module_project, module_server.url)
     rotated = {"name": "nixbuilder", "generation": 2}
     alone = {**rotated, "trustedGenerations": []}
@@ -118,7 +118,7 @@ def story(module_project: Project, module_server: LocalServer) -> Story:
 
 
 def public_keys(chapter: Chapter) -> dict[str, str]:
-    """The trusted public keys by name."""
+    """Return the trusted public keys by name."""
     trusted = chapter.outputs["publicKeys"]
     return dict(zip(keys.names(trusted), trusted, strict=True))
 

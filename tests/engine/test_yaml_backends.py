@@ -24,7 +24,7 @@ pytestmark = [pytest.mark.languages, pytest.mark.timeout(BUILD_SECONDS)]
 
 
 def example_on(backend: str, region: str, folder: Path, engine: Engine) -> PluginProject:
-    """The example on another backend, not up yet."""
+    """Return the example on another backend, not up yet."""
     add_language(engine, "yaml")
     copy_plugin(folder / "components", backend)
     project = PluginProject.of_example("yaml", folder / "examples" / "yaml", engine)

@@ -88,12 +88,12 @@ class TwoCaches:
         return cls(server.url, root, users)
 
     def client(self, user: str) -> "S3Client":
-        """An S3 client of a user."""
+        """Return an S3 client of a user."""
         credential = self.users[user]
         return s3_client(self.url, credential["accessKeyId"], credential["secretAccessKey"])
 
     def administrate(self, user: str) -> MinioAdmin:
-        """A client of the admin API, of a user."""
+        """Return a client of the admin API, of a user."""
         credential = self.users[user]
         return MinioAdmin(
             endpoint=self.url.removeprefix("http://"),

@@ -92,7 +92,7 @@ def _keep_metrics() -> None:
 
 
 def tags_at_creation(body: bytes) -> dict[str, str]:
-    """The tags in the body of a CreateBucket request."""
+    """Return the tags in the body of a CreateBucket request."""
     tags = ElementTree.fromstring(body).iterfind(".//{*}Tag") if body else ()
     return {tag.findtext("{*}Key", ""): tag.findtext("{*}Value", "") for tag in tags}
 

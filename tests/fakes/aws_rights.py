@@ -50,7 +50,7 @@ def check_all() -> None:
 
 
 def _access_key() -> Any:
-    """The key that a request is signed with; None without one, or with one that is not known."""
+    """Return the key that a request is signed with; None without one or with an unknown one."""
     authorization = flask.request.headers.get("Authorization", "")
     key_id = authorization.partition("Credential=")[2].partition("/")[0]
     try:
@@ -177,7 +177,7 @@ def _block_public_access() -> None:
 
 
 def _check_web_identity() -> None:
-    """A role is given to whom its trust names; the token's signature is not looked at."""
+    """Check that a role's trust policy names the token's subject, without its signature."""
     signed = ActionAuthenticatorMixin._authenticate_and_authorize_normal_action
 
     def authorize(response: Any, resource: str = "*") -> None:

@@ -46,7 +46,7 @@ class AwsServer:
     administrator: Credential
 
     def environment(self) -> dict[str, str]:
-        """The variables by which the AWS plugin, as the administrator, and other tools use it."""
+        """Return the variables with which the AWS plugin and other tools use it as its root."""
         return {
             "AWS_ACCESS_KEY_ID": self.administrator.access_key_id,
             "AWS_SECRET_ACCESS_KEY": self.administrator.secret_access_key,
@@ -60,7 +60,7 @@ class AwsServer:
         }
 
     def config(self) -> dict[str, str]:
-        """What a stack's configuration has to have beside.
+        """Return what a stack's configuration has to have beside.
 
         The server has one name, and none for each bucket or account. A plugin that knows the
         account asks for a bucket's tags at a name of the account's.
@@ -73,7 +73,7 @@ class AwsServer:
         }
 
     def client(self, service: Any, credential: Credential | None = None) -> Any:
-        """A client of a service: of a user or role, or, without a credential, of anybody."""
+        """Return a client of a service: of a user or role, or, without a credential, of anybody."""
         settings: dict[str, Any] = {
             "s3": {"addressing_style": "path"},
             "retries": {"max_attempts": 1},
@@ -94,7 +94,7 @@ class AwsServer:
 
 @contextlib.contextmanager
 def running(folder: Path) -> Iterator[AwsServer]:
-    """A server with nothing in it but its administrator, that has its things in a folder."""
+    """Provide a server with only its administrator, which keeps its files in a folder."""
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "aws.log").open("wb") as log:
         process = subprocess.Popen(

@@ -74,7 +74,7 @@ class UnknownRequestError(Exception):
 
 
 def translated(request: str, body: Mapping[str, Any]) -> dict[str, Any]:
-    """The arguments of the simulator's method of the same name.
+    """Return the arguments of the simulator's method of the same name.
 
     Args:
         request: its name, such as ``b2_list_keys``.

@@ -225,7 +225,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 def _basic(authorization: str) -> tuple[str, str]:
-    """The name and the password of a header."""
+    """Return the name and the password of a header."""
     name, _, password = (
         base64.b64decode(authorization.removeprefix("Basic ")).decode().partition(":")
     )

@@ -113,7 +113,7 @@ class Service(RawSimulator):  # type: ignore[misc]  # the SDK has no types
     # What tests do past the stack, and what they look at.
 
     def bucket(self, name: str) -> Any:
-        """The simulator's bucket of a name."""
+        """Return the simulator's bucket of a name."""
         return self.bucket_name_to_bucket[name]
 
     def keys(self) -> dict[str, dict[str, Any]]:

@@ -95,14 +95,14 @@ class FaultyProxy:
         self.close()
 
     def treatment(self, request: str) -> tuple[Fault, bool]:
-        """What is to be done to a request that came in, and whether its answer is passed on."""
+        """Return what to do to a request, and whether its response is passed on."""
         with self._lock:
             self.requests.append(request)
             is_last = bool(self._last_request) and request.startswith(self._last_request)
             return self._fault, self._last_is_answered or not is_last
 
     def after(self, request: str) -> None:
-        """A request was passed on."""
+        """Count a request that was passed on."""
         if self._last_request and request.startswith(self._last_request):
             self.fail(Fault.DOWN)
 

@@ -26,7 +26,7 @@ class ForwardingHandler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def body(self) -> bytes:
-        """The body of the request."""
+        """Return the body of the request."""
         if self.headers.get("Transfer-Encoding", "") != "chunked":
             return self.rfile.read(int(self.headers.get("Content-Length", 0)))
         parts = []

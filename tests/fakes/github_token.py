@@ -7,7 +7,7 @@ ISSUER = "token.actions.githubusercontent.com"
 
 
 def token(subject: str, audience: str = "sts.amazonaws.com") -> str:
-    """A token as GitHub gives it to a job, but for the signature."""
+    """Return a token as GitHub gives it to a job, but for the signature."""
 
     def part(value: dict[str, str]) -> str:
         return base64.urlsafe_b64encode(json.dumps(value).encode()).decode().rstrip("=")

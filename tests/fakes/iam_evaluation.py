@@ -47,7 +47,7 @@ class Request:
 
 
 def decide(document: Mapping[str, Any], request: Request) -> Decision:
-    """What a policy document says of a request; raises NotImplementedError for unknown parts."""
+    """Evaluate a policy document for a request; raises NotImplementedError for unknown parts."""
     effects = {
         statement["Effect"]
         for statement in _listed(document["Statement"])
@@ -74,7 +74,7 @@ def _applies(statement: Mapping[str, Any], request: Request) -> bool:
 
 
 def _concerns(named: Any, principal: Principal | None) -> bool:
-    """Whether a statement is about a principal; one of an identity's policy names none."""
+    """Return whether a statement is about a principal; one of an identity's policy names none."""
     if named is None or named == "*":
         return True
     if "*" in _listed(named.get("AWS", [])):

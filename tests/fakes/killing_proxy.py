@@ -29,7 +29,7 @@ class KillingProxy(FaultyProxy):
         self._victim, self._until = psutil.Process(victim), until
 
     def treatment(self, request: str) -> tuple[Fault, bool]:
-        """What is to be done to a request, and whether its answer is passed on."""
+        """Return what is to be done to a request, and whether its answer is passed on."""
         with self._killing:
             if self._victim is None:
                 return super().treatment(request)

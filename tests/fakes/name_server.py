@@ -38,7 +38,7 @@ class NameServer:
     found: dict[str, str] = field(default_factory=dict)
 
     def answer(self, path: str, headers: dict[str, str]) -> tuple[int, str]:
-        """The status and the body of an answer."""
+        """Return the status and the body of an answer."""
         url = urlsplit(path)
         if admin := _ADMIN.get(url.path):
             kind, parameter, missing = admin
@@ -74,7 +74,7 @@ class NameServer:
 
 @contextlib.contextmanager
 def name_server() -> Iterator[NameServer]:
-    """A server on a free port of this machine."""
+    """Provide a server on a free port of this machine."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:

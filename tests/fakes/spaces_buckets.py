@@ -75,7 +75,7 @@ class SpacesRequest:
         return bool(self.bucket) and self.path.strip("/") == ("" if own_host else self.bucket)
 
     def asks(self, method: str, about: str) -> bool:
-        """Whether it does this to that of the bucket: ``PUT``, ``policy``."""
+        """Return whether it does this to that of the bucket: ``PUT``, ``policy``."""
         topics = parse_qs(self.query, keep_blank_values=True)
         return self.is_of_the_bucket and self.method == method and about in topics
 
@@ -96,7 +96,7 @@ class SpacesBuckets:
         self._lock = threading.Lock()
 
     def answer(self, request: SpacesRequest, pass_on: Callable[[bytes], Answer]) -> Answer:
-        """What Spaces answers.
+        """Return what Spaces answers.
 
         Args:
             request: what was asked.
@@ -198,7 +198,7 @@ def _rules(configuration: ET.Element) -> list[ET.Element]:
 
 
 def _parsed(document: bytes) -> ET.Element:
-    """A document without its namespace, which MinIO leaves out and clients do not miss."""
+    """Return a document without its namespace, which MinIO leaves out and clients do not miss."""
     root = ET.fromstring(document)
     for element in root.iter():
         element.tag = element.tag.rpartition("}")[2]

@@ -50,11 +50,11 @@ class SpacesKey:
         return any(grant["permission"] == "fullaccess" for grant in self.grants)
 
     def is_limited_to(self, bucket: str) -> bool:
-        """Whether it opens this bucket among few."""
+        """Return whether it opens this bucket among few."""
         return not self.is_full and any(grant["bucket"] == bucket for grant in self.grants)
 
     def told(self, *, secret: bool = False) -> dict[str, Any]:
-        """What the API says of it."""
+        """Return what the API says of it."""
         told = dataclasses.asdict(self)
         return told if secret else {k: v for k, v in told.items() if k != "secret_key"}
 
@@ -80,7 +80,7 @@ class SpacesKeys:
         return list(self._keys.values())
 
     def named(self, name: str) -> SpacesKey:
-        """The only key of a name."""
+        """Return the only key of a name."""
         (found,) = [key for key in self.all() if key.name == name]
         return found
 

@@ -45,7 +45,7 @@ draw for each."""
 
 @st.composite
 def changed_bytes(draw: DrawFn, seeds: Sequence[bytes], tokens: Sequence[bytes]) -> bytes:
-    """Valid inputs after a few edits, some of them of whole lines."""
+    """Return valid inputs after a few edits, some of them of whole lines."""
     data = draw(st.sampled_from(seeds))
     pieces = (*tokens, *ODD_BYTES)
     for edit in draw(st.lists(_EDIT, min_size=1, max_size=5)):
@@ -149,7 +149,7 @@ _JSON_KINDS = ("replace", "remove", "repeat", "rename", "add", "wrap")
 
 @st.composite
 def changed_json(draw: DrawFn, seeds: Sequence[bytes], tokens: Sequence[bytes]) -> bytes:
-    """Valid documents in which values, names and their order are changed."""
+    """Return valid documents in which values, names and their order are changed."""
     value = json.loads(draw(st.sampled_from(seeds)), object_pairs_hook=Pairs)
     words = [*(token.decode(errors="replace") for token in tokens), "x"]
     news = [*ODD_VALUES, *words]
@@ -209,7 +209,7 @@ _XML_KINDS = ("remove", "repeat", "text", "rename", "empty", "add", "move")
 
 @st.composite
 def changed_xml(draw: DrawFn, seeds: Sequence[bytes], tokens: Sequence[bytes]) -> bytes:
-    """Valid documents in which elements and their texts are changed. Tokens are elements."""
+    """Return valid documents in which elements and their texts are changed. Tokens are elements."""
     root = ElementTree.fromstring(draw(st.sampled_from(seeds)))
     for edit in draw(st.lists(_EDIT, min_size=1, max_size=4)):
         rest, kind = divmod(edit, len(_XML_KINDS))

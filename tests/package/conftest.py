@@ -20,7 +20,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.fixture(scope="session")
 def package(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Packages:
-    """The wheel and the source distribution."""
+    """Provide the wheel and the source distribution."""
     folder: Path | None = request.config.getoption("--packages", default=None)
     if folder is None:
         return build(ROOT / "components", tmp_path_factory.mktemp("package"))
@@ -29,7 +29,7 @@ def package(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
 
 @pytest.fixture(scope="session")
 def python(package: Packages, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The interpreter of an environment that has the wheel with all extras, and pytest."""
+    """Provide the interpreter of an environment that has the wheel with all extras, and pytest."""
     return installed.install(
         tmp_path_factory.mktemp("environment") / "venv",
         installed.requirement(package.wheel, installed.EXTRAS),

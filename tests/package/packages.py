@@ -16,7 +16,7 @@ class Packages:
 
 
 def found_in(folder: Path) -> Packages:
-    """The one wheel and the one source distribution in a folder."""
+    """Return the one wheel and the one source distribution in a folder."""
     [wheel], [sdist] = folder.glob("*.whl"), folder.glob("*.tar.gz")
     return Packages(wheel, sdist)
 

@@ -21,13 +21,13 @@ def run(command: list[str | Path], folder: Path) -> "subprocess.CompletedProcess
 
 
 def own_environment() -> dict[str, str]:
-    """The variables for a program: nothing in them adds to Python's path."""
+    """Return the variables for a program: nothing in them adds to Python's path."""
     own = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
     return {**own, "COLUMNS": "200", "NO_COLOR": "1"}
 
 
 def told_by(python: Path, program: str, folder: Path) -> str:
-    """What a program prints, which has to succeed."""
+    """Return what a program prints, which has to succeed."""
     done = run([python, "-I", "-c", program], folder)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout

@@ -24,7 +24,7 @@ _CLIENT_TESTS = ROOT / "tests" / "unit" / "cli"
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A folder with those of its unit tests that need nothing but it, and no sources."""
+    """Provide a folder with those of its unit tests that need nothing but it, and no sources."""
     shutil.copy2(ROOT / "pyproject.toml", tmp_path)
     shared = [ROOT / "tests" / name for name in ("__init__.py", "conftest.py", "waiting.py")]
     fakes = (ROOT / "tests" / "fakes").glob("*.py")

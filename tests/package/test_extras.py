@@ -30,7 +30,7 @@ print(*[name for name in {providers!r} if importlib.util.find_spec(name)])
 
 
 def in_environment_of(package: Packages, folder: Path, *extras: str) -> Path:
-    """The interpreter of an environment with the package and some extras alone."""
+    """Return the interpreter of an environment with the package and some extras alone."""
     return installed.install(folder / "venv", installed.requirement(package.wheel, extras))
 
 
@@ -52,7 +52,7 @@ def test_a_backends_extra_brings_all_that_its_stacks_load_and_no_other_provider(
 
 @pytest.fixture(scope="module")
 def client(package: Packages, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The interpreter of an environment with the package alone."""
+    """Provide the interpreter of an environment with the package alone."""
     return in_environment_of(package, tmp_path_factory.mktemp("client"))
 
 

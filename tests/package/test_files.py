@@ -23,14 +23,14 @@ WHERE = "import nix_cache; print(nix_cache.__file__)"
 
 @pytest.fixture(scope="module")
 def names(package: Packages) -> set[str]:
-    """The names of the wheel's files."""
+    """Provide the names of the wheel's files."""
     with zipfile.ZipFile(package.wheel) as wheel:
         return set(wheel.namelist())
 
 
 @pytest.fixture(scope="module")
 def metadata(package: Packages) -> Message:
-    """What the wheel says of itself."""
+    """Provide what the wheel says of itself."""
     with zipfile.ZipFile(package.wheel) as wheel:
         [name] = [name for name in wheel.namelist() if name.endswith(".dist-info/METADATA")]
         return message_from_string(wheel.read(name).decode())

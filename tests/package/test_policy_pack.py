@@ -19,7 +19,7 @@ from tools.release import installed
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The pack's folder as the documentation has it."""
+    """Provide the pack's folder as the documentation has it."""
     made = tmp_path_factory.mktemp("program") / "policies"
     made.mkdir()
     page = (ROOT / "docs" / "policies.md").read_text().replace("\n   ", "\n")
@@ -31,7 +31,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def pack(package: Packages, folder: Path) -> Iterator[AnalyzerStub]:
-    """A running pack, started as Pulumi's language host starts it."""
+    """Provide a running pack, started as Pulumi's language host starts it."""
     python = installed.install(
         folder.parent / ".venv", installed.requirement(package.wheel, ["policy"])
     )

@@ -75,7 +75,7 @@ def test_a_strict_type_checker_knows_arguments_and_outputs(python: Path, tmp_pat
 
 @pytest.fixture(scope="module")
 def classes(python: Path, tmp_path_factory: pytest.TempPathFactory) -> list[ast.ClassDef]:
-    """The public classes, as the installed package has them."""
+    """Provide the public classes, as the installed package has them."""
     modules = "argument_types as a, binary_cache as b"
     program = f"from nix_cache import {modules}; print(a.__file__, b.__file__)"
     files = told_by(python, program, tmp_path_factory.mktemp("anywhere")).split()

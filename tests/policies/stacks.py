@@ -31,7 +31,7 @@ CACHE = "nix-cache:index:BinaryCache"
 
 
 def resource(type_token: str, properties: Mapping[str, Any] | None = None, **more: Any) -> Resource:
-    """A resource of a type; its name and URN are ``it``, unless they are given."""
+    """Return a resource of a type; its name and URN are ``it``, unless they are given."""
     name = more.pop("name", "it")
     return Resource(type_token, name, more.pop("urn", name), properties or {}, **more)
 
@@ -45,34 +45,34 @@ def verdict(
     stack_file: Mapping[str, Any] | None = None,
     **settings: Any,
 ) -> Verdict:
-    """What a rule finds in a resource of a stack with these others."""
+    """Return what a rule finds in a resource of a stack with these others."""
     context = Context(stack, settings, (subject, *others), environment or {}, stack_file)
     return judge(rule, subject, context)
 
 
 def found(rule: Rule, subject: Resource, *others: Resource, **more: Any) -> str:
-    """The violations, one after the other; nothing may be unknown."""
+    """Return the violations, one after the other; nothing may be unknown."""
     result = verdict(rule, subject, *others, **more)
     assert not result.not_yet_known, result.not_yet_known
     return "\n".join(result.violations)
 
 
 def unknown(rule: Rule, subject: Resource, *others: Resource, **more: Any) -> str:
-    """What is not known yet; nothing may be wrong besides."""
+    """Return what is not known yet; nothing may be wrong besides."""
     result = verdict(rule, subject, *others, **more)
     assert not result.violations, result.violations
     return result.not_yet_known
 
 
 def document(*statements: Mapping[str, Any]) -> str:
-    """A policy document as it is sent."""
+    """Return a policy document as it is sent."""
     return json.dumps({"Version": "2012-10-17", "Statement": statements})
 
 
 def allow(
     actions: str | Sequence[str], resources: Any = "arn:aws:s3:::b/*", **more: Any
 ) -> dict[str, Any]:
-    """A statement that allows; without a Resource if that is None."""
+    """Return a statement that allows; without a Resource if that is None."""
     where = {} if resources is None else {"Resource": resources}
     return {"Effect": "Allow", "Action": actions, **where, **more}
 
@@ -80,5 +80,5 @@ def allow(
 def deny(
     actions: str | Sequence[str], resources: Any = "arn:aws:s3:::b/*", **more: Any
 ) -> dict[str, Any]:
-    """A statement that denies."""
+    """Return a statement that denies."""
     return {**allow(actions, resources, **more), "Effect": "Deny"}

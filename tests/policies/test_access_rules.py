@@ -48,7 +48,7 @@ DENY_WITHOUT_TLS = deny(
 
 
 def policy(type_token: str, *statements: dict[str, Any]) -> Resource:
-    """A resource with a policy document."""
+    """Return a resource with a policy document."""
     return resource(type_token, {"policy": document(*statements)})
 
 

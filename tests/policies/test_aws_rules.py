@@ -47,12 +47,12 @@ def ownership(value: Any = "BucketOwnerEnforced", **more: Any) -> Resource:
 
 
 def block(properties: dict[str, Any], **more: Any) -> Resource:
-    """What keeps the public out."""
+    """Return what keeps the public out."""
     return beside(BLOCK, **properties, **more)
 
 
 def reading(principal: Any) -> Resource:
-    """A bucket policy that lets somebody read."""
+    """Return a bucket policy that lets somebody read."""
     return beside(AWS_BUCKET_POLICY, policy=document(allow("s3:GetObject", Principal=principal)))
 
 
@@ -127,7 +127,7 @@ def test_buckets_elsewhere_are_no_matter_of_aws() -> None:
 
 
 def trust(condition: Any, action: Any = "sts:AssumeRoleWithWebIdentity") -> Resource:
-    """A role that GitHub's tokens take on."""
+    """Return a role that GitHub's tokens take on."""
     statement = {
         "Effect": "Allow",
         "Action": action,

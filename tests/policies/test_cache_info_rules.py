@@ -44,13 +44,13 @@ ROOT = resource(CACHE, name="nix-cache")
 
 
 def thing(type_token: str, text: Any, key: Any = "nix-cache-info", **more: Any) -> Resource:
-    """An object in the bucket ``b``."""
+    """Return an object in the bucket ``b``."""
     in_bucket, at, content = OBJECTS[type_token]
     return resource(type_token, {in_bucket: "b", at: key, content: text}, **more)
 
 
 def cache_bucket(type_token: str, **more: Any) -> Resource:
-    """A bucket ``b`` of a cache."""
+    """Return a bucket ``b`` of a cache."""
     return resource(type_token, {BUCKETS[type_token][0]: "b"}, parent="nix-cache", **more)
 
 

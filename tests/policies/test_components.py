@@ -56,7 +56,7 @@ class AnyBackend(Recorder):
 
 
 def made(args: BinaryCacheArgs) -> list[Resource]:
-    """The stack that a program with this cache has, as the engine would show it."""
+    """Return the stack that a program with this cache has, as the engine would show it."""
     urls: dict[str, Any] = {}
 
     def program() -> pulumi.Output[Any]:

@@ -28,7 +28,7 @@ def everybody(_statement: Statement) -> bool:
 
 
 def permits(raw: Any, action: str, arn: str) -> bool:
-    """Whether IAM permits an action on one resource: no Deny matches, and an Allow does."""
+    """Return whether IAM permits an action on one resource: no Deny matches, and an Allow does."""
 
     def matches(pattern: str, text: str, flags: int = 0) -> bool:
         expression = re.escape(pattern).replace(r"\*", ".*").replace(r"\?", ".")

@@ -26,7 +26,7 @@ Rules = Sequence[tuple[str, int]]
 
 
 def on_minio(rules: Rules) -> Resource:
-    """A lifecycle of MinIO: days after which a prefix goes."""
+    """Return a lifecycle of MinIO: days after which a prefix goes."""
     return resource(
         MINIO_LIFECYCLE,
         {"rules": [{"id": p, "filter": p, "expiration": f"{days}d"} for p, days in rules]},
@@ -34,7 +34,7 @@ def on_minio(rules: Rules) -> Resource:
 
 
 def on_aws(rules: Rules) -> Resource:
-    """The same on AWS."""
+    """Return the same on AWS."""
     return resource(
         AWS_LIFECYCLE,
         {
@@ -47,17 +47,17 @@ def on_aws(rules: Rules) -> Resource:
 
 
 def within_aws(rules: Rules) -> Resource:
-    """The same as a part of the bucket, as older programs have it."""
+    """Return the same as a part of the bucket, as older programs have it."""
     return resource(AWS_BUCKET, {"lifecycleRules": _enabled(rules)})
 
 
 def on_spaces(rules: Rules) -> Resource:
-    """The same on Spaces."""
+    """Return the same on Spaces."""
     return resource(SPACES_BUCKET, {"lifecycleRules": _enabled(rules)})
 
 
 def on_b2(rules: Rules) -> Resource:
-    """The same on B2, where hiding an object is its end."""
+    """Return the same on B2, where hiding an object is its end."""
     return resource(
         B2_BUCKET,
         {

@@ -29,7 +29,7 @@ LONG_S, KELVIN, BOM = "\u017f", "\u212a", "\ufeff"
 
 
 def with_more(*statements: dict[str, Any], more: str) -> str:
-    """A document with more text before its last brace."""
+    """Return a document with more text before its last brace."""
     return f"{document(*statements)[:-1]}, {more}}}"
 
 

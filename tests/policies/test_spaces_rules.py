@@ -11,7 +11,7 @@ PUBLIC = resource(SPACES_BUCKET_POLICY, {"bucket": "public"}, name="anonymous-re
 
 
 def key(permission: Any, bucket: Any = "") -> Resource:
-    """A key with one right."""
+    """Return a key with one right."""
     return resource(SPACES_KEY, {"grants": [{"permission": permission, "bucket": bucket}]})
 
 

@@ -13,7 +13,7 @@ PASSPHRASE = "PULUMI_CONFIG_PASSPHRASE"
 
 @pytest.fixture(autouse=True)
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A project's folder in which the shell is, and nothing seen before."""
+    """Provide a project's folder in which the shell is, and nothing seen before."""
     (tmp_path / "Pulumi.yaml").write_text("name: shop")
     monkeypatch.setenv("PWD", str(tmp_path))
     for name in (PASSPHRASE, f"{PASSPHRASE}_FILE"):

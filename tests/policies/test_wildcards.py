@@ -14,7 +14,7 @@ TEXTS = ["".join(letters) for n in range(9) for letters in itertools.product("ab
 
 
 def matching(pattern: str) -> set[str]:
-    """The texts that match a pattern."""
+    """Return the texts that match a pattern."""
     expression = re.compile(pattern.replace("*", ".*").replace("?", "."))
     return {text for text in TEXTS if expression.fullmatch(text)}
 

@@ -93,13 +93,13 @@ class Recorder(Mocks):
         return answer if isinstance(answer, dict) else ({}, [(args.token, answer)])
 
     def one(self, type_ending: str, name: str) -> Registered:
-        """The only resource of a type and a name."""
+        """Return the only resource of a type and a name."""
         found = [r for r in self.resources if r.type.endswith(type_ending) and r.name == name]
         assert len(found) == 1, [(r.type, r.name) for r in self.resources]
         return found[0]
 
     def names(self, type_ending: str) -> list[str]:
-        """The names of all resources of a type, sorted."""
+        """Return the names of all resources of a type, sorted."""
         return sorted(r.name for r in self.resources if r.type.endswith(type_ending))
 
 
@@ -150,7 +150,7 @@ def run(program: Callable[[], Any], recorder: Recorder | None = None) -> Recorde
 
 
 def unresolved(*, is_secret: bool = False) -> pulumi.Output[Any]:
-    """An output of a resource that a preview has not made."""
+    """Return an output of a resource that a preview has not made."""
     data: asyncio.Future[_OutputData[Any]] = asyncio.get_event_loop().create_future()
     data.set_result(_OutputData(resources=set(), value=None, is_known=False, is_secret=is_secret))
     return pulumi.Output._from_data(data)

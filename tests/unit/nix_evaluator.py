@@ -29,7 +29,7 @@ _DECODERS: Mapping[str, Callable[[bytes], bytes]] = {
 
 
 def needed_by(held: Held, objects: Mapping[str, Held]) -> set[str]:
-    """The keys of what a path needs besides its narinfo: narinfos, and its NAR."""
+    """Return the keys of what a path needs besides its narinfo: narinfos, and its NAR."""
     fields: dict[str, str] = {}
     for line in _DECODERS[held.encoding](held.content).decode().split("\n"):
         name, _, value = line.partition(": ")
@@ -39,7 +39,7 @@ def needed_by(held: Held, objects: Mapping[str, Held]) -> set[str]:
 
 
 def nar_of(url: str, objects: Iterable[str]) -> str:
-    """The key of the NAR that a URL means, at any server that has it."""
+    """Return the key of the NAR that a URL means, at any server that has it."""
     path = urlsplit(urljoin("https://cache.example.org/demo/", url)).path
     for reading in (path, unquote(path)):
         whole = posixpath.normpath(reading).strip("/")
@@ -52,7 +52,7 @@ def nar_of(url: str, objects: Iterable[str]) -> str:
 def closure(
     roots: Iterable[str], objects: Mapping[str, Held], *, not_followed: Iterable[str] = ()
 ) -> set[str]:
-    """The keys of all objects that are there and that some narinfos need, with themselves.
+    """Return the keys of all objects that are there and that some narinfos need, with themselves.
 
     Args:
         roots: the keys of narinfos.

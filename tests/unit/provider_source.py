@@ -59,7 +59,7 @@ func (c *AWSClient) XRayClient(ctx context.Context) *xrayapi.Client {
 
 
 def service(name: str, constant: str, code: str = "") -> str:
-    """The source of a service, as upstream writes it."""
+    """Return the source of a service, as upstream writes it."""
     return (
         f"package {name}\n\nfunc (p *servicePackage) ServicePackageName() string {{\n"
         f"\treturn names.{constant}\n}}\n{code}"

@@ -30,12 +30,12 @@ KEY = signing.generate("cache.example.org-1")
 
 
 def made(args: BinaryCacheArgs, name: str = "c", recorder: Recorder | None = None) -> Recorder:
-    """What a component with these arguments registers."""
+    """Return what a component with these arguments registers."""
     return run(lambda: BinaryCache(name, args).manifest, recorder)
 
 
 def outputs_of(args: BinaryCacheArgs) -> tuple[dict[str, Any], set[str]]:
-    """The component's outputs, and the names of those that are secrets."""
+    """Return the component's outputs, and the names of those that are secrets."""
     values: dict[str, Any] = {}
     secret: set[str] = set()
 

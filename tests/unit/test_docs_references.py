@@ -28,7 +28,7 @@ def references(source: str) -> Iterator[tuple[int, tuple[str, ...] | None]]:
 
 
 def missing(source: str) -> list[str]:
-    """What is wrong with a module's references."""
+    """Return what is wrong with a module's references."""
     found = []
     for line, arguments in references(source):
         if not arguments:

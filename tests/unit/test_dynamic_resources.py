@@ -16,12 +16,12 @@ UNKNOWN: Any = Unknown()  # type: ignore[no-untyped-call]
 
 @pytest.fixture
 def keys() -> SigningKeyProvider:
-    """The provider of signing keys."""
+    """Provide the provider of signing keys."""
     return SigningKeyProvider()
 
 
 def kept(key: signing.SecretKey) -> dict[str, Any]:
-    """A key's outputs in the state."""
+    """Return a key's outputs in the state."""
     return {"key_name": "a-1", "public_key": key.public_text, "secret_key": key.secret_text}
 
 

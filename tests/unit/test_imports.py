@@ -34,7 +34,7 @@ assert "127.0.0.1:1" in names.check(held, dict(held)).inputs["problem"]
 
 
 def imported(program: str) -> set[str]:
-    """The packages that a program has imported when it ends."""
+    """Return the packages that a program has imported when it ends."""
     done = subprocess.run(
         [sys.executable, "-c", f"{program}\nimport sys\nprint(*sys.modules, sep='\\n')"],
         cwd=ROOT,

@@ -24,7 +24,7 @@ PUBLIC_KEY = "k-1:" + base64.b64encode(bytes(KEY.verify_key)).decode()
 
 
 def mistakes(**settings: object) -> str:
-    """What is said of a stack's configuration."""
+    """Return what is said of a stack's configuration."""
     values = {"domain": "d.example", "minio": {"endpoint": "http://h:9000"}, **settings}
     with pytest.raises(SettingsError) as refused:
         checked_settings(

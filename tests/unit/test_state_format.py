@@ -81,13 +81,13 @@ RELEASE_0_1_0 = {
 
 
 def made(backend: str) -> Recorder:
-    """What a cache on a backend registers."""
+    """Return what a cache on a backend registers."""
     recorder = Recorder(answers=dict(FREE) if backend == "aws" else {})
     return run(lambda: BinaryCache("c", CACHES[backend]).manifest, recorder)
 
 
 def stored(code: str) -> str:
-    """The module and the class that the state keeps. Nothing else is in it."""
+    """Return the module and the class that the state keeps. Nothing else is in it."""
     texts = [arg for _, arg, _ in pickletools.genops(base64.b64decode(code)) if type(arg) is str]
     return " ".join(texts)
 

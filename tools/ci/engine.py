@@ -61,7 +61,7 @@ def run(command: str, place: Place, stack: str) -> Outcome:
 
 
 def environment(variables: Mapping[str, str]) -> dict[str, str]:
-    """The engine's environment.
+    """Return the engine's environment.
 
     Args:
         variables: the job's.

@@ -67,7 +67,7 @@ class GitHub:
         return next(self._own("/issues?state=open", marker), None)
 
     def _own(self, path: str, marker: str) -> Iterator[Any]:
-        """What this job's kind wrote before, and begins with a marker."""
+        """Yield what this job's kind wrote before, and begins with a marker."""
         separator = "&" if "?" in path else "?"
         page = 1
         while entries := self._ask("GET", f"{path}{separator}per_page={_PAGE}&page={page}"):
@@ -130,7 +130,7 @@ def issue(github: GitHub, reports: Sequence[Report], run_url: str) -> None:
 
 
 def _whole(marker: str, text: str, run_url: str) -> str:
-    """A text between its marker and a link to the log, cut where GitHub would refuse it."""
+    """Return a text between its marker and a link to the log, cut where GitHub would refuse it."""
     begin, end = f"{marker}\n", f"\n[The log]({run_url})\n"
     room = LIMIT_CHARACTERS - len(begin) - len(end)
     if len(text) > room:
@@ -162,7 +162,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _printable(text: str) -> str:
-    """A text with escapes for what acts or hides. This job has nothing but Python installed."""
+    """Return a text with its control characters escaped. This job has only Python."""
     return "".join(c if c.isprintable() or c == "\n" else ascii(c)[1:-1] for c in text)
 
 
@@ -176,7 +176,7 @@ class _Job(dict[str, str]):
         raise ToolError(f"the variable {name} is not set", "run this in a job, with its env")
 
     def number(self, name: str) -> int:
-        """A variable that is a whole number."""
+        """Return a variable that is a whole number."""
         if not self[name].isdecimal():
             raise ToolError(f"{name} is {self[name]!r}, which is no number", "name a pull request")
         return int(self[name])

@@ -39,12 +39,12 @@ class Report:
 
 
 def failed(stack: str) -> Report:
-    """That nothing could be found out about a stack."""
+    """Return that nothing could be found out about a stack."""
     return Report(stack, Status.FAILED, f"### `{stack}`: failed\n\nThe job's log tells why.\n")
 
 
 def read(folder: Path, stack: str) -> Report:
-    """The report on a stack. One that was never written tells that the job failed before.
+    """Return the report on a stack. One that was never written tells that the job failed before.
 
     Args:
         folder: where the reports are, each under its stack's name.

@@ -23,17 +23,17 @@ _PAST = {
 
 
 def preview(stack: str, found: Outcome) -> str:
-    """What a stack's preview found."""
+    """Return what a stack's preview found."""
     return _told(stack, found, _counted(found.changes, "to {}".format))
 
 
 def deployment(stack: str, done: Outcome) -> str:
-    """What an update of a stack did."""
+    """Return what an update of a stack did."""
     return _told(stack, done, _counted(done.changes, _PAST.__getitem__))
 
 
 def drift(stack: str, found: Sequence[Mapping[str, Any]]) -> str:
-    """What changed outside of a stack.
+    """Return what changed outside of a stack.
 
     Args:
         stack: its name.
@@ -85,14 +85,14 @@ def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def _code(value: object) -> str:
-    """A value as code on one line, where nothing in it is a link, a mention or a tag."""
+    """Return a value as code on one line, where nothing in it is a link, a mention or a tag."""
     text = shown(" ".join(("" if value is None else str(value)).split()))
     text = text.replace("`", "'").replace("|", r"\|")
     return f"`{text}`" if text else ""
 
 
 def _block(message: str) -> str:
-    """A message as it is, in a fence that is longer than any within it."""
+    """Return a message as it is, in a fence that is longer than any within it."""
     message = shown(message, lines=True)
     if len(message) > _LONGEST_MESSAGE:
         message = f"{message[:_LONGEST_MESSAGE]}\n…"

@@ -16,7 +16,7 @@ from tools.release.repository import Repository
 
 
 def told(repository: Repository, commit: str) -> agreement.Told:
-    """What a commit, and the tags around it, say of versions.
+    """Return what a commit, and the tags around it, say of versions.
 
     Raises:
         ToolError: something has a form that is not used here, or the history is incomplete.

@@ -54,7 +54,7 @@ class Told:
 
 
 def package_version(pyproject: str) -> Version:
-    """The version in the text of a ``pyproject.toml``.
+    """Return the version in the text of a ``pyproject.toml``.
 
     Raises:
         ToolError: it is neither ``X.Y.Z`` nor ``X.Y.Z.dev0``.
@@ -69,7 +69,7 @@ def package_version(pyproject: str) -> Version:
 
 
 def changelog_sections(changelog: str) -> tuple[Section, ...]:
-    """The sections of the changelog, from the top.
+    """Return the sections of the changelog, from the top.
 
     Raises:
         ToolError: a heading is neither ``Unreleased`` nor a version with its date.
@@ -78,7 +78,7 @@ def changelog_sections(changelog: str) -> tuple[Section, ...]:
 
 
 def read_releases(text: str) -> dict[Version, str]:
-    """The table of releases: by version, the hash of its commit.
+    """Return the table of releases: by version, the hash of its commit.
 
     Raises:
         ToolError: a row is not a version and a whole hash.
@@ -94,7 +94,7 @@ def read_releases(text: str) -> dict[Version, str]:
 
 
 def previous_release(version: Version, releases: Mapping[Version, str]) -> Version:
-    """The newest release before a version: what its users come from.
+    """Return the newest release before a version: what its users come from.
 
     Raises:
         ToolError: there is none.

@@ -18,7 +18,7 @@ EXTRAS = ("client", "policy", *BACKENDS)
 
 
 def requirement(package: Path, extras: Iterable[str]) -> str:
-    """What asks for a wheel or a source distribution with some of its extras."""
+    """Return what asks for a wheel or a source distribution with some of its extras."""
     return f"nix-cache[{','.join(extras)}] @ {package.as_uri()}"
 
 

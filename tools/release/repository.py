@@ -20,7 +20,7 @@ class Repository:
     folder: Path
 
     def commit(self, name: str) -> str:
-        """The whole hash of a commit, by its hash, a tag or ``HEAD``.
+        """Return the whole hash of a commit, by its hash, a tag or ``HEAD``.
 
         Raises:
             ToolError: it is not in this clone.
@@ -35,7 +35,7 @@ class Repository:
         return done.stdout.decode().strip()
 
     def text(self, commit: str, path: str) -> str:
-        """A file as it was in a commit.
+        """Return a file as it was in a commit.
 
         Raises:
             ToolError: the clone has no such commit, or the commit no such file.
@@ -58,7 +58,7 @@ class Repository:
             files.extractall(folder, filter="data")
 
     def tags(self) -> dict[str, str]:
-        """The hash of the commit of every tag that begins with ``v``."""
+        """Return the hash of the commit of every tag that begins with ``v``."""
         names = self._told("tag", "--list", "v*").decode().split()
         return {name: self.commit(name) for name in names}
 

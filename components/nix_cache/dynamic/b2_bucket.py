@@ -77,7 +77,7 @@ class B2BucketProvider(AccountProvider):
 
 
 def _require_mark(account: "Account", bucket_id: str, props: dict[str, Any]) -> None:
-    """A bucket that is there is this stack's if it has the mark: only its answer was lost."""
+    """Adopt a bucket with this stack's tag: only the response to its creation was lost."""
     actual = account.settings_of(bucket_id)
     if actual is None or actual.mark != props["mark"]:
         raise B2AccountError(

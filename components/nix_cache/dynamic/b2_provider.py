@@ -24,7 +24,7 @@ class AccountProvider(ResourceProvider):
         self._config = req.config
 
     def account(self) -> "Account":
-        """The account.
+        """Return the account.
 
         Raises:
             B2AccountError: it is not known, cannot be reached, or refuses the key.
@@ -41,7 +41,7 @@ def difference(
     replaced_by: Iterable[str],
     updated_by: Iterable[str] = (),
 ) -> DiffResult:
-    """What a change of inputs takes.
+    """Return what a change of inputs takes.
 
     Args:
         olds: the outputs that are kept, as the last refresh saw them.

@@ -48,7 +48,7 @@ class B2TextObjectProvider(AccountProvider):
 
 
 def _sha1_of(text: str) -> str:
-    """The checksum by which B2 tells contents apart."""
+    """Return the checksum by which B2 tells contents apart."""
     return hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
 
 

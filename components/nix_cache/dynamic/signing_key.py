@@ -61,7 +61,7 @@ class SigningKeyProvider(ResourceProvider):
 
 
 def _is_another_key(kept: dict[str, Any], brought_in: str | None) -> bool:
-    """Whether a key was brought in that is not the one kept.
+    """Return whether a key was brought in that is not the one kept.
 
     Raises:
         ValueError: it bears the same name. Clients know a key by its name, so two keys of one name

@@ -29,7 +29,7 @@ PUSHES = f"""
 
 @pytest.fixture(scope="module")
 def nixos(module_nix: Nix, store_dir: str) -> NixOS:
-    """A machine for configurations, with the descriptions of a public and of a private cache."""
+    """Provide a machine for configurations, with manifests of a public and a private cache."""
     machine = NixOS(module_nix)
     public = manifest(store_dir)
     machine.describe(public)
@@ -42,7 +42,7 @@ def nixos(module_nix: Nix, store_dir: str) -> NixOS:
 
 
 def manifest(store_dir: str) -> dict[str, Any]:
-    """The output `manifest` of a stack."""
+    """Return the output `manifest` of a stack."""
     found = Manifest(
         version=1,
         backend="minio",

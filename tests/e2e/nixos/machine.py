@@ -66,7 +66,7 @@ class NixOS:
         (self.folder / name).write_text(json.dumps(cache))
 
     def evaluate(self, settings: str, **given: str) -> dict[str, Any]:
-        """What a configuration comes to; it has to be fine.
+        """Return what a configuration comes to; it has to be fine.
 
         Args:
             settings: what it sets, as Nix texts of a set's attributes.
@@ -76,7 +76,7 @@ class NixOS:
         return found
 
     def part(self, settings: str, path: str, **given: str) -> Any:
-        """The same for a part of it alone, named by an attribute path that starts with a dot."""
+        """Return the same for one part, named by an attribute path that starts with a dot."""
         done = self._eval(settings, path, given)
         assert done.exit_code == 0, done.err
         assert "warning" not in done.err
@@ -120,7 +120,7 @@ class NixOS:
 
 
 def as_nix_conf(settings: Mapping[str, Any]) -> str:
-    """Settings as NixOS writes them into nix.conf."""
+    """Return settings as NixOS writes them into nix.conf."""
     lists = {
         name: value if isinstance(value, list) else [value] for name, value in settings.items()
     }

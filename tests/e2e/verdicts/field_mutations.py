@@ -100,7 +100,7 @@ def _spelled(content: bytes) -> dict[str, str]:
 
 
 def _next(digit: str) -> str:
-    """A digit of base64 with other bits of those that padding leaves without a meaning."""
+    """Return a digit of base64 with other bits of those that padding leaves without a meaning."""
     alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
     return alphabet[alphabet.index(digit) ^ 1]
 

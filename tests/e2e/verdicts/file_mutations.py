@@ -119,7 +119,7 @@ def _flip(body: bytes, place: int) -> bytes:
 
 
 def files(signed: Made) -> Iterator[Mutation]:
-    """The stored file cut off, prolonged, damaged, in several parts, compressed twice."""
+    """Yield the stored file cut off, prolonged, damaged, in several parts, compressed twice."""
     for name in COMPRESSORS:
         made = partial(signed, compression=name)
         for way, alter in _FILES.items():
@@ -166,7 +166,7 @@ def files(signed: Made) -> Iterator[Mutation]:
 
 
 def with_dictionary(size: int, packed: bytes) -> bytes:
-    """An xz file altered to demand a dictionary of such a size, a power of two."""
+    """Return an xz file altered to demand a dictionary of such a size, a power of two."""
     altered = bytearray(packed)
     header = slice(12, 12 + packed[12] * 4)  # of the first block, without its checksum
     place = 12 + 2 + 2  # after its size and flags, and the filter's id and size of properties
@@ -180,7 +180,7 @@ def _xz_with_dictionary(size: int, content: bytes) -> bytes:
 
 
 def _zstd_with_window(size: int, content: bytes) -> bytes:
-    """A frame of zstd that demands a window of such a size, with the content as it is."""
+    """Return a frame of zstd that demands a window of such a size, with the content as it is."""
     window = (size.bit_length() - 11) << 3
     block = len(content) << 3 | 1
     return b"\x28\xb5\x2f\xfd\x00" + bytes([window]) + struct.pack("<I", block)[:3] + content

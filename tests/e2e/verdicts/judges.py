@@ -37,7 +37,7 @@ class Judgement:
 
 
 def manifest(cache_url: str, store_dir: str) -> Manifest:
-    """The cache, as doctor knows it."""
+    """Return the cache, as doctor knows it."""
     endpoint, _, bucket = cache_url.rpartition("/")
     return Manifest.model_validate(
         {
@@ -66,7 +66,7 @@ def manifest(cache_url: str, store_dir: str) -> Manifest:
 def by_doctor(
     samples: Sequence[Sample], cache: Manifest, *, deep: bool = True
 ) -> dict[str, Judgement]:
-    """What doctor says of each sample, by name."""
+    """Return what doctor says of each sample, by name."""
     hashes = {sample.base_name[:32]: sample.name for sample in samples}
     found: dict[str, list[tuple[Level, str]]] = {sample.name: [] for sample in samples}
     wanted = Wanted(None, told=tuple(hashes), deep=deep)
@@ -105,7 +105,7 @@ done
 
 
 def by_nix(samples: Sequence[Sample], nix: Nix, cache_url: str) -> dict[str, Judgement]:
-    """What the real Nix does with each sample, by name. It takes each as a build would."""
+    """Return what the real Nix does with each sample, by name. It takes each as a build would."""
     nix.configure(f"substituters = {cache_url}", f"trusted-public-keys = {KEY.public_text}")
     nix.get("-q", "--requisites", program="nix-store")  # makes the database, once
     folder = nix.folder / "judged"

@@ -41,13 +41,13 @@ DEPENDENCIES = ("dependency-a", "dependency-b")
 
 
 def text(value: bytes | str) -> bytes:
-    """A string of a NAR."""
+    """Return a string of a NAR."""
     content = value.encode() if isinstance(value, str) else value
     return struct.pack("<Q", len(content)) + content + bytes(-len(content) % 8)
 
 
 def regular(content: bytes, *, executable: bool = False) -> bytes:
-    """A regular file's node of a NAR."""
+    """Return a regular file's node of a NAR."""
     mark = text("executable") + text("") if executable else b""
     return b"".join(
         [*map(text, ("(", "type", "regular")), mark, text("contents"), text(content), text(")")]
@@ -55,12 +55,12 @@ def regular(content: bytes, *, executable: bool = False) -> bytes:
 
 
 def link(target: bytes | str) -> bytes:
-    """A symbolic link's node of a NAR."""
+    """Return a symbolic link's node of a NAR."""
     return b"".join(map(text, ("(", "type", "symlink", "target", target, ")")))
 
 
 def directory(*entries: tuple[bytes | str, bytes]) -> bytes:
-    """A directory's node of a NAR, with its entries in the order given."""
+    """Return a directory's node of a NAR, with its entries in the order given."""
     nodes = [
         b"".join([*map(text, ("entry", "(", "name", name, "node")), node, text(")")])
         for name, node in entries
@@ -69,12 +69,12 @@ def directory(*entries: tuple[bytes | str, bytes]) -> bytes:
 
 
 def nar(node: bytes) -> bytes:
-    """A NAR."""
+    """Return a NAR."""
     return text("nix-archive-1") + node
 
 
 def tree(seed: str) -> bytes:
-    """A NAR with every kind of node, another one for each seed."""
+    """Return a NAR with every kind of node, another one for each seed."""
     return nar(
         directory(
             ("bin", directory(("run", regular(b"#!/bin/sh\n", executable=True)))),
@@ -134,7 +134,7 @@ class Sample:
         compression: str = "none",
         references: Sequence[str] = (),
     ) -> Self:
-        """A path that is not content-addressed, with a signature by the trusted key."""
+        """Return a path that is not content-addressed, with a signature by the trusted key."""
         base_name = f"{encode_nix32(hashlib.sha256(name.encode()).digest()[:20])}-sample"
         whole = tree(name) if content is None else content
         names = " ".join(base_name if one == "self" else one for one in references)
@@ -152,7 +152,7 @@ class Sample:
         algorithm: str = "sha256",
         refers_to_self: bool = False,
     ) -> Self:
-        """A path that follows from its content, without a signature."""
+        """Return a path that follows from its content, without a signature."""
         own = b"0" * 32
         body = name.encode() * 3
         if refers_to_self:
@@ -196,7 +196,7 @@ class Sample:
         return sample
 
     def value(self, field_name: str) -> str:
-        """What the first line of a name says."""
+        """Return what the first line of a name says."""
         return next(value for name, value in self.lines if name == field_name)
 
     def set(self, field_name: str, value: str) -> None:
@@ -231,7 +231,7 @@ class Sample:
             self.add("Sig", f"{key.name}:{base64.b64encode(bytes(64)).decode()}")
 
     def signature(self, key: signing.SecretKey = KEY) -> str:
-        """A valid signature of what the lines say."""
+        """Return a valid signature of what the lines say."""
         return _signature(Narinfo.parse(self.narinfo.body).fingerprint, key)
 
     def sign_text(self, fingerprint: str) -> None:

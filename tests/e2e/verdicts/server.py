@@ -33,7 +33,7 @@ class SampleCache:
 
 @contextlib.contextmanager
 def sample_cache(store_dir: str) -> Iterator[SampleCache]:
-    """A server on a free port of this machine."""
+    """Provide a server on a free port of this machine."""
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"

@@ -51,7 +51,7 @@ class Account:
         self._http = urllib3.PoolManager(retries=_RETRIES)
 
     def s3(self, region: str) -> "S3Client":
-        """A client of the buckets of a region. It signs as the official plugin does.
+        """Return a client of the buckets of a region. It signs as the official plugin does.
 
         Raises:
             RefusedError: the provider has no key.
@@ -68,7 +68,7 @@ class Account:
         )
 
     def api(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
-        """What DigitalOcean's API answers.
+        """Return what DigitalOcean's API answers.
 
         Raises:
             NotThereError: it answers 404.
@@ -97,7 +97,7 @@ def code_of(error: ClientError) -> str:
 
 
 def explained(action: str, error: ClientError | BotoCoreError) -> RefusedError:
-    """An error of S3 in the words that the official plugin has for it."""
+    """Return an error of S3 in the words that the official plugin has for it."""
     if isinstance(error, ClientError):
         return RefusedError(f"{action}: {code_of(error)}: {error.response['Error']['Message']}")
     return RefusedError(f"{action}: {error}")

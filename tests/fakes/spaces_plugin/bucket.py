@@ -29,7 +29,7 @@ class Bucket(Kind):
     defaults: ClassVar[Mapping[str, Any]] = {"acl": "private", "region": "nyc3"}
 
     def mistakes(self, inputs: Properties) -> list[Failure]:
-        """A region without Spaces, and what this plugin would have to make up."""
+        """Return a region without Spaces, and what this plugin would have to make up."""
         found = unknown_region(inputs)
         if "name" not in inputs:
             found.append(("name", f"is missing; {STAND_IN} makes up none"))
@@ -61,7 +61,7 @@ class Bucket(Kind):
             raise UnfinishedError(reason, name, {**inputs, "lifecycleRules": None}) from None
 
     def read(self, account: Account, id_: str, state: Properties) -> Properties | None:
-        """The bucket, its region and its lifecycle. Nobody looks at its ACL."""
+        """Return the bucket, its region and its lifecycle. Nobody looks at its ACL."""
         s3 = account.s3(state["region"])
         try:
             s3.head_bucket(Bucket=id_)
@@ -100,7 +100,7 @@ class Bucket(Kind):
             raise explained(f"Error deleting Spaces Bucket {id_!r}", error) from None
 
     def imported(self, given: str) -> tuple[str, Properties]:
-        """A bucket by its region and name."""
+        """Return a bucket by its region and name."""
         region, name = by_region_and_name(given, "bucket")
         return name, {"name": name, "region": region, "forceDestroy": False}
 

@@ -35,7 +35,7 @@ class BucketObject(Kind):
     defaults: ClassVar[Mapping[str, Any]] = {"acl": "private"}
 
     def mistakes(self, inputs: Properties) -> list[Failure]:
-        """A region without Spaces, another ACL, or no name."""
+        """Return a region without Spaces, another ACL, or no name."""
         found = unknown_region(inputs)
         if inputs.get("acl", "private") not in ("private", "public-read"):
             found.append(("acl", "is neither private nor public-read"))
@@ -59,7 +59,7 @@ class BucketObject(Kind):
         return key, self.read(account, key, inputs) or inputs
 
     def read(self, account: Account, id_: str, state: Properties) -> Properties | None:
-        """What is told of the object without reading it."""
+        """Return what is told of the object without reading it."""
         try:
             head = account.s3(state["region"]).head_object(Bucket=state["bucket"], Key=state["key"])
         except ClientError as error:

@@ -21,7 +21,7 @@ class BucketPolicy(Kind):
     replaced_by = frozenset({"bucket", "region"})
 
     def mistakes(self, inputs: Properties) -> list[Failure]:
-        """A region without Spaces, or a policy that is no JSON."""
+        """Return a region without Spaces, or a policy that is no JSON."""
         found = unknown_region(inputs)
         policy = inputs["policy"]
         if isinstance(policy, str) and _document(policy) is None:
@@ -45,7 +45,7 @@ class BucketPolicy(Kind):
         return bucket, self.read(account, bucket, inputs)
 
     def read(self, account: Account, id_: str, state: Properties) -> Properties:
-        """The policy; empty where there is none, and, as officially, where it cannot be told."""
+        """Return the policy; empty where there is none and, as officially, where it is unknown."""
         policy = ""
         with contextlib.suppress(ClientError, BotoCoreError):
             policy = account.s3(state["region"]).get_bucket_policy(Bucket=id_)["Policy"]
@@ -66,7 +66,7 @@ class BucketPolicy(Kind):
             raise explained(action, error) from None
 
     def imported(self, given: str) -> tuple[str, Properties]:
-        """The policy of a bucket by region and name."""
+        """Return the policy of a bucket by region and name."""
         region, bucket = by_region_and_name(given, "bucket policy")
         return bucket, {"bucket": bucket, "region": region}
 
@@ -80,7 +80,7 @@ def _document(policy: str) -> dict[str, Any] | None:
 
 
 def _in_one_order(value: Any) -> Any:
-    """A document in which lists of one are their item, and longer ones are sorted."""
+    """Return a document in which lists of one are their item, and longer ones are sorted."""
     if isinstance(value, dict):
         return {key: _in_one_order(item) for key, item in value.items()}
     if isinstance(value, list):

@@ -46,7 +46,7 @@ class Cdn(Kind):
         return made["id"], _state(account, made)
 
     def read(self, account: Account, id_: str, state: Properties) -> Properties | None:
-        """The endpoint. As officially, one that is gone is an error."""
+        """Return the endpoint. As officially, one that is gone is an error."""
         try:
             found = account.api("GET", f"{_PATH}/{id_}")["endpoint"]
         except RefusedError as error:
@@ -80,7 +80,7 @@ class Cdn(Kind):
             raise RefusedError(f"Error deleting CDN: {error}") from None
 
     def imported(self, given: str) -> tuple[str, Properties]:
-        """An endpoint by its id."""
+        """Return an endpoint by its id."""
         return given, {}
 
 

@@ -36,7 +36,7 @@ class Difference:
 
 
 def differences(kind: Kind, there: Properties, wanted: Properties) -> Iterator[Difference]:
-    """What differs.
+    """Yield what differs.
 
     Args:
         kind: the type of the resource.
@@ -53,7 +53,7 @@ def differences(kind: Kind, there: Properties, wanted: Properties) -> Iterator[D
 
 
 def response(found: list[Difference]) -> provider_pb2.DiffResponse:
-    """The same in the words of the protocol."""
+    """Return the same in the words of the protocol."""
     changes = provider_pb2.DiffResponse
     replaces = [difference.name for difference in found if difference.replaces]
     return provider_pb2.DiffResponse(

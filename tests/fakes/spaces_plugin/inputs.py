@@ -29,7 +29,7 @@ def failures(args: type, values: Mapping[str, Any]) -> list[Failure]:
 
 
 def names(args: type) -> frozenset[str]:
-    """The names that the engine uses for the arguments of a resource."""
+    """Return the names that the engine uses for the arguments of a resource."""
     return frozenset(_types.input_type_py_to_pulumi_names(args).values())
 
 
@@ -94,7 +94,7 @@ def _is_scalar(value: Any, option: type) -> bool:
 
 
 def _options(hint: Any) -> list[Any]:
-    """What a value may be, once it is known: an input may also be an output or an awaitable."""
+    """Return the types that an input may have once it is known, without output and awaitable."""
     if typing.get_origin(hint) in (typing.Union, types.UnionType):
         found = [option for part in typing.get_args(hint) for option in _options(part)]
         return list(dict.fromkeys(found))

@@ -47,7 +47,7 @@ class Kind(abc.ABC):
     defaults: ClassVar[Mapping[str, Any]] = {}
 
     def with_defaults(self, inputs: Properties) -> Properties:
-        """The inputs, and the defaults of those that are not given."""
+        """Return the inputs, and the defaults of those that are not given."""
         return {**self.defaults, **{k: v for k, v in inputs.items() if v is not None}}
 
     def failures(self, inputs: Properties) -> list[Failure]:
@@ -60,11 +60,11 @@ class Kind(abc.ABC):
         return found or self.mistakes(inputs)
 
     def mistakes(self, inputs: Properties) -> list[Failure]:
-        """What is wrong with inputs of the right types. They may be unknown."""
+        """Return what is wrong with inputs of the right types. They may be unknown."""
         return []
 
     def is_same(self, name: str, there: Any, wanted: Any) -> bool:
-        """Whether what is there is what an input asks for."""
+        """Return whether what is there is what an input asks for."""
         return bool(without_zeros(there) == without_zeros(wanted))
 
     def input_names(self) -> frozenset[str]:
@@ -107,7 +107,7 @@ class Kind(abc.ABC):
         """
 
     def imported(self, given: str) -> tuple[str, Properties]:
-        """The id and the least state of something that is to be imported.
+        """Return the id and the least state of something that is to be imported.
 
         Raises:
             RefusedError: this type cannot be imported, or not under this id.
@@ -116,7 +116,7 @@ class Kind(abc.ABC):
 
 
 def by_region_and_name(given: str, what: str) -> tuple[str, str]:
-    """The two parts of an id for an import.
+    """Return the two parts of an id for an import.
 
     Raises:
         RefusedError: it has other parts.
@@ -128,7 +128,7 @@ def by_region_and_name(given: str, what: str) -> tuple[str, str]:
 
 
 def unknown_region(inputs: Properties) -> list[Failure]:
-    """What is wrong with a region."""
+    """Return what is wrong with a region."""
     region = inputs.get("region")
     if isinstance(region, str) and region not in REGIONS:
         return [("region", f"{region!r} is none of {', '.join(REGIONS)}")]
@@ -136,7 +136,7 @@ def unknown_region(inputs: Properties) -> list[Failure]:
 
 
 def without_zeros(value: Any) -> Any:
-    """A value without what says as much as if it were not there: the provider cannot tell."""
+    """Return a value without parts that the provider cannot distinguish from missing ones."""
     if isinstance(value, dict):
         kept = {key: without_zeros(item) for key, item in value.items()}
         value = {key: item for key, item in kept.items() if item is not None}

@@ -51,13 +51,13 @@ class SpacesProvider(provider_pb2_grpc.ResourceProviderServicer):
         self._account: Account | None = None
 
     def GetPluginInfo(self, request: Any, context: grpc.ServicerContext) -> plugin_pb2.PluginInfo:
-        """The version of the SDK whose types it goes by."""
+        """Return the version of the SDK whose types it goes by."""
         return plugin_pb2.PluginInfo(version=version("pulumi-digitalocean"))
 
     def CheckConfig(
         self, request: provider_pb2.CheckRequest, context: grpc.ServicerContext
     ) -> provider_pb2.CheckResponse:
-        """Whether there are such settings. Their values are text, whatever they mean."""
+        """Return whether there are such settings. Their values are text, whatever they mean."""
         config = received(request.news)
         unknown = sorted(config.keys() - names(ProviderArgs) - {"version", "pluginDownloadURL"})
         return provider_pb2.CheckResponse(
@@ -105,7 +105,7 @@ class SpacesProvider(provider_pb2_grpc.ResourceProviderServicer):
     def Diff(
         self, request: provider_pb2.DiffRequest, context: grpc.ServicerContext
     ) -> provider_pb2.DiffResponse:
-        """What has to change."""
+        """Return what has to change."""
         with _refusals(context):
             kind = _kind(request.urn)
             there, wanted = received(request.olds), received(request.news)
@@ -128,7 +128,7 @@ class SpacesProvider(provider_pb2_grpc.ResourceProviderServicer):
     def Read(
         self, request: provider_pb2.ReadRequest, context: grpc.ServicerContext
     ) -> provider_pb2.ReadResponse:
-        """A resource as it is now. Without a state, it is one that is to be imported."""
+        """Return a resource as it is now. Without a state, it is one that is to be imported."""
         with _refusals(context):
             kind = _kind(request.urn)
             known, inputs, id_ = received(request.properties), received(request.inputs), request.id

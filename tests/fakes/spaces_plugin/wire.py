@@ -24,13 +24,13 @@ UNKNOWN = _Unknown()
 
 
 def received(struct: Struct) -> Properties:
-    """What the engine has sent: secrets in clear, whole numbers as such, unknown ones marked."""
+    """Return what the engine sent: secrets in clear, integers as such, unknown values marked."""
     found: Properties = _received(MessageToDict(struct))
     return found
 
 
 def sent(properties: Mapping[str, Any], secret: frozenset[str] = frozenset()) -> Struct:
-    """What is sent to the engine.
+    """Return what is sent to the engine.
 
     Args:
         properties: plain values, and ``UNKNOWN``. Those that are None are left out.
@@ -45,7 +45,7 @@ def sent(properties: Mapping[str, Any], secret: frozenset[str] = frozenset()) ->
 
 
 def has_unknown(value: object) -> bool:
-    """Whether something in a value is not known yet."""
+    """Return whether something in a value is not known yet."""
     if isinstance(value, dict):
         return any(map(has_unknown, value.values()))
     if isinstance(value, list):

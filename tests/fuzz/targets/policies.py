@@ -92,7 +92,7 @@ def _opened_on_minio(text: str) -> list[str]:
 
 
 def _applies(statement: Mapping[str, Any], effect: str, action: str, path: str) -> bool:
-    """Whether a statement is about a request without a credential, its conditions aside."""
+    """Return whether a statement is about a request without a credential, its conditions aside."""
     if statement.get("effect") != effect:
         return False
     if effect == "Deny" and statement.get("condition") is not None:

@@ -38,12 +38,12 @@ KEYLESS: BinaryCacheArgs = {
 
 
 def made(args: BinaryCacheArgs, **answers: dict[str, Any] | str) -> Recorder:
-    """What a component with these arguments registers in an account in which nothing is taken."""
+    """Return what a component with these arguments registers in an empty account."""
     return made_where({**FREE, **answers}, args)
 
 
 def made_where(answers: Mapping[str, dict[str, Any] | str], args: BinaryCacheArgs) -> Recorder:
-    """What a component with these arguments registers where AWS gives these answers."""
+    """Return what a component with these arguments registers where AWS gives these answers."""
     return run(lambda: BinaryCache("c", args).manifest, Recorder(answers=dict(answers)))
 
 
@@ -60,7 +60,7 @@ def output(args: BinaryCacheArgs, name: str) -> Any:
 
 
 def document(recorder: Recorder, kind: str, name: str, field: str = "policy") -> Any:
-    """The policy document of a resource."""
+    """Return the policy document of a resource."""
     return json.loads(recorder.one(kind, name).inputs[field])
 
 
@@ -281,7 +281,7 @@ def test_a_kms_key_encrypts_and_everybody_who_needs_it_may_use_it() -> None:
 
 
 def with_outputs(**aws: Any) -> BinaryCacheArgs:
-    """A private cache whose settings of AWS are, in part, Outputs."""
+    """Return a private cache whose settings of AWS are, in part, Outputs."""
     return {**PRIVATE, "aws": {"region": "eu-central-1", **aws}}  # type: ignore[typeddict-item]
 
 

@@ -52,7 +52,7 @@ DOCUMENTS: dict[str, PolicyDocument] = {
 
 
 def findings(document: PolicyDocument) -> list[str]:
-    """What the linter has to say of a document."""
+    """Return what the linter has to say of a document."""
     analyzed = parliament.analyze_policy_string(json.dumps(document))
     return [finding.issue for finding in analyzed.findings]
 

@@ -40,7 +40,7 @@ UNKNOWN: Any = Unknown()  # type: ignore[no-untyped-call]
 
 @pytest.fixture
 def b2() -> Iterator[B2Server]:
-    """A service with an account and nothing in it. It has to know every request that it gets."""
+    """Provide a service with an empty account, which fails on requests that it does not know."""
     with B2Server() as server:
         yield server
         assert server.unknown == []
@@ -48,7 +48,7 @@ def b2() -> Iterator[B2Server]:
 
 @pytest.fixture(autouse=True)
 def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The SDK tries again at once."""
+    """Provide the SDK tries again at once."""
     monkeypatch.setattr("b2sdk._internal.b2http.time.sleep", lambda _seconds: None)
 
 
@@ -60,7 +60,7 @@ def _no_login_of_the_user(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def configured(provider: _P, b2: B2Server, **login: str) -> _P:
-    """A provider under a stack's configuration."""
+    """Return a provider under a stack's configuration."""
     settings = {
         "applicationKeyId": b2.service.key_id,
         "applicationKey": b2.service.key,
@@ -73,13 +73,13 @@ def configured(provider: _P, b2: B2Server, **login: str) -> _P:
 
 
 def made_bucket(b2: B2Server, **changed: Any) -> str:
-    """The id of a bucket that the stack has."""
+    """Return the id of a bucket that the stack has."""
     made = configured(B2BucketProvider(), b2).create({**WANTED, **changed})
     return str(made.id)
 
 
 def problem(b2: B2Server, olds: dict[str, Any] | None = None, **login: str) -> str:
-    """What a reservation finds."""
+    """Return what a reservation finds."""
     reservations = configured(NameReservationProvider(), b2, **login)
     return str(reservations.check(olds or {}, NAMES).inputs["problem"])
 
@@ -312,7 +312,7 @@ def test_a_bucket_with_objects_is_deleted_only_by_force(b2: B2Server) -> None:
 
 
 def key_props(bucket_id: str, **changed: Any) -> dict[str, Any]:
-    """A writer's key, as the program asks for it."""
+    """Return a writer's key, as the program asks for it."""
     return {
         "key_name": "ci-0a1b2c3d",
         "bucket_id": bucket_id,
@@ -377,7 +377,7 @@ def test_a_key_cannot_be_changed_only_replaced(b2: B2Server) -> None:
 
 
 def text_props(bucket_id: str, text: str = "Priority: 40\n") -> dict[str, Any]:
-    """An object, as the program asks for it."""
+    """Return an object, as the program asks for it."""
     return {
         "bucket_id": bucket_id,
         "key": "nix-cache-info",

@@ -21,7 +21,7 @@ APART = "choose another bucket for one of them"
 def together(
     first: BinaryCacheArgs, second: BinaryCacheArgs, recorder: Recorder | None = None
 ) -> Recorder:
-    """What a program of two caches registers."""
+    """Return what a program of two caches registers."""
     recorder = recorder or test_spaces.Spaces(answers=dict(aws_answers.FREE))
 
     def program() -> pulumi.Output[object]:

@@ -16,20 +16,20 @@ OF_RELEASE_0_1 = {"kind": "bucket", "name": "nix-cache", "adopt": False, "proble
 
 
 def wanted(*names: str, **further: Any) -> dict[str, Any]:
-    """The inputs of a reservation."""
+    """Return the inputs of a reservation."""
     return {"backend": "minio", "names": list(names), "adopt": False, **further}
 
 
 @pytest.fixture
 def server() -> Iterator[NameServer]:
-    """A server on which every name `taken` exists."""
+    """Provide a server on which every name `taken` exists."""
     with name_server() as served:
         yield served
 
 
 @pytest.fixture
 def reservations(server: NameServer) -> NameReservationProvider:
-    """The provider, configured by a stack as the engine does it."""
+    """Provide the provider, configured by a stack as the engine does it."""
     provider = NameReservationProvider()
     configure(provider, server)
     return provider
@@ -42,7 +42,7 @@ def configure(provider: NameReservationProvider, server: NameServer) -> None:
 
 
 def problem(provider: NameReservationProvider, olds: dict[str, Any], news: dict[str, Any]) -> str:
-    """What the check adds to the inputs."""
+    """Return what the check adds to the inputs."""
     return str(provider.check(olds, news).inputs["problem"])
 
 

@@ -47,14 +47,14 @@ ARGUMENTS: dict[str, Any] = {
 
 @pytest.fixture(autouse=True)
 def registered() -> Iterator[None]:
-    """The backend is there during each test, and gone after it."""
+    """Provide the backend is there during each test, and gone after it."""
     BACKENDS.register(shelf.SPEC)
     yield
     BACKENDS.unregister("shelf")
 
 
 def mistakes(**changes: Any) -> list[tuple[str, str, str]]:
-    """The mistakes in settings: where, what, and the fix."""
+    """Return the mistakes in settings: where, what, and the fix."""
     with pytest.raises(SettingsError) as refusal:
         check({**ARGUMENTS, **changes})
     return [(p.key, p.mistake, p.fix) for p in refusal.value.problems]
@@ -104,7 +104,7 @@ class Shelf(Recorder):
 
 
 def made(outputs: dict[str, Any], **changes: Any) -> Recorder:
-    """A cache under mocks, and its outputs."""
+    """Return a cache under mocks, and its outputs."""
 
     def program() -> pulumi.Output[Any]:
         cache = BinaryCache("c", {**ARGUMENTS, **changes})  # type: ignore[arg-type]

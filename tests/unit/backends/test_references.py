@@ -21,7 +21,7 @@ AWS: dict[str, Any] = dict(SAMPLES["aws"])
 
 
 def on(backend: str, endpoint: Any, **settings: Any) -> dict[str, Any]:
-    """A private cache on a backend, with an endpoint."""
+    """Return a private cache on a backend, with an endpoint."""
     sample: dict[str, Any] = dict(SAMPLES[backend])
     return {**sample, backend: {**sample[backend], "endpoint": endpoint}, **settings}
 
@@ -29,7 +29,7 @@ def on(backend: str, endpoint: Any, **settings: Any) -> dict[str, Any]:
 def outputs(
     args: Callable[[], dict[str, Any]], recorder: Recorder | None = None
 ) -> tuple[dict[str, Any], set[str], set[str]]:
-    """A cache's outputs, and the names of those that are secret and of those that are unknown."""
+    """Return a cache's outputs, and the names of the secret and of the unknown ones."""
     values: dict[str, Any] = {}
     secret: set[str] = set()
     unknown: set[str] = set()

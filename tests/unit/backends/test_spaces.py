@@ -44,7 +44,7 @@ class Spaces(Recorder):
 
 
 def made(args: BinaryCacheArgs) -> Recorder:
-    """What a component with these arguments registers."""
+    """Return what a component with these arguments registers."""
     return run(lambda: BinaryCache("c", args).manifest, Spaces())
 
 

@@ -19,7 +19,7 @@ LEAST = {
 
 @pytest.fixture
 def connection_file(tmp_path: Path) -> Path:
-    """A file as `make up` writes it."""
+    """Provide a file as `make up` writes it."""
     path = tmp_path / "connection.json"
     path.write_text(
         json.dumps(

@@ -11,14 +11,14 @@ WRITER = Principal("AWS", "arn:aws:iam::123456789012:user/writer")
 
 
 def statement(**elements: Any) -> dict[str, Any]:
-    """A policy document with one statement, which allows anybody to get, but for what is given."""
+    """Return a policy document with one statement, which by default allows anonymous reads."""
     usual = {"Effect": "Allow", "Principal": "*", "Action": "s3:GetObject", "Resource": "*"}
     elements = {name: value for name, value in {**usual, **elements}.items() if value is not None}
     return {"Version": "2012-10-17", "Statement": [elements]}
 
 
 def said(document: dict[str, Any], **request: Any) -> Decision:
-    """What a document says of a get of one object by anybody, but for what is given."""
+    """Return what a document says of a get of one object by anybody, but for what is given."""
     usual: dict[str, Any] = {"action": "s3:GetObject", "resource": f"{BUCKET}/nar/a"}
     return decide(document, Request(**{**usual, **request}))
 

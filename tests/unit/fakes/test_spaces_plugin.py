@@ -36,7 +36,7 @@ CDN = {"origin": "c.fra1.digitaloceanspaces.com", "ttl": 600}
 
 @pytest.fixture
 def stub() -> Iterator[provider_pb2_grpc.ResourceProviderStub]:
-    """A connection to a plugin that serves on a free port."""
+    """Provide a connection to a plugin that serves on a free port."""
     server = grpc.server(ThreadPoolExecutor(max_workers=2))
     provider_pb2_grpc.add_ResourceProviderServicer_to_server(SpacesProvider(), server)
     port = server.add_insecure_port("127.0.0.1:0")
@@ -47,7 +47,7 @@ def stub() -> Iterator[provider_pb2_grpc.ResourceProviderStub]:
 
 
 def urn(kind: str) -> str:
-    """The name of a resource of a type."""
+    """Return the name of a resource of a type."""
     (token,) = [token for token in KINDS if token.endswith(f":{kind}")]
     return f"urn:pulumi:test::p::nix-cache:index:BinaryCache${token}::r"
 

@@ -34,7 +34,7 @@ class InPieces:
         self._random = random.Random(seed)
 
     def read(self, size: int = -1, /) -> bytes:
-        """Some bytes."""
+        """Return some bytes."""
         return self._file.read(self._random.randint(1, min(size, 20)))
 
 

@@ -22,12 +22,12 @@ DESCRIPTORS = Path("/proc/self/fd")
 
 
 def written(path: Path, chunk_size: int = 64, *, case_hack: bool = False) -> bytes:
-    """The NAR of a path."""
+    """Return the NAR of a path."""
     return b"".join(nar_chunks(path, chunk_size=chunk_size, case_hack=case_hack))
 
 
 def expected(node: Node) -> bytes:
-    """The node of a NAR, after the specification."""
+    """Return the node of a NAR, after the specification."""
     match node:
         case File(content, executable):
             return regular(content, executable=executable)
@@ -137,7 +137,7 @@ def test_a_missing_path_is_named(tmp_path: Path) -> None:
 
 
 def changed(path: Path, change: Callable[[Path], object]) -> Iterator[bytes]:
-    """The pieces of a file that changes after the first megabyte was read."""
+    """Yield the pieces of a file that changes after the first megabyte was read."""
     for count, piece in enumerate(nar_chunks(path, chunk_size=MEBIBYTE)):
         if count == 1:
             change(path)

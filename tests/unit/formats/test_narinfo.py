@@ -66,7 +66,7 @@ base_names = st.builds(
 
 
 def rendered(info: Narinfo) -> str:
-    """A narinfo as Nix writes it."""
+    """Return a narinfo as Nix writes it."""
     optional = {
         "FileHash": info.file_hash and info.file_hash.nix32,
         "FileSize": info.file_size,
@@ -281,7 +281,7 @@ def test_a_value_on_the_next_line_is_read_as_nix_reads_it() -> None:
 
 
 def assert_total(content: bytes | str) -> None:
-    """A narinfo, or an error of one short line."""
+    """Check that any content gives a narinfo, or an error of one short line."""
     message = ""
     try:
         Narinfo.parse(content)

@@ -117,7 +117,7 @@ EMPTY_FORMS = {
 
 
 def read(document: Any) -> PathInfos:
-    """What is read of a document."""
+    """Return what is read of a document."""
     return parse(json.dumps(document))
 
 

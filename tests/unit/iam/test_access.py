@@ -11,7 +11,7 @@ HASH = "0123456789abcdfghijklmnpqrsvwxyz"
 
 
 def allows(document: access.PolicyDocument, action: str, key: str) -> bool:
-    """Whether a document allows an action on an object of the bucket ``b``, by IAM's wildcards."""
+    """Return whether a document allows an action on a key of the bucket ``b``."""
     arn = f"arn:aws:s3:::b/{key}"
 
     def matches(pattern: str) -> bool:

@@ -12,7 +12,7 @@ hashes = st.text(alphabet=lifecycle.NIX32, min_size=32, max_size=32)
 
 
 def matching(key: str) -> list[ExpiryRule]:
-    """The rules that apply to a key."""
+    """Return the rules that apply to a key."""
     return [rule for rule in RULES if key.startswith(rule.prefix)]
 
 

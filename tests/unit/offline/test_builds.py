@@ -106,7 +106,7 @@ def fake_go(folder: Path, version: str = "1.26.8") -> Path:
 
 @pytest.fixture
 def tool(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tools.Tool:
-    """A tool named hello with a Go module of its own, in place of the project's tools."""
+    """Provide a tool named hello with a Go module of its own, in place of the project's tools."""
     module = tmp_path / "modules" / "hello"
     module.mkdir(parents=True)
     (module / "go.mod").write_text("module hello\n\ngo 1.21\n\nrequire example.com/one v1.0.0\n")
@@ -120,7 +120,7 @@ def tool(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tools.Tool:
 
 @pytest.fixture
 def go_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The folder of a fake `go` that is first on PATH."""
+    """Provide the folder of a fake `go` that is first on PATH."""
     home = tmp_path / "go-home"
     fake_go(home)
     monkeypatch.setenv("PATH", f"{home}{os.pathsep}{os.environ['PATH']}")
@@ -129,12 +129,12 @@ def go_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def cache(tmp_path: Path) -> Path:
-    """A cache folder that does not exist yet."""
+    """Provide a cache folder that does not exist yet."""
     return tmp_path / "cache"
 
 
 def leftovers(cache: Path) -> list[str]:
-    """What a build left in the cache besides the tools."""
+    """Return what a build left in the cache besides the tools."""
     return sorted(path.name for path in cache.iterdir() if path.name != "tools")
 
 
@@ -281,7 +281,7 @@ def test_what_later_tools_need_is_downloaded_while_the_first_compiles(
 
 @pytest.fixture
 def trimmed_tool(tool: tools.Tool, go_home: Path, monkeypatch: pytest.MonkeyPatch) -> tools.Tool:
-    """A tool of which a module is trimmed, and that module where the fake go gets it from."""
+    """Provide a tool with a trimmed module, and that module where the fake go finds it."""
     plugin = tools.Tool("plugin", ".", None, "-s", 1, 10**6, copy=trimming.COPY)
     shutil.copytree(tool.folder, plugin.folder)
     (plugin.folder / "go.mod").write_text(
@@ -461,7 +461,7 @@ def start(cache: Path) -> "subprocess.Popen[str]":
 
 
 def alive_with(text: str) -> list[str]:
-    """The processes whose command line has `text`."""
+    """Return the processes whose command line has `text`."""
     listing = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True)
     return [line for line in listing.stdout.splitlines() if text in line]
 

@@ -41,7 +41,7 @@ WAIT_SECONDS = 10
 
 @pytest.fixture
 def virtualenv(tmp_path: Path) -> Path:
-    """A folder that counts as a virtual environment, whose Python is this one."""
+    """Provide a folder that counts as a virtual environment, whose Python is this one."""
     folder = tmp_path / "env"
     (folder / "bin").mkdir(parents=True)
     python = folder / "bin" / "python"
@@ -52,7 +52,7 @@ def virtualenv(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def stub() -> Iterator[language_pb2_grpc.LanguageRuntimeStub]:
-    """A connection to a host that serves on a free port."""
+    """Provide a connection to a host that serves on a free port."""
     host = LanguageHost("127.0.0.1:1")
     server = grpc.server(ThreadPoolExecutor(max_workers=4))
     language_pb2_grpc.add_LanguageRuntimeServicer_to_server(host, server)
@@ -65,7 +65,7 @@ def stub() -> Iterator[language_pb2_grpc.LanguageRuntimeStub]:
 
 
 def program_info(folder: Path, **options: object) -> language_pb2.ProgramInfo:
-    """What the engine says of a project in `folder` with these runtime options."""
+    """Return what the engine says of a project in `folder` with these runtime options."""
     return language_pb2.ProgramInfo(
         root_directory=str(folder),
         program_directory=str(folder),
@@ -454,7 +454,7 @@ def test_a_plugins_output_and_exit_code_are_streamed(
 
 
 def start(script: str, tmp_path: Path) -> Child:
-    """A child that runs a Python script, started in `tmp_path`."""
+    """Return a child that runs a Python script, started in `tmp_path`."""
     return Child([sys.executable, "-c", script], directory=tmp_path, environment=os.environ)
 
 

@@ -26,7 +26,7 @@ needs_root = pytest.mark.skipif(
 
 @pytest.fixture
 def path_with(tmp_path: Path) -> Callable[[str], dict[str, str]]:
-    """Makes an environment whose PATH has a program called nix and nothing else."""
+    """Provide a function that makes an environment whose PATH has only a program named nix."""
 
     def make(script: str) -> dict[str, str]:
         program = tmp_path / "nix"
@@ -196,7 +196,7 @@ def test_a_tree_that_is_there_is_not_made_again(tmp_path: Path) -> None:
 
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
-    """A tree of the machine's own programs: enough to be entered."""
+    """Provide a tree of the machine's own programs: enough to be entered."""
     folder = tmp_path / "tree"
     for name in ("dev", "proc", "mnt", "tmp"):
         (folder / name).mkdir(parents=True)

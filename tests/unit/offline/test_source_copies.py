@@ -19,12 +19,12 @@ EACH_COPY = pytest.mark.parametrize("tool", COPIES)
 
 
 def refusal(what: str, where: Path) -> BuildError:
-    """An error that names what is wrong and where."""
+    """Return an error that names what is wrong and where."""
     return BuildError(f"{where} {what}", "repair it")
 
 
 def upstream(changes: list[Change]) -> str:
-    """A file of the source: what the changes replace, between other lines."""
+    """Return a file of the source: what the changes replace, between other lines."""
     text = "package upstream\n"
     for change in sorted(changes, key=lambda change: change.until == END_OF_FILE):
         text += f"\t// other code\n{change.before}"
@@ -36,13 +36,13 @@ def upstream(changes: list[Change]) -> str:
 
 
 def by_file(copy: SourceCopy) -> dict[str, list[Change]]:
-    """The changes of each file."""
+    """Return the changes of each file."""
     ordered = sorted(copy.changes, key=attrgetter("file"))
     return {file: list(group) for file, group in groupby(ordered, attrgetter("file"))}
 
 
 def write_source(module: ModuleType, root: Path) -> Path:
-    """The module as the module cache has it: read-only files, tests and documentation too."""
+    """Return the module as the module cache has it: read-only, with tests and documentation."""
     copy: SourceCopy = module.SOURCE
     texts = {file: upstream(changes) for file, changes in by_file(copy).items()}
     for name in copy.left_out:
@@ -66,7 +66,7 @@ def write_source(module: ModuleType, root: Path) -> Path:
 
 @pytest.fixture
 def source(tmp_path: Path, tool: str) -> Path:
-    """The source of the tool's module."""
+    """Provide the source of the tool's module."""
     return write_source(COPIES[tool], tmp_path / "source")
 
 
@@ -78,7 +78,7 @@ def written(tool: str, source: Path) -> Path:
 
 
 def files(folder: Path) -> set[str]:
-    """The paths of all files below a folder."""
+    """Return the paths of all files below a folder."""
     return {file.relative_to(folder).as_posix() for file in folder.rglob("*") if file.is_file()}
 
 

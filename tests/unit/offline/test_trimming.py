@@ -15,7 +15,7 @@ pytestmark = pytest.mark.offline
 
 @pytest.fixture
 def source(tmp_path: Path) -> Path:
-    """The provider."""
+    """Provide the provider."""
     return write_provider(tmp_path / "source")
 
 

@@ -22,7 +22,7 @@ HOSTILE = (
 
 
 def manifest(**different: Any) -> Manifest:
-    """A public cache with a key in use and two earlier ones."""
+    """Return a public cache with a key in use and two earlier ones."""
     fields: dict[str, Any] = {
         "version": 1,
         "backend": "minio",
@@ -90,12 +90,12 @@ class Page(HTMLParser):
             self.code[-1] += data
 
     def all(self, tag: str) -> list[dict[str, str]]:
-        """The attributes of every element of a name."""
+        """Return the attributes of every element of a name."""
         return [attributes for name, attributes in self.elements if name == tag]
 
 
 def page_of(domain: str = "cache.example.org", **different: Any) -> Page:
-    """The page of a cache."""
+    """Return the page of a cache."""
     return Page(landing_page.render(domain, manifest(**different)))
 
 

@@ -12,7 +12,7 @@ from tools import bootstrap
 
 @pytest.fixture
 def pip_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A file of settings that is the only one pip reads."""
+    """Provide a file of settings that is the only one pip reads."""
     for name in [name for name in os.environ if name.startswith("PIP_")]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("PIP_CONFIG_FILE", str(tmp_path / "pip.conf"))

@@ -90,7 +90,7 @@ def test_a_server_cannot_be_started_without_its_program(tmp_path: Path) -> None:
 
 @pytest.fixture
 def files(tmp_path: Path) -> Path:
-    """A project with two defaults."""
+    """Provide a project with two defaults."""
     (tmp_path / "Pulumi.yaml").write_text(
         "config:\n"
         "  nix-cache:priority: {type: integer, default: 40}\n"

@@ -17,7 +17,7 @@ ELF = b"\x7fELF official host"
 
 
 def program(path: Path, content: bytes) -> Path:
-    """A file that can be executed."""
+    """Return a file that can be executed."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(content)
     path.chmod(0o755)
@@ -26,7 +26,7 @@ def program(path: Path, content: bytes) -> Path:
 
 @pytest.fixture
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty cache of the user, an empty PATH, and no network."""
+    """Provide an empty cache of the user, an empty PATH, and no network."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setenv("PATH", str(tmp_path / "path"))
     monkeypatch.setattr(engine, "_install", lambda _root: False)
@@ -35,7 +35,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """What was asked to be built; every tool is there at once."""
+    """Provide what was asked to be built; every tool is there at once."""
     asked: list[str] = []
 
     def ensure(names: list[str], _cache: Path, _progress: object) -> dict[str, Path]:

@@ -20,13 +20,13 @@ SERVERS = {FILES[0]: "one of this machine"}
 
 @pytest.fixture(autouse=True)
 def prepared_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The server of the stack `dev`, as `make up` has it; its file names it by a relative path."""
+    """Provide the server of the stack `dev`, as `make up` runs it, named by a relative path."""
     LocalServer(tmp_path / ".dev" / "minio").prepare()
     monkeypatch.chdir(tmp_path)
 
 
 def settings_of(file: str) -> dict[str, Any]:
-    """A stack's settings as the program has them, checked, by the words of the configuration."""
+    """Return a stack's checked settings by the names of the configuration."""
     settings, _ = checked_settings(configured(ROOT, ROOT / file))
     found = settings.model_dump(mode="json", by_alias=True)
     names = ", ".join(f"`{writer['name']}`" for writer in found["writers"])
@@ -35,7 +35,7 @@ def settings_of(file: str) -> dict[str, Any]:
 
 
 def servers_of(file: str) -> str:
-    """The server that a stack's file names."""
+    """Return the server that a stack's file names."""
     return str(yaml.safe_load((ROOT / file).read_text())["config"].get("minio:minioServer", ""))
 
 
@@ -77,7 +77,7 @@ def test_the_readmes_table_is_how_the_files_differ() -> None:
 
 
 def cell(file: str, name: str, value: Any) -> str:
-    """A value as the README's table shows it."""
+    """Return a value as the README's table shows it."""
     if name == "server" and not value:
         return SERVERS[file]
     if name in {"writers", "readers"}:
@@ -86,7 +86,7 @@ def cell(file: str, name: str, value: Any) -> str:
 
 
 def table() -> dict[str, list[str]]:
-    """The README's table: by setting, the value in each file."""
+    """Return the README's table: by setting, the value in each file."""
     rows = [
         [part.strip() for part in line.strip("|").split("|")]
         for line in section("Environments").splitlines()

@@ -13,7 +13,7 @@ from tools.leftovers import remove_leftovers
 
 
 def ended() -> int:
-    """The number of a process that has ended."""
+    """Return the number of a process that has ended."""
     process = subprocess.Popen(["true"])
     process.wait()
     return process.pid

@@ -20,7 +20,7 @@ from tools.release.repository import Repository
 
 @pytest.fixture
 def repository(tmp_path: Path) -> Repository:
-    """A repository with two commits, the first of which has a tag."""
+    """Provide a repository with two commits, the first of which has a tag."""
     folder = tmp_path / "repository"
     (folder / "kept").mkdir(parents=True)
     made = Repository(folder)
@@ -94,7 +94,7 @@ def test_what_the_lock_file_does_not_vouch_for_is_not_installed(
 
 @pytest.fixture(scope="module")
 def workflow() -> dict[str, Any]:
-    """The workflow that releases."""
+    """Provide the workflow that releases."""
     text = (ROOT / ".github" / "workflows" / "release.yml").read_text()
     read: dict[str, Any] = yaml.safe_load(text.replace("\non:", "\n'on':"))
     return read

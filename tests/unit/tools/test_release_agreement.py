@@ -40,7 +40,7 @@ UNRELEASED, OF_V3, OF_V2, OF_V1 = Section(), *RELEASED.sections
 
 
 def found(told: Told, tag: str | None = None, **changes: Any) -> list[str]:
-    """What does not agree after some changes."""
+    """Return what does not agree after some changes."""
     changed = dataclasses.replace(told, **changes)
     return [str(mistake) for mistake in agreement.disagreements(changed, TODAY, tag)]
 

@@ -33,7 +33,7 @@ jobs:
 
 
 def workflow(file: Path) -> dict[str, Any]:
-    """A workflow, parsed; YAML takes the key `on` for a truth."""
+    """Return a workflow, parsed; YAML takes the key `on` for a truth."""
     content: dict[Any, Any] = yaml.safe_load(file.read_text())
     return {"on" if key is True else key: value for key, value in content.items()}
 

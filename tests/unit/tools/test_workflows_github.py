@@ -116,7 +116,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def github() -> Iterator[FakeGitHub]:
-    """A server with nothing in it."""
+    """Provide a server with nothing in it."""
     with FakeGitHub() as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
@@ -127,7 +127,7 @@ def github() -> Iterator[FakeGitHub]:
 
 @pytest.fixture
 def reports(tmp_path: Path) -> Path:
-    """Reports on two stacks, as jobs left them."""
+    """Provide reports on two stacks, as jobs wrote them."""
     for stack in ("staging", "prod"):
         Report(stack, Status.SAME, f"### of {stack}\n").write(tmp_path / f"{stack}.json")
     return tmp_path

@@ -15,7 +15,7 @@ URN = "urn:pulumi:prod::nix-cache::nix-cache:index:BinaryCache$minio:index/s3Buc
 
 
 def step(op: str, name: str, **metadata: Any) -> str:
-    """A line of an event log about one resource."""
+    """Return a line of an event log about one resource."""
     state = {"type": "minio:index/s3Bucket:S3Bucket", "urn": URN + name, "provider": ""}
     told = {
         **state,
@@ -27,13 +27,13 @@ def step(op: str, name: str, **metadata: Any) -> str:
 
 
 def policy(name: str, level: str, message: str, resource: str = "") -> str:
-    """A line of an event log about a policy."""
+    """Return a line of an event log about a policy."""
     told = {"policyName": name, "enforcementLevel": level, "message": message}
     return json.dumps({"policyEvent": {**told, "resourceUrn": URN + resource if resource else ""}})
 
 
 def said(severity: str, message: str) -> str:
-    """A line of an event log with a message."""
+    """Return a line of an event log with a message."""
     return json.dumps({"diagnosticEvent": {"severity": severity, "message": message}})
 
 
