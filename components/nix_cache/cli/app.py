@@ -3,6 +3,7 @@
 import os
 import sys
 import traceback
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import typer
@@ -84,8 +85,7 @@ def run(arguments: list[str] | None = None) -> int:
         return ExitCode.FAILED
     except _CommandLineError as mistake:
         console.error(_mistake(mistake))
-        # There, 2 means drift.
-        return ExitCode.FAILED if given[:2] == ["stack", "drift"] else ExitCode.USAGE
+        return ExitCode.FAILED if _is_of_drift(mistake, given) else ExitCode.USAGE
     except typer.Abort:
         console.error("aborted")
         return ExitCode.FAILED
@@ -116,6 +116,16 @@ def _unexpected(failure: Exception) -> int:
             f"what {DEBUG_VARIABLE}=1 shows"
         )
     return ExitCode.FAILED
+
+
+def _is_of_drift(mistake: Any, given: Sequence[str]) -> bool:
+    """Whether a mistake is on the command line of `stack drift`, where 2 means drift."""
+    path = mistake.ctx.command_path.split()[1:] if mistake.ctx else []
+    # A group that stopped at a wrong option has not read the command after it.
+    further = [word for word in given if word in ("stack", "drift")]
+    return path == ["stack", "drift"] or (
+        path in ([], ["stack"]) and further[:2] == ["stack", "drift"]
+    )
 
 
 def _mistake(mistake: Any) -> str:

@@ -156,6 +156,40 @@ def test_ctrl_c_ends_a_command_that_waits_for_pulumi(machine: Machine) -> None:
     wait_until(lambda: not is_running(int(pids.read_text())), "the end of pulumi")
 
 
+ENGINE = """#!/bin/sh
+trap 'echo int >>{home}/signals; sleep 1.5; echo ended >>{home}/signals; exit 1' INT
+trap 'echo term >>{home}/signals; sleep 1.5; echo ended >>{home}/signals; exit 1' TERM
+echo $$ >{home}/pid.new; mv {home}/pid.new {home}/pid
+while :; do sleep 0.1; done
+"""
+"""Stands for `pulumi`, which takes its time after a signal to note what it did."""
+
+
+@pytest.mark.parametrize(
+    ("number", "expected", "passed_on"),
+    [(signal.SIGINT, 130, "int"), (signal.SIGTERM, 143, "term"), (signal.SIGHUP, 129, "term")],
+)
+def test_a_signal_to_a_command_on_a_stack_lets_the_engine_end_by_itself(
+    machine: Machine, number: signal.Signals, expected: int, passed_on: str
+) -> None:
+    """Else it would leave its lock and what it had begun. It gets one signal: two would end it."""
+    machine.program("pulumi", ENGINE.format(home=machine.home))
+    (machine.home / "Pulumi.yaml").write_text("name: shop\nruntime: yaml\n")
+    process = machine.start(
+        *("stack", "drift", "--stack", "dev", "--cwd", str(machine.home)),
+        prelude="import os\nos.setsid()",  # a terminal would send its Ctrl-C to both
+    )
+    pid = machine.home / "pid"
+    wait_until(pid.exists, "the engine running")
+    os.kill(int(pid.read_text()), signal.SIGHUP)  # as a terminal does that is closed
+
+    code, err, _ = interrupted(process, number)
+
+    assert (code, "Traceback" in err) == (expected, False)
+    assert (machine.home / "signals").read_text() == f"{passed_on}\nended\n"
+    assert list(machine.temporary.iterdir()) == []
+
+
 BLOCKED = {
     "name resolution": (
         "import socket, time\n"

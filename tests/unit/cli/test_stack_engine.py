@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from nix_cache.cli.app import run
 from nix_cache.cli.errors import ClientError
 from nix_cache.cli.stack.engine import PulumiStack, open_stack
 
@@ -70,3 +71,43 @@ def test_a_value_with_an_unusual_line_end_is_part_of_its_event(project: Path) ->
     stack = PulumiStack(project, "dev", script(project, "cat events"), os.environ)
 
     assert stack.refresh_steps() == [metadata]
+
+
+def test_reasons_that_the_engine_reports_as_events_are_printed(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Also where it prints something else on its standard error, and each reason once."""
+    events = [
+        {"diagnosticEvent": {"severity": "info", "message": "nothing of interest"}},
+        {"diagnosticEvent": {"severity": "error", "message": "<{%reset%}>no credentials<{%x%}>\n"}},
+        {"diagnosticEvent": {"severity": "error", "message": "preview failed"}},
+        {"resOutputsEvent": {"metadata": {"op": "same"}}},
+    ]
+    (project / "events").write_text("\n".join(map(json.dumps, events)))
+    failing = "cat events; echo 'error: preview failed' >&2; exit 1"
+    stack = PulumiStack(project, "dev", script(project, failing), os.environ)
+
+    with pytest.raises(ClientError, match="`pulumi refresh --preview-only` failed, see above"):
+        stack.refresh_steps()
+
+    assert capsys.readouterr().err == "  | error: preview failed\n  | no credentials\n"
+
+
+@pytest.mark.parametrize(
+    ("line", "code"),
+    [
+        ("stack drift --unknown", 1),
+        ("stack drift one too many", 1),
+        ("stack --unknown drift", 1),
+        ("--unknown stack drift --json", 1),
+        ("stack repair --unknown", 2),
+        ("stack --unknown repair", 2),
+        ("push stack drift --unknown", 2),
+        ("--unknown", 2),
+    ],
+)
+def test_a_mistake_on_the_command_line_of_drift_is_never_mistaken_for_drift(
+    line: str, code: int
+) -> None:
+    """Wherever the wrong option is."""
+    assert run(line.split()) == code

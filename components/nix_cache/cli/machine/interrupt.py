@@ -27,6 +27,7 @@ class _State:
         self.number: int | None = None
         self.shields = 0
         self.shield = threading.RLock()
+        self.pass_on: Callable[[int], None] | None = None
         self.cleanups: dict[object, Callable[[], None]] = {}
 
 
@@ -69,6 +70,21 @@ def shielded() -> Iterator[None]:
 
 
 @contextlib.contextmanager
+def passing_on(pass_on: Callable[[int], None]) -> Iterator[None]:
+    """Wait for another program to its end, however long that takes, and pass a signal on to it.
+
+    Args:
+        pass_on: gets the signal's number, at most once. It runs within the signal's handler.
+    """
+    with shielded():
+        _state.pass_on = pass_on
+        try:
+            yield
+        finally:
+            _state.pass_on = None
+
+
+@contextlib.contextmanager
 def cleaning(cleanup: Callable[[], None]) -> Iterator[None]:
     """Let something be done if the process has to end at once while this goes on.
 
@@ -105,6 +121,8 @@ def _raise(number: int, _frame: FrameType | None) -> None:
     if _state.number is not None:
         return  # it is ending already
     _state.number = number
+    if _state.pass_on is not None:
+        _state.pass_on(number)
     if not _state.shields:
         raise _exception(number)
 
@@ -116,9 +134,12 @@ def _exception(number: int) -> BaseException:
 def _watch(reading: int, handled: frozenset[int]) -> None:
     while (number := os.read(reading, 1)[0]) not in handled:
         pass
-    threading.Event().wait(INTERRUPT_SECONDS)
-    with _state.shield:
-        _end(128 + number)
+    while True:
+        threading.Event().wait(INTERRUPT_SECONDS)
+        if _state.shield.acquire(blocking=False):
+            _end(128 + number)
+        with _state.shield:  # then what was done to its end gets the same time to clean up
+            pass
 
 
 def _end(exit_code: int) -> NoReturn:
