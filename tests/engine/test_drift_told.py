@@ -16,9 +16,9 @@ from typing import Any
 
 import pytest
 
-from nix_cache.cli.stack.comparison import compare
-from nix_cache.cli.stack.declared import Declared, declared
-from nix_cache.cli.stack.server import Administration
+from nix_cache.backends.minio.drift.comparison import compare
+from nix_cache.backends.minio.drift.declared import Declared, declared
+from nix_cache.backends.minio.drift.server import Administration
 from tests.engine import damages
 from tests.engine.clone import Clone, admin_client, assert_plain_error, cloned
 from tests.engine.command import TIMEOUT_SECONDS, Result, clean_environment

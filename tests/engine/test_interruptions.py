@@ -15,9 +15,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from nix_cache.cli.stack.comparison import compare
-from nix_cache.cli.stack.declared import declared
-from nix_cache.cli.stack.server import Administration
+from nix_cache.backends.minio.drift.comparison import compare
+from nix_cache.backends.minio.drift.declared import declared
+from nix_cache.backends.minio.drift.server import Administration
 from tests.engine.clone import Clone, cloned
 from tests.fakes.killing_proxy import KillingProxy, kill_tree
 from tests.waiting import wait_until

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from nix_cache.cli.stack import refreshed, report, rights
-from nix_cache.cli.stack.comparison import compare
-from nix_cache.cli.stack.declared import (
+from nix_cache.backends.drift import Act, Finding, Undo, as_document
+from nix_cache.backends.minio.drift.comparison import compare
+from nix_cache.backends.minio.drift.declared import (
     Bucket,
     Declared,
     Policy,
@@ -17,9 +17,10 @@ from nix_cache.cli.stack.declared import (
     User,
     declared,
 )
-from nix_cache.cli.stack.finding import Act, Finding, Undo, as_document
-from nix_cache.cli.stack.seen import Seen, SeenBucket, SeenObject, SeenUser
-from nix_cache.cli.stack.state import in_clear
+from nix_cache.backends.minio.drift.seen import Seen, SeenBucket, SeenObject, SeenUser
+from nix_cache.backends.stack_state import in_clear
+from nix_cache.cli.stack import refreshed, report
+from nix_cache.iam import policy_changes as rights
 from nix_cache.iam.access import anonymous_read_policy, without_administration, writer_policy
 
 INFO = "StoreDir: /nix/store\nWantMassQuery: 1\nPriority: 40\n"

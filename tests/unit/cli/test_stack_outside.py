@@ -2,8 +2,8 @@
 
 from typing import Any
 
+from nix_cache.backends.stack_state import CACHE_TYPE
 from nix_cache.cli.stack.outside import effects
-from nix_cache.cli.stack.state import CACHE_TYPE
 
 URN = "urn:pulumi:prod::shop::"
 CACHE = {"urn": f"{URN}{CACHE_TYPE}::cache", "type": CACHE_TYPE}

@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
+from nix_cache.backends.minio.drift.declared import Bucket, Declared, User, declared
+from nix_cache.backends.stack_state import CACHE_TYPE, Provider, caches, others_than, provider_of
 from nix_cache.cli.errors import ClientError
 from nix_cache.cli.stack.check import Checked, OnServer, connection_of
-from nix_cache.cli.stack.declared import Bucket, Declared, User, declared
 from nix_cache.cli.stack.engine import PulumiStack
 from nix_cache.cli.stack.repair import forgotten, require_user
-from nix_cache.cli.stack.state import CACHE_TYPE, Provider, caches, others_than, provider_of
 
 URN = "urn:pulumi:prod::shop::"
 SECRET = {

@@ -11,17 +11,24 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nix_cache.backends.drift import Finding
 from nix_cache.backends.minio.connection import PROVIDER_NAME, Connection, connection_from
+from nix_cache.backends.minio.drift.comparison import compare
+from nix_cache.backends.minio.drift.declared import Declared, declared, reserves_names
+from nix_cache.backends.stack_state import (
+    CACHE_TYPE,
+    Cache,
+    Provider,
+    caches,
+    others_than,
+    provider_of,
+)
 from nix_cache.cli.errors import ClientError
 from nix_cache.cli.stack import refreshed
-from nix_cache.cli.stack.comparison import compare
-from nix_cache.cli.stack.declared import Declared, declared, reserves_names
 from nix_cache.cli.stack.engine import PulumiStack
-from nix_cache.cli.stack.finding import Finding
-from nix_cache.cli.stack.state import CACHE_TYPE, Cache, Provider, caches, others_than, provider_of
 
 if TYPE_CHECKING:
-    from nix_cache.cli.stack.server import Administration
+    from nix_cache.backends.minio.drift.server import Administration
 
 ASKED = "minio"
 """The provider whose server is asked in its place."""
@@ -169,7 +176,7 @@ def _server(
     folder: Path,
 ) -> "tuple[Declared, Administration]":
     try:
-        from nix_cache.cli.stack.server import Administration
+        from nix_cache.backends.minio.drift.server import Administration
     except ModuleNotFoundError as missing:
         raise ClientError(
             f"the package {missing.name}, which asks a MinIO server, is not installed",

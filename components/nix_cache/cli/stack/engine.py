@@ -292,7 +292,9 @@ def _run_to_its_end(command: Sequence[str], **options: Any) -> "subprocess.Compl
         process.send_signal(signal.SIGINT if number == signal.SIGINT else signal.SIGTERM)
 
     with interrupt.passing_on(pass_on):
-        process = subprocess.Popen(["sh", "-c", 'trap "" HUP; exec "$@"', "sh", *command], **options)
+        process = subprocess.Popen(
+            ["sh", "-c", 'trap "" HUP; exec "$@"', "sh", *command], **options
+        )
         if (code := interrupt.code()) is not None:  # it came before there was a process
             pass_on(code - 128)
         while True:

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
-from nix_cache.cli.stack.state import CACHE_TYPE, Resource, caches, dependents, others_than
+from nix_cache.backends.stack_state import CACHE_TYPE, Resource, caches, dependents, others_than
 
 
 def effects(state: Mapping[str, Any], forgotten: Collection[str], stack: str) -> Iterator[str]:

@@ -7,9 +7,9 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from nix_cache.backends.drift import Finding
 from nix_cache.backends.registry import BACKENDS
-from nix_cache.cli.stack import rights
-from nix_cache.cli.stack.finding import Finding
+from nix_cache.iam import policy_changes as rights
 
 _NAMES = ("bucket", "bucketName", "bucket_name", "name", "key", "user", "userName", "role", "id")
 """The properties that may say of what a resource is, the best first."""

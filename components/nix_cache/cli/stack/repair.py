@@ -8,15 +8,15 @@ on the server; then the engine creates what is missing, users with a new secret.
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
+from nix_cache.backends.drift import Finding, Undo
+from nix_cache.backends.minio.drift.comparison import ending
+from nix_cache.backends.minio.drift.declared import Declared
 from nix_cache.cli.errors import ClientError
 from nix_cache.cli.stack.check import Checked, servers_of
-from nix_cache.cli.stack.comparison import ending
-from nix_cache.cli.stack.declared import Declared
 from nix_cache.cli.stack.engine import PulumiStack
-from nix_cache.cli.stack.finding import Finding, Undo
 
 if TYPE_CHECKING:
-    from nix_cache.cli.stack.server import Administration
+    from nix_cache.backends.minio.drift.server import Administration
 
 
 def is_half_made(stack: PulumiStack) -> bool:

@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 
+from nix_cache.backends.drift import Finding, as_document
 from nix_cache.cli.machine.console import Console, columns, document, err, out
-from nix_cache.cli.stack.finding import Finding, as_document
 
 
 def report(findings: Sequence[Finding], stack: str, *, as_json: bool = False) -> None:

@@ -2,13 +2,12 @@
 
 from collections.abc import Iterator
 
-from nix_cache import docs
-from nix_cache.cli.stack import rights
-from nix_cache.cli.stack.declared import Bucket, Declared, Policy, User
-from nix_cache.cli.stack.finding import BACK_TO_STACK, Act, Finding, Undo
-from nix_cache.cli.stack.objects import object_findings
-from nix_cache.cli.stack.rules import lifecycle_finding
-from nix_cache.cli.stack.seen import Seen, SeenBucket, SeenUser
+from nix_cache.backends.drift import BACK_TO_STACK, Act, Finding, Undo
+from nix_cache.backends.minio.drift.declared import Bucket, Declared, Policy, User
+from nix_cache.backends.minio.drift.objects import object_findings
+from nix_cache.backends.minio.drift.rules import lifecycle_finding
+from nix_cache.backends.minio.drift.seen import Seen, SeenBucket, SeenUser
+from nix_cache.iam import policy_changes as rights
 
 _ABSENT = "not there"
 _ANEW_BUCKET = "creates it again, with the cache's metadata alone: its objects are lost"
@@ -47,7 +46,7 @@ def _bucket(made: Bucket, seen: Seen) -> Iterator[Finding]:
             f"the state has lost the bucket {made.name}, which is still there",
             "in the state",
             "on the server alone",
-            f"removes it if it is empty; else import it: see {docs.page('operations/adoption')}",
+            "removes it if it is empty; else import it, as the README's 'Adoption' describes",
         )
         return
     yield from _bucket_policy(made, there)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from nix_cache.backends.minio.connection import Kind, parsed
-from nix_cache.cli.stack.state import in_clear, living
+from nix_cache.backends.stack_state import in_clear, living
 
 _CLAIMS = ("pulumi-python:dynamic/nix-cache:NameClaim", "nix-cache:index:NameClaim")
 """What version 0.1.0 made for each name: in a program in Python, and in another language."""

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable, Iterator
 
-from nix_cache.cli.stack.declared import Bucket, Rule
-from nix_cache.cli.stack.finding import BACK_TO_STACK, Act, Finding, Undo
-from nix_cache.cli.stack.seen import SeenBucket
+from nix_cache.backends.drift import BACK_TO_STACK, Act, Finding, Undo
+from nix_cache.backends.minio.drift.declared import Bucket, Rule
+from nix_cache.backends.minio.drift.seen import SeenBucket
 from nix_cache.iam.lifecycle import OWN_KEYS
 from nix_cache.iam.lifetimes import Expiry, lost
 

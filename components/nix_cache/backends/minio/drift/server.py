@@ -11,11 +11,11 @@ import urllib3
 from minio.error import MinioAdminException, S3Error, ServerError
 from minio.lifecycleconfig import Rule as ServerRule
 
+from nix_cache.backends.drift import Act, Undo
 from nix_cache.backends.minio.connection import Kind
+from nix_cache.backends.minio.drift.declared import Bucket, Declared, Rule, User
+from nix_cache.backends.minio.drift.seen import Seen, SeenBucket, SeenObject, SeenUser
 from nix_cache.backends.minio.server import MinioServer
-from nix_cache.cli.stack.declared import Bucket, Declared, Rule, User
-from nix_cache.cli.stack.finding import Act, Undo
-from nix_cache.cli.stack.seen import Seen, SeenBucket, SeenObject, SeenUser
 
 _MOST_CHARACTERS = 1_000_000
 """What is read of an object, which may have been replaced by anything."""

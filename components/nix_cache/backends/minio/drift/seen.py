@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from nix_cache.cli.stack.declared import Rule
+from nix_cache.backends.minio.drift.declared import Rule
 
 
 @dataclass(frozen=True)

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 
-from nix_cache.cli.stack.declared import Bucket, TextObject
-from nix_cache.cli.stack.finding import Finding
-from nix_cache.cli.stack.seen import SeenBucket, SeenObject
+from nix_cache.backends.drift import Finding
+from nix_cache.backends.minio.drift.declared import Bucket, TextObject
+from nix_cache.backends.minio.drift.seen import SeenBucket, SeenObject
 from nix_cache.formats.cache_info import INFO_KEY, differences
 
 
