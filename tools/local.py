@@ -5,7 +5,7 @@ import sysconfig
 
 from nix_cache.backends.minio.server import MinioServer
 from nix_cache.cli.machine import console
-from nix_cache.cli.stack.repair import is_half_made, remove_half_made_buckets
+from nix_cache.cli.stack.repair import is_half_made, remove_half_made
 from tools import engine, report
 from tools.leftovers import remove_leftovers
 from tools.place import Place, private_folder
@@ -16,7 +16,7 @@ from tools.stack import Stack, variables
 def up(place: Place) -> None:
     """Start the local server and bring the stack up."""
     stack, _ = ready(place)
-    for removed in remove_half_made_buckets(stack):
+    for removed in remove_half_made(stack):
         console.note(removed)
     refresh = is_half_made(stack)
     if stack.settle():

@@ -1,6 +1,7 @@
 """`nix-cache stack drift` on a stack of the tests, run from another folder than the program's."""
 
 import json
+import shlex
 import subprocess
 import sys
 
@@ -10,15 +11,20 @@ from tests.engine.project import STACK, Project
 
 def on_stack(program: Project, command: str, *options: str, stack: str = STACK) -> Result:
     """Run a command of `nix-cache stack`, in the program's own environment if it is in Python."""
+    place = ("--stack", stack, "--cwd", str(program.folder))
+    return typed(program, shlex.join(["nix-cache", "stack", command, *options, *place]))
+
+
+def typed(program: Project, line: str) -> Result:
+    """Run a command line that begins with `nix-cache`, as a shell reads it."""
+    name, *arguments = shlex.split(line)
+    assert name == "nix-cache"
     own = program.folder / ".venv" / "bin" / "python"
     python = own if own.exists() else sys.executable
     done = subprocess.run(
-        [
-            *(str(python), "-m", "nix_cache.cli", "stack", command, *options),
-            *("--stack", stack, "--cwd", str(program.folder)),
-        ],
+        [str(python), "-m", "nix_cache.cli", *arguments],
         cwd="/",
-        env=program.variables(),
+        env={**program.variables(), "XDG_STATE_HOME": str(program.folder / "kept")},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,

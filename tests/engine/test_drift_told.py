@@ -206,7 +206,7 @@ def test_drift_is_told_to_people_with_the_command_that_mends_it(drifting: Drifti
         assert f"was  there, with {POLICY}\n" in result.stdout
         assert "is   not there\n" in result.stdout
         assert (
-            "fix  `nix-cache stack repair --stack dev` creates them again, with a new secret"
+            "fix  `nix-cache stack repair --stack dev` creates the user again, with a new secret"
             in result.stdout
         )
         assert f"To repair all of it: {REPAIR} dev\n" in result.stdout

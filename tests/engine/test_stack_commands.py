@@ -10,7 +10,7 @@ from minio import MinioAdmin
 from tests.engine.clone import admin_client, assert_plain_error
 from tests.engine.command import Result
 from tests.engine.conftest import running_server
-from tests.engine.drift_command import drifted, on_stack
+from tests.engine.drift_command import drifted, on_stack, typed
 from tests.engine.project import STACK, Project
 from tests.engine.s3 import s3_client
 from tests.engine.test_several_caches import several_caches
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.faults
 
 @pytest.fixture(scope="module")
 def program(module_folder: Path, engine: Engine, module_server: LocalServer) -> Project:
-    """Provide a program of two caches, up, with a policy of its own for a writer of the second one.
+    """Provide a program of two caches, up, with resources of its own that depend on the second one.
 
     Its server is found by environment variables, and its project is not called nix-cache.
     """
@@ -35,7 +35,10 @@ def program(module_folder: Path, engine: Engine, module_server: LocalServer) -> 
             "minio.IamUserPolicyAttachment('own', user_name='team-b-nixbuilder',\n"
             "    policy_name='readonly', opts=after)\n"
             "minio.S3Bucket('own', bucket='of-the-program', force_destroy=True)\n"
+            "minio.S3Object('own', bucket_name='team-b', object_name='of-the-program',\n"
+            "    content=Path('content').read_text(), opts=after)\n"
         )
+    (made.folder / "content").write_text("as it was")
     made.up()
     return made
 
@@ -70,7 +73,9 @@ def test_what_was_changed_in_either_cache_is_found_and_repaired(
     refused = on_stack(program, "repair")
     assert refused.exit_code == 1
     assert f"the repair of the stack {STACK} was not confirmed" in refused.output
-    on_stack(program, "repair", "--yes").checked("repair")
+    fixes = {one["fix"] for one in json.loads(on_stack(program, "drift", "--json").stdout)["drift"]}
+    [suggested] = {fix.split("`")[1] for fix in fixes}
+    typed(program, f"{suggested} --yes").checked("repair")
 
     assert drifted(program) == set()
     assert program.outputs(secrets=True)["publicKeys"] == keys
@@ -90,6 +95,47 @@ def test_a_credential_of_the_second_cache_is_renewed_alone(program: Project) -> 
     assert after["second"]["nixreader"] == before["second"]["nixreader"]
     assert after["second"]["nixbuilder"] != before["second"]["nixbuilder"]
     assert drifted(program) == set()
+
+
+def of_the_program(program: Project) -> list[dict[str, Any]]:
+    """The program's own resources as the state has them, in an order that does not vary."""
+    own = [one for one in program.state.resources() if one["urn"].endswith("::own")]
+    return sorted(own, key=lambda one: str(one["urn"]))
+
+
+def test_a_repair_touches_only_the_resources_of_the_caches(
+    program: Project, module_server: LocalServer, admin: MinioAdmin
+) -> None:
+    """Not even those that depend on a bucket and a user which it creates again.
+
+    They were changed in the program, and outside, and are neither updated, refreshed nor dropped.
+    """
+    root = s3_client(
+        module_server.url, module_server.connection().user, module_server.connection().password
+    )
+    before = of_the_program(program)
+    assert len(before) == 3
+    keys = program.outputs(secrets=True)["publicKeys"]
+    for key in root.list_objects_v2(Bucket="team-b")["Contents"]:
+        root.delete_object(Bucket="team-b", Key=key["Key"])
+    root.delete_bucket(Bucket="team-b")
+    admin.user_remove("team-b-nixbuilder")
+    admin.policy_remove("team-b-write")
+    root.delete_bucket(Bucket="of-the-program")
+    (program.folder / "content").write_text("changed in the program")
+
+    result = on_stack(program, "repair", "--yes").checked("repair")
+
+    assert "own (S3Object)" in result.output
+    assert of_the_program(program) == before
+    assert drifted(program) == set()
+    assert program.outputs(secrets=True)["publicKeys"] == keys
+    assert "of-the-program" not in {one["Name"] for one in root.list_buckets()["Buckets"]}
+    assert "readonly" in json.loads(admin.user_info("team-b-nixbuilder"))["policyName"]
+    kept = max((program.folder / "kept" / "nix-cache" / "stack-backups").iterdir())
+    assert str(kept) in result.output
+    assert kept.stat().st_mode & 0o777 == 0o600
+    program.up("--refresh")  # afterwards all of it is as the program has it
 
 
 def failed(program: Project, *options: str, stack: str = STACK) -> Result:

@@ -78,8 +78,7 @@ from importlib import import_module
 from pkgutil import walk_packages
 from nix_cache import cli
 for module in walk_packages(cli.__path__, "nix_cache.cli."):
-    if module.name != "nix_cache.backends.minio.drift.server":  # asks a MinIO server, with the extra `minio`
-        print(import_module(module.name).__name__)
+    print(import_module(module.name).__name__)
 """
     loaded = told_by(client, loading, client.parent).split()
 

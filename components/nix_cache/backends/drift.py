@@ -1,40 +1,49 @@
-"""One thing that was changed outside, in the cache's words, and what brings it back. Pure."""
+"""Drift, as a backend finds it on its service: the findings, and the protocol for repairs. Pure."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from enum import StrEnum
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from nix_cache.backends.stack_state import Cache, Resource
+from nix_cache.shown import ShownError
 
 BACK_TO_STACK = "puts it back"
-"""The remedy of what a refresh sees, and the update after it mends."""
+"""The remedy for what a refresh sees and the update after it repairs."""
 
 
-class Act(StrEnum):
-    """What is done on a server about what the engine does not see."""
-
-    REMOVE_USER = "remove a user"
-    END_TEMPORARY = "end the temporary credentials of a user"
-    DETACH_POLICY = "take a policy from a user"
-    LEAVE_GROUP = "take a user out of a group"
-    REMOVE_ACCESS_KEY = "remove a further access key of a user"
-    REMOVE_BUCKET_POLICY = "remove a bucket's policy"
-    REMOVE_LIFECYCLE = "remove a bucket's lifecycle"
-    REMOVE_QUOTA = "remove a bucket's quota"
+class ServiceError(ShownError):
+    """A storage service cannot be asked: the problem, then ``; `` and the fix."""
 
 
 @dataclass(frozen=True)
-class Undo:
-    """One act.
+class Act:
+    """One change on the service that the engine cannot make.
 
     Attributes:
-        act: what is done.
+        act: what is done, such as "remove a user".
         subject: the bucket or the user.
         name: the policy, group or access key, where the act is about one.
     """
 
-    act: Act
+    act: str
     subject: str
     name: str = ""
+
+
+@dataclass(frozen=True)
+class Repair:
+    """What is done about drift beside a refresh and an update.
+
+    Attributes:
+        before: what is done on the service before the engine runs.
+        recreate: the URNs of resources that the engine creates again.
+        after: what is done on the service after the engine has run.
+    """
+
+    before: tuple[Act, ...] = ()
+    recreate: tuple[str, ...] = ()
+    after: tuple[Act, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -46,33 +55,72 @@ class Finding:
         was: what the stack made.
         now: what is there.
         remedy: what a repair does about it, as the rest of "it ...".
-        undo: what it does on the server before it runs the engine.
-        forget: the URNs that it drops from the state first, so that the engine creates them again.
+        repair: what it does about it beside a refresh and an update.
     """
 
     what: str
     was: str
     now: str
     remedy: str = BACK_TO_STACK
-    undo: tuple[Undo, ...] = ()
-    forget: tuple[str, ...] = ()
+    repair: Repair = Repair()
 
 
-def as_document(findings: Sequence[Finding], command: str) -> dict[str, Any]:
-    """The findings for programs.
+@dataclass(frozen=True)
+class Deployed:
+    """A cache in a stack, and what is needed to reach its service.
 
-    Args:
-        findings: all of them.
-        command: what brings everything back.
+    Attributes:
+        cache: the cache, secrets in clear.
+        resources: all resources of the stack, secrets in clear.
+        configuration: the stack's configuration, secrets in clear.
+        folder: the program's folder, from which the configuration names files.
     """
-    return {
-        "drift": [
-            {
-                "what": finding.what,
-                "was": finding.was,
-                "is": finding.now,
-                "fix": f"`{command}` {finding.remedy}",
-            }
-            for finding in findings
-        ]
-    }
+
+    cache: Cache
+    resources: Sequence[Resource] = field(repr=False)
+    configuration: Mapping[str, str] = field(repr=False)
+    folder: Path
+
+
+class Service(Protocol):
+    """The service of one cache, asked as its administrator.
+
+    Each method raises ServiceError if the service does not answer or refuses.
+    """
+
+    def findings(self) -> Sequence[Finding]:
+        """Return every difference. Nothing is written."""
+        ...
+
+    def users(self) -> Mapping[str, Repair | None]:
+        """Return how the credential of each user is renewed, by the user's name on the service.
+
+        None stands for a user that the state has lost. Nothing is asked or written.
+        """
+        ...
+
+    def do(self, act: Act) -> str:
+        """Do one act; returns why it could not be done, or nothing."""
+        ...
+
+    def remove_half_made(self) -> Iterator[str]:
+        """Remove what an interrupted run created but did not note in the state.
+
+        Yields:
+            what was removed, one sentence each.
+        """
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServiceDrift:
+    """How a backend's service itself is asked for drift, in place of the engine's refresh.
+
+    Attributes:
+        concerns: whether some resources of a cache are on the service.
+        reach: returns the service of a cache; asks nothing yet. It raises ServiceError if the
+            administrator is not known.
+    """
+
+    concerns: Callable[[Sequence[Mapping[str, Any]]], bool]
+    reach: Callable[[Deployed], Service]

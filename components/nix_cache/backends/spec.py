@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     import pulumi
     from pulumi.dynamic import Config
 
+    from nix_cache.backends.drift import ServiceDrift
     from nix_cache.backends.provisioning import Provisioned, Request
     from nix_cache.backends.resource_types import ResourceTypes
     from nix_cache.config.problems import Problem
@@ -103,6 +104,8 @@ class BackendSpec:
         resource_types: loads what its resource types say about a cache.
         package: the Python package that its extra brings, by which an installation is recognised.
         verification: loads how the service is tried out; None if the tests do that already.
+        drift: loads how the service itself is asked for drift; None if only the engine's refresh
+            is asked, which does not see what the provider does not read.
         policy_rules: loads the policy rules on this backend alone.
         complete: completes its settings, given as written, from all of a stack's configuration.
         program_settings: by name, what ``complete`` reads besides: settings that only a stack of
@@ -126,6 +129,7 @@ class BackendSpec:
     resource_types: "Callable[[], ResourceTypes]"
     package: str
     verification: Callable[[], Verification] | None = None
+    drift: "Callable[[], ServiceDrift] | None" = None
     policy_rules: "Callable[[], tuple[Rule, ...]]" = tuple
     complete: Callable[[Mapping[str, Any], Mapping[str, str]], Completion] = _as_written
     program_settings: Mapping[str, str] = field(default_factory=dict)

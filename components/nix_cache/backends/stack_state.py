@@ -23,7 +23,7 @@ class Cache:
     """A cache in a state.
 
     Attributes:
-        urn: the component's name in the engine.
+        urn: the component's URN.
         resources: everything below the component.
     """
 
@@ -31,13 +31,19 @@ class Cache:
     resources: Sequence[Resource]
 
     @property
+    def name(self) -> str:
+        """The component's name in the program."""
+        return self.urn.rpartition("::")[2]
+
+    @property
     def urns(self) -> frozenset[str]:
-        """The names in the engine of what a provider manages."""
+        """The URNs of what a provider manages."""
         return frozenset(one["urn"] for one in self.resources if one.get("custom"))
 
-    def uses(self, provider: str) -> bool:
-        """Whether it has resources of a provider's package, such as ``minio``."""
-        return any(one["type"].startswith(f"{provider}:") for one in self.resources)
+    @property
+    def all_urns(self) -> frozenset[str]:
+        """The URNs of everything below the component."""
+        return frozenset(one["urn"] for one in self.resources)
 
 
 @dataclass(frozen=True)
@@ -56,12 +62,12 @@ class Provider:
 
 
 def living(resources: Iterable[Resource]) -> list[Resource]:
-    """The resources without the old halves of replacements that were interrupted."""
+    """Return the resources without the old halves of replacements that were interrupted."""
     return [resource for resource in resources if not resource.get("delete")]
 
 
 def caches(resources: Iterable[Resource]) -> list[Cache]:
-    """The caches in a state.
+    """Return the caches in a state.
 
     Args:
         resources: all of the state.
@@ -84,7 +90,7 @@ def caches(resources: Iterable[Resource]) -> list[Cache]:
 
 
 def provider_of(cache: Cache, package: str, resources: Iterable[Resource]) -> Provider:
-    """The provider of a cache's resources of a package.
+    """Return the provider of a cache's resources of a package.
 
     Args:
         cache: the cache.
@@ -107,7 +113,7 @@ def provider_of(cache: Cache, package: str, resources: Iterable[Resource]) -> Pr
 
 
 def others_than(caches_: Iterable[Cache], resources: Iterable[Resource]) -> bool:
-    """Whether a state has resources of a provider that are not part of some caches."""
+    """Return whether a state has resources of a provider that are not part of some caches."""
     known = frozenset[str]().union(*(cache.urns for cache in caches_))
     return any(
         one["urn"] not in known and not one["type"].startswith(_PROVIDER)
@@ -117,7 +123,7 @@ def others_than(caches_: Iterable[Cache], resources: Iterable[Resource]) -> bool
 
 
 def dependents(urns: Collection[str], resources: Iterable[Resource]) -> list[Resource]:
-    """The resources that the engine drops from a state together with some others.
+    """Return the resources that depend on some others, however far.
 
     Args:
         urns: of the others, which are not among the result.
@@ -133,7 +139,7 @@ def dependents(urns: Collection[str], resources: Iterable[Resource]) -> list[Res
 
 
 def _needed(resource: Resource) -> Iterator[str]:
-    """The URNs that a resource cannot be in a state without."""
+    """Yield the URNs that a resource cannot be in a state without."""
     yield from resource.get("dependencies") or ()
     for urns in (resource.get("propertyDependencies") or {}).values():
         yield from urns or ()
@@ -143,7 +149,7 @@ def _needed(resource: Resource) -> Iterator[str]:
 
 
 def in_clear(value: Any) -> Any:
-    """A value of an exported state, without the marks around its secrets.
+    """Return a value of an exported state without the marks around its secrets.
 
     A secret that was exported encrypted is None.
     """

@@ -37,18 +37,18 @@ _ADMINISTER = "administer themselves"
 _ADMINISTRATION = "admin:CreateServiceAccount"
 
 
-def anybody(statement: Statement) -> bool:
-    """Whether a statement of a bucket's policy is about people who have no credential."""
+def is_anonymous(statement: Statement) -> bool:
+    """Return whether a statement of a bucket's policy is about anonymous requests."""
     return statement.is_anonymous
 
 
-def whoever_has_it(_statement: Statement) -> bool:
-    """Every statement of a policy is about the users to whom it is attached."""
+def is_of_its_users(_statement: Statement) -> bool:
+    """Return True: each statement of a user policy is about the users it is attached to."""
     return True
 
 
 def same(one: Any, other: Any) -> bool:
-    """Whether two documents say the same, whatever their order and spelling."""
+    """Return whether two documents permit the same, whatever their order and spelling."""
     try:
         return _normal(parse(one)) == _normal(parse(other))
     except DocumentError:
@@ -58,7 +58,7 @@ def same(one: Any, other: Any) -> bool:
 def gained_and_lost(
     before: Any, after: Any, whose: Callable[[Statement], bool]
 ) -> tuple[list[str], list[str]]:
-    """What one document permits that the other does not, and the other way round.
+    """Return what a document permits that another does not, and the other way round.
 
     Args:
         before: a document, or None.
@@ -75,7 +75,7 @@ def gained_and_lost(
 
 
 def in_words(document: Any, whose: Callable[[Statement], bool]) -> str:
-    """All that a document permits."""
+    """Return all that a document permits, in words."""
     try:
         return _listed(_grants(document, whose)) or "do nothing"
     except DocumentError as mistake:
@@ -97,7 +97,7 @@ def _grants(
         for right, actions, keys in RIGHTS
     }
     denied = any(not s.allows and s.names_action(_ADMINISTRATION) for s in statements)
-    if statements and whose is whoever_has_it and not denied:
+    if statements and whose is is_of_its_users and not denied:
         found[_ADMINISTER] = frozenset({(_ADMINISTRATION, None)})
     return {right: cases for right, cases in found.items() if cases}
 
@@ -122,9 +122,9 @@ def _listed(rights: Iterable[str]) -> str:
 def bucket_policy_change(
     bucket: str, before: str | None, after: Mapping[str, Any] | str | None
 ) -> str:
-    """What became of a bucket's policy, in words."""
+    """Return how a bucket's policy changed, in words."""
     try:
-        gained, lost = gained_and_lost(before, after, anybody)
+        gained, lost = gained_and_lost(before, after, is_anonymous)
     except DocumentError as mistake:
         return f"the policy of the bucket {bucket} cannot be judged: it {mistake.problem}"
     if gained:
@@ -137,9 +137,9 @@ def bucket_policy_change(
 
 
 def policy_change(name: str, before: str, after: Mapping[str, Any] | str) -> str:
-    """What became of a policy for users, in words."""
+    """Return how a policy for users changed, in words."""
     try:
-        gained, lost = gained_and_lost(before, after, whoever_has_it)
+        gained, lost = gained_and_lost(before, after, is_of_its_users)
     except DocumentError as mistake:
         return f"the policy {name} cannot be judged: it {mistake.problem}"
     holder = {"write": "a writer", "read": "a reader"}.get(name.rpartition("-")[2], "its users")

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from nix_cache.backends.drift import Act, Finding, Undo, as_document
+from nix_cache.backends.drift import Act, Finding, Repair
+from nix_cache.backends.minio.drift.acts import Kind
 from nix_cache.backends.minio.drift.comparison import compare
 from nix_cache.backends.minio.drift.declared import (
     Bucket,
@@ -20,7 +21,8 @@ from nix_cache.backends.minio.drift.declared import (
 from nix_cache.backends.minio.drift.seen import Seen, SeenBucket, SeenObject, SeenUser
 from nix_cache.backends.stack_state import in_clear
 from nix_cache.cli.stack import refreshed, report
-from nix_cache.iam import policy_changes as rights
+from nix_cache.cli.stack.check import Checked
+from nix_cache.iam import policy_changes
 from nix_cache.iam.access import anonymous_read_policy, without_administration, writer_policy
 
 INFO = "StoreDir: /nix/store\nWantMassQuery: 1\nPriority: 40\n"
@@ -73,25 +75,38 @@ def only(findings: list[Finding]) -> Finding:
     return finding
 
 
-def test_a_user_whose_secret_is_another_is_ended_before_it_is_made_anew() -> None:
+def test_a_user_whose_secret_was_changed_is_removed_before_it_is_created_again() -> None:
     """And what was derived from the credential ends too."""
     finding = only(compare(MADE, with_user(has_secret=False)))
 
     assert finding.what == "the user nixbuilder was given another secret"
-    assert finding.undo == (
-        Undo(Act.REMOVE_USER, "nixbuilder"),
-        Undo(Act.END_TEMPORARY, "nixbuilder"),
+    assert finding.repair == Repair(
+        before=(Act(Kind.REMOVE_USER, "nixbuilder"), Act(Kind.END_TEMPORARY, "nixbuilder")),
+        recreate=("urn-user", "urn-attachment"),
     )
-    assert finding.forget == ("urn-user", "urn-attachment")
 
 
-def test_an_attachment_that_outlived_its_user_in_the_state_is_forgotten() -> None:
+def test_a_policy_that_the_program_attaches_besides_outlives_a_deleted_user() -> None:
+    """Its resource is not the cache's, so the engine is not to create it again."""
+    user = replace(USER, other_policies=frozenset({"readonly"}))
+
+    finding = only(compare(replace(MADE, users=(user,)), replace(SEEN, users={})))
+
+    assert finding.was == "there, with nix-cache-write, readonly"
+    assert finding.repair == Repair(
+        before=(Act(Kind.END_TEMPORARY, "nixbuilder"),),
+        recreate=("urn-user", "urn-attachment"),
+        after=(Act(Kind.ATTACH_POLICY, "nixbuilder", "readonly"),),
+    )
+
+
+def test_an_attachment_that_outlived_its_user_in_the_state_is_created_again() -> None:
     """A refresh dropped the user, and fails over the attachment ever since."""
     orphaned = replace(MADE, users=(replace(USER, urn="", secret=""),))
 
     finding = only(compare(orphaned, replace(SEEN, users={})))
 
-    assert finding.forget == ("urn-attachment",)
+    assert finding.repair.recreate == ("urn-attachment",)
 
 
 def test_a_bucket_that_the_state_has_lost_is_told_and_left_alone() -> None:
@@ -99,7 +114,7 @@ def test_a_bucket_that_the_state_has_lost_is_told_and_left_alone() -> None:
     finding = only(compare(replace(MADE, buckets=(Bucket("", "nix-cache"),)), SEEN))
 
     assert finding.what == "the state has lost the bucket nix-cache, which is still there"
-    assert (finding.undo, finding.forget) == ((), ())
+    assert finding.repair == Repair()
     assert "'Adoption'" in finding.remedy
 
 
@@ -121,7 +136,7 @@ def test_a_policy_of_a_private_bucket_is_taken_away() -> None:
         "anonymous requests can do nothing",
         "anonymous requests can read objects",
     )
-    assert finding.undo == (Undo(Act.REMOVE_BUCKET_POLICY, "nix-cache"),)
+    assert finding.repair == Repair(before=(Act(Kind.REMOVE_BUCKET_POLICY, "nix-cache"),))
 
 
 def test_a_lifecycle_where_nothing_should_expire_is_taken_away() -> None:
@@ -136,7 +151,7 @@ def test_a_lifecycle_where_nothing_should_expire_is_taken_away() -> None:
         "nix-cache-info, index.html, nix-cache.json"
     )
     assert (finding.was, finding.now) == ("nothing expires", "1 rule, after 7d")
-    assert finding.undo == (Undo(Act.REMOVE_LIFECYCLE, "nix-cache"),)
+    assert finding.repair == Repair(before=(Act(Kind.REMOVE_LIFECYCLE, "nix-cache"),))
 
 
 def test_as_many_rules_that_say_something_else_are_told_by_one_of_them() -> None:
@@ -228,12 +243,12 @@ def test_a_policy_that_services_may_read_differently_is_reported_as_such(
     """It is not taken for one that permits nothing."""
     before = json.dumps(ANYBODY_READS)
 
-    assert not rights.same(before, text)
-    assert not rights.same(text, text)
-    assert problem in rights.in_words(text, rights.anybody)
-    assert problem in rights.bucket_policy_change("nix-cache", before, text)
-    assert problem in rights.policy_change("nix-cache-write", json.dumps(WRITE), text)
-    assert rights.in_words(None, rights.anybody) == "do nothing"
+    assert not policy_changes.same(before, text)
+    assert not policy_changes.same(text, text)
+    assert problem in policy_changes.in_words(text, policy_changes.is_anonymous)
+    assert problem in policy_changes.bucket_policy_change("nix-cache", before, text)
+    assert problem in policy_changes.policy_change("nix-cache-write", json.dumps(WRITE), text)
+    assert policy_changes.in_words(None, policy_changes.is_anonymous) == "do nothing"
 
 
 MARK = {"4dabf18193072939515e22adb298388d": "1b47061264138c4ac30d75fd1eb44270"}
@@ -382,7 +397,9 @@ def test_findings_for_programs_name_the_command() -> None:
     """What the nightly check of a team's stack makes an issue of."""
     finding = Finding("the user ci was deleted", "there", "not there", "creates them again")
 
-    assert as_document([finding], "make repair STACK=prod") == {
+    checked = Checked([finding], refreshed={"builds": "AWS"})
+
+    assert report.as_document(checked, "make repair STACK=prod") == {
         "drift": [
             {
                 "what": "the user ci was deleted",
@@ -390,8 +407,21 @@ def test_findings_for_programs_name_the_command() -> None:
                 "is": "not there",
                 "fix": "`make repair STACK=prod` creates them again",
             }
-        ]
+        ],
+        "checkedBy": {"builds": "refresh"},
     }
+
+
+def test_a_cache_that_only_a_refresh_was_asked_about_is_named(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Else an empty report would promise more than was looked at."""
+    report.report(Checked([], refreshed={"builds": "AWS"}), "prod", "nix-cache stack repair")
+
+    printed = capsys.readouterr()
+    assert printed.out == "No drift: what the stack prod made is as it made it.\n"
+    assert "the cache builds was checked by the engine's refresh alone" in printed.err
+    assert "cannot ask AWS itself" in printed.err
 
 
 def test_changes_are_counted_in_words(capsys: pytest.CaptureFixture[str]) -> None:

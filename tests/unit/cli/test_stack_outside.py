@@ -1,12 +1,22 @@
-"""What a repair does to other resources of a stack, by values alone."""
+"""What a repair touches in a stack that has other resources too, by values alone."""
 
+import json
+from pathlib import Path
 from typing import Any
 
-from nix_cache.backends.stack_state import CACHE_TYPE
-from nix_cache.cli.stack.outside import effects
+import pytest
+
+from nix_cache.backends.drift import Finding, Repair
+from nix_cache.backends.stack_state import CACHE_TYPE, Cache, caches
+from nix_cache.cli.errors import ClientError
+from nix_cache.cli.stack.check import Checked, OnService
+from nix_cache.cli.stack.engine import PulumiStack
+from nix_cache.cli.stack.repair import plan
+from nix_cache.cli.stack.suggestion import repair_command
+from nix_cache.cli.stack.targets import prepared, targets
 
 URN = "urn:pulumi:prod::shop::"
-CACHE = {"urn": f"{URN}{CACHE_TYPE}::cache", "type": CACHE_TYPE}
+CACHE: dict[str, Any] = {"urn": f"{URN}{CACHE_TYPE}::cache", "type": CACHE_TYPE}
 BELOW = f"{URN}{CACHE_TYPE}$minio:index"
 
 
@@ -17,46 +27,113 @@ def user(**more: Any) -> dict[str, Any]:
 
 
 USER = user(parent=CACHE["urn"])
-ATTACHMENT = {
+ATTACHMENT: dict[str, Any] = {
     "urn": f"{BELOW}/iamUserPolicyAttachment:IamUserPolicyAttachment::ci",
     "type": "minio:index/iamUserPolicyAttachment:IamUserPolicyAttachment",
     "parent": CACHE["urn"],
     "custom": True,
     "dependencies": [USER["urn"]],
 }
-SECRET = {
+BUCKET: dict[str, Any] = {
+    "urn": f"{BELOW}/s3Bucket:S3Bucket::bucket",
+    "type": "minio:index/s3Bucket:S3Bucket",
+    "parent": CACHE["urn"],
+    "custom": True,
+}
+SECRET: dict[str, Any] = {
     "urn": f"{URN}aws:secretsmanager/secret:Secret::copy",
     "type": "aws:secretsmanager/secret:Secret",
     "custom": True,
     "propertyDependencies": {"value": [ATTACHMENT["urn"]]},
 }
+ALONE = [CACHE, BUCKET, USER, ATTACHMENT]
+WITH_OTHERS = [*ALONE, SECRET]
 
 
-def test_what_depends_on_a_forgotten_resource_is_named_if_it_is_not_of_a_cache() -> None:
-    """The engine drops it from the state too, however far the dependency reaches."""
-    state = {"resources": [CACHE, USER, ATTACHMENT, SECRET]}
-
-    dropped, whole_stack = effects(state, {USER["urn"]}, "prod")
-
-    assert dropped.startswith("copy (Secret) will be dropped from the state, but not deleted")
-    assert "`pulumi preview --refresh --stack prod`" in whole_stack
-    assert list(effects(state, set(), "prod")) == [whole_stack]
+def checked(state: dict[str, Any], *recreate: str) -> Checked:
+    """A check that found something to create again."""
+    found = caches(state["resources"])
+    service: Any = object()
+    finding = Finding("it", "was", "is", repair=Repair(recreate=recreate))
+    return Checked([finding], [OnService(found[0], service, [finding])], {}, found, found, state)
 
 
-def test_a_stack_with_a_cache_alone_has_nothing_to_warn_of() -> None:
-    """Not even where resources of the cache are dropped, and operations on them are pending."""
-    state = {
-        "resources": [CACHE, USER, ATTACHMENT],
-        "pending_operations": [{"type": "creating", "resource": ATTACHMENT}],
-    }
+def test_what_depends_on_a_recreated_resource_is_left_alone_and_named() -> None:
+    """What belongs to the cache is created again too, however far the dependency reaches."""
+    planned = plan(checked({"resources": WITH_OTHERS}, USER["urn"]), "prod")
 
-    assert list(effects(state, {USER["urn"]}, "prod")) == []
+    assert planned.recreate == {USER["urn"], ATTACHMENT["urn"]}
+    assert planned.left_alone == "copy (Secret)"
+    assert planned.edits_state
 
 
-def test_pending_operations_on_other_resources_are_named() -> None:
-    """Nothing else would remember them after the repair."""
+def test_the_update_is_limited_to_the_cache_where_the_stack_has_anything_else() -> None:
+    """Also to what the program declares and the state does not have."""
+    limited = plan(checked({"resources": WITH_OTHERS}), "prod").targets
+
+    assert set(limited) == {f"{URN}{CACHE_TYPE}$**::cache-**", *(str(one["urn"]) for one in ALONE)}
+    assert plan(checked({"resources": ALONE}), "prod").targets == []
+
+
+def test_a_pattern_never_covers_another_cache() -> None:
+    """The names of whose resources can begin in the same way."""
+    found = [Cache(f"{URN}{CACHE_TYPE}::{name}", ()) for name in ("team", "team-b", "other")]
+    state = {"resources": [*({"urn": one.urn, "type": CACHE_TYPE} for one in found), SECRET]}
+
+    assert targets(found[:1], found, state) == [found[0].urn]
+    assert targets(found[1:2], found, state) == [f"{URN}{CACHE_TYPE}$**::team-b-**", found[1].urn]
+    assert len(targets(found[:2], found, state)) == 4
+
+
+def test_pending_operations_on_other_resources_are_never_dropped() -> None:
+    """The engine drops all of them when a changed state is imported."""
     pending = [{"type": "creating", "resource": SECRET}, {"type": "creating", "resource": USER}]
+    state = {"resources": WITH_OTHERS, "pending_operations": pending}
 
-    [effect] = effects({"resources": [CACHE], "pending_operations": pending}, set(), "prod")
+    with pytest.raises(ClientError, match=r"operations pending on copy \(Secret\)") as raised:
+        plan(checked(state), "prod")
+    assert raised.value.fix.startswith("run `pulumi refresh --stack prod` first")
 
-    assert effect.startswith("the pending operations on copy (Secret) will be dropped")
+    others_alone = {"resources": WITH_OTHERS, "pending_operations": pending[:1]}
+    assert not plan(checked(others_alone), "prod").edits_state
+
+
+def test_pending_operations_on_the_cache_are_dropped() -> None:
+    """Also on what the state does not have yet."""
+    pending = [{"type": "creating", "resource": ATTACHMENT}]
+    state = {"resources": [CACHE, USER], "pending_operations": pending}
+
+    assert plan(checked(state), "prod").edits_state
+
+
+def test_a_prepared_state_keeps_every_resource() -> None:
+    """Only what is created again is marked, and not the old half of a replacement."""
+    old = {**USER, "delete": True}
+    state = {"version": 3, "deployment": {"resources": [{**USER, "protect": True}, old, SECRET]}}
+
+    after = json.loads(prepared(json.dumps(state), {USER["urn"]}))
+
+    marked = {**USER, "pendingReplacement": True, "retainOnDelete": True, "protect": False}
+    assert after == {"version": 3, "deployment": {"resources": [marked, old, SECRET]}}
+
+
+def test_the_suggested_command_has_the_options_that_it_needs_here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the program's own folder, with `pulumi` on PATH, hardly any."""
+    folder, elsewhere = tmp_path / "our shop", tmp_path / "bin"
+    for made in (folder / "below", elsewhere):
+        made.mkdir(parents=True)
+    (folder / "Pulumi.yaml").write_text("name: shop\n")
+    pulumi = elsewhere / "pulumi"
+    pulumi.touch(0o755)
+    stack = PulumiStack(folder, "prod", str(pulumi), {})
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PATH", "/nowhere")
+    assert repair_command(stack, "team b") == (
+        f"nix-cache stack repair --stack prod --cwd '{folder}' --pulumi {pulumi} --cache 'team b'"
+    )
+    monkeypatch.chdir(folder / "below")
+    monkeypatch.setenv("PATH", str(elsewhere))
+    assert repair_command(stack) == "nix-cache stack repair --stack prod"

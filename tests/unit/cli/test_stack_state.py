@@ -6,12 +6,23 @@ from typing import Any
 
 import pytest
 
+from nix_cache.backends.drift import Act, Repair
+from nix_cache.backends.minio.connection import MinioServerError
+from nix_cache.backends.minio.drift.acts import Kind
+from nix_cache.backends.minio.drift.administrator import connection_of
 from nix_cache.backends.minio.drift.declared import Bucket, Declared, User, declared
-from nix_cache.backends.stack_state import CACHE_TYPE, Provider, caches, others_than, provider_of
+from nix_cache.backends.minio.drift.service import CacheOnServer
+from nix_cache.backends.stack_state import (
+    CACHE_TYPE,
+    Cache,
+    Provider,
+    caches,
+    others_than,
+    provider_of,
+)
 from nix_cache.cli.errors import ClientError
-from nix_cache.cli.stack.check import Checked, OnServer, connection_of
-from nix_cache.cli.stack.engine import PulumiStack
-from nix_cache.cli.stack.repair import forgotten, require_user
+from nix_cache.cli.stack.check import OnService, choose
+from nix_cache.cli.stack.repair import renewal
 
 URN = "urn:pulumi:prod::shop::"
 SECRET = {
@@ -59,8 +70,7 @@ def test_resources_belong_to_the_cache_above_them() -> None:
     assert (first.urn, second.urn) == (FIRST["urn"], SECOND["urn"])
     assert first.urns == {BUCKETS[0]["urn"]}
     assert second.urns == {BUCKETS[1]["urn"], NESTED["urn"]}
-    assert first.uses("minio")
-    assert not first.uses("aws")
+    assert second.all_urns == {*second.urns, GROUP["urn"]}
 
 
 def test_a_state_without_a_cache_has_none() -> None:
@@ -108,31 +118,65 @@ def test_a_program_in_another_language_keeps_its_names_under_other_types() -> No
     made = declared([reservation, NESTED], [attachment])
 
     assert made.buckets == (Bucket("", "lost"),)
-    assert made.users == (User(NESTED["urn"], "n", "", {"readonly": attachment["urn"]}),)
+    assert made.users == (User(NESTED["urn"], "n", "", {}, frozenset({"readonly"})),)
 
 
 @pytest.mark.parametrize("setting", ["here", "[]", '{"connectionFile": 1}', "1"])
 def test_a_setting_that_names_no_file_is_one_error(tmp_path: Path, setting: str) -> None:
     """Any program may have configuration of that name."""
-    with pytest.raises(ClientError, match="nix-cache:minio is not an object"):
+    with pytest.raises(MinioServerError, match="nix-cache:minio is not an object"):
         connection_of(Provider(False, {}), {"nix-cache:minio": setting}, tmp_path)
 
 
-def test_a_user_whom_an_interrupted_run_dropped_from_the_state_is_for_a_repair(
-    tmp_path: Path,
-) -> None:
-    """A message that there is no such user would leave them without a credential."""
-    lost, known = User("", "lost"), User("urn", "known", attachments={"p": "urn-p"})
+def on_service(cache: str, *users: User) -> OnService:
+    """A cache whose server is not asked here."""
     server: Any = None
-    checked = Checked([], [OnServer(server, Declared(users=(lost, known)), [])])
-    stack = PulumiStack(tmp_path, "prod", "pulumi", {})
+    return OnService(
+        Cache(f"{URN}{CACHE_TYPE}::{cache}", ()), CacheOnServer(Declared(users=users), server)
+    )
 
-    require_user("known", checked, stack)
+
+def test_a_user_whom_an_interrupted_run_dropped_from_the_state_is_for_a_repair() -> None:
+    """A message that there is no such user would leave them without a credential."""
+    known = User("urn", "known", "", {"p": "urn-p"}, frozenset({"readonly"}))
+    first = on_service("first", User("", "lost"), known)
+
+    found, repair = renewal("known", [first], "prod")
+    assert found is first
+    assert repair == Repair(
+        before=(Act(Kind.REMOVE_USER, "known"), Act(Kind.END_TEMPORARY, "known")),
+        recreate=("urn", "urn-p"),
+        after=(Act(Kind.ATTACH_POLICY, "known", "readonly"),),
+    )
     with pytest.raises(ClientError, match="run `nix-cache stack repair --stack prod`"):
-        require_user("lost", checked, stack)
+        renewal("lost", [first], "prod")
     with pytest.raises(ClientError, match="name one of: known"):
-        require_user("other", checked, stack)
-    assert forgotten(checked, "known") == {"urn", "urn-p"}
+        renewal("other", [first], "prod")
+
+
+def test_a_user_in_several_caches_is_not_renewed_in_all_of_them() -> None:
+    """On two servers, users can have the same name."""
+    both = [on_service(name, User(f"urn-{name}", "ci")) for name in ("first", "second")]
+
+    with pytest.raises(ClientError, match="2 caches of the stack prod have a user 'ci'") as raised:
+        renewal("ci", both, "prod")
+    assert raised.value.fix == "name the one that is meant: --cache first or --cache second"
+    assert renewal("ci", both[1:], "prod")[0] is both[1]
+
+
+def test_a_cache_is_chosen_by_its_name_and_candidates_are_listed() -> None:
+    """By its URN where another one has the same name below another component."""
+    found = caches(STATE)
+    twin = Cache(f"{URN}shop:index:Group${CACHE_TYPE}::first", ())
+
+    assert choose(found, None, "prod") == found
+    assert choose(found, "second", "prod") == [found[1]]
+    with pytest.raises(ClientError, match="no cache 'third'; name one of: --cache first, second"):
+        choose(found, "third", "prod")
+    with pytest.raises(ClientError, match="has 2 caches named 'first'") as raised:
+        choose([*found, twin], "first", "prod")
+    assert twin.urn in raised.value.fix
+    assert choose([*found, twin], twin.urn, "prod") == [twin]
 
 
 def test_a_connection_file_is_not_for_another_explicit_provider(tmp_path: Path) -> None:

@@ -8,8 +8,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, Self
 
+from nix_cache.backends.drift import ServiceError
 from nix_cache.redaction import keep_secret
-from nix_cache.shown import ShownError
 
 PROVIDER_NAME = "minio"
 """The name of the explicit provider that a connection file brings."""
@@ -34,7 +34,7 @@ def parsed(name: str) -> tuple[Kind, str]:
     return Kind(kind), plain
 
 
-class MinioServerError(ShownError):
+class MinioServerError(ServiceError):
     """The server cannot be asked: one sentence that says why and what to do."""
 
 

@@ -9,6 +9,7 @@ from nix_cache.iam.values import is_true
 if TYPE_CHECKING:
     from pulumi.dynamic import Config
 
+    from nix_cache.backends.drift import ServiceDrift
     from nix_cache.backends.provisioning import Provisioned, Request
     from nix_cache.backends.resource_types import ResourceTypes
     from nix_cache.config.setting import BackendSettings
@@ -45,6 +46,12 @@ def _resource_types() -> "ResourceTypes":
     return TYPES
 
 
+def _drift() -> "ServiceDrift":
+    from nix_cache.backends.minio.drift.spec import DRIFT
+
+    return DRIFT
+
+
 def _without_tls(read: Callable[[str], Any], environment: Mapping[str, str]) -> Iterator[str]:
     ssl = read("minioSsl")
     if not is_true(environment.get("MINIO_ENABLE_HTTPS") if ssl is None else ssl):
@@ -67,6 +74,7 @@ SPEC = BackendSpec(
         secret_settings=("minioPassword", "minioSecretKey", "minioSessionToken"),
         without_tls=_without_tls,
     ),
+    drift=_drift,
     complete=_complete,
     program_settings={"connectionFile": "a file that names a server and its administrator."},
     program_defaults={"endpoint": "the provider's server"},

@@ -1,52 +1,35 @@
-"""Looks for drift: asks the server itself where that is possible, else the engine. Writes nothing.
+"""Looks for drift: asks the service itself where its backend can, else the engine. Writes nothing.
 
-The provider for MinIO fails every refresh over a user, a policy or a bucket that is gone, does not
-see what else was done to users, and may drop from the state what does not answer. So a MinIO server
-is asked about everything that the state has of a cache. The refreshes of other providers are sound.
+Both are needed: a provider's refresh fails over some of what is gone, does not see what the
+provider does not read, and may drop from the state what does not answer.
 """
 
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from nix_cache.backends.drift import Finding
-from nix_cache.backends.minio.connection import PROVIDER_NAME, Connection, connection_from
-from nix_cache.backends.minio.drift.comparison import compare
-from nix_cache.backends.minio.drift.declared import Declared, declared, reserves_names
-from nix_cache.backends.stack_state import (
-    CACHE_TYPE,
-    Cache,
-    Provider,
-    caches,
-    others_than,
-    provider_of,
-)
+from nix_cache.backends.drift import Deployed, Finding, Service
+from nix_cache.backends.registry import BACKENDS
+from nix_cache.backends.spec import BackendSpec
+from nix_cache.backends.stack_state import Cache, caches, others_than
 from nix_cache.cli.errors import ClientError
-from nix_cache.cli.stack import refreshed
+from nix_cache.cli.stack import outside, refreshed
 from nix_cache.cli.stack.engine import PulumiStack
-
-if TYPE_CHECKING:
-    from nix_cache.backends.minio.drift.server import Administration
-
-ASKED = "minio"
-"""The provider whose server is asked in its place."""
 
 
 @dataclass(frozen=True)
-class OnServer:
-    """A cache on a server that was asked.
+class OnService:
+    """A cache whose service was asked.
 
     Attributes:
-        server: the server.
-        made: what the stack made there.
+        cache: the cache.
+        service: its service.
         findings: what is different there.
     """
 
-    server: "Administration"
-    made: Declared
-    findings: Sequence[Finding]
+    cache: Cache
+    service: Service
+    findings: Sequence[Finding] = ()
 
 
 @dataclass(frozen=True)
@@ -55,136 +38,136 @@ class Checked:
 
     Attributes:
         findings: every difference.
-        servers: the servers that were asked, for each cache.
-        state: the stack's, secrets in clear.
+        asked: the caches whose service was asked.
+        refreshed: by name, the backend's title of each cache that only a refresh was asked about.
+        chosen: the caches that were checked.
+        found: all caches of the stack.
+        state: the stack's.
     """
 
     findings: Sequence[Finding]
-    servers: Sequence[OnServer] = ()
+    asked: Sequence[OnService] = ()
+    refreshed: Mapping[str, str] = field(default_factory=dict)
+    chosen: Sequence[Cache] = ()
+    found: Sequence[Cache] = ()
     state: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
 
-def check(stack: PulumiStack) -> Checked:
-    """Find what was changed outside, in every cache of a stack.
+def check(stack: PulumiStack, name: str | None = None) -> Checked:
+    """Find what was changed outside, in the caches of a stack.
 
     Args:
         stack: the stack; its state is only read.
+        name: the name of one cache in the program; every cache if None.
 
     Raises:
-        ClientError: the stack does not exist or has no cache, or the engine fails.
-        MinioServerError: a server is down, busy, or refuses the administrator.
+        ClientError: the stack does not exist or has no such cache, or the engine fails.
+        ServiceError: a service is down, busy, or refuses the administrator.
     """
-    state = stack.state(secrets=True)
-    resources = state.get("resources") or []
-    found = caches(resources)
+    state = stack.state()
+    found = caches(state.get("resources") or [])
+    chosen = [cache.urn for cache in choose(found, name, stack.name)]
+    if any(_asked_backend(cache) for cache in found if cache.urn in chosen):
+        state = stack.state(secrets=True)  # only a service's administrator needs secrets
+        found = caches(state.get("resources") or [])
+    of_stack = [cache for cache in found if cache.urn in chosen]
+    services = list(_services(of_stack, state, stack))
+    asked = [OnService(one.cache, one.service, one.service.findings()) for one in services]
+    rest = [cache for cache in of_stack if not _asked_backend(cache)]
+    findings = [
+        *_unfinished(outside.pending(of_stack, state).own),
+        *(finding for one in asked for finding in one.findings),
+        *_refreshed(rest, state.get("resources") or [], stack),
+    ]
+    titles = {cache.name: _title(cache) for cache in rest}
+    return Checked(findings, asked, titles, of_stack, found, state)
+
+
+def choose(found: Sequence[Cache], name: str | None, stack: str) -> Sequence[Cache]:
+    """Return the caches that the user means.
+
+    Args:
+        found: all caches of the stack.
+        name: the name or the URN of one of them; None for all.
+        stack: the stack's name.
+
+    Raises:
+        ClientError: there is none, or the name is that of several.
+    """
     if not found:
         raise ClientError(
-            f"the stack {stack.name} has no nix-cache component",
+            f"the stack {stack} has no nix-cache component",
             "name a stack that has one: --stack NAME; or run `pulumi up` first",
         )
-    configuration = stack.configuration()
-    servers = [
-        _asked(cache, resources, configuration, stack.folder) for cache in found if _is_asked(cache)
-    ]
-    findings = [
-        *_unfinished(state.get("pending_operations") or ()),
-        *(finding for server in servers for finding in server.findings),
-        *_refreshed([cache for cache in found if not _is_asked(cache)], resources, stack),
-    ]
-    return Checked(findings, servers, state)
+    if name is None:
+        return found
+    named = [cache for cache in found if name in (cache.name, cache.urn)]
+    if not named:
+        raise ClientError(
+            f"the stack {stack} has no cache {name!r}",
+            f"name one of: --cache {', '.join(sorted(cache.name for cache in found))}",
+        )
+    if len(named) > 1:
+        raise ClientError(
+            f"the stack {stack} has {len(named)} caches named {name!r}",
+            f"name one by its URN: --cache {' or '.join(sorted(cache.urn for cache in named))}",
+        )
+    return named
 
 
-def servers_of(stack: PulumiStack) -> "Iterator[tuple[Declared, Administration]]":
-    """What a stack made on each server that can be asked; nothing is asked yet.
+def services_of(stack: PulumiStack) -> Iterator[Service]:
+    """Yield the services of a stack's caches that can be asked. Nothing is asked yet.
 
     Raises:
         ClientError: the stack does not exist, or the engine fails.
-        MinioServerError: the configuration does not name an administrator.
+        ServiceError: the configuration does not name an administrator.
     """
-    resources = stack.state(secrets=True).get("resources") or []
-    asked = [cache for cache in caches(resources) if _is_asked(cache)]
+    state = stack.state(secrets=True)
+    for one in _services(caches(state.get("resources") or []), state, stack):
+        yield one.service
+
+
+def _services(
+    found: Iterable[Cache], state: Mapping[str, Any], stack: PulumiStack
+) -> Iterator[OnService]:
+    asked = [(cache, spec) for cache in found if (spec := _asked_backend(cache))]
     configuration = stack.configuration() if asked else {}
-    for cache in asked:
-        yield _server(cache, resources, configuration, stack.folder)
+    for cache, spec in asked:
+        resources = state.get("resources") or []
+        deployed = Deployed(cache, resources, configuration, stack.folder)
+        yield OnService(cache, _reached(spec, deployed))
 
 
-def connection_of(provider: Provider, configuration: Mapping[str, str], folder: Path) -> Connection:
-    """The server of a provider, and its administrator.
-
-    A connection file counts first, because it can be newer than the state, unless the provider is
-    another one than the file brings. An explicit provider has its own settings; a default one has
-    those of the configuration.
-
-    Args:
-        provider: as the state has it.
-        configuration: the stack's, secrets in clear.
-        folder: the program's, from which the configuration names files.
-
-    Raises:
-        ClientError: the configuration names a file that cannot be read.
-        MinioServerError: the administrator is not known.
-    """
-    is_of_file = not provider.is_explicit or provider.name == PROVIDER_NAME
-    if is_of_file and (file := _connection_file(configuration)):
-        try:
-            return Connection.read(folder / file)
-        except (OSError, ValueError) as failure:
-            raise ClientError(
-                f"the server's address cannot be read from {file} ({failure})",
-                "correct nix-cache:minio.connectionFile; `make up` writes that of the local server",
-            ) from None
-    if provider.is_explicit:
-        return connection_from(provider.settings.get)
-    return connection_from(
-        lambda setting: configuration.get(f"{ASKED}:{setting}") or provider.settings.get(setting)
-    )
+def _asked_backend(cache: Cache) -> BackendSpec | None:
+    """Return the backend of a cache if its service itself can be asked for drift."""
+    for spec in BACKENDS.values():
+        if spec.drift is not None and spec.drift().concerns(cache.resources):
+            return spec
+    return None
 
 
-def _connection_file(configuration: Mapping[str, str]) -> str:
-    """The file that the configuration names; empty if it names none."""
+def _reached(spec: BackendSpec, deployed: Deployed) -> Service:
+    assert spec.drift is not None  # for the type checker
     try:
-        settings = json.loads(configuration.get("nix-cache:minio") or "{}")
-    except ValueError:
-        settings = None
-    file = settings.get("connectionFile", "") if isinstance(settings, dict) else None
-    if not isinstance(file, str):
-        raise ClientError(
-            "nix-cache:minio is not an object whose connectionFile is the path of a file",
-            "correct it in the stack's configuration",
-        )
-    return file
-
-
-def _is_asked(cache: Cache) -> bool:
-    return cache.uses(ASKED) or any(map(reserves_names, cache.resources))
-
-
-def _asked(
-    cache: Cache,
-    resources: Sequence[Mapping[str, Any]],
-    configuration: Mapping[str, str],
-    folder: Path,
-) -> OnServer:
-    made, server = _server(cache, resources, configuration, folder)
-    return OnServer(server, made, compare(made, server.look(made)))
-
-
-def _server(
-    cache: Cache,
-    resources: Sequence[Mapping[str, Any]],
-    configuration: Mapping[str, str],
-    folder: Path,
-) -> "tuple[Declared, Administration]":
-    try:
-        from nix_cache.backends.minio.drift.server import Administration
+        return spec.drift().reach(deployed)
     except ModuleNotFoundError as missing:
+        if (missing.name or "").startswith("nix_cache"):
+            raise
         raise ClientError(
-            f"the package {missing.name}, which asks a MinIO server, is not installed",
-            "install it: pip install 'nix-cache[minio]'",
+            f"the package {missing.name}, by which {spec.title} is asked, is not installed",
+            f"install it: pip install 'nix-cache[{spec.name}]'",
         ) from None
-    provider = provider_of(cache, ASKED, resources)
-    server = Administration(connection_of(provider, configuration, folder))
-    return declared(cache.resources, resources), server
+
+
+def _title(cache: Cache) -> str:
+    """Return the title of a cache's backend, by its reservation of names or its provider."""
+    reserved = {str((one.get("inputs") or {}).get("backend")) for one in cache.resources}
+    types = [one["type"] for one in cache.resources]
+    for spec in BACKENDS.values():
+        package = f"{spec.provider.package}:"
+        if spec.name in reserved or any(kind.startswith(package) for kind in types):
+            return spec.title
+    return "its service"
 
 
 def _refreshed(
@@ -201,12 +184,10 @@ def _refreshed(
 def _unfinished(operations: Iterable[Mapping[str, Any]]) -> Iterator[Finding]:
     for operation in operations:
         resource = operation["resource"]
-        if f"{CACHE_TYPE}$" not in resource["urn"]:
-            continue
         name, kind = resource["urn"].rpartition("::")[2], resource["type"].rpartition(":")[2]
         yield Finding(
             f"an interrupted run did not finish {operation['type']} {name} ({kind})",
             "finished",
             "unknown",
-            "checks what became of it, and finishes it",
+            "checks its outcome, and finishes it",
         )

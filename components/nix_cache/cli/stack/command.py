@@ -1,4 +1,4 @@
-"""The commands `nix-cache stack`: their options. What they do is imported when they run."""
+"""The commands `nix-cache stack`: their options. Their code is imported when they run."""
 
 from pathlib import Path
 from typing import Annotated
@@ -8,7 +8,7 @@ import typer
 from nix_cache.cli.errors import ExitCode
 
 DRIFTED = 2
-"""The exit code of a check that found drift, as users of Terraform know it."""
+"""The exit code of a check that found drift, as in `terraform plan -detailed-exitcode`."""
 
 app = typer.Typer(
     name="stack",
@@ -35,9 +35,18 @@ _Folder = Annotated[
 ]
 _Pulumi = Annotated[
     str | None,
-    typer.Option(metavar="FILE", help="The program pulumi.", show_default="the one on PATH"),
+    typer.Option(metavar="FILE", help="The program `pulumi`.", show_default="the one on PATH"),
 ]
-_Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+_Cache = Annotated[
+    str | None,
+    typer.Option(
+        "--cache",
+        metavar="NAME",
+        help="One cache, by its name in the program.",
+        show_default="all caches of the stack",
+    ),
+]
+_Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")]
 _Packs = Annotated[
     list[str] | None,
     typer.Option(
@@ -63,6 +72,7 @@ def drift(
     stack: _Stack = None,
     cwd: _Folder = None,
     pulumi: _Pulumi = None,
+    cache: _Cache = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False,
 ) -> None:
     """Find what was changed outside the stack. Writes nothing.
@@ -71,7 +81,7 @@ def drift(
     """
     from nix_cache.cli.stack import session
 
-    if session.drift(session.opened(stack, cwd, pulumi), as_json=as_json):
+    if session.drift(session.opened(stack, cwd, pulumi), cache, as_json=as_json):
         raise typer.Exit(DRIFTED)
 
 
@@ -80,37 +90,42 @@ def repair(
     stack: _Stack = None,
     cwd: _Folder = None,
     pulumi: _Pulumi = None,
+    cache: _Cache = None,
     policy_pack: _Packs = None,
     policy_pack_config: _PackConfigs = None,
     yes: _Yes = False,
 ) -> None:
-    """Show what was changed outside the stack, ask, and put it back.
+    """Show what was changed outside the stack, ask for confirmation, and put it back.
 
-    It ends with `pulumi up --refresh`, which also brings what was changed in the program.
+    Ends with `pulumi up --refresh`, limited to the resources of the caches. For these it also
+    applies what was changed in the program. Other resources of the stack are left alone.
     """
     from nix_cache.cli.stack import session
 
     opened = session.opened(stack, cwd, pulumi, policy_pack or (), policy_pack_config or ())
-    session.repair(opened, yes=yes)
+    session.repair(opened, cache, yes=yes)
 
 
 @app.command()
 def renew(
-    user: Annotated[
-        str, typer.Argument(metavar="USER", help="The user's name on the MinIO server.")
-    ],
+    user: Annotated[str, typer.Argument(metavar="USER", help="The user's name on the server.")],
     stack: _Stack = None,
     cwd: _Folder = None,
     pulumi: _Pulumi = None,
+    cache: _Cache = None,
     policy_pack: _Packs = None,
     policy_pack_config: _PackConfigs = None,
     yes: _Yes = False,
 ) -> None:
-    """Replace the leaked credential of one user of a MinIO server, and void what it gave out."""
+    """Replace the leaked credential of one user, and end what was obtained with it.
+
+    For backends whose users are kept on a server of your own. The update is limited to the
+    resources of the user's cache.
+    """
     from nix_cache.cli.stack import session
 
     opened = session.opened(stack, cwd, pulumi, policy_pack or (), policy_pack_config or ())
-    session.renew(opened, user, yes=yes)
+    session.renew(opened, user, cache, yes=yes)
 
 
 @app.command()
@@ -121,7 +136,7 @@ def verify(
     pulumi: _Pulumi = None,
     yes: _Yes = False,
 ) -> None:
-    """Try a storage service out with a cache that is removed afterwards. Needs an account there."""
+    """Test a storage service with a cache that is removed afterwards. Needs an account there."""
     from nix_cache.cli.stack.verify import session
 
     if session.verify(backend, pulumi, yes=yes):

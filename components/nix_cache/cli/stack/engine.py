@@ -9,7 +9,7 @@ import signal
 import subprocess
 import tempfile
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,9 @@ from nix_cache.cli.machine import console, interrupt
 _PROJECT_FILES = ("Pulumi.yaml", "Pulumi.yml", "Pulumi.json")
 _REFRESHED = "resOutputsEvent"
 """The kind of event by which the engine reports what a refresh found of a resource."""
+
+_WITHOUT_SIGHUP = 'trap "" HUP; exec "$@"'
+"""A shell's command that becomes another program, which then ignores SIGHUP."""
 
 _COLOUR = re.compile(r"<\{%.*?%\}>")
 """How the engine marks colours in the messages of its events."""
@@ -73,11 +76,13 @@ class PulumiStack:
         }
         self._update_options = update_options
 
-    def up(self, *, refresh: bool = False) -> dict[str, int]:
+    def up(self, *, refresh: bool = False, targets: Sequence[str] = ()) -> dict[str, int]:
         """Bring the stack up.
 
         Args:
             refresh: whether to refresh the state first.
+            targets: the URNs, or patterns of these, to which the refresh and the update are
+                limited; the whole stack by default.
 
         Returns:
             the number of changed resources, by operation.
@@ -86,6 +91,7 @@ class PulumiStack:
             *("up", "--yes", "--stack", self.name),
             *("--suppress-outputs", "--suppress-permalink=true", *self._update_options),
             *(["--refresh"] if refresh else []),
+            *_targeting(targets),
         )
         history = json.loads(
             self.run(
@@ -97,7 +103,7 @@ class PulumiStack:
         return {operation: count for operation, count in changes.items() if operation != "same"}
 
     def outputs(self, *, secrets: bool = False) -> dict[str, Any]:
-        """The stack's outputs.
+        """Return the stack's outputs.
 
         Args:
             secrets: whether secret outputs come in clear; else they are masked.
@@ -109,7 +115,7 @@ class PulumiStack:
         return answer
 
     def state(self, *, secrets: bool = False) -> dict[str, Any]:
-        """The state: its resources, and the operations that an interrupted run left pending.
+        """Return the state: its resources, and the operations that an interrupted run left pending.
 
         Args:
             secrets: whether secret values come in clear; else they are encrypted.
@@ -121,57 +127,61 @@ class PulumiStack:
         found: dict[str, Any] = exported["deployment"]
         return found
 
+    def export(self) -> str:
+        """Return the state as `import_state` takes it, secrets encrypted."""
+        return self.run("stack", "export", "--stack", self.name, quiet=True)
+
+    def import_state(self, exported: str) -> None:
+        """Replace the state. The engine drops all pending operations with it.
+
+        Args:
+            exported: what `export` returned, perhaps changed.
+        """
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder) / "state.json"
+            file.touch(0o600)
+            file.write_text(exported, encoding="utf-8")
+            self.run("stack", "import", "--stack", self.name, "--file", str(file), quiet=True)
+
     def resources(self) -> list[dict[str, Any]]:
-        """The state's resources, secrets encrypted."""
+        """Return the state's resources, secrets encrypted."""
         return self.state().get("resources") or []
 
     def configuration(self) -> dict[str, str]:
-        """The configuration with the project's defaults, secrets in clear, as a program gets it."""
+        """Return the configuration as a program gets it: with defaults, secrets in clear."""
         found = self.run("config", "--json", "--show-secrets", "--stack", self.name, quiet=True)
         return {key: entry["value"] for key, entry in json.loads(found).items() if "value" in entry}
 
     def settle(self) -> bool:
-        """Remove pending operations of an interrupted run from the state.
+        """Remove all pending operations of an interrupted run from the state.
 
-        The engine itself would keep them, and warn of them, whatever became of them since. The
-        import of an exported state is its own way to drop them.
+        The engine itself would keep them, and warn of them, whatever became of them since.
 
         Returns:
             whether there was any.
         """
         if not self.state().get("pending_operations"):
             return False
-        with tempfile.TemporaryDirectory() as folder:
-            file = str(Path(folder) / "state.json")
-            self.run("stack", "export", "--stack", self.name, "--file", file, quiet=True)
-            self.run("stack", "import", "--stack", self.name, "--file", file, quiet=True)
+        self.import_state(self.export())
         return True
 
     def refresh_steps(self, targets: Sequence[str] = ()) -> list[dict[str, Any]]:
-        """What a refresh would find, resource by resource, secrets masked. Nothing is written.
+        """Return what a refresh would find of each resource, secrets masked. Nothing is written.
 
         The engine's events are read: its one document omits what a provider does not detail.
 
         Args:
-            targets: the URNs to look at; the whole stack by default.
+            targets: the URNs to which it is limited; the whole stack by default.
         """
         printed = self.run(
             *("refresh", "--preview-only", "--json", "--stack", self.name),
-            *(option for urn in targets for option in ("--target", urn)),
+            *_targeting(targets),
             quiet=True,
             variables={"PULUMI_ENABLE_STREAMING_JSON_PREVIEW": "true"},
         )
         # Not by `splitlines`, which also splits at characters that JSON leaves as they are.
         events = map(json.loads, filter(None, printed.split("\n")))
         return [event[_REFRESHED]["metadata"] for event in events if _REFRESHED in event]
-
-    def forget(self, urn: str) -> None:
-        """Drop a resource, and what depends on it, from the state. Nothing is deleted."""
-        self.run(
-            *("state", "delete", urn, "--stack", self.name),
-            *("--yes", "--force", "--target-dependents"),
-            quiet=True,
-        )
 
     def destroy(self) -> None:
         """Delete every resource, and then the stack; its configuration stays."""
@@ -223,7 +233,7 @@ class PulumiStack:
 def open_stack(
     name: str | None, folder: Path | None, pulumi: str | None, update_options: Sequence[str] = ()
 ) -> PulumiStack:
-    """The stack that the user means.
+    """Return the stack that the user means.
 
     Args:
         name: its name; None for the one that is selected in the program's folder.
@@ -235,12 +245,16 @@ def open_stack(
         ClientError: there is no such program, project or selected stack.
     """
     program = find_pulumi(pulumi)
-    place = _project(folder or Path.cwd())
+    place = project_of(folder or Path.cwd())
     return PulumiStack(place, name or _selected(program, place), program, None, update_options)
 
 
-def _project(folder: Path) -> Path:
-    """The folder of the project that a folder is in, as the engine finds it."""
+def project_of(folder: Path) -> Path:
+    """Return the folder of the project that a folder is in, as the engine finds it.
+
+    Raises:
+        ClientError: there is no such folder or project.
+    """
     start = folder.absolute()
     if not start.is_dir():
         raise ClientError(f"there is no folder {start}", "name the program's folder: --cwd FOLDER")
@@ -253,7 +267,7 @@ def _project(folder: Path) -> Path:
 
 
 def find_pulumi(given: str | None) -> str:
-    """The path of the program ``pulumi``.
+    """Return the path of the program ``pulumi``.
 
     Args:
         given: a path or a name; the one on PATH if None.
@@ -274,6 +288,11 @@ def _selected(program: str, folder: Path) -> str:
     return PulumiStack(folder, "", program).run("stack", "--show-name", quiet=True).strip()
 
 
+def _targeting(targets: Sequence[str]) -> Iterator[str]:
+    for urn in targets:
+        yield from ("--target", urn)
+
+
 def _run_to_its_end(command: Sequence[str], **options: Any) -> "subprocess.CompletedProcess[str]":
     """Run the engine, pass a signal on to it, and let it end by itself.
 
@@ -292,9 +311,7 @@ def _run_to_its_end(command: Sequence[str], **options: Any) -> "subprocess.Compl
         process.send_signal(signal.SIGINT if number == signal.SIGINT else signal.SIGTERM)
 
     with interrupt.passing_on(pass_on):
-        process = subprocess.Popen(
-            ["sh", "-c", 'trap "" HUP; exec "$@"', "sh", *command], **options
-        )
+        process = subprocess.Popen(["sh", "-c", _WITHOUT_SIGHUP, "sh", *command], **options)
         if (code := interrupt.code()) is not None:  # it came before there was a process
             pass_on(code - 128)
         while True:

@@ -1,43 +1,60 @@
-"""What a repair does to those resources of a stack that are not a cache's. Pure."""
+"""What a repair leaves alone: the resources of a stack that belong to none of its caches. Pure."""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from nix_cache.backends.stack_state import CACHE_TYPE, Resource, caches, dependents, others_than
+from nix_cache.backends.stack_state import Cache, Resource, dependents
 
 
-def effects(state: Mapping[str, Any], forgotten: Collection[str], stack: str) -> Iterator[str]:
-    """Return each effect as a sentence, and what to do about it.
+@dataclass(frozen=True)
+class Pending:
+    """The operations that an interrupted run left pending.
+
+    Attributes:
+        own: those on some caches.
+        others: the resources of all others, as a list in words.
+    """
+
+    own: Sequence[Mapping[str, Any]]
+    others: str
+
+
+def left_alone(
+    recreated: Collection[str], chosen: Iterable[Cache], state: Mapping[str, Any]
+) -> str:
+    """Return what depends on what is created again but stays as it is, as a list in words.
 
     Args:
+        recreated: the URNs of what is created again.
+        chosen: the caches that are repaired.
         state: the stack's.
-        forgotten: the URNs that a repair drops from it.
-        stack: the stack's name.
     """
+    own = _own(chosen)
     resources = state.get("resources") or []
-    found = caches(resources)
-    ours = {urn for cache in found for urn in (cache.urn, *(one["urn"] for one in cache.resources))}
-    dropped = [one for one in dependents(forgotten, resources) if one["urn"] not in ours]
-    if dropped:
-        yield (
-            f"{_listed(dropped)} will be dropped from the state, but not deleted, because they "
-            "depend on what is created again; import them if the update cannot create them again"
-        )
-    pending = [
-        operation["resource"]
-        for operation in state.get("pending_operations") or ()
-        if f"{CACHE_TYPE}$" not in operation["resource"]["urn"]
-    ]
-    if pending:
-        yield (
-            f"the pending operations on {_listed(pending)} will be dropped from the state; look "
-            "first what became of them"
-        )
-    if others_than(found, resources):
-        yield (
-            f"the update covers all resources of the stack {stack}, not only its caches; look "
-            f"first with `pulumi preview --refresh --stack {stack}`"
-        )
+    return _listed(one for one in dependents(recreated, resources) if one["urn"] not in own)
+
+
+def pending(chosen: Iterable[Cache], state: Mapping[str, Any]) -> Pending:
+    """Return the pending operations, by whether they are on some caches.
+
+    Args:
+        chosen: the caches.
+        state: the stack's.
+    """
+    own = _own(chosen)
+    operations: Sequence[Mapping[str, Any]] = state.get("pending_operations") or ()
+
+    def is_own(operation: Mapping[str, Any]) -> bool:
+        resource = operation["resource"]
+        return resource["urn"] in own or resource.get("parent") in own
+
+    others = _listed(one["resource"] for one in operations if not is_own(one))
+    return Pending([one for one in operations if is_own(one)], others)
+
+
+def _own(chosen: Iterable[Cache]) -> frozenset[str]:
+    return frozenset(urn for cache in chosen for urn in (cache.urn, *cache.all_urns))
 
 
 def _listed(resources: Iterable[Resource]) -> str:

@@ -1,26 +1,160 @@
-"""Repairs what a refresh cannot: what is gone, and what was done to users on a MinIO server.
+"""Repairs what a refresh cannot, and limits the update after it to what belongs to the caches."""
 
-Over a bucket, a user or a policy that is gone the provider fails every refresh, and it does not see
-everything that can be done outside. So the one is dropped from the state, and the other is undone
-on the server; then the engine creates what is missing, users with a new secret.
-"""
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
 
-from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING
-
-from nix_cache.backends.drift import Finding, Undo
-from nix_cache.backends.minio.drift.comparison import ending
-from nix_cache.backends.minio.drift.declared import Declared
+from nix_cache.backends.drift import Act, Repair, Service
 from nix_cache.cli.errors import ClientError
-from nix_cache.cli.stack.check import Checked, servers_of
+from nix_cache.cli.machine import files
+from nix_cache.cli.machine.places import user_place
+from nix_cache.cli.stack import outside
+from nix_cache.cli.stack.check import Checked, OnService, services_of
 from nix_cache.cli.stack.engine import PulumiStack
+from nix_cache.cli.stack.targets import prepared, recreated, targets
 
-if TYPE_CHECKING:
-    from nix_cache.backends.minio.drift.server import Administration
+
+@dataclass(frozen=True)
+class Plan:
+    """What a repair does.
+
+    Attributes:
+        services: the services of the caches.
+        before: what is done there before the engine runs.
+        recreate: the URNs of what the engine creates again.
+        targets: the URNs, and patterns of these, to which the update is limited; empty for none.
+        after: what is done on the services after the engine has run.
+        edits_state: whether the state is changed before the update.
+        left_alone: what depends on what is created again but belongs to no cache, in words.
+    """
+
+    services: Sequence[Service]
+    before: Sequence[tuple[Service, Act]]
+    recreate: frozenset[str]
+    targets: Sequence[str]
+    after: Sequence[tuple[Service, Act]]
+    edits_state: bool
+    left_alone: str
+
+
+def plan(checked: Checked, stack: str, renewals: Sequence[tuple[Service, Repair]] = ()) -> Plan:
+    """Return what a repair of some caches does. Nothing else in the stack is touched.
+
+    Args:
+        checked: what was found.
+        stack: the stack's name.
+        renewals: the users who get a new credential besides, each with their service.
+
+    Raises:
+        ClientError: operations are pending on other resources, which the repair would drop.
+    """
+    repairs = [
+        *renewals,
+        *((one.service, finding.repair) for one in checked.asked for finding in one.findings),
+    ]
+    resources = checked.state.get("resources") or []
+    gone = {urn for _, repair in repairs for urn in repair.recreate}
+    again = recreated(gone, checked.chosen, resources)
+    pending = outside.pending(checked.chosen, checked.state)
+    edits_state = bool(again or pending.own)
+    if edits_state and pending.others:
+        raise ClientError(
+            f"an interrupted run left operations pending on {pending.others}, which belong to no "
+            "cache that is repaired, and the repair would drop them from the state",
+            f"run `pulumi refresh --stack {stack}` first, which asks about each of them",
+        )
+    return Plan(
+        services=[one.service for one in checked.asked],
+        before=_acts((service, repair.before) for service, repair in repairs),
+        recreate=again,
+        targets=targets(checked.chosen, checked.found, checked.state),
+        after=_acts((service, repair.after) for service, repair in repairs),
+        edits_state=edits_state,
+        left_alone=outside.left_alone(again, checked.chosen, checked.state),
+    )
+
+
+def carry_out(planned: Plan, stack: PulumiStack) -> Iterator[str]:
+    """Do what comes before the update.
+
+    Args:
+        planned: the plan.
+        stack: the stack.
+
+    Yields:
+        what is done, one sentence each.
+
+    Raises:
+        ClientError: the state cannot be kept or changed.
+        ServiceError: a service does not answer.
+    """
+    for service in planned.services:
+        yield from service.remove_half_made()
+    yield from _done(planned.before)
+    if planned.edits_state:
+        exported = stack.export()
+        file = _kept(exported, stack.name)
+        yield (
+            f"the state before the repair is kept in {file}; `pulumi stack import --stack "
+            f"{stack.name} --file FILE` puts it back"
+        )
+        stack.import_state(prepared(exported, planned.recreate))
+
+
+def finish(planned: Plan) -> Iterator[str]:
+    """Do what comes after the update.
+
+    Yields:
+        what is done, one sentence each.
+
+    Raises:
+        ServiceError: a service does not answer.
+    """
+    yield from _done(planned.after)
+
+
+def renewal(user: str, asked: Iterable[OnService], stack: str) -> tuple[OnService, Repair]:
+    """Return how the credential of a user is renewed, and in which cache.
+
+    Args:
+        user: the user's name on the service.
+        asked: the caches that are meant, of those whose service can be asked.
+        stack: the stack's name.
+
+    Raises:
+        ClientError: there is no such user, or one in several caches.
+    """
+    asked = list(asked)
+    if not asked:
+        raise ClientError(
+            f"the stack {stack} has no users that `renew` can replace",
+            "replace the credential as the documentation of the backend describes",
+        )
+    known = [(one, one.service.users()) for one in asked]
+    having = [(one, users[user]) for one, users in known if user in users]
+    if len(having) > 1:
+        options = " or ".join(sorted(f"--cache {one.cache.name}" for one, _ in having))
+        raise ClientError(
+            f"{len(having)} caches of the stack {stack} have a user {user!r}",
+            f"name the one that is meant: {options}",
+        )
+    if not having:
+        users = sorted({name for _, found in known for name, made in found.items() if made})
+        raise ClientError(
+            f"the stack {stack} has no user {user!r}", f"name one of: {', '.join(users) or 'none'}"
+        )
+    [(one, repair)] = having
+    if repair is None:
+        raise ClientError(
+            f"the state of the stack {stack} has lost the user {user}, as after an interrupted run",
+            f"run `nix-cache stack repair --stack {stack}`, which creates it again",
+        )
+    return one, repair
 
 
 def is_half_made(stack: PulumiStack) -> bool:
-    """Whether an interrupted run left something that only a refresh can find out about.
+    """Return whether an interrupted run left something that only a refresh can find out about.
 
     Without one, the provider tries to update it, which it cannot do with every kind.
     """
@@ -29,128 +163,35 @@ def is_half_made(stack: PulumiStack) -> bool:
     return any(updates) or any(made.get("initErrors") for made in state.get("resources") or ())
 
 
-def remove_half_made_buckets(stack: PulumiStack) -> Iterator[str]:
-    """Remove the buckets that an interrupted run created but did not note in the state.
-
-    Only a bucket whose name the stack has reserved, and that is empty, is removed; the engine
-    refuses to create it while it exists.
+def remove_half_made(stack: PulumiStack) -> Iterator[str]:
+    """Remove what an interrupted run created on a service but did not note in the state.
 
     Yields:
         what was removed, one sentence each.
 
     Raises:
-        MinioServerError: a server does not answer.
+        ServiceError: a service does not answer.
     """
-    for made, server in servers_of(stack):
-        yield from _remove_half_made(made, server)
+    for service in services_of(stack):
+        yield from service.remove_half_made()
 
 
-def repair(checked: Checked, stack: PulumiStack) -> Iterator[str]:
-    """Do what a refresh cannot, so that it and the update after it repair the rest.
-
-    Args:
-        checked: what was found.
-        stack: the stack.
-
-    Yields:
-        what is done, one sentence each.
-
-    Raises:
-        MinioServerError: a server does not answer.
-    """
-    for asked in checked.servers:
-        yield from _remove_half_made(asked.made, asked.server)
-        yield from _mend(asked.findings, stack, asked.server)
+def _acts(of: Iterable[tuple[Service, Sequence[Act]]]) -> Sequence[tuple[Service, Act]]:
+    return list(dict.fromkeys((service, act) for service, acts in of for act in acts))
 
 
-def renew(name: str, checked: Checked, stack: PulumiStack) -> Iterator[str]:
-    """Remove a user from its server and from the state, so that the engine creates it again.
-
-    A new secret alone would leave temporary credentials that were obtained with the old one.
-    A replacement of the resource would leave no user: the provider creates the new one first, and
-    then deletes the old one, which has the same name.
-
-    Args:
-        name: the user's name on the server.
-        checked: what was found in the stack. It is repaired as well.
-        stack: the stack.
-
-    Yields:
-        what is done, one sentence each.
-
-    Raises:
-        MinioServerError: a server does not answer.
-    """
-    for asked in checked.servers:
-        users = {user.name: user for user in asked.made.users if user.urn}
-        if name in users:
-            yield from _undo(ending(name), asked.server)
-            _forget((users[name].urn, *users[name].attachments.values()), stack)
-    yield from repair(checked, stack)
+def _done(acts: Iterable[tuple[Service, Act]]) -> Iterator[str]:
+    for service, act in acts:
+        yield f"{act.act}: {' '.join(filter(None, (act.subject, act.name)))}"
+        if reason := service.do(act):
+            yield f"WARNING: that was not done: {reason}"
 
 
-def forgotten(checked: Checked, user: str = "") -> frozenset[str]:
-    """The URNs that a repair drops from the state.
-
-    Args:
-        checked: what was found.
-        user: the name of a user who is renewed; empty for none.
-    """
-    findings = {urn for finding in checked.findings for urn in finding.forget}
-    users = (one for asked in checked.servers for one in asked.made.users if one.name == user)
-    renewed = {urn for one in users for urn in (one.urn, *one.attachments.values())}
-    return frozenset(findings | renewed) - {""}
-
-
-def require_user(name: str, checked: Checked, stack: PulumiStack) -> None:
-    """Make sure that a stack has a user whose credential can be renewed.
-
-    Raises:
-        ClientError: it has not.
-    """
-    if not checked.servers:
-        raise ClientError(
-            f"the stack {stack.name} has no users on MinIO, which is what `renew` is for",
-            "replace the credential as the documentation of the backend describes",
-        )
-    users = [user for asked in checked.servers for user in asked.made.users]
-    names = {user.name for user in users if user.urn}
-    if name in {user.name for user in users} - names:
-        raise ClientError(
-            f"the state of the stack {stack.name} has lost the user {name}, as after an "
-            "interrupted run",
-            f"run `nix-cache stack repair --stack {stack.name}`, which creates it again",
-        )
-    if name not in names:
-        raise ClientError(
-            f"the stack {stack.name} has no user {name!r}",
-            f"name one of: {', '.join(sorted(names)) or 'none'}",
-        )
-
-
-def _remove_half_made(made: Declared, server: "Administration") -> Iterator[str]:
-    for bucket in made.buckets:
-        if not bucket.urn and server.remove_empty_bucket(bucket.name):
-            yield f"removed the empty bucket {bucket.name}, which an interrupted run left"
-
-
-def _mend(
-    findings: Iterable[Finding], stack: PulumiStack, server: "Administration"
-) -> Iterator[str]:
-    for finding in findings:
-        yield from _undo(finding.undo, server)
-        _forget(finding.forget, stack)
-
-
-def _forget(urns: Iterable[str], stack: PulumiStack) -> None:
-    for urn in urns:
-        # What depends on something is dropped with it.
-        if urn in {resource["urn"] for resource in stack.resources()}:
-            stack.forget(urn)
-
-
-def _undo(acts: Iterable[Undo], server: "Administration") -> Iterator[str]:
-    for undo in acts:
-        yield f"{undo.act}: {' '.join(filter(None, (undo.subject, undo.name)))}"
-        if not server.undo(undo):
-            yield "WARNING: this server is too old for that; they end when their time is over"
+def _kept(exported: str, stack: str) -> Path:
+    """Keep a state in a file of the user's own; secrets in it are encrypted."""
+    folder = user_place().state / "stack-backups"
+    files.make_folder(folder, 0o700)
+    name = stack.replace("/", "-")
+    file = folder / f"{name}-{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}.json"
+    files.write(file, exported.encode(), 0o600)
+    return file

@@ -1,39 +1,68 @@
 """Prints what was changed outside: for people on a terminal, or as one document for programs."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
-from nix_cache.backends.drift import Finding, as_document
-from nix_cache.cli.machine.console import Console, columns, document, err, out
+from nix_cache.backends.drift import Finding
+from nix_cache.cli.machine.console import Console, columns, document, err, note, out
+from nix_cache.cli.stack.check import Checked
 
 
-def report(findings: Sequence[Finding], stack: str, *, as_json: bool = False) -> None:
+def report(checked: Checked, stack: str, command: str, *, as_json: bool = False) -> None:
     """Print all findings as the result.
 
     Args:
-        findings: every difference.
+        checked: what was found.
         stack: the stack's name.
+        command: the command that repairs all of it.
         as_json: whether a program reads it.
     """
-    command = f"nix-cache stack repair --stack {stack}"
+    for name, title in checked.refreshed.items():
+        note(
+            f"the cache {name} was checked by the engine's refresh alone, because nix-cache cannot "
+            f"ask {title} itself: changes that the provider does not read are not found"
+        )
     if as_json:
-        document(as_document(findings, command))
-    elif not findings:
+        document(as_document(checked, command))
+    elif not checked.findings:
         out.print(f"No drift: what the stack {stack} made is as it made it.")
     else:
         out.print()
         out.print(f"Changed outside, on the stack {stack}", style="bold")
-        for finding in findings:
+        for finding in checked.findings:
             _print(finding, ("fix", f"`{command}` {finding.remedy}"), out)
         out.print()
         out.print("To repair all of it:", end=" ")
         out.print(command, style="bold")
 
 
+def as_document(checked: Checked, command: str) -> dict[str, Any]:
+    """Return the findings for programs, and by cache whether its service or a refresh was asked.
+
+    Args:
+        checked: what was found.
+        command: the command that repairs all of it.
+    """
+    asked = {one.cache.name: "service" for one in checked.asked}
+    return {
+        "drift": [
+            {
+                "what": finding.what,
+                "was": finding.was,
+                "is": finding.now,
+                "fix": f"`{command}` {finding.remedy}",
+            }
+            for finding in checked.findings
+        ],
+        "checkedBy": {**asked, **dict.fromkeys(checked.refreshed, "refresh")},
+    }
+
+
 def announce(findings: Sequence[Finding]) -> None:
-    """Print what a repair will do, before it does it."""
+    """Print what a repair does, before it starts."""
     if findings:
         err.print()
-        err.print("Changed outside, and what is done about it", style="bold")
+        err.print("Changed outside, and how it is repaired", style="bold")
     for finding in findings:
         _print(finding, ("repair", finding.remedy), err)
     if findings:

@@ -2,15 +2,17 @@
 
 import contextlib
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from nix_cache.backends.minio.connection import MinioServerError
+from nix_cache.backends.drift import Repair, Service, ServiceError
 from nix_cache.cli.errors import ClientError
 from nix_cache.cli.machine import console
-from nix_cache.cli.stack import outside, report
 from nix_cache.cli.stack import repair as repairing
+from nix_cache.cli.stack import report
 from nix_cache.cli.stack.check import Checked, check
 from nix_cache.cli.stack.engine import PulumiStack, open_stack
+from nix_cache.cli.stack.suggestion import repair_command
 
 
 def opened(
@@ -20,7 +22,7 @@ def opened(
     packs: Sequence[str] = (),
     pack_configs: Sequence[str] = (),
 ) -> PulumiStack:
-    """The stack that the options mean.
+    """Return the stack that the options mean.
 
     Raises:
         ClientError: there is no project, no selected stack or no program `pulumi`.
@@ -36,73 +38,80 @@ def opened(
     return open_stack(stack, folder, pulumi, options)
 
 
-def drift(stack: PulumiStack, *, as_json: bool) -> bool:
+def drift(stack: PulumiStack, cache: str | None, *, as_json: bool) -> bool:
     """Print what was changed outside; returns whether anything was.
 
     Raises:
         ClientError: the stack could not be checked.
     """
-    checked = _checked(stack)
-    report.report(checked.findings, stack.name, as_json=as_json)
+    checked = _checked(stack, cache)
+    report.report(checked, stack.name, repair_command(stack, cache), as_json=as_json)
     return bool(checked.findings)
 
 
-def repair(stack: PulumiStack, *, yes: bool) -> None:
+def repair(stack: PulumiStack, cache: str | None, *, yes: bool) -> None:
     """Put back what was changed outside.
 
     Raises:
-        ClientError: nothing was agreed to, or a step failed.
+        ClientError: the user did not agree, or a step failed.
     """
-    checked = _checked(stack)
-    _announce(checked, stack)
-    _agree(f"repair of the stack {stack.name}", yes=yes)
-    with _servers_explained():
-        for act in repairing.repair(checked, stack):
-            console.note(act)
-    stack.settle()
-    report.changes(stack.name, stack.up(refresh=True))
+    checked = _checked(stack, cache)
+    _carry_out(checked, stack, f"repair of the stack {stack.name}", yes=yes)
 
 
-def renew(stack: PulumiStack, user: str, *, yes: bool) -> None:
+def renew(stack: PulumiStack, user: str, cache: str | None, *, yes: bool) -> None:
     """Give one user a new credential.
 
     Raises:
-        ClientError: there is no such user, nothing was agreed to, or a step failed.
+        ClientError: there is no such user, the user did not agree, or a step failed.
     """
-    checked = _checked(stack)
-    repairing.require_user(user, checked, stack)
-    _announce(checked, stack, user)
-    _agree(f"replacement of the user {user}", yes=yes)
-    with _servers_explained():
-        for act in repairing.renew(user, checked, stack):
-            console.note(act)
-    report.changes(stack.name, stack.up(refresh=True))
+    checked = _checked(stack, cache)
+    one, renewal = repairing.renewal(user, checked.asked, stack.name)
+    # The rest of its cache is repaired as well: over what is gone, a refresh would fail.
+    only = replace(checked, findings=one.findings, asked=[one], chosen=[one.cache])
+    what = f"replacement of the user {user} of the cache {one.cache.name}"
+    _carry_out(only, stack, what, [(one.service, renewal)], yes=yes)
     console.note(f"the user {user} has a new secret: hand it out again")
 
 
-def _checked(stack: PulumiStack) -> Checked:
-    with _servers_explained():
-        return check(stack)
+def _checked(stack: PulumiStack, cache: str | None) -> Checked:
+    with _services_explained():
+        return check(stack, cache)
 
 
-def _announce(checked: Checked, stack: PulumiStack, user: str = "") -> None:
+def _carry_out(
+    checked: Checked,
+    stack: PulumiStack,
+    what: str,
+    renewals: Sequence[tuple[Service, Repair]] = (),
+    *,
+    yes: bool,
+) -> None:
+    planned = repairing.plan(checked, stack.name, renewals)
     report.announce(checked.findings)
-    forgotten = repairing.forgotten(checked, user)
-    for effect in outside.effects(checked.state, forgotten, stack.name):
-        console.note(f"WARNING: {effect}")
-
-
-def _agree(what: str, *, yes: bool) -> None:
+    if planned.left_alone:
+        console.note(
+            f"WARNING: {planned.left_alone}: this depends on what is created again but belongs to "
+            "no cache, so it is left as it is; look afterwards with "
+            f"`pulumi preview --refresh --stack {stack.name}`"
+        )
     if not (yes or console.confirmed(f"Start the {what}?")):
         raise ClientError(
             f"nothing was done: the {what} was not confirmed", "answer yes, or add --yes"
         )
+    with _services_explained():
+        for act in repairing.carry_out(planned, stack):
+            console.note(act)
+        changes = stack.up(refresh=True, targets=planned.targets)
+        for act in repairing.finish(planned):
+            console.note(act)
+    report.changes(stack.name, changes)
 
 
 @contextlib.contextmanager
-def _servers_explained() -> Iterator[None]:
+def _services_explained() -> Iterator[None]:
     try:
         yield
-    except MinioServerError as failure:
+    except ServiceError as failure:
         problem, _, fix = str(failure).partition("; ")
         raise ClientError(problem, fix or "run the same command again") from None

@@ -1,22 +1,24 @@
 """What a stack made on a MinIO server against what is there now: the findings. Pure."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
-from nix_cache.backends.drift import BACK_TO_STACK, Act, Finding, Undo
+from nix_cache.backends.drift import BACK_TO_STACK, Act, Finding, Repair
+from nix_cache.backends.minio.drift.acts import Kind
 from nix_cache.backends.minio.drift.declared import Bucket, Declared, Policy, User
 from nix_cache.backends.minio.drift.objects import object_findings
 from nix_cache.backends.minio.drift.rules import lifecycle_finding
 from nix_cache.backends.minio.drift.seen import Seen, SeenBucket, SeenUser
-from nix_cache.iam import policy_changes as rights
+from nix_cache.iam import policy_changes
 
 _ABSENT = "not there"
-_ANEW_BUCKET = "creates it again, with the cache's metadata alone: its objects are lost"
-_NEW_SECRET = "creates them again, with a new secret that must be handed out"  # noqa: S105
-_ANEW = "creates it again"
+_NEW_BUCKET = "creates it again, with the cache's metadata alone: the other objects are lost"
+_NEW_SECRET = "creates the user again, with a new secret that must be handed out"  # noqa: S105
+_CREATED_AGAIN = "creates it again"
 
 
 def compare(declared: Declared, seen: Seen) -> list[Finding]:
-    """All differences.
+    """Return all differences.
 
     Args:
         declared: what the stack made.
@@ -37,8 +39,8 @@ def _bucket(made: Bucket, seen: Seen) -> Iterator[Finding]:
                 f"the bucket {made.name} was deleted, with all that was in it",
                 "there",
                 _ABSENT,
-                _ANEW_BUCKET,
-                forget=(made.urn,),
+                _NEW_BUCKET,
+                repair=Repair(recreate=(made.urn,)),
             )
         return
     if not made.urn:
@@ -57,7 +59,7 @@ def _bucket(made: Bucket, seen: Seen) -> Iterator[Finding]:
             "no quota",
             f"{there.quota_bytes} bytes",
             "takes the quota away",
-            undo=(Undo(Act.REMOVE_QUOTA, made.name),),
+            repair=Repair(before=(Act(Kind.REMOVE_QUOTA, made.name),)),
         )
     yield from object_findings(made, there)
 
@@ -65,41 +67,48 @@ def _bucket(made: Bucket, seen: Seen) -> Iterator[Finding]:
 def _bucket_policy(made: Bucket, there: SeenBucket) -> Iterator[Finding]:
     if not made.policy and there.policy is None:
         return
-    if made.policy and there.policy and rights.same(made.policy, there.policy):
+    if made.policy and there.policy and policy_changes.same(made.policy, there.policy):
         return
     yield Finding(
-        rights.bucket_policy_change(made.name, made.policy, there.policy),
-        f"anonymous requests can {rights.in_words(made.policy, rights.anybody)}",
-        f"anonymous requests can {rights.in_words(there.policy, rights.anybody)}",
+        policy_changes.bucket_policy_change(made.name, made.policy, there.policy),
+        _anonymous_rights(made.policy),
+        _anonymous_rights(there.policy),
         BACK_TO_STACK if made.policy else "removes that policy",
-        undo=() if made.policy else (Undo(Act.REMOVE_BUCKET_POLICY, made.name),),
+        repair=Repair()
+        if made.policy
+        else Repair(before=(Act(Kind.REMOVE_BUCKET_POLICY, made.name),)),
     )
+
+
+def _anonymous_rights(document: Mapping[str, Any] | str | None) -> str:
+    permitted = policy_changes.in_words(document, policy_changes.is_anonymous)
+    return f"anonymous requests can {permitted}"
 
 
 def _policy(made: Policy, seen: Seen) -> Iterator[Finding]:
     there = seen.policies.get(made.name)
     if not made.urn:
         return  # the next update takes over what is there, or creates it again
-    may = rights.in_words(made.document, rights.whoever_has_it)
+    may = policy_changes.in_words(made.document, policy_changes.is_of_its_users)
     if there is None:
         yield Finding(
             f"the policy {made.name} was deleted: its users have no rights",
             f"its users can {may}",
             _ABSENT,
-            _ANEW,
-            forget=(made.urn,),
+            _CREATED_AGAIN,
+            repair=Repair(recreate=(made.urn,)),
         )
-    elif not rights.same(made.document, there):
+    elif not policy_changes.same(made.document, there):
         yield Finding(
-            rights.policy_change(made.name, made.document, there),
+            policy_changes.policy_change(made.name, made.document, there),
             f"its users can {may}",
-            f"its users can {rights.in_words(there, rights.whoever_has_it)}",
+            f"its users can {policy_changes.in_words(there, policy_changes.is_of_its_users)}",
         )
 
 
 def _user(made: User, seen: Seen) -> Iterator[Finding]:
     there = seen.users.get(made.name)
-    meant = ", ".join(sorted(made.attachments)) or "no policy"
+    meant = ", ".join(sorted({*made.attachments, *made.other_policies})) or "no policy"
     if there is None:
         urns = (made.urn, *made.attachments.values())
         if known := tuple(urn for urn in urns if urn):
@@ -109,8 +118,7 @@ def _user(made: User, seen: Seen) -> Iterator[Finding]:
                 _ABSENT,
                 _NEW_SECRET,
                 # They outlive the user, and would be those of the new user.
-                undo=(Undo(Act.END_TEMPORARY, made.name),),
-                forget=known,
+                repair=Repair((Act(Kind.END_TEMPORARY, made.name),), known, _attaching(made)),
             )
         return
     if not made.urn:
@@ -123,7 +131,7 @@ def _user(made: User, seen: Seen) -> Iterator[Finding]:
             "none",
             key,
             "removes that key",
-            undo=(Undo(Act.REMOVE_ACCESS_KEY, made.name, key),),
+            repair=Repair(before=(Act(Kind.REMOVE_ACCESS_KEY, made.name, key),)),
         )
 
 
@@ -136,14 +144,28 @@ def _login(made: User, there: SeenUser) -> Iterator[Finding]:
         "enabled, with the secret that the stack gave out",
         "enabled, with another secret" if there.enabled else "disabled",
         _NEW_SECRET,
-        undo=ending(made.name),
-        forget=(made.urn, *made.attachments.values()),
+        repair=renewal(made),
     )
 
 
-def ending(user: str) -> tuple[Undo, ...]:
-    """How a user ends for good: temporary credentials outlive the secret, and even the user."""
-    return Undo(Act.REMOVE_USER, user), Undo(Act.END_TEMPORARY, user)
+def renewal(made: User) -> Repair:
+    """Return how a user gets a new secret.
+
+    A new secret alone would leave temporary credentials that were obtained with the old one, and
+    these outlive even the user. The engine's replacement would leave no user: the provider creates
+    the new one first, and then deletes the old one, which has the same name.
+    """
+    ending = (Act(Kind.REMOVE_USER, made.name), Act(Kind.END_TEMPORARY, made.name))
+    return Repair(ending, (made.urn, *made.attachments.values()), _attaching(made))
+
+
+def _attaching(made: User) -> tuple[Act, ...]:
+    """Return what attaches again the policies of resources that are not the cache's.
+
+    These resources stay in the state, but on the server their policies go with the user.
+    """
+    policies = sorted(made.other_policies)
+    return tuple(Act(Kind.ATTACH_POLICY, made.name, policy) for policy in policies)
 
 
 def _rights_of(made: User, there: SeenUser, seen: Seen) -> Iterator[Finding]:
@@ -151,19 +173,19 @@ def _rights_of(made: User, there: SeenUser, seen: Seen) -> Iterator[Finding]:
     for policy in sorted({*made.attachments} - there.policies):
         if policy in seen.policies:  # one that was deleted is reported as such
             yield Finding(f"the policy {policy} was taken from the user {made.name}", policy, has)
-    for policy in sorted(there.policies - {*made.attachments}):
+    for policy in sorted(there.policies - {*made.attachments} - made.other_policies):
         yield Finding(
             f"the user {made.name} was given the further policy {policy}",
             ", ".join(sorted(made.attachments)) or "none",
             has,
             "takes that policy away",
-            undo=(Undo(Act.DETACH_POLICY, made.name, policy),),
+            repair=Repair(before=(Act(Kind.DETACH_POLICY, made.name, policy),)),
         )
     for group in sorted(there.groups):
         yield Finding(
             f"the user {made.name} was put into the group {group}, and has its rights",
             "in no group",
             group,
-            "takes them out of it",
-            undo=(Undo(Act.LEAVE_GROUP, made.name, group),),
+            "takes the user out of the group",
+            repair=Repair(before=(Act(Kind.LEAVE_GROUP, made.name, group),)),
         )

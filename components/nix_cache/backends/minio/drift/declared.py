@@ -33,7 +33,7 @@ class Rule:
         id: its name.
         prefix: how the keys begin that it is about.
         expiration: when they go: ``90d``, or a date.
-        extra: whatever else it says; the stack's own rules say nothing else.
+        extra: what else it does; the stack's own rules do nothing else.
     """
 
     id: str
@@ -78,13 +78,15 @@ class User:
         urn: its name in the engine; empty where the state has lost it.
         name: its name on the server.
         secret: the secret half of the credential; empty where the stack never knew it.
-        attachments: by policy, the URN of its attachment.
+        attachments: by policy, the URN of the cache's own attachment.
+        other_policies: what further resources of the stack attach, which are not the cache's.
     """
 
     urn: str
     name: str
     secret: str = field(default="", repr=False)
     attachments: Mapping[str, str] = field(default_factory=dict)
+    other_policies: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -106,7 +108,7 @@ class Declared:
 
 
 def reserves_names(resource: Mapping[str, Any]) -> bool:
-    """Whether a resource has names on a server, also of what a failed refresh dropped."""
+    """Return whether a resource reserves names on a server."""
     is_reservation = resource["type"] in _RESERVATIONS
     return resource["type"] in _CLAIMS or (
         is_reservation and (resource.get("inputs") or {}).get("backend") == "minio"
@@ -116,10 +118,10 @@ def reserves_names(resource: Mapping[str, Any]) -> bool:
 def declared(
     resources: Iterable[Mapping[str, Any]], others: Iterable[Mapping[str, Any]] = ()
 ) -> Declared:
-    """What a state has of caches on a server.
+    """Return what a state has of caches on a server.
 
     The inputs count, which are what the program wanted: outputs may be what a refresh found. What
-    is reserved but is not in the state was lost from it, as by a refresh during an outage.
+    is reserved but not in the state was lost from it, as by a refresh during an outage.
 
     Args:
         resources: those of the caches in an exported state, secrets in clear.
@@ -141,23 +143,23 @@ class _State:
         self._all = {one["urn"]: one for one in (*living(others), *self._resources)}
 
     def made(self, *types: str, **properties: str) -> Iterator[_Made]:
-        """All resources of the caches, of some types, that were made from certain values."""
+        """Yield the resources of the caches, of some types, that were made from certain values."""
         return _matching(self._resources, types, properties)
 
     def made_by_all(self, *types: str, **properties: str) -> Iterator[_Made]:
-        """The same in the whole stack."""
+        """Yield the same of the whole stack."""
         return _matching(self._all.values(), types, properties)
 
     def one(self, of_type: str, /, **properties: str) -> _Made:
-        """The first of them, or nothing."""
+        """Return the first of them, or nothing."""
         return next(self.made(of_type, **properties), ("", {}))
 
     def output(self, urn: str, name: str) -> Any:
-        """What the provider returned for a resource."""
+        """Return what the provider returned for a resource."""
         return in_clear((self._all.get(urn, {}).get("outputs") or {}).get(name))
 
     def names(self, kind: Kind, of_type: str, name: str) -> list[str]:
-        """The names of everything of a type that was made, and of what was reserved."""
+        """Return the names of everything of a type that was made, and of what was reserved."""
         made = {inputs[name] for _, inputs in self.made(of_type)}
         claimed = {inputs["name"] for _, inputs in self.made(*_CLAIMS, kind=kind)}
         reservations = self.made(*_RESERVATIONS, backend="minio")
@@ -196,12 +198,17 @@ def _bucket(state: _State, name: str) -> Bucket:
 
 def _user(state: _State, name: str) -> User:
     urn, _ = state.one(_USER, name=name)
-    attachments = state.made_by_all(_ATTACHMENT, userName=name)
+    attachments = {
+        made["policyName"]: attachment
+        for attachment, made in state.made(_ATTACHMENT, userName=name)
+    }
+    attached = {made["policyName"] for _, made in state.made_by_all(_ATTACHMENT, userName=name)}
     return User(
         urn,
         name,
         secret=state.output(urn, "secret") or "",
-        attachments={made["policyName"]: attachment for attachment, made in attachments},
+        attachments=attachments,
+        other_policies=frozenset(attached - set(attachments)),
     )
 
 

@@ -9,7 +9,7 @@ from nix_cache.formats.cache_info import INFO_KEY, differences
 
 
 def object_findings(made: Bucket, there: SeenBucket) -> Iterator[Finding]:
-    """What was deleted, or says something else."""
+    """Yield what was deleted or has other content."""
     for meant in made.objects:
         found = there.objects.get(meant.key)
         if found is None:
@@ -28,7 +28,7 @@ def _other_text(meant: TextObject, found: SeenObject) -> Finding:
     changed = differences(meant.text, found.text) if meant.key == INFO_KEY else []
     if changed:
         return Finding(
-            f"{meant.key} {', and '.join(_said(*change) for change in changed)}",
+            f"{meant.key} {', and '.join(_line_change(*change) for change in changed)}",
             "; ".join(f"{name}: {was}" for name, was, _ in changed if was is not None) or "-",
             "; ".join(f"{name}: {now}" for name, _, now in changed if now is not None) or "-",
         )
@@ -39,7 +39,7 @@ def _other_text(meant: TextObject, found: SeenObject) -> Finding:
     )
 
 
-def _said(name: str, before: str | None, after: str | None) -> str:
+def _line_change(name: str, before: str | None, after: str | None) -> str:
     if after is None:
         return f"no longer says {name}: {before}"
     if before is None:

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterable, Iterator
 
-from nix_cache.backends.drift import BACK_TO_STACK, Act, Finding, Undo
+from nix_cache.backends.drift import BACK_TO_STACK, Act, Finding, Repair
+from nix_cache.backends.minio.drift.acts import Kind
 from nix_cache.backends.minio.drift.declared import Bucket, Rule
 from nix_cache.backends.minio.drift.seen import SeenBucket
 from nix_cache.iam.lifecycle import OWN_KEYS
@@ -10,15 +11,15 @@ from nix_cache.iam.lifetimes import Expiry, lost
 
 
 def lifecycle_finding(made: Bucket, there: SeenBucket) -> Iterator[Finding]:
-    """What the rules are now, if they are others."""
+    """Yield how a bucket's lifecycle differs."""
     if made.rules == there.rules:
         return
     yield Finding(
         f"the lifecycle of the bucket {made.name} {_change(made.rules, there.rules)}",
-        _told(made.rules),
-        _told(there.rules),
+        _in_words(made.rules),
+        _in_words(there.rules),
         BACK_TO_STACK if made.rules else "removes it",
-        undo=() if made.rules else (Undo(Act.REMOVE_LIFECYCLE, made.name),),
+        repair=Repair() if made.rules else Repair(before=(Act(Kind.REMOVE_LIFECYCLE, made.name),)),
     )
 
 
@@ -36,11 +37,11 @@ def _change(before: frozenset[Rule], after: frozenset[Rule]) -> str:
 
 
 def _ending(rules: Iterable[Rule]) -> Iterator[Rule]:
-    """The rules by which something goes."""
+    """Yield the rules by which something expires."""
     return (rule for rule in rules if rule.expiration and not rule.extra)
 
 
-def _told(rules: frozenset[Rule]) -> str:
+def _in_words(rules: frozenset[Rule]) -> str:
     if not rules:
         return "nothing expires"
     ends = ", ".join(sorted({rule.expiration for rule in rules if rule.expiration}))

@@ -23,7 +23,7 @@ class SeenBucket:
         policy: its policy document, if it has one.
         rules: its lifecycle's.
         objects: by key, those of the stack's own that are there.
-        quota_bytes: how much it may hold; 0 where there is no limit.
+        quota_bytes: how much it can hold; 0 if there is no limit.
     """
 
     policy: Mapping[str, Any] | None = None
@@ -37,11 +37,12 @@ class SeenUser:
     """A user who exists.
 
     Attributes:
-        enabled: whether they may log in.
-        has_secret: whether theirs is the one that the stack gave out; true where it knows none.
-        policies: what is attached to them.
-        groups: what they are a member of.
-        access_keys: the names of further key pairs that act in their name.
+        enabled: whether the user can log in.
+        has_secret: whether the secret is the one that the stack gave out; true where the state
+            has none.
+        policies: the policies attached to the user.
+        groups: the groups with the user as a member.
+        access_keys: the names of further key pairs that act as the user.
     """
 
     enabled: bool = True

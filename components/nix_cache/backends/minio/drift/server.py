@@ -11,8 +11,9 @@ import urllib3
 from minio.error import MinioAdminException, S3Error, ServerError
 from minio.lifecycleconfig import Rule as ServerRule
 
-from nix_cache.backends.drift import Act, Undo
+from nix_cache.backends.drift import Act
 from nix_cache.backends.minio.connection import Kind
+from nix_cache.backends.minio.drift import acts
 from nix_cache.backends.minio.drift.declared import Bucket, Declared, Rule, User
 from nix_cache.backends.minio.drift.seen import Seen, SeenBucket, SeenObject, SeenUser
 from nix_cache.backends.minio.server import MinioServer
@@ -28,10 +29,10 @@ class _Further(Enum):
 
 
 class Administration(MinioServer):
-    """A server as its administrator sees it. Each question raises what ``MinioServer``'s do."""
+    """A server as its administrator sees it. Each method raises what those of MinioServer do."""
 
     def look(self, declared: Declared) -> Seen:
-        """What is there of all that a stack made. Nothing is written.
+        """Return what is there of all that a stack made. Nothing is written.
 
         Raises:
             MinioServerError: the server is down, busy, or refuses the administrator.
@@ -55,35 +56,48 @@ class Administration(MinioServer):
             },
         )
 
-    def undo(self, undo: Undo) -> bool:
-        """Do one act; returns whether the server can do it.
+    def do(self, act: Act) -> str:
+        """Do one act; returns why it could not be done, or nothing.
 
         Raises:
             MinioServerError: the server is down, busy, or refuses the administrator.
         """
         with self._explained():
-            match undo.act:
-                case Act.REMOVE_USER:
-                    self._admin.user_remove(undo.subject)
-                case Act.END_TEMPORARY:
-                    return self._end_temporary(undo.subject)
-                case Act.DETACH_POLICY:
-                    self._admin.detach_policy([undo.name], user=undo.subject)
-                case Act.LEAVE_GROUP:
-                    members = cast("Any", [undo.subject])  # its type says text, its body is a list
-                    self._admin.group_remove(undo.name, members)
-                case Act.REMOVE_ACCESS_KEY:
-                    self._admin.delete_service_account(undo.name)
-                case Act.REMOVE_BUCKET_POLICY:
-                    self._s3.delete_bucket_policy(undo.subject)
-                case Act.REMOVE_LIFECYCLE:
-                    self._s3.delete_bucket_lifecycle(undo.subject)
-                case Act.REMOVE_QUOTA:
-                    self._admin.bucket_quota_clear(undo.subject)
-        return True
+            match act.act:
+                case acts.Kind.REMOVE_USER:
+                    self._admin.user_remove(act.subject)
+                case acts.Kind.END_TEMPORARY:
+                    return self._end_temporary(act.subject)
+                case acts.Kind.ATTACH_POLICY:
+                    return self._attach(act.name, act.subject)
+                case acts.Kind.DETACH_POLICY:
+                    self._admin.detach_policy([act.name], user=act.subject)
+                case acts.Kind.LEAVE_GROUP:
+                    members = cast("Any", [act.subject])  # its type says text, its body is a list
+                    self._admin.group_remove(act.name, members)
+                case acts.Kind.REMOVE_ACCESS_KEY:
+                    self._admin.delete_service_account(act.name)
+                case acts.Kind.REMOVE_BUCKET_POLICY:
+                    self._s3.delete_bucket_policy(act.subject)
+                case acts.Kind.REMOVE_LIFECYCLE:
+                    self._s3.delete_bucket_lifecycle(act.subject)
+                case acts.Kind.REMOVE_QUOTA:
+                    self._admin.bucket_quota_clear(act.subject)
+        return ""
 
-    def _end_temporary(self, user: str) -> bool:
-        """End what was got by a user's credential. Servers from before 2025 cannot do that."""
+    def _attach(self, policy: str, user: str) -> str:
+        try:
+            self._admin.attach_policy([policy], user=user)
+        except MinioAdminException as refusal:
+            if "AlreadyApplied" in refusal._body:
+                return ""
+            if "NoSuchPolicy" in refusal._body:
+                return f"the policy {policy} does not exist"
+            raise
+        return ""
+
+    def _end_temporary(self, user: str) -> str:
+        """End what was obtained with a user's credential. Servers from before 2025 cannot."""
         try:
             self._admin._url_open(
                 method="POST",
@@ -92,9 +106,9 @@ class Administration(MinioServer):
             )
         except MinioAdminException as refusal:
             if int(refusal._code) == HTTPStatus.UPGRADE_REQUIRED:
-                return False
+                return "this server is too old; they end when their time is over"
             raise
-        return True
+        return ""
 
     def _bucket(self, bucket: Bucket) -> SeenBucket:
         with self._explained():
