@@ -115,7 +115,7 @@ def test_a_bucket_that_the_state_has_lost_is_told_and_left_alone() -> None:
 
     assert finding.what == "the state has lost the bucket nix-cache, which is still there"
     assert finding.repair == Repair()
-    assert "'Adoption'" in finding.remedy
+    assert "operations/adoption" in finding.remedy
 
 
 def test_what_neither_the_state_nor_the_server_has_is_no_finding() -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from nix_cache import docs
 from nix_cache.backends.drift import BACK_TO_STACK, Act, Finding, Repair
 from nix_cache.backends.minio.drift.acts import Kind
 from nix_cache.backends.minio.drift.declared import Bucket, Declared, Policy, User
@@ -48,7 +49,7 @@ def _bucket(made: Bucket, seen: Seen) -> Iterator[Finding]:
             f"the state has lost the bucket {made.name}, which is still there",
             "in the state",
             "on the server alone",
-            "removes it if it is empty; else import it, as the README's 'Adoption' describes",
+            f"removes it if it is empty; else import it: see {docs.page('operations/adoption')}",
         )
         return
     yield from _bucket_policy(made, there)
