@@ -8,8 +8,9 @@ import os
 import stat
 import struct
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from nix_cache.formats.nar import DEEPEST, MAGIC
@@ -30,6 +31,41 @@ _KINDS = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class FileEntry:
+    """A regular file in a NAR.
+
+    Attributes:
+        nar_offset: where its content begins in the NAR, in bytes.
+        size: of its content, in bytes.
+        executable: whether it is executable.
+    """
+
+    nar_offset: int
+    size: int
+    executable: bool
+
+
+@dataclass(frozen=True, slots=True)
+class LinkEntry:
+    """A symbolic link in a NAR."""
+
+    target: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class FolderEntry:
+    """A directory in a NAR, with its entries by name."""
+
+    entries: Mapping[bytes, "Entry"]
+
+
+Entry = FileEntry | LinkEntry | FolderEntry
+
+
+_Node = Generator[bytes, None, Entry | None]
+
+
 class NarSourceError(Exception):
     """A file tree cannot be written as a NAR. The message names the file and the reason."""
 
@@ -39,6 +75,7 @@ def nar_chunks(
     *,
     chunk_size: int = CHUNK_BYTES,
     case_hack: bool = sys.platform == "darwin",
+    listing: list[Entry] | None = None,
 ) -> Iterator[bytes]:
     """Serialise a store path's file tree as a NAR.
 
@@ -52,6 +89,8 @@ def nar_chunks(
             the longest target of a link and a few names.
         case_hack: whether to remove Nix's suffixes of names that differ by case alone. Nix does so
             where ``use-case-hack`` is set, which is its default on macOS.
+        listing: where to put the root's entry when all of the NAR was written. Without it, no
+            entries are made.
 
     Yields:
         the NAR, piece by piece.
@@ -60,15 +99,17 @@ def nar_chunks(
         NarSourceError: a file cannot be read, changed while it was read, or is neither a regular
             file nor a directory nor a link.
     """
-    writer = _Writer(chunk_size, case_hack=case_hack)
+    writer = _Writer(chunk_size, case_hack=case_hack, has_entries=listing is not None)
     writer.strings(MAGIC)
     absolute = os.fsencode(os.path.abspath(path))  # noqa: PTH100  # resolve() would follow the link
     folder, name = os.path.split(absolute)
     if not name:
         raise NarSourceError(f"{path} is the root of the file system, not a store path")
     with _opened(folder, None, folder, os.O_DIRECTORY) as descriptor:
-        yield from writer.node(name, descriptor, absolute, 0)
+        root = yield from writer.node(name, descriptor, absolute, 0)
     yield from writer.rest()
+    if listing is not None and root is not None:
+        listing.append(root)
 
 
 def string(value: bytes) -> bytes:
@@ -82,14 +123,17 @@ class _Writer:
     Args:
         chunk_size: the length of a piece in bytes.
         case_hack: whether to remove the suffixes of the case hack.
+        has_entries: whether to return an entry for each node.
     """
 
-    def __init__(self, chunk_size: int, *, case_hack: bool) -> None:
+    def __init__(self, chunk_size: int, *, case_hack: bool, has_entries: bool) -> None:
         if chunk_size < 1:
             raise ValueError("chunk_size must be at least 1")
         self._chunk_size = chunk_size
         self._case_hack = case_hack
+        self._has_entries = has_entries
         self._buffer = bytearray()
+        self._yielded = 0
 
     def strings(self, *values: bytes) -> None:
         for value in values:
@@ -98,11 +142,14 @@ class _Writer:
     def rest(self) -> Iterator[bytes]:
         """Yield what was collected and is not yet a whole piece."""
         if self._buffer:
+            self._yielded += len(self._buffer)
             yield bytes(self._buffer)
             self._buffer.clear()
 
-    def node(self, name: bytes, folder: int, shown: bytes, depth: int) -> Iterator[bytes]:
+    def node(self, name: bytes, folder: int, shown: bytes, depth: int) -> _Node:
         """Yield pieces of a file, a directory with all that is in it, or a symbolic link.
+
+        The return value is its entry.
 
         Args:
             name: its name in the folder.
@@ -119,13 +166,14 @@ class _Writer:
             status = os.stat(name, dir_fd=folder, follow_symlinks=False)
         self.strings(b"(", b"type")
         if stat.S_ISREG(status.st_mode):
-            yield from self._file(name, folder, shown)
+            entry = yield from self._file(name, folder, shown)
         elif stat.S_ISDIR(status.st_mode):
-            yield from self._directory(name, folder, shown, depth)
+            entry = yield from self._directory(name, folder, shown, depth)
         elif stat.S_ISLNK(status.st_mode):
             with _explained(shown):
                 target = os.readlink(name, dir_fd=folder)
             self.strings(b"symlink", b"target", target)
+            entry = LinkEntry(target) if self._has_entries else None
         else:
             kind = _KINDS.get(stat.S_IFMT(status.st_mode), "of an unknown type")
             raise NarSourceError(
@@ -133,21 +181,24 @@ class _Writer:
             )
         self.strings(b")")
         yield from self._whole_pieces()
+        return entry
 
     def _whole_pieces(self) -> Iterator[bytes]:
         if len(self._buffer) >= self._chunk_size:
             yield from self.rest()
 
-    def _file(self, name: bytes, folder: int, shown: bytes) -> Iterator[bytes]:
+    def _file(self, name: bytes, folder: int, shown: bytes) -> _Node:
         with _opened(name, folder, shown) as descriptor:
             before = os.fstat(descriptor)
             if not stat.S_ISREG(before.st_mode):
                 raise _changed(shown, "another file took its place")
             self.strings(b"regular")
-            if before.st_mode & stat.S_IXUSR:
+            executable = bool(before.st_mode & stat.S_IXUSR)
+            if executable:
                 self.strings(b"executable", b"")
             self.strings(b"contents")
             self._buffer += struct.pack("<Q", before.st_size)
+            offset = self._yielded + len(self._buffer)
             if before.st_size > self._chunk_size:
                 yield from self.rest()
             left = before.st_size
@@ -161,38 +212,44 @@ class _Writer:
                     self._buffer += piece
                     yield from self._whole_pieces()
                 else:
+                    self._yielded += len(piece)
                     yield piece
             after = os.fstat(descriptor)
             if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
                 raise _changed(shown, "it was written to")
             self._buffer += bytes(-before.st_size % _ALIGNMENT)
+        return FileEntry(offset, before.st_size, executable) if self._has_entries else None
 
-    def _directory(self, name: bytes, folder: int, shown: bytes, depth: int) -> Iterator[bytes]:
+    def _directory(self, name: bytes, folder: int, shown: bytes, depth: int) -> _Node:
         self.strings(b"directory")
+        inside: dict[bytes, Entry] = {}
         with _opened(name, folder, shown, os.O_DIRECTORY) as descriptor:
             with _explained(shown):
                 names = os.listdir(descriptor)  # noqa: PTH208  # paths are not opened by descriptor
-            entries = self._entries(map(os.fsencode, names), shown)
-            for entry, file_name in sorted(entries.items()):
-                self.strings(b"entry", b"(", b"name", entry, b"node")
-                inside = shown + b"/" + file_name
-                yield from self.node(file_name, descriptor, inside, depth + 1)
+            unhacked = self._unhacked(map(os.fsencode, names), shown)
+            for entry_name, file_name in sorted(unhacked.items()):
+                self.strings(b"entry", b"(", b"name", entry_name, b"node")
+                place = shown + b"/" + file_name
+                entry = yield from self.node(file_name, descriptor, place, depth + 1)
+                if entry is not None:
+                    inside[entry_name] = entry
                 self.strings(b")")
+        return FolderEntry(inside) if self._has_entries else None
 
-    def _entries(self, names: Iterable[bytes], shown: bytes) -> dict[bytes, bytes]:
+    def _unhacked(self, names: Iterable[bytes], shown: bytes) -> dict[bytes, bytes]:
         """Return the names of files by their names in the NAR."""
         if not self._case_hack:
             return {name: name for name in names}
-        entries: dict[bytes, bytes] = {}
+        unhacked: dict[bytes, bytes] = {}
         for name in names:
-            entry = name.partition(CASE_HACK)[0]
-            if entry in entries:
+            entry_name = name.partition(CASE_HACK)[0]
+            if entry_name in unhacked:
                 raise NarSourceError(
-                    f"{_text(name)} and {_text(entries[entry])} in {_text(shown)} have the same "
-                    f"name without the suffix {CASE_HACK.decode()}"
+                    f"{_text(name)} and {_text(unhacked[entry_name])} in {_text(shown)} have the "
+                    f"same name without the suffix {CASE_HACK.decode()}"
                 )
-            entries[entry] = name
-        return entries
+            unhacked[entry_name] = name
+        return unhacked
 
 
 @contextmanager

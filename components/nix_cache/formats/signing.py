@@ -42,6 +42,12 @@ class SecretKey:
         """The whole key, as ``nix key generate-secret`` prints it. Never log it."""
         return f"{self.name}:{_encode(self.seed + self._public_bytes())}"
 
+    def sign(self, message: bytes) -> str:
+        """Return a signature as narinfos have it: ``NAME:BASE64``."""
+        from nacl.signing import SigningKey as Ed25519Key
+
+        return f"{self.name}:{_encode(Ed25519Key(self.seed).sign(message).signature)}"
+
     def __repr__(self) -> str:
         return f"SecretKey(name={self.name!r})"
 

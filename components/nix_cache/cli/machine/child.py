@@ -26,13 +26,18 @@ class Done:
 
     Attributes:
         returncode: its exit code.
-        stdout: what it printed.
+        output: what it printed.
         stderr: what it printed besides; the beginning, if that is much.
     """
 
     returncode: int
-    stdout: str
+    output: bytes
     stderr: str
+
+    @property
+    def stdout(self) -> str:
+        """What it printed, as text."""
+        return self.output.decode(errors="replace")
 
 
 def run(
@@ -91,8 +96,8 @@ def run(
                     raise TooLargeError(most_bytes)
                 del texts[child.stderr][PROGRAM_ERROR_BYTES:]
         child.wait(max(0.0, end - time.monotonic()))
-        out, err = (text.decode(errors="replace") for text in texts.values())
-        return Done(child.returncode, out, err)
+        out, err = texts.values()
+        return Done(child.returncode, bytes(out), err.decode(errors="replace"))
 
 
 @contextlib.contextmanager

@@ -1,0 +1,24 @@
+"""A small object of a cache's bucket, as a writer puts it. Pure."""
+
+from dataclasses import dataclass
+
+JSON_TYPE = "application/json"
+TEXT_TYPE = "text/plain; charset=utf-8"
+
+
+@dataclass(frozen=True, slots=True)
+class CacheObject:
+    """An object.
+
+    Attributes:
+        key: in the bucket.
+        content: its bytes.
+        content_type: as Nix sets it.
+        replaces: whether it takes the place of an object with this key. Nix keeps the older entry
+            of the debug info index.
+    """
+
+    key: str
+    content: bytes
+    content_type: str
+    replaces: bool = True

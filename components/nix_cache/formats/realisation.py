@@ -1,0 +1,138 @@
+"""Realisations: which store path an output of a content-addressed derivation became. Pure.
+
+Nix up to 2.34 has objects ``realisations/sha256:HASH!OUTPUT.doi``, keyed by a hash of the
+derivation. Nix 2.35 has ``build-trace-v2/DERIVATION/OUTPUT.doi`` with other JSON. Each of them
+reads only its own, and prints only its own, so the form follows from what the installed Nix prints.
+"""
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from enum import Enum
+from typing import Any, Self
+
+from nix_cache.formats.cache_object import JSON_TYPE, CacheObject
+from nix_cache.formats.narinfo import BASE_NAME
+from nix_cache.formats.signing import SecretKey
+
+_ID = re.compile(r"[a-z0-9]+:[0-9a-z+/=]+![0-9A-Za-z+\-._?=]+")
+_OUTPUT_NAME = re.compile(r"[0-9A-Za-z+\-._?=]+")
+
+
+class RealisationError(ValueError):
+    """A document is not a realisation in a form that is known here. The message says why."""
+
+
+class _Form(Enum):
+    """How Nix writes realisations."""
+
+    BY_HASH = "realisations"
+    BY_DERIVATION = "build-trace-v2"
+
+
+@dataclass(frozen=True)
+class Realisation:
+    """A realisation.
+
+    Attributes:
+        form: how it is written.
+        key: the object in a cache.
+        out_path: the store path that the output became, without the store's folder.
+        fingerprint: what signatures are made over.
+        signatures: ``KEYNAME:BASE64``, sorted by the name of the key.
+    """
+
+    form: _Form
+    key: str
+    out_path: str
+    fingerprint: str
+    signatures: tuple[str, ...]
+
+    @classmethod
+    def parse(cls, document: Any) -> Self:
+        """Read what Nix prints of a realisation, or the object ``….doi`` of Nix up to 2.34.
+
+        Raises:
+            RealisationError: the document has another form.
+        """
+        match document:
+            case {"id": str(identity), "outPath": str(out_path)} if _ID.fullmatch(identity):
+                form, key = _Form.BY_HASH, f"{_Form.BY_HASH.value}/{identity}.doi"
+                unsigned = {name: each for name, each in document.items() if name != "signatures"}
+                signatures = document.get("signatures", [])
+            case {
+                "key": {"drvPath": str(derivation), "outputName": str(name)},
+                "value": {"outPath": str(out_path), **value},
+            } if BASE_NAME.fullmatch(derivation) and _OUTPUT_NAME.fullmatch(name):
+                form = _Form.BY_DERIVATION
+                key = f"{form.value}/{derivation}/{name}.doi"
+                signatures = value.pop("signatures", [])
+                unsigned = {"key": document["key"], "value": {"outPath": out_path, **value}}
+            case _:
+                raise RealisationError(f"the realisation has an unknown form: {document!r:.200}")
+        if not BASE_NAME.fullmatch(out_path):
+            raise RealisationError(f"outPath {out_path!r:.200} is not a store path")
+        return cls(form, key, out_path, _json(unsigned), _signatures(signatures))
+
+    def signed(self, key: SecretKey) -> Self:
+        """Return it with a signature by a key. One by a key of that name is replaced."""
+        others = [text for text in self.signatures if text.partition(":")[0] != key.name]
+        return replace(self, signatures=_sorted([*others, key.sign(self.fingerprint.encode())]))
+
+    def cache_object(self) -> CacheObject:
+        """Return the object, byte for byte as Nix writes it."""
+        document: dict[str, Any] = json.loads(self.fingerprint)
+        if self.form is _Form.BY_HASH:
+            document["signatures"] = list(self.signatures)
+        else:
+            pairs = (text.partition(":") for text in self.signatures)
+            signatures = [{"keyName": name, "sig": encoded} for name, _, encoded in pairs]
+            document = {**document["value"], "signatures": signatures}
+        return CacheObject(self.key, _json(document).encode(), JSON_TYPE)
+
+
+def parse_printed(text: str) -> list[Realisation]:
+    """Read what ``nix realisation info --json`` or ``nix store build-trace info --json`` printed.
+
+    Store paths without a realisation, which are printed between them, are left out.
+
+    Raises:
+        RealisationError: it has another form.
+    """
+    try:
+        documents = json.loads(text)
+    except (ValueError, RecursionError):
+        raise RealisationError("it is not JSON") from None
+    if not isinstance(documents, list):
+        raise RealisationError("it is not a list")
+    return [
+        Realisation.parse(document)
+        for document in documents
+        if not (isinstance(document, dict) and "opaquePath" in document)
+    ]
+
+
+def _signatures(values: Any) -> tuple[str, ...]:
+    if not isinstance(values, list):
+        raise RealisationError(f"signatures is not a list: {values!r:.200}")
+    return _sorted(map(_signature, values))
+
+
+def _sorted(signatures: Iterable[str]) -> tuple[str, ...]:
+    """Sort signatures by the name of the key, as Nix does."""
+    return tuple(sorted(signatures, key=lambda text: text.partition(":")))
+
+
+def _signature(value: Any) -> str:
+    match value:
+        case str():
+            return value
+        case {"keyName": str(name), "sig": str(encoded)}:
+            return f"{name}:{encoded}"
+    raise RealisationError(f"a signature has an unknown form: {value!r:.200}")
+
+
+def _json(document: Mapping[str, Any]) -> str:
+    """Return JSON as Nix writes it: sorted, without blanks, and not escaped more than needed."""
+    return json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
