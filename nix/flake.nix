@@ -1,6 +1,6 @@
 # It has no inputs, so it adds nothing to the lock of a flake that takes it.
 {
-  description = "The NixOS module for machines that use a Nix binary cache of your own";
+  description = "The NixOS module for machines that use a self-hosted Nix binary cache";
 
   outputs =
     { self }:

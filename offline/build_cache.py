@@ -26,7 +26,7 @@ def problems_explained(cache: Path) -> Iterator[None]:
     try:
         yield
     except BrokenPipeError:
-        raise  # whoever read our output has gone; the folder is well
+        raise  # the reader of our output is gone; the folder is fine
     except PermissionError as error:
         raise BuildError(
             f"no write access to the cache folder {cache}: {error}",
@@ -90,7 +90,7 @@ def remove_leftovers(cache: Path) -> None:
 
 
 def remove_leftovers_unless_busy(cache: Path) -> None:
-    """Remove leftovers, or nothing while somebody builds."""
+    """Remove leftovers, or nothing during a build."""
     if any(cache.glob("build-*")):
         with suppress(OSError), _lock_file(cache) as file:
             if _try_lock(file):

@@ -9,7 +9,7 @@ LAST_LINES = 12
 
 MODULE = r"(?P<module>[\w.~/-]+\.[\w.~/-]+@v[\w.+-]+)"
 
-# What Go prints, why, and what helps. The first that matches is told, so the more
+# What Go prints, why, and what helps. The first that matches is reported, so the more
 # particular come first: a full disk also breaks downloads, and those break compiles.
 CAUSES: tuple[tuple[str, str, str], ...] = (
     (
@@ -79,6 +79,6 @@ def explain(tool: str, output: str, log: Path) -> BuildError:
     last = "\n".join(f"    {line}" for line in output.strip().splitlines()[-LAST_LINES:])
     return BuildError(
         f"{tool} does not compile:\n{last}",
-        "read the log; if nobody changed the module folder, report it with the log",
+        "read the log; if the module folder is unchanged, report it with the log",
         log,
     )

@@ -47,7 +47,7 @@ class Waiting:
         self._said = False
 
     def __call__(self, holder: str, seconds: float) -> None:
-        """Tell that the process `holder` still builds, after some seconds of waiting."""
+        """Report that the process `holder` still builds, after some seconds of waiting."""
         if not self._said:
             self._progress.step(f"waiting for the builds that process {holder} runs")
             self._said = True
@@ -142,7 +142,7 @@ class _Build:
             nonlocal compiled
             compiled += line in packages
             doing = "compiling" if compiled < len(packages) else "linking"
-            self._tell(compiled, len(packages), doing)
+            self._report(compiled, len(packages), doing)
 
         command = [str(self._go.executable), "build", "-v", "-o", str(result)]
         self._go_runs([*command, *self.tool.arguments()], heard)
@@ -157,7 +157,7 @@ class _Build:
         version = self.tool.required(copy.module)
         self._go_runs(
             self._go.download_command(copy.module, version),
-            lambda _line: self._tell(0, 0, f"downloading {copy.module}"),
+            lambda _line: self._report(0, 0, f"downloading {copy.module}"),
         )
         source = Path(self._env["GOMODCACHE"]) / f"{copy.module}@v{version}"
         work = self._folder / f"{self.tool.name}-copy"
@@ -177,12 +177,12 @@ class _Build:
                 downloaded += line.startswith("go: downloading ")
             elif line:
                 packages.add(line)
-            self._tell(min(downloaded, required), required, "downloading modules")
+            self._report(min(downloaded, required), required, "downloading modules")
 
         self._go_runs(self._go.list_command(self.tool.package), heard)
         return packages - {"unsafe"}  # has no code, so Go never says that it was compiled
 
-    def _tell(self, done: int, total: int, doing: str) -> None:
+    def _report(self, done: int, total: int, doing: str) -> None:
         seconds = time.monotonic() - self._start
         self._progress.update(done, total, f"{self.tool.name}: {doing}, {seconds:.0f} s")
 

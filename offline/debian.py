@@ -43,7 +43,7 @@ def tree(name: str, packages: Sequence[str], cache: Path, progress: Progress | N
         name: what it is for, as it shows in the folder's name.
         packages: names of Debian packages; what they depend on comes along.
         cache: the user's cache folder.
-        progress: who is told while it is made.
+        progress: where the work is reported.
 
     Raises:
         BuildError: this machine cannot make one, or its mirror fails.
@@ -84,7 +84,7 @@ def command(
     Args:
         tree: the tree's folder.
         argv: the program, by name or by its path in the tree, and its arguments.
-        binds: folders and files that the program sees at the same path as everybody else.
+        binds: folders and files that the program sees at the same path as other programs.
         mounts: by absolute path inside, the folder or file that the program sees there.
     """
     seen = [(path.resolve(), str(path.absolute())) for path in binds]

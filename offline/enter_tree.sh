@@ -1,4 +1,4 @@
-# Runs a program in a Debian tree, in a mount namespace of its own: tree [outside inside]... -- argv
+# Runs a program in a Debian tree, in its own mount namespace: tree [outside inside]... -- argv
 # What the program writes to the tree goes to memory and vanishes with it, and so do all mounts.
 set -eu
 tree=$1 cwd=$PWD

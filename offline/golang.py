@@ -35,7 +35,7 @@ Command = tuple[Sequence[str], Path, dict[str, str]]
 
 @dataclass(frozen=True)
 class Go:
-    """A Go toolchain of this machine: its `go` command and what that says of itself."""
+    """A Go toolchain of this machine: its `go` command and what that reports."""
 
     executable: Path
     version: Version
@@ -213,7 +213,7 @@ def in_background(commands: Sequence[Command]) -> Iterator[None]:
 def _start(
     command: Sequence[str], folder: Path, env: dict[str, str], output: int
 ) -> "subprocess.Popen[str]":
-    """Start a command that leads a group of its own; all that it prints goes to `output`."""
+    """Start a command that leads its own process group; all that it prints goes to `output`."""
     return subprocess.Popen(
         command,
         cwd=folder,

@@ -1,7 +1,7 @@
 """Changed copies of Go modules, in whose place a tool is built.
 
 The copy is made from the module as the module proxy serves it, after Go has verified it by go.sum.
-A `replace` in a go.mod of its own puts it in its place: Go's option `-overlay` refuses files of the
+A `replace` in a separate go.mod puts it in its place: Go's option `-overlay` refuses files of the
 module cache.
 """
 

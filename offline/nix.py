@@ -54,7 +54,7 @@ class RealNix:
     def command(
         self, argv: Sequence[str], nix_folder: Path, store: Path, binds: Sequence[Path]
     ) -> list[str]:
-        """Return the command that runs one of Nix's programs on a store of its own.
+        """Return the command that runs one of Nix's programs on a separate store.
 
         Args:
             argv: the program and its arguments.
@@ -65,7 +65,7 @@ class RealNix:
         if self.tree:
             return debian.command(self.tree, argv, binds, {str(nix_folder): store})
         nix_folder.mkdir(exist_ok=True)
-        # Nobody but root may mount, except in a user namespace.
+        # Only root may mount, except in a user namespace.
         user = [] if os.geteuid() == 0 else ["--user", "--map-root-user"]
         enter = ["unshare", *user, "--mount", "--propagation", "private", "sh", str(MOUNT_OVER)]
         return [*enter, str(store), str(nix_folder), "--", *argv]
@@ -95,11 +95,11 @@ def find(
 
     Args:
         cache: the user's cache folder, where a Debian tree goes.
-        progress: who is told while that is made.
+        progress: where the work is reported.
         search: the environment whose PATH is looked at.
 
     Raises:
-        NoNixError: this machine has none and can have none; nobody is to blame.
+        NoNixError: this machine has none and cannot get one.
         BuildError: it could have one, but making it failed.
     """
     own, found = _on_path(search.get("PATH", os.defpath))
@@ -124,9 +124,9 @@ def find(
     return RealNix(_text(version), origin, Path("/usr/bin"), tree)
 
 
-def version_of(told: str) -> tuple[int, ...]:
+def version_of(printed: str) -> tuple[int, ...]:
     """Return the version in what ``nix --version`` prints, or nothing if there is none."""
-    match = re.match(r"nix \(.*\) (\d+(?:\.\d+)+)", told)
+    match = re.match(r"nix \(.*\) (\d+(?:\.\d+)+)", printed)
     return tuple(map(int, match[1].split("."))) if match else ()
 
 

@@ -144,7 +144,7 @@ TOOLS = {
 def key(tool: Tool) -> str:
     """Twelve hex digits that stand for all that a tool is made from.
 
-    Go's own version is no part of it: go.mod says which is enough, and a Go that an update of
+    Go's own version is not part of it: go.mod says which is enough, and a Go that an update of
     the system replaces must not cost six minutes, nor one that is gone a working tool. Nor are the
     flags that only make the compiler faster.
     """

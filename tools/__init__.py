@@ -1,1 +1,1 @@
-"""The local environment behind `make`: a MinIO of its own, the stack `dev`, and their summary."""
+"""The local environment behind `make`: its own MinIO, the stack `dev`, and their summary."""

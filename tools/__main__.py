@@ -1,4 +1,4 @@
-"""The commands behind `make`: reads the command line, and tells what went wrong."""
+"""The commands behind `make`: reads the command line, and reports what went wrong."""
 
 import argparse
 import importlib
@@ -16,7 +16,7 @@ _LOCAL = {
     "up": "start the local server and bring the stack up",
     "preview": "show what `up` would do",
     "down": "remove the stack and all that it and its server kept",
-    "status": "tell what runs, and what it is made of",
+    "status": "show what runs, and what it is made of",
     "env": "print the environment for a shell",
 }
 """The commands of ``tools.local``: a program on another backend has not what that imports."""

@@ -66,7 +66,7 @@ def _docstring(text: str) -> Iterator[str]:
 
 
 def _class_docstring(text: str) -> Iterator[str]:
-    """Return the first sentence on a line of its own."""
+    """Yield the first sentence on a separate line."""
     first, _, rest = text.partition(". ")
     if not rest:
         return _docstring(text)

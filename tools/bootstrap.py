@@ -2,7 +2,7 @@
 
     python3 tools/bootstrap.py [BACKEND | dev | docs]
 
-A program has an environment of its own backend alone, `.venv`: each provider package that is
+A program has an environment for its backend alone, `.venv`: each provider package that is
 installed makes the engine look for its plugin. What tests and checks need has another, `.venv-dev`,
 and so has what builds the site of the documentation, `.venv-docs`.
 uv does the work: one from PATH, or the pinned one, which pip installs into the user's cache once.
@@ -25,7 +25,7 @@ LOCKS = {lock.stem: lock for lock in sorted((ROOT / "requirements").glob("*.txt"
 UV_LOCK = ROOT / "tools" / "uv.requirements.txt"
 LEAST_PYTHON = (3, 11)
 _STAMP = ".nix-cache-environment"
-"""The file in an environment that tells what it was made from."""
+"""The file in an environment that names what it was made from."""
 UV_VARIABLES = {"index-url": "UV_DEFAULT_INDEX", "extra-index-url": "UV_INDEX"}
 """For settings of pip, the variables by which uv knows them."""
 
@@ -171,12 +171,12 @@ def run(command: list[str | Path], environment: dict[str, str]) -> None:
 
 
 def say(text: str) -> None:
-    """Tell what goes on, on standard error: `make env` prints for the shell on the other."""
+    """Report progress on standard error: `make env` prints for the shell on the other."""
     print(text, file=sys.stderr, flush=True)
 
 
 def fail(mistake: str, fix: str) -> int:
-    """Tell what went wrong and what to do; returns the exit code."""
+    """Report an error and its fix; return the exit code."""
     say(f"error: {mistake}\n  fix: {fix}")
     return 1
 

@@ -1,7 +1,7 @@
 """Finds the engine and its parts: the official ones where they can be had, else what is built here.
 
 In order: a `pulumi` with its language host on PATH; the official release, by Pulumi's own
-installer; the CLI and the plugins built from Go modules, with the stand-in language host.
+installer; the CLI and the plugins built from Go modules, with the emulated language host.
 """
 
 import contextlib
@@ -36,12 +36,12 @@ class Origin(StrEnum):
 
     OFFICIAL = "official"
     BUILT = "built from its Go module"
-    STAND_IN = "stand-in of this project"
+    EMULATOR = "emulator of this project"
 
 
 @dataclass(frozen=True)
 class Part:
-    """One part of the toolchain, as it is told on start."""
+    """One part of the toolchain, as it is shown on start."""
 
     name: str
     version: str
@@ -94,7 +94,7 @@ def provide(work: Path, progress: Progress | None = None, *, aws: bool = False) 
 
     Args:
         work: the folder of this clone for what is made for it alone.
-        progress: who is told about long steps.
+        progress: where long steps are reported.
         aws: whether the AWS plugin is built where it cannot be downloaded. One that is built
             already is always a part.
 
@@ -204,7 +204,7 @@ def _built(cache: Path, work: Path, progress: Progress, *, aws: bool) -> Engine:
     write_launchers(bin_dir, Path(sys.prefix) / "bin" / "python", ROOT)
     parts = (
         Part("pulumi", TOOLS["pulumi"].version, Origin.BUILT),
-        Part("language host", "python", Origin.STAND_IN),
+        Part("language host", "python", Origin.EMULATOR),
         *(Part(name, TOOLS[program].version, Origin.BUILT) for name, program in programs.items()),
         Part("MinIO", TOOLS["minio"].version, Origin.BUILT),
     )

@@ -1,4 +1,4 @@
-"""What a run that was killed left in a local state, and nobody else would ever remove."""
+"""What a run that was killed left in a local state, and nothing else would ever remove."""
 
 import json
 import socket
@@ -11,7 +11,7 @@ def remove_leftovers(state: Path) -> bool:
     """Remove what a killed run left; returns whether it held a lock.
 
     Locks of runs elsewhere, or of ones that still run, are kept. An empty file of attributes makes
-    the state that it belongs to unreadable, and is needed by nobody.
+    the state that it belongs to unreadable, and is of no use.
 
     Args:
         state: the folder of a file backend.

@@ -48,7 +48,7 @@ def down(place: Place) -> None:
 
 
 def status(place: Place) -> None:
-    """Tell what runs, what the stack has, and what the toolchain is made of."""
+    """Show what runs, what the stack has, and what the toolchain is made of."""
     found = provide_engine(place)
     local = LocalServer(place.server)
     process = local.process()
@@ -67,7 +67,7 @@ def env(place: Place) -> None:
     found = provide_engine(place)
     path = ":".join(shlex.quote(str(folder)) for folder in found.bin_dirs)
     names = {"PULUMI_HOME": str(found.home), "PULUMI_SKIP_UPDATE_CHECK": "true"}
-    own = shlex.quote(sysconfig.get_path("scripts"))  # last: nix-cache, and nobody's python
+    own = shlex.quote(sysconfig.get_path("scripts"))  # last: nix-cache, but not this python
     print(f'export PATH={path}:"$PATH":{own}')
     print("unset PULUMI_CONFIG_PASSPHRASE")  # it would win over the file
     for name, value in {**names, **variables(place)}.items():

@@ -64,7 +64,7 @@ class Place:
         """Return the engine's options by which the policy pack judges, before anything is changed.
 
         Args:
-            stack: the stack's name. What the pack is told for it is most often nothing.
+            stack: the stack's name. Most stacks have no settings for the pack.
 
         Returns:
             no options where the program is used without this repository's pack.
@@ -73,8 +73,8 @@ class Place:
         if not pack.is_dir():
             return []
         config = pack / "stacks" / f"{stack}.json"
-        told = ["--policy-pack-config", str(config)] if config.is_file() else []
-        return ["--policy-pack", str(pack), *told]
+        settings = ["--policy-pack-config", str(config)] if config.is_file() else []
+        return ["--policy-pack", str(pack), *settings]
 
     def remove_state(self) -> None:
         """Remove the stack's state and the passphrase that only it was encrypted with."""

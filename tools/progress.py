@@ -1,4 +1,4 @@
-"""Who is told how far long work has come."""
+"""Where long work reports its progress."""
 
 import sys
 import time
@@ -9,7 +9,7 @@ LOG_SECONDS = 15.0
 
 
 class Progress(Protocol):
-    """Who is told how far long work has come."""
+    """Where long work reports its progress."""
 
     def step(self, text: str) -> None:
         """Begin a new step."""

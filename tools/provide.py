@@ -11,7 +11,7 @@ from tools.errors import ToolError
 
 
 def main() -> int:
-    """Provide the toolchain and tell what it is made of; returns the process's exit code."""
+    """Provide the toolchain and print what it is made of; return the process's exit code."""
     try:
         found = engine.provide(ROOT / ".dev", aws="aws" in sys.argv[1:])
     except ToolError as failure:

@@ -52,7 +52,7 @@ def reference(schema: Mapping[str, Any]) -> str:
     parts += [
         "## Outputs\n",
         table(("output", "type", "meaning"), outputs),
-        "The fields of the manifest have [a page of their own](manifest.md).\n",
+        "The fields of the manifest have [a separate page](manifest.md).\n",
     ]
     return "\n".join(parts)
 

@@ -14,7 +14,7 @@ from tools.progress import Progress as ProgressListener
 
 
 class LiveProgress:
-    """Progress as one line that is written anew, for a terminal."""
+    """Progress as one line that is rewritten, for a terminal."""
 
     def __init__(self) -> None:
         self._bar = Progress(
@@ -57,7 +57,7 @@ def progress() -> ProgressListener:
 
 
 def parts(found: Iterable[Part]) -> None:
-    """Tell which parts of the toolchain are official, built here, or stand-ins."""
+    """Show which parts of the toolchain are official, built here, or emulators."""
     columns([(part.name, part.version, str(part.origin)) for part in found], err)
 
 

@@ -1,6 +1,6 @@
 """`python -m tools.sdk oldest`: unit tests on another Pulumi SDK that the package allows.
 
-They run in an environment of their own, `.dev/venv-sdk-oldest` or `.dev/venv-sdk-newest`.
+They run in separate environments, `.dev/venv-sdk-oldest` or `.dev/venv-sdk-newest`.
 """
 
 import os

@@ -62,7 +62,7 @@ class LocalServer:
     def prepare(self) -> None:
         """Draw its credentials and choose its port, if that was not done yet.
 
-        It keeps its port for life, because clients know it, unless somebody else took it.
+        It keeps its port for life, because clients know it, unless another program took it.
         """
         if self.process() is None and not (self.exists and _is_free(self._port())):
             self._write_connection()
@@ -147,7 +147,7 @@ class LocalServer:
                 start_new_session=True,
             )
         write_private(self._pid_file, str(process.pid))
-        # For a moment after a start, the system tells no arguments, by which it is recognised.
+        # For a moment after a start, the system lists no arguments, by which it is recognised.
         while process.poll() is None and self.process() is None:
             time.sleep(0.005)
 

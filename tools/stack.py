@@ -25,7 +25,7 @@ def variables(place: Place) -> dict[str, str]:
     return {
         "PULUMI_BACKEND_URL": place.backend,
         "PULUMI_CONFIG_PASSPHRASE_FILE": str(place.passphrase_file),
-        # Somebody may restore the configuration, which takes the salt away; the state has it too.
+        # A user may restore the configuration, which takes the salt away; the state has it too.
         "PULUMI_FALLBACK_TO_STATE_SECRETS_MANAGER": "true",
         "PULUMI_SUPPRESS_NEO_LINK": "true",
     }
@@ -96,7 +96,7 @@ class Stack(PulumiStack):
             self.run("stack", "init", STACK, quiet=True)
             return str(yaml.safe_load(config.read_text())["encryptionsalt"])
         finally:
-            config.write_text(written)  # the engine writes the whole file in a form of its own
+            config.write_text(written)  # the engine writes the whole file in its own form
 
     def _salt_of_state(self) -> str:
         return str(self.state()["secrets_providers"]["state"]["salt"])

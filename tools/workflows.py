@@ -15,7 +15,7 @@ PROJECTS_OWN = ROOT / ".github"
 def found_in(paths: Sequence[Path]) -> str:
     """Return what two linters say of workflows; nothing where all is well.
 
-    Both ask nobody: neither GitHub nor programs that are only on some machines.
+    Both work alone, without GitHub and without programs that are only on some machines.
 
     Args:
         paths: workflows, or folders such as `.github`, of which zizmor reads actions as well.

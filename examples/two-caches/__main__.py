@@ -1,4 +1,4 @@
-"""A team's two caches on one server: one that anybody may read, and one for its own machines."""
+"""A team's two caches on one server: one with anonymous reads, and one for its own machines."""
 
 import pulumi
 

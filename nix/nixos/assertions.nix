@@ -19,7 +19,7 @@ let
 
   outsideStore = option: file: {
     assertion = file == null || !lib.hasPrefix "${builtins.storeDir}/" file;
-    message = "`${option}` is ${toString file}, and everybody can read what is in the Nix store: put it elsewhere, as sops-nix and agenix do, and replace the secret.";
+    message = "`${option}` is ${toString file}, and all users can read the Nix store: put it elsewhere, as sops-nix and agenix do, and replace the secret.";
   };
 
   credentialsFor = option: url: {

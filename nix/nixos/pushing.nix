@@ -43,7 +43,7 @@ in
 
     nix.settings = {
       extra-secret-key-files = mapAttrsToList (_: cache: cache.push.signingKeyFile) caches;
-      # A default, so that an assertion tells of another hook, whatever its priority.
+      # A default, so that an assertion reports another hook, whatever its priority.
       post-build-hook = mkIf (hooked != { }) (
         lib.mkDefault "${hook.forCaches (builtins.attrNames hooked)}"
       );

@@ -4,7 +4,7 @@ let
   inherit (lib) types;
 in
 {
-  # A text and no path: Nix would copy a path into its store, where everybody reads it.
+  # A text, not a path: Nix would copy a path into its store, where all users can read it.
   secretFile = types.strMatching "/[^[:space:]#]+";
 
   url = types.strMatching "[a-z0-9+.-]+://[^[:space:]#]+";

@@ -7,7 +7,7 @@ import socket
 import sys
 import threading
 
-from offline.host import SDK_VERSION, STAND_IN
+from offline.host import EMULATOR, SDK_VERSION
 
 WATCH_SECONDS = 0.25
 """How often the host looks whether its engine, the process that started it, still lives."""
@@ -87,10 +87,10 @@ def main(arguments: list[str]) -> int:
         address = engine_address(arguments)
         check_engine(address)
     except ValueError as error:
-        print(f"{STAND_IN}: {error}; usage: pulumi-language-python HOST:PORT", file=sys.stderr)
+        print(f"{EMULATOR}: {error}; usage: pulumi-language-python HOST:PORT", file=sys.stderr)
         return _USAGE_ERROR
     except OSError as error:
-        print(f"{STAND_IN}: no engine at {address}: {error}", file=sys.stderr)
+        print(f"{EMULATOR}: no engine at {address}: {error}", file=sys.stderr)
         return 1
     serve(address, parent)
     sys.stdout.flush()

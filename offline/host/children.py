@@ -1,6 +1,6 @@
 """Child processes of the host: programs and plugins, each with all that it starts.
 
-Every child leads a process group of its own, so that stopping it stops its own children too, and
+Every child leads its own process group, so that stopping it stops its own children too, and
 what it leaves behind when it ends goes with it.
 """
 

@@ -42,7 +42,7 @@ def describe() -> dict[str, Any]:
     packages = {}
     required = set()
     for distribution in importlib.metadata.distributions():
-        metadata = distribution.metadata  # read and parsed anew each time that it is asked for
+        metadata = distribution.metadata  # read and parsed again at each access
         name = metadata["Name"]
         # The first one on the path is the one that imports find.
         if not name or normalized(name) in packages:

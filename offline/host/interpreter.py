@@ -43,7 +43,7 @@ class Interpreter:
         return variables
 
     def identify(self) -> tuple[str, str]:
-        """Its path and version as it tells them; raises ToolError when it cannot."""
+        """Return its path and version as it reports them; raises ToolError when it cannot."""
         executable, version = self._ask("-I", "-S", "-c", _IDENTIFY)
         return str(executable), str(version)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 _LANGUAGE_HOST = """\
 #!/bin/sh
-# Stand-in for Pulumi's language host for Python.
+# Emulator of Pulumi's language host for Python.
 exec {python} -I -c {program} "$@"
 """
 
@@ -25,7 +25,7 @@ case "${{PULUMI_RUNTIME_TOOLCHAIN:-pip}}" in
 pip) ;;
 *)
     echo "runtime option 'toolchain' is '$PULUMI_RUNTIME_TOOLCHAIN'; set pip," \\
-        "the only one that this stand-in supports" >&2
+        "the only one that this emulator supports" >&2
     exit 1
     ;;
 esac
@@ -72,7 +72,7 @@ def _write_executable(path: Path, text: str) -> None:
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as file:
             file.write(text)
-        os.chmod(temporary, 0o755)  # noqa: S103 - programs on PATH are for everybody
+        os.chmod(temporary, 0o755)  # noqa: S103 - programs on PATH are for all users
         os.replace(temporary, path)
     except BaseException:
         os.unlink(temporary)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from offline.host import STAND_IN
+from offline.host import EMULATOR
 from tools.errors import ToolError
 
 PLUGIN_VIRTUALENV = "venv"
@@ -37,7 +37,7 @@ def read_options(
         raise ToolError(
             "; ".join(problem for problem, _ in found),
             "; ".join(fix for _, fix in found)
-            + f", in the project file in {root}; this is {STAND_IN}",
+            + f", in the project file in {root}; this is {EMULATOR}",
         )
     if "toolchain" not in options:
         _refuse_other_lock_files(program)
@@ -82,7 +82,7 @@ def _refuse_other_lock_files(program: Path) -> None:
             if (folder / lock_file).exists():
                 raise ToolError(
                     f"{folder / lock_file} makes {name} this project's toolchain, "
-                    f"and {STAND_IN} supports only pip",
-                    "set the runtime option toolchain: pip and, for an environment of its own, "
+                    f"and {EMULATOR} supports only pip",
+                    "set the runtime option toolchain: pip and, for a separate environment, "
                     "virtualenv",
                 )

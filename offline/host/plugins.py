@@ -17,7 +17,7 @@ POLICY_KIND = "analyzer"
 """The engine's word for a policy pack."""
 
 _CHUNK_BYTES = 64 * 1024
-_SIGNAL_EXIT_CODE_BASE = 128  # As shells tell a death by signal.
+_SIGNAL_EXIT_CODE_BASE = 128  # As shells report a death by signal.
 
 
 def plugin_environment(

@@ -1,7 +1,7 @@
 """Stands between the engine and a policy pack until the pack can be started.
 
 A pack written for `pulumi_policy` reads its stack's name and config from the environment, when it
-starts. The engine tells them only later, by a call to the running pack. So the host serves in the
+starts. The engine passes them only later, by a call to the running pack. So the host serves in the
 pack's place, waits for that call, starts the pack with what it says, and from then on hands every
 call through, byte for byte.
 """

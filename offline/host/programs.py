@@ -1,4 +1,4 @@
-"""Runs of a Pulumi program: what the child is told, how it is started, what its end means."""
+"""Runs of a Pulumi program: what the child gets, how it is started, what its end means."""
 
 import json
 import os
@@ -14,7 +14,7 @@ RUN_CHILD = Path(__file__).with_name("run_child.py")
 """What children run, as a file, because their interpreter does not know this package."""
 
 EXIT_REPORTED = 32
-"""The child's exit code for a failure that it has told the user about."""
+"""The child's exit code for a failure that it has reported to the user."""
 
 
 def job(request: language_pb2.RunRequest, engine_address: str) -> dict[str, Any]:

@@ -27,7 +27,7 @@ SDK_VERSION = "3.259.0"
 host's, which this file cannot import."""
 
 EXIT_REPORTED = 32
-"""Exit code that says: failed, and the user has been told why."""
+"""Exit code of a failure that was reported to the user."""
 
 EXIT_INTERRUPTED = 130
 """Exit code after Ctrl-C, as shells give it."""
@@ -136,7 +136,7 @@ def other_release() -> str:
     if installed == SDK_VERSION:
         return ""
     return (
-        f"pulumi {installed} in {sys.executable} is not the release that the stand-in language "
+        f"pulumi {installed} in {sys.executable} is not the release that the emulated language "
         f"host was made for. Install pulumi=={SDK_VERSION} if something misbehaves."
     )
 
@@ -205,7 +205,7 @@ class Program:
 
         import pulumi.runtime
 
-        # A failed resource leaves futures that nobody awaits. That is how Pulumi programs fail,
+        # A failed resource leaves futures that are never awaited. That is how Pulumi programs fail,
         # and asyncio's complaints about it would bury the error itself.
         logging.getLogger("asyncio").setLevel(logging.CRITICAL)
         loop = asyncio.new_event_loop()

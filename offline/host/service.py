@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 import grpc
 from google.protobuf.empty_pb2 import Empty
 
-from offline.host import SDK_VERSION, STAND_IN
+from offline.host import EMULATOR, SDK_VERSION
 from offline.host.children import SHUTDOWN_GRACE_SECONDS, Children, stop_children, stop_soon
 from offline.host.interpreter import Interpreter, find_interpreter
 from offline.host.options import read_options
@@ -61,7 +61,7 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
         return language_pb2.AboutResponse(
             executable=executable,
             version=version,
-            metadata={"host": STAND_IN, "toolchain": "pip"},
+            metadata={"host": EMULATOR, "toolchain": "pip"},
         )
 
     def GetRequiredPackages(
@@ -122,7 +122,7 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
         """Say that nothing is installed, if there is an environment to use, and refuse if not."""
         with _refusals(context):
             interpreter = _interpreter(request.info, plugin=request.is_plugin)
-        words = f"{STAND_IN} installs nothing: {interpreter.executable} is used as it is\n"
+        words = f"{EMULATOR} installs nothing: {interpreter.executable} is used as it is\n"
         yield language_pb2.InstallDependenciesResponse(stdout=words.encode())
 
     def Cancel(self, request: Any, context: grpc.ServicerContext) -> Empty:
@@ -140,12 +140,12 @@ def _interpreter(info: language_pb2.ProgramInfo, *, plugin: bool = False) -> Int
 
 def _refuse_debugger(asked: bool) -> None:
     if asked:
-        raise ToolError(f"{STAND_IN} cannot attach a debugger", "run without --attach-debugger")
+        raise ToolError(f"{EMULATOR} cannot attach a debugger", "run without --attach-debugger")
 
 
 @contextmanager
 def _refusals(context: grpc.ServicerContext) -> Iterator[None]:
-    """Tell the engine of a mistake in the project as such, not as a fault of the host."""
+    """Report a mistake in the project to the engine as such, not as a fault of the host."""
     try:
         yield
     except ToolError as error:
@@ -157,7 +157,7 @@ def _refusals(context: grpc.ServicerContext) -> Iterator[None]:
 def _refuse_call(name: str, advice: str) -> Callable[..., NoReturn]:
     def refuse(self: LanguageHost, request: Any, context: grpc.ServicerContext) -> NoReturn:
         context.abort(
-            grpc.StatusCode.UNIMPLEMENTED, f"{name} is not supported by {STAND_IN}; {advice}"
+            grpc.StatusCode.UNIMPLEMENTED, f"{name} is not supported by {EMULATOR}; {advice}"
         )
         raise AssertionError("abort raises")
 

@@ -1,4 +1,4 @@
-"""The NixOS module and its flake, evaluated by the real Nix on a stand-in for nixpkgs' lib.
+"""The NixOS module and its flake, evaluated by the real Nix on a fake of nixpkgs' lib.
 
 nixpkgs cannot be had from package registries. Where there is a copy of its lib,
 `NIXPKGS_LIB=FOLDER` runs the same tests on that. No machine is switched to a configuration.

@@ -3,7 +3,7 @@
 Only this module has the engine start, cancel and kill what the language host runs; its single calls
 are shown in `tests/unit/offline/test_language_host.py`.
 
-The tests say what any Python language host must do. They run on the stand-in of this project;
+The tests say what any Python language host must do. They run on the emulator of this project;
 with NIX_CACHE_TEST_PATH_PREFIX naming a folder that holds another host (and its `pulumi`, if it
 must lie beside it), they run on that one, so that the two can be compared.
 """
@@ -35,12 +35,12 @@ RUN_SECONDS = 90
 END_SECONDS = 15
 SECRET = "geheim-3f9a1c"
 
-only_the_stand_in = pytest.mark.skipif(
+only_the_emulator = pytest.mark.skipif(
     OTHER_HOST is not None, reason="the official host does otherwise; offline/README.md says how"
 )
 
 ONE_ERROR = [] if OTHER_HOST else [r"1 error\n"]
-"""What the stand-in's output has where a program explains its failure; others add an exit code."""
+"""What the emulator's output has where a program explains its failure; others add an exit code."""
 
 DYNAMIC_PROVIDER = """
 from pulumi.dynamic import CreateResult, Resource, ResourceProvider
@@ -427,7 +427,7 @@ def test_a_folder_that_is_no_virtual_environment_is_named(project: Project) -> N
     assert "it ran" not in output
 
 
-@only_the_stand_in
+@only_the_emulator
 @pytest.mark.parametrize(
     ("options", "named"),
     [
@@ -435,7 +435,7 @@ def test_a_folder_that_is_no_virtual_environment_is_named(project: Project) -> N
         ({"toolchain": "uv", "typechecker": "mypy", "x": 1}, ["'uv'", "'mypy'", "'x' is unknown"]),
     ],
 )
-def test_runtime_options_that_the_stand_in_cannot_honour_are_refused(
+def test_runtime_options_that_the_emulator_cannot_honour_are_refused(
     project: Project, options: dict[str, object], named: list[str]
 ) -> None:
     """With every mistake, and before the program runs."""
@@ -460,7 +460,7 @@ def test_an_environment_without_pulumi_is_explained(project: Project, tmp_path: 
 
 
 def test_a_cancelled_update_ends_the_program_and_what_it_started(project: Project) -> None:
-    """As after Ctrl-C, which the stand-in does not call a bug."""
+    """As after Ctrl-C, which the emulator does not call a bug."""
     code, pids = project.pause()
     project.program(code)
     process = project.start("up", "--yes", "--skip-preview")
@@ -476,7 +476,7 @@ def test_a_cancelled_update_ends_the_program_and_what_it_started(project: Projec
     assert "pending_operations" not in project.run("stack", "export", code=0)
 
 
-@only_the_stand_in
+@only_the_emulator
 @pytest.mark.parametrize("where", ["program", "policy pack", "component", "dynamic provider"])
 def test_nothing_outlives_an_engine_that_is_killed(project: Project, where: str) -> None:
     """Not the host, nor what it runs, nor what that has started."""

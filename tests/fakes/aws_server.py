@@ -109,7 +109,7 @@ def running(folder: Path) -> Iterator[AwsServer]:
     assert process.stdout is not None
     try:
         line = process.stdout.readline()
-        assert line, f"AWS's stand-in did not start:\n{(folder / 'aws.log').read_text()}"
+        assert line, f"AWS's fake did not start:\n{(folder / 'aws.log').read_text()}"
         told = json.loads(line)
         yield AwsServer(
             f"https://{HOST}:{told['port']}",

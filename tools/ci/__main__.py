@@ -60,7 +60,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tools.ci", description=__doc__)
     parser.add_argument("command", choices=_COMMANDS)
     parser.add_argument("stack")
-    parser.add_argument("--report", type=Path, help="a file for what is told of the stack")
+    parser.add_argument("--report", type=Path, help="a file for the report on the stack")
     given = parser.parse_args(arguments)
     try:
         report = _COMMANDS[given.command](Place(Path.cwd()), given.stack)

@@ -1,4 +1,4 @@
-"""The engine in a job: one command on one stack, and what its events tell."""
+"""The engine in a job: one command on one stack, and its events."""
 
 import os
 import shutil
@@ -19,8 +19,8 @@ _STATE_CREDENTIAL = {
     "STATE_ACCESS_KEY_ID": "AWS_ACCESS_KEY_ID",
     "STATE_SECRET_ACCESS_KEY": "AWS_SECRET_ACCESS_KEY",
 }
-"""Secrets of the job, and the variables by which the engine knows them. They have names of their
-own because a job has all its secrets as variables, empty where they are not set, and an empty
+"""Secrets of the job, and the variables by which the engine knows them. They have different
+names because a job has all its secrets as variables, empty where they are not set, and an empty
 variable would hide the credential that a job without stored keys was given."""
 
 
@@ -66,11 +66,16 @@ def environment(variables: Mapping[str, str]) -> dict[str, str]:
     Args:
         variables: the job's.
     """
-    told = {
+    engine_variables = {
         name: variables[secret]
         for secret, name in _STATE_CREDENTIAL.items()
         if variables.get(secret)
     }
     kept = {name: value for name, value in variables.items() if name not in _STATE_CREDENTIAL}
     # The engine has --event-log only with this; the Automation API sets it too.
-    return {**kept, **told, "PULUMI_DEBUG_COMMANDS": "true", "PULUMI_SUPPRESS_NEO_LINK": "true"}
+    return {
+        **kept,
+        **engine_variables,
+        "PULUMI_DEBUG_COMMANDS": "true",
+        "PULUMI_SUPPRESS_NEO_LINK": "true",
+    }

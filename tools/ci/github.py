@@ -1,4 +1,4 @@
-"""Tells GitHub: one comment on a pull request, or one issue for each stack that drifts.
+"""Reports to GitHub: one comment on a pull request, or one issue for each stack that drifts.
 
     python3 -m tools.ci.github comment FOLDER STACK…
     python3 -m tools.ci.github issue FOLDER STACK…
@@ -43,7 +43,7 @@ class GitHub:
         self._token = token
 
     def put_comment(self, number: int, marker: str, text: str) -> None:
-        """Write the one comment on a pull request that has a marker, or write it anew."""
+        """Write the only comment on a pull request that has a marker, or replace it."""
         path = f"/issues/{number}/comments"
         if comment := next(self._own(path, marker), None):
             self._ask("PATCH", f"/issues/comments/{comment['id']}", {"body": text})
@@ -99,7 +99,7 @@ class GitHub:
 
 
 def comment(github: GitHub, reports: Sequence[Report], number: int, run_url: str) -> None:
-    """Tell a pull request what it would change.
+    """Report on a pull request what it would change.
 
     Args:
         github: where the pull request is.
@@ -141,7 +141,7 @@ def _whole(marker: str, text: str, run_url: str) -> str:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Tell GitHub; returns the process's exit code."""
+    """Report to GitHub; return the process's exit code."""
     parser = argparse.ArgumentParser(prog="python3 -m tools.ci.github", description=__doc__)
     parser.add_argument("command", choices=("comment", "issue"))
     parser.add_argument("folder", type=Path, help="where the reports are")
@@ -178,7 +178,9 @@ class _Job(dict[str, str]):
     def number(self, name: str) -> int:
         """Return a variable that is a whole number."""
         if not self[name].isdecimal():
-            raise ToolError(f"{name} is {self[name]!r}, which is no number", "name a pull request")
+            raise ToolError(
+                f"{name} is {self[name]!r}, which is not a number", "name a pull request"
+            )
         return int(self[name])
 
 

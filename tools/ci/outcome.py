@@ -21,7 +21,7 @@ _OPERATIONS = {
 
 @dataclass(frozen=True, order=True)
 class Change:
-    """What happens to one resource. Values are left out: some must not be read by everybody."""
+    """What happens to one resource. Values are left out: some must not be public."""
 
     operation: str
     name: str
@@ -69,14 +69,14 @@ def outcome(log: Iterable[str], exit_code: int) -> Outcome:
     for line in log:
         event = EngineEvent.from_json(json.loads(line))
         if (step := event.resource_pre_event) and step.metadata.op in _OPERATIONS:
-            # An update previews first, so each change is told twice.
+            # An update previews first, so each change is reported twice.
             changes[step.metadata.urn] = _change(step.metadata)
         elif said := event.policy_event:
             is_mandatory = said.enforcement_level == "mandatory"
             resource = _name(said.resource_urn or "")
             verdicts.add(Verdict(said.policy_name, is_mandatory, resource, said.message.strip()))
-        elif (told := event.diagnostic_event) and told.severity == "error":
-            errors[told.message.strip()] = None
+        elif (diagnostic := event.diagnostic_event) and diagnostic.severity == "error":
+            errors[diagnostic.message.strip()] = None
     return Outcome(
         succeeded=exit_code == 0,
         changes=tuple(sorted(changes.values())),

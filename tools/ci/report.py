@@ -1,6 +1,6 @@
-"""What one job leaves for the next: a stack, how it stands, and the text that tells of it.
+"""What one job leaves for the next: a stack, its status, and a text for people.
 
-Without any package but Python's own: the job that tells GitHub has nothing installed.
+Without any package but Python's own: the job that reports to GitHub has nothing installed.
 """
 
 import json
@@ -40,11 +40,11 @@ class Report:
 
 def failed(stack: str) -> Report:
     """Return that nothing could be found out about a stack."""
-    return Report(stack, Status.FAILED, f"### `{stack}`: failed\n\nThe job's log tells why.\n")
+    return Report(stack, Status.FAILED, f"### `{stack}`: failed\n\nThe job's log has the reason.\n")
 
 
 def read(folder: Path, stack: str) -> Report:
-    """Return the report on a stack. One that was never written tells that the job failed before.
+    """Return the report on a stack. One that was never written means that the job failed before.
 
     Args:
         folder: where the reports are, each under its stack's name.

@@ -24,12 +24,12 @@ _PAST = {
 
 def preview(stack: str, found: Outcome) -> str:
     """Return what a stack's preview found."""
-    return _told(stack, found, _counted(found.changes, "to {}".format))
+    return _section(stack, found, _counted(found.changes, "to {}".format))
 
 
 def deployment(stack: str, done: Outcome) -> str:
     """Return what an update of a stack did."""
-    return _told(stack, done, _counted(done.changes, _PAST.__getitem__))
+    return _section(stack, done, _counted(done.changes, _PAST.__getitem__))
 
 
 def drift(stack: str, found: Sequence[Mapping[str, Any]]) -> str:
@@ -37,7 +37,7 @@ def drift(stack: str, found: Sequence[Mapping[str, Any]]) -> str:
 
     Args:
         stack: its name.
-        found: what `make drift` told, each with ``what``, ``was``, ``is`` and ``fix``.
+        found: what `make drift` printed, each with ``what``, ``was``, ``is`` and ``fix``.
     """
     if not found:
         return f"### `{stack}`: no drift\n"
@@ -46,7 +46,7 @@ def drift(stack: str, found: Sequence[Mapping[str, Any]]) -> str:
     return f"### `{stack}`: changed outside\n\n{_table(columns, rows)}"
 
 
-def _told(stack: str, found: Outcome, summary: str) -> str:
+def _section(stack: str, found: Outcome, summary: str) -> str:
     parts = [f"### `{stack}`: {summary if found.succeeded else 'failed'}\n"]
     if found.changes:
         rows = [
@@ -80,7 +80,7 @@ def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     lines = [columns, ["---"] * len(columns), *rows[:_MOST_ROWS]]
     text = "".join(f"| {' | '.join(line)} |\n" for line in lines)
     if further := max(0, len(rows) - _MOST_ROWS):
-        text += f"\nand {further} more, which the job's log tells\n"
+        text += f"\nand {further} more, which are in the job's log\n"
     return text
 
 

@@ -111,7 +111,10 @@ def _found(root: Path, files: Sequence[Path]) -> Iterator[Found]:
     with tempfile.TemporaryDirectory(prefix="nix-cache-prose-") as scratch:
         sources: dict[str, tuple[Path, list[Paragraph] | None]] = {}
         for number, file in enumerate(files):
-            text = Path(scratch) / f"{number}{'.md' if file.suffix == '.md' else '.txt'}"
+            # By its end, vale.ini knows how a file is to be read and which rules hold.
+            top = file.relative_to(root).parts[0]
+            suffix = ".md" if file.suffix == ".md" else ".txt"
+            text = Path(scratch) / f"{number}-{top}{suffix}"
             if file.suffix == ".md":
                 sources[text.name] = file, None
                 text.write_bytes(file.read_bytes())

@@ -15,8 +15,8 @@ from tools.release import agreement
 from tools.release.repository import Repository
 
 
-def told(repository: Repository, commit: str) -> agreement.Told:
-    """Return what a commit, and the tags around it, say of versions.
+def versions(repository: Repository, commit: str) -> agreement.StatedVersions:
+    """Return what a commit, and the tags around it, state about versions.
 
     Raises:
         ToolError: something has a form that is not used here, or the history is incomplete.
@@ -26,7 +26,7 @@ def told(repository: Repository, commit: str) -> agreement.Told:
     def packaged(at: str) -> Version:
         return agreement.package_version(repository.text(at, "components/pyproject.toml"))
 
-    return agreement.Told(
+    return agreement.StatedVersions(
         version=packaged(commit),
         schema=str(json.loads(repository.text(commit, "components/schema.json"))["version"]),
         sections=agreement.changelog_sections(repository.text(commit, "CHANGELOG.md")),
@@ -45,14 +45,14 @@ def main(arguments: list[str] | None = None) -> int:
     repository = Repository(ROOT)
     today = datetime.datetime.now(datetime.UTC).date()
     try:
-        said = told(repository, repository.commit("HEAD"))
-        mistakes = agreement.disagreements(said, today, options.tag)
+        stated = versions(repository, repository.commit("HEAD"))
+        mistakes = agreement.disagreements(stated, today, options.tag)
     except ToolError as failure:
         mistakes = [failure]
     for mistake in mistakes:
         console.error(mistake, lines=True)
     if not mistakes:
-        console.note(f"{said.version}: schema, changelog, table of releases and tags agree")
+        console.note(f"{stated.version}: schema, changelog, table of releases and tags agree")
     return 1 if mistakes else 0
 
 

@@ -1,4 +1,4 @@
-"""What a version says of itself in several places has to agree. Pure."""
+"""The places that state a version have to agree. Pure."""
 
 import datetime
 import json
@@ -31,8 +31,8 @@ class Section:
 
 
 @dataclass(frozen=True)
-class Told:
-    """What the repository says of its versions.
+class StatedVersions:
+    """What the repository states about its versions.
 
     Attributes:
         version: that of the package.
@@ -108,21 +108,23 @@ def previous_release(version: Version, releases: Mapping[Version, str]) -> Versi
     return max(earlier)
 
 
-def disagreements(told: Told, today: datetime.date, tag: str | None = None) -> list[ToolError]:
+def disagreements(
+    stated: StatedVersions, today: datetime.date, tag: str | None = None
+) -> list[ToolError]:
     """Everything that does not agree, each with its fix.
 
     Args:
-        told: what the repository says.
+        stated: what the repository says.
         today: in UTC.
         tag: the tag that is being released, if one is.
     """
     return [
-        *_of_the_schema(told),
-        *_of_the_top_section(told, today),
-        *_of_earlier_sections(told),
-        *_of_releases(told),
-        *_of_tags(told),
-        *_of_the_tag(told, tag),
+        *_of_the_schema(stated),
+        *_of_the_top_section(stated, today),
+        *_of_earlier_sections(stated),
+        *_of_releases(stated),
+        *_of_tags(stated),
+        *_of_the_tag(stated, tag),
     ]
 
 
@@ -140,49 +142,49 @@ def _section(heading: str) -> Section:
     )
 
 
-def _of_the_schema(told: Told) -> list[ToolError]:
-    if told.schema == semantic_version(str(told.version)):
+def _of_the_schema(stated: StatedVersions) -> list[ToolError]:
+    if stated.schema == semantic_version(str(stated.version)):
         return []
     return [
         ToolError(
-            f"components/schema.json is of version {told.schema}, the package of {told.version}",
-            "write it anew: make schema",
+            f"components/schema.json has version {stated.schema}, the package {stated.version}",
+            "write it again: make schema",
         )
     ]
 
 
-def _of_the_top_section(told: Told, today: datetime.date) -> list[ToolError]:
-    top = told.sections[0] if told.sections else None
-    if told.version.is_devrelease:
+def _of_the_top_section(stated: StatedVersions, today: datetime.date) -> list[ToolError]:
+    top = stated.sections[0] if stated.sections else None
+    if stated.version.is_devrelease:
         if top == Section():
             return []
         return [
             ToolError(
-                f"CHANGELOG.md does not begin with {UNRELEASED}, but the version is {told.version}",
+                f"CHANGELOG.md begins without {UNRELEASED}, but the version is {stated.version}",
                 f"add the section {UNRELEASED}, or release: version = "
-                f"{told.version.base_version!r} in components/pyproject.toml",
+                f"{stated.version.base_version!r} in components/pyproject.toml",
             )
         ]
-    if top is None or top.version != told.version:
+    if top is None or top.version != stated.version:
         return [
             ToolError(
-                f"CHANGELOG.md does not begin with the version {told.version} of the package",
-                f"turn its first heading into: ## {told.version} - {today}",
+                f"CHANGELOG.md does not begin with the version {stated.version} of the package",
+                f"turn its first heading into: ## {stated.version} - {today}",
             )
         ]
     if top.date and top.date > today:
         return [
             ToolError(
-                f"CHANGELOG.md: {told.version} is dated {top.date}, which is yet to come",
+                f"CHANGELOG.md: {stated.version} is dated {top.date}, which is yet to come",
                 f"write the day of the release: {today}",
             )
         ]
     return []
 
 
-def _of_earlier_sections(told: Told) -> list[ToolError]:
+def _of_earlier_sections(stated: StatedVersions) -> list[ToolError]:
     found = []
-    for newer, older in zip(told.sections, told.sections[1:], strict=False):
+    for newer, older in zip(stated.sections, stated.sections[1:], strict=False):
         if older.version is None:
             found.append(
                 ToolError(
@@ -203,14 +205,14 @@ def _of_earlier_sections(told: Told) -> list[ToolError]:
     return found
 
 
-def _of_releases(told: Told) -> list[ToolError]:
-    logged = {section.version for section in told.sections} - {None}
+def _of_releases(stated: StatedVersions) -> list[ToolError]:
+    logged = {section.version for section in stated.sections} - {None}
     found = [
         ToolError(
             f"CHANGELOG.md has no section for the release {version}",
             "bring it back: a release's section stays",
         )
-        for version in told.releases
+        for version in stated.releases
         if version not in logged
     ]
     found += [
@@ -219,32 +221,32 @@ def _of_releases(told: Told) -> list[ToolError]:
             f'add it: "{version}": "the hash of its commit"',
         )
         for version in logged
-        if version and version not in told.releases and version != told.version
+        if version and version not in stated.releases and version != stated.version
     ]
     found += [
         ToolError(
             f"tools/release/releases.json: the package's version in the commit of {version} is "
-            f"{told.packaged[version]}",
+            f"{stated.packaged[version]}",
             f"write the hash of the commit that made {version}",
         )
-        for version in told.releases
-        if told.packaged[version] != version
+        for version in stated.releases
+        if stated.packaged[version] != version
     ]
-    if told.releases and told.version < max(told.releases):
+    if stated.releases and stated.version < max(stated.releases):
         found.append(
             ToolError(
-                f"the package's version {told.version} is below the release {max(told.releases)}",
+                f"the package {stated.version} is older than the release {max(stated.releases)}",
                 "raise it in components/pyproject.toml",
             )
         )
     return found
 
 
-def _of_tags(told: Told) -> list[ToolError]:
+def _of_tags(stated: StatedVersions) -> list[ToolError]:
     found = []
-    known = {f"v{version}": release for version, release in told.releases.items()}
-    known.setdefault(f"v{told.version}", told.commit)
-    for tag, commit in told.tags.items():
+    known = {f"v{version}": release for version, release in stated.releases.items()}
+    known.setdefault(f"v{stated.version}", stated.commit)
+    for tag, commit in stated.tags.items():
         if tag not in known:
             found.append(
                 ToolError(
@@ -262,12 +264,12 @@ def _of_tags(told: Told) -> list[ToolError]:
     return found
 
 
-def _of_the_tag(told: Told, tag: str | None) -> list[ToolError]:
-    if tag is None or tag == f"v{told.version}":
+def _of_the_tag(stated: StatedVersions, tag: str | None) -> list[ToolError]:
+    if tag is None or tag == f"v{stated.version}":
         return []
     return [
         ToolError(
-            f"the tag is {tag}, but the package's version is {told.version}",
+            f"the tag is {tag}, but the package's version is {stated.version}",
             "set the tag at the commit that has its version, or release the version's own tag",
         )
     ]

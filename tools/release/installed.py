@@ -14,7 +14,7 @@ from tools.bootstrap import LOCKS, ROOT, find_uv, registry_of_pip
 from tools.errors import ToolError
 
 EXTRAS = ("client", "policy", *BACKENDS)
-"""All that somebody can ask for with the package."""
+"""All extras that can be installed with the package."""
 
 
 def requirement(package: Path, extras: Iterable[str]) -> str:
@@ -26,7 +26,7 @@ def install(folder: Path, *requirements: str) -> Path:
     """Make an environment of some packages and their dependencies, each as the lock file has it.
 
     Args:
-        folder: the environment's, made anew.
+        folder: the environment's, created again.
         requirements: what is wanted, as pip takes it. What the lock file knows comes in its
             version there, and only if its hash is right.
 

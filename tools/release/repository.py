@@ -40,7 +40,7 @@ class Repository:
         Raises:
             ToolError: the clone has no such commit, or the commit no such file.
         """
-        return self._told("show", f"{self.commit(commit)}:{path}").decode()
+        return self._output_of("show", f"{self.commit(commit)}:{path}").decode()
 
     def export(self, commit: str, folder: Path, *paths: str) -> None:
         """Write a commit's files into a folder, without the repository.
@@ -53,16 +53,16 @@ class Repository:
         Raises:
             ToolError: the clone has no such commit, or the commit no such path.
         """
-        archive = self._told("archive", "--format=tar", self.commit(commit), "--", *paths)
+        archive = self._output_of("archive", "--format=tar", self.commit(commit), "--", *paths)
         with tarfile.open(fileobj=io.BytesIO(archive)) as files:
             files.extractall(folder, filter="data")
 
     def tags(self) -> dict[str, str]:
         """Return the hash of the commit of every tag that begins with ``v``."""
-        names = self._told("tag", "--list", "v*").decode().split()
+        names = self._output_of("tag", "--list", "v*").decode().split()
         return {name: self.commit(name) for name in names}
 
-    def _told(self, *arguments: str) -> bytes:
+    def _output_of(self, *arguments: str) -> bytes:
         done = self._git(*arguments)
         if done.returncode:
             raise ToolError(

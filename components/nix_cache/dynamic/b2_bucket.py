@@ -42,7 +42,7 @@ class B2BucketProvider(AccountProvider):
             made = account.bucket_id(props["bucket"])
             if made is None:
                 raise B2AccountError(
-                    f"the bucket {props['bucket']!r} is there in somebody else's account, and all "
+                    f"the bucket {props['bucket']!r} exists in another account, and all "
                     "accounts share one set of names: choose another bucket"
                 )
         if not props["adopt"]:
@@ -101,9 +101,9 @@ class B2Bucket(Resource, module="nix-cache", name="B2Bucket"):
     Args:
         resource_name: the resource's name in the stack.
         bucket: its name. All accounts of Backblaze share one set of names.
-        public: whether anybody may read objects by name. Nobody lists anonymously.
-        mark: what tells that this stack made it.
-        adopt: whether a bucket of this name in the account is taken over.
+        public: whether anonymous requests may read objects by name. They never list.
+        mark: the ownership tag, which shows that this stack made it.
+        adopt: whether a bucket of this name in the account is adopted.
         force_destroy: whether it is deleted with all that is in it.
         opts: as for any resource.
     """

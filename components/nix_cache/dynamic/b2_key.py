@@ -13,7 +13,7 @@ CAPABILITIES = {
     Privilege.READ: ("readFiles",),
 }
 """What Nix needs of the S3 service: GetObject and HeadObject; PutObject, and multipart uploads with
-their abort. Nobody lists, and nobody deletes a version. A key cannot be limited to the names that
+their abort. Neither listing nor deleting versions. A key cannot be limited to the names that
 Nix writes: it has one prefix at most."""
 
 _FIXED = ("key_name", "bucket_id", "capabilities")
@@ -51,7 +51,7 @@ class B2KeyProvider(AccountProvider):
 
 
 class B2Key(Resource, module="nix-cache", name="B2Key"):
-    """A key for one bucket. Its id is the public half; B2 tells the secret one only once.
+    """A key for one bucket. Its id is the public half; B2 returns the secret half only once.
 
     Args:
         resource_name: the resource's name in the stack.

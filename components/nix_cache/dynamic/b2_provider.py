@@ -1,7 +1,7 @@
 """What the dynamic resources of an account have in common: who asks it, and how they differ.
 
 Providers are kept in the state by name, so each is a class of an importable module, and the SDK,
-which takes a second to import, is imported by whoever asks the account.
+which takes a second to import, is imported only for calls to the account.
 """
 
 from collections.abc import Iterable, Mapping

@@ -48,7 +48,7 @@ class B2TextObjectProvider(AccountProvider):
 
 
 def _sha1_of(text: str) -> str:
-    """Return the checksum by which B2 tells contents apart."""
+    """Return the checksum by which B2 compares contents."""
     return hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
 
 
@@ -60,7 +60,7 @@ class B2TextObject(Resource, module="nix-cache", name="B2TextObject"):
         bucket_id: the bucket.
         key: the object's name there.
         text: what is in it.
-        content_type: what browsers are told that it is.
+        content_type: the media type for browsers.
         opts: as for any resource.
     """
 

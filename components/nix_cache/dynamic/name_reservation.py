@@ -1,6 +1,6 @@
 """The reservation of a cache's names on its service, made before anything that bears them.
 
-Providers of storage services take over what exists already, and delete it on destroy. A reservation
+Providers of storage services adopt what exists already, and delete it on destroy. A reservation
 asks the service first, in the preview, and refuses with the way out. It also asks at each run
 whether the service answers, so an outage is one clear error before anything else happens.
 

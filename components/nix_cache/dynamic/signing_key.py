@@ -34,7 +34,7 @@ class SigningKeyProvider(ResourceProvider):
         try:
             signing.parse_secret_key(brought_in)
         except signing.KeyFormatError as mistake:
-            reason = f"the signing key brought in as {news['key_name']!r} is no Nix key: {mistake}"
+            reason = f"the imported signing key {news['key_name']!r} is not a Nix key: {mistake}"
             return CheckResult(news, [CheckFailure("brought_in", reason)])
         return CheckResult(news, [])
 
@@ -74,8 +74,8 @@ def _is_another_key(kept: dict[str, Any], brought_in: str | None) -> bool:
         return False
     if new.name == signing.name_of(kept["secret_key"]):
         raise ValueError(
-            f"another key is already in use under the name {new.name!r}: import the new one under "
-            "a name of its own, or remove it from the writer's settings to keep the one in use"
+            f"another key is already in use under the name {new.name!r}: give the new one its "
+            "own name, or remove it from the writer's settings to keep the one in use"
         )
     return True
 

@@ -22,7 +22,7 @@ MANIFEST_KEY = "nix-cache.json"
 class Manifest(BaseModel):
     """A cache, as its clients see it.
 
-    Fields that are not known are left alone: a newer component may tell more.
+    Unknown fields are kept: a newer component may write more.
     """
 
     model_config = ConfigDict(
@@ -43,7 +43,7 @@ class Manifest(BaseModel):
     region: str
     """The storage's region."""
     public: bool
-    """Whether anybody may read."""
+    """Whether anonymous requests may read."""
     store_dir: str
     """The store whose paths the cache has."""
     priority: int

@@ -13,7 +13,7 @@ from tests.e2e.nix import Done, Nix
 
 EVALUATE = Path(__file__).with_name("evaluate.nix")
 LIB_VARIABLE = "NIXPKGS_LIB"
-"""Names a folder with nixpkgs' lib, to be taken instead of the stand-in."""
+"""Names a folder with nixpkgs' lib, to be taken instead of the fake."""
 
 SYSTEMCTL = """\
 #!/bin/sh
@@ -58,7 +58,7 @@ class NixOS:
 
     @property
     def state(self) -> Path:
-        """Where the queues are: the user is root's stand-in."""
+        """Where the queues are: the user takes the place of root."""
         return self.nix.home / ".local" / "state" / "nix-cache"
 
     def describe(self, cache: Mapping[str, Any], name: str = "nix-cache.json") -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from botocore.exceptions import BotoCoreError, ClientError
 from pulumi_digitalocean import SpacesBucketArgs
 
-from tests.fakes.spaces_plugin import STAND_IN
+from tests.fakes.spaces_plugin import FAKE
 from tests.fakes.spaces_plugin.account import Account, RefusedError, code_of, explained
 from tests.fakes.spaces_plugin.inputs import Failure
 from tests.fakes.spaces_plugin.kind import Kind, UnfinishedError, by_region_and_name, unknown_region
@@ -32,16 +32,16 @@ class Bucket(Kind):
         """Return a region without Spaces, and what this plugin would have to make up."""
         found = unknown_region(inputs)
         if "name" not in inputs:
-            found.append(("name", f"is missing; {STAND_IN} makes up none"))
+            found.append(("name", f"is missing; {FAKE} makes up none"))
         rules = inputs.get("lifecycleRules")
         for index, rule in enumerate(rules if isinstance(rules, list) else []):
             path = f"lifecycleRules[{index}]"
             if not rule.get("id"):
-                found.append((f"{path}.id", f"is missing; {STAND_IN} makes up none"))
+                found.append((f"{path}.id", f"is missing; {FAKE} makes up none"))
             if rule.get("noncurrentVersionExpiration") or set(rule.get("expiration", {})) - {
                 "days"
             }:
-                found.append((path, f"expires in a way that is not supported by {STAND_IN}"))
+                found.append((path, f"expires in a way that is not supported by {FAKE}"))
         return found
 
     def create(self, account: Account, inputs: Properties) -> tuple[str, Properties]:

@@ -1,4 +1,4 @@
-"""Puts the stand-in plugin where an engine looks for plugins, if the official one cannot be had."""
+"""Puts the fake plugin where an engine looks for plugins, if the official one is not available."""
 
 import shlex
 import sys
@@ -11,7 +11,7 @@ from tools.engine import Engine, Origin
 PLUGIN = "pulumi-resource-digitalocean"
 _LAUNCHER = """\
 #!/bin/sh
-# Stand-in for Pulumi's DigitalOcean plugin.
+# Fake of Pulumi's DigitalOcean plugin.
 exec {python} -I -c {program} "$@"
 """
 _PROGRAM = """\
@@ -22,16 +22,16 @@ sys.exit(main())"""
 
 
 def install(engine: Engine) -> bool:
-    """Give an engine the stand-in, under the version of the SDK that is installed here.
+    """Give an engine the fake, under the version of the SDK that is installed here.
 
     Args:
         engine: an engine whose home is the caller's own. One that is official downloads the
             official plugin, and is left alone.
 
     Returns:
-        whether it has the stand-in.
+        whether it has the fake.
     """
-    if not any(part.origin is Origin.STAND_IN for part in engine.parts):
+    if not any(part.origin is Origin.EMULATOR for part in engine.parts):
         return False
     python = Path(sys.prefix) / "bin" / "python"
     text = _LAUNCHER.format(

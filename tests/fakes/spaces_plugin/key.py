@@ -2,7 +2,7 @@
 
 from pulumi_digitalocean import SpacesKeyArgs
 
-from tests.fakes.spaces_plugin import STAND_IN
+from tests.fakes.spaces_plugin import FAKE
 from tests.fakes.spaces_plugin.account import Account, NotThereError, RefusedError
 from tests.fakes.spaces_plugin.inputs import Failure
 from tests.fakes.spaces_plugin.kind import Kind
@@ -24,7 +24,7 @@ class Key(Kind):
         """No name, or a grant of nothing."""
         found = []
         if "name" not in inputs:
-            found.append(("name", f"is missing; {STAND_IN} makes up none"))
+            found.append(("name", f"is missing; {FAKE} makes up none"))
         grants = inputs.get("grants")
         for index, grant in enumerate(grants if isinstance(grants, list) else []):
             permission = grant["permission"]

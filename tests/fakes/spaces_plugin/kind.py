@@ -4,7 +4,7 @@ import abc
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from tests.fakes.spaces_plugin import STAND_IN
+from tests.fakes.spaces_plugin import FAKE
 from tests.fakes.spaces_plugin.account import Account, RefusedError
 from tests.fakes.spaces_plugin.inputs import Failure, failures, names
 from tests.fakes.spaces_plugin.wire import Properties
@@ -54,7 +54,7 @@ class Kind(abc.ABC):
         """All that is wrong with the inputs."""
         found = failures(self.args, inputs)
         found += [
-            (name, f"is not supported by {STAND_IN}; use the official plugin for it")
+            (name, f"is not supported by {FAKE}; use the official plugin for it")
             for name in sorted(self.unsupported & inputs.keys())
         ]
         return found or self.mistakes(inputs)

@@ -13,7 +13,7 @@ from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc
 from pulumi.runtime.proto.status_pb2 import Status
 from pulumi_digitalocean.provider import ProviderArgs
 
-from tests.fakes.spaces_plugin import STAND_IN
+from tests.fakes.spaces_plugin import FAKE
 from tests.fakes.spaces_plugin.account import Account, RefusedError
 from tests.fakes.spaces_plugin.bucket import Bucket
 from tests.fakes.spaces_plugin.bucket_object import BucketObject
@@ -171,7 +171,7 @@ class SpacesProvider(provider_pb2_grpc.ResourceProviderServicer):
 
     def _known_account(self, inputs: Properties) -> Account:
         if self._account is None:
-            raise RefusedError(f"{STAND_IN} was not configured")
+            raise RefusedError(f"{FAKE} was not configured")
         if has_unknown(inputs):
             raise RefusedError("something is not known that has to be")
         return self._account
@@ -180,7 +180,7 @@ class SpacesProvider(provider_pb2_grpc.ResourceProviderServicer):
 def _kind(urn: str) -> Kind:
     token = urn.split("::")[2].rpartition("$")[2]
     if token not in KINDS:
-        raise RefusedError(f"{STAND_IN} has no type {token}; use the official plugin for it")
+        raise RefusedError(f"{FAKE} has no type {token}; use the official plugin for it")
     return KINDS[token]
 
 
@@ -206,7 +206,7 @@ def _refusals(context: grpc.ServicerContext) -> Iterator[None]:
 
 def _refuse_call(name: str) -> Callable[..., NoReturn]:
     def refuse(self: SpacesProvider, request: Any, context: grpc.ServicerContext) -> NoReturn:
-        context.abort(grpc.StatusCode.UNIMPLEMENTED, f"{name} is not supported by {STAND_IN}")
+        context.abort(grpc.StatusCode.UNIMPLEMENTED, f"{name} is not supported by {FAKE}")
         raise AssertionError("abort raises")
 
     return refuse

@@ -131,17 +131,17 @@ def test_many_hooks_at_once_lose_nothing(hook: Hook) -> None:
 def test_a_worker_that_waits_for_its_turn_is_enough(hook: Hook) -> None:
     """It will see what was just queued, so no other is started."""
     hook.folder.mkdir()
-    stand_in = subprocess.Popen(
+    process = subprocess.Popen(
         ["sh", "-c", "read -r end", "nix-cache", "hook", "--drain", "--to", "demo"],
         stdin=subprocess.PIPE,
     )
     try:
-        (hook.folder / "waiting").write_text(f"{stand_in.pid}\n")
+        (hook.folder / "waiting").write_text(f"{process.pid}\n")
         assert run(hook, ONE).returncode == 0
         assert started(hook) is None
         assert waiting(hook) == [ONE]
     finally:
-        stand_in.communicate(timeout=10)
+        process.communicate(timeout=10)
 
 
 @pytest.mark.parametrize(

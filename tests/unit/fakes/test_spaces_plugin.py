@@ -1,4 +1,4 @@
-"""The stand-in DigitalOcean plugin without an engine: as strict as the official one, or more."""
+"""The fake DigitalOcean plugin without an engine: as strict as the official one, or more."""
 
 import warnings
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ from google.protobuf.struct_pb2 import Struct
 from pulumi.runtime import rpc
 from pulumi.runtime.proto import provider_pb2, provider_pb2_grpc
 
-from tests.fakes.spaces_plugin import STAND_IN
+from tests.fakes.spaces_plugin import FAKE
 from tests.fakes.spaces_plugin.wire import UNKNOWN, received, sent
 
 pytestmark = pytest.mark.offline
@@ -189,7 +189,7 @@ def test_a_preview_asks_nobody_and_leaves_open_what_the_service_decides(
 def test_an_unsupported_call_is_refused_by_name(
     stub: provider_pb2_grpc.ResourceProviderStub, call: str
 ) -> None:
-    """So that nobody takes the stand-in for the official plugin."""
+    """So that nobody takes the fake for the official plugin."""
     descriptor = provider_pb2.DESCRIPTOR.services_by_name["ResourceProvider"].methods_by_name[call]
     request = getattr(provider_pb2, descriptor.input_type.name, Struct)()
 
@@ -197,13 +197,13 @@ def test_an_unsupported_call_is_refused_by_name(
         next(iter(getattr(stub, call)(request)))
 
     assert refusal.value.code() is grpc.StatusCode.UNIMPLEMENTED
-    assert f"{call} is not supported by {STAND_IN}" in str(refusal.value.details())
+    assert f"{call} is not supported by {FAKE}" in str(refusal.value.details())
 
 
 @pytest.mark.parametrize(
     ("token", "id_", "told"),
     [
-        ("digitalocean:index/droplet:Droplet", "1", f"{STAND_IN} has no type digitalocean:index"),
+        ("digitalocean:index/droplet:Droplet", "1", f"{FAKE} has no type digitalocean:index"),
         ("digitalocean:index/spacesBucketObject:SpacesBucketObject", "k", "cannot be imported"),
         ("digitalocean:index/spacesBucket:SpacesBucket", "c", "requires the format: <region>,"),
     ],

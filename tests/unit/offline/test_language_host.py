@@ -1,4 +1,4 @@
-"""The stand-in language host without an engine: options, environments, answers, launchers."""
+"""The emulated language host without an engine: options, environments, answers, launchers."""
 
 import ast
 import contextlib
@@ -21,7 +21,7 @@ from google.protobuf.struct_pb2 import Struct
 from pulumi.runtime.proto import analyzer_pb2, language_pb2, language_pb2_grpc
 
 import offline.host.__main__ as host_main
-from offline.host import SDK_VERSION, STAND_IN, inspect_environment, programs, run_child
+from offline.host import EMULATOR, SDK_VERSION, inspect_environment, programs, run_child
 from offline.host.children import Child, Children, describe_exit, stop_children
 from offline.host.interpreter import Interpreter, find_interpreter
 from offline.host.launchers import write_launchers
@@ -112,7 +112,7 @@ def test_a_runtime_option_that_cannot_be_honoured_is_refused_by_name(
     """All mistakes at once, with the value, the fix, and who says so."""
     with pytest.raises(ToolError) as refusal:
         read_options(options, tmp_path, tmp_path, plugin=False)
-    for words in [*named, STAND_IN, str(tmp_path)]:
+    for words in [*named, EMULATOR, str(tmp_path)]:
         assert words in str(refusal.value)
 
 
@@ -359,18 +359,18 @@ def test_every_call_that_the_host_does_not_serve_is_refused_with_advice(
         with pytest.raises(grpc.RpcError) as refusal:
             [*call(request, timeout=WAIT_SECONDS)]  # Streams fail when they are read.
         assert refusal.value.code() is grpc.StatusCode.UNIMPLEMENTED
-        for words in (name, STAND_IN, advice):
+        for words in (name, EMULATOR, advice):
             assert words in str(refusal.value.details())
 
 
 def test_the_host_answers_about_the_projects_interpreter(
     stub: language_pb2_grpc.LanguageRuntimeStub, tmp_path: Path, virtualenv: Path
 ) -> None:
-    """And says in `pulumi about` that it is the stand-in."""
+    """And says in `pulumi about` that it is the emulator."""
     info = program_info(tmp_path, virtualenv=str(virtualenv))
     about = stub.About(language_pb2.AboutRequest(info=info))
     assert about.version == sys.version.split()[0]
-    assert about.metadata["host"] == STAND_IN
+    assert about.metadata["host"] == EMULATOR
 
 
 def test_the_hosts_dependencies_are_all_packages_or_the_direct_ones(
@@ -635,7 +635,7 @@ def test_a_wrong_command_line_is_told_on_stderr(
     assert host_main.main(arguments) == 2
     out, err = capsys.readouterr()
     assert out == ""
-    for part in (words, STAND_IN, "usage"):
+    for part in (words, EMULATOR, "usage"):
         assert part in err
 
 

@@ -108,7 +108,7 @@ def test_an_aws_plugin_that_was_built_before_is_a_part(
 
 
 @pytest.mark.usefixtures("cache")
-def test_a_stand_in_on_path_is_not_taken_for_the_official_host(
+def test_an_emulator_on_path_is_not_taken_for_the_official_host(
     built: list[str], tmp_path: Path
 ) -> None:
     """As when the environment of another clone is loaded in the shell."""
@@ -120,7 +120,7 @@ def test_a_stand_in_on_path_is_not_taken_for_the_official_host(
     assert built == ["pulumi", "pulumi-resource-minio", "minio"]
     assert origins(found) == {
         "pulumi": Origin.BUILT,
-        "language host": Origin.STAND_IN,
+        "language host": Origin.EMULATOR,
         "MinIO plugin": Origin.BUILT,
         "MinIO": Origin.BUILT,
     }

@@ -74,10 +74,10 @@ def test_a_release_keeps_its_place_in_the_history() -> None:
     """Every row of the table is a commit of this clone that has its version."""
     repository = Repository(ROOT)
 
-    told = release.told(repository, repository.commit("HEAD"))
+    stated = release.versions(repository, repository.commit("HEAD"))
 
-    assert Version("0.1.0") in told.releases
-    assert agreement.disagreements(told, datetime.datetime.now(datetime.UTC).date()) == []
+    assert Version("0.1.0") in stated.releases
+    assert agreement.disagreements(stated, datetime.datetime.now(datetime.UTC).date()) == []
 
 
 def test_what_the_lock_file_does_not_vouch_for_is_not_installed(

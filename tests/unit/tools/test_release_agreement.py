@@ -10,12 +10,12 @@ from packaging.version import Version
 
 from tools.errors import ToolError
 from tools.release import agreement
-from tools.release.agreement import Section, Told
+from tools.release.agreement import Section, StatedVersions
 
 TODAY = datetime.date(2026, 11, 21)
 V1, V2, V3 = Version("0.1.0"), Version("0.2.0"), Version("0.3.0")
 FIRST, SECOND, HEAD = (digit * 40 for digit in "123")
-RELEASED = Told(
+RELEASED = StatedVersions(
     version=V3,
     schema="0.3.0",
     sections=(
@@ -39,22 +39,22 @@ ON_THE_WAY = dataclasses.replace(
 UNRELEASED, OF_V3, OF_V2, OF_V1 = Section(), *RELEASED.sections
 
 
-def found(told: Told, tag: str | None = None, **changes: Any) -> list[str]:
+def found(stated: StatedVersions, tag: str | None = None, **changes: Any) -> list[str]:
     """Return what does not agree after some changes."""
-    changed = dataclasses.replace(told, **changes)
+    changed = dataclasses.replace(stated, **changes)
     return [str(mistake) for mistake in agreement.disagreements(changed, TODAY, tag)]
 
 
 @pytest.mark.parametrize(
-    ("told", "tag"), [(RELEASED, "v0.3.0"), (RELEASED, None), (ON_THE_WAY, None)]
+    ("stated", "tag"), [(RELEASED, "v0.3.0"), (RELEASED, None), (ON_THE_WAY, None)]
 )
-def test_what_agrees_is_found_to(told: Told, tag: str | None) -> None:
+def test_what_agrees_is_found_to(stated: StatedVersions, tag: str | None) -> None:
     """A release, and what is on the way to one; tags may be missing in a clone."""
-    assert found(told, tag) == []
+    assert found(stated, tag) == []
 
 
 @pytest.mark.parametrize(
-    ("told", "changes", "mistake"),
+    ("stated", "changes", "mistake"),
     [
         (RELEASED, {"sections": (OF_V2, OF_V1)}, "does not begin with the version 0.3.0"),
         (
@@ -62,7 +62,7 @@ def test_what_agrees_is_found_to(told: Told, tag: str | None) -> None:
             {"sections": (Section(V3, datetime.date(2026, 11, 22)), OF_V2, OF_V1)},
             "0.3.0 is dated 2026-11-22, which is yet to come",
         ),
-        (ON_THE_WAY, {"sections": (OF_V2, OF_V1)}, "does not begin with Unreleased"),
+        (ON_THE_WAY, {"sections": (OF_V2, OF_V1)}, "begins without Unreleased"),
         (ON_THE_WAY, {"sections": (UNRELEASED, OF_V1, OF_V2)}, "0.2.0 of 2026-11-12 stands below"),
         (RELEASED, {"sections": (OF_V3, UNRELEASED, OF_V2, OF_V1)}, "Unreleased stands below"),
         (ON_THE_WAY, {"sections": (UNRELEASED, OF_V2)}, "no section for the release 0.1.0"),
@@ -75,19 +75,19 @@ def test_what_agrees_is_found_to(told: Told, tag: str | None) -> None:
         (
             ON_THE_WAY,
             {"version": Version("0.2.0.dev0"), "schema": "0.2.0-dev.0"},
-            "0.2.0.dev0 is below the release 0.2.0",
+            "0.2.0.dev0 is older than the release 0.2.0",
         ),
-        (RELEASED, {"schema": "0.3.0-dev.0"}, "schema.json is of version 0.3.0-dev.0"),
+        (RELEASED, {"schema": "0.3.0-dev.0"}, "schema.json has version 0.3.0-dev.0"),
         (RELEASED, {"tags": {"v0.2.0": FIRST}}, "the tag v0.2.0 is at 1111"),
         (RELEASED, {"tags": {"v0.3.0": FIRST}}, "the tag v0.3.0 is at 1111"),
         (ON_THE_WAY, {"tags": {"v0.2.1": HEAD}}, "has no row for the tag v0.2.1"),
     ],
 )
 def test_what_does_not_agree_is_one_error_with_its_fix(
-    told: Told, changes: dict[str, Any], mistake: str
+    stated: StatedVersions, changes: dict[str, Any], mistake: str
 ) -> None:
     """It names the file, the value and what to write."""
-    [only] = found(told, **changes)
+    [only] = found(stated, **changes)
 
     assert mistake in only
     assert "\n  fix: " in only

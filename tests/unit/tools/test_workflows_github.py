@@ -133,7 +133,7 @@ def reports(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def told(
+def run_job(
     github: FakeGitHub, command: str, folder: Path, *stacks: str, **variables: str
 ) -> "subprocess.CompletedProcess[str]":
     """Run the script as a job does, with nothing installed."""
@@ -158,7 +158,7 @@ def told(
 
 def test_a_pull_request_gets_one_comment_with_all_stacks(github: FakeGitHub, reports: Path) -> None:
     """In the order in which they are named."""
-    done = told(github, "comment", reports, "staging", "prod")
+    done = run_job(github, "comment", reports, "staging", "prod")
 
     assert done.returncode == 0, done.stderr
     [comment] = github.comments.values()
@@ -173,7 +173,7 @@ def test_the_comment_is_written_anew_wherever_it_is(github: FakeGitHub, reports:
     for number in range(150):
         github.say(7, f"remark {number}", "somebody")
     own = github.say(7, PREVIEW + "before")
-    told(github, "comment", reports, "prod")
+    run_job(github, "comment", reports, "prod")
 
     assert len(github.comments) == 151
     assert "### of prod" in github.comments[own]["body"]
@@ -187,7 +187,7 @@ def test_what_another_wrote_is_never_changed(github: FakeGitHub, reports: Path) 
         github.say(8, PREVIEW + "of another pull request"),
     }
     before = {number: dict(github.comments[number]) for number in foreign}
-    told(github, "comment", reports, "prod")
+    run_job(github, "comment", reports, "prod")
 
     assert {number: github.comments[number] for number in foreign} == before
     assert len(github.comments) == 4
@@ -196,7 +196,7 @@ def test_what_another_wrote_is_never_changed(github: FakeGitHub, reports: Path) 
 def test_a_job_that_left_no_report_is_told_as_a_failure(github: FakeGitHub, reports: Path) -> None:
     """Beside those that did."""
     (reports / "prod.json").unlink()
-    told(github, "comment", reports, "staging", "prod")
+    run_job(github, "comment", reports, "staging", "prod")
 
     [comment] = github.comments.values()
     assert "### of staging" in comment["body"]
@@ -206,7 +206,7 @@ def test_a_job_that_left_no_report_is_told_as_a_failure(github: FakeGitHub, repo
 def test_a_text_that_github_would_refuse_is_cut(github: FakeGitHub, reports: Path) -> None:
     """With the way to all of it, and no block left open."""
     Report("prod", Status.SAME, "```text\n" + "x\n" * 40_000).write(reports / "prod.json")
-    done = told(github, "comment", reports, "prod")
+    done = run_job(github, "comment", reports, "prod")
 
     assert done.returncode == 0, done.stderr
     [comment] = github.comments.values()
@@ -221,7 +221,7 @@ def test_drift_opens_one_issue_and_then_keeps_it_up_to_date(
     """Night after night."""
     for found in ("first", "second"):
         Report("prod", Status.DIFFERENT, found).write(reports / "prod.json")
-        told(github, "issue", reports, "staging", "prod")
+        run_job(github, "issue", reports, "staging", "prod")
 
     [issue] = github.issues.values()
     assert issue["title"] == "The stack prod was changed outside"
@@ -232,13 +232,13 @@ def test_the_issue_is_closed_when_the_drift_is_gone(github: FakeGitHub, reports:
     """And opened anew by the next one; the closed one stays as it is."""
     other = github.open("somebody's", "somebody")
     own = github.open(DRIFT + "drift")
-    told(github, "issue", reports, "prod")
+    run_job(github, "issue", reports, "prod")
     assert github.issues[own]["state"] == "closed"
     assert github.issues[other]["state"] == "open"
     assert [comment["on"] for comment in github.comments.values()] == [own]
 
     Report("prod", Status.DIFFERENT, "again").write(reports / "prod.json")
-    told(github, "issue", reports, "prod")
+    run_job(github, "issue", reports, "prod")
     assert [issue["state"] for issue in github.issues.values()] == ["open", "closed", "open"]
 
 
@@ -246,7 +246,7 @@ def test_a_check_that_failed_leaves_the_issue_alone(github: FakeGitHub, tmp_path
     """It knows nothing of the drift."""
     own = github.open(DRIFT + "drift")
     before = dict(github.issues[own])
-    told(github, "issue", tmp_path, "prod")
+    run_job(github, "issue", tmp_path, "prod")
 
     assert github.issues == {own: before}
 
@@ -255,13 +255,13 @@ def test_an_issue_without_a_text_is_no_obstacle(github: FakeGitHub, reports: Pat
     """GitHub has null there."""
     github.open(None)
 
-    assert told(github, "issue", reports, "prod").returncode == 0
+    assert run_job(github, "issue", reports, "prod").returncode == 0
 
 
 def test_a_token_that_may_not_write_is_one_clear_error(github: FakeGitHub, reports: Path) -> None:
     """Which names what the job needs."""
     github.refused = {"POST"}
-    done = told(github, "comment", reports, "prod")
+    done = run_job(github, "comment", reports, "prod")
 
     assert done.returncode == 1
     assert "GitHub answers 403 to POST /issues/7/comments" in done.stderr
@@ -280,7 +280,7 @@ def test_other_mistakes_are_one_clear_error(
     github: FakeGitHub, reports: Path, variables: dict[str, str], message: str
 ) -> None:
     """And nothing was written."""
-    done = told(github, "comment", reports, "prod", **variables)
+    done = run_job(github, "comment", reports, "prod", **variables)
 
     assert done.returncode == 1
     assert message in done.stderr

@@ -1,4 +1,4 @@
-# A stand-in for nixpkgs' lib, of which tests have no copy: what the module uses of it, and no more.
+# A fake of nixpkgs' lib, of which tests have no copy: what the module uses of it, and no more.
 # What it does not know, it refuses. With NIXPKGS_LIB the tests take the real one.
 let
   lib =

@@ -25,7 +25,7 @@ rec {
     if stringLength separator == 1 then
       filter isString (builtins.split "[${separator}]" text)
     else
-      throw "the stand-in splits at one character, not at ${separator}";
+      throw "the fake splits at one character, not at ${separator}";
   versionAtLeast = version: least: builtins.compareVersions version least >= 0;
 
   last = list: builtins.elemAt list (builtins.length list - 1);

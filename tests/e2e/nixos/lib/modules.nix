@@ -41,7 +41,7 @@ let
         inherit (value) priority;
       };
     }
-    .${kindOf value} or (throw "the stand-in knows no values of the kind ${kindOf value}");
+    .${kindOf value} or (throw "the fake knows no values of the kind ${kindOf value}");
 
   # The same where the definition is a set of options: a condition may depend on some of them, so it
   # is handed on to each, unlooked at.
@@ -58,7 +58,7 @@ let
       "if" = handedOn;
       override = handedOn;
     }
-    .${kindOf value} or (throw "the stand-in knows no values of the kind ${kindOf value}");
+    .${kindOf value} or (throw "the fake knows no values of the kind ${kindOf value}");
 
   below =
     name:
