@@ -55,7 +55,7 @@ def test_a_bucket_that_cannot_be_created_is_one_error_and_created_later(
     """No list shows that another account has the name, so `up` fails; the next one goes on."""
     b2.service.names_of_others.add(BUCKET)
 
-    assert f"the bucket '{BUCKET}' is there in somebody else's account" in refusal(
+    assert f"the bucket '{BUCKET}' exists in another account" in refusal(
         cache, "up", "--yes", "--skip-preview"
     )
     assert b2.service.keys() == {}

@@ -238,7 +238,7 @@ def test_a_name_that_another_account_has_cannot_be_had(b2: B2Server) -> None:
     """All accounts share one set of names, which no list shows."""
     b2.service.names_of_others.add(BUCKET)
 
-    with pytest.raises(B2AccountError, match=r"somebody else's account.*choose another"):
+    with pytest.raises(B2AccountError, match=r"another account.*choose another"):
         made_bucket(b2)
 
 
