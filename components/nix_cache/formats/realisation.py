@@ -54,7 +54,7 @@ class Realisation:
         """Read what Nix prints of a realisation, or the object ``….doi`` of Nix up to 2.34.
 
         Raises:
-            RealisationError: the document has another form.
+            RealisationError: the document has an invalid format.
         """
         match document:
             case {"id": str(identity), "outPath": str(out_path)} if _ID.fullmatch(identity):
@@ -98,7 +98,7 @@ def parse_printed(text: str) -> list[Realisation]:
     Store paths without a realisation, which are printed between them, are left out.
 
     Raises:
-        RealisationError: it has another form.
+        RealisationError: it has an invalid format.
     """
     try:
         documents = json.loads(text)
