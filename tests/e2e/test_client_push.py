@@ -94,7 +94,7 @@ def test_people_are_told_what_was_pushed_and_how_fast(machine: WritingMachine) -
         (["/nix/store/00000000000000000000000000000000-gone"], "not in this machine's store"),
         (["./no-link"], "./no-link is no path in /nix/store and no link to one"),
         (["nixpkgs#hello"], "nixpkgs#hello is no path in"),
-        ([], "there is nothing to push"),
+        ([], "no paths to push"),
         (["/nix/store"], "/nix/store is no path in"),
     ],
 )

@@ -14,6 +14,7 @@ from nix_cache.cli.gc.command import gc
 from nix_cache.cli.help.command import help_command
 from nix_cache.cli.hook.command import hook
 from nix_cache.cli.machine import console
+from nix_cache.cli.options import Command
 from nix_cache.cli.push.command import push
 from nix_cache.cli.stack.command import app as stack
 from nix_cache.cli.use.command import use
@@ -29,7 +30,9 @@ _LONGEST_MESSAGE = 300
 
 app = typer.Typer(
     name="nix-cache",
-    help="Use a Nix binary cache on storage of your own: read from it, push to it, check it.",
+    help="Use, fill and check self-hosted Nix binary caches.\n\n"
+    "Run `nix-cache COMMAND --help` for the options of a command, and `nix-cache help` for the "
+    "documentation.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
@@ -49,19 +52,16 @@ def _version(wanted: bool) -> None:
 def options(
     version: Annotated[
         bool,
-        typer.Option("--version", callback=_version, is_eager=True, help="Tell the version."),
+        typer.Option("--version", callback=_version, is_eager=True, help="Print the version."),
     ] = False,
 ) -> None:
     """Options that every command has."""
 
 
-app.command()(use)
-app.command()(push)
-app.command()(hook)
-app.command()(doctor)
-app.command()(gc)
+for command in (use, push, hook, doctor, gc):
+    app.command(cls=Command)(command)
 app.add_typer(stack)
-app.command(name="help")(help_command)
+app.command(name="help", cls=Command)(help_command)
 
 
 def run(arguments: list[str] | None = None) -> int:

@@ -1,8 +1,10 @@
-"""Options that several commands have."""
+"""What the command lines of several commands share: options, and the form of `--help`."""
 
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
 JOBS = 25
 """Requests at a time, as many as Nix's own ``http-connections``."""
@@ -13,8 +15,60 @@ WriterCache = Annotated[
         "--to",
         "--cache",
         metavar="CACHE",
-        help="The name of a cache in use here. Default: the one that this machine writes to.",
+        help="The cache, by its name on this machine. Default: the only one that this machine "
+        "pushes to.",
         show_default=False,
     ),
 ]
 """Which cache a command that pushes is about."""
+
+Cache = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="SOURCE",
+        help="A cache by its name on this machine, a stack, a file with the output of a stack (- "
+        "for standard input), or a URL. Default: the only cache that this machine uses.",
+        show_default=False,
+    ),
+]
+"""Which cache a command that examines one is about."""
+
+Project = Annotated[
+    Path | None,
+    typer.Option(
+        "--project",
+        metavar="FOLDER",
+        help="The folder of the Pulumi program, if SOURCE is a stack. Default: the current folder.",
+        show_default=False,
+    ),
+]
+"""Where a stack's program is."""
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+"""Whether the result is for programs."""
+
+
+class Command(TyperCommand):
+    """A command whose help names arguments as its usage line does, without types of Python."""
+
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:
+        """Return the parts of the usage line: options, then each argument."""
+        pieces = ["[OPTIONS]"]
+        for argument in self._arguments(ctx):
+            name = f"{argument.metavar}{'...' if argument.nargs != 1 else ''}"
+            pieces.append(name if argument.required else f"[{name}]")
+        return pieces
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        """Write the lists of arguments and options."""
+        arguments = [(argument.metavar, argument.help) for argument in self._arguments(ctx)]
+        if arguments:
+            with formatter.section("Arguments"):
+                formatter.write_dl(arguments)
+        others = [p for p in self.get_params(ctx) if p.param_type_name == "option"]
+        records = [record for option in others if (record := option.get_help_record(ctx))]
+        with formatter.section("Options"):
+            formatter.write_dl(records)
+
+    def _arguments(self, ctx: Any) -> list[Any]:
+        return [p for p in self.get_params(ctx) if p.param_type_name == "argument"]

@@ -6,47 +6,42 @@ from typing import Annotated
 import typer
 
 from nix_cache.cli.errors import ExitCode
+from nix_cache.cli.options import AsJson, Cache, Project
 
 SAMPLE = 20
-"""How many paths are looked at unless more are asked for: a matter of seconds."""
+"""Paths to check by default, which takes seconds."""
 
 
 def doctor(
-    cache: Annotated[
-        str | None,
-        typer.Argument(
-            metavar="[SOURCE]",
-            help="The name of a cache in use here, a stack, a file or - with the structured "
-            "output, or the cache's URL. By default the one cache in use.",
-            show_default=False,
-        ),
-    ] = None,
+    cache: Cache = None,
     sample: Annotated[
-        int, typer.Option("--sample", min=0, metavar="N", help="How many paths to look at.")
+        int,
+        typer.Option("--sample", min=0, metavar="N", help="The number of store paths to check."),
     ] = SAMPLE,
     everything: Annotated[
-        bool, typer.Option("--all", help="Look at every path. Needs --owner or --paths-from.")
+        bool,
+        typer.Option("--all", help="Check every store path. Needs --owner or --paths-from."),
     ] = False,
     paths_from: Annotated[
         Path | None,
         typer.Option(
             "--paths-from",
             metavar="FILE",
-            help="Look at these store paths, separated by any white space or NUL; each has to be "
-            "in the cache.",
+            help="Check the store paths in this file, separated by white space or NUL. A path "
+            "that the cache lacks is an error.",
             show_default=False,
         ),
     ] = None,
     deep: Annotated[
         bool,
-        typer.Option("--deep", help="Download the NARs of these paths and check their hashes."),
+        typer.Option("--deep", help="Also download the NARs of these paths and verify them."),
     ] = False,
     users: Annotated[
         list[str] | None,
         typer.Option(
             "--as",
             metavar="USER",
-            help="Look at the rights of this writer or reader alone. May be given several times.",
+            help="Check the rights of this writer or reader only. Repeatable.",
             show_default=False,
         ),
     ] = None,
@@ -55,18 +50,18 @@ def doctor(
         typer.Option(
             "--owner",
             metavar="PROFILE",
-            help="A credentials profile of the bucket's owner, who may list it and read its "
-            "lifecycle.",
+            help="The credentials profile of the bucket's owner. With it, doctor lists the "
+            "bucket and reads its lifecycle rules.",
             show_default=False,
         ),
     ] = None,
-    project: Annotated[
-        Path | None,
-        typer.Option(help="The folder of the stack's program.", show_default="the current one"),
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False,
+    project: Project = None,
+    as_json: AsJson = False,
 ) -> None:
-    """Check a cache and this machine's use of it. Leaves nothing behind. Exits 1 on errors."""
+    """Check a cache and how this machine uses it.
+
+    Leaves nothing behind. Exits with 1 if it finds errors.
+    """
     from nix_cache.cli.doctor import session
 
     request = session.Request(

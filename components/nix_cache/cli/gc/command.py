@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from nix_cache.cli.errors import ExitCode
-from nix_cache.cli.options import JOBS
+from nix_cache.cli.options import JOBS, AsJson, Cache, Project
 
 GRACE_DAYS = 30
 """``lifecycle.NARINFO_TTL_DAYS``, without the imports that would slow every command down."""
@@ -20,7 +20,7 @@ def gc(
         typer.Option(
             "--owner",
             metavar="PROFILE",
-            help="A credentials profile of one who may list, read and delete in the bucket.",
+            help="A credentials profile that can list, read and delete objects in the bucket.",
             show_default=False,
         ),
     ],
@@ -31,26 +31,18 @@ def gc(
             min=1,
             max=_MOST_DAYS,
             metavar="DAYS",
-            help="What was pushed within these days stays, with all that it needs.",
+            help="Keep paths that were pushed within the last DAYS days, with their closures.",
             show_default=False,
         ),
     ],
-    cache: Annotated[
-        str | None,
-        typer.Argument(
-            metavar="[SOURCE]",
-            help="The name of a cache in use here, a stack, a file or - with the structured "
-            "output, or the cache's URL. By default the one cache in use.",
-            show_default=False,
-        ),
-    ] = None,
+    cache: Cache = None,
     roots_from: Annotated[
         Path | None,
         typer.Option(
             "--roots-from",
             metavar="FILE",
-            help="These store paths stay too, with all that they need. Separated by any white "
-            "space or NUL; - for standard input.",
+            help="Also keep the store paths in this file (- for standard input), separated by "
+            "white space or NUL, with their closures.",
             show_default=False,
         ),
     ] = None,
@@ -59,8 +51,8 @@ def gc(
         typer.Option(
             "--set-aside",
             metavar="PATH",
-            help="Go on although the narinfo of this store path, hash or key cannot be read. It "
-            "stays; what it needs is not protected. Repeatable.",
+            help="Continue although the narinfo of this store path, hash or key cannot be read. "
+            "The narinfo is kept, but not the paths that it needs. Repeatable.",
             show_default=False,
         ),
     ] = None,
@@ -71,27 +63,29 @@ def gc(
             min=0,
             max=_MOST_DAYS,
             metavar="DAYS",
-            help="How long a NAR outlives the last narinfo that names it.",
+            help="Keep a NAR for DAYS days after the last narinfo that names it.",
         ),
     ] = GRACE_DAYS,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Tell what would be removed, and change nothing.")
+        bool, typer.Option("--dry-run", help="Print what would be deleted, and change nothing.")
     ] = False,
-    yes: Annotated[bool, typer.Option("--yes", help="Agree beforehand, for scripts.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Delete without asking.")] = False,
     jobs: Annotated[
-        int, typer.Option("--jobs", "-j", min=1, max=256, help="How many narinfos to read at once.")
+        int,
+        typer.Option(
+            "--jobs", "-j", min=1, max=256, metavar="N", help="The number of parallel requests."
+        ),
     ] = JOBS,
-    project: Annotated[
-        Path | None,
-        typer.Option(help="The folder of the stack's program.", show_default="the current one"),
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Tell the result as JSON.")] = False,
+    project: Project = None,
+    as_json: AsJson = False,
 ) -> None:
-    """Remove what is old and what nothing that stays needs. Narinfos go first, NARs later.
+    """Delete old store paths that no kept path needs.
 
-    Left alone: logs, debug information, realisations, and what the cache says of itself. Nothing
-    goes while a narinfo cannot be read. Exits 1 then, and if a push at the same time lost
-    something.
+    Deletes narinfos first, and their NARs after a grace period. Keeps logs, debug information,
+    realisations and the cache's metadata.
+
+    Deletes nothing while a narinfo cannot be read. Exits with 1 in that case, and if a push at the
+    same time lost a path.
     """
     from nix_cache.cli.gc import session
 

@@ -9,7 +9,7 @@ def help_command(
     topic: Annotated[
         str | None,
         typer.Argument(
-            metavar="[TOPIC]",
+            metavar="TOPIC",
             help="A page, such as guides/push or push. Add #HEADING to print one section.",
             show_default=False,
         ),

@@ -7,14 +7,14 @@ import typer
 
 from nix_cache.cli.errors import ExitCode, UsageError
 from nix_cache.cli.machine import console
-from nix_cache.cli.options import JOBS, WriterCache
+from nix_cache.cli.options import JOBS, AsJson, WriterCache
 
 
 def push(
     paths: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[PATH]...",
+            metavar="PATH",
             help="Store paths, or links to them such as ./result.",
             show_default=False,
         ),
@@ -24,17 +24,20 @@ def push(
         bool,
         typer.Option(
             "--stdin",
-            help="Read further paths from standard input, separated by white space or NUL.",
+            help="Also push the paths on standard input, separated by white space or NUL.",
         ),
     ] = False,
     jobs: Annotated[
-        int, typer.Option("--jobs", "-j", min=1, max=256, help="How many requests at a time.")
+        int,
+        typer.Option(
+            "--jobs", "-j", min=1, max=256, metavar="N", help="The number of parallel requests."
+        ),
     ] = JOBS,
-    as_json: Annotated[bool, typer.Option("--json", help="Tell the result as JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
-    """Sign store paths with all that they need, and copy them into a cache.
+    """Sign store paths and upload them with their closures.
 
-    What is there already is skipped. Exits 1 if readers will refuse anything of it.
+    Skips paths that the cache has. Exits with 1 if the cache has a path that readers will refuse.
     """
     from nix_cache.cli.nix.store_paths import entries_in
     from nix_cache.cli.upload import report, session
@@ -44,12 +47,12 @@ def push(
     if stdin:
         given += [entry for _, entry in entries_in(Path("-"))]
     elif not given:
-        raise UsageError("there is nothing to push", "name paths, or read them with --stdin")
+        raise UsageError("no paths to push", "name store paths, or add --stdin to read them")
     writer = find_writer(cache)
     if given:
         result = session.push(writer, given, jobs)
     else:
-        console.note("Standard input named no paths: there is nothing to push.")
+        console.note("Nothing to push: standard input contains no paths.")
         result = report.Result(writer.record.name, writer.key.name, [], 0, [], 0.0)
     if as_json:
         console.document(report.document(result))

@@ -1,11 +1,11 @@
 """The command `nix-cache use`: its options. What it does is imported when it runs."""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from nix_cache.cli.errors import ExitCode
+from nix_cache.cli.options import AsJson, Project
 
 
 def use(
@@ -13,40 +13,54 @@ def use(
         str,
         typer.Argument(
             metavar="SOURCE",
-            help="The cache's URL, a stack's name, a file with its outputs, or - for standard "
-            "input. With --remove also the name under which the cache is used.",
+            help="The URL of a cache, a stack, or a file with the output of a stack (- for "
+            "standard input). With --remove also the cache's name on this machine.",
         ),
     ],
     writer: Annotated[
         str | None,
-        typer.Option("--as", metavar="WRITER", help="Also bring the key and credential to push."),
+        typer.Option(
+            "--as",
+            metavar="WRITER",
+            help="Also install the signing key and the credential of this writer.",
+        ),
     ] = None,
     reader: Annotated[
         str | None,
-        typer.Option("--reader", metavar="NAME", help="Whose credential reads a private cache."),
+        typer.Option(
+            "--reader", metavar="NAME", help="Read a private cache with this reader's credential."
+        ),
     ] = None,
     name: Annotated[
         str | None,
-        typer.Option("--name", help="Under which it is used here. Default: its bucket's name."),
+        typer.Option(
+            "--name",
+            metavar="NAME",
+            help="The cache's name on this machine. Default: the name of its bucket.",
+        ),
     ] = None,
     system: Annotated[
         bool | None,
         typer.Option(
             "--system/--user",
-            help="Whose nix.conf. Default: the whole machine's for root, else the user's.",
+            help="Configure the whole machine, or only the current user. Default: --system for "
+            "root, else --user.",
             show_default=False,
         ),
     ] = None,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Show what would change, and change nothing.")
+        bool, typer.Option("--dry-run", help="Print what would change, and change nothing.")
     ] = False,
     remove: Annotated[
-        bool, typer.Option("--remove", help="Take out again all that this command put in.")
+        bool, typer.Option("--remove", help="Remove all that this command added for the cache.")
     ] = False,
     yes: Annotated[
         bool,
         typer.Option(
-            "--yes", "-y", help="Agree to a first use. Never agrees to changed keys or places."
+            "--yes",
+            "-y",
+            help="Trust the keys of a cache that is new to this machine. Changed keys or "
+            "addresses of a known cache need more than that.",
         ),
     ] = False,
     expect_key: Annotated[
@@ -54,7 +68,7 @@ def use(
         typer.Option(
             "--expect-key",
             metavar="NAME:BASE64",
-            help="Agree to exactly these public keys. Give it once for each key of the cache.",
+            help="Trust exactly these public keys. Repeat it for each key of the cache.",
             show_default=False,
         ),
     ] = None,
@@ -62,19 +76,16 @@ def use(
         bool,
         typer.Option(
             "--replace-credentials",
-            help="Agree that the source's key pairs replace those written for this cache.",
+            help="Replace the credentials that this machine has for the cache.",
         ),
     ] = False,
-    project: Annotated[
-        Path | None,
-        typer.Option(metavar="DIR", help="The folder of the stack's program. Default: this one."),
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Tell the result as JSON.")] = False,
+    project: Project = None,
+    as_json: AsJson = False,
 ) -> None:
-    """Make this machine use a cache: its URL, its keys and, if need be, its credentials.
+    """Configure this machine to use a cache.
 
-    The settings go into a file of their own, which nix.conf includes. What nix.conf says already
-    stays as it is.
+    Writes the cache's URL, public keys and, if needed, credentials to separate files, and includes
+    them in nix.conf. Other settings in nix.conf do not change.
     """
     from nix_cache.cli.use import consent, session
 
