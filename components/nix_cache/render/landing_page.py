@@ -1,4 +1,4 @@
-"""The page for people, ``index.html``: what a cache is and how to use it. Text from values, pure.
+"""The landing page, ``index.html``: what a cache is, how to use it, and its keys. Pure.
 
 It loads nothing from anywhere: style, script and icon are in it, and its policy lets the browser
 run exactly these. The script only adds buttons that copy.
@@ -54,10 +54,10 @@ class _Key:
 
 
 def render(domain: str, cache: Manifest) -> str:
-    """The page of a cache, a whole document of HTML.
+    """Return the landing page of a cache, a complete HTML document.
 
     Args:
-        domain: what the cache's keys are called after, and the page as well.
+        domain: the first part of the key names, and the page's title.
         cache: what the page shows, without credentials (``Manifest.for_readers``).
     """
     style, script, icon = map(_part, ("page.css", "page.js", "icon.svg"))
@@ -96,29 +96,29 @@ def _snippets(cache: Manifest) -> Iterator[_Snippet]:
     if cache.public and cache.is_published:
         yield _Snippet(
             "command",
-            "With one command",
+            "With the nix-cache client",
             f"nix-cache use {shlex.quote(cache.read_url)}",
-            "It shows the keys, and asks before it trusts them.",
+            "It shows the keys and asks before it trusts them.",
         )
     yield _Snippet(
         "nix-conf",
         "In nix.conf",
         nix_conf.substituter_settings(*values),
-        "Add it to /etc/nix/nix.conf and restart the daemon. In the nix.conf of a single user, it "
-        "counts if they are a trusted user.",
+        "Add these lines to /etc/nix/nix.conf, and restart the Nix daemon. In the nix.conf of a "
+        "user, they have an effect only for trusted users.",
     )
     yield _Snippet(
         "nixos",
         "On NixOS",
         nix_conf.nixos_module(*values),
-        "A module: import it into the configuration, and rebuild.",
+        "Import this module into the configuration, and rebuild.",
     )
     yield _Snippet(
         "flake",
         "In a flake",
         nix_conf.flake_config(*values),
-        "In flake.nix, nixConfig stands beside inputs and outputs. Nix asks before it takes "
-        "settings from a flake, and takes them from trusted users only.",
+        "Add this to flake.nix, beside inputs and outputs. Nix asks before it applies settings "
+        "of a flake, and ignores them for users who are not trusted.",
     )
 
 
@@ -129,11 +129,11 @@ def _keys(cache: Manifest) -> Iterator[_Key]:
 
 
 def _part(name: str) -> Markup:
-    """A file of ours as it is: what it holds is no value of anybody's."""
+    """Return one of the files beside the template, which contain no foreign values."""
     return Markup((_FOLDER / name).read_text(encoding="utf-8"))  # noqa: S704 - our own file
 
 
 def _source(part: str) -> str:
-    """How a Content-Security-Policy names one inline style or script."""
+    """Return the source expression of an inline style or script for a Content-Security-Policy."""
     digest = hashlib.sha256(part.encode()).digest()
     return f"'sha256-{base64.b64encode(digest).decode()}'"

@@ -130,11 +130,11 @@ def test_the_page_names_no_writer_and_no_reader() -> None:
 
 
 @pytest.mark.parametrize(
-    ("days", "told"), [(0, "Entries are keptfor good"), (90, "Entries are kept90 days")]
+    ("days", "text"), [(0, "Packages expirenever"), (90, "Packages expireafter 90 days")]
 )
-def test_the_page_says_how_long_entries_stay(days: int, told: str) -> None:
-    """So that nobody relies on what goes."""
-    assert told in page_of(expire_after_days=days).text
+def test_the_page_states_when_packages_expire(days: int, text: str) -> None:
+    """So that readers do not rely on old ones."""
+    assert text in page_of(expire_after_days=days).text
 
 
 def test_the_page_links_to_what_programs_read() -> None:
@@ -155,9 +155,9 @@ def test_a_private_cache_says_so_and_how_it_is_read() -> None:
     url = "s3://nix-cache?profile=nixreader&endpoint=https%3A%2F%2Fm&region=us-east-1"
     page = page_of(public=False, read_url=url)
 
-    assert "reading it needs a credential" in page.text
+    assert "The cache is private: reading needs a credential" in page.text
     assert "/root/.aws/credentials" in page.text
-    assert "Anybody" not in page.text
+    assert "reading needs no account" not in page.text
     assert "nix-cache use" not in page.text
     assert nix_conf.substituter_settings(url, [NEW, OLD, RETIRED]) in page.code
     assert "/root/.aws/credentials" not in page_of().text
