@@ -1,4 +1,4 @@
-"""From `make up` to a path that another machine pulls, by the README's own commands."""
+"""From `make up` to a path that another machine pulls, by commands of README and docs."""
 
 import subprocess
 from collections.abc import Mapping
@@ -7,7 +7,7 @@ from pathlib import Path
 from tests.e2e.conftest import NewNix
 from tests.e2e.nix import Nix
 from tests.engine.clone import cloned
-from tests.engine.readme import commands
+from tests.pages import README, commands
 from tools.engine import Engine
 
 YOURS = """\
@@ -58,7 +58,7 @@ def test_the_readme_leads_from_nothing_to_a_pull_elsewhere(
         clone.dev("up")
         (clone.folder / "your.nix").write_text(YOURS)
         environment = with_pulumi(first, clone.variables())
-        *steps, look = commands("Use it")
+        *steps, look = commands("docs/getting-started.md", "Push a store path")
         for line in steps:
             shell(line, clone.folder, environment)
         built = (clone.folder / "result").readlink()
@@ -69,9 +69,17 @@ def test_the_readme_leads_from_nothing_to_a_pull_elsewhere(
         assert len(errors) == len(expected), findings
         assert all(words in "".join(errors) for words in expected), findings
 
-        url = clone.outputs()["readUrl"]
-        shell(f"nix-cache use {url} --yes", second.home, second.environment)
-        shell(f"nix-store --realise {built} --option max-jobs 0", second.home, second.environment)
+        *on_the_builder, use, realise, check = commands(README, "Push and use")
+        for line in on_the_builder:
+            shell(line.replace("prod", "dev"), clone.folder, environment)
+        here = {
+            "https://cache.example.org/nix-cache": f"{clone.outputs()['readUrl']} --yes",
+            "/nix/store/HASH-your-program": f"{built} --option max-jobs 0",
+        }
+        for line in (use, realise, f"{check} || true"):
+            for meant, real in here.items():
+                line = line.replace(meant, real)
+            shell(line, second.home, second.environment)
 
         requisites = first.get("--query", "--requisites", str(built), program="nix-store").split()
         assert len(requisites) == 2

@@ -6,17 +6,17 @@ from tests.e2e.cache import Cache
 from tests.e2e.conftest import NewCache, NewNix
 from tests.e2e.nix import Nix
 from tests.e2e.refusal import UNTRUSTED, assert_accepted, assert_refused
-from tests.engine.readme import commands
+from tests.pages import commands
 
 
 def sign_anew(cache: Cache, machine: Nix, path: str) -> None:
-    """Follow the README on a machine that has the path."""
+    """Follow the page on a machine that has the path."""
     filled_in = {
         "NEW_KEY_FILE": str(machine.write_key(cache.outputs["signingKeys"]["builder"])),
         '"$PUSH_URL"': cache.outputs["pushUrls"]["builder"],
         "PATH": path,
     }
-    for line in commands("Recovery", holding="copy-sigs"):
+    for line in commands("docs/operations/compromised-writer.md", "Replace a signing key"):
         nix, *arguments = line.split()
         assert nix == "nix"
         machine.get(*(filled_in.get(argument, argument) for argument in arguments))

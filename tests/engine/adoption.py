@@ -1,4 +1,4 @@
-"""The import file of an adoption, edited as the README tells."""
+"""The import file of an adoption, edited as its page describes."""
 
 import json
 
@@ -11,7 +11,7 @@ IDS = {
     "nix-cache-write-policy": "nix-cache-write",
     "nix-cache-nixbuilder-write": "nixbuilder/nix-cache-write",
 }
-"""By resource name, what the README says to write into the import file."""
+"""By resource name, what the page says to write into the import file."""
 
 
 def keep_what_exists(project: Project) -> None:

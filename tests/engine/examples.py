@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tests.engine.command import TIMEOUT_SECONDS
 from tests.engine.project import Project
-from tests.engine.readme import blocks
+from tests.pages import blocks
 from tools.bootstrap import ROOT
 from tools.engine import Engine
 
@@ -52,11 +52,11 @@ def type_the_readme(
         password: the answer to whatever asks.
         timeout: of each line, in seconds.
     """
-    text = (EXAMPLES / name / "README.md").read_text()
     lines = [
         line.partition("  #")[0]
-        for block in blocks("", text)
-        for line in block.splitlines()
+        for block in blocks(f"examples/{name}/README.md", language="sh")
+        if block.is_executed
+        for line in block.content.splitlines()
         if ".venv" not in line
     ]
     for meant, real in here.items():

@@ -1,4 +1,4 @@
-"""Taking over a cache on MinIO that was made by hand, by the README's commands.
+"""Taking over a cache on MinIO that was made by hand, by the commands of its page.
 
 Only this module imports what exists there, and shows that objects, key and secret stay.
 """
@@ -18,7 +18,7 @@ from tests.engine.conftest import s3_client
 from tests.engine.keys import new_secret_key
 from tests.engine.patient import signed
 from tests.engine.project import STACK, Project
-from tests.engine.readme import commands
+from tests.pages import commands
 from tools.server import LocalServer
 
 pytestmark = pytest.mark.slow
@@ -74,7 +74,10 @@ def test_a_cache_made_by_hand_is_taken_over_and_then_narrowed(
     made_by_hand.put_object("nix-cache", NARINFO_KEY, BytesIO(announced.encode()), len(announced))
     project.set(writers=[{"name": "nixbuilder"}])
     project.set_secret("writers[0].signingKey", key)
-    enable, begin, bring_in, look, finish, disable = commands("Adoption")
+    enable, begin = commands("docs/operations/adoption.md", "Write the import file")
+    bring_in, look, finish, disable = commands(
+        "docs/operations/adoption.md", "Import the resources"
+    )
     project.pulumi("stack", "select", STACK)
     project.typed(enable)
     project.typed(begin)

@@ -1,6 +1,6 @@
 """Backblaze B2: taking a bucket over, a name that cannot be had, and where secrets are not.
 
-Only this module follows the README's way to take over a bucket on B2, goes on after a bucket could
+Only this module follows the page's way to take over a bucket on B2, goes on after a bucket could
 not be created, and searches what the engine prints of B2's dynamic resources for secrets. Which
 accounts are refused, and in which words, is shown in `tests/unit/backends/test_b2_resources.py`.
 """
@@ -11,9 +11,9 @@ from tests.engine.b2_project import BUCKET
 from tests.engine.b2_project import b2 as b2
 from tests.engine.b2_project import cache as cache
 from tests.engine.project import STACK, Project
-from tests.engine.readme import commands
 from tests.engine.secret_search import files_below, found_in, leaks
 from tests.fakes.b2_server import B2Server
+from tests.pages import commands
 
 pytestmark = pytest.mark.slow
 
@@ -33,7 +33,7 @@ def test_a_bucket_that_is_there_is_taken_over_only_on_purpose(b2: B2Server, cach
     by_hand = b2.service.make_key("byhand-1", BUCKET, ["readFiles"])["applicationKeyId"]
 
     assert "exists already in the Backblaze account: choose another" in refusal(cache, "preview")
-    *take_over, settle = commands("On Backblaze B2", holding="adopt")
+    *take_over, settle = commands("docs/backends/b2.md", "Adopt a bucket")
     cache.pulumi("stack", "select", STACK)
     for line in take_over:
         cache.typed(line)
@@ -65,7 +65,7 @@ def test_a_bucket_that_cannot_be_created_is_one_error_and_created_later(
 
 
 def test_no_secret_is_in_plain_sight(b2: B2Server, cache: Project) -> None:
-    """Neither the account's key, set as the README tells, nor those of writers, old and new."""
+    """Neither the account's key, set as the page describes, nor those of writers, old and new."""
     account_key = cache.environment.pop("B2_APPLICATION_KEY")
     printed = {
         "config": cache.typed(

@@ -12,9 +12,9 @@ import pytest
 
 from tests.engine.b2_project import BUCKET, b2_cache, running_service
 from tests.engine.project import RETOLD, STACK, Project
-from tests.engine.readme import commands
 from tests.engine.shared import SharedStack
 from tests.fakes.b2_server import B2Server
+from tests.pages import commands
 from tools.engine import Engine
 
 pytestmark = pytest.mark.slow
@@ -108,13 +108,13 @@ def test_a_writer_comes_and_goes_alone(b2: B2Server, cache: Project) -> None:
 
 
 def test_a_credential_is_replaced_on_demand(b2: B2Server, cache: Project) -> None:
-    """As the README tells: its own resource is named, and nothing else changes."""
+    """As the page describes: its own resource is named, and nothing else changes."""
     cache.set(writers=["nixbuilder", "ci-runner"])
     cache.up()
     before = cache.outputs(secrets=True)
 
     cache.pulumi("stack", "select", STACK)
-    (line,) = commands("On Backblaze B2", holding="--replace")
+    (line,) = commands("docs/backends/b2.md", "Replace one credential")
     cache.typed(line)
     after = cache.outputs(secrets=True)
     keys = b2.service.keys()

@@ -7,7 +7,7 @@ import json
 import re
 import shlex
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -16,7 +16,6 @@ from botocore.exceptions import ClientError
 from tests.engine.b2_project import b2, b2_cache
 from tests.engine.examples import EXAMPLES, example, type_the_readme
 from tests.engine.project import Project
-from tests.engine.readme import commands
 from tests.engine.s3 import s3_client
 from tests.engine.spaces_project import (
     spaces,
@@ -28,6 +27,7 @@ from tests.engine.spaces_project import (
 from tests.fakes.aws_server import ACCOUNT, AwsServer
 from tests.fakes.b2_server import B2Server
 from tests.fakes.spaces_service import SpacesService
+from tests.pages import commands
 from tools.engine import Engine
 from tools.server import LocalServer
 
@@ -39,19 +39,18 @@ PROD = ("--stack", "prod")
 OF_A_CACHE = {"nix-cache", "nix-cache-bucket", "nix-cache-nix-cache-info"}
 
 
-def typed_as_told(
-    project: Project, section: str, here: Mapping[str, str], answers: Mapping[str, str]
+def executed(
+    project: Project, lines: Sequence[str], here: Mapping[str, str], answers: Mapping[str, str]
 ) -> Iterator[tuple[str, str]]:
-    """Type what the README says of a backend; yields each line with what it printed.
+    """Execute the example of a backend's page; yield each line with what it printed.
 
     Args:
         project: a project on what stands in for the service, its environment made already.
-        section: of the README.
+        lines: the page's commands.
         here: what is configured besides, or otherwise, once the stack is there.
         answers: by key, what is given to a command that asks for a secret.
     """
     shutil.copytree(EXAMPLES, project.folder / "examples")
-    lines = [line for line in commands(section, holding="make install") if "make " not in line]
     for line in lines:
         yield line, project.typed(line, answers.get(line.split()[-1], ""))
         if line.startswith("pulumi stack init"):
@@ -67,7 +66,7 @@ def assert_is_up_as_written(project: Project) -> None:
     assert told["pushUrls"].keys() == {"nixbuilder", "ci-runner"}
 
 
-def test_a_cache_on_spaces_begins_as_the_readme_tells(
+def test_the_example_of_the_page_on_spaces_deploys_a_cache(
     tmp_path: Path, spaces_engine: Engine, spaces: SpacesService, spaces_venv: Path
 ) -> None:
     """Of an account in which nothing is, to a cache that is up."""
@@ -78,14 +77,15 @@ def test_a_cache_on_spaces_begins_as_the_readme_tells(
     }
     id_key = "digitalocean:spacesAccessId"
 
-    for line, _ in typed_as_told(project, "On DigitalOcean Spaces", given, answers):
-        if id_key in line:  # what the README has there is nobody's
+    lines = commands("docs/backends/spaces.md", "Example")
+    for line, _ in executed(project, lines, given, answers):
+        if id_key in line:  # the page's value belongs to no account
             project.typed(f"pulumi config set {id_key} {given[id_key]}")
 
     assert_is_up_as_written(project)
 
 
-def test_a_cache_on_b2_begins_as_the_readme_tells(
+def test_the_example_of_the_page_on_b2_deploys_a_cache(
     tmp_path: Path, engine: Engine, b2: B2Server
 ) -> None:
     """Of an account in which nothing is, to a cache that is up."""
@@ -93,23 +93,22 @@ def test_a_cache_on_b2_begins_as_the_readme_tells(
     project.environment = {}
     key_id = b2.service.key_id
 
-    told = typed_as_told(
-        project, "On Backblaze B2", {"b2:realm": b2.url}, {"b2:applicationKey": b2.service.key}
-    )
-    for line, _ in told:
-        if "b2:applicationKeyId" in line:  # what the README has there is nobody's
+    lines = commands("docs/backends/b2.md", "Example")
+    answers = {"b2:applicationKey": b2.service.key}
+    for line, _ in executed(project, lines, {"b2:realm": b2.url}, answers):
+        if "b2:applicationKeyId" in line:  # the page's value belongs to no account
             project.typed(f"pulumi config set b2:applicationKeyId {key_id}")
 
     assert_is_up_as_written(project)
 
 
 @pytest.mark.aws
-def test_a_cache_on_aws_begins_as_the_readme_tells(
+def test_the_example_of_the_page_on_aws_previews_a_cache(
     aws_project: Project, aws_server: AwsServer
 ) -> None:
     """Of an account in which nothing is, to a preview: what watches it is not to be had here."""
     here = {**aws_server.config(), "nix-cache:aws.accountId": ACCOUNT}
-    typed = typed_as_told(aws_project, "On AWS", here, {})
+    typed = executed(aws_project, commands("docs/backends/aws.md", "Example"), here, {})
     printed = next(printed for line, printed in typed if line == "pulumi preview")
 
     assert re.search(r"\+ \d+ to create", printed)

@@ -1,7 +1,7 @@
-"""What the README tells people to type, typed.
+"""The commands of the README and of the first pages, executed.
 
-Only this module runs all commands of its first part in a new clone, and those for production on
-MinIO. Other backends are in `test_examples.py`; taking over and recovery have modules of their own.
+Only this module runs `make up` and what follows in a new clone, and deploys to production on MinIO.
+Other backends are in `test_examples.py`; adoption and recovery have modules of their own.
 """
 
 import json
@@ -14,10 +14,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 
 from nix_cache.formats import signing
 from tests.engine.project import STACK, Project
-from tests.engine.readme import blocks, commands
+from tests.pages import README, blocks, commands
 from tools.bootstrap import ROOT
 from tools.server import LocalServer
 
@@ -44,9 +45,16 @@ def clone(tmp_path: Path) -> Iterator[Path]:
 
 
 def test_the_commands_in_order_make_a_cache_and_remove_it(clone: Path, tmp_path: Path) -> None:
-    """Every block that is marked as shell, but for the tests within the tests."""
+    """From the README's two commands, but for the tests within the tests, to `make down`."""
     (tmp_path / "home").mkdir()
-    script = "\n".join(blocks("sh")).replace("make test ", "true make test ")
+    lines = [
+        *commands(README, "nix-cache"),
+        *commands("docs/getting-started.md", "Create the cache"),
+        *commands("docs/getting-started.md", "Look at the stack"),
+        *commands("docs/operations/drift.md", "In a clone"),
+        *commands("docs/getting-started.md", "Remove the cache"),
+    ]
+    script = "\n".join(lines).replace("make test ", "true make test ")
     config_file = clone / "Pulumi.dev.yaml"
     # A developer's own `make up` may have put its salt there.
     config = re.sub("^encryptionsalt: .*\n", "", config_file.read_text(), flags=re.MULTILINE)
@@ -58,7 +66,7 @@ def test_the_commands_in_order_make_a_cache_and_remove_it(clone: Path, tmp_path:
     }
 
     done = subprocess.run(
-        ["sh", "-eu", "-c", f"{script}\nmake down"],
+        ["sh", "-eu", "-c", script],
         cwd=clone,
         env=environment,
         stdin=subprocess.DEVNULL,
@@ -77,10 +85,13 @@ def test_the_commands_in_order_make_a_cache_and_remove_it(clone: Path, tmp_path:
     assert not (tmp_path / "home" / ".pulumi").exists()
 
 
-def test_production_begins_as_the_readme_tells(project: Project, server: LocalServer) -> None:
+def test_the_production_stack_of_the_readme_is_deployed(
+    project: Project, server: LocalServer
+) -> None:
     """Its file, with the server's address written in: private, two writers, protected."""
     root = server.connection()
-    written = (ROOT / "Pulumi.prod.yaml").read_text()
+    [block] = blocks(README, language="yaml")
+    written = block.content
     here = {
         "minio.example.org:9000": root.server,
         '"true"': '"false"',
@@ -91,7 +102,7 @@ def test_production_begins_as_the_readme_tells(project: Project, server: LocalSe
         written = written.replace(meant, real)
     stack_file = project.folder / "Pulumi.prod.yaml"
     stack_file.write_text(written)
-    for line in commands("In production: MinIO"):
+    for line in commands(README, "Deploy a production stack"):
         project.typed(line, root.password)
     assert root.password not in stack_file.read_text()
 
@@ -108,12 +119,28 @@ def test_production_begins_as_the_readme_tells(project: Project, server: LocalSe
     assert json.loads(project.run("stack", "output", "--json", *stack).stdout) == outputs
 
 
-def test_a_key_is_brought_in_as_the_readme_tells(project: Project) -> None:
+def test_the_page_on_minio_and_the_repository_have_the_same_stack() -> None:
+    """So the test above shows them too."""
+    [readme], page = (
+        blocks(README, language="yaml"),
+        blocks("docs/backends/minio.md", title="Example"),
+    )
+    example = next(block for block in page if block.language == "yaml")
+
+    assert example.content == readme.content
+    stack = yaml.safe_load((ROOT / "Pulumi.prod.yaml").read_text())
+    assert stack == yaml.safe_load(readme.content)
+    assert commands("docs/backends/minio.md", "Example") == commands(
+        README, "Deploy a production stack"
+    )
+
+
+def test_a_key_is_imported_as_its_page_describes(project: Project) -> None:
     """It is in the state under its own name, and in clear nowhere."""
     key = signing.generate("of-my-own-1")
     (project.folder / "key.sec").write_text(key.secret_text + "\n")
     project.pulumi("stack", "select", STACK)
-    for line in commands("Rotate a key"):
+    for line in commands("docs/guides/keys.md", "Import a key"):
         project.typed(line)
 
     project.up()

@@ -1,7 +1,7 @@
 """What is left after a state, a passphrase or a credential was lost, and the way back.
 
-Only this module types the README's steps for it. A signing key that leaked is rotated and dropped
-as in `test_writers.py`, by settings that `tests/unit/test_readme_settings.py` checks.
+Only this module executes the steps of its pages. A signing key that leaked is rotated and dropped
+as in `test_writers.py`, by settings that `tests/unit/test_pages_settings.py` checks.
 """
 
 import json
@@ -20,9 +20,9 @@ from tests.engine.adoption import keep_what_exists
 from tests.engine.clone import Clone, assert_plain_error, cloned
 from tests.engine.damages import WRITER
 from tests.engine.project import STACK, Project
-from tests.engine.readme import commands
 from tests.engine.s3 import s3_client
 from tests.engine.test_drift_told import run
+from tests.pages import commands
 from tools import engine as toolchain_engine
 from tools.server import LocalServer
 
@@ -40,9 +40,9 @@ class Before:
 
 @pytest.fixture
 def before(project: Project, server: LocalServer) -> Before:
-    """Provide a cache that is up, with a NAR in it, and the keys that the README says to keep."""
+    """Provide a cache that is up, with a NAR in it, and the keys that its page says to keep."""
     project.up()
-    [keep] = [line for line in commands("Recovery") if "signing-keys.json" in line]
+    [keep] = commands("docs/operations/backup.md", "Back up signing keys")
     project.typed(keep.replace("prod", STACK))
     kept = json.loads((project.folder / "signing-keys.json").read_text())
     outputs = project.outputs(secrets=True)
@@ -59,9 +59,12 @@ def push(server: LocalServer, credential: dict[str, str], key: str) -> None:
 
 
 def take_over(project: Project) -> None:
-    """Follow the README's part on adoption."""
+    """Follow the page on adoption."""
     project.pulumi("stack", "select", STACK)
-    enable, begin, bring_in, _look, finish, disable = commands("Adoption")
+    enable, begin = commands("docs/operations/adoption.md", "Write the import file")
+    bring_in, _look, finish, disable = commands(
+        "docs/operations/adoption.md", "Import the resources"
+    )
     project.typed(enable)
     project.typed(begin)
     keep_what_exists(project)
@@ -87,7 +90,7 @@ def test_a_lost_state_is_made_again_with_the_same_keys(
     """From the bucket that is there, and the signing keys that somebody kept."""
     shutil.rmtree(project.folder / "state" / ".pulumi")
     (project.folder / "key.sec").write_text(before.signing_key)
-    for line in commands("Recovery", holding="key.sec"):
+    for line in commands("docs/operations/recovery.md", "Continue after a lost state"):
         project.typed(line.replace("prod", STACK))
 
     take_over(project)
@@ -103,7 +106,7 @@ def test_after_a_lost_passphrase_readers_trust_what_they_trusted(
 ) -> None:
     """The public keys are read without it; writers get new keys, and nothing is deleted."""
     (project.folder / "passphrase").write_text("a new one")
-    read, forget = commands("Recovery", holding="publicKeys")
+    read, forget = commands("docs/operations/recovery.md", "Continue after a lost passphrase")
     told = project.typed(f"{read} --json".replace("prod", STACK))
     public_keys: list[str] = json.loads(told)
     assert public_keys == before.public_keys

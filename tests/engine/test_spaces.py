@@ -15,7 +15,6 @@ import pytest
 from botocore.exceptions import ClientError
 
 from tests.engine.project import STACK, Project
-from tests.engine.readme import commands
 from tests.engine.shared import SharedStack
 from tests.engine.spaces_project import (
     BUCKET,
@@ -30,6 +29,7 @@ from tests.engine.spaces_project import (
 )
 from tests.fakes.killing_proxy import kill_tree
 from tests.fakes.spaces_service import CERTIFICATE, SpacesService
+from tests.pages import commands
 from tests.waiting import wait_until
 from tools.bootstrap import ROOT
 from tools.engine import Engine
@@ -98,11 +98,11 @@ def test_the_policies_tell_of_a_key_to_the_whole_account_and_stop_nothing(
 
 
 def test_a_credential_is_replaced_on_demand(cache: Project, spaces: SpacesService) -> None:
-    """As the README tells: its own resource is named, and nothing else changes."""
+    """As the page describes: its own resource is named, and nothing else changes."""
     before = cache.outputs(secrets=True)
 
     cache.pulumi("stack", "select", STACK)
-    (line,) = commands("On DigitalOcean Spaces", holding="--replace")
+    (line,) = commands("docs/backends/spaces.md", "Replace one credential")
     cache.typed(line)
 
     after = cache.outputs(secrets=True)

@@ -1,4 +1,4 @@
-"""A team's state in a bucket: shared, locked, encrypted, and moved there, by the README's commands.
+"""A shared state in a bucket: locked, encrypted and moved there, by the commands of its page.
 
 Only this module has a state elsewhere than in a folder, and two users of one stack.
 """
@@ -23,9 +23,9 @@ from tests.engine.clone import admin_client
 from tests.engine.command import Result
 from tests.engine.ports import closed_port
 from tests.engine.project import STACK, Project, public_cache
-from tests.engine.readme import commands
 from tests.engine.s3 import s3_client
 from tests.engine.secret_search import leaks
+from tests.pages import commands
 from tests.waiting import wait_until
 from tools.engine import Engine
 from tools.server import LocalServer
@@ -35,8 +35,10 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.slow
 
-README_BUCKET = README_PROFILE = "pulumi-state"
-"""What the README calls a bucket for states, and whoever may use it."""
+PAGE = "docs/operations/state.md"
+
+PAGE_BUCKET = PAGE_PROFILE = "pulumi-state"
+"""What the page calls a bucket for states, and whoever may use it."""
 
 GATED_PROGRAM = """\
 import pathlib, time
@@ -66,9 +68,9 @@ class Team:
 
     @classmethod
     def create(
-        cls, home: Path, engine: Engine, server: LocalServer, bucket: str = README_BUCKET
+        cls, home: Path, engine: Engine, server: LocalServer, bucket: str = PAGE_BUCKET
     ) -> "Team":
-        """Make the bucket, with versioning, and a user who may do what the README says."""
+        """Make the bucket, with versioning, and a user who may do what the page says."""
         root = server.connection()
         s3 = s3_client(server.url, root.user, root.password)
         s3.create_bucket(Bucket=bucket)
@@ -88,7 +90,7 @@ class Team:
         admin.policy_add(name, str(document))
         admin.attach_policy([name], user=name)
         (home / ".aws" / "credentials").write_text(
-            f"[{README_PROFILE}]\naws_access_key_id = {name}\naws_secret_access_key = {secret}\n"
+            f"[{PAGE_PROFILE}]\naws_access_key_id = {name}\naws_secret_access_key = {secret}\n"
         )
 
     @property
@@ -104,17 +106,17 @@ class Team:
         (self.home / f"{STACK}.passphrase").write_text((folder / "passphrase").read_text())
         return made
 
-    def type_readme(self, project: Project, holding: str) -> str:
-        """Type a block of the README's; the project's state is from then on where it leads."""
-        lines = "\n".join(commands("Environments", holding=holding))
+    def execute(self, project: Project, lines: Sequence[str]) -> str:
+        """Execute commands of the page; the project's state is from then on where they lead."""
+        script = "\n".join(lines)
         meant = {
-            f"s3://{README_BUCKET}": f"s3://{self.bucket}",
+            f"s3://{PAGE_BUCKET}": f"s3://{self.bucket}",
             "https://minio.example.org": self.server.url,
             "prod": STACK,
         }
         for there, here in meant.items():
-            lines = lines.replace(there, here)
-        printed = project.typed(f'{lines}\necho "$PULUMI_BACKEND_URL"')
+            script = script.replace(there, here)
+        printed = project.typed(f'{script}\necho "$PULUMI_BACKEND_URL"')
         project.environment["PULUMI_BACKEND_URL"] = printed.splitlines()[-1]
         return printed
 
@@ -155,7 +157,7 @@ def team(module_folder: Path, engine: Engine, module_server: LocalServer) -> Tea
 def deployed(team: Team, module_folder: Path) -> Project:
     """Provide a stack whose state was in the bucket from the beginning."""
     project = team.project(module_folder / "deployed", "nix-cache")
-    team.type_readme(project, "PULUMI_CONFIG_PASSPHRASE_FILE")
+    team.execute(project, commands(PAGE, "Keep the state in a bucket"))
     project.up()
     return project
 
@@ -231,7 +233,7 @@ def test_a_preview_only_reads_the_bucket(team: Team, deployed: Project, tmp_path
 
 
 def test_commands_do_not_warn_of_answers_without_a_checksum(deployed: Project) -> None:
-    """Which is what one parameter of the README's URL is for."""
+    """Which is what one parameter of the page's URL is for."""
     listed = deployed.run("stack", "ls").checked("pulumi stack ls")
 
     assert STACK in listed.stdout
@@ -276,7 +278,7 @@ def test_what_was_killed_is_cancelled_and_done_again(team: Team, deployed: Proje
     assert len(team.locks()) == 1
     assert f"(pid {killed.pid})" in deployed.run("up", "--yes", "--stack", STACK).output
 
-    team.type_readme(deployed, "pulumi cancel")
+    team.execute(deployed, commands(PAGE, "Release a lock"))
 
     assert team.locks() == []
     planned_nothing(deployed).checked("the preview afterwards")
@@ -289,7 +291,7 @@ def test_a_stack_is_moved_into_the_bucket_without_a_change(team: Team, tmp_path:
     project.up()
     old, before = project.variables()["PULUMI_BACKEND_URL"], project.outputs(secrets=True)
 
-    printed = other_team.type_readme(project, "stack import")
+    printed = other_team.execute(project, commands(PAGE, "Move a stack"))
 
     assert before["signingKeys"]["nixbuilder"] not in printed
     assert project.variables()["PULUMI_BACKEND_URL"].startswith("s3://other-state?")
@@ -301,7 +303,7 @@ def test_a_stack_is_moved_into_the_bucket_without_a_change(team: Team, tmp_path:
 
 @pytest.fixture
 def kms(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, str]]:
-    """AWS's key service with the key that the README names, as variables by which it is found."""
+    """AWS's key service with the key that the page names, as variables by which it is found."""
     server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
     server.start()
     found = {
@@ -329,7 +331,7 @@ def test_a_stack_can_do_with_a_key_of_kms_and_go_back(
     before = project.outputs(secrets=True)
     project.environment |= kms
 
-    team.type_readme(project, "change-secrets-provider")
+    team.execute(project, commands(PAGE, "Encrypt with a KMS key"))
     with_passphrase = dict(project.environment)
     project.environment["PULUMI_CONFIG_PASSPHRASE_FILE"] = ""
     assert project.outputs(secrets=True) == before

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.engine.readme import commands
 from tests.package.packages import Packages, build
 from tests.package.running import run, told_by
+from tests.pages import commands
 from tools.bootstrap import ROOT
 from tools.release import agreement, installed
 
@@ -113,12 +113,12 @@ def test_the_source_distribution_can_be_installed(package: Packages, tmp_path: P
 
 
 def test_a_tag_of_the_repository_can_be_installed(tmp_path: Path) -> None:
-    """By pip, as the README tells: for those who use no package index."""
+    """By pip, as the README describes: for those who use no package index."""
     clone = tmp_path / "clone"
     subprocess.run(["git", "clone", "--quiet", ROOT, clone], check=True)
     subprocess.run(["git", "tag", "v9.9.9"], cwd=clone, check=True)
     python = installed.install(tmp_path / "venv", "hatchling", "pip")
-    [line] = commands("In your own program")
+    [line] = commands("README.md", "Use the component")
     command, meant, requirement = shlex.split(line)
     assert (command, meant) == ("pip", "install")
     here = requirement.replace(

@@ -10,10 +10,9 @@ from google.protobuf.empty_pb2 import Empty
 from pulumi.runtime.proto.analyzer_pb2_grpc import AnalyzerStub
 
 from nix_cache.policy.rules import all_rules
-from tests.engine.readme import blocks
 from tests.package.packages import Packages
 from tests.package.running import own_environment
-from tools.bootstrap import ROOT
+from tests.pages import blocks
 from tools.release import installed
 
 
@@ -22,10 +21,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Provide the pack's folder as the documentation has it."""
     made = tmp_path_factory.mktemp("program") / "policies"
     made.mkdir()
-    page = (ROOT / "docs" / "policies.md").read_text().replace("\n   ", "\n")
-    [project], [launcher] = blocks("yaml", page), blocks("python", page)
-    (made / "PulumiPolicy.yaml").write_text(project)
-    (made / "__main__.py").write_text(launcher)
+    [project] = blocks("docs/policies.md", language="yaml")
+    [launcher] = blocks("docs/policies.md", language="python")
+    (made / "PulumiPolicy.yaml").write_text(project.content)
+    (made / "__main__.py").write_text(launcher.content)
     return made
 
 

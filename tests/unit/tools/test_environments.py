@@ -1,4 +1,4 @@
-"""The stacks' files: accepted as they are, different only in what the README's table shows."""
+"""The stacks' files: accepted as they are, different only in what the page's table shows."""
 
 from pathlib import Path
 from typing import Any
@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from nix_cache.config.stack import checked_settings
-from tests.engine.readme import section
+from tests.pages import section
 from tools.bootstrap import ROOT
 from tools.server import LocalServer
 from tools.stack import configured
@@ -15,7 +15,7 @@ from tools.stack import configured
 FILES = ("Pulumi.dev.yaml", "Pulumi.staging.yaml", "Pulumi.prod.yaml")
 
 SERVERS = {FILES[0]: "one of this machine"}
-"""What the README calls a server that the file does not name."""
+"""What the page calls a server that the file does not name."""
 
 
 @pytest.fixture(autouse=True)
@@ -62,7 +62,7 @@ def test_every_stacks_file_is_short(file: str) -> None:
     assert len((ROOT / file).read_text().splitlines()) <= 20
 
 
-def test_the_readmes_table_is_how_the_files_differ() -> None:
+def test_the_table_of_the_page_is_how_the_files_differ() -> None:
     """Every setting in which two of them differ, and no other, with its values."""
     found = {file: settings_of(file) for file in FILES}
     expected = {"server": [servers_of(file) for file in FILES]}
@@ -77,7 +77,7 @@ def test_the_readmes_table_is_how_the_files_differ() -> None:
 
 
 def cell(file: str, name: str, value: Any) -> str:
-    """Return a value as the README's table shows it."""
+    """Return a value as the page's table shows it."""
     if name == "server" and not value:
         return SERVERS[file]
     if name in {"writers", "readers"}:
@@ -86,10 +86,12 @@ def cell(file: str, name: str, value: Any) -> str:
 
 
 def table() -> dict[str, list[str]]:
-    """Return the README's table: by setting, the value in each file."""
+    """Return the page's table: by setting, the value in each file."""
     rows = [
         [part.strip() for part in line.strip("|").split("|")]
-        for line in section("Environments").splitlines()
+        for line in section(
+            "docs/operations/environments.md", "Compare the stack files"
+        ).splitlines()
         if line.startswith("|")
     ]
     header, _, *body = rows

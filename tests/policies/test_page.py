@@ -1,12 +1,12 @@
-"""What the README says of the rules is what they are."""
+"""The page on policies lists the rules as they are."""
 
 import json
 
 from nix_cache.policy.judgement import EXCEPTIONS
 from nix_cache.policy.rules import all_rules
-from tests.engine.readme import blocks, section
+from tests.pages import blocks, section
 
-POLICIES = section("Policies")
+PAGE = "docs/policies.md"
 LEVELS = {"mandatory", "advisory", "disabled"}
 
 
@@ -14,12 +14,13 @@ def test_the_table_has_every_rule_in_its_order_and_words() -> None:
     """Copy the rows from here when a rule changes."""
     rows = "\n".join(f"| `{rule.id}` | {rule.holds} |" for rule in all_rules())
 
-    assert f"| --- | --- |\n{rows}\n\n" in POLICIES
+    assert f"| --- | --- |\n{rows}\n\n" in section(PAGE, "Rules")
 
 
 def test_the_example_of_a_configuration_is_one() -> None:
     """Rules, settings, levels and reasons as the engine will check them."""
-    [example] = map(json.loads, blocks("json", POLICIES))
+    [block] = blocks(PAGE, language="json")
+    example = json.loads(block.content)
     settings = {rule.id: {*EXCEPTIONS, *rule.settings} for rule in all_rules()}
     shortest = EXCEPTIONS["exceptions"]["additionalProperties"]["minLength"]
 
