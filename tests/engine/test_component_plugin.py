@@ -47,6 +47,16 @@ SECRET_KEY = (
 """A program in which a writer has a key of their own, from secret configuration."""
 
 
+HOST = (
+    "resources:\n",
+    "resources:\n  host:\n    type: minio:S3Bucket\n    properties:\n      bucket: localhost\n",
+)
+"""A program with another resource, whose id is the name of a host."""
+
+SECRET_NUMBER = "priority: {'fn::secret': 30}"
+UNKNOWN_LIST = "readers: {'fn::split': ['-', '${host.id}']}"
+
+
 @pytest.fixture(scope="module")
 def plugin(module_folder: Path, engine: Engine) -> Path:
     """Provide the plugin, beside what is to be an engine that speaks YAML."""
@@ -273,6 +283,94 @@ def test_a_secret_where_only_plain_values_may_be_is_named(unmade: PluginProject)
     assert result.exit_code != 0
     assert "domain is a secret or an output of a resource" in result.output
     assert "hidden.example.org" not in result.output
+
+
+def test_an_output_in_the_place_of_a_plain_value_a_list_or_an_object_is_named(
+    unmade: PluginProject,
+) -> None:
+    """Nothing of it becomes an empty list or object; a choice and a number are named too."""
+    unmade.rewrite(
+        HOST,
+        (LAPTOP, "- {'fn::secret': {name: laptop}}"),
+        ("public: true", f"public: true\n      {SECRET_NUMBER}\n      {UNKNOWN_LIST}"),
+        (
+            "minio:\n        endpoint: ${endpoint}",
+            "minio: {'fn::secret': {endpoint: 'http://a'}}\n      backend: ${host.id}",
+        ),
+    )
+
+    result = unmade.run("preview", "--stack", STACK)
+
+    assert result.exit_code != 0
+    assert "5 mistakes in the settings of the cache. Nothing was changed." in result.output
+    for key, fix in {
+        "backend": "one of minio, aws, spaces, b2",
+        "minio": "an object with endpoint, region or userPrefix",
+        "priority": "a whole number from 0 to 1000",
+        "readers": "a list of names of",
+        "writers[1]": "an object with name",
+    }.items():
+        assert f"{key} is a secret or an output of a resource" in result.output
+        assert f"fix: set it to a plain value: {fix}" in result.output
+    assert "Traceback" not in result.output
+
+
+def test_an_endpoint_may_be_an_output_of_a_resource_and_a_choice_is_its_value(
+    unmade: PluginProject, connection: Connection
+) -> None:
+    """Unknown in the preview, and refused before any storage is made where it turns out wrong."""
+    port = connection.server.partition(":")[2]
+    unmade.rewrite(
+        HOST,
+        ("endpoint: ${endpoint}", f"endpoint: ftp://${{host.id}}:{port}"),
+        ("public: true", "public: true\n      backend: minio"),
+    )
+    planned = unmade.preview("--diff")
+    for what_is_known in ("::cache-nix-cache-info]", "::cache-laptop]", '"nix-cache"'):
+        assert what_is_known in planned
+    assert f"localhost:{port}" not in planned
+
+    refused = unmade.run("up", "--yes", "--skip-preview", "--stack", STACK)
+    assert refused.exit_code != 0
+    assert f"minio.endpoint = 'ftp://localhost:{port}' is not a full URL" in refused.output
+    assert "fix: set it to a URL of scheme, host and port" in refused.output
+    assert "Traceback" not in refused.output
+    root = s3_client(connection.url, connection.user, connection.password)
+    assert [bucket["Name"] for bucket in root.list_buckets()["Buckets"]] == ["localhost"]
+
+    unmade.rewrite(("ftp://", "http://"))
+    unmade.up()
+    assert unmade.outputs()["readUrl"] == f"http://localhost:{port}/nix-cache"
+    assert unmade.planned() == {}
+
+
+def test_a_secret_endpoint_is_published_nowhere(
+    unmade: PluginProject, connection: Connection
+) -> None:
+    """A public cache that would is refused; a private one has it in secret outputs alone."""
+    url = connection.url.replace("127.0.0.1", "localhost")
+    unmade.rewrite(
+        (
+            "endpoint:\n    type: string\n    default: https://minio.example.org",
+            "endpoint:\n    type: string\n    secret: true",
+        )
+    )
+    unmade.config.pop(f"{unmade.name}:endpoint")
+    unmade.set_config_secret(f"{unmade.name}:endpoint", url)
+
+    refused = unmade.run("preview", "--stack", STACK)
+    assert refused.exit_code != 0
+    assert "minio.endpoint is a secret, but the cache publishes it in its bucket" in refused.output
+    assert "fix: set manifest and landingPage to false" in refused.output
+
+    unmade.rewrite(("public: true", "public: false"))
+    printed = unmade.up("--json")
+    outputs, masked = unmade.outputs(secrets=True), unmade.outputs()
+    assert f"endpoint={url}".replace(":", "%3A").replace("/", "%2F") in outputs["readUrl"]
+    assert {masked[name] for name in ("manifest", "readUrl", "pushUrls", "nixConf")} == {MASK}
+    kept = {**files_below(unmade.folder / "state"), "printed": printed.encode()}
+    assert leaks(kept, {"endpoint": url}) == {}
+    assert unmade.planned() == {}
 
 
 def test_a_name_that_is_taken_is_refused_in_the_preview(

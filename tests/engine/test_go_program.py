@@ -83,6 +83,80 @@ def test_a_program_in_go_makes_a_cache_and_removes_it(
     assert not admin.has(Kind.USER, "ci-runner")
 
 
+OTHER_RESOURCE = (
+    (
+        "func main() {",
+        """type host struct{ pulumi.CustomResourceState }
+
+func main() {""",
+    ),
+    (
+        """		cache, err :=""",
+        """		var other host
+		bucket := pulumi.Map{"bucket": pulumi.String("localhost")}
+		err := ctx.RegisterResource("minio:index/s3Bucket:S3Bucket", "host", bucket, &other)
+		if err != nil {
+			return err
+		}
+		computed := pulumi.Sprintf("%s://%s:%s", settings.Require("scheme"), other.ID(),
+			settings.Require("port"))
+		endpoint := pulumi.All(computed).ApplyT(func(known []any) string {
+			return known[0].(string)
+		}).(pulumi.StringOutput)
+		if settings.GetBool("hidden") {
+			endpoint = pulumi.ToSecret(endpoint).(pulumi.StringOutput)
+		}
+		cache, err :=""",
+    ),
+    (
+        'Endpoint: pulumi.String(settings.Require("endpoint"))',
+        "Endpoint: endpoint",
+    ),
+    (
+        """			Public:  pulumi.BoolRef(true),""",
+        """			Public:  pulumi.BoolRef(true),
+			Backend: pulumi.StringRef(string(nixcache.BackendMinio)),""",
+    ),
+)
+"""The example, with an endpoint that another resource has, and a choice by its enum."""
+
+
+def test_a_program_in_go_computes_an_endpoint_from_another_resource(
+    go_program: PluginProject, module_server: LocalServer
+) -> None:
+    """Unknown, wrong, secret and right, as in YAML."""
+    source = go_program.folder / "main.go"
+    example, port = source.read_text(), module_server.url.rpartition(":")[2]
+    program = example
+    for old, new in OTHER_RESOURCE:
+        assert old in program
+        program = program.replace(old, new, 1)
+    source.write_text(program)
+    own = {f"{go_program.name}:{key}": "" for key in ("scheme", "port", "hidden")}
+    try:
+        scheme, _, hidden = own
+        go_program.config |= {scheme: "ftp", f"{go_program.name}:port": port, hidden: "true"}
+        published = go_program.run("preview", "--stack", STACK, timeout=COMPILE_SECONDS)
+        assert published.exit_code != 0
+        assert "minio.endpoint is a secret, but the cache publishes it" in published.output
+
+        go_program.config[hidden] = "false"
+        assert f"localhost:{port}" not in go_program.preview("--diff")
+        refused = go_program.run("up", "--yes", "--skip-preview", "--stack", STACK)
+        assert refused.exit_code != 0
+        assert f"minio.endpoint = 'ftp://localhost:{port}' is not a full URL" in refused.output
+
+        go_program.config[scheme] = "http"
+        go_program.up()
+        assert go_program.outputs()["readUrl"] == f"http://localhost:{port}/nix-cache"
+        assert go_program.planned() == {}
+    finally:
+        go_program.destroy()
+        source.write_text(example)
+        for key in own:
+            go_program.config.pop(key, None)
+
+
 def test_the_example_in_go_is_brought_up_by_what_its_readme_says(
     go_program: PluginProject, module_server: LocalServer
 ) -> None:

@@ -13,6 +13,7 @@ import pulumi
 
 from nix_cache.arguments import CacheSettings, WriterSettings
 from nix_cache.backends.registry import BACKENDS
+from nix_cache.extras import is_brought_by
 from nix_cache.render import nix_conf
 
 
@@ -187,13 +188,15 @@ def provision(request: Request) -> Provisioned:
     """Make a cache's storage on the backend that its settings name.
 
     Raises:
-        pulumi.RunError: the backend's provider package is not installed.
+        pulumi.RunError: a package that the backend's extra brings is not installed.
     """
     backend = request.cache.backend
     try:
         return BACKENDS[backend].provision(request)
     except ModuleNotFoundError as missing:
+        if not is_brought_by(backend, missing.name or ""):
+            raise  # a mistake in the code, or an installation that is broken in another way
         raise pulumi.RunError(
-            f"the backend {backend} needs the package {missing.name}, which is not installed; "
-            f"install it with: pip install 'nix-cache[{backend}]'"
+            f"The backend {backend} needs the package {missing.name}, which is not installed. "
+            f"Install it: pip install 'nix-cache[{backend}]'"
         ) from None

@@ -5,7 +5,7 @@ snake_case. Nothing else in the package doubts a value again.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from pydantic import ValidationError
@@ -28,7 +28,11 @@ from nix_cache.iam.lifecycle import expiry_rules
 
 
 def check(
-    raw: Mapping[str, Any], *, prefix: str = "", spelling: Spelling = Spelling.CAMEL_CASE
+    raw: Mapping[str, Any],
+    *,
+    prefix: str = "",
+    spelling: Spelling = Spelling.CAMEL_CASE,
+    also: Mapping[str, Iterable[str]] | None = None,
 ) -> CacheSettings:
     """Check every setting and give back the cache that they describe.
 
@@ -38,6 +42,8 @@ def check(
         raw: the settings as written, under camelCase or snake_case keys. None counts as absent.
         prefix: what a message puts before each key, such as ``nix-cache:``.
         spelling: how messages spell settings, also later ones on this cache.
+        also: by backend, names that its object can have besides where it was written. What was
+            written under them is in ``raw`` no longer; they are suggested for names like them.
 
     Raises:
         SettingsError: with every mistake that there is.
@@ -58,7 +64,7 @@ def check(
         try:
             own[name] = model.model_validate(value)
         except ValidationError as error:
-            problems += problems_of(error, model, within=name)
+            problems += problems_of(error, model, name, tuple((also or {}).get(name, ())))
     for fields, contradictions in _CONTRADICTIONS:
         if not doubtful & set(fields):
             problems += contradictions(cache)

@@ -42,7 +42,8 @@ def checked_settings(
         raw[backend], provider = completion.settings, completion.provider
         problems += completion.problems
     try:
-        settings = check(raw, prefix=PREFIX)
+        also = {name: backend.program_settings for name, backend in BACKENDS.items()}
+        settings = check(raw, prefix=PREFIX, also=also)
     except SettingsError as mistakes:
         problems += mistakes.problems
     if problems:

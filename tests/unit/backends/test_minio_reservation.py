@@ -99,6 +99,19 @@ def test_a_refused_reservation_points_to_adoption_and_is_never_made(
     assert server.asked == ["user/taken"]
 
 
+@pytest.mark.parametrize(
+    ("spelling", "name"), [("snake_case", "minio.user_prefix"), ("camelCase", "minio.userPrefix")]
+)
+def test_a_refusal_is_spelled_as_the_user_writes_settings(
+    reservations: NameReservationProvider, spelling: str, name: str
+) -> None:
+    """The engine itself prints it where the preview was skipped."""
+    refused = reservations.check({}, wanted("user/taken", spelling=spelling)).inputs
+
+    with pytest.raises(ValueError, match=f"set {name}, or"):
+        reservations.create(refused)
+
+
 def test_the_state_keeps_no_connection(
     reservations: NameReservationProvider, server: NameServer
 ) -> None:

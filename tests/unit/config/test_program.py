@@ -8,6 +8,7 @@ import pytest
 
 from nix_cache.backends.minio.connection import Connection
 from nix_cache.backends.minio.settings import MinioSettings
+from nix_cache.config.check import check
 from nix_cache.config.problems import SettingsError
 from nix_cache.config.stack import checked_settings
 
@@ -101,6 +102,24 @@ def test_a_connection_file_that_cannot_be_used_is_one_mistake_among_the_others(
         "priority",
     ]
     assert mistake in refusal.value.problems[0].mistake
+
+
+def test_a_misspelt_connection_file_is_recognised() -> None:
+    """It is a setting of stacks alone, so arguments of programs do not suggest it."""
+    with pytest.raises(SettingsError) as refusal:
+        checked_settings(
+            {
+                "nix-cache:domain": "cache.example.org",
+                "nix-cache:minio": '{"conectionFile": "a", "foo": 1}',
+            }
+        )
+
+    fixes = {problem.key: problem.fix for problem in refusal.value.problems}
+    assert fixes["minio.conectionFile"] == "did you mean connectionFile?"
+    assert fixes["minio.foo"] == "use one of endpoint, region, userPrefix, connectionFile"
+    with pytest.raises(SettingsError) as refusal:
+        check({"domain": "cache.example.org", "minio": {"connectionFile": "a"}})
+    assert "connectionFile?" not in str(refusal.value)
 
 
 def test_an_unknown_key_of_the_project_is_a_mistake() -> None:

@@ -10,6 +10,7 @@ from nix_cache.backends.minio.settings import MinioSettings
 from nix_cache.config.catalogue import all_settings
 from nix_cache.config.check import check
 from nix_cache.config.problems import Problem, SettingsError
+from nix_cache.config.setting import NAME_RULE
 from nix_cache.config.spelling import Spelling
 from nix_cache.formats import signing
 
@@ -318,6 +319,36 @@ def test_objects_and_lists_of_the_wrong_kind_or_length_are_told_in_words() -> No
     addresses = [f"{n}@example.org" for n in range(11)]
     monitoring = {"monthlyBudgetUsd": 1, "budgetEmails": addresses}
     assert mistake({"monitoring": monitoring}) == "has more than 10 entries"
+
+
+@pytest.mark.parametrize(
+    ("settings", "key", "fix"),
+    [
+        ({"readers": ["abc", "Ops!"]}, "readers[1]", f"set it to {NAME_RULE}"),
+        ({"writers": ["abc", 7]}, "writers[1]", "set it to an object with name, generation,"),
+        ({"writers": ["Ops!"]}, "writers[0].name", f"set it to {NAME_RULE}"),
+        (
+            {"writers": [{"name": "abc", "trustedGenerations": [0]}]},
+            "writers[0].trustedGenerations[0]",
+            "set it to a whole number from 1 to 9999",
+        ),
+        (
+            {"retiredPublicKeys": ["x"]},
+            "retiredPublicKeys[0]",
+            "set it to a public key, NAME:BASE64",
+        ),
+    ],
+)
+def test_a_wrong_item_of_a_list_has_a_fix_for_the_item(
+    settings: dict[str, Any], key: str, fix: str
+) -> None:
+    """Not one for the whole list, of which the rest is right."""
+    with pytest.raises(SettingsError) as refusal:
+        check({**LEAST, **settings})
+
+    [problem] = refusal.value.problems
+    assert problem.key == key
+    assert problem.fix.startswith(fix)
 
 
 def test_a_near_miss_is_told_what_was_meant() -> None:
