@@ -17,6 +17,12 @@ programs, and, after `nix-cache:`, of the configuration of the program in this r
 programs use snake_case (`expire_after_days`). All errors in the arguments are reported at once,
 before any resource is created. Typed languages have an enum for each choice, such as `Backend`; its
 plain value is accepted as well. `make schema` writes this page.
+
+A setting that names another resource accepts an output of it, where the type says so; all others
+decide what is created, so they are plain values. A value that is known only while deploying is
+checked before any storage is created. What is computed from a secret, such as URLs and nix.conf, is
+a secret too. A secret endpoint cannot be published: set `manifest` and `landingPage` to false in a
+cache that has one.
 """
 
 
@@ -59,7 +65,13 @@ def reference(schema: Mapping[str, Any]) -> str:
 
 def _arguments(properties: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
     for name, argument in properties.items():
-        yield f"`{name}`", _type(argument), _text(argument)
+        yield f"`{name}`", _input_type(argument), _text(argument)
+
+
+def _input_type(argument: Mapping[str, Any]) -> str:
+    """The type of an argument, and whether its value, or each value in it, may be an output."""
+    leaf = argument.get("additionalProperties", argument)
+    return _type(argument) if leaf.get("plain") else f"{_type(argument)} or output"
 
 
 def _type(value: Mapping[str, Any]) -> str:

@@ -5,7 +5,6 @@ from typing import Any
 
 import pulumi
 import pytest
-from pulumi.output import UNKNOWN
 
 from nix_cache import BinaryCache
 from nix_cache.config.catalogue import Kind, Setting, all_settings
@@ -310,11 +309,6 @@ def test_an_output_is_accepted_or_refused_wherever_it_stands(
     else:
         assert found[key].mistake.startswith("is a secret or an output of a resource")
         assert found[key].fix.startswith("set it to a plain value: ")
-
-
-def test_only_an_unknown_value_is_not_looked_at() -> None:
-    """The marker of Pulumi itself is one."""
-    outputs(lambda: on("minio", pulumi.Output.from_input(UNKNOWN)))
 
 
 @pytest.mark.parametrize(
