@@ -55,6 +55,7 @@ def test_every_step_goes_well_and_nothing_is_left(
     )
     steps = Journey(minio(tmp_path), stack, lambda *step: told.append(step))
 
+    stack.prepare()
     steps.run()
     assert [step for step in told if step[0] == "FAILED"] == []
     assert (steps.failures, len(told)) == (0, 12)
@@ -67,12 +68,14 @@ def test_what_a_service_lets_through_or_withholds_is_a_failure(
     tmp_path: Path, engine: Engine, admin: MinioServer
 ) -> None:
     """Both are told, and the other steps are taken all the same."""
-    wrong = minio(tmp_path, frozenset({(Role.ANYBODY, Action.LIST)}))
+    wrong = minio(tmp_path, frozenset({(Role.ANONYMOUS, Action.LIST)}))
     stack = ThrowAwayStack(tmp_path / "stack", str(engine.pulumi), wrong, variables(engine))
+    stack.prepare()
     stack.up()
     steps = Journey(wrong, stack, lambda *_: None)
 
-    assert steps.rights(Role.ANYBODY, public=True) == "cannot list the bucket"
+    assert steps.rights(Role.ANONYMOUS, public=True) == "cannot list the bucket"
     assert steps.rights(Role.WRITER, public=True) == ""
-    assert steps.rights(Role.ANYBODY, public=False) == "can read an object, cannot list the bucket"
+    wrong_for_private = steps.rights(Role.ANONYMOUS, public=False)
+    assert wrong_for_private == "can read an object, cannot list the bucket"
     remove(stack, admin)

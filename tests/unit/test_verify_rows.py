@@ -13,6 +13,6 @@ def test_a_row_states_what_its_service_lets_through(name: str) -> None:
     row = backend(name)
 
     assert row.name == name
-    assert row.allowed(Role.ANYBODY, public=False) == set()
+    assert row.allowed(Role.ANONYMOUS, public=False) == set()
     assert row.allowed(Role.WRITER, public=False) >= NEEDED
     assert row.allowed(Role.READER, public=False) - {Action.LIST} == {Action.READ}

@@ -12,6 +12,7 @@ import pytest
 
 from nix_cache.cli.limits import TooLargeError
 from nix_cache.cli.machine import child
+from nix_cache.cli.stack.verify.backend import backend
 from tests.unit.cli.client_process import BUILT, NIX, OWNER, Machine, interrupted
 from tests.unit.cli.misbehaving import Misbehaving, answer, misbehaving
 from tests.waiting import is_running, wait_until
@@ -187,6 +188,38 @@ def test_a_signal_to_a_command_on_a_stack_lets_the_engine_end_by_itself(
 
     assert (code, "Traceback" in err) == (expected, False)
     assert (machine.home / "signals").read_text() == f"{passed_on}\nended\n"
+    assert list(machine.temporary.iterdir()) == []
+
+
+VERIFIED = """#!/bin/sh
+echo "$1 $2" >>{home}/commands
+case "$1 $2" in
+  "stack init") echo "encryptionsalt: v1" >Pulumi.verify.yaml ;;
+  "up --yes") trap 'exit 1' TERM; touch {home}/up; while :; do sleep 0.1; done ;;
+  "destroy --yes") trap 'exit 1' TERM
+    touch {home}/destroy; sleep 2.5; echo end >>{home}/commands ;;
+esac
+"""
+"""Stands for `pulumi`, which takes longer to remove everything than an interrupted command has."""
+
+
+def test_a_verification_that_is_ended_removes_its_cache_and_its_folder_first(
+    machine: Machine,
+) -> None:
+    """A second signal does not change that: the bucket and its keys would stay."""
+    machine.program("pulumi", VERIFIED.format(home=machine.home))
+    machine.variables |= dict.fromkeys(backend("b2").variables, "x" * 12)
+    process = machine.start("stack", "verify", "b2", "--yes")
+    wait_until((machine.home / "up").exists, "an update running")
+
+    os.kill(process.pid, signal.SIGTERM)
+    wait_until((machine.home / "destroy").exists, "the removal running")
+    code, err, _ = interrupted(process, signal.SIGTERM)
+
+    assert (code, "Traceback" in err) == (143, False)
+    assert (machine.home / "commands").read_text().splitlines() == [
+        *("stack init", "up --yes", "destroy --yes", "end", "stack rm"),
+    ]
     assert list(machine.temporary.iterdir()) == []
 
 

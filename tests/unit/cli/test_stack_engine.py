@@ -2,6 +2,7 @@
 
 import json
 import os
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,8 @@ import pytest
 from nix_cache.cli.app import run
 from nix_cache.cli.errors import ClientError
 from nix_cache.cli.stack.engine import PulumiStack, open_stack
+from nix_cache.cli.stack.verify.backend import backend
+from nix_cache.cli.stack.verify.session import verify
 
 
 @pytest.fixture
@@ -71,6 +74,21 @@ def test_a_value_with_an_unusual_line_end_is_part_of_its_event(project: Path) ->
     stack = PulumiStack(project, "dev", script(project, "cat events"), os.environ)
 
     assert stack.refresh_steps() == [metadata]
+
+
+def test_a_verification_leaves_nothing_behind_whose_stack_cannot_be_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither the passphrase nor a folder; the error is the engine's."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "tmp"))
+    (tmp_path / "tmp").mkdir()
+    for name in backend("b2").variables:
+        monkeypatch.setenv(name, "x" * 12)
+
+    with pytest.raises(ClientError, match="`pulumi stack init` failed, see above"):
+        verify("b2", failing(tmp_path, "the disk is full"), yes=True)
+
+    assert list((tmp_path / "tmp").iterdir()) == []
 
 
 def test_reasons_that_the_engine_reports_as_events_are_printed(

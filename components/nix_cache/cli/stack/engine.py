@@ -1,11 +1,8 @@
 """A Pulumi stack, by the commands of the program ``pulumi``."""
 
-import contextlib
 import json
 import os
-import re
 import shutil
-import signal
 import subprocess
 import tempfile
 import textwrap
@@ -14,17 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from nix_cache.cli.errors import ClientError
-from nix_cache.cli.machine import console, interrupt
+from nix_cache.cli.machine import console
+from nix_cache.cli.stack import process
 
 _PROJECT_FILES = ("Pulumi.yaml", "Pulumi.yml", "Pulumi.json")
 _REFRESHED = "resOutputsEvent"
 """The kind of event by which the engine reports what a refresh found of a resource."""
-
-_WITHOUT_SIGHUP = 'trap "" HUP; exec "$@"'
-"""A shell's command that becomes another program, which then ignores SIGHUP."""
-
-_COLOUR = re.compile(r"<\{%.*?%\}>")
-"""How the engine marks colours in the messages of its events."""
 
 _KNOWN_FAILURES: Sequence[tuple[str, str, str]] = (
     ("no stack selected", "no stack is selected in {folder}", "name one: --stack NAME"),
@@ -204,7 +196,7 @@ class PulumiStack:
         command = [self.pulumi, *arguments]
         if quiet or not console.out.is_terminal:
             command += ["--non-interactive", "--color", "never"]
-        done = _run_to_its_end(
+        done = process.run(
             command,
             cwd=self.folder,
             env={**self.environment, **(variables or {})},
@@ -214,7 +206,7 @@ class PulumiStack:
             text=True,
         )
         if done.returncode:
-            raise self._failure(arguments, _reasons(done.stdout or "", done.stderr or ""))
+            raise self._failure(arguments, process.reasons(done.stdout or "", done.stderr or ""))
         return done.stdout or ""
 
     def _failure(self, arguments: Sequence[str], printed: str) -> ClientError:
@@ -291,65 +283,3 @@ def _selected(program: str, folder: Path) -> str:
 def _targeting(targets: Sequence[str]) -> Iterator[str]:
     for urn in targets:
         yield from ("--target", urn)
-
-
-def _run_to_its_end(command: Sequence[str], **options: Any) -> "subprocess.CompletedProcess[str]":
-    """Run the engine, pass a signal on to it, and let it end by itself.
-
-    It then finishes the step that it is at, notes it in the state and frees its lock.
-    ``subprocess.run`` would kill it after a quarter of a second. SIGHUP alone it does not handle,
-    so it is started to ignore that, and gets SIGTERM in its place.
-    """
-    interrupted = False
-    process: subprocess.Popen[str] | None = None
-    passed_on: list[int] = []  # a second signal would end the engine at once
-
-    def pass_on(number: int) -> None:
-        if process is None or passed_on or (number == signal.SIGINT and _is_in_foreground()):
-            return
-        passed_on.append(number)
-        process.send_signal(signal.SIGINT if number == signal.SIGINT else signal.SIGTERM)
-
-    with interrupt.passing_on(pass_on):
-        process = subprocess.Popen(["sh", "-c", _WITHOUT_SIGHUP, "sh", *command], **options)
-        if (code := interrupt.code()) is not None:  # it came before there was a process
-            pass_on(code - 128)
-        while True:
-            try:
-                out, err = process.communicate()
-            except KeyboardInterrupt:  # where the signals are not handled by `interrupt`
-                interrupted = True
-            else:
-                break
-    if interrupted:
-        raise KeyboardInterrupt
-    return subprocess.CompletedProcess(command, process.returncode, out, err)
-
-
-def _is_in_foreground() -> bool:
-    """Whether the terminal's Ctrl-C reaches the engine too, as it does all of the foreground."""
-    try:
-        with Path("/dev/tty").open("rb", buffering=0) as terminal:
-            return os.tcgetpgrp(terminal.fileno()) == os.getpgrp()
-    except OSError:
-        return False
-
-
-def _reasons(printed: str, errors: str) -> str:
-    """What a failed command printed about its failure.
-
-    With ``--json`` the engine prints its reasons as events among its result.
-
-    Args:
-        printed: its standard output.
-        errors: its standard error.
-    """
-    messages = []
-    for line in printed.split("\n"):
-        with contextlib.suppress(ValueError):
-            event = json.loads(line)
-            found = event.get("diagnosticEvent") if isinstance(event, dict) else None
-            if found and found.get("severity") in ("error", "warning"):
-                messages.append(_COLOUR.sub("", found["message"]).strip())
-    texts = [errors.strip(), *(message for message in messages if message not in errors)]
-    return "\n".join(filter(None, dict.fromkeys(texts))) or printed.strip()

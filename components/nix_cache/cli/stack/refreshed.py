@@ -24,7 +24,7 @@ _LONGEST = 200
 
 
 def findings(steps: Iterable[Mapping[str, Any]]) -> list[Finding]:
-    """What was changed outside.
+    """Return what was changed outside.
 
     Args:
         steps: what the engine reported of each resource; secrets are masked there.
@@ -69,7 +69,7 @@ def _is_of_a_bucket(resource: Mapping[str, Any]) -> bool:
 
 
 def _noun(resource: Mapping[str, Any]) -> str:
-    """What a resource is, as a noun: "the bucket policy of nix-cache"."""
+    """Return what a resource is, as a noun: "the bucket policy of nix-cache"."""
     kind = str(resource.get("type")).rpartition(":")[2]
     words = [word.lower() for word in _WORDS.findall(re.sub(r"[Vv]2$", "", kind))]
     noun = " ".join(word for word in words if word not in _MAKERS) or kind

@@ -48,7 +48,7 @@ def _line_change(name: str, before: str | None, after: str | None) -> str:
 
 
 def _first_line(one: TextObject | SeenObject, other: str) -> str:
-    """The first line of a text that another text has not at this place, cut to what fits a line."""
+    """Return the first line of a text that differs in another, cut to what fits a line."""
     theirs = dict(enumerate(other.splitlines()))
     lines = (line for at, line in enumerate(one.text.splitlines()) if theirs.get(at) != line)
     return next(lines, "").strip()[:100] or f"{len(one.text)} characters"

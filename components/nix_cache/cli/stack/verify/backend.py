@@ -1,4 +1,4 @@
-"""What a verification knows of a storage service: a row, made of the backend's spec."""
+"""A storage service as a verification needs it: a row, made of the backend's spec."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -10,15 +10,15 @@ from nix_cache.backends.spec import Right
 
 
 class Role(StrEnum):
-    """Who asks."""
+    """Who sends the requests."""
 
-    ANYBODY = "anybody"
+    ANONYMOUS = "an anonymous request"
     WRITER = "the writer"
     READER = "the reader"
 
 
 class Action(StrEnum):
-    """What is asked for."""
+    """What a request asks for."""
 
     READ = "read an object"
     LIST = "list the bucket"
@@ -36,7 +36,7 @@ _ACTIONS = {
 
 
 def beyond(name: str) -> frozenset[tuple[Role, Action]]:
-    """What a service is known to permit although no cache needs it."""
+    """Return what a service is known to permit although no cache needs it."""
     rights = {Role.WRITER: BACKENDS[name].writers_also, Role.READER: BACKENDS[name].readers_also}
     return frozenset((role, _ACTIONS[right]) for role, known in rights.items() for right in known)
 
@@ -53,8 +53,8 @@ class Backend:
         name: as in ``nix-cache:backend``.
         service: its name for people.
         package: the Python package that its stacks need.
-        costs: what a verification costs there, in a sentence or two, with what that rests on.
-        variables: the environment's variables that have to be set, and what each is.
+        costs: the cost of a verification there, in one or two sentences, with its source.
+        variables: the environment variables that must be set, and what each is.
         config: makes of the environment and a bucket's name the stack's configuration, by full
             key, beside what every verification sets.
         beyond: what the service permits although no cache needs it.
@@ -71,9 +71,9 @@ class Backend:
     least_nix: tuple[int, int, int] = (2, 33, 0)
 
     def allowed(self, role: Role, *, public: bool) -> set[Action]:
-        """All that a role can do to a cache."""
+        """Return all that a role can do to a cache."""
         needed = {
-            Role.ANYBODY: _READER if public else frozenset(),
+            Role.ANONYMOUS: _READER if public else frozenset(),
             Role.WRITER: _WRITER,
             Role.READER: _READER,
         }[role]
@@ -81,7 +81,7 @@ class Backend:
 
 
 def verified() -> tuple[str, ...]:
-    """The names of the backends that can be tried out."""
+    """Return the names of the backends that can be verified."""
     return tuple(name for name, spec in BACKENDS.items() if spec.verification)
 
 

@@ -4,14 +4,13 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, Protocol
 
-import urllib3
-
+from nix_cache.cli.s3.client import Answer, S3Client
+from nix_cache.cli.s3.transport import Transport
 from nix_cache.cli.stack.verify import nix, rights
 from nix_cache.cli.stack.verify.backend import Action, Backend, Role
 from nix_cache.formats.cache_info import INFO_KEY, nix_cache_info
 
 _INFO = nix_cache_info("/nix/store", want_mass_query=True, priority=40)
-_HTTP = urllib3.PoolManager(timeout=30.0, retries=2)
 
 
 class Stack(Protocol):
@@ -22,11 +21,11 @@ class Stack(Protocol):
         ...
 
     def up(self, *, refresh: bool = False) -> dict[str, int]:
-        """Bring it up; gives back how many resources were changed in which way."""
+        """Bring the stack up; returns the number of changed resources, by operation."""
         ...
 
     def outputs(self, *, secrets: bool = False) -> dict[str, Any]:
-        """Its outputs."""
+        """Return the stack's outputs; secrets are masked unless asked for."""
         ...
 
 
@@ -36,17 +35,17 @@ class Journey:
     Args:
         backend: the service.
         stack: the stack, not up yet.
-        tell: gets how each step ended, ``ok``, ``FAILED`` or ``--``, and what it was.
+        report: receives the outcome of each step, ``ok``, ``FAILED`` or ``--``, and its name.
     """
 
-    def __init__(self, backend: Backend, stack: Stack, tell: Callable[[str, str], None]) -> None:
+    def __init__(self, backend: Backend, stack: Stack, report: Callable[[str, str], None]) -> None:
         self._backend = backend
         self._stack = stack
-        self._tell = tell
+        self._report = report
         self.failures = 0
 
     def run(self) -> None:
-        """Take every step; one that fails does not keep the others from being taken.
+        """Take every step. A step that fails does not stop the others.
 
         Raises:
             ClientError: the stack cannot be brought up.
@@ -56,23 +55,23 @@ class Journey:
             self._stack.set_public(public)
             self._stack.up()
             if public:
-                self._step("anybody reads nix-cache-info by its URL", self._reads_by_url)
-                self._step("a path that is missing is not found", self._misses)
-            roles = [Role.ANYBODY, Role.WRITER, *([] if public else [Role.READER])]
+                self._step("the read URL serves nix-cache-info", self._reads_by_url)
+                self._step("the read URL reports a missing path as missing", self._misses)
+            roles = [Role.ANONYMOUS, Role.WRITER, *([] if public else [Role.READER])]
             for role in roles:
                 self._step(
-                    f"{role} of a {kind} cache can do what was declared",
+                    f"{role} to a {kind} cache can do exactly what was declared",
                     partial(self.rights, role, public=public),
                 )
-            self._step("a refresh puts back what was changed", self._repairs)
-            self._step("and then finds nothing to do", self._settles)
+            self._step("a refresh and an update put back what was changed", self._repairs)
+            self._step("a second refresh and update find nothing to do", self._settles)
         if reason := nix.why_not(self._backend.least_nix):
-            self._tell("--", f"the real Nix was not asked: {reason}")
+            self._report("--", f"the test with the real Nix was left out: {reason}")
         else:
             self._step("the real Nix pushes and pulls", self._round_trip)
 
     def rights(self, role: Role, *, public: bool) -> str:
-        """What is wrong with what a role can do to the cache as it is up; or nothing."""
+        """Return the difference between what a role can do to the cache and what was declared."""
         outputs = self._stack.outputs(secrets=True)
         found = rights.can_do(outputs["manifest"], rights.actor(role, outputs))
         declared = self._backend.allowed(role, public=public)
@@ -83,22 +82,25 @@ class Journey:
     def _step(self, name: str, check: Callable[[], str]) -> None:
         try:
             wrong = check()
-        except Exception as failure:  # whatever it is, the other steps have something to say
+        except Exception as failure:  # the other steps are taken all the same
             wrong = f"{type(failure).__name__}: {failure}"
         self.failures += bool(wrong)
-        self._tell("FAILED" if wrong else "ok", f"{name}: {wrong}" if wrong else name)
+        self._report("FAILED" if wrong else "ok", f"{name}: {wrong}" if wrong else name)
 
     def _reads_by_url(self) -> str:
-        answer = _HTTP.request("GET", f"{self._stack.outputs()['readUrl']}/{INFO_KEY}")
-        return "" if answer.data.decode() == _INFO else f"{answer.status}: {answer.data!r}"
+        answer = self._read(INFO_KEY)
+        return "" if answer.body == _INFO.encode() else f"{answer}: {answer.body!r}"
 
     def _misses(self) -> str:
-        url = f"{self._stack.outputs()['readUrl']}/{'0' * 32}.narinfo"
-        status = _HTTP.request("GET", url).status
-        return "" if status in (403, 404) else f"the answer was {status}"
+        answer = self._read(f"{'0' * 32}.narinfo")
+        return "" if answer.status in (403, 404) else f"the answer was {answer}"
+
+    def _read(self, key: str) -> Answer:
+        """Read an object by the cache's read URL, anonymously."""
+        return S3Client(Transport(), self._stack.outputs()["readUrl"], "").request("GET", key)
 
     def _repairs(self) -> str:
-        """A writer replaced nix-cache-info, where the service let them."""
+        """Expect a change where the service permits the writer to replace nix-cache-info."""
         changed = self._stack.up(refresh=True)
         is_replaced = (Role.WRITER, Action.REPLACE_INFO) in self._backend.beyond
         return "nothing was put back" if is_replaced and not changed else ""

@@ -11,9 +11,9 @@ from nix_cache.cli.nix.program import NIX, ask, version
 
 
 def why_not(least: tuple[int, int, int]) -> str:
-    """Why this machine's Nix cannot be asked, or nothing."""
+    """Return why this machine's Nix cannot be used; empty if it can."""
     if shutil.which("nix") is None:
-        return "there is no nix on PATH"
+        return "no nix was found on PATH"
     found = version()
     if found is None or found < least:
         return f"the nix on PATH is older than {'.'.join(map(str, least))}"
@@ -27,7 +27,7 @@ def round_trip(outputs: Mapping[str, Any]) -> None:
         outputs: the stack's outputs, secrets in clear.
 
     Raises:
-        ClientError: Nix failed; it says how.
+        ClientError: Nix failed; the error has its output.
     """
     cache = outputs["manifest"]
     with tempfile.TemporaryDirectory() as folder:

@@ -1,46 +1,43 @@
-"""Who can do what to a cache, found out by doing it, with plain S3 requests."""
+"""Finds out who can do what to a cache by doing it, with plain requests."""
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import boto3
-from botocore import UNSIGNED
-from botocore.config import Config
-from botocore.exceptions import ClientError as StorageError
-
+from nix_cache.cli.s3.client import Answer, S3Client
+from nix_cache.cli.s3.credentials import Credential
+from nix_cache.cli.s3.errors import AnsweredError
+from nix_cache.cli.s3.transport import Transport
 from nix_cache.cli.stack.verify.backend import Action, Role
 from nix_cache.formats.cache_info import INFO_KEY
 
 NAR_KEY = f"nar/{'0' * 52}.nar"
 """A key as Nix writes it. Nothing refers to it."""
 
-_REFUSALS = (401, 403)
+_UPLOAD_ID = re.compile(rb"<UploadId>([^<]+)</UploadId>")
 
 
 def can_do(cache: Mapping[str, Any], credential: Mapping[str, str] | None) -> set[Action]:
-    """All that a role can do. It is really done, so only to a cache that is thrown away.
+    """Return all that a role can do. It is really done, so only to a cache that is thrown away.
 
     Args:
-        cache: the stack's output of that name.
+        cache: the cache's manifest.
         credential: ``accessKeyId`` and ``secretAccessKey``; None for anonymous requests.
 
     Raises:
-        botocore.exceptions.ClientError: the service answers something else than yes or no.
+        AnsweredError: the service answers neither with success nor with a refusal of the right.
+        NoAnswerError: it does not answer.
     """
-    client, bucket = _client(cache, credential), str(cache["bucket"])
-    trials: dict[Action, Callable[[], object]] = {
-        Action.READ: lambda: client.get_object(Bucket=bucket, Key=INFO_KEY),
-        Action.LIST: lambda: client.list_objects_v2(Bucket=bucket),
-        Action.PUT: lambda: client.put_object(Bucket=bucket, Key=NAR_KEY, Body=b"content"),
-        Action.UPLOAD: lambda: _upload_and_abort(client, bucket),
-        Action.REPLACE_INFO: lambda: client.put_object(Bucket=bucket, Key=INFO_KEY, Body=b"other"),
-        Action.DELETE: lambda: client.delete_object(Bucket=bucket, Key=NAR_KEY),
-    }
-    return {action for action, trial in trials.items() if _is_allowed(trial)}
+    url = f"{cache['endpoint'].rstrip('/')}/{cache['bucket']}"
+    pair = credential and Credential(
+        access_key_id=credential["accessKeyId"], secret_access_key=credential["secretAccessKey"]
+    )
+    client = S3Client(Transport(), url, cache["region"], pair or None)
+    return {action for action, trial in _TRIALS.items() if _is_allowed(trial(client))}
 
 
 def actor(role: Role, outputs: Mapping[str, Any]) -> Mapping[str, str] | None:
-    """The credential of the first who has a role.
+    """Return the credential of the first user with a role; None for anonymous requests.
 
     Args:
         role: the role.
@@ -48,41 +45,37 @@ def actor(role: Role, outputs: Mapping[str, Any]) -> Mapping[str, str] | None:
     """
     cache = outputs["manifest"]
     names = {Role.WRITER: list(cache["pushUrls"]), Role.READER: list(cache["readers"])}
-    if role is Role.ANYBODY:
+    if role is Role.ANONYMOUS:
         return None
     credential: Mapping[str, str] = outputs["credentials"][names[role][0]]
     return credential
 
 
-def _client(cache: Mapping[str, Any], credential: Mapping[str, str] | None) -> Any:
-    settings: dict[str, Any] = {
-        # Services that are not AWS refuse the checksums that newer clients add.
-        "request_checksum_calculation": "when_required",
-        "response_checksum_validation": "when_required",
-        "s3": {"addressing_style": "path"},
-    }
-    return boto3.session.Session().client(
-        "s3",
-        endpoint_url=cache["endpoint"] or None,
-        region_name=cache["region"],
-        aws_access_key_id=credential["accessKeyId"] if credential else None,
-        aws_secret_access_key=credential["secretAccessKey"] if credential else None,
-        config=Config(signature_version="s3v4" if credential else UNSIGNED, **settings),
-    )
+def _upload_and_abort(client: S3Client) -> Answer:
+    """Upload in parts; returns the first answer that is no success, or the last one."""
+    begun = client.request("POST", NAR_KEY, "uploads")
+    found = _UPLOAD_ID.search(begun.body)
+    if begun.status >= 300 or not found:
+        return begun
+    upload = f"uploadId={found[1].decode()}"
+    put = client.request("PUT", NAR_KEY, f"partNumber=1&{upload}", body=b"content")
+    aborted = client.request("DELETE", NAR_KEY, upload)
+    return put if put.status >= 300 else aborted
 
 
-def _upload_and_abort(client: Any, bucket: str) -> None:
-    upload = client.create_multipart_upload(Bucket=bucket, Key=NAR_KEY)["UploadId"]
-    part = {"Bucket": bucket, "Key": NAR_KEY, "UploadId": upload}
-    client.upload_part(**part, PartNumber=1, Body=b"content")
-    client.abort_multipart_upload(**part)
+_TRIALS: Mapping[Action, Callable[[S3Client], Answer]] = {
+    Action.READ: lambda client: client.request("GET", INFO_KEY),
+    Action.LIST: lambda client: client.request("GET", "", "list-type=2"),
+    Action.PUT: lambda client: client.request("PUT", NAR_KEY, body=b"content"),
+    Action.UPLOAD: _upload_and_abort,
+    Action.REPLACE_INFO: lambda client: client.request("PUT", INFO_KEY, body=b"other"),
+    Action.DELETE: lambda client: client.request("DELETE", NAR_KEY),
+}
 
 
-def _is_allowed(trial: Callable[[], object]) -> bool:
-    try:
-        trial()
-    except StorageError as answer:
-        if answer.response["ResponseMetadata"]["HTTPStatusCode"] in _REFUSALS:
-            return False
-        raise
-    return True
+def _is_allowed(answer: Answer) -> bool:
+    if answer.status < 300:
+        return True
+    if answer.is_refusal and not answer.is_stranger:
+        return False
+    raise AnsweredError(answer.status, answer.code)

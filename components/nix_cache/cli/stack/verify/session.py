@@ -6,7 +6,7 @@ import tempfile
 from pathlib import Path
 
 from nix_cache.cli.errors import ClientError
-from nix_cache.cli.machine import console
+from nix_cache.cli.machine import console, interrupt
 from nix_cache.cli.stack.engine import find_pulumi
 from nix_cache.cli.stack.verify.backend import Backend, backend, verified
 from nix_cache.cli.stack.verify.journey import Journey
@@ -14,7 +14,7 @@ from nix_cache.cli.stack.verify.throw_away import ThrowAwayStack
 
 
 def verify(name: str, pulumi: str | None, *, yes: bool) -> int:
-    """Bring a cache up on a service, try it out, and remove it.
+    """Bring a cache up on a service, test it, and remove it.
 
     Args:
         name: the service, as in `nix-cache:backend`.
@@ -25,8 +25,8 @@ def verify(name: str, pulumi: str | None, *, yes: bool) -> int:
         the number of steps that failed.
 
     Raises:
-        ClientError: something is missing, nothing was agreed to, or the cache cannot be brought up
-            or removed.
+        ClientError: something is missing, the user did not agree, or the cache cannot be brought
+            up or removed.
     """
     if name not in verified():
         raise ClientError(f"unknown backend {name!r}", f"name one of: {', '.join(verified())}")
@@ -34,18 +34,18 @@ def verify(name: str, pulumi: str | None, *, yes: bool) -> int:
     _require(row)
     program = find_pulumi(pulumi)
     console.note(
-        f"This creates a cache on {row.service} that nothing protects, tries out who can do what, "
-        f"and removes it. What it costs: {row.costs}"
+        f"This creates a cache without protection on {row.service}, tests who can do what, and "
+        f"removes it. Costs: {row.costs}"
     )
     if not (yes or console.confirmed("Go on?")):
-        raise ClientError("nothing was done", "answer yes, or add --yes")
+        raise ClientError("nothing was done: you did not confirm", "answer yes, or add --yes")
     failures = _verified(row, program)
     console.note(f"{failures} steps failed" if failures else "every step succeeded")
     return failures
 
 
 def _require(row: Backend) -> None:
-    """Make sure that the package and the variables are there that a service needs."""
+    """Check that the package and the environment variables of a service are there."""
     if importlib.util.find_spec(row.package) is None:
         raise ClientError(
             f"the package {row.package}, which {row.service} needs, is not installed",
@@ -56,7 +56,8 @@ def _require(row: Backend) -> None:
     ]
     if missing:
         raise ClientError(
-            f"{row.service} needs variables that are not set", f"set {', '.join(missing)}"
+            f"environment variables that {row.service} needs are not set",
+            f"set {', '.join(missing)}",
         )
 
 
@@ -66,11 +67,13 @@ def _verified(row: Backend, program: str) -> int:
     stack = ThrowAwayStack(folder / "stack", program, row, os.environ)
     journey = Journey(row, stack, _print)
     try:
+        stack.prepare()
         journey.run()
     finally:
-        console.note(f"removing the bucket {stack.bucket} and all that belongs to it")
-        stack.remove()
-        folder.rmdir()
+        with interrupt.shielded():  # a second signal must not leave the bucket and its keys behind
+            console.note(f"removing the bucket {stack.bucket} and all that belongs to it")
+            stack.remove()
+            folder.rmdir()
     return journey.failures
 
 

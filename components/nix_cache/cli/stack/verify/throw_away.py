@@ -12,17 +12,7 @@ from nix_cache.cli.stack.verify.backend import Backend
 
 _NAME = "verify"
 
-_PROGRAM = """\
-import pulumi
-from nix_cache import BinaryCache
-from nix_cache.program import read_config
-
-args, opts = read_config()
-cache = BinaryCache("nix-cache", args, opts)
-pulumi.export("readUrl", cache.read_url)
-pulumi.export("credentials", cache.credentials)
-pulumi.export("manifest", cache.manifest)
-"""
+_PROGRAM = "from nix_cache.verified_program import run\n\nrun()\n"
 
 
 class ThrowAwayStack(PulumiStack):
@@ -31,7 +21,7 @@ class ThrowAwayStack(PulumiStack):
     Its program runs in the environment of this process, which has the package.
 
     Args:
-        folder: where its things are; made here.
+        folder: the folder for its files, which ``prepare`` makes.
         pulumi: the path of the program ``pulumi``.
         backend: the service.
         environment: the variables of the commands, and what the configuration is made of.
@@ -40,14 +30,11 @@ class ThrowAwayStack(PulumiStack):
     def __init__(
         self, folder: Path, pulumi: str, backend: Backend, environment: Mapping[str, str]
     ) -> None:
-        folder.mkdir(mode=0o700)
-        state, passphrase = folder / "state", folder / "passphrase"
-        state.mkdir()
-        passphrase.touch(0o600)
-        passphrase.write_text(secrets.token_urlsafe(32))
+        self._state, self._passphrase = folder / "state", folder / "passphrase"
+        self._is_there = False
         own = {
-            "PULUMI_BACKEND_URL": state.as_uri(),
-            "PULUMI_CONFIG_PASSPHRASE_FILE": str(passphrase),
+            "PULUMI_BACKEND_URL": self._state.as_uri(),
+            "PULUMI_CONFIG_PASSPHRASE_FILE": str(self._passphrase),
         }
         kept = {n: v for n, v in environment.items() if n != "PULUMI_CONFIG_PASSPHRASE"}
         super().__init__(folder, _NAME, pulumi, {**kept, **own})
@@ -59,6 +46,17 @@ class ThrowAwayStack(PulumiStack):
             "nix-cache:protect": False,
             **backend.config(environment),
         }
+
+    def prepare(self) -> None:
+        """Make the stack, public and not up yet.
+
+        Raises:
+            ClientError: the engine cannot make it.
+        """
+        self.folder.mkdir(mode=0o700)
+        self._state.mkdir()
+        self._passphrase.touch(0o600)
+        self._passphrase.write_text(secrets.token_urlsafe(32))
         project = {
             "name": "nix-cache",
             "runtime": {
@@ -66,9 +64,10 @@ class ThrowAwayStack(PulumiStack):
                 "options": {"toolchain": "pip", "virtualenv": sys.prefix},
             },
         }
-        (folder / "Pulumi.yaml").write_text(json.dumps(project))  # JSON is YAML, too
-        (folder / "__main__.py").write_text(_PROGRAM)
+        (self.folder / "Pulumi.yaml").write_text(json.dumps(project))  # JSON is YAML, too
+        (self.folder / "__main__.py").write_text(_PROGRAM)
         self.run("stack", "init", _NAME, quiet=True)
+        self._is_there = True
         self._salt = self._file.read_text()
         self.set_public(True)
 
@@ -82,10 +81,11 @@ class ThrowAwayStack(PulumiStack):
         self._file.write_text(f"{self._salt.rstrip()}\nconfig: {config}\n")
 
     def remove(self) -> None:
-        """Remove all that it made, on the service and here.
+        """Remove all that it made, on the service and here, also if it was prepared only in part.
 
         Raises:
             ClientError: the service kept something; the folder with the state stays then.
         """
-        self.destroy()
-        shutil.rmtree(self.folder)
+        if self._is_there:
+            self.destroy()
+        shutil.rmtree(self.folder, ignore_errors=not self._is_there)
