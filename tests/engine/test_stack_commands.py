@@ -81,19 +81,30 @@ def test_what_was_changed_in_either_cache_is_found_and_repaired(
     assert program.outputs(secrets=True)["publicKeys"] == keys
 
 
-def test_a_credential_of_the_second_cache_is_renewed_alone(program: Project) -> None:
-    """The writer of the first cache has the same name in the program, and keeps theirs."""
+def test_a_credential_of_the_second_cache_is_renewed_alone(
+    program: Project, admin: MinioAdmin
+) -> None:
+    """The writer of the first cache has the same name in the program, and keeps theirs.
+
+    A renewal that was interrupted has removed the user already, and the next one goes on.
+    """
     before = program.outputs(secrets=True)["credentials"]
 
     unknown = on_stack(program, "renew", "no-such-user", "--yes")
     assert unknown.exit_code == 1
     assert "name one of: nixbuilder, team-b-nixbuilder, team-b-nixreader\n" in unknown.output
+    elsewhere = on_stack(program, "renew", "team-b-nixbuilder", "--cache", "first", "--yes")
+    assert elsewhere.exit_code == 1
+    assert "name one of: nixbuilder\n" in elsewhere.output
     on_stack(program, "renew", "team-b-nixbuilder", "--yes").checked("renew")
+    first_time = program.outputs(secrets=True)["credentials"]["second"]["nixbuilder"]
+    admin.user_remove("team-b-nixbuilder")
+    on_stack(program, "renew", "team-b-nixbuilder", "--cache", "second", "--yes").checked("renew")
 
     after = program.outputs(secrets=True)["credentials"]
     assert after["first"] == before["first"]
     assert after["second"]["nixreader"] == before["second"]["nixreader"]
-    assert after["second"]["nixbuilder"] != before["second"]["nixbuilder"]
+    assert before["second"]["nixbuilder"] != first_time != after["second"]["nixbuilder"]
     assert drifted(program) == set()
 
 

@@ -419,7 +419,7 @@ def test_a_cache_that_only_a_refresh_was_asked_about_is_named(
     report.report(Checked([], refreshed={"builds": "AWS"}), "prod", "nix-cache stack repair")
 
     printed = capsys.readouterr()
-    assert printed.out == "No drift: what the stack prod made is as it made it.\n"
+    assert printed.out == "No drift: everything is as the stack prod made it.\n"
     assert "the cache builds was checked by the engine's refresh alone" in printed.err
     assert "cannot ask AWS itself" in printed.err
 

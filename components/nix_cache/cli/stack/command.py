@@ -95,10 +95,11 @@ def repair(
     policy_pack_config: _PackConfigs = None,
     yes: _Yes = False,
 ) -> None:
-    """Show what was changed outside the stack, ask for confirmation, and put it back.
+    """Put back what was changed outside the stack.
 
-    Ends with `pulumi up --refresh`, limited to the resources of the caches. For these it also
-    applies what was changed in the program. Other resources of the stack are left alone.
+    Shows what was found and asks for confirmation first. Ends with `pulumi up --refresh`, limited
+    to the resources of the caches. For these it also applies what was changed in the program.
+    Other resources of the stack are left alone.
     """
     from nix_cache.cli.stack import session
 
@@ -117,10 +118,11 @@ def renew(
     policy_pack_config: _PackConfigs = None,
     yes: _Yes = False,
 ) -> None:
-    """Replace the leaked credential of one user, and end what was obtained with it.
+    """Replace the leaked credential of one user.
 
-    For backends whose users are kept on a server of your own. The update is limited to the
-    resources of the user's cache.
+    Temporary credentials that were obtained with it end too. The rest of the user's cache is
+    repaired as well; other resources of the stack are left alone. This is for backends whose users
+    are kept on a server of your own.
     """
     from nix_cache.cli.stack import session
 
@@ -136,7 +138,7 @@ def verify(
     pulumi: _Pulumi = None,
     yes: _Yes = False,
 ) -> None:
-    """Test a storage service with a cache that is removed afterwards. Needs an account there."""
+    """Test a storage service with a temporary cache. Needs an account there."""
     from nix_cache.cli.stack.verify import session
 
     if session.verify(backend, pulumi, yes=yes):

@@ -25,7 +25,7 @@ def report(checked: Checked, stack: str, command: str, *, as_json: bool = False)
     if as_json:
         document(as_document(checked, command))
     elif not checked.findings:
-        out.print(f"No drift: what the stack {stack} made is as it made it.")
+        out.print(f"No drift: everything is as the stack {stack} made it.")
     else:
         out.print()
         out.print(f"Changed outside, on the stack {stack}", style="bold")

@@ -22,6 +22,11 @@ _MOST_CHARACTERS = 1_000_000
 """What is read of an object, which may have been replaced by anything."""
 
 
+_REMOVALS = frozenset(acts.Kind) - {acts.Kind.ATTACH_POLICY}
+_GONE = ("NoSuchUser", "NoSuchGroup", "NoSuchPolicy", "ServiceAccountNotFound", "AlreadyApplied")
+"""What is in the codes by which a server refuses to remove what is not there."""
+
+
 class _Further(Enum):
     """What the client of the administration API does not know yet."""
 
@@ -62,7 +67,7 @@ class Administration(MinioServer):
         Raises:
             MinioServerError: the server is down, busy, or refuses the administrator.
         """
-        with self._explained():
+        with self._explained(), _gone_is_removed(act):
             match act.act:
                 case acts.Kind.REMOVE_USER:
                     self._admin.user_remove(act.subject)
@@ -175,6 +180,19 @@ class Administration(MinioServer):
             raise self._refused(str(refusal.code)) from None
         except (ServerError, urllib3.exceptions.HTTPError) as failure:
             raise self._not_ready(failure) from None
+
+
+@contextlib.contextmanager
+def _gone_is_removed(act: Act) -> Iterator[None]:
+    """Take what is not there for removed, as after a repair that was interrupted."""
+    try:
+        yield
+    except MinioAdminException as refusal:
+        if act.act not in _REMOVALS or not any(code in refusal._body for code in _GONE):
+            raise
+    except S3Error as refusal:
+        if act.act not in _REMOVALS or not str(refusal.code).startswith("NoSuch"):
+            raise
 
 
 def _rule(rule: ServerRule) -> Rule:
