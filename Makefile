@@ -20,48 +20,49 @@ help: ##use print this list
 	@for group in use operate develop; do \
 	    echo "$$group"; \
 	    sed -nE "s/^([a-z0-9-]+):.*##$$group (.*)/  make \1 \2/p" $(MAKEFILE_LIST) \
-	        | awk '{printf "  make %-13s", $$2; $$1 = $$2 = ""; print substr($$0, 2)}'; \
+	        | awk '{printf "  make %-14s", $$2; $$1 = $$2 = ""; print substr($$0, 2)}' \
+	        | sed 's/[$$][$$]/$$/'; \
 	done
 
-up: .venv/.made ##use make the cache, or bring it up to date
+up: .venv/.made ##use create or update a cache on this machine
 	@$(tools) up
 
 preview: .venv/.made ##use show what `make up` would do
 	@$(tools) preview
 
-drift: .venv/.made ##operate find what was changed outside: make drift STACK=prod
+drift: .venv/.made ##operate find changes outside of Pulumi: make drift STACK=prod
 	@$(tools) drift $(on_stack)
 
-repair: .venv/.made ##operate show it, ask, and put it back: make repair STACK=prod
+repair: .venv/.made ##operate show drift, ask, and repair it: make repair STACK=prod
 	@$(tools) repair $(on_stack) $(if $(YES),--yes)
 
 renew: .venv/.made ##operate replace a leaked credential: make renew USER_NAME=nixbuilder
 	@$(tools) renew $(on_stack) $(if $(YES),--yes) '$(USER_NAME)'
 
-down: .venv/.made ##use remove everything that `make up` made
+down: .venv/.made ##use delete everything that `make up` created
 	@$(tools) down
 
-status: .venv/.made ##use what runs, and what it is made of
+status: .venv/.made ##use show the server, the stack and the toolchain
 	@$(tools) status
 
-env: .venv/.made ##use the environment for a shell: eval "$$(make env)"
+env: .venv/.made ##use print the environment for a shell: eval "$$(make env)"
 	@$(tools) env
 
-test: .venv-dev/.made ##develop the tests to run before a commit: in ten minutes, once the engine is there
+test: .venv-dev/.made ##develop run the tests for a commit, about ten minutes
 	@$(tests) -m tools.provide
 	@$(tests) -m pytest $(all-levels) -m '$(quick)' $(by-module)
 
-test-all: .venv-dev/.made ##develop all tests but those of `make e2e`; builds the AWS plugin first where there is none
+test-all: .venv-dev/.made ##develop run all tests except those of `make e2e`
 	@$(tests) -m tools.provide aws
 	@$(tests) -m pytest $(all-levels) $(by-module)
 
 unit: .venv-dev/.made
 	@$(tests) -m pytest tests/unit tests/fuzz -n 2
 
-fuzz: .venv-dev/.made ##develop random inputs for every parser: make fuzz SECONDS=120
+fuzz: .venv-dev/.made ##develop test every parser with random inputs: make fuzz SECONDS=120
 	@$(tests) -m tests.fuzz --seconds '$(or $(SECONDS),60)'
 
-unit-sdk: .venv-dev/.made ##develop unit tests on another Pulumi SDK: make unit-sdk SDK=oldest, or SDK=newest
+unit-sdk: .venv-dev/.made ##develop run unit tests with another Pulumi SDK: make unit-sdk SDK=oldest (or newest)
 	@$(tests) -m tools.sdk "$$SDK"
 
 policies: .venv-dev/.made
@@ -71,18 +72,18 @@ engine: .venv-dev/.made
 	@$(tests) -m tools.provide
 	@$(tests) -m pytest tests/engine $(by-module)
 
-test-aws: .venv-dev/.made ##develop the tests on AWS; builds the AWS plugin first where there is none
+test-aws: .venv-dev/.made ##develop run the tests on AWS; builds the AWS plugin if needed
 	@$(tests) -m tools.provide aws
 	@$(tests) -m pytest tests/engine -m aws -n 2 --dist loadfile
 
-test-wheel: .venv-dev/.made ##develop the package as it is installed: its wheel, its extras, its types
+test-wheel: .venv-dev/.made ##develop test the installed package: wheel, extras and types
 	@$(tests) -m pytest tests/package
 
-test-upgrade: .venv-dev/.made ##develop a stack of the last release goes on under this code
+test-upgrade: .venv-dev/.made ##develop test the upgrade of a stack from the last release
 	@$(tests) -m tools.provide
 	@$(tests) -m pytest tests/engine/test_upgrade.py
 
-release-check: .venv-dev/.made ##develop all of a release but its upload: make release-check TAG=v1.2.3
+release-check: .venv-dev/.made ##develop build and test a release without uploading it: make release-check TAG=v1.2.3
 	@$(tests) -m tools.release $(if $(TAG),--tag "$$TAG")
 	@rm -rf dist
 	@$(tests) -m build --no-isolation --outdir dist/packages components
@@ -90,24 +91,24 @@ release-check: .venv-dev/.made ##develop all of a release but its upload: make r
 	@$(tests) -m tools.release.installed dist/packages dist/nix_cache.cdx.json
 	@$(tests) -m pytest tests/package --packages dist/packages
 
-e2e: .venv-dev/.made ##develop the real Nix against a real cache; makes one in the user's cache as root
+e2e: .venv-dev/.made ##develop test with the real Nix; as root, installs one in your cache folder if needed
 	@$(tests) -m tools.provide
 	@$(tests) -m tests.e2e
 
-bench: bench-growth ##develop measure growth, and push and pull with the real Nix, into bench/
+bench: bench-growth ##develop measure growth, and push and pull with the real Nix; writes bench/
 	@$(tests) -m bench
 
-bench-growth: .venv-dev/.made ##develop measure growth with the number of writers into bench/GROWTH.md
+bench-growth: .venv-dev/.made ##develop measure growth with the number of writers; writes bench/GROWTH.md
 	@$(tests) -m tools.provide
 	@$(tests) -m bench.growth
 
-verify: .venv/.made ##operate try a backend out on the real service: make verify BACKEND=b2
+verify: .venv/.made ##operate test a backend on the real service: make verify BACKEND=b2
 	@$(tools) verify $(if $(YES),--yes) '$(BACKEND)'
 
 verify-%:
 	@$(MAKE) verify BACKEND=$*
 
-lint: .venv-dev/.made ##develop style, formatting, types, scripts, workflows and language
+lint: .venv-dev/.made ##develop check style, formatting, types, scripts, workflows and language
 	@$(tests) -m ruff check .
 	@$(tests) -m ruff format --check .
 	@$(tests) -m mypy
@@ -115,7 +116,7 @@ lint: .venv-dev/.made ##develop style, formatting, types, scripts, workflows and
 	@$(tests) -m tools.workflows
 	@$(tests) -m tools.prose
 
-schema: .venv-dev/.made ##develop write what derives from the settings: schema, types, Pulumi.yaml, tables, reference
+schema: .venv-dev/.made ##develop generate files from the code: schema, types, Pulumi.yaml, tables, reference
 	@$(tests) -m tools.generated
 
 docs: .venv-docs/.made ##develop build the site of the documentation into site/, with strict checks
@@ -123,24 +124,24 @@ docs: .venv-docs/.made ##develop build the site of the documentation into site/,
 	@.venv-docs/bin/python -m sphinx -q -n -W --keep-going -E -d .venv-docs/doctrees -c tools/site docs site
 	@echo "Built the site: open site/index.html"
 
-format: .venv-dev/.made ##develop rewrite the sources in the project's style
+format: .venv-dev/.made ##develop format the sources
 	@$(tests) -m ruff check --fix .
 	@$(tests) -m ruff format .
 
 ci-preview ci-deploy ci-drift: .venv/.made # what the workflows run, with STACK and perhaps REPORT
 	@.venv/bin/python -m tools.ci $(@:ci-%=%) "$(STACK)" $(if $(REPORT),--report "$(REPORT)")
 
-install: ##use the environment of another backend's program: make install BACKEND=aws
+install: ##use install the packages of another backend: make install BACKEND=aws
 	@$(PYTHON) tools/bootstrap.py $(BACKEND)
 	@touch .venv/.made
 
-aws-plugin: .venv/.made ##use build the plugin that stacks on AWS need, where it cannot be downloaded
+aws-plugin: .venv/.made ##use build the AWS plugin, if it cannot be downloaded
 	@.venv/bin/python -m tools.provide aws
 
-pulumi: .venv-dev/.made ##develop bring all places to the version of Pulumi in requirements/program.in
+pulumi: .venv-dev/.made ##develop apply the version of Pulumi in requirements/program.in everywhere
 	@$(tests) -m tools.pulumi_version
 
-lock: ##develop write the lock files anew (needs uv)
+lock: ##develop update the lock files (needs uv)
 	@tools/lock.sh
 
 .venv/.made: $(wildcard requirements/*.txt) components/pyproject.toml tools/bootstrap.py

@@ -67,26 +67,30 @@ def facts(rows: Sequence[tuple[str, str]]) -> None:
 
 
 def summary(outputs: Mapping[str, Any], changes: Mapping[str, int]) -> None:
-    """Print what a user needs after `make up`."""
-    done = ", ".join(f"{count} {operation}d" for operation, count in changes.items())
+    """Print what a user needs after `make up`, in at most 15 lines for one public key."""
     out.print()
-    out.print("The cache serves", style="bold", end=" ")
-    out.print(f"({done or 'no changes'}).")
+    out.print(f"{_changed(changes)} The cache is up.", style="bold")
     out.print()
     keys = [("public key", key) for key in outputs["publicKeys"]]
-    facts([("read URL", outputs["readUrl"]), *keys])
-    out.print()
-    out.print("nix.conf", style="bold")
-    for line in outputs["nixConf"].splitlines():
-        out.print(f"  {line}")
+    facts([("URL", outputs["readUrl"]), *keys])
     out.print()
     out.print("Next", style="bold")
     facts(
         [
-            ('eval "$(make env)"', "then pulumi and nix-cache work in this shell"),
-            ("nix-cache use dev", "after that: this machine's Nix uses the cache"),
-            ("make preview", "what a change of Pulumi.dev.yaml would do"),
-            ("make status", "what runs, and what it is made of"),
-            ("make down", "remove everything that was made"),
+            ('eval "$(make env)"', "use pulumi and nix-cache in this shell; then:"),
+            ("nix-cache use dev", "configure Nix on this machine to use the cache"),
+            ("pulumi stack output nixConf", "print these settings for other machines"),
+            ("make preview", "show what a change of Pulumi.dev.yaml would do"),
+            ("make down", "delete the cache and its server"),
         ]
     )
+
+
+def _changed(changes: Mapping[str, int]) -> str:
+    """One sentence on how many resources were created, updated and so on."""
+    if not changes:
+        return "No changes."
+    (first, count), *others = changes.items()
+    resources = "resource" if count == 1 else "resources"
+    parts = [f"{first}d {count} {resources}", *(f"{what}d {many}" for what, many in others)]
+    return f"{', '.join(parts).capitalize()}."

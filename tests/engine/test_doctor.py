@@ -477,7 +477,7 @@ def test_a_certificate_is_looked_at(
 
 
 def test_a_table_is_printed_for_people(public: Patient) -> None:
-    """By theme, with why and fix below what is wrong, and the counts at the end."""
+    """By theme, with why and fix below what is wrong, and the counts first."""
     with public.anybody_may("s3:ListBucket"):
         done = public.command("doctor", str(public.source()), "--owner", OWNER)
 
@@ -486,7 +486,7 @@ def test_a_table_is_printed_for_people(public: Patient) -> None:
     at = lines.index("  ERROR  anybody may list")
     assert any(line.lstrip().startswith("why: ") for line in lines[at:])
     assert any(line.lstrip().startswith("fix: ") for line in lines[at:])
-    assert re.fullmatch(r"1 error, 0 warnings, \d+ not checked, \d+ ok", lines[-1])
+    assert re.fullmatch(r"1 error, 0 warnings, \d+ not checked, \d+ ok", lines[0])
     assert "server" in lines
     for credential in public.outputs["credentials"].values():
         assert credential["secretAccessKey"] not in done.stdout + done.stderr

@@ -545,4 +545,4 @@ class TestRefusals:
             closed.release()
         done = house.patient.command("gc", source, "--owner", OWNER, "--older-than", "9")
         assert (done.returncode, done.stderr) == (0, "")
-        assert "Nothing is to be removed now; no NAR waits." in done.stdout
+        assert "Nothing to delete." in done.stdout

@@ -58,13 +58,13 @@ def live(clone: Clone) -> None:
     assert "does not run" in clone.dev("status")
 
     first = clone.dev("up")
-    assert "The cache serves" in first
+    assert "The cache is up." in first
     assert f"{clone.connection.url}/nix-cache" in first
     assert clone.outputs()["publicKeys"][0] in first
     process = clone.server.process()
     assert process is not None
 
-    assert "(no changes)" in clone.dev("up")
+    assert "No changes. The cache is up." in clone.dev("up")
     status = clone.dev("status")
     assert clone.connection.url in status
     assert "language host" in status
@@ -84,7 +84,7 @@ def live(clone: Clone) -> None:
     assert clone.place.stack_config.read_bytes() == config
     assert "removed" in clone.dev("down")
 
-    assert "The cache serves" in clone.dev("up")
+    assert "The cache is up." in clone.dev("up")
     kill_server(clone)
     clone.dev("down")
     assert_nothing_is_left(clone)
@@ -130,7 +130,7 @@ def test_a_server_that_was_killed_comes_back_with_its_data_and_its_port(running:
     running.root.put_object(Bucket="nix-cache", Key="nar/kept.nar", Body=b"nar")
     kill_server(running)
 
-    assert "(no changes)" in running.dev("up")
+    assert "No changes. The cache is up." in running.dev("up")
     assert running.connection == before
     kept = running.root.get_object(Bucket="nix-cache", Key="nar/kept.nar")["Body"].read()
     assert kept == b"nar"
@@ -160,5 +160,5 @@ def test_an_interrupted_up_is_finished_by_the_next(clone: Clone) -> None:
         process.wait(END_SECONDS)
     assert process.returncode != 0
 
-    assert "The cache serves" in clone.dev("up")
+    assert "The cache is up." in clone.dev("up")
     clone.assert_unchanged_by_up()

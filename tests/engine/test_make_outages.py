@@ -79,7 +79,7 @@ def test_an_outage_never_costs_state(behind: Behind, fault: Fault, commands: lis
 
     behind.proxy.heal()
     again = behind.clone.run("repair").checked("make repair")
-    assert "(no changes)" in again.output
+    assert "No changes. The cache is up." in again.output
     for command, seconds in took.items():
         # The machine may be busier than when the stack came up.
         ordinary_seconds = max(behind.ordinary_seconds, again.seconds)
@@ -103,6 +103,6 @@ def test_repair_with_a_wrong_password_never_costs_state(behind: Behind) -> None:
 
     clone.place.connection_file.write_text(written)
     again = clone.run("up").checked("make up")
-    assert "(no changes)" in again.output
+    assert "No changes. The cache is up." in again.output
     ordinary_seconds = max(behind.ordinary_seconds, again.seconds)
     assert result.seconds < 2 * ordinary_seconds + GIVE_UP_SECONDS[Fault.NONE]

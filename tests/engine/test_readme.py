@@ -78,7 +78,7 @@ def test_the_commands_in_order_make_a_cache_and_remove_it(clone: Path, tmp_path:
     )
 
     assert done.returncode == 0, done.stdout
-    assert "The cache serves" in done.stdout
+    assert "The cache is up." in done.stdout
     assert '"nixbuilder": "s3://nix-cache?profile=nixbuilder&' in done.stdout
     assert config_file.read_text() == config
     assert not (clone / ".dev" / "minio").exists()

@@ -357,9 +357,9 @@ class TestReport:
 
         assert "path-9\n" in printed
         assert "path-10\n" not in printed
-        assert "and 990 more: see --json" in printed
+        assert "and 990 more; --json prints all" in printed
         assert "[bold]odd[/bold]" in printed
-        assert printed.splitlines()[-1] == "1 error, 1 warning, 1 not checked, 0 ok"
+        assert printed.splitlines()[0] == "1 error, 1 warning, 1 not checked, 0 ok"
         assert len(json.loads(json.dumps(report.document(results)))[0]["items"]) == 1000
 
 

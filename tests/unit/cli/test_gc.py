@@ -430,12 +430,12 @@ class TestReport:
         report.tell_plan(plan_collection(contents, noted, self.TERMS), self.TERMS, console.out)
 
         assert capsys.readouterr().out.splitlines() == [
-            "  goes   1 narinfo  100 B  older than 90 days, and nothing that stays needs it",
-            "  goes   1 listing  100 B  of files, beside no narinfo that stays",
-            "  goes   1 NAR      100 B  no narinfo has named it for 30 days",
-            "  waits  1 NAR      100 B  no narinfo names it; removed by a run after 2026-12-21",
-            "  stays  1 narinfo  100 B",
-            "  stays  1 NAR      100 B",
+            "  delete  1 narinfo  100 B  older than 90 days, not needed by a kept path",
+            "  delete  1 listing  100 B  of files, without a kept narinfo",
+            "  delete  1 NAR      100 B  without a narinfo for 30 days",
+            "  wait    1 NAR      100 B  without a narinfo; deleted by a run after 2026-12-21",
+            "  keep    1 narinfo  100 B",
+            "  keep    1 NAR      100 B",
         ]
 
     def test_what_is_odd_is_told(self) -> None:
@@ -452,7 +452,7 @@ class TestReport:
         assert f"name it with --set-aside {NAMES[0]}." in said
         assert "The cache lacks 15 paths that others, which stay, refer to:" in said
         assert "Of the paths to keep, the cache lacks 15:" in said
-        assert "and 5 more; --json tells all" in said
+        assert "and 5 more; --json prints all" in said
         assert "clients believe a narinfo for 30 days after it is gone. With 3 days of" in said
 
     def test_a_healthy_cache_gives_no_remarks(self) -> None:
@@ -473,10 +473,10 @@ class TestReport:
 
         told = capsys.readouterr()
         assert told.out == (
-            "Removed 1 narinfo, 0 listings and 0 NARs, 100 B; waiting without a narinfo: 1 NAR, "
-            "100 B, removed by a run after 2026-12-21.\n"
+            "Deleted 1 narinfo, 0 listings and 0 NARs (100 B). 1 NAR (100 B) without a narinfo: "
+            "deleted by a run after 2026-12-21.\n"
         )
-        assert "what was removed is hidden (1 object), and takes room" in told.err
+        assert "1 deleted object will take up space until" in told.err
         assert json.loads(json.dumps(report.document(plan, swept)))["waiting"] == {
             nar_key(0): "2026-12-21T12:00:00+00:00"
         }

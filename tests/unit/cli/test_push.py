@@ -486,6 +486,6 @@ class TestReport:
         refused = [Held(f"{PATH}{number}", None, "it is not signed") for number in range(25)]
         result = Result("team", KEY.name, [], 0, refused, 0.0)
 
-        assert "  and 15 more; --json tells all" in report.warnings(result)
+        assert "  and 15 more; --json prints all" in report.warnings(result)
         assert len(report.document(result)["refusedByReaders"]) == 25
         assert result.megabytes_per_second is None

@@ -1,4 +1,4 @@
-"""What `nix-cache doctor` prints: findings by theme, and how many there are."""
+"""What `nix-cache doctor` prints: how many findings there are, and the findings by theme."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -35,13 +35,13 @@ def document(results: Iterable[Result]) -> list[dict[str, Any]]:
 
 
 def table(results: Iterable[Result]) -> None:
-    """Print the findings by theme, and how many there are."""
+    """Print how many findings there are, and the findings by theme."""
     known = list(results)
+    console.out.print(summary(known), style="bold")
     for theme, group in groupby(known, key=lambda result: result.theme):
         console.out.print(theme, style="bold")
         for result in group:
             _finding(result.finding)
-    console.out.print(summary(known))
 
 
 def summary(results: Iterable[Result]) -> str:
@@ -66,7 +66,9 @@ def _finding(finding: Finding) -> None:
     for item in finding.items[:_SHOWN_ITEMS]:
         console.out.print(f"{margin}- {item}")
     if len(finding.items) > _SHOWN_ITEMS:
-        console.out.print(f"{margin}- and {len(finding.items) - _SHOWN_ITEMS} more: see --json")
+        console.out.print(
+            f"{margin}- and {len(finding.items) - _SHOWN_ITEMS} more; --json prints all"
+        )
     for label, text in (("why", finding.why), ("fix", finding.fix)):
         if text:
             console.out.print(f"{margin}{label}: {text}")

@@ -56,18 +56,17 @@ def tell_plan(plan: Plan, terms: Terms, where: Console) -> None:
 def tell_done(plan: Plan, swept: Swept) -> None:
     """Print what went."""
     if plan.is_empty:
-        console.out.print(f"Nothing is to be removed now; {_waits(plan)}.")
+        console.out.print(f"Nothing to delete.{_waits(plan)}")
         return
     console.out.print(
-        f"Removed {_count(len(swept.narinfos), 'narinfo')}, "
-        f"{_count(len(swept.listings), 'listing')} and {_count(len(swept.nars), 'NAR')}, "
-        f"{size(swept.freed_bytes)}; {_waits(plan)}."
+        f"Deleted {_count(len(swept.narinfos), 'narinfo')}, "
+        f"{_count(len(swept.listings), 'listing')} and {_count(len(swept.nars), 'NAR')} "
+        f"({size(swept.freed_bytes)}).{_waits(plan)}"
     )
     if swept.hidden:
         console.note(
-            "The bucket keeps versions: what was removed is hidden "
-            f"({_count(swept.hidden, 'object')}), and takes room until the lifecycle removes old "
-            "versions."
+            f"The bucket keeps versions. {_count(swept.hidden, 'deleted object')} will take up "
+            "space until the lifecycle rules delete old versions."
         )
 
 
@@ -179,15 +178,15 @@ def _rows(plan: Plan, terms: Terms) -> Iterator[tuple[str, str, str, str]]:
     away = {stored.key for stored in (*gone, *plan.nars, *waiting)}
     narinfos = [entry.stored for entry in plan.contents.narinfos.values()]
     if plan.is_empty:
-        yield "goes", "nothing", "", ""
+        yield "delete", "nothing", "", ""
     table = (
-        ("goes", "narinfo", gone, f"older than {days} days, and nothing that stays needs it"),
-        ("goes", "listing", plan.listings, "of files, beside no narinfo that stays"),
-        ("goes", "NAR", plan.nars, f"no narinfo has named it for {grace} days"),
-        ("goes", "root record", plan.records, "of old pushes, of which nothing is left"),
-        ("waits", "NAR", waiting, f"no narinfo names it; {_when(plan)}"),
-        ("stays", "narinfo", _without(narinfos, away), ""),
-        ("stays", "NAR", _without(plan.contents.nars.values(), away), ""),
+        ("delete", "narinfo", gone, f"older than {days} days, not needed by a kept path"),
+        ("delete", "listing", plan.listings, "of files, without a kept narinfo"),
+        ("delete", "NAR", plan.nars, f"without a narinfo for {grace} days"),
+        ("delete", "root record", plan.records, "of old pushes, of which nothing is left"),
+        ("wait", "NAR", waiting, f"without a narinfo; {_when(plan)}"),
+        ("keep", "narinfo", _without(narinfos, away), ""),
+        ("keep", "NAR", _without(plan.contents.nars.values(), away), ""),
     )
     for fate, kind, objects, why in table:
         if objects:
@@ -197,9 +196,9 @@ def _rows(plan: Plan, terms: Terms) -> Iterator[tuple[str, str, str, str]]:
 def _waits(plan: Plan) -> str:
     waiting = [plan.contents.nars[key] for key in plan.waiting]
     if not waiting:
-        return "no NAR waits"
-    what = f"{_count(len(waiting), 'NAR')}, {size(total_bytes(waiting))}"
-    return f"waiting without a narinfo: {what}, {_when(plan)}"
+        return ""
+    what = f"{_count(len(waiting), 'NAR')} ({size(total_bytes(waiting))})"
+    return f" {what} without a narinfo: {_when(plan)}."
 
 
 def _when(plan: Plan) -> str:
@@ -210,7 +209,7 @@ def _when(plan: Plan) -> str:
     if plan.blocking:
         return "kept until all narinfos can be read"
     span = days[0] if len(days) == 1 else f"{days[0]} to {days[-1]}"
-    return f"removed by a run after {span}"
+    return f"deleted by a run after {span}"
 
 
 def _without(objects: Iterable[Stored], away: set[str]) -> list[Stored]:
@@ -224,7 +223,7 @@ def _keys(objects: Iterable[Stored]) -> list[str]:
 def _some(lines: Sequence[str]) -> Iterator[str]:
     yield from (f"  {line}" for line in lines[:_SHOWN])
     if len(lines) > _SHOWN:
-        yield f"  and {len(lines) - _SHOWN} more; --json tells all"
+        yield f"  and {len(lines) - _SHOWN} more; --json prints all"
 
 
 def _count(number: int, thing: str) -> str:

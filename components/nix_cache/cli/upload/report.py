@@ -84,7 +84,7 @@ def warnings(result: Result) -> Iterable[str]:
     for held in refused[:_SHOWN]:
         yield f"  {held.path}: {held.fault} ({held.key})"
     if len(refused) > _SHOWN:
-        yield f"  and {len(refused) - _SHOWN} more; --json tells all"
+        yield f"  and {len(refused) - _SHOWN} more; --json prints all"
     yield (
         "  Fix: the bucket's owner deletes these narinfos, then push again; or, if they are signed "
         "by a former writer of yours, list that key in `retiredPublicKeys`."

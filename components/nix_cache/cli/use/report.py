@@ -29,10 +29,13 @@ class Report:
         """The report on changes that are not made yet."""
         return cls(name, [(str(change.path), change.kind) for change in changes], as_json)
 
-    def tell_done(self, remarks: Iterable[str], next_steps: Iterable[str] = ()) -> None:
-        """Tell that the changes were made.
+    def tell_done(
+        self, summary: str, remarks: Iterable[str], next_steps: Iterable[str] = ()
+    ) -> None:
+        """Print that the changes were made.
 
         Args:
+            summary: one sentence that states the result.
             remarks: what the user should know besides.
             next_steps: commands to try.
         """
@@ -40,22 +43,23 @@ class Report:
         if self.as_json:
             console.document({**self._document(), "remarks": said, "next": steps})
             return
+        console.out.print(summary)
         self._table(console.out)
         for remark in said:
             console.note(remark)
         if steps:
-            console.note(f"Try next: {', or '.join(steps)}")
+            console.note(f"Next: {', or '.join(steps)}")
 
     def tell_planned(self, changes: Sequence[FileChange]) -> None:
-        """Tell what would change, line by line."""
+        """Print what would change: the files, and a diff on standard output."""
         lines = [line for change in changes for line in diff.unified(change)]
         if self.as_json:
             console.document({**self._document(), "dryRun": True, "diff": lines})
             return
+        console.note("Dry run: nothing was changed. These files would change:")
+        self._table(console.err)
         for line in lines:
             console.out.print(line)
-        self._table(console.err)
-        console.note("Nothing was changed.")
 
     def _document(self) -> dict[str, object]:
         rows = [{"path": path, "change": change} for path, change in self.changes]

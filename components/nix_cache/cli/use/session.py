@@ -71,7 +71,12 @@ def use(request: Request, *, as_json: bool) -> bool:
         console.note("Nothing was changed.")
         return False
     files.apply(plan.changes)
-    report.tell_done(advice.after_use(plan, place, request.given), advice.next_steps(plan))
+    whose = "this machine" if place.system else "this user"
+    report.tell_done(
+        f"Configured {whose} to use the cache {plan.record.name}.",
+        advice.after_use(plan, place, request.given),
+        advice.next_steps(plan),
+    )
     return True
 
 
@@ -93,7 +98,10 @@ def remove(request: Request, *, as_json: bool) -> None:
     files.apply(changes)
     with contextlib.suppress(OSError):  # other caches' files are in it
         place.folder.rmdir()
-    report.tell_done([*removal.left_alone(place, name), *installation.restart_advice(place)])
+    report.tell_done(
+        f"Removed the cache {name} from {'this machine' if place.system else 'this user'}.",
+        [*removal.left_alone(place, name), *installation.restart_advice(place)],
+    )
 
 
 def _place(system: bool | None) -> Place:
