@@ -22,7 +22,8 @@ A setting that names another resource accepts an output of it, where the type sa
 decide what is created, so they are plain values. A value that is known only while deploying is
 checked before any storage is created. What is computed from a secret, such as URLs and nix.conf, is
 a secret too. A secret endpoint cannot be published: set `manifest` and `landingPage` to false in a
-cache that has one.
+cache that has one. In a stack's configuration an encrypted value counts as a plain one, except for
+`signingKey`.
 """
 
 

@@ -51,11 +51,11 @@ def outputs(
     return values, secret, unknown
 
 
-def refusal(args: Callable[[], dict[str, Any]], recorder: Recorder | None = None) -> str:
+def refusal(args: Callable[[], Any], recorder: Recorder | None = None) -> str:
     """Why a cache is not made, of which then no storage is."""
     recorder = recorder or Recorder(answers=dict(FREE))
     with pytest.raises(pulumi.RunError) as refused:
-        run(lambda: BinaryCache("c", args()).manifest, recorder)  # type: ignore[arg-type]
+        run(lambda: BinaryCache("c", args()).manifest, recorder)
     made = {r.type.rpartition(":")[2] for r in recorder.resources}
     assert made <= {"BinaryCache", "NameReservation", "SigningKey"}
     return str(refused.value)
@@ -327,3 +327,55 @@ def test_a_mistake_that_is_found_while_deploying_is_spelled_as_the_user_writes_i
     key = {"kms_key_arn": pulumi.Output.from_input(value)}
 
     assert f"{name} " in refusal(lambda: as_args({**AWS, "aws": {**AWS["aws"], **key}}))
+
+
+def test_a_mistake_that_is_found_beside_the_outputs_is_spelled_in_the_same_way() -> None:
+    """Of what is asked before any resource is declared."""
+    settings = {**AWS, "aws": {**AWS["aws"], "accountId": "999999999999"}}
+
+    assert "correct aws.account_id" in refusal(lambda: settings)
+    assert "correct aws.accountId" in refusal(lambda: check(settings))
+
+
+CERTIFICATE = f"arn:aws:acm:us-east-1:{ACCOUNT}:certificate/0a"
+CDNS: dict[str, tuple[dict[str, Any], str]] = {
+    "aws": (
+        {"cloudfront": {"certificateArn": CERTIFICATE}},
+        "cloudfront",
+    ),
+    "spaces": ({"cdn": {"certificateName": "of-the-team"}}, "cdn"),
+}
+"""By backend, a CDN without its host name, and its setting."""
+
+
+def through_cdn(backend: str, host: Any, **settings: Any) -> dict[str, Any]:
+    """A public cache that is read by a host name of its own."""
+    cdn, name = CDNS[backend]
+    sample: dict[str, Any] = dict(SAMPLES[backend])
+    own = {**sample[backend], name: {**cdn[name], "domainName": host}}
+    return {**sample, "public": True, backend: own, **settings}
+
+
+@pytest.mark.parametrize("backend", CDNS)
+def test_the_host_name_of_a_cdn_may_be_an_output(backend: str) -> None:
+    """As the endpoint: known, unknown, wrong, and secret."""
+    host = "cache.example.org"
+    plain, by_output = Recorder(answers=dict(FREE)), Recorder(answers=dict(FREE))
+    hidden = {"manifest": False, "landingPage": False}
+
+    expected = outputs(lambda: through_cdn(backend, host), plain)
+    assert outputs(lambda: through_cdn(backend, pulumi.Output.from_input(host)), by_output) == (
+        expected
+    )
+    assert expected[0]["read_url"] == f"https://{host}"
+    assert {(r.type, r.name): r.inputs for r in by_output.resources} == {
+        (r.type, r.name): r.inputs for r in plain.resources
+    }
+    assert "read_url" in outputs(lambda: through_cdn(backend, unresolved()))[2]
+    wrong = refusal(lambda: through_cdn(backend, pulumi.Output.from_input("https://a.b")))
+    assert "domain_name = 'https://a.b' has an invalid format" in wrong
+    published = refusal(lambda: through_cdn(backend, pulumi.Output.secret(host)))
+    assert "domain_name is a secret, but the cache publishes it in its bucket" in published
+    _, secret, _ = outputs(lambda: through_cdn(backend, pulumi.Output.secret(host), **hidden))
+    assert {"read_url", "nix_conf", "manifest"} <= secret
+    assert "push_urls" not in secret
