@@ -18,9 +18,9 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
-# Futures that failed and that nobody asks are told by the garbage collector, with a traceback, for
+# Failed futures that are never awaited are reported by the garbage collector, with a traceback, for
 # which it parses sources. One parsing within another fails before Python 3.11.8
-# (https://github.com/python/cpython/issues/106905), so what is there is told before others parse.
+# (https://github.com/python/cpython/issues/106905), so they are reported before others parse.
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

@@ -24,12 +24,12 @@ def main(arguments: list[str]) -> int:
         nix = find(cache_folder())
         print(f"Nix {nix.version}: {nix.origin}", file=sys.stderr)
         if problem := browser.why_missing():
-            _tell(f"The page was NOT looked at in a browser:\n{problem}")
+            _report(f"The page was NOT looked at in a browser:\n{problem}")
             left_out = ["--ignore", str(folder / "test_landing_page.py")]
         else:
             browser.find(cache_folder())  # takes longer, the first time, than a test may
     except NoNixError as missing:
-        _tell(f"The end-to-end tests were NOT run, and nothing was proven:\n{missing}")
+        _report(f"The end-to-end tests were NOT run, and nothing was proven:\n{missing}")
         return 0
     except ToolError as failure:
         print(f"error: {failure}", file=sys.stderr)
@@ -38,7 +38,7 @@ def main(arguments: list[str]) -> int:
     return int(pytest.main([str(folder), *spread, *left_out, *arguments]))
 
 
-def _tell(text: str) -> None:
+def _report(text: str) -> None:
     print(f"{_LINE}\n{text}\n{_LINE}", file=sys.stderr)
 
 

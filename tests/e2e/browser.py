@@ -97,7 +97,7 @@ class Visit:
 def visit(
     browser: Browser, url: str, *, width: int = 1280, scheme: Scheme = "light", **options: Any
 ) -> Iterator[Visit]:
-    """Open a page as somebody who was never there before.
+    """Open a page as a user who was never there before.
 
     Args:
         browser: the browser.

@@ -1,4 +1,4 @@
-"""A cache that the real engine made on the real MinIO, and everybody's view of it."""
+"""A cache that the real engine made on the real MinIO, and every user's view of it."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -84,7 +84,7 @@ class Cache:
         return self.root.get_object(Bucket=self.bucket, Key=key)["Body"].read()
 
     def write(self, key: str, content: bytes) -> None:
-        """Change an object of the bucket, as somebody with all rights could."""
+        """Change an object of the bucket, as a user with all rights could."""
         self.root.put_object(Bucket=self.bucket, Key=key, Body=content)
 
     def keys(self) -> set[str]:

@@ -1,6 +1,6 @@
 """Fixtures for tests with the real Nix on a cache that the real engine made on the real MinIO.
 
-nix: a machine (`tests.e2e.nix.Nix`) with a store, home, nix.conf and credentials of its own, and
+nix: a machine (`tests.e2e.nix.Nix`) with its own store, home, nix.conf and credentials, and
     the commands `nix` and `nix-cache` on its user's PATH.
 module_nix: the same for all tests of a module.
 new_nix: makes further machines. All of them know their store under the same path, so that each can
@@ -8,14 +8,14 @@ new_nix: makes further machines. All of them know their store under the same pat
 cache: a public cache (`tests.e2e.cache.Cache`) for the whole session: push what you like to it, but
     do not change its stack.
 private_cache: the same, private, with the writer `nixbuilder` and the reader `nixreader`.
-new_cache: makes a cache for one test, on a server of its own: `new_cache(writers=[...])`. Its stack
+new_cache: makes a cache for one test, on its own server: `new_cache(writers=[...])`. Its stack
     may be changed: `cache.change(...)`.
 writer: `nix` with the credentials of the writer of `cache`.
 pushed: a path that `writer` built, signed and pushed to `cache`.
 
 `nix.run("copy", ...)` gives the outcome; `nix.get(...)` has to succeed and gives the output. Run a
 client as its user's shell would: `subprocess.run(["nix-cache", ...], env=nix.environment)`.
-`tests.e2e.store_paths.build(nix, length, large_bytes)` builds a closure that nobody built before.
+`tests.e2e.store_paths.build(nix, length, large_bytes)` builds a closure that no user built before.
 `nix.home` and `nix.folder` are seen by the Nix too, and so is everything in pytest's folders.
 
 Where the Nix cannot sign S3 requests, the `nix` on PATH goes through a signing proxy: it signs as

@@ -1,4 +1,4 @@
-"""A machine with Nix: a store, a home and a configuration of its own, and commands on PATH."""
+"""A machine with Nix: a store, a home and its own configuration, and commands on PATH."""
 
 import json
 import os
@@ -19,7 +19,7 @@ TIMEOUT_SECONDS = 240
 FOREIGN_VARIABLES = ("NIX_", "AWS_", "XDG_", "http_proxy", "https_proxy", "no_proxy", "all_proxy")
 
 BASE_CONF = "substituters =\n"
-"""Nobody's cache is asked but the test's own."""
+"""No user's cache is asked but the test's own."""
 
 NEEDED_CONF = """\
 extra-experimental-features = nix-command flakes
@@ -167,8 +167,8 @@ class Nix:
     def nar_hashes(self, paths: Sequence[str]) -> dict[str, str]:
         """By path, the hash of its bytes. Fails if the database has another one."""
         self.get("--verify-path", *paths, program="nix-store")
-        told = self.get("--query", "--hash", *paths, program="nix-store")
-        return dict(zip(paths, told.split(), strict=True))
+        reported = self.get("--query", "--hash", *paths, program="nix-store")
+        return dict(zip(paths, reported.split(), strict=True))
 
     def settings(self) -> dict[str, Any]:
         """Return the effective value of every setting."""

@@ -22,10 +22,10 @@ def signs_requests(real: RealNix, session: Path) -> bool:
     try:
         with signing_trial() as trial:
             store = f"s3://probe?profile={PROFILE}&region=us-east-1&endpoint={trial.url}"
-            told = nix.run("store", "info", "--store", store)
+            reported = nix.run("store", "info", "--store", store)
     except subprocess.TimeoutExpired as hung:
         raise AssertionError(f"the Nix hung while it was looked at: {hung}") from hung
     finally:
         nix.close()
-    assert trial.signed, f"the Nix asked nothing of an S3 cache:\n{told.output}"
+    assert trial.signed, f"the Nix asked nothing of an S3 cache:\n{reported.output}"
     return all(trial.signed)

@@ -1,4 +1,4 @@
-"""Signs the S3 requests of a Nix that was built without AWS signing, and of nobody else.
+"""Signs the S3 requests of a Nix that was built without AWS signing, and of no other user.
 
 It is an ordinary HTTP proxy, found by ``http_proxy``, so URLs stay as the stack gave them out. The
 proxy user's name is the credentials profile, which it looks up where the Nix would have.
@@ -39,10 +39,10 @@ def signed(url: str, method: str, credentials: Credentials, region: str = "us-ea
 
 
 class SigningProxy:
-    """A proxy on a loopback port of its own.
+    """A proxy on its own loopback port.
 
     Args:
-        credentials_file: the credentials profiles; read anew for each request.
+        credentials_file: the credentials profiles; read again for each request.
     """
 
     def __init__(self, credentials_file: Path) -> None:

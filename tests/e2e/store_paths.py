@@ -47,7 +47,7 @@ class Closure:
 def build(
     nix: Nix, length: int = 1, large_bytes: Sequence[int] = (), *, compressible: bool = True
 ) -> Closure:
-    """Build a closure that nobody has built before.
+    """Build a closure that no user has built before.
 
     Args:
         nix: the machine that builds.

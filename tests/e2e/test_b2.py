@@ -64,7 +64,7 @@ def policy(actions: list[str]) -> dict[str, Any]:
 def test_a_writer_pushes_and_a_reader_pulls(
     private_b2_cache: Cache, nix: Nix, new_nix: NewNix
 ) -> None:
-    """Each with the profile, the endpoint and the region that the stack tells."""
+    """Each with the profile, the endpoint and the region of the stack's outputs."""
     cache = private_b2_cache
     cache.let_write(nix)
     path = store_paths.build(nix, 2).root

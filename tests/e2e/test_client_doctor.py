@@ -99,7 +99,7 @@ def test_what_the_real_nix_copies_is_well(cache: Cache, writer: Nix, compression
 
 
 def test_what_nix_adds_by_content_is_well_without_a_signature(cache: Cache, writer: Nix) -> None:
-    """Readers compute the path anew, and so does doctor."""
+    """Readers compute the path again, and so does doctor."""
     file = writer.home / "content"
     file.write_text("nothing in particular")
     tree = writer.home / "tree"
@@ -208,7 +208,7 @@ def test_a_machine_that_uses_the_cache_is_well(
     )
 
 
-def test_a_writers_machine_is_told_if_its_nix_cannot_sign(
+def test_a_writers_machine_is_reported_if_its_nix_cannot_sign(
     cache: Cache, writer: Nix, new_nix: NewNix, nix_signs: bool
 ) -> None:
     """Found by a request to a server of doctor's own, not by the version."""

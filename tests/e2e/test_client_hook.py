@@ -45,11 +45,11 @@ class HookedMachine(WritingMachine):
         return self.nix.home / ".local/state/nix-cache/hook" / self.cache.bucket
 
     def status(self) -> dict[str, Any]:
-        """Return what `hook --status` tells."""
+        """Return what `hook --status` prints."""
         done = self.run("hook", "--status", "--json")
         assert done.exit_code == 0, done.output
-        told: dict[str, Any] = json.loads(done.out)
-        return told
+        reported: dict[str, Any] = json.loads(done.out)
+        return reported
 
     def waiting(self) -> set[str]:
         """Return the names in the queue."""
@@ -183,7 +183,7 @@ def test_a_build_waits_for_no_server(machine: HookedMachine, proxy: FaultyProxy)
 
 
 def expression(name: str) -> str:
-    """Return a derivation that nobody has built before."""
+    """Return a derivation that no user has built before."""
     return (
         f'derivation {{ name = "{name}"; system = builtins.currentSystem; builder = "/bin/sh"; '
         f'args = [ "-c" "echo {time.time_ns()} > $out" ]; }}'
@@ -193,7 +193,7 @@ def expression(name: str) -> str:
 def test_what_is_built_while_the_server_is_down_waits(
     machine: HookedMachine, proxy: FaultyProxy
 ) -> None:
-    """The build succeeds; the status tells what waits and why; a later build pushes both."""
+    """The build succeeds; the status shows what waits and why; a later build pushes both."""
     proxy.fail(Fault.DOWN)
     first = store_paths.build(machine.nix, 1)
 
@@ -313,7 +313,7 @@ def test_what_is_gone_from_the_store_is_dropped(machine: HookedMachine) -> None:
 def test_a_path_that_cannot_be_read_does_not_hold_up_the_others(
     machine: HookedMachine, proxy: FaultyProxy
 ) -> None:
-    """It stays in the queue, and the status tells of it."""
+    """It stays in the queue, and the status shows it."""
     proxy.fail(Fault.DOWN)
     broken, good = (store_paths.build(machine.nix, 1) for _ in range(2))
     machine.stop_workers()
@@ -329,7 +329,7 @@ def test_a_path_that_cannot_be_read_does_not_hold_up_the_others(
 
 
 def test_another_hook_is_not_replaced(nix: Nix, cache: Cache) -> None:
-    """There can be only one, and somebody wants theirs."""
+    """There can be only one, and a user wants theirs."""
     machine = WritingMachine(nix, cache)
     nix.configure("post-build-hook = /bin/true")
 

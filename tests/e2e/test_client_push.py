@@ -63,9 +63,9 @@ def test_paths_are_read_from_standard_input_and_from_links(
     (machine.nix.home / "result").symlink_to(one.root)
     (machine.nix.home / "again").symlink_to("result")
 
-    told = machine.push("./result", "again/bin", "--stdin", input=f"{two.root}\n\n")
+    reported = machine.push("./result", "again/bin", "--stdin", input=f"{two.root}\n\n")
 
-    assert told["pushed"] == sorted([one.root, two.root])
+    assert reported["pushed"] == sorted([one.root, two.root])
 
 
 def test_nothing_on_standard_input_is_nothing_to_do(machine: WritingMachine) -> None:
@@ -76,7 +76,7 @@ def test_nothing_on_standard_input_is_nothing_to_do(machine: WritingMachine) -> 
     assert "nothing to push" in done.err
 
 
-def test_people_are_told_what_was_pushed_and_how_fast(machine: WritingMachine) -> None:
+def test_a_push_reports_what_was_pushed_and_how_fast(machine: WritingMachine) -> None:
     """The table has numbers with units."""
     closure = store_paths.build(machine.nix, 1, [5_000_000])
 
@@ -98,7 +98,7 @@ def test_people_are_told_what_was_pushed_and_how_fast(machine: WritingMachine) -
         (["/nix/store"], "/nix/store is no path in"),
     ],
 )
-def test_what_is_no_store_path_is_named(
+def test_what_is_not_a_store_path_is_named(
     machine: WritingMachine, given: list[str], said: str
 ) -> None:
     """One clear error, and the fix."""
@@ -136,14 +136,14 @@ def test_a_push_without_a_key_is_refused(built: Closure, machine: WritingMachine
 
 
 def test_a_push_with_a_broken_key_is_refused(built: Closure, machine: WritingMachine) -> None:
-    """A file that was cut off is no key."""
+    """A file that was cut off is not a key."""
     machine.key_file.write_text(machine.key_file.read_text()[:-20])
 
     refused(machine, built, "holds no signing key")
 
 
 def test_a_push_with_another_key_is_refused(built: Closure, machine: WritingMachine) -> None:
-    """Also if it has the name of the right one: nobody would trust the signatures."""
+    """Also if it has the name of the right one: no user would trust the signatures."""
     stranger = signing.generate(machine.key_file.stem)
     machine.key_file.write_text(stranger.secret_text)
 
@@ -181,25 +181,25 @@ def test_a_key_file_with_an_odd_path_is_used(
     known = json.loads(record.read_text())
     record.write_text(json.dumps({**known, "signingKeyFile": str(odd)}))
 
-    told = machine.push(built.root)
+    reported = machine.push(built.root)
 
-    assert verify(cache.narinfo(built.root), cache.outputs["publicKeys"]) == (told["keyName"],)
+    assert verify(cache.narinfo(built.root), cache.outputs["publicKeys"]) == (reported["keyName"],)
 
 
 def test_credentials_in_the_environment_do_not_beat_the_profile(machine: WritingMachine) -> None:
-    """Nix would take them first, and be refused with those of somebody else."""
+    """Nix would take them first, and be refused with those of another user."""
     path = store_paths.build(machine.nix, 1).root
     foreign = {"AWS_ACCESS_KEY_ID": "foreign", "AWS_SECRET_ACCESS_KEY": "foreign-secret"}
 
-    told = machine.push(path, AWS_SESSION_TOKEN="foreign", AWS_PROFILE="foreign", **foreign)
+    reported = machine.push(path, AWS_SESSION_TOKEN="foreign", AWS_PROFILE="foreign", **foreign)
 
-    assert told["pushed"] == [path]
+    assert reported["pushed"] == [path]
 
 
-def test_a_path_that_readers_refuse_is_told_and_not_taken_as_pushed(
+def test_a_path_that_readers_refuse_is_reported_and_not_taken_as_pushed(
     built: Closure, machine: WritingMachine, cache: Cache
 ) -> None:
-    """What somebody pushed unsigned stays unsigned, and the exit code says so."""
+    """What a user pushed unsigned stays unsigned, and the exit code says so."""
     unsigned = built.paths[0]
     machine.nix.get("copy", "--to", cache.outputs["pushUrls"][WRITER], unsigned)
 
@@ -214,7 +214,7 @@ def test_a_path_that_readers_refuse_is_told_and_not_taken_as_pushed(
     assert machine.push(built.root)["pushed"] == [unsigned]
 
 
-def test_a_removed_writer_is_told_so(nix: Nix, new_cache: NewCache) -> None:
+def test_a_removed_writer_is_reported(nix: Nix, new_cache: NewCache) -> None:
     """The credential is gone, and the message says that and not just 403."""
     cache = new_cache(writers=["one", "two"])
     machine = WritingMachine(nix, cache, "two")
@@ -230,7 +230,7 @@ def test_a_removed_writer_is_told_so(nix: Nix, new_cache: NewCache) -> None:
 
 
 def test_a_private_cache_is_pushed_to(nix: Nix, private_cache: Cache) -> None:
-    """What is missing there is told apart from what is forbidden."""
+    """What is missing there is distinguished from what is forbidden."""
     machine = WritingMachine(nix, private_cache)
     closure = store_paths.build(nix, 2)
 

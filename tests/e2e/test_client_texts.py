@@ -29,8 +29,8 @@ def test_nix_conf_adds_the_cache_and_its_keys(any_cache: Cache, nix: Nix) -> Non
 
     nix.configure(any_cache.outputs["nixConf"])
 
-    told = nix.run("config", "show", "--json")
-    assert "warning" not in told.err
+    reported = nix.run("config", "show", "--json")
+    assert "warning" not in reported.err
     after = nix.settings()
     added = {name: value for name, value in after.items() if value != before[name]}
     assert set(added) == {"substituters", "trusted-public-keys"}
@@ -40,7 +40,7 @@ def test_nix_conf_adds_the_cache_and_its_keys(any_cache: Cache, nix: Nix) -> Non
 
 
 def test_the_writers_part_of_nix_conf_is_valid(any_cache: Cache, nix: Nix) -> None:
-    """The lines that are comments are what a writer may take over as they are."""
+    """The lines that are comments are what a writer may adopt as they are."""
     text = any_cache.outputs["nixConf"]
     lines = [line.removeprefix("# ") for line in text.splitlines() if " = " in line]
     nix.configure(*lines)
@@ -62,7 +62,7 @@ def test_the_texts_for_nixos_and_flakes_say_the_same(
     file.write_text(any_cache.outputs[output])
 
     nix.get("--parse", str(file), program="nix-instantiate")
-    told = nix.get("--eval", "--strict", "--json", str(file), program="nix-instantiate")
+    reported = nix.get("--eval", "--strict", "--json", str(file), program="nix-instantiate")
 
     expected: dict[str, Any] = {
         "extra-substituters": [any_cache.read_url],
@@ -70,4 +70,4 @@ def test_the_texts_for_nixos_and_flakes_say_the_same(
     }
     for attribute in reversed(attributes):
         expected = {attribute: expected}
-    assert json.loads(told) == expected
+    assert json.loads(reported) == expected

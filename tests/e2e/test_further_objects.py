@@ -80,7 +80,7 @@ def closure(nix: Nix, *paths: str) -> list[PathInfo]:
 
 
 def stored(cache: Path, folder: str) -> dict[str, bytes]:
-    """The objects below a folder of a file cache, by key."""
+    """Return the objects below a folder of a file cache, by key."""
     return {
         str(file.relative_to(cache)): file.read_bytes()
         for file in (cache / folder).rglob("*")
@@ -89,7 +89,7 @@ def stored(cache: Path, folder: str) -> dict[str, bytes]:
 
 
 def realisations_in(cache: Path) -> dict[str, bytes]:
-    """The realisations in a file cache, by key."""
+    """Return the realisations in a file cache, by key."""
     return {**stored(cache, "realisations"), **stored(cache, "build-trace-v2")}
 
 
@@ -98,7 +98,7 @@ def by_key(objects: list[CacheObject]) -> dict[str, bytes]:
 
 
 def entry(nix: Nix, path: str) -> Entry:
-    """The entry of a store path."""
+    """Return the entry of a store path."""
     listing: list[Entry] = []
     outside = nix.store_folder / "store" / path.rpartition("/")[2]
     for _ in nar_chunks(outside, listing=listing):

@@ -8,7 +8,7 @@ from tests.e2e.refusal import UNTRUSTED, assert_accepted, assert_refused
 
 
 def push_new_path(cache: Cache, nix: Nix, writer: str) -> str:
-    """Return a path of its own, pushed by a writer."""
+    """Return its own path, pushed by a writer."""
     path = store_paths.build(nix).root
     pushed = cache.push(nix, path, writer=writer)
     assert pushed.exit_code == 0, pushed.output

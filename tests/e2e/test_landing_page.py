@@ -39,7 +39,7 @@ TEXTS = """() => {
       element.textContent.trim().slice(0, 40), getComputedStyle(element).color, opaque(element),
     ]);
 }"""
-"""Of each element with text of its own: the text, its colour, and the colour behind it."""
+"""Of each element with its own text: the text, its colour, and the colour behind it."""
 
 
 @dataclass(frozen=True)
@@ -63,13 +63,13 @@ def site(tmp_path_factory: pytest.TempPathFactory, engine: Engine) -> Iterator[S
 
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    """One browser for all tests; each visit is somebody else's."""
+    """One browser for all tests; each visit is another user's."""
     with running(find(cache_folder()), tmp_path_factory.mktemp("browser")) as found:
         yield found
 
 
 def contrast(one: str, other: str) -> float:
-    """How well two colours can be told apart, from 1 to 21, as WCAG defines it.
+    """How well two colours can be distinguished, from 1 to 21, as WCAG defines it.
 
     Args:
         one: a colour as browsers compute it: ``rgb(0, 0, 0)``.
@@ -89,10 +89,10 @@ def _luminance(color: str) -> float:
 @pytest.mark.parametrize("scripts", [True, False], ids=["scripts", "no scripts"])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [PHONE, DESKTOP])
-def test_everybody_can_read_all_of_it(
+def test_all_of_it_is_public(
     site: Site, browser: Browser, tmp_path: Path, width: int, scheme: Scheme, scripts: bool
 ) -> None:
-    """Nothing is cut off or pale, nothing fails, and nobody else is asked for anything."""
+    """Nothing is cut off or pale, nothing fails, and no other user is asked for anything."""
     with visit(browser, site.url, width=width, scheme=scheme, java_script_enabled=scripts) as seen:
         seen.page.screenshot(path=tmp_path / f"{width}-{scheme}.png", full_page=True)
         text = seen.page.locator("body").inner_text()

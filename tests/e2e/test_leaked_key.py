@@ -1,4 +1,4 @@
-"""A signing key got out: what it signed is refused, and what is trusted is signed anew."""
+"""A signing key got out: what it signed is refused, and what is trusted is signed again."""
 
 from nix_cache.formats.narinfo import narinfo_key
 from tests.e2e import store_paths
@@ -9,7 +9,7 @@ from tests.e2e.refusal import UNTRUSTED, assert_accepted, assert_refused
 from tests.pages import commands
 
 
-def sign_anew(cache: Cache, machine: Nix, path: str) -> None:
+def sign_again(cache: Cache, machine: Nix, path: str) -> None:
     """Follow the page on a machine that has the path."""
     filled_in = {
         "NEW_KEY_FILE": str(machine.write_key(cache.outputs["signingKeys"]["builder"])),
@@ -23,19 +23,19 @@ def sign_anew(cache: Cache, machine: Nix, path: str) -> None:
 
 
 def say_other_contents(cache: Cache, path: str) -> None:
-    """Let a narinfo tell of a NAR that nobody trusted ever saw."""
+    """Let a narinfo tell of a NAR that no user trusted ever saw."""
     key = narinfo_key(path)
     lines = cache.read(key).decode().splitlines(keepends=True)
     other = f"NarHash: sha256:{'0' * 52}\n"
-    told = [other if line.startswith("NarHash:") else line for line in lines]
-    assert told != lines
-    cache.write(key, "".join(told).encode())
+    reported = [other if line.startswith("NarHash:") else line for line in lines]
+    assert reported != lines
+    cache.write(key, "".join(reported).encode())
 
 
-def test_what_is_trusted_is_signed_anew_and_nothing_else(
+def test_what_is_trusted_is_signed_again_and_nothing_else(
     new_cache: NewCache, nix: Nix, new_nix: NewNix
 ) -> None:
-    """Readers get the one, refuse the other, and never get what somebody put in its place."""
+    """Readers get the one, refuse the other, and never get what a user put in its place."""
     cache = new_cache(writers=["builder"])
     cache.let_write(nix, "builder")
     trusted, doubtful, replaced = (store_paths.build(nix).root for _ in range(3))
@@ -46,7 +46,7 @@ def test_what_is_trusted_is_signed_anew_and_nothing_else(
 
     cache.change(writers=[{"name": "builder", "generation": 2, "trustedGenerations": []}])
     for path in (trusted, replaced):
-        sign_anew(cache, nix, path)
+        sign_again(cache, nix, path)
 
     reader = new_nix()
     reader.configure(cache.outputs["nixConf"])

@@ -66,7 +66,7 @@ def test_what_is_set_by_hand_counts_and_adds_to_other_settings(nixos: NixOS) -> 
 
 
 def test_a_cache_that_is_off_does_nothing(nixos: NixOS) -> None:
-    """Not even what is wrong with it is told."""
+    """Not even what is wrong with it is reported."""
     found = nixos.evaluate(
         "services.nix-cache.caches.team = { enable = false; push.enable = true; };"
     )

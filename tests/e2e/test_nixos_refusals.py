@@ -31,7 +31,7 @@ from tests.e2e.nixos.machine import NixOS
         ),
         (
             'credentialsFile = "${builtins.storeDir}/credentials";',
-            "`services.nix-cache.credentialsFile` is {store}/credentials, and everybody can read",
+            "`services.nix-cache.credentialsFile` is {store}/credentials, and all users can read",
         ),
     ],
 )
@@ -92,7 +92,7 @@ def test_a_second_hook_is_refused(nixos: NixOS, setting: str) -> None:
 
 
 def test_a_nix_that_nixos_does_not_configure_is_refused(nixos: NixOS) -> None:
-    """The settings would silently be nowhere. Without a cache it is no matter."""
+    """The settings would silently be nowhere. Without a cache it does not matter."""
     why = nixos.refusal(f"{READS} nix.enable = false;")
 
     assert "`nix.enable` is false, so NixOS writes no nix.conf" in why

@@ -36,12 +36,12 @@ def test_a_reader_pulls(private_cache: Cache, reader: Nix, path: str) -> None:
     assert_accepted(reader, path)
 
 
-def test_nobody_pulls_without_credentials(reader: Nix, path: str) -> None:
+def test_no_user_pulls_without_credentials(reader: Nix, path: str) -> None:
     """There is a substituter and its key, and nothing comes."""
     assert_forbidden(reader, path)
 
 
-def test_nobody_pulls_with_a_wrong_secret(private_cache: Cache, reader: Nix, path: str) -> None:
+def test_no_user_pulls_with_a_wrong_secret(private_cache: Cache, reader: Nix, path: str) -> None:
     """The reader's name alone opens nothing."""
     credential = private_cache.outputs["credentials"][READER]
     profile = private_cache.outputs["manifest"]["profiles"][READER]
@@ -50,7 +50,7 @@ def test_nobody_pulls_with_a_wrong_secret(private_cache: Cache, reader: Nix, pat
     assert_forbidden(reader, path)
 
 
-def test_nobody_pulls_with_another_profile(private_cache: Cache, reader: Nix, path: str) -> None:
+def test_no_user_pulls_with_another_profile(private_cache: Cache, reader: Nix, path: str) -> None:
     """Credentials count under the name that the substituter's URL has."""
     reader.add_profile("another", private_cache.outputs["credentials"][READER])
 

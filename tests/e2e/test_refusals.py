@@ -27,7 +27,7 @@ def reader(cache: Cache, new_nix: NewNix) -> Nix:
 
 
 def test_an_unsigned_path_is_refused(cache: Cache, writer: Nix, reader: Nix) -> None:
-    """A push without the key uploads, and nobody takes it; signed, everybody does."""
+    """A push without the key uploads, and no machine accepts it; signed, all do."""
     path = store_paths.build(writer).root
     writer.get("copy", "--to", cache.outputs["pushUrls"]["nixbuilder"], path)
     assert cache.narinfo(path).signatures == ()

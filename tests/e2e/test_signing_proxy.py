@@ -1,4 +1,4 @@
-"""The signing proxy signs with what it finds, and lets nobody through whom the server refuses."""
+"""The signing proxy signs with what it finds, and lets no user through whom the server refuses."""
 
 import base64
 import http.client
@@ -18,7 +18,7 @@ KEY = "nar/of-the-proxy.nar"
 
 @pytest.fixture
 def proxy(tmp_path: Path, private_cache: Cache) -> Iterator[SigningProxy]:
-    """Provide a proxy with the profiles of a writer, a reader, and somebody with a wrong secret."""
+    """Provide a proxy with the profiles of a writer, a reader, and a user with a wrong secret."""
     file = tmp_path / "credentials"
     wrong = {**private_cache.outputs["credentials"][WRITER], "secretAccessKey": "wrong-secret"}
     profiles = {**private_cache.outputs["credentials"], "wrong": wrong}

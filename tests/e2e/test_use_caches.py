@@ -155,7 +155,7 @@ def test_a_stack_is_asked_for_the_secrets_that_a_private_cache_takes(
 def test_a_running_daemon_takes_the_settings_when_it_is_restarted(
     cache: Cache, closure: Closure, nix: Nix
 ) -> None:
-    """As `use` tells root."""
+    """As `use` advises root."""
     with daemon(nix):
         use(nix, cache.read_url, "--yes")
         assert nix.realise(closure.root).exit_code != 0
@@ -177,7 +177,7 @@ def test_a_running_daemon_takes_a_trusted_users_settings_at_once(
 def test_the_daemon_pulls_from_a_private_cache(
     private_cache: Cache, private_closure: Closure, nix: Nix
 ) -> None:
-    """With the credentials of its own user, not those of whoever asks."""
+    """With the credentials of its own user, not those of a user who asks."""
     use(nix, "-", given=json.dumps(private_cache.outputs))
     with daemon(nix):
         nix.environment["HOME"] = str(nix.folder / "nobody")
@@ -191,8 +191,8 @@ def test_what_a_writer_builds_is_signed_at_once(cache: Cache, nix: Nix) -> None:
 
     built = store_paths.build(nix, PATHS)
 
-    told = json.loads(nix.get("path-info", "--json", "--recursive", built.root))
-    infos = told.values() if isinstance(told, dict) else told
+    reported = json.loads(nix.get("path-info", "--json", "--recursive", built.root))
+    infos = reported.values() if isinstance(reported, dict) else reported
     [key, *_] = cache.outputs["publicKeys"]
     assert len(infos) == PATHS
     for info in infos:

@@ -59,11 +59,11 @@ class WritingMachine:
         return Done(["nix-cache", *arguments], done.returncode, done.stdout, done.stderr)
 
     def push(self, *arguments: str, **options: Any) -> dict[str, Any]:
-        """Push; it has to succeed. Gives back what it tells to programs."""
+        """Push; it has to succeed. Return its output for programs."""
         done = self.run("push", "--json", *arguments, **options)
         assert done.exit_code == 0, done.output
-        told: dict[str, Any] = json.loads(done.out)
-        return told
+        reported: dict[str, Any] = json.loads(done.out)
+        return reported
 
     def start(self, *arguments: str) -> "subprocess.Popen[str]":
         """Start `nix-cache` and go on."""

@@ -38,7 +38,7 @@ class Package:
         return _of_class(declared.input_type_types(self._args), ())
 
     def outputs(self) -> Shape:
-        """Return what the resource tells."""
+        """Return the resource's outputs."""
         return _of_class(declared.resource_types(self._resource), ())
 
     def required(self) -> set[str]:
@@ -117,7 +117,7 @@ def _of_property(schema: Mapping[str, Any], kind: Mapping[str, Any], within: Any
 
 
 def differences(where: str, plugin: Shape, package: Shape) -> Iterator[str]:
-    """Where two shapes differ, told as paths."""
+    """Where two shapes differ, as paths."""
     if isinstance(plugin, dict) and isinstance(package, dict):
         for name in sorted(plugin.keys() | package.keys()):
             path = f"{where}.{name}"

@@ -63,7 +63,7 @@ class BackendCase:
 
 @contextlib.contextmanager
 def on_minio(folder: Path, engine: Engine) -> Iterator[BackendCase]:
-    """Provide a MinIO server of its own, reached through a proxy that can be down."""
+    """Provide a separate MinIO server, reached through a proxy that can be down."""
     with running_server(folder / "minio", engine) as server:
         connection = server.connection()
         admin, root = MinioServer(connection), _root(connection)

@@ -1,4 +1,4 @@
-"""What a user has after cloning, in a folder of its own, and the commands behind `make` in it."""
+"""What a user has after cloning, in its own folder, and the commands behind `make` in it."""
 
 import contextlib
 import json
@@ -51,14 +51,14 @@ class Clone:
         """Copy what a user has; nothing runs yet.
 
         Args:
-            folder: the clone's, made anew.
+            folder: the clone's, created again.
             engine: what its commands will find too.
             policies: whether it has the policy pack as well, which doubles what `up` costs.
         """
         folder.mkdir(parents=True)
         for name in ("Pulumi.yaml", "__main__.py"):
             shutil.copy2(ROOT / name, folder / name)
-        # The clone that the tests are in may be up; its salt is no part of what a user gets.
+        # The clone that the tests are in may be up; its salt is not part of what a user gets.
         config = (ROOT / f"Pulumi.{STACK}.yaml").read_text()
         (folder / f"Pulumi.{STACK}.yaml").write_text(_SALT_LINE.sub("", config))
         for name in (".venv", *(["policies"] if policies else [])):
@@ -109,7 +109,7 @@ class Clone:
         self.place.connection_file.write_text(json.dumps(written))
 
     def start(self, command: str) -> "subprocess.Popen[str]":
-        """Start one of `make`'s commands as a process group of its own."""
+        """Start one of `make`'s commands as its own process group."""
         return subprocess.Popen(
             [str(ROOT / ".venv" / "bin" / "python"), "-m", "tools", command],
             cwd=self.folder,
@@ -201,7 +201,7 @@ def in_one_order(document: Any) -> Any:
 
 
 def assert_plain_error(output: str) -> None:
-    """Fail unless an error is told, in words and not as a traceback."""
+    """Fail unless an error is reported, in words and not as a traceback."""
     assert "error" in output, output
     for sign in ("Traceback", 'File "', "goroutine", "panic:"):
         assert sign not in output, f"{sign!r} is in:\n{output}"

@@ -1,4 +1,4 @@
-"""The engine's commands, run as somebody at a shell runs them."""
+"""The engine's commands, run as a user at a shell runs them."""
 
 import os
 import subprocess

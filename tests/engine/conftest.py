@@ -23,7 +23,13 @@ _LONGEST = (
     *("test_go_program", "test_aws_cache", "test_spaces", "test_outages", "test_drift"),
     *("test_spaces_drift", "test_interruptions", "test_each_backend", "test_interrupted"),
     *("test_aws_production", "test_make", "test_make_outages", "test_language_host", "test_verify"),
-    *("test_yaml_backends", "test_drift_told", "test_policies", "test_recovery", "test_examples"),
+    *(
+        "test_yaml_backends",
+        "test_drift_reported",
+        "test_policies",
+        "test_recovery",
+        "test_examples",
+    ),
     *("test_doctor", "test_upgrade"),
 )
 """Modules that take minutes, the longest first."""

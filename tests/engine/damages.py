@@ -1,4 +1,4 @@
-"""What somebody with the administrator's credential may do to a cache, past the stack."""
+"""What a user with the administrator's credential may do to a cache, past the stack."""
 
 import json
 from collections.abc import Callable
@@ -13,7 +13,7 @@ BUCKET = "nix-cache"
 WRITER = "nixbuilder"
 POLICY = "nix-cache-write"
 OWN = ("nix-cache-info", "index.html", "nix-cache.json")
-"""What the cache says of itself."""
+"""The cache's metadata."""
 
 
 Damage = Callable[[Clone], None]
@@ -27,18 +27,18 @@ def document(*actions: str, bucket: str = BUCKET, **more: Any) -> dict[str, Any]
 
 
 def open_bucket(clone: Clone) -> None:
-    """Let anybody list."""
+    """Allow anonymous listing."""
     opened = document("s3:GetObject", "s3:ListBucket", Principal={"AWS": ["*"]})
     clone.root.put_bucket_policy(Bucket=BUCKET, Policy=json.dumps(opened))
 
 
 def close_bucket(clone: Clone) -> None:
-    """Let nobody read."""
+    """Let no user read."""
     clone.root.delete_bucket_policy(Bucket=BUCKET)
 
 
 def delete_own(clone: Clone) -> None:
-    """Delete what the cache says of itself."""
+    """Delete the cache's metadata."""
     for key in OWN:
         clone.root.delete_object(Bucket=BUCKET, Key=key)
 

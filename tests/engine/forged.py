@@ -163,7 +163,7 @@ def signed(
     *,
     presigned: bool = False,
 ) -> Forged:
-    """Return the same request with a signature of its own, in a header or in the query string."""
+    """Return the same request with its own signature, in a header or in the query string."""
     address = f"http://{server}/{bucket}/{request.key}"
     url = f"{address}?{request.query}" if request.query else address
     made = AWSRequest(request.method, url, headers=dict(request.headers), data=request.body)

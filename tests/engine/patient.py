@@ -71,7 +71,7 @@ class Patient:
     Attributes:
         server: where it is.
         outputs: the stack's outputs, with secrets.
-        home: the home of whoever runs doctor.
+        home: the home of a user who runs doctor.
     """
 
     server: LocalServer
@@ -241,7 +241,7 @@ class Patient:
             self.put(key, body, content_type)
 
     @contextlib.contextmanager
-    def anybody_may(self, *actions: str) -> Iterator[None]:
+    def anonymous_may(self, *actions: str) -> Iterator[None]:
         """Widen the bucket policy for a while."""
         before = self.bucket_policy()
         statements = [

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 
 class ReservedPort:
-    """A loopback port that nobody else gets, also while nobody listens on it.
+    """A loopback port that no other user gets, also while no user listens on it.
 
     It is kept by a socket that never listens; a server that may reuse addresses binds beside it.
 

@@ -1,4 +1,4 @@
-"""A copy of the program in a folder of its own, with a state, a passphrase and a stack."""
+"""A copy of the program in its own folder, with a state, a passphrase and a stack."""
 
 import json
 import secrets
@@ -202,11 +202,11 @@ class Project:
         return answer
 
     def _read_config(self) -> None:
-        """Take over what the engine changed in the configuration."""
+        """Keep what the engine changed in the configuration."""
         self.config = yaml.safe_load(self.stack_file.read_text())["config"]
 
     def write_config(self) -> None:
-        """Write the configuration anew, keeping what the engine put beside it."""
+        """Write the configuration again, keeping what the engine put beside it."""
         written: Mapping[str, Any] = {}
         if self.stack_file.exists():
             written = yaml.safe_load(self.stack_file.read_text()) or {}

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def s3_client(
     url: str, access_key: str = "", secret_key: str = "", session_token: str | None = None
 ) -> "S3Client":
-    """Return a plain S3 client: of a user, or, without a key, of anybody."""
+    """Return a plain S3 client: of a user, or, without a key, anonymous."""
     settings: dict[str, Any] = {"s3": {"addressing_style": "path"}, "retries": {"max_attempts": 1}}
     if not access_key:
         return boto3.client(

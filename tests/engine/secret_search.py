@@ -56,7 +56,7 @@ def files_below(folder: Path, besides: Iterable[Path] = ()) -> dict[str, bytes]:
 
 
 class CommandLines:
-    """The command lines of all processes, as everybody on the machine sees them with `ps`."""
+    """The command lines of all processes, as all users of the machine see them with `ps`."""
 
     def __init__(self) -> None:
         self._seen: set[bytes] = set()

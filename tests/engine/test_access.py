@@ -18,7 +18,7 @@ PART = b"p" * (5 << 20)
 
 
 def anonymously(caches: TwoCaches, method: str, path: str, **request: Any) -> Any:
-    """Return what anybody gets who asks for a path."""
+    """Return the status of an anonymous request for a path."""
     return urllib3.request(method, caches.url + path, retries=False, timeout=10, **request)
 
 
@@ -31,7 +31,7 @@ def test_nix_cache_info_has_exactly_its_three_lines_and_its_type(caches: TwoCach
     assert answer.headers["Content-Type"] == "text/x-nix-cache-info"
 
 
-def test_nix_cache_info_tells_other_values_than_the_default_ones(caches: TwoCaches) -> None:
+def test_nix_cache_info_has_other_values_than_the_default_ones(caches: TwoCaches) -> None:
     """And a reader of a private cache gets it under the same type."""
     answer = caches.client("private-cache-team-reader").get_object(
         Bucket=PRIVATE, Key="nix-cache-info"
@@ -42,7 +42,7 @@ def test_nix_cache_info_tells_other_values_than_the_default_ones(caches: TwoCach
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
-def test_a_missing_narinfo_is_an_absence_to_anybody(caches: TwoCaches, method: str) -> None:
+def test_a_missing_narinfo_is_absent_for_anonymous_requests(caches: TwoCaches, method: str) -> None:
     """Nix takes both answers for "not here" and goes on to the next cache."""
     assert anonymously(caches, method, f"/{PUBLIC}/{MISSING}").status in (403, 404)
 
@@ -107,7 +107,7 @@ def test_a_missing_narinfo_is_an_absence_to_users(
     ],
 )
 @pytest.mark.usefixtures("unchanged")
-def test_nobody_without_a_credential_may_do_more_than_get(
+def test_anonymous_requests_can_do_no_more_than_get(
     caches: TwoCaches, method: str, path: str
 ) -> None:
     """Not on a public cache, and on a private one not even that."""
@@ -118,7 +118,7 @@ def test_nobody_without_a_credential_may_do_more_than_get(
 
 @pytest.mark.parametrize("bucket", [PUBLIC, PRIVATE])
 @pytest.mark.usefixtures("unchanged")
-def test_nobody_without_a_credential_may_upload_by_a_form(caches: TwoCaches, bucket: str) -> None:
+def test_anonymous_requests_cannot_upload_by_a_form(caches: TwoCaches, bucket: str) -> None:
     """The browser's way of uploading."""
     form = {"key": "nar/form.nar", "file": ("form.nar", b"anything")}
 
@@ -188,7 +188,7 @@ def test_a_writer_aborts_an_upload_but_deletes_nothing_by_it(caches: TwoCaches) 
 def test_a_credential_reads_its_own_cache(
     caches: TwoCaches, bucket: str, user: str, key: str
 ) -> None:
-    """A writer's as well, and of a private cache, which anybody else is refused."""
+    """A writer's as well, and of a private cache, which any other user is refused."""
     expected = caches.root.get_object(Bucket=bucket, Key=key)["Body"].read()
 
     assert caches.client(user).get_object(Bucket=bucket, Key=key)["Body"].read() == expected

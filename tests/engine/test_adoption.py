@@ -65,7 +65,7 @@ def made_by_hand(server: LocalServer, tmp_path: Path) -> Minio:
     return s3
 
 
-def test_a_cache_made_by_hand_is_taken_over_and_then_narrowed(
+def test_a_cache_made_by_hand_is_adopted_and_then_narrowed(
     project: Project, server: LocalServer, made_by_hand: Minio
 ) -> None:
     """Nothing is replaced: objects, key and the user's secret stay, and the rights shrink."""

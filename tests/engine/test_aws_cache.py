@@ -63,7 +63,7 @@ class Cache:
 
     @property
     def owner(self) -> Any:
-        """An S3 client of whoever may do everything."""
+        """An S3 client of a user who may do everything."""
         return self.aws.client("s3", self.aws.administrator)
 
     def client(self, service: str, user: str) -> Any:
@@ -89,7 +89,7 @@ class Cache:
 
 
 def deployer(aws: AwsServer) -> Credential:
-    """Somebody who may do what the deployer's policy allows, and no more.
+    """Return a user who may do what the deployer's policy allows, and no more.
 
     Where moto does not say what an action is about, it may be about anything.
     """
@@ -154,16 +154,16 @@ def test_a_refreshed_up_finds_nothing_to_do(cache: Cache) -> None:
     cache.run("up", "--yes", "--refresh", "--skip-preview", "--expect-no-changes")
 
 
-def test_anybody_reads_by_name_and_does_nothing_else(cache: Cache) -> None:
-    """And a miss is not told from a refusal, as nobody may list."""
-    anybody = cache.aws.client("s3")
-    assert anybody.get_object(Bucket=BUCKET, Key="nix-cache-info")["Body"].read() == (
+def test_anonymous_requests_read_by_name_and_nothing_else(cache: Cache) -> None:
+    """And a miss looks like a refusal, as no user may list."""
+    anonymous = cache.aws.client("s3")
+    assert anonymous.get_object(Bucket=BUCKET, Key="nix-cache-info")["Body"].read() == (
         b"StoreDir: /nix/store\nWantMassQuery: 1\nPriority: 40\n"
     )
-    assert refused(anybody.get_object, Bucket=BUCKET, Key=NARINFO)
-    assert refused(anybody.put_object, Bucket=BUCKET, Key="nar/x.nar", Body=b"x")
-    assert refused(anybody.delete_object, Bucket=BUCKET, Key="nix-cache-info")
-    assert refused(anybody.list_objects_v2, Bucket=BUCKET)
+    assert refused(anonymous.get_object, Bucket=BUCKET, Key=NARINFO)
+    assert refused(anonymous.put_object, Bucket=BUCKET, Key="nar/x.nar", Body=b"x")
+    assert refused(anonymous.delete_object, Bucket=BUCKET, Key="nix-cache-info")
+    assert refused(anonymous.list_objects_v2, Bucket=BUCKET)
 
 
 @pytest.mark.parametrize("who", ["user", "role"])
@@ -200,7 +200,7 @@ def test_no_other_workflow_assumes_the_role(cache: Cache, subject: str) -> None:
 
 
 def test_a_workflow_reads_its_own_signing_key_and_a_user_does_not(cache: Cache) -> None:
-    """As the snippet of the stack tells it to."""
+    """As the stack's snippet does."""
     job = cache.job("secretsmanager", "repo:example/nixpkgs:ref:refs/heads/main")
     outputs = cache.project.outputs(secrets=True)
     [name] = [
@@ -274,14 +274,14 @@ def test_every_narinfo_expires_once_and_its_nar_a_month_later(
     assert expiring(rules, f"nar/{hash_part}.nar.zst") == [DAYS + NARINFO_TTL_DAYS]
 
 
-def test_what_the_cache_says_of_itself_never_expires(rules: list[dict[str, Any]]) -> None:
+def test_the_caches_metadata_never_expires(rules: list[dict[str, Any]]) -> None:
     """Also what CloudFront sends where nothing is."""
     for key in (*OWN_KEYS, "error.txt"):
         assert expiring(rules, key) == [], key
 
 
 def test_unfinished_uploads_and_old_versions_go(rules: list[dict[str, Any]]) -> None:
-    """They cost, and nobody sees them."""
+    """They cost, and no user sees them."""
     by_id = {rule["ID"]: rule for rule in rules}
 
     unfinished = by_id["unfinished-uploads"]["AbortIncompleteMultipartUpload"]
@@ -291,7 +291,7 @@ def test_unfinished_uploads_and_old_versions_go(rules: list[dict[str, Any]]) -> 
 
 
 def test_what_was_changed_outside_is_put_back(cache: Cache) -> None:
-    """Each kind of thing that somebody may have touched is told, and mended by one refreshed up."""
+    """Each kind of resource that a user may change is reported, and repaired by one up."""
     assert drifted(cache.project) == set()
     s3, iam = cache.owner, cache.aws.client("iam", cache.aws.administrator)
     user = f"{BUCKET}-ops-team"
@@ -307,10 +307,10 @@ def test_what_was_changed_outside_is_put_back(cache: Cache) -> None:
         PolicyName=f"{BUCKET}-write",
         PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [wide]}),
     )
-    nobody = {"Effect": "Deny", "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"}
+    no_user = {"Effect": "Deny", "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"}
     iam.update_assume_role_policy(
         RoleName=f"{BUCKET}-ci-main",
-        PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [nobody]}),
+        PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [no_user]}),
     )
 
     found = drifted(cache.project)
@@ -337,7 +337,7 @@ def test_what_was_changed_outside_is_put_back(cache: Cache) -> None:
 
 
 def test_a_rotated_key_reaches_the_workflows_and_the_old_one_stays_trusted(cache: Cache) -> None:
-    """The secret has the new key; nobody's credential changes."""
+    """The secret has the new key; no user's credential changes."""
     before = cache.project.outputs(secrets=True)
     ops, ci = SETTINGS["writers"]
     cache.project.set(writers=[ops, {**ci, "generation": 2}])
@@ -430,7 +430,7 @@ for name in ("one", "two"):
 
 
 def test_two_caches_of_one_program_that_want_one_bucket_are_refused(aws_project: Project) -> None:
-    """In the preview, where AWS itself could tell nothing of it."""
+    """In the preview, where AWS itself could not report it."""
     (aws_project.folder / "__main__.py").write_text(TWO_OF_ONE_BUCKET)
 
     result = aws_project.run("preview", "--stack", STACK, timeout=UP_SECONDS)

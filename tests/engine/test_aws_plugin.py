@@ -112,9 +112,9 @@ def test_a_bucket_and_a_user_are_made_once_and_go_without_a_trace(
     assert aws_project.outputs()["secret"] == "[secret]"
     assert [bucket["Name"] for bucket in s3.list_buckets()["Buckets"]] == ["smoke"]
     assert "smoke-writer" in [user["UserName"] for user in iam.list_users()["Users"]]
-    told = aws_project.outputs(secrets=True)
-    assert told["account"] == "123456789012"
-    assert told["secret"] not in json.dumps(aws_project.resources())
+    reported = aws_project.outputs(secrets=True)
+    assert reported["account"] == "123456789012"
+    assert reported["secret"] not in json.dumps(aws_project.resources())
 
     aws_project.pulumi("refresh", "--yes", "--stack", STACK, "--expect-no-changes")
     aws_project.up("--expect-no-changes")

@@ -49,22 +49,22 @@ def test_the_production_example_is_made_and_delivered(
     printed = type_the_readme(aws_project, "aws-production", policies, timeout=UP_SECONDS)
     assert f"{written['nix-cache-aws:bucket']}-ci-main" in printed
     again = aws_project.run("preview", "--json", "--stack", "prod").stdout
-    # moto does not keep all that a distribution is told.
+    # moto does not keep all that a distribution is reported.
     assert {
         step["urn"].rpartition("::")[2]
         for step in json.loads(again)["steps"]
         if step["op"] != "same"
     } <= {"nix-cache-distribution"}
 
-    told = json.loads(aws_project.run("stack", "output", "--json", "--stack", "prod").stdout)
+    reported = json.loads(aws_project.run("stack", "output", "--json", "--stack", "prod").stdout)
     bucket = written["nix-cache-aws:bucket"]
     [made] = client("cloudfront").list_distributions()["DistributionList"]["Items"]
     policy = json.loads(client("s3").get_bucket_policy(Bucket=bucket)["Policy"])
     block = client("s3").get_public_access_block(Bucket=bucket)["PublicAccessBlockConfiguration"]
-    assert told["readUrl"] == "https://cache.example.org"
+    assert reported["readUrl"] == "https://cache.example.org"
     assert made["Aliases"]["Items"] == ["cache.example.org"]
     assert policy["Statement"][1]["Condition"] == {"StringEquals": {"AWS:SourceArn": made["ARN"]}}
     assert all(block.values())
     with pytest.raises(ClientError, match="AccessDenied"):
         aws_server.client("s3").get_object(Bucket=bucket, Key="nix-cache-info")
-    assert f"{bucket}-ci-main" in told["githubActions"]["ci-main"]
+    assert f"{bucket}-ci-main" in reported["githubActions"]["ci-main"]

@@ -49,7 +49,7 @@ def refused(call: Callable[..., Any], **arguments: Any) -> str:
 
 @pytest.fixture(scope="module")
 def owner(aws_server: AwsServer) -> Any:
-    """Provide the owner's S3 client; a bucket with one object, that anybody may read over TLS."""
+    """Provide the owner's S3 client; a bucket with one object, with anonymous reads over TLS."""
     s3 = aws_server.client("s3", aws_server.administrator)
     s3.create_bucket(Bucket=BUCKET)
     s3.put_public_access_block(
@@ -75,19 +75,19 @@ def writer(aws_server: AwsServer, owner: Any) -> Credential:
     return Credential(key["AccessKeyId"], key["SecretAccessKey"])
 
 
-def test_anybody_may_do_what_the_bucket_policy_allows_and_no_more(
+def test_anonymous_requests_can_do_what_the_bucket_policy_allows_and_no_more(
     aws_server: AwsServer, owner: Any
 ) -> None:
     """The denial of plain HTTP denies nothing over TLS; who may not list learns of no absence."""
-    anybody = aws_server.client("s3")
+    anonymous = aws_server.client("s3")
 
-    assert anybody.get_object(Bucket=BUCKET, Key="nar/a")["Body"].read() == b"nar"
-    anybody.head_object(Bucket=BUCKET, Key="nar/a")
-    assert refused(anybody.get_object, Bucket=BUCKET, Key="nar/b") == "AccessDenied"
-    assert refused(anybody.list_objects_v2, Bucket=BUCKET) == "AccessDenied"
-    assert refused(anybody.put_object, Bucket=BUCKET, Key="nar/a", Body=b"x") == "AccessDenied"
-    assert refused(anybody.delete_object, Bucket=BUCKET, Key="nar/a") == "AccessDenied"
-    assert refused(anybody.get_bucket_policy, Bucket=BUCKET) == "AccessDenied"
+    assert anonymous.get_object(Bucket=BUCKET, Key="nar/a")["Body"].read() == b"nar"
+    anonymous.head_object(Bucket=BUCKET, Key="nar/a")
+    assert refused(anonymous.get_object, Bucket=BUCKET, Key="nar/b") == "AccessDenied"
+    assert refused(anonymous.list_objects_v2, Bucket=BUCKET) == "AccessDenied"
+    assert refused(anonymous.put_object, Bucket=BUCKET, Key="nar/a", Body=b"x") == "AccessDenied"
+    assert refused(anonymous.delete_object, Bucket=BUCKET, Key="nar/a") == "AccessDenied"
+    assert refused(anonymous.get_bucket_policy, Bucket=BUCKET) == "AccessDenied"
 
 
 def test_a_user_may_do_what_the_own_policy_allows_and_no_more(
@@ -107,7 +107,7 @@ def test_a_user_may_do_what_the_own_policy_allows_and_no_more(
     assert refused(iam.create_user, UserName="another") == "AccessDenied"
 
 
-def test_a_wrong_secret_is_no_credential(aws_server: AwsServer, writer: Credential) -> None:
+def test_a_wrong_secret_is_refused(aws_server: AwsServer, writer: Credential) -> None:
     """Signatures are checked."""
     forged = aws_server.client("s3", Credential(writer.access_key_id, "not the secret"))
     assert refused(forged.get_object, Bucket=BUCKET, Key="nar/a") == "SignatureDoesNotMatch"
@@ -140,8 +140,8 @@ def test_a_new_bucket_takes_no_public_policy(aws_server: AwsServer, owner: Any) 
     owner.put_object(Bucket="closed", Key="a", Body=b"a")
     aws_server.client("s3").get_object(Bucket="closed", Key="a")
     owner.put_public_access_block(Bucket="closed", PublicAccessBlockConfiguration=closed)
-    anybody = aws_server.client("s3")
-    assert refused(anybody.get_object, Bucket="closed", Key="a") == "AccessDenied"
+    anonymous = aws_server.client("s3")
+    assert refused(anonymous.get_object, Bucket="closed", Key="a") == "AccessDenied"
 
 
 def test_a_bucket_keeps_the_tags_it_is_created_with(aws_server: AwsServer, owner: Any) -> None:

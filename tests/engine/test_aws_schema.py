@@ -30,13 +30,13 @@ NEWER = {
 
 @pytest.fixture(scope="module")
 def schema(aws_engine: Engine) -> dict[str, Any]:
-    """Provide what the built plugin tells of its types."""
+    """Provide the types of the built plugin."""
     if Origin.BUILT not in {part.origin for part in aws_engine.parts if part.name == AWS_PLUGIN}:
         pytest.skip("the plugin is the official one")
     tool = tools.TOOLS["pulumi-resource-aws"]
     plugin = aws_engine.home / "plugins" / f"resource-aws-v{tool.version}" / tool.name
-    told = subprocess.run([plugin, "schema"], capture_output=True, check=True, timeout=60)
-    found: dict[str, Any] = json.loads(told.stdout)
+    reported = subprocess.run([plugin, "schema"], capture_output=True, check=True, timeout=60)
+    found: dict[str, Any] = json.loads(reported.stdout)
     return found
 
 

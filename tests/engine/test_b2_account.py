@@ -1,6 +1,6 @@
 """Backblaze B2: taking a bucket over, a name that cannot be had, and where secrets are not.
 
-Only this module follows the page's way to take over a bucket on B2, goes on after a bucket could
+Only this module follows the page's way to adopt a bucket on B2, goes on after a bucket could
 not be created, and searches what the engine prints of B2's dynamic resources for secrets. Which
 accounts are refused, and in which words, is shown in `tests/unit/backends/test_b2_resources.py`.
 """
@@ -26,7 +26,7 @@ def refusal(cache: Project, *command: str) -> str:
     return failed.output
 
 
-def test_a_bucket_that_is_there_is_taken_over_only_on_purpose(b2: B2Server, cache: Project) -> None:
+def test_a_bucket_that_is_there_is_adopted_only_on_purpose(b2: B2Server, cache: Project) -> None:
     """With all that is in it; keys that were made by hand go on working, and stay on destroy."""
     bucket_id = b2.service.make_bucket_past_the_stack(BUCKET).bucket_id
     b2.service.put(BUCKET, "nar/kept.nar", b"nar")

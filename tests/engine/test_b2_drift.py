@@ -1,6 +1,6 @@
 """Backblaze B2: changes outside, reported by `nix-cache stack drift` and put back by `up`.
 
-Only this module shows the command where the engine's refresh takes the place of checks of our own,
+Only this module shows the command where the engine's refresh takes the place of our own checks,
 and repairs of a bucket's settings, of a key and of the bucket on B2. What a refresh sees of each
 resource is shown in `tests/unit/backends/test_b2_resources.py`.
 """

@@ -31,7 +31,7 @@ class Broken:
     """
 
     settings: dict[str, Any]
-    told: list[str]
+    reported: list[str]
     hidden: list[str] = field(default_factory=list)
 
 
@@ -81,7 +81,7 @@ def clone(tmp_path_factory: pytest.TempPathFactory, engine: toolchain_engine.Eng
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_make_up_tells_all_mistakes_before_it_starts_anything(clone: Clone, name: str) -> None:
+def test_make_up_reports_all_mistakes_before_it_starts_anything(clone: Clone, name: str) -> None:
     """No server is started, no stack is made, no traceback is shown."""
     case = CASES[name]
     written = clone.place.stack_config.read_text()
@@ -92,7 +92,7 @@ def test_make_up_tells_all_mistakes_before_it_starts_anything(clone: Clone, name
         clone.place.stack_config.write_text(written)
 
     assert result.exit_code == 1
-    for words in case.told:
+    for words in case.reported:
         assert words in result.output, result.output
     for secret in case.hidden:
         assert secret not in result.output
@@ -117,7 +117,7 @@ def unserved(tmp_path: Path, engine: toolchain_engine.Engine) -> Project:
     return project
 
 
-def test_a_plain_preview_tells_all_mistakes_at_once(unserved: Project) -> None:
+def test_a_plain_preview_reports_all_mistakes_at_once(unserved: Project) -> None:
     """In the program's own words, without the stack's state being touched."""
     unserved.set(**PLAIN)
     before = unserved.state_file.read_bytes()

@@ -44,7 +44,7 @@ SECRET_KEY = (
     ("config:\n", "config:\n  laptopKey:\n    type: string\n    secret: true\n"),
     (LAPTOP, f"{LAPTOP}\n          signingKey: ${{laptopKey}}"),
 )
-"""A program in which a writer has a key of their own, from secret configuration."""
+"""A program in which a writer has their own key, from secret configuration."""
 
 
 HOST = (
@@ -148,10 +148,10 @@ def test_the_engine_is_given_the_schema_that_is_kept(plugin: Path, team: Team) -
             assert cache[part][name]["description"] == described["description"], name
 
 
-def test_a_stack_in_yaml_makes_a_cache_that_serves_and_tells_nobody_what_it_has(
+def test_a_stack_in_yaml_makes_a_cache_that_serves_and_cannot_be_listed(
     team: Team,
 ) -> None:
-    """Anybody reads by name, and nobody lists."""
+    """Anonymous requests read by name, and cannot list."""
     url = team.outputs()["readUrl"]
 
     info = urllib3.request("GET", f"{url}/nix-cache-info", retries=False)
@@ -165,7 +165,7 @@ def test_a_stack_in_yaml_makes_a_cache_that_serves_and_tells_nobody_what_it_has(
 def test_each_writer_of_a_stack_in_yaml_pushes_with_their_own_credential(
     team: Team, writer: str
 ) -> None:
-    """What Nix writes can be put, and what the cache says of itself cannot."""
+    """What Nix writes can be put, and the cache's metadata cannot."""
     client = user_client(team.project, writer)
 
     client.put_object(Bucket="nix-cache", Key=NARINFO, Body=b"a narinfo")
@@ -241,7 +241,7 @@ def test_the_policies_know_a_cache_in_yaml(team: Team, tmp_path: Path) -> None:
         assert f"{name} is not protected" in stopped.output
 
 
-def test_mistakes_are_told_all_at_once_as_they_are_written(
+def test_mistakes_are_reported_all_at_once_as_they_are_written(
     unmade: PluginProject, admin: MinioServer
 ) -> None:
     """With key, value and fix, and before anything is made."""
@@ -256,7 +256,7 @@ def test_mistakes_are_told_all_at_once_as_they_are_written(
     result = unmade.run("up", "--yes", "--skip-preview", "--stack", STACK)
 
     assert result.exit_code != 0
-    for told in (
+    for reported in (
         "4 mistakes in the settings of the cache. Nothing was changed.",
         "writers[1].name = 'Laptop!'",
         "priority = 2000",
@@ -264,7 +264,7 @@ def test_mistakes_are_told_all_at_once_as_they_are_written(
         "bucket = 'A'",
         "fix: set it to an absolute path, such as /nix/store",
     ):
-        assert told in result.output
+        assert reported in result.output
     assert "Traceback" not in result.output
     assert [r["type"] for r in unmade.state.resources() if "pulumi:" not in r["type"]] == []
     assert not admin.has(Kind.USER, "ci-runner")

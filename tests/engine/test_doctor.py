@@ -100,7 +100,7 @@ def test_a_healthy_cache_has_no_error_and_no_warning(
     assert all("nix" in what.lower() for what in found.of("not checked"))
 
 
-def test_what_could_not_be_looked_at_is_told_and_never_well(private: Patient) -> None:
+def test_what_could_not_be_looked_at_is_reported_and_never_well(private: Patient) -> None:
     """A private cache without any credential: little is left."""
     source = private.home / "bare.json"
     source.write_text(json.dumps(private.outputs["manifest"]))
@@ -126,15 +126,15 @@ def test_a_bucket_policy_that_was_made_wide_is_found(
     public: Patient, action: str, pattern: str
 ) -> None:
     """Each right on its own."""
-    with public.anybody_may(action):
+    with public.anonymous_may(action):
         found = public.examined()
 
     assert only(found, pattern)["items"]
 
 
-def test_a_private_cache_that_anybody_reads_is_found(private: Patient) -> None:
+def test_a_private_cache_that_any_user_reads_is_found(private: Patient) -> None:
     """It was made public past the stack."""
-    with private.anybody_may("s3:GetObject"):
+    with private.anonymous_may("s3:GetObject"):
         only(private.examined(), "anybody may read a private cache")
 
 
@@ -158,11 +158,11 @@ def test_a_changed_nix_cache_info_is_found(
 def test_a_manifest_with_another_key_is_found(public: Patient) -> None:
     """Who sets their machine up by it would trust that key."""
     cache = Manifest.model_validate(public.outputs["manifest"]).for_readers()
-    told = {
+    reported = {
         **cache.model_dump(mode="json", by_alias=True),
         "publicKeys": ["evil-1:" + "A" * 43 + "="],
     }
-    with public.changed_object("nix-cache.json", json.dumps(told).encode()):
+    with public.changed_object("nix-cache.json", json.dumps(reported).encode()):
         only(public.examined(), "tells another public_keys than the source")
 
 
@@ -182,7 +182,7 @@ def test_nars_that_expire_before_narinfos_are_found(public: Patient) -> None:
         only(public.examined(), "NARs go after 90 days, while narinfos stay")
 
 
-def test_the_components_own_expiry_is_well_and_another_one_is_told(public: Patient) -> None:
+def test_the_components_own_expiry_is_well_and_another_one_is_reported(public: Patient) -> None:
     """Safe and declared; safe but not declared."""
     from nix_cache.iam.lifecycle import expiry_rules
 
@@ -248,7 +248,7 @@ def bare(patient: Patient) -> Path:
 
 
 def test_a_writer_without_their_policy_is_found(public: Patient) -> None:
-    """They can read, as anybody, but not put."""
+    """They can read, as any user, but not put."""
     user = public.user_name("nixbuilder")
     public.admin.detach_policy(["nix-cache-write"], user=user)
     public.admin.attach_policy(["nix-cache-read"], user=user)
@@ -365,10 +365,10 @@ def test_references_that_are_not_in_the_cache_are_a_warning(public: Patient) -> 
     assert f"{HASH}-glibc" in str(finding["items"])
 
 
-def test_paths_are_told_by_a_file_without_any_right_to_list(
+def test_paths_are_reported_by_a_file_without_any_right_to_list(
     public: Patient, tmp_path: Path
 ) -> None:
-    """Those that are missing are errors: somebody said that they are there."""
+    """Those that are missing are errors: a user said that they are there."""
     path = public.new_path()
     file = tmp_path / "paths"
     file.write_text(f"{path.info.store_path}\n\n/nix/store/{HASH}-missing\n")
@@ -388,9 +388,13 @@ def later(headers: Headers, **units: int) -> Headers:
 def test_a_clock_that_is_wrong_is_found(public: Patient) -> None:
     """A warning from a minute on; an error from where S3 refuses signed requests."""
     upstream = public.server.connection().server
-    with AlteringProxy(upstream, lambda status, told: (status, later(told, minutes=20))) as proxy:
+    with AlteringProxy(
+        upstream, lambda status, reported: (status, later(reported, minutes=20))
+    ) as proxy:
         only(public.examined(source=public.seen_at(proxy.url)), "clock is 1[0-9]* s before")
-    with AlteringProxy(upstream, lambda status, told: (status, later(told, minutes=-2))) as proxy:
+    with AlteringProxy(
+        upstream, lambda status, reported: (status, later(reported, minutes=-2))
+    ) as proxy:
         found = public.examined(source=public.seen_at(proxy.url))
     only(found, "the server's clock is 1[12][0-9] s behind", "warning")
 
@@ -398,8 +402,8 @@ def test_a_clock_that_is_wrong_is_found(public: Patient) -> None:
 def test_a_server_that_sends_elsewhere_is_found(public: Patient) -> None:
     """With the place that it names."""
 
-    def redirected(_: int, told: Headers) -> tuple[int, Headers]:
-        return 301, {**told, "Location": "https://elsewhere.example/"}
+    def redirected(_: int, reported: Headers) -> tuple[int, Headers]:
+        return 301, {**reported, "Location": "https://elsewhere.example/"}
 
     with AlteringProxy(public.server.connection().server, redirected) as proxy:
         found = public.examined(source=public.seen_at(proxy.url))
@@ -421,8 +425,8 @@ def test_a_server_that_is_down_is_one_error_and_the_rest_is_not_checked(
 def test_something_else_than_the_storage_is_found(public: Patient) -> None:
     """Its answers say nothing of rights. So does a storage without the bucket."""
 
-    def lost(_: int, told: Headers) -> tuple[int, Headers]:
-        return 404, {name: value for name, value in told.items() if name != "Content-Type"}
+    def lost(_: int, reported: Headers) -> tuple[int, Headers]:
+        return 404, {name: value for name, value in reported.items() if name != "Content-Type"}
 
     with AlteringProxy(public.server.connection().server, lost, body=b"nothing here") as proxy:
         found = public.examined(source=public.seen_at(proxy.url))
@@ -478,7 +482,7 @@ def test_a_certificate_is_looked_at(
 
 def test_a_table_is_printed_for_people(public: Patient) -> None:
     """By theme, with why and fix below what is wrong, and the counts first."""
-    with public.anybody_may("s3:ListBucket"):
+    with public.anonymous_may("s3:ListBucket"):
         done = public.command("doctor", str(public.source()), "--owner", OWNER)
 
     assert done.returncode == 1
@@ -513,7 +517,7 @@ def test_a_request_that_makes_no_sense_is_refused(
 
 
 def test_a_try_to_delete_leaves_no_mark_where_versions_are_kept(module_server: LocalServer) -> None:
-    """As the owner, and as anybody who may delete."""
+    """As the owner, and as any user who may delete."""
     bucket = "with-versions"
     connection = module_server.connection()
     root = s3_client(module_server.url, connection.user, connection.password)

@@ -1,7 +1,7 @@
 """Drift: whatever was changed or deleted outside, `make repair` puts back, as plain clients see.
 
 Only this module repairs each kind of resource on MinIO. What is reported of a change is shown in
-`test_drift_told.py`, and what no refresh sees in `test_drift_repaired.py`.
+`test_drift_reported.py`, and what no refresh sees in `test_drift_repaired.py`.
 """
 
 import functools
@@ -44,7 +44,7 @@ DAMAGES: dict[str, tuple[damages.Damage, ...]] = {
     "user disabled": (damages.disable_user,),
     "user with another secret": (damages.change_secret,),
 }
-"""What is done before one repair. Together are only what lies in resources of its own, so that none
+"""What is done before one repair. Together are only changes of separate resources, so that none
 is mended along with another."""
 
 
@@ -52,7 +52,7 @@ is mended along with another."""
 def clone(
     tmp_path_factory: pytest.TempPathFactory, engine: toolchain_engine.Engine
 ) -> Iterator[Clone]:
-    """Provide a cache with a lifecycle, and a NAR that somebody pushed."""
+    """Provide a cache with a lifecycle, and a NAR that a user pushed."""
     with cloned(tmp_path_factory.mktemp("drift") / "clone", engine) as made:
         made.configure(expireAfterDays=90)
         made.dev("up")
@@ -131,7 +131,7 @@ def test_repair_puts_back_what_was_changed_outside(
     assert clone.outputs()["signingKeys"] == keys
 
 
-def test_repair_makes_a_deleted_bucket_anew(clone: Clone) -> None:
+def test_repair_makes_a_deleted_bucket_again(clone: Clone) -> None:
     """Its objects are lost; all that the stack declares is there again, and the keys stay."""
     before, keys = seen(clone), clone.outputs()["signingKeys"]
     damages.delete_bucket(clone)
@@ -145,8 +145,8 @@ def test_repair_makes_a_deleted_bucket_anew(clone: Clone) -> None:
     clone.root.put_object(Bucket=BUCKET, Key=NAR, Body=b"pushed before the drift")
 
 
-def test_repair_makes_a_deleted_user_anew_and_says_that_the_secret_is_new(clone: Clone) -> None:
-    """The old one stays void, so somebody has to hand out the new one."""
+def test_repair_makes_a_deleted_user_again_and_says_that_the_secret_is_new(clone: Clone) -> None:
+    """The old one stays void, so a user has to hand out the new one."""
     before, keys = seen(clone), clone.outputs()["signingKeys"]
     old = clone.outputs()["credentials"][WRITER]
     damages.delete_user(clone)

@@ -13,7 +13,7 @@ from tests.engine import damages
 from tests.engine.clone import Clone, admin_client, cloned
 from tests.engine.damages import BUCKET, WRITER
 from tests.engine.s3 import s3_client
-from tests.engine.test_drift_told import run
+from tests.engine.test_drift_reported import run
 from tools import engine as toolchain_engine
 from tools.place import STACK
 
@@ -47,7 +47,7 @@ def test_what_was_added_is_taken_away_again(clone: Clone) -> None:
 
     said = run(clone, "repair").checked("make repair").output
 
-    for told in (
+    for reported in (
         f"anonymous requests can read objects, list objects in the bucket {BUCKET}",
         f"the lifecycle of the bucket {BUCKET} has 1 rule instead of none",
         f"the bucket {BUCKET} was given a quota",
@@ -55,7 +55,7 @@ def test_what_was_added_is_taken_away_again(clone: Clone) -> None:
         f"the user {WRITER} was put into the group admins",
         f"the user {WRITER} was given a further access key, of-somebody",
     ):
-        assert told in said
+        assert reported in said
     assert said.index("was given a quota") < said.index("remove a bucket's quota: nix-cache")
     assert run(clone, "drift").exit_code == 0
     assert clone.outputs()["credentials"] == credentials

@@ -1,7 +1,7 @@
 """The main job on every backend: create, change nothing, refresh, rotate, repair, refuse, destroy.
 
 Only this module shows that all backends keep the same promises; what is special about one of them
-is shown in modules of its own.
+is shown in its own modules.
 """
 
 import html
@@ -89,7 +89,7 @@ def test_what_was_changed_outside_is_put_back(running: BackendCase) -> None:
     assert running.read(BUCKET, "nar/pushed.nar") == "pushed"
 
 
-def test_a_bucket_of_somebody_else_is_not_taken_over(running: BackendCase) -> None:
+def test_a_bucket_of_another_owner_is_not_adopted(running: BackendCase) -> None:
     """It is one error before anything is changed."""
     running.make_bucket("their-cache")
     running.write("their-cache", "theirs", b"theirs")

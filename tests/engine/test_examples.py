@@ -61,9 +61,9 @@ def executed(
 def assert_is_up_as_written(project: Project) -> None:
     """There is nothing left to do, and the cache is the private one of the files."""
     project.pulumi("up", "--yes", "--expect-no-changes", *PROD)
-    told = json.loads(project.run("stack", "output", "--json", *PROD).stdout)
-    assert told["manifest"]["readers"] == ["nixreader"]
-    assert told["pushUrls"].keys() == {"nixbuilder", "ci-runner"}
+    reported = json.loads(project.run("stack", "output", "--json", *PROD).stdout)
+    assert reported["manifest"]["readers"] == ["nixreader"]
+    assert reported["pushUrls"].keys() == {"nixbuilder", "ci-runner"}
 
 
 def test_the_example_of_the_page_on_spaces_deploys_a_cache(
@@ -142,10 +142,10 @@ def test_two_caches_are_handed_to_another_stack(
 
     user_data = type_the_readme(machines, "machines", {})
 
-    told = json.loads(machines.run("stack", "output", "--json", "--stack", "dev").stdout)
+    reported = json.loads(machines.run("stack", "output", "--json", "--stack", "dev").stdout)
     made = json.loads(caches.run("stack", "output", "--json", "--stack", "dev").stdout)["caches"]
-    assert told["userData"] == "[secret]"
-    assert told["substituters"] == [made["public"]["readUrl"], made["team"]["readUrl"]]
+    assert reported["userData"] == "[secret]"
+    assert reported["substituters"] == [made["public"]["readUrl"], made["team"]["readUrl"]]
     head, _, rest = user_data.partition("\n")
     assert head == "#cloud-config"
     nix_conf, credentials = (file["content"] for file in json.loads(rest)["write_files"])

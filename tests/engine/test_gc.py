@@ -84,7 +84,7 @@ class House:
         return min(written[path.info.url], written[path.info.key])
 
     def objects(self) -> set[str]:
-        """Return what is in the bucket, but for what the cache says of itself."""
+        """Return what is in the bucket, except the cache's metadata."""
         return self.written().keys() - OWN
 
     def collect(self, now: datetime, **wishes: Any) -> Done:
@@ -110,7 +110,7 @@ class House:
         return Done(well, json.loads(out.getvalue()), err.getvalue())
 
     def empty(self) -> None:
-        """Take out everything but what the cache says of itself."""
+        """Remove everything but the cache's metadata."""
         for key in self.objects():
             self.patient.root.delete_object(Bucket=self.patient.bucket, Key=key)
 
@@ -206,16 +206,16 @@ def test_a_shared_nar_stays_as_long_as_one_narinfo_names_it(house: House) -> Non
     assert house.objects() == everything(two) | {LEDGER_KEY}
 
 
-def test_a_dry_run_tells_the_same_and_changes_nothing(house: House) -> None:
+def test_a_dry_run_reports_the_same_and_changes_nothing(house: House) -> None:
     """Not even the note of what waits."""
     old = house.put("old")
     before = house.patient.everything()
 
-    told = house.collect(later(100), dry_run=True)
+    reported = house.collect(later(100), dry_run=True)
 
     assert house.patient.everything() == before
-    assert told.gone("narinfos") == keys(old)
-    assert told.result["dryRun"] is True
+    assert reported.gone("narinfos") == keys(old)
+    assert reported.result["dryRun"] is True
     assert house.collect(later(100)).gone("narinfos") == keys(old)
 
 
@@ -278,7 +278,7 @@ def test_an_encoded_narinfo_is_read(
     assert house.objects() == everything(library, program) | {LEDGER_KEY}
 
 
-def test_a_note_that_cannot_be_read_begins_anew(house: House) -> None:
+def test_a_note_that_cannot_be_read_begins_again(house: House) -> None:
     """Nothing goes too early."""
     old = house.put("old")
     house.collect(later(100))
@@ -293,7 +293,7 @@ def test_a_note_that_cannot_be_read_begins_anew(house: House) -> None:
 
 
 def during(monkeypatch: pytest.MonkeyPatch, *happenings: Callable[[Sequence[str]], None]) -> None:
-    """Let something happen before each removal in turn; it is told what is about to go."""
+    """Let something happen before each removal in turn; it is reported what is about to go."""
     original, waiting = gc_bucket.Bucket.remove, iter(happenings)
 
     def remove(self: gc_bucket.Bucket, doomed: Sequence[str]) -> int:
@@ -324,10 +324,10 @@ def test_what_is_pushed_while_the_user_thinks_keeps_what_it_needs(
     assert house.objects() == everything(library, *pushed) | nars(tool) | {LEDGER_KEY}
 
 
-def test_a_push_whose_foundation_goes_meanwhile_is_told(
+def test_a_push_whose_foundation_goes_meanwhile_is_reported(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Nobody can lock a bucket; but what came too late is found."""
+    """No user can lock a bucket; but what came too late is found."""
     library = house.put("library")
     pushed = []
     during(monkeypatch, lambda _: pushed.append(house.put("program", library)))
@@ -342,7 +342,7 @@ def test_a_push_whose_foundation_goes_meanwhile_is_told(
 def test_a_narinfo_whose_nar_goes_meanwhile_goes_too(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Else nobody could ever push the path again: Nix would take it as there."""
+    """Else no user could ever push the path again: Nix would take it as there."""
     old = house.put("old")
     house.collect(later(100))
     assert house.objects() == nars(old) | {LEDGER_KEY}
@@ -403,7 +403,7 @@ def test_an_interrupted_run_leaves_whole_closures_and_another_goes_on(
 
 
 def test_a_bucket_that_keeps_versions_only_hides(house: House) -> None:
-    """And that is told, for no room is won yet."""
+    """And that is reported, as no space is freed yet."""
     root, name = house.patient.root, house.patient.bucket
     house.put("old")
     root.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
@@ -460,7 +460,7 @@ def test_a_janitor_needs_four_rights(house: House) -> None:
 class TestRefusals:
     """Each is one line with the fix, and nothing is removed."""
 
-    def test_nobody_is_asked_who_is_not_there(self, house: House) -> None:
+    def test_no_confirmation_is_asked_without_a_terminal(self, house: House) -> None:
         """A script has to agree beforehand."""
         house.put("old")
         house.put("new")

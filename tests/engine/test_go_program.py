@@ -160,7 +160,7 @@ def test_a_program_in_go_computes_an_endpoint_from_another_resource(
 def test_the_example_in_go_is_brought_up_by_what_its_readme_says(
     go_program: PluginProject, module_server: LocalServer
 ) -> None:
-    """From the SDK to a cache, in a stack of its own."""
+    """From the SDK to a cache, in its own stack."""
     connection = module_server.connection()
 
     go_program.type_readme(connection)

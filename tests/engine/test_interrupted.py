@@ -24,7 +24,7 @@ MIDDLES = {
 def test_an_outage_in_the_middle_of_an_up_is_made_good_by_the_next(
     tmp_path: Path, engine: toolchain_engine.Engine, middle: str
 ) -> None:
-    """What was made before it is kept or made anew; nothing has to be removed by hand."""
+    """What was made before it is kept or created again; nothing has to be removed by hand."""
     request, answered = MIDDLES[middle]
     with cloned(tmp_path / "clone", engine) as clone:
         clone.server.start()
@@ -46,7 +46,7 @@ def test_an_outage_in_the_middle_of_an_up_is_made_good_by_the_next(
 def test_a_bucket_that_holds_something_is_never_taken_for_a_leftover(
     tmp_path: Path, engine: toolchain_engine.Engine
 ) -> None:
-    """Somebody made one of that name, and filled it, before the interrupted run was finished."""
+    """A user made one of that name, and filled it, before the interrupted run was finished."""
     with cloned(tmp_path / "clone", engine) as clone:
         clone.server.start()
         with FaultyProxy(clone.connection.server) as proxy:

@@ -109,7 +109,7 @@ def test_a_key_that_is_brought_in_is_used_as_it_is(adoption: Adoption) -> None:
 def test_a_key_that_was_brought_in_stays_when_the_configuration_no_longer_has_it(
     adoption: Adoption,
 ) -> None:
-    """The state has it by then, so nobody has to keep it in two places."""
+    """The state has it by then, so no user has to keep it in two places."""
     planned, after = adoption.taken_out
 
     assert not {"replace", "delete", "create"} & set(planned.values())
@@ -218,7 +218,7 @@ def test_the_changed_source_was_what_ran(upheaval: Upheaval) -> None:
     assert upheaval.marker.exists()
 
 
-def test_a_protected_cache_refuses_to_be_destroyed_until_it_is_told(
+def test_a_protected_cache_refuses_to_be_destroyed_until_protection_is_off(
     project: Project, server: LocalServer, connection: Connection, admin: MinioServer
 ) -> None:
     """Its keys and what is in the bucket cannot be made again."""

@@ -112,7 +112,7 @@ _new_stack: dict[Path, bytes] = {}
 
 
 class Project:
-    """A project in a folder of its own, with a stack `dev` on a file backend of its own."""
+    """A project in its own folder, with a stack `dev` on its own file backend."""
 
     def __init__(self, folder: Path, engine_path: str, virtualenv: str) -> None:
         """Write the project and make its stack."""
@@ -283,7 +283,7 @@ def test_a_program_learns_its_stack_and_config(project: Project) -> None:
 
 
 def test_secret_config_is_on_no_command_line(project: Project) -> None:
-    """Everybody on the machine can read those."""
+    """All users on the machine can read those."""
     project.program(
         "import pathlib, pulumi\n"
         "secret = pulumi.Config().require('secret')\n"

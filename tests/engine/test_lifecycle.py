@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 OWN = ("nix-cache-info", "index.html", "nix-cache.json")
-"""What the cache says of itself."""
+"""The cache's metadata."""
 
 
 @dataclass(frozen=True)
@@ -110,9 +110,7 @@ def test_minio_announces_a_later_expiry_of_a_nar(history: History) -> None:
 
 
 @pytest.mark.parametrize("key", OWN)
-def test_minio_announces_no_expiry_of_what_the_cache_says_of_itself(
-    history: History, key: str
-) -> None:
+def test_minio_announces_no_expiry_of_the_caches_metadata(history: History, key: str) -> None:
     """All three are there, and stay."""
     assert "Expiration" not in history.root.head_object(Bucket="nix-cache", Key=key)
 

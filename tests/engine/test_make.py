@@ -76,9 +76,9 @@ def live(clone: Clone) -> None:
     clone.place.stack_config.write_text(written)
 
     fill(clone.connection, "nix-cache")
-    told = clone.dev("down")
-    assert "removed" in told
-    assert "error" not in told
+    reported = clone.dev("down")
+    assert "removed" in reported
+    assert "error" not in reported
     assert not process.is_running()
     assert_nothing_is_left(clone)
     assert clone.place.stack_config.read_bytes() == config
@@ -137,7 +137,7 @@ def test_a_server_that_was_killed_comes_back_with_its_data_and_its_port(running:
 
 
 def test_a_port_that_was_taken_meanwhile_is_given_up(running: Clone) -> None:
-    """The server comes back on another port, and what clients are told follows."""
+    """The server comes back on another port, and what clients are reported follows."""
     before = running.connection
     running.server.stop()
     with socket.create_server(("127.0.0.1", int(before.server.rpartition(":")[2]))):

@@ -1,7 +1,7 @@
 """A server that is down, busy, mute or strange: one clear error, and no state is lost.
 
 Only this module goes through every kind of outage on MinIO, with and without a preview, and bounds
-how long a command takes over it. A preview by itself is the first part of an `up`.
+how long a command adopts it. A preview by itself is the first part of an `up`.
 """
 
 import json

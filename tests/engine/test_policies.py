@@ -87,7 +87,7 @@ def test_the_program_passes_without_a_word(
 def test_a_violation_stops_an_up_before_anything_is_made(
     project: Project, admin: MinioServer
 ) -> None:
-    """All violations are told at once, each with its reason and its fix."""
+    """All violations are reported at once, each with its reason and its fix."""
     result = judged(project, "up", "--yes", **AS_IN_PRODUCTION)
 
     assert result.exit_code != 0
@@ -140,7 +140,7 @@ def test_an_exception_without_a_reason_is_refused_by_its_name(
     assert "nix-cache-bucket" not in result.output
 
 
-def test_a_level_can_be_lowered_and_a_misspelt_setting_is_told(project: Project) -> None:
+def test_a_level_can_be_lowered_and_a_misspelt_setting_is_reported(project: Project) -> None:
     """As the engine has it for every pack."""
     config: dict[str, Any] = {
         rule: {**more, "enforcementLevel": "advisory"} for rule, more in AS_IN_PRODUCTION.items()
@@ -170,7 +170,7 @@ minio.IamPolicy("policy", name=args.bucket + "-policy", opts=opts, policy=action
 """
 
 
-def test_what_a_preview_does_not_know_yet_is_told_and_then_judged(
+def test_what_a_preview_does_not_know_yet_is_reported_and_then_judged(
     project: Project, admin: MinioServer
 ) -> None:
     """The preview passes with a word, and the up stops at that resource."""
@@ -224,7 +224,7 @@ minio.IlmPolicy(
 
 
 def test_the_usual_mistakes_beside_a_cache_are_found(project: Project) -> None:
-    """By the engine's own words for resources. No secret is told."""
+    """By the engine's own words for resources. No secret is reported."""
     (project.folder / "__main__.py").write_text(MISTAKES)
 
     result = judged(project, "preview")
@@ -276,7 +276,7 @@ def test_make_asks_the_pack_and_changes_nothing_that_it_refuses(
 
 
 def _own_policies(clone: Clone, config: dict[str, Any]) -> None:
-    """Give a clone a pack of its own, with a configuration for the stack `dev`."""
+    """Give a clone its own pack, with a configuration for the stack `dev`."""
     folder = clone.folder / "policies"
     folder.unlink()
     shutil.copytree(ROOT / "policies", folder)

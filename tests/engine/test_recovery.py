@@ -21,7 +21,7 @@ from tests.engine.clone import Clone, assert_plain_error, cloned
 from tests.engine.damages import WRITER
 from tests.engine.project import STACK, Project
 from tests.engine.s3 import s3_client
-from tests.engine.test_drift_told import run
+from tests.engine.test_drift_reported import run
 from tests.pages import commands
 from tools import engine as toolchain_engine
 from tools.server import LocalServer
@@ -31,7 +31,7 @@ pytestmark = pytest.mark.slow
 
 @dataclass(frozen=True)
 class Before:
-    """What somebody has who set a machine up before something was lost."""
+    """What a user has who set a machine up before something was lost."""
 
     credential: dict[str, str]
     signing_key: str
@@ -87,7 +87,7 @@ def assert_nothing_was_lost(project: Project, server: LocalServer, before: Befor
 def test_a_lost_state_is_made_again_with_the_same_keys(
     project: Project, server: LocalServer, before: Before
 ) -> None:
-    """From the bucket that is there, and the signing keys that somebody kept."""
+    """From the bucket that is there, and the signing keys that a user kept."""
     shutil.rmtree(project.folder / "state" / ".pulumi")
     (project.folder / "key.sec").write_text(before.signing_key)
     for line in commands("docs/operations/recovery.md", "Continue after a lost state"):
@@ -107,8 +107,8 @@ def test_after_a_lost_passphrase_readers_trust_what_they_trusted(
     """The public keys are read without it; writers get new keys, and nothing is deleted."""
     (project.folder / "passphrase").write_text("a new one")
     read, forget = commands("docs/operations/recovery.md", "Continue after a lost passphrase")
-    told = project.typed(f"{read} --json".replace("prod", STACK))
-    public_keys: list[str] = json.loads(told)
+    reported = project.typed(f"{read} --json".replace("prod", STACK))
+    public_keys: list[str] = json.loads(reported)
     assert public_keys == before.public_keys
     project.typed(forget.replace("prod", STACK))
     stack_file = project.stack_file
@@ -140,7 +140,7 @@ def clone(tmp_path: Path, engine: toolchain_engine.Engine) -> Iterator[Clone]:
 
 
 def test_a_leaked_credential_is_replaced_alone(clone: Clone) -> None:
-    """With all that somebody may have got by it; others keep theirs, and so does the cache."""
+    """With all that a user may have got by it; others keep theirs, and so does the cache."""
     before = clone.outputs()
     leaked, others = before["credentials"][WRITER], before["credentials"]["ci-bot"]
     temporary = _temporary(clone, leaked)

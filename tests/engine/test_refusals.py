@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 OWN = ("nix-cache-info", "index.html", "nix-cache.json")
-"""What the cache says of itself."""
+"""The cache's metadata."""
 
 USERS = ("nixbuilder", "team-reader")
 """A writer and a reader of the public cache."""
@@ -50,8 +50,8 @@ OPEN_TO_ALL = {
 @pytest.mark.parametrize("user", ["", *USERS])
 @pytest.mark.parametrize("key", [NAR, *OWN])
 @pytest.mark.usefixtures("unchanged")
-def test_nobody_deletes_many_at_once(caches: TwoCaches, user: str, key: str) -> None:
-    """A request that succeeds as a whole, and tells of each object what became of it."""
+def test_no_user_deletes_many_at_once(caches: TwoCaches, user: str, key: str) -> None:
+    """A request that succeeds as a whole, and reports the result for each object."""
     client = caches.client(user) if user else s3_client(caches.url)
 
     answer = client.delete_objects(Bucket=PUBLIC, Delete={"Objects": [{"Key": key}]})
@@ -72,7 +72,7 @@ def _copy_nar_to(s3: "S3Client", key: str) -> None:
     s3.copy_object(Bucket=PUBLIC, Key=key, CopySource={"Bucket": PUBLIC, "Key": NAR})
 
 
-REFUSED_TO_EVERYBODY: dict[str, Callable[["S3Client"], object]] = {
+REFUSED_TO_ALL: dict[str, Callable[["S3Client"], object]] = {
     "delete-nar": lambda s3: s3.delete_object(Bucket=PUBLIC, Key=NAR),
     "delete-narinfo": lambda s3: s3.delete_object(Bucket=PUBLIC, Key=NARINFO),
     "delete-version": lambda s3: s3.delete_object(Bucket=PUBLIC, Key=NAR, VersionId="null"),
@@ -116,12 +116,12 @@ REFUSED_TO_EVERYBODY: dict[str, Callable[["S3Client"], object]] = {
 
 
 @pytest.mark.parametrize("user", USERS)
-@pytest.mark.parametrize("action", REFUSED_TO_EVERYBODY)
+@pytest.mark.parametrize("action", REFUSED_TO_ALL)
 @pytest.mark.usefixtures("unchanged")
 def test_neither_writers_nor_readers_may(caches: TwoCaches, user: str, action: str) -> None:
     """List, delete, touch the cache's metadata, another bucket, or any bucket's settings."""
     with pytest.raises(ClientError) as refusal:
-        REFUSED_TO_EVERYBODY[action](caches.client(user))
+        REFUSED_TO_ALL[action](caches.client(user))
 
     assert refusal.value.response["Error"]["Code"] == "AccessDenied"
 

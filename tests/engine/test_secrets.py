@@ -65,7 +65,7 @@ class Life:
 
 @pytest.fixture(scope="module")
 def life(tmp_path_factory: pytest.TempPathFactory, engine: toolchain_engine.Engine) -> Life:
-    """Up, rotation, a writer with a key of their own, a failing up, destroy."""
+    """Up, rotation, a writer with their own key, a failing up, destroy."""
     lived, command_lines = Life(), CommandLines()
     with cloned(tmp_path_factory.mktemp("secrets") / "clone", engine) as clone:
         with command_lines.watched():
@@ -182,7 +182,7 @@ def test_no_secret_is_on_a_command_line(life: Life) -> None:
 
 
 def test_files_with_secrets_are_their_owners_alone(life: Life) -> None:
-    """The three that there have to be, in a folder that nobody else can enter."""
+    """The three that there have to be, in a folder that no other user can enter."""
     assert life.private == {
         ".": 0o700,
         "minio/connection.json": 0o600,
@@ -192,7 +192,7 @@ def test_files_with_secrets_are_their_owners_alone(life: Life) -> None:
 
 
 def test_the_manifest_of_the_cache_has_no_secret(life: Life) -> None:
-    """The outputs that are meant to be read by anybody are all there in clear."""
+    """The outputs that are public are all there in clear text."""
     [printed] = [text for name, text in life.printed.items() if "stack output" in name]
     outputs = json.loads(printed)
     assert outputs["manifest"]["publicKeys"] == outputs["publicKeys"]

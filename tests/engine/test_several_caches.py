@@ -102,7 +102,7 @@ def two_in_one(
     return credentials
 
 
-def test_writers_of_the_same_name_are_users_of_their_own(
+def test_writers_of_the_same_name_are_separate_users(
     two_in_one: dict[str, dict[str, dict[str, str]]],
 ) -> None:
     """The recipe's plain name for the recipe's bucket, the bucket's name before all others."""

@@ -83,18 +83,18 @@ def test_a_key_rotation_plans_one_key_and_nothing_else(cache: Project) -> None:
 
 
 @pytest.mark.parametrize("public", [False, True], ids=["private", "public"])
-def test_the_policies_tell_of_a_key_to_the_whole_account_and_stop_nothing(
+def test_the_policies_report_of_a_key_to_the_whole_account_and_stop_nothing(
     cache: Project, public: bool
 ) -> None:
     """A public cache has no narrower one."""
     cache.set(public=public)
 
-    told = cache.pulumi("preview", "--stack", STACK, "--policy-pack", str(ROOT / "policies"))
+    reported = cache.pulumi("preview", "--stack", STACK, "--policy-pack", str(ROOT / "policies"))
 
-    assert "nix-cache@v" in told, "the pack was not asked"
-    assert "[mandatory]" not in told
-    assert ("spaces-full-access" in told) == public
-    assert ("opens all Spaces of the account" in told) == public
+    assert "nix-cache@v" in reported, "the pack was not asked"
+    assert "[mandatory]" not in reported
+    assert ("spaces-full-access" in reported) == public
+    assert ("opens all Spaces of the account" in reported) == public
 
 
 def test_a_credential_is_replaced_on_demand(cache: Project, spaces: SpacesService) -> None:
@@ -147,18 +147,18 @@ def test_a_cdn_comes_changes_and_goes(cache: Project, spaces: SpacesService) -> 
     cache.set(public=True)
     base = cache.config["nix-cache:spaces"]
     own_domain = {"domainName": "nix.example.org", "certificateName": CERTIFICATE["name"]}
-    told = []
+    reported = []
     for cdn in ({}, {**own_domain, "ttlSeconds": 600}, None):
         cache.set(spaces=base if cdn is None else {**base, "cdn": cdn})
         cache.up()
-        told.append(cache.outputs()["readUrl"])
+        reported.append(cache.outputs()["readUrl"])
         assert [(c["ttl"], c.get("certificate_id", "")) for c in spaces.cdns.values()] == {
             0: [(3600, "")],
             1: [(600, CERTIFICATE["id"])],
             2: [],
-        }[len(told) - 1]
+        }[len(reported) - 1]
 
-    assert told == [
+    assert reported == [
         f"https://{BUCKET}.fra1.cdn.digitaloceanspaces.com",
         "https://nix.example.org",
         f"{spaces.connection.url}/{BUCKET}",
@@ -208,7 +208,7 @@ def test_an_interrupted_up_is_finished_by_the_next_one(
 def test_a_cache_goes_from_private_to_public_and_back(
     cache: Project, spaces: SpacesService, root: "S3Client"
 ) -> None:
-    """Its objects and signing keys stay; everybody who may then push or read has a new key."""
+    """Its objects and signing keys stay; all users who may then push or read has a new key."""
     public_keys = cache.outputs()["publicKeys"]
     known = set()
     for public in (True, None):

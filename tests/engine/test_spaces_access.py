@@ -60,12 +60,12 @@ def caches(
 
 
 def status(method: str, url: str, **request: Any) -> int:
-    """Return what anybody gets who asks for a URL."""
+    """Return the status of an anonymous request for a URL."""
     return urllib3.request(method, url, retries=False, timeout=30, **request).status
 
 
-def test_anybody_gets_objects_of_a_public_cache_alone(caches: dict[str, Project]) -> None:
-    """Nobody lists, puts or deletes, and a private cache tells nothing."""
+def test_anonymous_requests_get_objects_of_a_public_cache_alone(caches: dict[str, Project]) -> None:
+    """No user lists, puts or deletes, and a private cache reveals nothing."""
     url = caches[PUBLIC].outputs()["readUrl"]
     server = url.removesuffix(f"/{PUBLIC}")
 

@@ -110,7 +110,7 @@ DAMAGES: dict[str, tuple[Damage, ...]] = {
     ),
     "bucket deleted": (_empty_bucket,),
 }
-"""What is done before one repair. Together are only changes to resources of their own, so that none
+"""What is done before one repair. Together are only changes of separate resources, so that none
 is repaired along with another."""
 
 
@@ -152,7 +152,7 @@ def seen(spaces: SpacesService, root: "S3Client") -> dict[str, Any]:
     return {name: _or_none(question) for name, question in questions.items()}
 
 
-def test_what_was_changed_outside_is_told_and_nothing_is_written(
+def test_what_was_changed_outside_is_reported_and_nothing_is_written(
     drifting: Project, spaces: SpacesService, root: "S3Client"
 ) -> None:
     """By `nix-cache stack drift`, in the cache's words."""

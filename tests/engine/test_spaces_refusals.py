@@ -82,8 +82,8 @@ OBSTACLES: dict[str, tuple[Obstacle, str]] = {
 
 
 @pytest.mark.parametrize(("obstacle", "told"), OBSTACLES.values(), ids=OBSTACLES)
-def test_an_obstacle_is_told_by_the_preview(
-    cache: Project, spaces: SpacesService, root: "S3Client", obstacle: Obstacle, told: str
+def test_an_obstacle_is_reported_by_the_preview(
+    cache: Project, spaces: SpacesService, root: "S3Client", obstacle: Obstacle, reported: str
 ) -> None:
     """Once, in words, with a fix."""
     obstacle(cache, spaces, root)
@@ -98,5 +98,5 @@ def test_an_obstacle_is_told_by_the_preview(
     assert refused.exit_code != 0
     assert_plain_error(refused.output)
     diagnostics = refused.output.partition("Diagnostics:")[2]
-    assert diagnostics.count(told) == 1, refused.output
+    assert diagnostics.count(reported) == 1, refused.output
     assert "Nothing was changed" in diagnostics

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.faults
 
 @pytest.fixture(scope="module")
 def program(module_folder: Path, engine: Engine, module_server: LocalServer) -> Project:
-    """Provide a program of two caches, up, with resources of its own that depend on the second one.
+    """Provide a program of two caches, up, with other resources that depend on the second one.
 
     Its server is found by environment variables, and its project is not called nix-cache.
     """
@@ -109,7 +109,7 @@ def test_a_credential_of_the_second_cache_is_renewed_alone(
 
 
 def of_the_program(program: Project) -> list[dict[str, Any]]:
-    """The program's own resources as the state has them, in an order that does not vary."""
+    """Return the program's own resources as the state has them, in an order that does not vary."""
     own = [one for one in program.state.resources() if one["urn"].endswith("::own")]
     return sorted(own, key=lambda one: str(one["urn"]))
 

@@ -38,7 +38,7 @@ pytestmark = pytest.mark.slow
 PAGE = "docs/operations/state.md"
 
 PAGE_BUCKET = PAGE_PROFILE = "pulumi-state"
-"""What the page calls a bucket for states, and whoever may use it."""
+"""What the page calls a bucket for states, and a user who may use it."""
 
 GATED_PROGRAM = """\
 import pathlib, time
@@ -56,7 +56,7 @@ class Team:
 
     Attributes:
         server: where the bucket is, and the caches too.
-        home: of whoever runs commands. It has the profile and a passphrase.
+        home: of a user who runs commands. It has the profile and a passphrase.
         engine: what runs them.
         bucket: its name.
     """
@@ -100,7 +100,7 @@ class Team:
         return s3_client(self.server.url, root.user, root.password)
 
     def project(self, folder: Path, bucket: str) -> Project:
-        """Return a clone of somebody of the team, its state still in a folder of its own."""
+        """Return a clone of a user of the team, its state still in its own folder."""
         made = public_cache(folder, self.engine, self.server._folder, bucket=bucket)
         made.environment["HOME"] = str(self.home)
         (self.home / f"{STACK}.passphrase").write_text((folder / "passphrase").read_text())
@@ -149,7 +149,7 @@ def rights_to(bucket: str, actions: Sequence[str]) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def team(module_folder: Path, engine: Engine, module_server: LocalServer) -> Team:
-    """Provide a bucket for states, and whoever may use it."""
+    """Provide a bucket for states, and a user who may use it."""
     return Team.create(module_folder / "home", engine, module_server)
 
 
@@ -163,7 +163,7 @@ def deployed(team: Team, module_folder: Path) -> Project:
 
 
 def colleague_of(project: Project, folder: Path) -> Project:
-    """Somebody else's clone of what is committed, with the same passphrase and the same bucket."""
+    """Another user's clone of what is committed, with the same passphrase and the same bucket."""
     folder.mkdir()
     for file in (*project.folder.glob("*.yaml"), project.folder / "__main__.py"):
         (folder / file.name).write_text(file.read_text())
@@ -255,7 +255,7 @@ def test_no_secret_is_in_the_bucket_in_clear(team: Team, deployed: Project) -> N
     assert leaks(stored, known) == {}
 
 
-def test_who_comes_second_is_told_who_changes_the_stack(
+def test_who_comes_second_is_reported_who_changes_the_stack(
     team: Team, deployed: Project, tmp_path: Path
 ) -> None:
     """The lock names the process; a preview is not held up, and afterwards all is free again."""
@@ -272,7 +272,7 @@ def test_who_comes_second_is_told_who_changes_the_stack(
 
 
 def test_what_was_killed_is_cancelled_and_done_again(team: Team, deployed: Project) -> None:
-    """The lock stays until somebody says that its holder has ended."""
+    """The lock stays until a user says that its holder has ended."""
     with changing(deployed) as killed:
         os.killpg(killed.pid, signal.SIGKILL)
     assert len(team.locks()) == 1

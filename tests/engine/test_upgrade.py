@@ -27,7 +27,7 @@ from tools.release.repository import Repository
 from tools.server import LocalServer
 
 HARMLESS = {"update"}
-"""What an upgrade may plan for what is there; the rest is told in docs/upgrades.md."""
+"""What an upgrade may plan for what is there; the rest is reported in docs/upgrades.md."""
 
 
 @dataclass(frozen=True)
@@ -172,7 +172,7 @@ def test_nothing_is_made_replaced_or_deleted_by_an_upgrade(upgrade: Upgrade) -> 
 
 
 def test_keys_and_credentials_stay_as_they_were(upgrade: Upgrade) -> None:
-    """Nobody has to be told anything."""
+    """No user has to be reported anything."""
     for output in ("signingKeys", "credentials", "publicKeys", "readUrl", "pushUrls"):
         assert upgrade.after[output] == upgrade.before[output], output
 
@@ -189,7 +189,7 @@ def test_a_setting_under_a_former_name_gives_one_warning(upgrade: Upgrade) -> No
 
 
 def test_every_output_of_the_release_is_still_there(upgrade: Upgrade) -> None:
-    """Also within `cache`, now `manifest`, whose version tells programs what to expect of it."""
+    """Also within `cache`, now `manifest`, whose version defines its fields for programs."""
     assert set(upgrade.before) <= set(upgrade.after)
     assert set(upgrade.before["cache"]) <= set(upgrade.after["cache"])
     assert upgrade.after["cache"]["version"] == upgrade.before["cache"]["version"]

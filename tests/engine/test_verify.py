@@ -1,6 +1,6 @@
 """What `nix-cache stack verify BACKEND` does, on a local MinIO in the place of a service.
 
-Only this module takes all of its steps on a stack of their own.
+Only this module takes all of its steps on their own stack.
 """
 
 from pathlib import Path
@@ -49,16 +49,16 @@ def test_every_step_goes_well_and_nothing_is_left(
 ) -> None:
     """All that was declared is so, public and private."""
     monkeypatch.setattr(nix, "why_not", lambda _least: "it is tested elsewhere")
-    told: list[tuple[str, str]] = []
+    reported: list[tuple[str, str]] = []
     stack = ThrowAwayStack(
         tmp_path / "stack", str(engine.pulumi), minio(tmp_path), variables(engine)
     )
-    steps = Journey(minio(tmp_path), stack, lambda *step: told.append(step))
+    steps = Journey(minio(tmp_path), stack, lambda *step: reported.append(step))
 
     stack.prepare()
     steps.run()
-    assert [step for step in told if step[0] == "FAILED"] == []
-    assert (steps.failures, len(told)) == (0, 12)
+    assert [step for step in reported if step[0] == "FAILED"] == []
+    assert (steps.failures, len(reported)) == (0, 12)
     remove(stack, admin)
     assert not (tmp_path / "stack").exists()
     assert not admin.has(Kind.BUCKET, stack.bucket)
@@ -67,7 +67,7 @@ def test_every_step_goes_well_and_nothing_is_left(
 def test_what_a_service_lets_through_or_withholds_is_a_failure(
     tmp_path: Path, engine: Engine, admin: MinioServer
 ) -> None:
-    """Both are told, and the other steps are taken all the same."""
+    """Both are reported, and the other steps are taken all the same."""
     wrong = minio(tmp_path, frozenset({(Role.ANONYMOUS, Action.LIST)}))
     stack = ThrowAwayStack(tmp_path / "stack", str(engine.pulumi), wrong, variables(engine))
     stack.prepare()

@@ -61,8 +61,8 @@ class Job:
             timeout=200,
             check=False,
         )
-        told = json.loads(report.read_text()) if report.exists() else {}
-        return Done(done.returncode, done.stdout + done.stderr, told)
+        reported = json.loads(report.read_text()) if report.exists() else {}
+        return Done(done.returncode, done.stdout + done.stderr, reported)
 
 
 class Done:
@@ -96,7 +96,7 @@ def deployed(job: Job) -> Done:
     return job.run("deploy")
 
 
-def test_a_preview_tells_what_a_deployment_then_does(job: Job, deployed: Done) -> None:
+def test_a_preview_reports_what_a_deployment_then_does(job: Job, deployed: Done) -> None:
     """In the report, and on the page of the job; no value is in either."""
     assert deployed.exit_code == 0, deployed.output
     assert deployed.report["status"] == "same"
@@ -109,7 +109,7 @@ def test_a_preview_tells_what_a_deployment_then_does(job: Job, deployed: Done) -
     assert job.summary.read_text() == again.text
 
 
-def test_a_change_is_told_by_resource_and_property(job: Job, deployed: Done) -> None:
+def test_a_change_is_reported_by_resource_and_property(job: Job, deployed: Done) -> None:
     """One preview of another priority."""
     job.project.set(priority=30)
     try:
@@ -122,7 +122,7 @@ def test_a_change_is_told_by_resource_and_property(job: Job, deployed: Done) -> 
     assert f"| update | `nix-cache-{INFO}` | `S3Object` | `content`" in found.text
 
 
-def test_drift_is_told_and_ends_with_two(
+def test_drift_is_reported_and_ends_with_two(
     job: Job, deployed: Done, module_server: LocalServer
 ) -> None:
     """And with zero once it is put back; nothing is written by the look."""
@@ -168,7 +168,7 @@ def unprotected(
 
 
 @pytest.mark.parametrize("command", ["preview", "deploy"])
-def test_what_a_policy_forbids_is_told_and_not_done(
+def test_what_a_policy_forbids_is_reported_and_not_done(
     unprotected: Job, module_server: LocalServer, command: str
 ) -> None:
     """The rule, the resource and the way out; the server has nothing of it."""

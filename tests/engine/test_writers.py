@@ -53,7 +53,7 @@ class Story:
 
 
 class Narrator:
-    """Brings changes to a stack, and tries everybody's credential after each."""
+    """Brings changes to a stack, and tries every user's credential after each."""
 
     def __init__(self, project: Project, url: str) -> None:
         self._project = project
@@ -143,8 +143,8 @@ def test_a_new_writer_leaves_the_others_as_they_were(story: Story) -> None:
     assert after["publicKeys"][: len(before["publicKeys"])] == before["publicKeys"]
 
 
-def test_every_writer_has_a_credential_and_a_key_of_their_own(story: Story) -> None:
-    """Which work, and are nobody else's."""
+def test_every_writer_has_its_own_credential_and_key(story: Story) -> None:
+    """Which work, and are no other user's."""
     added = story.added.outputs
 
     assert story.added.refused == set()
@@ -158,12 +158,12 @@ def test_signatures_of_every_writer_are_accepted_with_the_public_keys(
     story: Story, chapter: str
 ) -> None:
     """By Ed25519 itself."""
-    told: Chapter = getattr(story, chapter)
+    reported: Chapter = getattr(story, chapter)
 
-    assert told.outputs["signingKeys"]
-    for secret_key in told.outputs["signingKeys"].values():
+    assert reported.outputs["signingKeys"]
+    for secret_key in reported.outputs["signingKeys"].values():
         name = secret_key.partition(":")[0]
-        assert keys.verifies(secret_key, public_keys(told)[name])
+        assert keys.verifies(secret_key, public_keys(reported)[name])
 
 
 def test_a_higher_generation_makes_one_key_and_touches_nothing_else(story: Story) -> None:
@@ -221,7 +221,7 @@ def test_the_credential_of_a_writer_who_left_stops_working(story: Story) -> None
 def test_what_a_writer_signed_stays_trusted_while_their_key_is_listed_as_retired(
     story: Story,
 ) -> None:
-    """After the keys in use, and in what clients are told."""
+    """After the keys in use, and in what clients are reported."""
     after = story.removed
 
     assert list(public_keys(after)) == [BUILDER_2, BOT_1]

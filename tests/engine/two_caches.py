@@ -1,4 +1,4 @@
-"""A public and a private cache on one server, and everybody who has a credential for either."""
+"""A public and a private cache on one server, and all users who has a credential for either."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 PUBLIC, PRIVATE, FOREIGN = "nix-cache", "private-cache", "of-somebody-else"
-"""The buckets. The last one is no cache."""
+"""The buckets. The last one is not a cache."""
 
 SETTINGS: dict[str, dict[str, Any]] = {
     PUBLIC: {"readers": ["team-reader"]},
@@ -54,7 +54,7 @@ UNWRITABLE = (
     f"{NARINFO}.bak",
     "nar",
 )
-"""Keys that nobody but the owner writes."""
+"""Keys that no user but the owner writes."""
 
 
 @dataclass(frozen=True)

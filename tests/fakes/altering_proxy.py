@@ -9,7 +9,7 @@ from tests.fakes.forwarding import ForwardingHandler, ForwardingServer, Headers
 
 
 class AlteringProxy:
-    """A proxy on a loopback port of its own.
+    """A proxy on its own loopback port.
 
     Args:
         upstream: host and port of the server behind it.
@@ -29,7 +29,7 @@ class AlteringProxy:
         self._server.upstream, self._server.alter = upstream, alter
         self._server.body = body
         if tls:
-            # Without a handshake in the thread that accepts, a bad one disturbs nobody else.
+            # Without a handshake in the thread that accepts, a bad one disturbs no other user.
             self._server.socket = tls.wrap_socket(
                 self._server.socket, server_side=True, do_handshake_on_connect=False
             )

@@ -18,7 +18,7 @@ def fill() -> None:
     _name_rights()
     _keep_tags()
     _keep_metrics()
-    # Asked for before a user goes. Nobody can make one here.
+    # Asked for before a user goes. No user can make one here.
     nothing = ActionResult({"ServiceSpecificCredentials": []})
     replace(IamResponse, "list_service_specific_credentials", lambda _: nothing)
 
@@ -51,7 +51,7 @@ for its creation or deletion."""
 def _name_rights() -> None:
     for method, rights in _RIGHTS.items():
         known = ACTION_MAP["BUCKET"][method]
-        # What is named first is looked for first, and the default is no part of a request.
+        # What is named first is looked for first, and the default is not part of a request.
         ACTION_MAP["BUCKET"][method] = {**known, **rights}
 
 

@@ -120,7 +120,7 @@ def _check_s3() -> None:
             permitted = said is not Decision.DENIED
             by_identity(response, bucket_name, key_name)
         missing = bucket is not None and key_name is not None and key_name not in bucket.keys
-        # Whoever may not list is not told what is not there.
+        # Without the right to list, a missing object looks forbidden.
         if permitted and action == "s3:GetObject" and missing:
             permitted = _may_list(bucket_name, bucket)
         if not permitted:

@@ -1,4 +1,4 @@
-"""AWS for a test: a server of its own, its administrator, and clients for everybody else."""
+"""AWS for a test: its own server, its administrator, and clients for all other users."""
 
 import contextlib
 import json
@@ -38,7 +38,7 @@ class AwsServer:
     Attributes:
         url: where all of its services are.
         authority: the certificate of the authority that its own is from.
-        administrator: whoever may do everything.
+        administrator: a user who may do everything.
     """
 
     url: str
@@ -53,7 +53,7 @@ class AwsServer:
             "AWS_REGION": REGION,
             "AWS_ENDPOINT_URL": self.url,
             "AWS_CA_BUNDLE": str(self.authority),
-            # Nothing is asked of a machine in a cloud, nor of the files of whoever runs the tests.
+            # Neither a cloud's machine service nor the files of the developer are read.
             "AWS_EC2_METADATA_DISABLED": "true",
             "AWS_CONFIG_FILE": "/dev/null",
             "AWS_SHARED_CREDENTIALS_FILE": "/dev/null",
@@ -73,7 +73,7 @@ class AwsServer:
         }
 
     def client(self, service: Any, credential: Credential | None = None) -> Any:
-        """Return a client of a service: of a user or role, or, without a credential, of anybody."""
+        """Return a client of a service: of a user or role, or, without a credential, anonymous."""
         settings: dict[str, Any] = {
             "s3": {"addressing_style": "path"},
             "retries": {"max_attempts": 1},
@@ -110,11 +110,11 @@ def running(folder: Path) -> Iterator[AwsServer]:
     try:
         line = process.stdout.readline()
         assert line, f"AWS's fake did not start:\n{(folder / 'aws.log').read_text()}"
-        told = json.loads(line)
+        reported = json.loads(line)
         yield AwsServer(
-            f"https://{HOST}:{told['port']}",
+            f"https://{HOST}:{reported['port']}",
             folder / AUTHORITY,
-            Credential(told["accessKeyId"], told["secretAccessKey"]),
+            Credential(reported["accessKeyId"], reported["secretAccessKey"]),
         )
     finally:
         process.stdin.close()

@@ -70,7 +70,7 @@ _ENCRYPTIONS = {"SSE-B2": SSE_B2_AES, "none": SSE_NONE}
 
 
 class UnknownRequestError(Exception):
-    """A request, or some of its parameters, that nobody has foreseen."""
+    """A request, or some of its parameters, that no user has foreseen."""
 
 
 def translated(request: str, body: Mapping[str, Any]) -> dict[str, Any]:

@@ -34,7 +34,7 @@ _CODES: tuple[tuple[type[Exception], int, str], ...] = (
     (sdk.FileNotPresent, 400, "file_not_present"),
     (sdk.BadJson, 400, "bad_json"),
 )
-"""How the service tells what the simulator raises; what is not here brings its own code."""
+"""How the service reports what the simulator raises; what is not here brings its own code."""
 
 
 class Fault(StrEnum):
@@ -53,7 +53,7 @@ class _RefusedError(Exception):
 
 
 class B2Server:
-    """The service on a loopback port of its own, with nothing in it but one account."""
+    """The service on its own loopback port, with nothing in it but one account."""
 
     def __init__(self) -> None:
         self.service = Service()

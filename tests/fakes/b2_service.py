@@ -85,7 +85,7 @@ class Service(RawSimulator):  # type: ignore[misc]  # the SDK has no types
         return deleted
 
     def create_key(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
-        """Make a key that nobody guesses."""
+        """Make a key that no user guesses."""
         made: dict[str, Any] = super().create_key(*args, **kwargs)
         self.key_id_to_key[made["applicationKeyId"]].key = _drawn_key()
         return {**made, "applicationKey": self.key_id_to_key[made["applicationKeyId"]].key}
@@ -151,12 +151,12 @@ class Service(RawSimulator):  # type: ignore[misc]  # the SDK has no types
         self.hide_file(self.API_URL, self._any_token(), self.bucket(bucket).bucket_id, name)
 
     def begin_large_file(self, bucket: str, name: str) -> None:
-        """Begin an upload that nobody will finish."""
+        """Begin an upload that no user will finish."""
         bucket_id = self.bucket(bucket).bucket_id
         self.start_large_file(self.API_URL, self._any_token(), bucket_id, name, "x/y", {})
 
     def make_bucket_past_the_stack(self, name: str, mark: str = "") -> Any:
-        """Make a bucket as somebody does at Backblaze's console."""
+        """Make a bucket as a user does at Backblaze's console."""
         info = {MARK: mark} if mark else {}
         self.create_bucket(
             *(self.API_URL, self._any_token(), self.key_id, name),
@@ -166,7 +166,7 @@ class Service(RawSimulator):  # type: ignore[misc]  # the SDK has no types
         return self.bucket(name)
 
     def make_key(self, name: str, bucket: str | None, capabilities: list[str]) -> dict[str, Any]:
-        """Make a key as somebody does at Backblaze's console."""
+        """Make a key as a user does at Backblaze's console."""
         buckets = [self.bucket(bucket).bucket_id] if bucket else None
         return self.create_key(
             self.API_URL, self._any_token(), self.key_id, capabilities, name, None, buckets, None

@@ -29,12 +29,12 @@ GIVE_UP_SECONDS = {
     Fault.RESET: 3.0,
     Fault.HANG: 9.0,
 }
-"""How much longer a command may take over a fault, or over a refusal, than two that all is well
+"""How much longer a command may adopt a fault, or over a refusal, than two that all is well
 for: the machine may be busier than when those were measured."""
 
 
 class FaultyProxy:
-    """A proxy on a loopback port of its own, which keeps that port while it is down.
+    """A proxy on its own loopback port, which keeps that port while it is down.
 
     Args:
         upstream: host and port of the server behind it.

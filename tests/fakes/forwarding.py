@@ -67,11 +67,13 @@ class ForwardingHandler(BaseHTTPRequestHandler):
     def answer(self, status: int, headers: Headers, body: bytes) -> None:
         """Answer the request; what the headers say of the body's length is put right."""
         self.send_response_only(status)
-        told = _kept(headers)
+        reported = _kept(headers)
         if self.command != "HEAD" and status != HTTPStatus.NO_CONTENT:
-            told = {name: told[name] for name in told if name.lower() != "content-length"}
-            told["Content-Length"] = str(len(body))
-        for name, value in told.items():
+            reported = {
+                name: reported[name] for name in reported if name.lower() != "content-length"
+            }
+            reported["Content-Length"] = str(len(body))
+        for name, value in reported.items():
             self.send_header(name, value)
         self.end_headers()
         if self.command != "HEAD":

@@ -36,7 +36,7 @@ class Request:
     Attributes:
         action: as in `s3:GetObject`.
         resource: an ARN; None in a document that is about one thing, as a role's trust is.
-        principal: who asks; None is anybody, without a credential.
+        principal: who asks; None for an anonymous request.
         context: the condition keys and their values, lower-case `true` and `false` for booleans.
     """
 

@@ -20,7 +20,7 @@ class KillingProxy(FaultyProxy):
     def kill_at(self, victim: int, until: Callable[[str], bool]) -> None:
         """Kill a process and all that it started when a certain request comes in.
 
-        The request itself is still carried out, so that the server has what nobody noted.
+        The request itself is still carried out, so that the server has what no user noted.
 
         Args:
             victim: the process.

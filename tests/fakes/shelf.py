@@ -1,4 +1,4 @@
-"""A backend that is not in the package: a service called Shelf, with resources of its own.
+"""A backend that is not in the package: a service called Shelf, with its own resources.
 
 It has what a new backend's folder has, in one file. A test registers it, and no other line of the
 project names it.

@@ -1,9 +1,9 @@
-"""What Spaces does otherwise than MinIO, for the local service: an answer of its own, or MinIO's.
+"""What Spaces does otherwise than MinIO, for the local service: its own answer, or MinIO's.
 
 - A bucket policy and keys limited to the bucket exclude each other, in either order.
 - A bucket that the account has already may be made again.
 - Lifecycle rules may do nothing but abort uploads, and come back sorted by id.
-- A bucket knows its region, and there is one more error for one that belongs to somebody else.
+- A bucket knows its region, and there is one more error for one that belongs to another user.
 """
 
 import hashlib
@@ -30,7 +30,7 @@ DOMAIN = f"{REGION}.spaces.test"
 """The host under which Spaces is found; a bucket's name may stand before it."""
 
 FOREIGN = "of-another-account"
-"""A bucket's name that somebody else has."""
+"""A bucket's name that another user has."""
 
 _XML = {"Content-Type": "application/xml"}
 
@@ -116,7 +116,7 @@ class SpacesBuckets:
         elif request.asks("PUT", "lifecycle"):
             return self._set_lifecycle(bucket, request.body, pass_on)
         elif request.asks("GET", "lifecycle"):
-            return self._tell_lifecycle(bucket, pass_on(b""))
+            return self._report_lifecycle(bucket, pass_on(b""))
         elif request.asks("DELETE", "lifecycle"):
             self._aborting.pop(bucket, None)
         answer = pass_on(request.body)
@@ -163,7 +163,7 @@ class SpacesBuckets:
                 return Answer(HTTPStatus.OK, {}, b"")
         return answer
 
-    def _tell_lifecycle(self, bucket: str, of_minio: Answer) -> Answer:
+    def _report_lifecycle(self, bucket: str, of_minio: Answer) -> Answer:
         aborting = [ET.fromstring(rule) for rule in self._aborting.get(bucket, [])]
         expiring = []
         if of_minio.status == HTTPStatus.OK:

@@ -32,7 +32,7 @@ class SpacesKey:
         name: for people; several may have the same.
         grants: each of a bucket and a permission.
         access_key: its id.
-        secret_key: its secret half, told once.
+        secret_key: its secret half, returned once.
         created_at: when.
     """
 
@@ -53,10 +53,10 @@ class SpacesKey:
         """Return whether it opens this bucket among few."""
         return not self.is_full and any(grant["bucket"] == bucket for grant in self.grants)
 
-    def told(self, *, secret: bool = False) -> dict[str, Any]:
+    def reported(self, *, secret: bool = False) -> dict[str, Any]:
         """Return what the API says of it."""
-        told = dataclasses.asdict(self)
-        return told if secret else {k: v for k, v in told.items() if k != "secret_key"}
+        reported = dataclasses.asdict(self)
+        return reported if secret else {k: v for k, v in reported.items() if k != "secret_key"}
 
 
 class SpacesKeys:

@@ -1,6 +1,6 @@
 """A local service in place of DigitalOcean: its API, and Spaces on a MinIO server.
 
-Plugins use it as they use DigitalOcean: the API by a token, and Spaces under host names of its own,
+Plugins use it as they use DigitalOcean: the API by a token, and Spaces under its own host names,
 for which it is the HTTP proxy. Requests to Spaces are passed on as they are signed, so MinIO finds
 out who asks. What Spaces does otherwise than MinIO is done in ``spaces_buckets``.
 """
@@ -26,7 +26,7 @@ _JSON = {"Content-Type": "application/json"}
 
 
 class SpacesService:
-    """The service on a loopback port of its own.
+    """The service on its own loopback port.
 
     Args:
         connection: how the administrator of the MinIO server reaches it. The server has to have
@@ -87,9 +87,9 @@ class _Handler(ForwardingHandler):
     def _serve(self) -> None:
         body = self.body()
         if not self.path.startswith("http://"):
-            status, told = self._api(json.loads(body or b"{}"))
+            status, reported = self._api(json.loads(body or b"{}"))
             empty = status == HTTPStatus.NO_CONTENT
-            self.answer(status, _JSON, b"" if empty else json.dumps(told).encode())
+            self.answer(status, _JSON, b"" if empty else json.dumps(reported).encode())
             return
         url = urlsplit(self.path)
         self.path = f"{url.path or '/'}?{url.query}" if url.query else url.path or "/"
@@ -99,7 +99,7 @@ class _Handler(ForwardingHandler):
     def _pass_on(self, body: bytes) -> Answer:
         del self.headers[
             "Accept-Encoding"
-        ]  # it is no part of signatures, and answers are read here
+        ]  # it is not part of signatures, and answers are read here
         status, headers, content = self.forward(self.server.service.connection.server, body)
         return Answer(status, headers, content)
 
@@ -129,19 +129,19 @@ class _Handler(ForwardingHandler):
         try:
             match method, rest:
                 case "GET", []:
-                    return HTTPStatus.OK, {"keys": [key.told() for key in service.keys.all()]}
+                    return HTTPStatus.OK, {"keys": [key.reported() for key in service.keys.all()]}
                 case "POST", []:
                     service.buckets.check_limits(body["grants"])
                     made = service.keys.add(body["name"], body["grants"])
-                    return HTTPStatus.CREATED, {"key": made.told(secret=True)}
+                    return HTTPStatus.CREATED, {"key": made.reported(secret=True)}
                 case _ if key is None:
                     return _not_found()
                 case "GET", [_]:
-                    return HTTPStatus.OK, {"key": key.told()}
+                    return HTTPStatus.OK, {"key": key.reported()}
                 case "PUT", [_]:
                     service.buckets.check_limits(body["grants"])
                     service.keys.change(key, body["name"], body["grants"])
-                    return HTTPStatus.OK, {"key": key.told()}
+                    return HTTPStatus.OK, {"key": key.reported()}
                 case "DELETE", [_]:
                     service.keys.remove(key)
                     return HTTPStatus.NO_CONTENT, {}

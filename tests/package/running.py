@@ -26,7 +26,7 @@ def own_environment() -> dict[str, str]:
     return {**own, "COLUMNS": "200", "NO_COLOR": "1"}
 
 
-def told_by(python: Path, program: str, folder: Path) -> str:
+def printed_by(python: Path, program: str, folder: Path) -> str:
     """Return what a program prints, which has to succeed."""
     done = run([python, "-I", "-c", program], folder)
     assert done.returncode == 0, done.stdout + done.stderr

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.package.running import run, told_by
+from tests.package.running import printed_by, run
 from tools.bootstrap import ROOT
 
 _BEYOND = re.compile(
@@ -39,7 +39,7 @@ def folder(tmp_path: Path) -> Path:
 
 def test_the_unit_tests_of_the_component_pass_on_the_wheel(python: Path, folder: Path) -> None:
     """Far from the sources, with what the wheel's extras bring."""
-    where = told_by(python, "import nix_cache; print(nix_cache.__file__)", folder)
+    where = printed_by(python, "import nix_cache; print(nix_cache.__file__)", folder)
     assert Path(where).is_relative_to(python.parent.parent)
     assert len([*folder.glob("tests/unit/**/test_*.py")]) > 10
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.package.packages import Packages
-from tests.package.running import run, told_by
+from tests.package.running import printed_by, run
 from tools.release import installed
 
 PROVIDERS = {
@@ -43,7 +43,7 @@ def test_a_backends_extra_brings_all_that_its_stacks_load_and_no_other_provider(
     others = PROVIDERS.keys() - {backend}
     providers = sorted(set().union(*PROVIDERS.values()))
 
-    *loaded, found = told_by(
+    *loaded, found = printed_by(
         python, LOADED.format(others=others, providers=providers), tmp_path
     ).splitlines()
     assert {"nix_cache.binary_cache", f"nix_cache.backends.{backend}.storage"} <= set(loaded)
@@ -63,10 +63,10 @@ def command(client: Path, *arguments: str) -> "subprocess.CompletedProcess[str]"
 
 def test_the_package_alone_brings_the_command(client: Path, package: Packages) -> None:
     """With the help of all its commands, and the version."""
-    told = command(client, "--help")
+    reported = command(client, "--help")
 
-    assert told.returncode == 0, told.stderr
-    assert all(f" {name} " in told.stdout for name in ("use", "push", "hook", "doctor", "gc"))
+    assert reported.returncode == 0, reported.stderr
+    assert all(f" {name} " in reported.stdout for name in ("use", "push", "hook", "doctor", "gc"))
     version = package.wheel.name.split("-")[1]
     assert command(client, "--version").stdout == f"nix-cache {version}\n"
 
@@ -80,7 +80,7 @@ from nix_cache import cli
 for module in walk_packages(cli.__path__, "nix_cache.cli."):
     print(import_module(module.name).__name__)
 """
-    loaded = told_by(client, loading, client.parent).split()
+    loaded = printed_by(client, loading, client.parent).split()
 
     assert len(loaded) > 40
     assert {"nix_cache.cli.gc.session", "nix_cache.cli.hook.drain"} <= set(loaded)

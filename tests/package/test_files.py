@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.package.packages import Packages, build
-from tests.package.running import run, told_by
+from tests.package.running import printed_by, run
 from tests.pages import commands
 from tools.bootstrap import ROOT
 from tools.release import agreement, installed
@@ -30,7 +30,7 @@ def names(package: Packages) -> set[str]:
 
 @pytest.fixture(scope="module")
 def metadata(package: Packages) -> Message:
-    """Provide what the wheel says of itself."""
+    """Provide the metadata of the wheel."""
     with zipfile.ZipFile(package.wheel) as wheel:
         [name] = [name for name in wheel.namelist() if name.endswith(".dist-info/METADATA")]
         return message_from_string(wheel.read(name).decode())
@@ -109,7 +109,7 @@ def test_the_source_distribution_can_be_installed(package: Packages, tmp_path: P
     """It is built then, on the machine that wants it."""
     python = installed.install(tmp_path / "venv", installed.requirement(package.sdist, ["client"]))
 
-    assert told_by(python, WHERE, tmp_path).startswith(str(tmp_path))
+    assert printed_by(python, WHERE, tmp_path).startswith(str(tmp_path))
 
 
 def test_a_tag_of_the_repository_can_be_installed(tmp_path: Path) -> None:
@@ -135,8 +135,8 @@ def test_a_tag_of_the_repository_can_be_installed(tmp_path: Path) -> None:
     )
 
     assert done.returncode == 0, done.stderr
-    told = told_by(
+    reported = printed_by(
         python, "from importlib.metadata import version; print(version('nix-cache'))", tmp_path
     )
     pyproject = (clone / "components" / "pyproject.toml").read_text()
-    assert told.strip() == str(agreement.package_version(pyproject))
+    assert reported.strip() == str(agreement.package_version(pyproject))

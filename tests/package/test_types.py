@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.package.running import told_by
+from tests.package.running import printed_by
 
 RIGHT = """
 import pulumi
@@ -38,7 +38,7 @@ cache.read_uri  # attr-defined
 """
 """Each line with the error that it is to get."""
 
-_TOLD = re.compile(r"^\S*wrong\.py:(\d+): error: .*\[([\w-]+)\]$", re.MULTILINE)
+_REPORTED = re.compile(r"^\S*wrong\.py:(\d+): error: .*\[([\w-]+)\]$", re.MULTILINE)
 
 
 def type_checked(python: Path, folder: Path) -> "subprocess.CompletedProcess[str]":
@@ -67,10 +67,10 @@ def test_a_strict_type_checker_knows_arguments_and_outputs(python: Path, tmp_pat
         if "  # " in line
     }
 
-    told = type_checked(python, tmp_path)
+    reported = type_checked(python, tmp_path)
 
-    assert "right.py" not in told.stdout, told.stdout
-    assert expected <= set(_TOLD.findall(told.stdout)), told.stdout + told.stderr
+    assert "right.py" not in reported.stdout, reported.stdout
+    assert expected <= set(_REPORTED.findall(reported.stdout)), reported.stdout + reported.stderr
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +78,7 @@ def classes(python: Path, tmp_path_factory: pytest.TempPathFactory) -> list[ast.
     """Provide the public classes, as the installed package has them."""
     modules = "argument_types as a, binary_cache as b"
     program = f"from nix_cache import {modules}; print(a.__file__, b.__file__)"
-    files = told_by(python, program, tmp_path_factory.mktemp("anywhere")).split()
+    files = printed_by(python, program, tmp_path_factory.mktemp("anywhere")).split()
     trees = [ast.parse(Path(file).read_text()) for file in files]
     return [
         node
@@ -89,7 +89,7 @@ def classes(python: Path, tmp_path_factory: pytest.TempPathFactory) -> list[ast.
 
 
 def test_every_argument_and_output_says_what_it_means(classes: list[ast.ClassDef]) -> None:
-    """In a docstring of its own, which an editor shows."""
+    """In its own docstring, which an editor shows."""
     silent = [
         f"{node.name}.{ast.unparse(field.target)}"
         for node in classes

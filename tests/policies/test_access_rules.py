@@ -41,7 +41,7 @@ USER_POLICIES = [
     "aws:iam/groupPolicy:GroupPolicy",
     "aws:iam/rolePolicy:RolePolicy",
 ]
-ANYBODY: dict[str, Any] = {"Principal": {"AWS": ["*"]}}
+ANY_PRINCIPAL: dict[str, Any] = {"Principal": {"AWS": ["*"]}}
 DENY_WITHOUT_TLS = deny(
     "s3:*", "*", Principal="*", Condition={"Bool": {"aws:SecureTransport": "false"}}
 )
@@ -53,9 +53,9 @@ def policy(type_token: str, *statements: dict[str, Any]) -> Resource:
 
 
 @pytest.mark.parametrize("type_token", BUCKET_POLICIES)
-def test_anybody_may_read_objects(type_token: str) -> None:
+def test_anonymous_requests_may_read_objects(type_token: str) -> None:
     """With a denial of everything without TLS beside it, as well."""
-    reading = policy(type_token, allow("s3:GetObject", **ANYBODY), DENY_WITHOUT_TLS)
+    reading = policy(type_token, allow("s3:GetObject", **ANY_PRINCIPAL), DENY_WITHOUT_TLS)
 
     assert not found(ANONYMOUS_ACCESS, reading)
     assert not found(NO_WILDCARDS, reading)
@@ -65,23 +65,23 @@ def test_anybody_may_read_objects(type_token: str) -> None:
 @pytest.mark.parametrize(
     ("statement", "named"),
     [
-        (allow("s3:ListBucket", "arn:aws:s3:::b", **ANYBODY), "s3:ListBucket"),
-        (allow(["s3:GetObject", "s3:PutObject"], **ANYBODY), "s3:PutObject"),
+        (allow("s3:ListBucket", "arn:aws:s3:::b", **ANY_PRINCIPAL), "s3:ListBucket"),
+        (allow(["s3:GetObject", "s3:PutObject"], **ANY_PRINCIPAL), "s3:PutObject"),
         (allow("S3:DeleteObject", Principal="*"), "s3:DeleteObject"),
         (allow("s3:*", "*", Principal="*"), "s3:ListBucket"),
         (allow("s3:*", Principal="*"), "s3:DeleteObject"),
         (allow("s3:*", Principal="*"), "s3:PutObject"),
-        (allow("s3:List*", "arn:aws:s3:::*", **ANYBODY), "s3:ListBucketVersions"),
+        (allow("s3:List*", "arn:aws:s3:::*", **ANY_PRINCIPAL), "s3:ListBucketVersions"),
         (allow("s3:PutObject", NotPrincipal={"AWS": "1"}), "s3:PutObject"),
-        (allow("s3:PutObject", Condition={"IpAddress": {}}, **ANYBODY), "s3:PutObject"),
+        (allow("s3:PutObject", Condition={"IpAddress": {}}, **ANY_PRINCIPAL), "s3:PutObject"),
         (
             {"Effect": "Allow", "NotAction": "s3:GetObject", "Resource": "*", "Principal": "*"},
             "s3:PutObject",
         ),
-        (allow("s3:GetBucketPolicy", "arn:aws:s3:::b", **ANYBODY), "s3:GetBucketPolicy"),
+        (allow("s3:GetBucketPolicy", "arn:aws:s3:::b", **ANY_PRINCIPAL), "s3:GetBucketPolicy"),
     ],
 )
-def test_anybody_may_do_nothing_else(
+def test_anonymous_requests_may_do_nothing_else(
     type_token: str, statement: dict[str, Any], named: str
 ) -> None:
     """However it is written."""
@@ -94,7 +94,7 @@ def test_anybody_may_do_nothing_else(
         [allow("s3:*", "arn:aws:s3:::b", Principal={"AWS": "123456789012"})],
         [allow("s3:*", Principal={"Service": "cloudfront.amazonaws.com"})],
         [
-            allow(["s3:GetObject", "s3:PutObject"], **ANYBODY),
+            allow(["s3:GetObject", "s3:PutObject"], **ANY_PRINCIPAL),
             deny("s3:PutObject", Principal="*"),
         ],
         [
@@ -103,15 +103,15 @@ def test_anybody_may_do_nothing_else(
         ],
     ],
 )
-def test_what_nobody_anonymous_can_do_is_not_counted(statements: list[dict[str, Any]]) -> None:
-    """It is for somebody, is about nothing, or is denied to everybody."""
+def test_what_anonymous_requests_cannot_do_is_not_counted(statements: list[dict[str, Any]]) -> None:
+    """It is for a user, is about nothing, or is denied to all users."""
     assert not found(ANONYMOUS_ACCESS, policy(MINIO_BUCKET_POLICY, *statements))
 
 
 @pytest.mark.parametrize("type_token", USER_POLICIES)
-def test_what_is_attached_to_a_user_is_not_for_anybody(type_token: str) -> None:
+def test_what_is_attached_to_a_user_is_not_anonymous(type_token: str) -> None:
     """Even if it names a principal, which the services ignore there. It is a wildcard, though."""
-    mistaken = policy(type_token, allow("s3:ListBucket", "arn:aws:s3:::b", **ANYBODY))
+    mistaken = policy(type_token, allow("s3:ListBucket", "arn:aws:s3:::b", **ANY_PRINCIPAL))
 
     assert not found(ANONYMOUS_ACCESS, mistaken)
     assert "the principal 'AWS:*'" in found(NO_WILDCARDS, mistaken)
@@ -136,14 +136,14 @@ def test_what_is_attached_to_a_user_is_not_for_anybody(type_token: str) -> None:
     ],
 )
 def test_a_canned_acl_opens_no_bucket(type_token: str, acl: str | None, is_open: bool) -> None:
-    """What the provider does without one is closed; one object may be read by anybody."""
+    """What the provider does without one is closed; one object may be public."""
     assert bool(found(ANONYMOUS_ACCESS, resource(type_token, {"acl": acl}))) is is_open
 
 
 def test_a_grant_opens_no_bucket() -> None:
     """The long form of an ACL."""
-    everybody = "http://acs.amazonaws.com/groups/global/AllUsers"
-    named = resource(AWS_BUCKET, {"grants": [{"uri": everybody, "permissions": ["READ"]}]})
+    all_users = "http://acs.amazonaws.com/groups/global/AllUsers"
+    named = resource(AWS_BUCKET, {"grants": [{"uri": all_users, "permissions": ["READ"]}]})
     owner = resource(AWS_BUCKET, {"grants": [{"id": "1", "permissions": ["FULL_CONTROL"]}]})
 
     assert "AllUsers" in found(ANONYMOUS_ACCESS, named)
@@ -151,15 +151,15 @@ def test_a_grant_opens_no_bucket() -> None:
 
 
 @pytest.mark.parametrize("kind", ["allPublic", "allPrivate"])
-def test_b2_lets_nobody_list_whatever_the_bucket_is(kind: str) -> None:
+def test_b2_denies_anonymous_listing_of_every_bucket(kind: str) -> None:
     """A public bucket is read by name there."""
     assert not found(ANONYMOUS_ACCESS, resource(B2_BUCKET, {"type": kind}))
 
 
 @pytest.mark.parametrize("rule", [ANONYMOUS_ACCESS, NO_WILDCARDS, WRITERS_ONLY_WRITE])
 @pytest.mark.parametrize("type_token", [*BUCKET_POLICIES, *USER_POLICIES])
-def test_a_document_that_is_not_known_yet_is_told(rule: Any, type_token: str) -> None:
-    """It is neither right nor wrong. That of a user is no matter of anonymous access."""
+def test_a_document_that_is_not_known_yet_is_reported(rule: Any, type_token: str) -> None:
+    """It is neither right nor wrong. That of a user does not affect anonymous access."""
     subject = resource(type_token, {"policy": UNKNOWN, "acl": "private"})
 
     assert unknown(rule, subject) == "policy is not known yet"
@@ -191,7 +191,7 @@ def test_no_document_is_no_mistake(rule: Any, type_token: str) -> None:
         ({"Effect": "Allow", "Action": "s3:GetObject", "NotResource": "a"}, "everything but a"),
         (allow("s3:GetObject", NotPrincipal={"AWS": "1"}), "everyone except AWS:1"),
         (allow("s3:PutObject", Principal="*"), "the principal '*'"),
-        (allow(["s3:GetObject", "s3:ListBucket"], **ANYBODY), "the principal 'AWS:*'"),
+        (allow(["s3:GetObject", "s3:ListBucket"], **ANY_PRINCIPAL), "the principal 'AWS:*'"),
         (allow("s3:GetObject", Principal={"Federated": "*"}), "the principal 'Federated:*'"),
     ],
 )
@@ -204,13 +204,13 @@ def test_no_statement_allows_a_wildcard(
 
 @pytest.mark.parametrize("type_token", USER_POLICIES)
 def test_a_denial_may_have_wildcards(type_token: str) -> None:
-    """As the one by which nobody administers a MinIO server."""
+    """As the one that denies users the administration of MinIO."""
     denying = policy(type_token, allow("s3:GetObject"), deny("admin:*"), deny("s3:*", "*"))
 
     assert not found(NO_WILDCARDS, denying)
 
 
-def test_a_role_is_not_for_anybody() -> None:
+def test_a_role_is_not_anonymous() -> None:
     """Its trust policy and what is written into it are read too."""
     trusting = resource(
         AWS_ROLE,
@@ -277,7 +277,7 @@ def test_policies_that_the_service_brings_along_are_too_wide(
 def test_writers_neither_delete_nor_touch_the_info(
     type_token: str, statement: dict[str, Any], what: str
 ) -> None:
-    """Whoever the document is for."""
+    """The holder of the document."""
     named = {**statement, "Principal": {"AWS": "123456789012"}}
 
     assert what in found(WRITERS_ONLY_WRITE, policy(type_token, named))
@@ -330,7 +330,7 @@ def test_a_key_of_b2_does_not_delete(capabilities: list[str], what: str) -> None
     assert bool(violations) is bool(what)
 
 
-def test_capabilities_that_are_not_known_yet_are_told() -> None:
+def test_capabilities_that_are_not_known_yet_are_reported() -> None:
     """All of them, or one."""
     for capabilities in (UNKNOWN, ["readFiles", UNKNOWN]):
         assert unknown(WRITERS_ONLY_WRITE, resource(B2_KEY, {"capabilities": capabilities}))

@@ -52,7 +52,7 @@ def block(properties: dict[str, Any], **more: Any) -> Resource:
 
 
 def reading(principal: Any) -> Resource:
-    """Return a bucket policy that lets somebody read."""
+    """Return a bucket policy that allows a principal to read."""
     return beside(AWS_BUCKET_POLICY, policy=document(allow("s3:GetObject", Principal=principal)))
 
 
@@ -116,12 +116,12 @@ def test_a_public_cache_is_open_by_its_policy_alone() -> None:
         [encryption(), ownership(), block(OPEN_POLICY), beside(AWS_BUCKET_POLICY, policy=UNKNOWN)],
     ],
 )
-def test_what_is_not_known_yet_beside_a_bucket_is_told(others: list[Resource]) -> None:
+def test_what_is_not_known_yet_beside_a_bucket_is_reported(others: list[Resource]) -> None:
     """Its value, or which bucket it is for."""
     assert "is not known yet" in unknown(AWS_BUCKETS, BUCKET, *others)
 
 
-def test_buckets_elsewhere_are_no_matter_of_aws() -> None:
+def test_buckets_elsewhere_do_not_concern_aws() -> None:
     """MinIO has none of it."""
     assert not found(AWS_BUCKETS, resource("minio:index/s3Bucket:S3Bucket"))
 
@@ -197,7 +197,7 @@ def test_a_role_is_taken_on_by_any_name_of_the_action(action: Any) -> None:
 
 
 def test_roles_for_services_and_accounts_have_no_subject() -> None:
-    """Nor do other resources; and what is not known yet is told."""
+    """Nor do other resources; and what is not known yet is reported."""
     service = {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"Service": "ec2"}}
 
     assert not found(OIDC_TRUST, resource(AWS_ROLE, {"assumeRolePolicy": document(service)}))

@@ -98,7 +98,7 @@ def test_other_objects_may_say_anything(type_token: str) -> None:
 
 
 @pytest.mark.parametrize("type_token", OBJECTS)
-def test_a_content_or_a_key_that_is_not_known_yet_is_told(type_token: str) -> None:
+def test_a_content_or_a_key_that_is_not_known_yet_is_reported(type_token: str) -> None:
     """The key too: it may turn out to be this one."""
     assert "is not known yet" in unknown(VALID_CACHE_INFO, thing(type_token, UNKNOWN))
     assert "is not known yet" in unknown(VALID_CACHE_INFO, thing(type_token, GOOD, UNKNOWN))
@@ -115,7 +115,7 @@ def test_a_content_may_be_encoded() -> None:
 
 
 def test_a_content_in_a_file_is_not_taken_for_valid() -> None:
-    """Nobody has looked into it."""
+    """No user has looked into it."""
     subject = resource(AWS_OBJECT, {"bucket": "b", "key": "nix-cache-info", "source": "file"})
 
     assert "in a file" in found(VALID_CACHE_INFO, subject)
@@ -147,7 +147,7 @@ def test_the_bucket_that_an_object_is_in_may_be_known_only_as_a_resource(type_to
     assert "is not known yet" in unknown(ONE_CACHE_INFO, bucket, ROOT, somebodys)
 
 
-def test_a_bucket_that_is_no_cache_needs_none() -> None:
+def test_a_bucket_without_a_cache_needs_none() -> None:
     """Some programs have other buckets too; but one that has two is a mistake anywhere."""
     bucket = resource(MINIO_BUCKET, {"bucket": "b"})
     info, second = thing(MINIO_OBJECT, GOOD, name="info"), thing(MINIO_OBJECT, GOOD, name="second")

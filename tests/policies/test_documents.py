@@ -17,12 +17,12 @@ ACTIONS = ("s3:PutObject", "s3:DeleteObject", "s3:ListBucket", "s3:GetObject")
 KEYS = ("nix-cache-info", "nar/x", "0.narinfo")
 
 
-def anybody(statement: Statement) -> bool:
+def anonymous(statement: Statement) -> bool:
     """Statements about those without a credential."""
     return statement.is_anonymous
 
 
-def everybody(_statement: Statement) -> bool:
+def any_holder(_statement: Statement) -> bool:
     """All statements."""
     return True
 
@@ -93,11 +93,11 @@ def test_what_iam_permits_is_never_overlooked(statements: list[dict[str, Any]]) 
 
     for action, key in itertools.product(ACTIONS, KEYS):
         if permits(raw, action, f"arn:aws:s3:::b/{key}"):
-            assert any(granting(known, action, key, everybody)), (action, key)
-            assert any(granting(known, action, "*", everybody)), action
+            assert any(granting(known, action, key, any_holder)), (action, key)
+            assert any(granting(known, action, "*", any_holder)), action
     for action in ACTIONS:
         if permits(raw, action, "arn:aws:s3:::b"):
-            assert any(granting(known, action, None, everybody)), action
+            assert any(granting(known, action, None, any_holder)), action
 
 
 @given(
@@ -122,7 +122,7 @@ def test_what_iam_does_not_permit_is_not_made_up(statements: list[dict[str, Any]
     known = parse(raw)
 
     for action, key in itertools.product(ACTIONS, KEYS):
-        granted = any(granting(known, action, key, everybody))
+        granted = any(granting(known, action, key, any_holder))
         assert granted == permits(raw, action, f"arn:aws:s3:::b/{key}"), (action, key)
 
 
@@ -130,7 +130,7 @@ def test_what_iam_does_not_permit_is_not_made_up(statements: list[dict[str, Any]
     "principal",
     ["*", {"AWS": "*"}, {"AWS": ["*"]}, {"AWS": ["1", "*"]}, {"AWS": "**"}, {"AWS": "?"}],
 )
-def test_anybody_is_recognized_in_each_way_to_write_it(principal: Any) -> None:
+def test_anonymous_is_recognized_in_each_way_to_write_it(principal: Any) -> None:
     """And so is everyone except one user."""
     [positive] = parse(document(allow("s3:GetObject", Principal=principal)))
     [negative] = parse(document(allow("s3:GetObject", NotPrincipal={"AWS": "1"})))
@@ -147,8 +147,8 @@ def test_anybody_is_recognized_in_each_way_to_write_it(principal: Any) -> None:
         {},
     ],
 )
-def test_somebody_is_not_taken_for_anybody(principal: dict[str, Any]) -> None:
-    """An account, a service, and whoever the policy is attached to."""
+def test_a_user_is_not_taken_for_anonymous(principal: dict[str, Any]) -> None:
+    """An account, a service, and the user that the policy is attached to."""
     [statement] = parse(document(allow("s3:GetObject", **principal)))
 
     assert not statement.is_anonymous
@@ -168,7 +168,7 @@ def test_an_attached_policy_on_all_objects_is_about_the_bucket_too(
     """So MinIO reads it. A bucket policy it reads as AWS does."""
     known = parse(document(statement))
 
-    assert any(granting(known, "s3:ListBucket", None, everybody)) is is_about_the_bucket
+    assert any(granting(known, "s3:ListBucket", None, any_holder)) is is_about_the_bucket
 
 
 def test_what_belongs_to_another_service_is_no_object() -> None:
@@ -176,16 +176,16 @@ def test_what_belongs_to_another_service_is_no_object() -> None:
     elsewhere = parse(document(allow("s3:DeleteObject", "arn:aws:iam::1:user/u")))
     anywhere = parse(document(allow("s3:DeleteObject", "arn:aws:s?:::b/*")))
 
-    assert not any(granting(elsewhere, "s3:DeleteObject", "*", everybody))
-    assert any(granting(anywhere, "s3:DeleteObject", "*", everybody))
+    assert not any(granting(elsewhere, "s3:DeleteObject", "*", any_holder))
+    assert any(granting(anywhere, "s3:DeleteObject", "*", any_holder))
 
 
 def test_a_statement_may_stand_alone_and_its_texts_too() -> None:
     """Not only in lists."""
     alone = {"Statement": allow("s3:PutObject", "arn:aws:s3:::b/nar/*")}
 
-    assert any(granting(parse(alone), "s3:PutObject", "*", everybody))
-    assert any(granting(parse(json.dumps(alone)), "s3:PutObject", "*", everybody))
+    assert any(granting(parse(alone), "s3:PutObject", "*", any_holder))
+    assert any(granting(parse(json.dumps(alone)), "s3:PutObject", "*", any_holder))
 
 
 @pytest.mark.parametrize(
@@ -202,8 +202,8 @@ def test_a_denial_takes_back_what_it_covers(narrowing: dict[str, Any]) -> None:
     """Whatever its words."""
     known = parse(document(allow("s3:*"), narrowing))
 
-    assert not any(granting(known, "s3:DeleteObject", "*", everybody))
-    assert any(granting(known, "s3:GetObject", "*", everybody)) or "s3:*" in str(narrowing)
+    assert not any(granting(known, "s3:DeleteObject", "*", any_holder))
+    assert any(granting(known, "s3:GetObject", "*", any_holder)) or "s3:*" in str(narrowing)
 
 
 @pytest.mark.parametrize(
@@ -224,15 +224,17 @@ def test_a_denial_of_less_takes_nothing_back(narrowing: dict[str, Any]) -> None:
     """Of some keys, under a condition, by a variable, somewhere else, or only on one service."""
     known = parse(document(allow("s3:DeleteObject"), narrowing))
 
-    assert any(granting(known, "s3:DeleteObject", "*", everybody))
+    assert any(granting(known, "s3:DeleteObject", "*", any_holder))
 
 
 @pytest.mark.parametrize(
     ("denied", "is_taken_back"),
     [("*", True), ({"AWS": "*"}, True), ({"AWS": "1"}, False), ({"AWS": "?"}, False)],
 )
-def test_a_denial_for_somebody_does_not_keep_anybody_out(denied: Any, is_taken_back: bool) -> None:
-    """Only one for everybody does."""
+def test_a_denial_for_a_user_does_not_deny_anonymous_requests(
+    denied: Any, is_taken_back: bool
+) -> None:
+    """Only one for all principals does."""
     known = parse(
         document(
             allow("s3:ListBucket", "arn:aws:s3:::b", Principal="*"),
@@ -240,7 +242,7 @@ def test_a_denial_for_somebody_does_not_keep_anybody_out(denied: Any, is_taken_b
         )
     )
 
-    assert any(granting(known, "s3:ListBucket", None, anybody)) is not is_taken_back
+    assert any(granting(known, "s3:ListBucket", None, anonymous)) is not is_taken_back
 
 
 @pytest.mark.parametrize(
@@ -281,7 +283,7 @@ def test_what_is_no_document_is_said_to_be_none(text: str, mistake: str) -> None
     )
 )
 def test_no_json_at_all_makes_the_reader_fail_otherwise(value: Any) -> None:
-    """Somebody else wrote the document."""
+    """Another user wrote the document."""
     try:
         parse(json.dumps(value))
     except DocumentError:
@@ -300,6 +302,6 @@ def test_an_allow_counts_as_the_service_reads_it_that_allows_more() -> None:
     all_but = parse(document({"Effect": "Allow", "NotAction": "S3:DELETEOBJECT", "Resource": "*"}))
     anywhere = parse(document(allow("s3:DeleteObject", None)))
 
-    assert any(granting(spelled, "s3:DeleteObject", "*", everybody))
-    assert any(granting(all_but, "s3:DeleteObject", "*", everybody))
-    assert any(granting(anywhere, "s3:DeleteObject", "*", everybody))
+    assert any(granting(spelled, "s3:DeleteObject", "*", any_holder))
+    assert any(granting(all_but, "s3:DeleteObject", "*", any_holder))
+    assert any(granting(anywhere, "s3:DeleteObject", "*", any_holder))

@@ -131,7 +131,7 @@ def test_nothing_expires_and_nothing_is_wrong(lifecycle: Lifecycle) -> None:
     ],
 )
 @pytest.mark.parametrize("rule", [EXPIRY_SPARES_INFO, NARS_OUTLIVE_NARINFOS])
-def test_rules_that_are_not_known_yet_are_told(rule: Any, type_token: str, place: str) -> None:
+def test_rules_that_are_not_known_yet_are_reported(rule: Any, type_token: str, place: str) -> None:
     """All of them, or one."""
     assert unknown(rule, resource(type_token, {place: UNKNOWN})) == f"{place} is not known yet"
     assert "is not known yet" in unknown(rule, resource(type_token, {place: [UNKNOWN]}))

@@ -32,7 +32,7 @@ def test_a_violation_says_what_why_and_how_to_fix_it() -> None:
     assert not result.exception
 
 
-def test_what_was_found_before_an_unknown_value_is_told_too() -> None:
+def test_what_was_found_before_an_unknown_value_is_reported_too() -> None:
     """The one does not hide the other."""
     result = verdict(RULE, resource("t", {"more": UNKNOWN}))
 
@@ -62,8 +62,8 @@ def test_an_exception_also_spares_what_is_not_known_yet() -> None:
     assert not result.not_yet_known
 
 
-def test_an_exception_that_spares_nothing_is_not_used() -> None:
-    """So that the pack can tell of it."""
+def test_an_unused_exception_is_not_counted_as_used() -> None:
+    """So that the pack can report it."""
     quiet = Rule("quiet", "Holds.", "w", "f", lambda *_: iter(()))
     result = verdict(quiet, resource("t"), exceptions={"it": "it is a test of exceptions"})
 
@@ -78,7 +78,7 @@ def test_a_reason_of_blanks_is_none() -> None:
     assert not result.exception
 
 
-def test_every_rule_has_an_id_of_its_own_and_says_why_and_how() -> None:
+def test_every_rule_has_its_own_id_a_reason_and_a_fix() -> None:
     """In sentences that fit into a message and a table."""
     assert len({rule.id for rule in all_rules()}) == len(all_rules())
     for rule in all_rules():

@@ -151,7 +151,7 @@ def test_an_ambiguous_inline_policy_of_a_role_is_a_violation(text: str) -> None:
 
 
 def test_the_violation_names_both_spellings_and_the_fix() -> None:
-    """The public case: MinIO takes the second list, which lets everybody list."""
+    """The public case: MinIO takes the second list, which lets all users list."""
     text = AMBIGUOUS["a statement in another letter case beside"]
     violations = found(ANONYMOUS_ACCESS, resource(AWS_BUCKET_POLICY, {"policy": text}))
 

@@ -100,7 +100,7 @@ def test_minio_is_reached_over_tls(ssl: Any, environment: dict[str, str], is_saf
 
 
 def test_a_certificate_is_looked_at() -> None:
-    """TLS with anybody is none."""
+    """TLS without verification does not count."""
     minio = resource(MINIO, {"minioSsl": "true", "minioInsecure": "true"})
 
     assert "any certificate" in found(TLS_TO_STORAGE, minio)
@@ -144,7 +144,7 @@ def test_an_endpoint_in_the_environment_counts() -> None:
     ("type_token", "place"),
     [(MINIO, "minioSsl"), (AWS, "endpoints"), (SPACES, "spacesEndpoint")],
 )
-def test_a_provider_that_is_not_known_yet_is_told(type_token: str, place: str) -> None:
+def test_a_provider_that_is_not_known_yet_is_reported(type_token: str, place: str) -> None:
     """As one for a server that the same program makes."""
     assert unknown(TLS_TO_STORAGE, resource(type_token, {place: UNKNOWN}))
 
@@ -166,7 +166,7 @@ def test_clients_get_urls_with_tls(read_url: str, push_url: str, is_safe: bool) 
         assert bool(found(TLS_FOR_CLIENTS, cache)) is not is_safe
 
 
-def test_urls_that_are_not_known_yet_are_told() -> None:
+def test_urls_that_are_not_known_yet_are_reported() -> None:
     """A delivery network draws its name when it is made."""
     cache = resource(CACHE, {"read_url": UNKNOWN, "push_urls": {}})
 
@@ -190,5 +190,5 @@ def test_a_delivery_network_answers_over_tls(place: str) -> None:
 
 @given(st.recursive(st.none() | st.text(max_size=5), st.lists, max_leaves=5))
 def test_endpoints_of_any_shape_are_read(value: Any) -> None:
-    """Somebody else wrote the program."""
+    """Another user wrote the program."""
     found(TLS_TO_STORAGE, resource(AWS, {"endpoints": value}))

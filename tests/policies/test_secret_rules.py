@@ -58,7 +58,7 @@ def test_where_marks_cannot_be_seen_nothing_is_taken_for_a_secret() -> None:
     assert "does not report secrets" in unknown(PROVIDER_CREDENTIALS, blind)
 
 
-def test_what_is_no_credential_may_be_read_by_anybody() -> None:
+def test_what_is_not_a_credential_may_be_public() -> None:
     """A user's name, and the properties of what is no provider."""
     assert not found(PROVIDER_CREDENTIALS, resource("pulumi:providers:minio", {"minioUser": "u"}))
     assert not found(PROVIDER_CREDENTIALS, resource("team:index:Thing", {"token": "t"}))
@@ -115,8 +115,8 @@ def test_the_state_is_encrypted_with_a_secret(
     assert bool(violations) is bool(what)
 
 
-def test_a_stack_file_that_is_not_there_is_told() -> None:
-    """The engine does not say where the program is. In development it is no matter."""
+def test_a_stack_file_that_is_not_there_is_reported() -> None:
+    """The engine does not say where the program is. In development it does not matter."""
     assert "Pulumi.prod.yaml" in unknown(STATE_ENCRYPTION, STACK)
     assert not unknown(STATE_ENCRYPTION, STACK, stack="dev")
     assert not unknown(STATE_ENCRYPTION, resource("team:index:Thing"))

@@ -33,7 +33,7 @@ def test_a_key_without_rights_and_other_resources_are_right() -> None:
     assert not found(SPACES_KEYS, PUBLIC)
 
 
-def test_rights_that_are_not_known_yet_are_told() -> None:
+def test_rights_that_are_not_known_yet_are_reported() -> None:
     """The key's, or the bucket of the policy."""
     nameless = resource(SPACES_BUCKET_POLICY, {"bucket": UNKNOWN})
 
@@ -43,7 +43,7 @@ def test_rights_that_are_not_known_yet_are_told() -> None:
     assert unknown(SPACES_KEYS, key("read", "b"), nameless)
 
 
-def test_a_key_to_the_whole_account_is_told_and_stops_nothing() -> None:
+def test_a_key_to_the_whole_account_is_reported_and_stops_nothing() -> None:
     """A public cache has no narrower one."""
     assert SPACES_FULL_ACCESS.is_advisory
     assert "all Spaces of the account" in found(SPACES_FULL_ACCESS, key("fullaccess"), PUBLIC)

@@ -51,7 +51,7 @@ def test_a_stack_file_that_cannot_be_read_is_none(project: Path, text: str) -> N
 def test_an_empty_file_is_an_empty_passphrase(
     project: Path, monkeypatch: pytest.MonkeyPatch, text: str, seen: str | None
 ) -> None:
-    """One that has a passphrase stays unread by everybody else."""
+    """One that has a passphrase stays unread by all other users."""
     (project / "passphrase").write_text(text)
     monkeypatch.setenv(f"{PASSPHRASE}_FILE", str(project / "passphrase"))
 

@@ -104,7 +104,7 @@ class Recorder(Mocks):
 
 
 class _Monitor(MockMonitor):
-    """The mocks' monitor, which also looks at the options that mocks are not told."""
+    """The mocks' monitor, which also looks at the options that mocks do not get."""
 
     def __init__(self, recorder: Recorder) -> None:
         super().__init__(recorder)

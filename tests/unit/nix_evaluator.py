@@ -1,4 +1,4 @@
-"""What Nix would find in a cache, told from its objects alone: it shares no code with `gc`.
+"""What Nix would find in a cache, from its objects alone: it shares no code with `gc`.
 
 It is as forgiving as any Nix and any server: where they differ, it takes the reading under which
 more is needed.

@@ -110,7 +110,7 @@ def test_a_public_cache_registers_exactly_these_resources() -> None:
 
 
 def test_the_bucket_is_private_protected_and_not_forced_away() -> None:
-    """The canned ACL for reading would let anybody list every bucket."""
+    """The canned ACL for reading would allow anonymous listing of every bucket."""
     bucket = made(PUBLIC).one(":S3Bucket", "c-bucket")
 
     assert bucket.inputs == {"bucket": "nix-cache", "acl": "private", "forceDestroy": False}
@@ -137,8 +137,8 @@ def test_the_bucket_and_the_keys_are_protected_and_nothing_else() -> None:
     }
 
 
-def test_anonymous_read_is_a_policy_of_its_own_and_absent_from_a_private_cache() -> None:
-    """GetObject for anybody, or nothing at all."""
+def test_anonymous_read_is_a_separate_policy_and_absent_from_a_private_cache() -> None:
+    """GetObject for anonymous requests, or nothing at all."""
     policy = made(PUBLIC).one(":S3BucketPolicy", "c-anonymous-read")
 
     assert set(policy.inputs) == {"bucket", "policy"}
@@ -207,7 +207,7 @@ def test_a_page_and_a_manifest_are_there_as_asked_for(
 
 
 def test_no_object_in_the_bucket_holds_a_secret() -> None:
-    """Anybody may read them, also when keys and credentials are many."""
+    """They are public, also when keys and credentials are many."""
     args: Any = {
         **PUBLIC,
         "readers": ["ops-team"],
@@ -243,7 +243,7 @@ def test_every_writer_and_reader_is_a_user_with_one_policy() -> None:
     ]
 
 
-def test_there_is_one_policy_for_each_privilege_that_somebody_has() -> None:
+def test_there_is_one_policy_for_each_privilege_that_a_user_has() -> None:
     """Writers share theirs, and a cache without readers has none for them."""
     private = made({**PRIVATE, "writers": [{"name": "ci-x"}, {"name": "ops"}]})
 
@@ -270,7 +270,7 @@ def test_there_is_one_policy_for_each_privilege_that_somebody_has() -> None:
         ("nix-cache", "x-", "x-nixbuilder"),
     ],
 )
-def test_users_of_further_caches_on_a_server_are_told_apart(
+def test_users_of_further_caches_on_a_server_are_distinguished(
     bucket: str, prefix: str | None, user: str
 ) -> None:
     """The recipe's bucket has the recipe's user; its profile is the user's name."""
@@ -386,7 +386,7 @@ def test_all_children_belong_to_the_component() -> None:
 
 
 def test_signing_keys_and_credentials_are_secrets_and_the_rest_is_not() -> None:
-    """What a client has to be told can be printed."""
+    """What a client has to be reported can be printed."""
     values, secret = outputs_of(PRIVATE)
 
     assert secret == {"signing_keys", "credentials"}
@@ -490,7 +490,7 @@ def test_the_flake_config_has_the_read_url_and_every_key() -> None:
     )
 
 
-def test_wrong_arguments_are_told_all_at_once_before_anything_is_registered() -> None:
+def test_wrong_arguments_are_reported_all_at_once_before_anything_is_registered() -> None:
     """In the spelling of Python arguments, with the component's name."""
     recorder = Recorder()
 

@@ -26,7 +26,7 @@ def kept(key: signing.SecretKey) -> dict[str, Any]:
 
 
 def test_a_key_is_made_under_its_name(keys: SigningKeyProvider) -> None:
-    """Its id is its name, which is no secret."""
+    """Its id is its name, which is not a secret."""
     made = keys.create({"key_name": "a-1"})
 
     assert made.outs is not None
@@ -65,7 +65,7 @@ def test_only_a_new_name_makes_a_new_key(
 
 
 def test_another_key_under_a_name_in_use_is_refused(keys: SigningKeyProvider) -> None:
-    """Clients tell keys apart by their names alone."""
+    """Clients distinguish keys by their names alone."""
     news = {"key_name": "a-1", "brought_in": OTHER_OF_THE_SAME_NAME.secret_text}
 
     with pytest.raises(ValueError, match="already in use under the name") as refusal:

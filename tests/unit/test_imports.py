@@ -58,7 +58,7 @@ def test_a_program_imports_no_other_backend_and_no_client_library() -> None:
 
 
 def test_dynamic_resources_import_neither_settings_nor_pages_nor_providers() -> None:
-    """They run in a process of their own, which starts for every preview."""
+    """They run in their own process, which starts for every preview."""
     found = imported(PROVIDER)
 
     assert "urllib3" in found

@@ -26,7 +26,7 @@ def run_without(refused: set[str], program: str) -> "subprocess.CompletedProcess
 
 
 def test_the_component_without_pulumi_names_the_extra() -> None:
-    """A client's installation has no Pulumi, and somebody may try."""
+    """A client's installation has no Pulumi, and a user may try."""
     done = run_without({"pulumi"}, "from nix_cache import BinaryCache")
 
     assert done.returncode != 0

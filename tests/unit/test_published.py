@@ -147,21 +147,21 @@ def test_the_readers_part_of_the_readers_part_is_the_same() -> None:
 class TestDoctor:
     """The object in the bucket, compared with the source."""
 
-    def look(self, told: dict[str, Any], known: Manifest) -> list[Finding]:
+    def look(self, reported: dict[str, Any], known: Manifest) -> list[Finding]:
         """Serve a manifest, and return what doctor finds of it."""
         with served_cache() as served:
-            served.describe(told)
+            served.describe(reported)
             here = known.model_copy(update={"read_url": served.url})
-            served.describe({**told, "readUrl": served.url})
+            served.describe({**reported, "readUrl": served.url})
             return list(contents.manifest(Subject(here)))
 
     def test_the_readers_part_is_as_it_should_be(self) -> None:
         """Whether the source is a stack with everything or the cache's own URL."""
         known = client_caches.manifest()
-        told = known.for_readers().model_dump(mode="json", by_alias=True)
+        reported = known.for_readers().model_dump(mode="json", by_alias=True)
 
         for source in (known, known.for_readers()):
-            assert [finding.level for finding in self.look(told, source)] == [Level.OK]
+            assert [finding.level for finding in self.look(reported, source)] == [Level.OK]
 
     def test_a_manifest_that_names_credentials_is_reported(self) -> None:
         """As the release 0.1.0 publishes it; the fields are named."""
@@ -177,9 +177,9 @@ class TestDoctor:
     def test_a_manifest_that_differs_is_reported(self, change: dict[str, Any]) -> None:
         """What readers rely on is still compared."""
         known = client_caches.manifest()
-        told = {**known.for_readers().model_dump(mode="json", by_alias=True), **change}
+        reported = {**known.for_readers().model_dump(mode="json", by_alias=True), **change}
 
-        [finding] = self.look(told, known)
+        [finding] = self.look(reported, known)
 
         assert finding.level in {Level.ERROR, Level.WARNING}
         assert "tells another" in finding.what

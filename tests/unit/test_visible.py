@@ -12,7 +12,7 @@ ACTING = {
     "a cleared screen": ("\x1b[2J", r"\x1b[2J"),
     "the same in one character": ("\x9b2J", r"\x9b2J"),
     "an overwritten line": ("bad\rgood", r"bad\rgood"),
-    "a line of its own": ("x\nerror: none", r"x\nerror: none"),
+    "a separate line": ("x\nerror: none", r"x\nerror: none"),
     "other line ends": ("a\v\f\x85\u2028\u2029b", r"a\x0b\x0c\x85\u2028\u2029b"),
     "a tab": ("a\tb", r"a\tb"),
     "the end of a text": ("\0", r"\x00"),

@@ -44,7 +44,7 @@ class Exempt:
     def covers(self, found: Found) -> bool:
         """Return whether the match is in this place and has these words."""
         inside = found.file == self.path or found.file.startswith(self.path + "/")
-        return inside and found.match.lower() == self.words
+        return inside and self.words in {"*", found.match.lower()}
 
 
 def areas() -> list[Path]:

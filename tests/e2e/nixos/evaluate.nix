@@ -1,4 +1,4 @@
-# What a NixOS configuration with the module comes to, or its failed assertions, told as by NixOS.
+# What a NixOS configuration with the module comes to, or its failed assertions, printed as by NixOS.
 {
   configuration,
   # A folder with `bin`, which takes the place of all packages.

@@ -61,7 +61,7 @@ class Bucket(Kind):
             raise UnfinishedError(reason, name, {**inputs, "lifecycleRules": None}) from None
 
     def read(self, account: Account, id_: str, state: Properties) -> Properties | None:
-        """Return the bucket, its region and its lifecycle. Nobody looks at its ACL."""
+        """Return the bucket, its region and its lifecycle. No user looks at its ACL."""
         s3 = account.s3(state["region"])
         try:
             s3.head_bucket(Bucket=id_)

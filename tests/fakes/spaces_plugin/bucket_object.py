@@ -59,7 +59,7 @@ class BucketObject(Kind):
         return key, self.read(account, key, inputs) or inputs
 
     def read(self, account: Account, id_: str, state: Properties) -> Properties | None:
-        """Return what is told of the object without reading it."""
+        """Return what is reported of the object without reading it."""
         try:
             head = account.s3(state["region"]).head_object(Bucket=state["bucket"], Key=state["key"])
         except ClientError as error:
@@ -85,7 +85,7 @@ class BucketObject(Kind):
     def update(
         self, account: Account, id_: str, state: Properties, inputs: Properties
     ) -> Properties:
-        """Put the object anew."""
+        """Put the object again."""
         return self.create(account, inputs)[1]
 
     def delete(self, account: Account, id_: str, state: Properties) -> None:

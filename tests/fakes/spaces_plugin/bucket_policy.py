@@ -54,7 +54,7 @@ class BucketPolicy(Kind):
     def update(
         self, account: Account, id_: str, state: Properties, inputs: Properties
     ) -> Properties:
-        """Set the policy anew."""
+        """Set the policy again."""
         return self.create(account, inputs)[1]
 
     def delete(self, account: Account, id_: str, state: Properties) -> None:

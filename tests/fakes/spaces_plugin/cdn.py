@@ -56,7 +56,7 @@ class Cdn(Kind):
     def update(
         self, account: Account, id_: str, state: Properties, inputs: Properties
     ) -> Properties:
-        """Change the time and the host name, each by a request of its own."""
+        """Change the time and the host name, each by its own request."""
         try:
             if inputs.get("ttl") not in (None, state.get("ttl")):
                 account.api("PUT", f"{_PATH}/{id_}", {"ttl": inputs["ttl"]})

@@ -27,7 +27,7 @@ class Difference:
     Attributes:
         name: its name.
         sort: whether it is added, removed or changed, as the protocol has it.
-        replaces: whether the resource has to be made anew for it.
+        replaces: whether the resource has to be created again for it.
     """
 
     name: str

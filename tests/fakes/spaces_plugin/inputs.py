@@ -44,7 +44,7 @@ def _of_object(values: Mapping[str, Any], args: type, path: str) -> Iterator[Fai
     )
     parameters = inspect.signature(args.__init__).parameters  # type: ignore[misc]
     for name in values.keys() - known.values():
-        yield _within(path, name), "is no argument"
+        yield _within(path, name), "is an unknown argument"
     for python_name, name in known.items():
         value = values.get(name)
         if value is not None:

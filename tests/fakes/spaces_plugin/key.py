@@ -13,7 +13,7 @@ _PERMISSIONS = ("read", "readwrite", "fullaccess")
 
 
 class Key(Kind):
-    """A key pair, whose secret half is told once, when it is made."""
+    """A key pair, whose secret half is reported once, when it is made."""
 
     token = "digitalocean:index/spacesKey:SpacesKey"
     args = SpacesKeyArgs
@@ -43,7 +43,7 @@ class Key(Kind):
         return made["access_key"], {**_state(made), "secretKey": made["secret_key"]}
 
     def read(self, account: Account, id_: str, state: Properties) -> Properties | None:
-        """Return the key without its secret half, which is taken over."""
+        """Return the key without its secret half, which is adopted."""
         try:
             found = account.api("GET", f"{_PATH}/{id_}")["key"]
         except NotThereError:
@@ -63,7 +63,7 @@ class Key(Kind):
         return {**_state(found), "secretKey": state.get("secretKey")}
 
     def imported(self, given: str) -> tuple[str, Properties]:
-        """Return a key by its id. Nobody can tell its secret half any more."""
+        """Return a key by its id. Its secret half is not available any more."""
         return given, {}
 
     def delete(self, account: Account, id_: str, state: Properties) -> None:

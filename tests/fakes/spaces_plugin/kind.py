@@ -85,7 +85,7 @@ class Kind(abc.ABC):
         """Its state as it is now, or None if it is gone.
 
         Raises:
-            RefusedError: it cannot be told.
+            RefusedError: it cannot be reported.
         """
 
     @abc.abstractmethod

@@ -63,7 +63,7 @@ class SpacesProvider(provider_pb2_grpc.ResourceProviderServicer):
         return provider_pb2.CheckResponse(
             inputs=sent(config, _SECRET_SETTINGS),
             failures=[
-                provider_pb2.CheckFailure(property=name, reason=f"{name} is no setting")
+                provider_pb2.CheckFailure(property=name, reason=f"{name} is an unknown setting")
                 for name in unknown
             ],
         )
@@ -186,7 +186,7 @@ def _kind(urn: str) -> Kind:
 
 @contextlib.contextmanager
 def _refusals(context: grpc.ServicerContext) -> Iterator[None]:
-    """Tell the engine what went wrong as that, and what is there all the same."""
+    """Report to the engine what failed, and what was created nevertheless."""
     try:
         yield
     except UnfinishedError as error:

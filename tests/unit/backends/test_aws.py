@@ -29,7 +29,7 @@ BEHIND_CLOUDFRONT: BinaryCacheArgs = {
     **PUBLIC,
     "aws": {"region": "eu-central-1", "cloudfront": {}},
 }
-KEYLESS: BinaryCacheArgs = {
+OIDC_WRITER: BinaryCacheArgs = {
     **PRIVATE,
     "writers": [
         {"name": "gha", "github_repository": "example/nixpkgs", "github_branch": "main"},
@@ -118,7 +118,7 @@ def test_everything_waits_for_the_reservation() -> None:
 @pytest.mark.parametrize(
     ("args", "opens_policy"), [(PRIVATE, False), (PUBLIC, True), (BEHIND_CLOUDFRONT, False)]
 )
-def test_the_public_access_block_is_open_only_where_anybody_reads_the_bucket_itself(
+def test_the_public_access_block_is_open_only_for_anonymous_reads_of_the_bucket_itself(
     args: BinaryCacheArgs, opens_policy: bool
 ) -> None:
     """ACLs open nothing in any case. The policy comes after, or S3 would refuse it."""
@@ -137,14 +137,14 @@ def test_the_public_access_block_is_open_only_where_anybody_reads_the_bucket_its
     assert "c-public-access-block" in policy.depends_on
 
 
-def test_a_bucket_is_asked_over_tls_alone_and_by_nobody_else() -> None:
+def test_a_bucket_is_reached_over_tls_alone_and_only_by_its_users() -> None:
     """A private one has that single statement."""
     assert document(made(PRIVATE), ":BucketPolicy", "c-bucket-policy") == access.tls_only_policy(
         "team-cache"
     )
 
 
-def test_anybody_reads_a_public_bucket_over_tls() -> None:
+def test_anonymous_requests_read_a_public_bucket_over_tls() -> None:
     """The same right as on MinIO, beside the denial."""
     assert document(made(PUBLIC), ":BucketPolicy", "c-bucket-policy") == access.merged(
         access.tls_only_policy("team-cache"), access.anonymous_read_policy("team-cache")
@@ -255,7 +255,7 @@ def test_versions_are_kept_for_a_time_and_cold_nars_get_cheaper() -> None:
     assert cold["transitions"] == [{"days": 30, "storageClass": "STANDARD_IA"}]
 
 
-def test_a_kms_key_encrypts_and_everybody_who_needs_it_may_use_it() -> None:
+def test_a_kms_key_encrypts_and_all_users_who_need_it_may_use_it() -> None:
     """A writer makes data keys, a reader does not."""
     args: BinaryCacheArgs = {
         **PRIVATE,
@@ -356,7 +356,7 @@ def test_tags_are_on_all_that_can_carry_them() -> None:
     """By the types that the AWS package says have tags."""
     args: BinaryCacheArgs = {
         **BEHIND_CLOUDFRONT,
-        **KEYLESS,
+        **OIDC_WRITER,
         "public": True,
         "aws": {
             "region": "eu-central-1",
@@ -387,7 +387,7 @@ def test_tags_are_on_all_that_can_carry_them() -> None:
 
 
 def test_cloudfront_alone_reads_a_closed_bucket() -> None:
-    """Its own distribution, and no other that somebody makes."""
+    """Its own distribution, and no other that a user makes."""
     recorder = made(BEHIND_CLOUDFRONT)
     arn = f"arn:aws:cloudfront::{ACCOUNT}:distribution/E1"
 
@@ -470,9 +470,9 @@ def test_a_certificate_that_is_given_is_used_and_none_is_made() -> None:
     assert viewer["acmCertificateArn"] == arn
 
 
-def test_a_keyless_writer_is_a_role_of_one_branch_of_one_repository() -> None:
+def test_an_oidc_writer_is_a_role_of_one_branch_of_one_repository() -> None:
     """The audience and the subject are pinned, and there is no stored credential."""
-    recorder = made(KEYLESS)
+    recorder = made(OIDC_WRITER)
 
     assert document(recorder, ":Role", "c-gha", "assumeRolePolicy") == {
         "Version": "2012-10-17",
@@ -495,8 +495,8 @@ def test_a_keyless_writer_is_a_role_of_one_branch_of_one_repository() -> None:
     }
     assert document(recorder, ":RolePolicy", "c-gha-write") == access.writer_policy("team-cache")
     assert recorder.names(":User") == ["c-nixreader"]
-    assert list(output(KEYLESS, "credentials")) == ["nixreader"]
-    assert "profile" not in output(KEYLESS, "push_urls")["gha"]
+    assert list(output(OIDC_WRITER, "credentials")) == ["nixreader"]
+    assert "profile" not in output(OIDC_WRITER, "push_urls")["gha"]
 
 
 def test_an_environment_is_pinned_as_a_branch_is() -> None:
@@ -553,7 +553,7 @@ def test_a_kept_signing_key_is_a_secret_that_its_writers_role_alone_may_read(
 ) -> None:
     """And the workflow's snippet says by which command."""
     args: BinaryCacheArgs = {
-        **KEYLESS,
+        **OIDC_WRITER,
         "aws": {"region": "eu-central-1", "signing_key_store": store},
     }
     recorder = made(args)
@@ -572,7 +572,7 @@ def test_a_kept_signing_key_is_a_secret_that_its_writers_role_alone_may_read(
 
 def test_a_snippet_without_a_store_takes_the_key_from_the_repositorys_secret() -> None:
     """Through the environment, never through the shell's text."""
-    snippet = output(KEYLESS, "github_actions")["gha"]
+    snippet = output(OIDC_WRITER, "github_actions")["gha"]
 
     assert f"role-to-assume: arn:aws:iam::{ACCOUNT}:role/team-cache-gha" in snippet
     assert "SIGNING_KEY: ${{ secrets.NIX_CACHE_SIGNING_KEY }}" in snippet
@@ -641,12 +641,12 @@ def test_requests_that_fail_and_costs_are_watched_if_they_are_to_be() -> None:
         ),
         (
             {GET_GITHUB: {"id": GITHUB_ARN, "arn": GITHUB_ARN}},
-            KEYLESS,
+            OIDC_WRITER,
             f"set aws.github_oidc_provider_arn to {GITHUB_ARN}",
         ),
     ],
 )
-def test_what_aws_says_beforehand_is_told_with_the_fix_and_nothing_is_made(
+def test_what_aws_says_beforehand_is_reported_with_the_fix_and_nothing_is_made(
     answers: dict[str, Any], args: BinaryCacheArgs, said: str
 ) -> None:
     """One clear error instead of a half-made cache."""
@@ -659,7 +659,7 @@ def test_what_aws_says_beforehand_is_told_with_the_fix_and_nothing_is_made(
     assert not [r for r in recorder.resources if r.type.startswith("aws:")]
 
 
-def test_what_exists_is_taken_over_where_that_is_asked() -> None:
+def test_what_exists_is_adopted_where_that_is_asked() -> None:
     """The reservation is granted, and the bucket is declared for the import."""
     found = {GET_BUCKET: {"id": "team-cache", "bucket": "team-cache"}}
     recorder = made_where({**FREE, **found}, {**PRIVATE, "adopt": True})

@@ -83,7 +83,7 @@ def test_the_reservation_says_where_the_account_has_to_be() -> None:
 
 
 def test_every_writer_and_reader_has_a_key_for_this_bucket_alone() -> None:
-    """A writer's reads and writes, a reader's reads; nobody lists, nobody deletes."""
+    """A writer's reads and writes, a reader's reads; no user lists, no user deletes."""
     recorder = made({**PRIVATE, "writers": [{"name": "ci-x"}, {"name": "ops"}]})
 
     assert recorder.names(":B2Key") == ["c-ci-x", "c-nixreader", "c-ops"]
@@ -124,8 +124,8 @@ def test_nix_cache_info_is_an_object_with_its_own_content_type() -> None:
     }
 
 
-def test_clients_are_told_backblazes_own_endpoint_of_the_region() -> None:
-    """Profiles have the bucket's name, which nobody else's bucket has."""
+def test_clients_get_backblazes_own_endpoint_of_the_region() -> None:
+    """Profiles have the bucket's name, which no other user's bucket has."""
     public, _ = outputs_of(PUBLIC)
     private, _ = outputs_of(PRIVATE)
     signed = "endpoint=https%3A%2F%2Fs3.us-west-004.backblazeb2.com&region=us-west-004"
@@ -140,8 +140,8 @@ def test_clients_are_told_backblazes_own_endpoint_of_the_region() -> None:
     assert private["manifest"]["backend"] == "b2"
 
 
-def test_another_endpoint_is_told_instead() -> None:
-    """For who has a host of their own before it."""
+def test_another_endpoint_is_used_instead() -> None:
+    """For caches with another host before the service."""
     args: Any = {**PUBLIC, "b2": {"region": "us-west-004", "endpoint": "https://b2.example.org"}}
     values, _ = outputs_of(args)
 

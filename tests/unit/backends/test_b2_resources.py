@@ -189,7 +189,7 @@ def test_the_environment_says_what_the_stack_does_not(monkeypatch: pytest.Monkey
         ("https://", None),
     ],
 )
-def test_a_key_is_sent_only_where_nobody_can_read_it(realm: str, expected: str | None) -> None:
+def test_a_key_is_sent_only_where_no_user_can_read_it(realm: str, expected: str | None) -> None:
     """Over TLS, or to this machine."""
     settings = {"b2:applicationKeyId": "id", "b2:applicationKey": "key", "b2:realm": realm}
 
@@ -242,7 +242,7 @@ def test_a_name_that_another_account_has_cannot_be_had(b2: B2Server) -> None:
         made_bucket(b2)
 
 
-def test_an_account_that_is_full_is_told_so(b2: B2Server) -> None:
+def test_an_account_that_is_full_is_reported(b2: B2Server) -> None:
     """With what to do about it."""
     b2.service.cap = 0
 
@@ -323,7 +323,7 @@ def key_props(bucket_id: str, **changed: Any) -> dict[str, Any]:
 
 
 def test_a_key_is_for_one_bucket_and_little_else(b2: B2Server) -> None:
-    """What it may do, where, and its secret, which is told once."""
+    """What it may do, where, and its secret, which is reported once."""
     bucket_id = made_bucket(b2)
     made = configured(B2KeyProvider(), b2).create(key_props(bucket_id))
 

@@ -15,7 +15,7 @@ from tests.engine.backend_cases import OPENERS
 from tests.samples import SAMPLES
 
 TESTED_ELSEWHERE = {"aws"}
-"""Backends whose engine tests need a build of their own (marker `aws`)."""
+"""Backends whose engine tests need their own build (marker `aws`)."""
 
 
 @pytest.mark.parametrize("name", BACKENDS)

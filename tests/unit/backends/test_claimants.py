@@ -1,4 +1,4 @@
-"""Caches of one program that want the same names are told so before anything is made."""
+"""Caches of one program that want the same names are informed before anything is made."""
 
 import pulumi
 import pytest
@@ -14,7 +14,7 @@ from tests.unit.backends import test_aws, test_b2_component, test_spaces
 from tests.unit.mocks import Recorder, run
 
 MINIO, B2, SPACES = test_component.PUBLIC, test_b2_component.PUBLIC, test_spaces.PUBLIC
-AWS, KEYLESS = test_aws.PUBLIC, test_aws.KEYLESS
+AWS, OIDC_WRITER = test_aws.PUBLIC, test_aws.OIDC_WRITER
 APART = "choose another bucket for one of them"
 
 
@@ -35,18 +35,18 @@ def together(
 def refusal(first: BinaryCacheArgs, second: BinaryCacheArgs) -> list[str]:
     """Why a program of two caches is refused, line by line. None of their storage was made."""
     recorder = test_spaces.Spaces(answers=dict(aws_answers.FREE))
-    with pytest.raises(pulumi.RunError) as told:
+    with pytest.raises(pulumi.RunError) as reported:
         together(first, second, recorder)
     for kind in (":S3Bucket", ":SpacesBucket", ":B2Bucket", "aws:s3/bucket:Bucket"):
         assert len(recorder.names(kind)) <= 1  # the first one's
-    *lines, last = str(told.value).splitlines()
+    *lines, last = str(reported.value).splitlines()
     assert last == "Nothing was changed."
     return lines
 
 
 @pytest.mark.parametrize("args", [B2, SPACES, AWS], ids=["b2", "spaces", "aws"])
 def test_one_bucket_for_two_caches_is_refused(args: BinaryCacheArgs) -> None:
-    """Also where the service could have told nothing, as neither of them is there yet."""
+    """Also where the service could have reported nothing, as neither of them is there yet."""
     bucket = args["bucket"]
 
     assert refusal(args, args) == [
@@ -63,7 +63,7 @@ def test_two_caches_with_buckets_of_their_own_are_made(args: BinaryCacheArgs) ->
     assert {"apart-1", "apart-2"} <= made
 
 
-def test_another_service_has_buckets_of_its_own() -> None:
+def test_another_service_has_its_own_buckets() -> None:
     """Such as a mirror, which bears the name of what it mirrors."""
     recorder = together(AWS, B2)
 
@@ -71,7 +71,7 @@ def test_another_service_has_buckets_of_its_own() -> None:
     assert recorder.one(":B2Bucket", "two-bucket").inputs["bucket"] == AWS["bucket"]
 
 
-def test_on_a_minio_server_every_contested_name_is_told_once() -> None:
+def test_on_a_minio_server_every_contested_name_is_reported_once() -> None:
     """The names of policies follow from the bucket's and are left out."""
     assert refusal(MINIO, MINIO) == [
         f"the bucket 'nix-cache' is claimed by two caches, 'one' and 'two': {APART}",
@@ -117,10 +117,10 @@ def test_in_another_region_of_spaces_a_bucket_is_another_one() -> None:
 
 def test_an_account_has_one_identity_provider_for_github() -> None:
     """Two caches whose writers are workflows would both make it."""
-    [told] = refusal(KEYLESS, {**KEYLESS, "bucket": "another"})
+    [reported] = refusal(OIDC_WRITER, {**OIDC_WRITER, "bucket": "another"})
 
-    assert f"for GitHub of the account {ACCOUNT} is claimed by two caches" in told
-    assert "set aws.github_oidc_provider_arn to its ARN" in told
+    assert f"for GitHub of the account {ACCOUNT} is claimed by two caches" in reported
+    assert "set aws.github_oidc_provider_arn to its ARN" in reported
 
 
 def test_two_runs_in_one_process_have_nothing_to_do_with_each_other() -> None:
@@ -134,7 +134,7 @@ class Plugin:
 
 
 def test_components_that_register_apart_can_be_of_one_program() -> None:
-    """In the plugin each has a monitor of its own."""
+    """In the plugin each has its own monitor."""
     context = claimants.program.set(Plugin())
     try:
         test_component.made(MINIO, name="one")

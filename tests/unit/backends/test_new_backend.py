@@ -166,7 +166,7 @@ def test_the_projects_settings_and_the_comparison_have_it() -> None:
 
 
 def test_the_policies_know_its_resources_and_have_its_rules() -> None:
-    """Buckets, objects, documents, secrets of its provider, and a rule of its own."""
+    """Buckets, objects, documents, secrets of its provider, and its own rule."""
     info = {"box": "b", "key": "nix-cache-info", "content": "Priority: high"}
     public = {"policy": {"Statement": {"Effect": "Allow", "Principal": "*", "Action": "s3:*"}}}
     provider = Resource("pulumi:providers:shelf", "p", "p", {"padlock": "geheim"})
@@ -218,12 +218,12 @@ def test_doctor_reports_what_its_keys_are_known_to_reach_and_does_not_try_it() -
             credentials={"nixbuilder": Credential(access_key_id="id", secret_access_key="secret")},
             users=("nixbuilder",),
         )
-        told = [finding.what for finding in rights.users(subject)]
+        reported = [finding.what for finding in rights.users(subject)]
     finally:
         server.shutdown()
         server.server_close()
 
     for right in sorted(shelf.SPEC.writers_also):
-        assert f"the writer nixbuilder may {right}: Shelf has no narrower key" in told
+        assert f"the writer nixbuilder may {right}: Shelf has no narrower key" in reported
     assert not [path for method, path in Storage.asked if "list-type" in path]
     assert ("GET", "/nix-cache/nix-cache-info") in Storage.asked

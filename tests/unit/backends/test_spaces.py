@@ -65,7 +65,7 @@ def output_of(args: BinaryCacheArgs, name: str) -> tuple[Any, bool]:
 
 
 def test_a_private_cache_registers_exactly_these_resources() -> None:
-    """A key for everybody, and no policy beside them."""
+    """A key for all users, and no policy beside them."""
     assert sorted((r.type.rpartition(":")[2], r.name) for r in made(PRIVATE).resources) == [
         ("BinaryCache", "c"),
         ("NameReservation", "c-names"),
@@ -93,7 +93,7 @@ def test_a_public_cache_registers_exactly_these_resources() -> None:
 
 
 def test_the_bucket_is_private_protected_and_clears_up_unfinished_uploads() -> None:
-    """No ACL lets anybody in, and nothing expires that nobody asked for."""
+    """No ACL allows anonymous requests, and nothing expires by default."""
     bucket = made(PUBLIC).one(":SpacesBucket", "c-bucket")
 
     assert bucket.inputs == {
@@ -154,24 +154,24 @@ def test_a_public_caches_writer_has_a_key_to_everything() -> None:
     }
 
 
-def test_how_wide_a_writers_key_is_gets_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_how_wide_a_writers_key_is_gets_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     """A warning where it opens the account, a word where it opens the bucket."""
-    told: list[tuple[str, str]] = []
+    reported: list[tuple[str, str]] = []
     for level in ("info", "warn"):
         monkeypatch.setattr(
-            f"pulumi.log.{level}", lambda text, *_, level=level: told.append((level, text))
+            f"pulumi.log.{level}", lambda text, *_, level=level: reported.append((level, text))
         )
 
     made(PUBLIC)
     made(PRIVATE)
 
-    (warned, everything), (noted, bucket) = told
+    (warned, everything), (noted, bucket) = reported
     assert (warned, noted) == ("warn", "info")
     assert "'nixbuilder' opens all Spaces of the account" in everything
     assert "'nixbuilder' can do anything in the bucket 'our-cache'" in bucket
 
 
-def test_anybody_reads_objects_of_a_public_cache_and_nothing_else() -> None:
+def test_anonymous_requests_read_objects_of_a_public_cache_and_nothing_else() -> None:
     """Spaces wants the principal as an object."""
     policy = made(PUBLIC).one(":SpacesBucketPolicy", "c-anonymous-read")
 
@@ -181,7 +181,7 @@ def test_anybody_reads_objects_of_a_public_cache_and_nothing_else() -> None:
 
 
 def test_nix_cache_info_declares_its_checksum() -> None:
-    """Without it, the provider would not see that somebody replaced the content."""
+    """Without it, the provider would not see that a user replaced the content."""
     content = "StoreDir: /nix/store\nWantMassQuery: 1\nPriority: 40\n"
 
     assert made(PRIVATE).one(":SpacesBucketObject", "c-nix-cache-info").inputs == {

@@ -28,7 +28,7 @@ VARIABLES = {
 
 @pytest.fixture(autouse=True)
 def _nobodys_account(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever runs the tests may have an account."""
+    """A user who runs the tests may have an account."""
     for name in (*VARIABLES, "DIGITALOCEAN_TOKEN", "DIGITALOCEAN_API_URL", "SPACES_ENDPOINT_URL"):
         monkeypatch.delenv(name, raising=False)
 
@@ -74,8 +74,8 @@ def test_what_is_missing_of_the_account_is_named_with_both_ways_to_set_it(
     assert "hidden" not in str(error.value)
 
 
-def test_an_unknown_account_and_wrong_settings_are_told_at_once() -> None:
-    """Whoever corrects one of them should know of the others."""
+def test_an_unknown_account_and_wrong_settings_are_reported_at_once() -> None:
+    """A user who corrects one of them should know of the others."""
     with pytest.raises(SettingsError) as error:
         checked_settings(
             {

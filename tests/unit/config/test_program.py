@@ -48,7 +48,7 @@ def test_lists_and_objects_come_as_json_and_scalars_as_text() -> None:
 
 
 def test_the_endpoint_is_the_providers_server_unless_another_is_given() -> None:
-    """Nobody has to write the address twice."""
+    """No user has to write the address twice."""
     provider = {"minio:minioServer": "minio.example.org:9000", "minio:minioSsl": "true"}
     settings, _ = checked_settings(
         {"nix-cache:domain": "cache.example.org", "nix-cache:minio": "{}", **provider}
@@ -83,7 +83,7 @@ def test_a_connection_file_gives_the_endpoint_and_the_administrator(connection_f
 def test_a_connection_file_that_cannot_be_used_is_one_mistake_among_the_others(
     tmp_path: Path, content: str | None, mistake: str
 ) -> None:
-    """It is told together with the rest."""
+    """It is reported together with the rest."""
     path = tmp_path / "connection.json"
     if content is not None:
         path.write_text(content)
@@ -134,7 +134,7 @@ def test_a_required_setting_that_is_empty_is_required() -> None:
         checked_settings({**LEAST, "nix-cache:domain": ""})
 
 
-def test_broken_json_is_told_as_what_it_stands_for() -> None:
+def test_broken_json_is_reported_as_the_setting_that_it_stands_for() -> None:
     """Not as a parser's error."""
     with pytest.raises(SettingsError, match=r"nix-cache:writers = .* is not a list"):
         checked_settings({**LEAST, "nix-cache:writers": '["ci'})

@@ -124,7 +124,7 @@ def test_a_conflict_within_another_setting_names_its_place() -> None:
 
 @pytest.mark.parametrize("raw", [None, "text", 7, [7], [["text"]]])
 def test_what_is_no_object_is_left_to_the_check(raw: object) -> None:
-    """It has a message of its own."""
+    """It has its own message."""
     assert renamed({"part": raw}, Whole).raw == {"part": raw}
 
 

@@ -1,4 +1,4 @@
-"""The whole check of settings: defaults, what is refused, and how it is told."""
+"""The whole check of settings: defaults, what is refused, and how it is reported."""
 
 from typing import Any
 
@@ -29,7 +29,7 @@ def problems(**settings: Any) -> list[tuple[str, str]]:
 
 
 def test_the_defaults_are_the_recipes_names_and_a_private_protected_cache() -> None:
-    """Safe without thinking: nobody reads without a credential, and nothing expires."""
+    """Safe without thinking: no user reads without a credential, and nothing expires."""
     cache = check(LEAST)
 
     assert (cache.backend, cache.bucket, cache.priority) == ("minio", "nix-cache", 40)
@@ -44,7 +44,7 @@ def test_the_defaults_are_the_recipes_names_and_a_private_protected_cache() -> N
 
 
 def test_a_public_cache_has_only_the_readers_that_it_names() -> None:
-    """Nobody needs a credential to read it."""
+    """No user needs a credential to read it."""
     assert check({**LEAST, "public": True}).reader_names == ()
     assert check({**LEAST, "public": True, "readers": ["ops-team"]}).reader_names == ("ops-team",)
 
@@ -226,8 +226,8 @@ def test_options_that_contradict_each_other_are_refused(
     assert any(k == key and mistake in m for k, m in problems(**settings))
 
 
-def test_all_mistakes_are_told_at_once() -> None:
-    """Nobody has to run the program as often as they have made mistakes."""
+def test_all_mistakes_are_reported_at_once() -> None:
+    """No user has to run the program as often as they have made mistakes."""
     found = problems(
         domain=None, bucket="X.Y", priority="high", writers=[{"name": "a"}], colour="red"
     )
@@ -241,8 +241,8 @@ def test_all_mistakes_are_told_at_once() -> None:
     }
 
 
-def test_contradictions_are_told_beside_single_mistakes() -> None:
-    """But not such as follow from a mistake that is told already."""
+def test_contradictions_are_reported_beside_single_mistakes() -> None:
+    """But not such as follow from a mistake that is reported already."""
     found = problems(priority="high", writers=["abc"], readers=["abc"])
     assert {key for key, _ in found} == {"priority", "writers, readers"}
 
@@ -304,7 +304,7 @@ def test_an_output_is_refused_where_a_plain_value_is_needed() -> None:
     assert problem.fix == "set it to a plain value: a whole number from 0 to 1000"
 
 
-def test_objects_and_lists_of_the_wrong_kind_or_length_are_told_in_words() -> None:
+def test_objects_and_lists_of_the_wrong_kind_or_length_are_reported_in_words() -> None:
     """And never in those of pydantic."""
     aws: dict[str, Any] = {"region": "eu-central-1"}
     settings = {**LEAST, "backend": "aws", "minio": None}
@@ -351,7 +351,7 @@ def test_a_wrong_item_of_a_list_has_a_fix_for_the_item(
     assert problem.fix.startswith(fix)
 
 
-def test_a_near_miss_is_told_what_was_meant() -> None:
+def test_a_near_miss_is_reported_what_was_meant() -> None:
     """At the top and inside an object."""
     with pytest.raises(SettingsError) as refusal:
         check({**LEAST, "wantMassQuerry": True, "writers": [{"name": "abc", "generaton": 2}]})
@@ -394,7 +394,7 @@ def test_no_message_shows_a_secret(settings: dict[str, Any]) -> None:
     assert KEY.secret_text.partition(":")[2][:20] not in str(refusal.value)
 
 
-def test_the_value_of_what_is_no_setting_is_not_shown() -> None:
+def test_the_value_of_an_unknown_setting_is_not_shown() -> None:
     """It may be a password that was meant for the provider."""
     with pytest.raises(SettingsError) as refusal:
         check({**LEAST, "minioPassword": "hunter2"})
@@ -464,14 +464,14 @@ def aws_problems(aws: dict[str, Any] | None = None, **settings: Any) -> list[tup
         ),
     ],
 )
-def test_a_keyless_writer_is_one_branch_or_environment_of_one_repository(
+def test_a_oidc_writer_is_one_branch_or_environment_of_one_repository(
     writer: dict[str, Any], key: str, mistake: str
 ) -> None:
-    """Whatever is wider would let somebody else's workflow push."""
+    """Whatever is wider would let another user's workflow push."""
     assert aws_problems(writers=[{"name": "gha", **writer}]) == [(key, mistake)]
 
 
-def test_nobody_is_keyless_on_a_backend_that_trusts_nobody_elses_word() -> None:
+def test_no_user_is_oidc_on_a_backend_that_trusts_no_other_users_word() -> None:
     """The error says what to do instead."""
     writer = {"name": "gha", "githubRepository": "o/r", "githubBranch": "main"}
     assert problems(writers=[writer]) == [
@@ -482,7 +482,7 @@ def test_nobody_is_keyless_on_a_backend_that_trusts_nobody_elses_word() -> None:
     ]
 
 
-def test_a_keyless_writer_has_no_stored_credential() -> None:
+def test_a_oidc_writer_has_no_stored_credential() -> None:
     """Only those who have one are users."""
     writer = {"name": "gha", "githubRepository": "o/r", "githubBranch": "release/1.0"}
     assert list(check({**AWS, "writers": [writer, "ops"]}).privileges) == ["ops", "nixreader"]
@@ -532,8 +532,8 @@ def test_what_aws_would_refuse_or_leak_is_refused_before(
 
 
 @pytest.mark.parametrize("backend", ["aws", "spaces", "b2"])
-def test_a_backend_without_its_settings_is_told_which_are_missing(backend: str) -> None:
-    """And settings of one that was not chosen are a mistake too: somebody forgot to choose it."""
+def test_a_backend_without_its_settings_is_reported_which_are_missing(backend: str) -> None:
+    """And settings of one that was not chosen are a mistake too: a user forgot to choose it."""
     assert problems(backend=backend) == [
         ("minio", f"is set, but the backend is {backend}"),
         (backend, f"is required for the backend {backend}"),

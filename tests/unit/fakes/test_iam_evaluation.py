@@ -18,7 +18,7 @@ def statement(**elements: Any) -> dict[str, Any]:
 
 
 def said(document: dict[str, Any], **request: Any) -> Decision:
-    """Return what a document says of a get of one object by anybody, but for what is given."""
+    """Return what a document says of a get of one object, anonymous by default."""
     usual: dict[str, Any] = {"action": "s3:GetObject", "resource": f"{BUCKET}/nar/a"}
     return decide(document, Request(**{**usual, **request}))
 
@@ -48,7 +48,7 @@ def test_a_statement_speaks_of_what_it_names(elements: dict[str, Any], allowed: 
 
 
 def test_a_named_principal_is_only_itself() -> None:
-    """A service is no user of the same name."""
+    """A service is not a user of the same name."""
     document = statement(Principal={"AWS": WRITER.name})
     assert said(document, principal=WRITER) is Decision.ALLOWED
     assert said(document, principal=Principal("Service", WRITER.name)) is Decision.SILENT

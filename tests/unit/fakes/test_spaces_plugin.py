@@ -60,7 +60,7 @@ def urn(kind: str) -> str:
         ("SpacesBucket", {}, ["name is missing"]),
         ("SpacesBucket", {**BUCKET, "region": "nyc1"}, ["region 'nyc1' is none of"]),
         ("SpacesBucket", {**BUCKET, "forceDestroy": "no"}, ["forceDestroy is not true or false"]),
-        ("SpacesBucket", {**BUCKET, "nmae": "c"}, ["nmae is no argument"]),
+        ("SpacesBucket", {**BUCKET, "nmae": "c"}, ["nmae is an unknown argument"]),
         ("SpacesBucket", {**BUCKET, "versioning": {}}, ["versioning is not supported by"]),
         (
             "SpacesBucket",
@@ -68,7 +68,7 @@ def urn(kind: str) -> str:
             [
                 "lifecycleRules[0].enabled is required",
                 "lifecycleRules[0].expiration.days is not a whole number",
-                "lifecycleRules[0].filter is no argument",
+                "lifecycleRules[0].filter is an unknown argument",
             ],
         ),
         (
@@ -171,7 +171,7 @@ def test_what_differs_is_changed_or_replaced_as_officially(
     assert (answer.changes == some) is bool(changed)
 
 
-def test_a_preview_asks_nobody_and_leaves_open_what_the_service_decides(
+def test_a_preview_makes_no_request_and_leaves_open_what_the_service_decides(
     stub: provider_pb2_grpc.ResourceProviderStub,
 ) -> None:
     """No account was given to this provider."""
@@ -189,7 +189,7 @@ def test_a_preview_asks_nobody_and_leaves_open_what_the_service_decides(
 def test_an_unsupported_call_is_refused_by_name(
     stub: provider_pb2_grpc.ResourceProviderStub, call: str
 ) -> None:
-    """So that nobody takes the fake for the official plugin."""
+    """So that no user takes the fake for the official plugin."""
     descriptor = provider_pb2.DESCRIPTOR.services_by_name["ResourceProvider"].methods_by_name[call]
     request = getattr(provider_pb2, descriptor.input_type.name, Struct)()
 
@@ -209,13 +209,13 @@ def test_an_unsupported_call_is_refused_by_name(
     ],
 )
 def test_what_cannot_be_read_is_refused(
-    stub: provider_pb2_grpc.ResourceProviderStub, token: str, id_: str, told: str
+    stub: provider_pb2_grpc.ResourceProviderStub, token: str, id_: str, reported: str
 ) -> None:
     """Types that it has not, and imports that officially are none."""
     with pytest.raises(grpc.RpcError) as refusal:
         stub.Read(provider_pb2.ReadRequest(urn=f"urn:pulumi:test::p::{token}::r", id=id_))
 
-    assert told in str(refusal.value.details())
+    assert reported in str(refusal.value.details())
 
 
 def test_unknown_settings_of_the_provider_are_refused_and_the_token_is_a_secret(

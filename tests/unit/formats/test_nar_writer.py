@@ -102,7 +102,7 @@ def test_suffixes_of_the_case_hack_are_removed_where_nix_removes_them(tmp_path: 
     assert b"~nix~case~hack~2" in written(tmp_path)
 
 
-def test_names_that_only_the_case_hack_tells_apart_are_refused(tmp_path: Path) -> None:
+def test_names_that_only_the_case_hack_distinguishes_are_refused(tmp_path: Path) -> None:
     """Nix refuses them, too."""
     (tmp_path / "a~nix~case~hack~1").touch()
     (tmp_path / "a").touch()

@@ -126,7 +126,7 @@ def test_the_signature_of_the_official_cache_holds(text: str) -> None:
     assert verify(Narinfo.parse(text), [OFFICIAL_KEY]) == ("cache.nixos.org-1",)
 
 
-def test_references_are_signed_in_order_whatever_order_they_are_told_in() -> None:
+def test_references_are_signed_in_order_whatever_order_they_are_given_in() -> None:
     """Nix keeps them as a sorted set."""
     glibc, hello = (
         "9df65igwjmf2wbw0gbrrgair6piqjgmi-glibc-2.31",
@@ -305,7 +305,7 @@ def test_any_value_of_a_field_is_read_or_an_error(value: str, field: str) -> Non
     assert_total("\n".join([*lines, f"{field}: {value}", ""]))
 
 
-def test_bytes_that_are_no_text_are_shown() -> None:
+def test_bytes_that_are_not_text_are_shown() -> None:
     """In a field where Nix allows them."""
     assert Narinfo.parse(HELLO.encode().replace(b"URL: n", b"URL: \xff")).url.startswith("\\xffar/")
 
@@ -315,7 +315,7 @@ def test_fields_that_are_not_known_are_left_alone() -> None:
     assert Narinfo.parse(HELLO + "Ending: 9\n") == Narinfo.parse(HELLO)
 
 
-def test_old_narinfos_that_tell_less_are_read() -> None:
+def test_old_narinfos_with_fewer_fields_are_read() -> None:
     """Without a compression it is bzip2; an unknown deriver is none."""
     lines = [line for line in HELLO.splitlines() if not line.startswith(("Comp", "File", "Ref"))]
     info = Narinfo.parse("\n".join([*lines, "Deriver: unknown-deriver", ""]))
@@ -361,7 +361,7 @@ def test_the_spellings_are_those_of_the_real_nix() -> None:
         f"sha256:{'A' * 44}",
     ],
 )
-def test_a_text_that_is_no_hash_is_refused(text: str) -> None:
+def test_a_text_that_is_not_a_hash_is_refused(text: str) -> None:
     """Of an unknown algorithm, of another length, or in no spelling of Nix's."""
     with pytest.raises(HashFormatError):
         NixHash.parse(text)

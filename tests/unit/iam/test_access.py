@@ -83,7 +83,7 @@ def test_a_writer_puts_root_records_in_one_piece_and_does_nothing_else_with_them
     [access.writer_policy("b"), access.reader_policy("b"), access.anonymous_read_policy("b")],
     ids=["writer", "reader", "anonymous"],
 )
-def test_nobody_lists_or_deletes_and_no_action_is_a_wildcard(
+def test_no_user_lists_or_deletes_and_no_action_is_a_wildcard(
     document: access.PolicyDocument,
 ) -> None:
     """Whatever the privilege, and on this bucket's objects alone."""
@@ -99,7 +99,7 @@ def test_nobody_lists_or_deletes_and_no_action_is_a_wildcard(
     assert all(resource.startswith("arn:aws:s3:::b/") for resource in resources)
 
 
-def test_the_public_policy_is_one_statement_for_anybody() -> None:
+def test_the_public_policy_is_one_statement_for_anonymous_requests() -> None:
     """GetObject only; the principal in the form that every backend takes."""
     assert access.anonymous_read_policy("b") == {
         "Version": "2012-10-17",

@@ -33,7 +33,7 @@ def test_hashes_that_begin_like_a_spared_name_are_matched_too(start: str, rest: 
 
 @pytest.mark.parametrize("key", ["nix-cache-info", "index.html", "nix-cache.json"])
 @given(rest=st.text())
-def test_what_the_cache_says_of_itself_is_never_matched(key: str, rest: str) -> None:
+def test_the_caches_metadata_is_never_matched(key: str, rest: str) -> None:
     """Nor anything that continues its name: it outlives everything."""
     assert matching(key) == []
     assert matching(key + rest) == []

@@ -69,10 +69,10 @@ match sys.argv[1]:
 
 
 class Recorder:
-    """Progress kept as a list of what was told."""
+    """Progress kept as a list of what was reported."""
 
     def __init__(self) -> None:
-        """Start with nothing told."""
+        """Start with an empty list."""
         self.steps: list[str] = []
         self.updates: list[tuple[int, int, str]] = []
         self.ended: list[str] = []
@@ -106,7 +106,7 @@ def fake_go(folder: Path, version: str = "1.26.8") -> Path:
 
 @pytest.fixture
 def tool(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tools.Tool:
-    """Provide a tool named hello with a Go module of its own, in place of the project's tools."""
+    """Provide a tool named hello with its own Go module, in place of the project's tools."""
     module = tmp_path / "modules" / "hello"
     module.mkdir(parents=True)
     (module / "go.mod").write_text("module hello\n\ngo 1.21\n\nrequire example.com/one v1.0.0\n")
@@ -155,7 +155,7 @@ def test_every_tool_is_pinned_with_checksums_and_has_a_version(name: str) -> Non
     assert golang.needed_version(tool.folder / "go.mod") >= (1, 21)
 
 
-def test_the_engine_is_told_the_version_that_go_mod_pins() -> None:
+def test_the_engine_is_built_with_the_version_that_go_mod_pins() -> None:
     """The CLI reports the very version of the module that it is built from."""
     tool = tools.TOOLS["pulumi"]
     pinned = [line.split() for line in (tool.folder / "go.mod").read_text().splitlines()]
@@ -245,7 +245,7 @@ def test_a_tool_is_built_once_and_then_taken_from_the_cache(
     assert leftovers(cache) == []
 
 
-def test_progress_tells_the_step_the_share_that_is_compiled_and_the_end(
+def test_progress_reports_the_step_the_share_that_is_compiled_and_the_end(
     tool: tools.Tool, go_home: Path, cache: Path
 ) -> None:
     """A build says what it builds, counts packages against their number, and ends."""
@@ -437,7 +437,7 @@ def test_the_environment_of_the_user_cannot_break_a_build(
     assert all(Path(folder).parent == tmp_path for folder in written)
 
 
-# A process of its own, to be killed or raced
+# Its own process, to be killed or raced
 
 PROCESS = """
 import sys
@@ -514,7 +514,7 @@ def test_what_a_killed_build_left_is_removed_at_the_next_start(
 
 
 def test_a_build_in_progress_is_not_taken_for_a_leftover(cache: Path) -> None:
-    """While somebody holds the lock, nobody else clears up."""
+    """While a user holds the lock, no other user clears up."""
     with build_cache.locked(cache), build_cache.build_folder(cache) as folder:
         build_cache.remove_leftovers_unless_busy(cache)
         assert folder.exists()
@@ -622,7 +622,7 @@ def test_a_cache_folder_that_cannot_be_made_is_named(
 
 
 def test_a_cache_folder_without_write_access_is_named(cache: Path) -> None:
-    """What the system calls permission is told with the folder and the fix."""
+    """What the system calls permission is reported with the folder and the fix."""
     with (
         pytest.raises(BuildError, match=f"no write access to the cache folder {cache}"),
         build_cache.problems_explained(cache),
@@ -841,7 +841,7 @@ def test_the_real_go_builds_a_module_and_runs_it(
 def test_the_real_go_names_a_module_that_cannot_be_downloaded(
     tool: tools.Tool, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An unreachable module proxy is told by the module that was wanted from it."""
+    """An unreachable module proxy is reported by the module that was wanted from it."""
     if golang.find((1, 21)) is None:
         pytest.skip("NO GO ON PATH: the builds with the real Go are not tested here")
     monkeypatch.setenv("GOPROXY", "http://127.0.0.1:1")

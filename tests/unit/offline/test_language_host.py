@@ -241,7 +241,7 @@ def test_the_installed_packages_are_those_of_this_environment() -> None:
     assert "pulumi-policy" not in described["required_by_others"]
 
 
-def test_the_program_is_told_everything_that_the_engine_says(tmp_path: Path) -> None:
+def test_the_program_gets_everything_that_the_engine_passes(tmp_path: Path) -> None:
     """The whole description, exactly."""
     request = language_pb2.RunRequest(
         project="p",
@@ -284,7 +284,7 @@ def test_the_program_is_told_everything_that_the_engine_says(tmp_path: Path) -> 
         (-9, True, "the program was cancelled and was killed by SIGKILL (9)", False),
     ],
 )
-def test_the_end_of_the_program_is_told_to_the_engine(
+def test_the_end_of_the_program_is_reported_to_the_engine(
     code: int, stopped: bool, error: str, bail: bool
 ) -> None:
     """Exit code 32 says that the user knows already."""
@@ -324,7 +324,7 @@ def test_a_policy_pack_gets_its_stack_from_the_engines_message() -> None:
         ([b""], "ended before it served"),
     ],
 )
-def test_a_policy_pack_that_does_not_serve_is_told_to_the_engine(
+def test_a_policy_pack_that_does_not_serve_is_reported_to_the_engine(
     output: list[bytes], reason: str
 ) -> None:
     """Calls that wait get an error instead of waiting for ever."""
@@ -412,7 +412,7 @@ def test_a_missing_virtual_environment_is_a_mistake_of_the_project(
 def test_nothing_is_installed_into_an_environment_that_is_there(
     stub: language_pb2_grpc.LanguageRuntimeStub, tmp_path: Path, virtualenv: Path
 ) -> None:
-    """And the user is told so, since the official host would install."""
+    """And the user is informed, since the official host would install."""
     info = program_info(tmp_path, virtualenv=str(virtualenv))
     before = sorted(virtualenv.rglob("*"))
     request = language_pb2.InstallDependenciesRequest(info=info, is_plugin=True)
@@ -525,7 +525,7 @@ def test_a_child_that_starts_after_the_cancel_is_killed(tmp_path: Path) -> None:
     ("code", "words"),
     [(0, "ended with exit code 0"), (-11, "was killed by SIGSEGV (11)"), (-99, "unknown signal")],
 )
-def test_the_end_of_a_child_is_told_in_words(code: int, words: str) -> None:
+def test_the_end_of_a_child_is_reported_in_words(code: int, words: str) -> None:
     """Signals by name."""
     assert words in describe_exit(code)
 
@@ -553,7 +553,7 @@ def test_a_traceback_begins_in_the_users_program(tmp_path: Path) -> None:
     assert report.endswith("RuntimeError: outer\n")
 
 
-def test_a_syntax_error_is_told_without_frames_of_the_host(tmp_path: Path) -> None:
+def test_a_syntax_error_is_reported_without_frames_of_the_host(tmp_path: Path) -> None:
     """It names the user's file and line itself."""
     with pytest.raises(SyntaxError) as raised:
         compile("def f(:", str(tmp_path / "__main__.py"), "exec")
@@ -579,7 +579,7 @@ def test_the_parts_that_cannot_import_each_other_agree() -> None:
     assert not any(str(name).startswith(("tools", "offline")) for name in imports)
 
 
-def test_another_release_of_pulumi_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_release_of_pulumi_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     """With both releases; nothing is said of the right one."""
     assert run_child.other_release() == ""
     monkeypatch.setattr(run_child, "SDK_VERSION", "3.0.1")
@@ -628,7 +628,7 @@ def test_the_engines_logging_flags_are_accepted(arguments: list[str]) -> None:
         (["127.0.0.1:http"], "HOST:PORT"),
     ],
 )
-def test_a_wrong_command_line_is_told_on_stderr(
+def test_a_wrong_command_line_is_reported_on_stderr(
     capsys: pytest.CaptureFixture[str], arguments: list[str], words: str
 ) -> None:
     """With exit code 2 and nothing on stdout, where the engine waits for a port."""
@@ -724,7 +724,7 @@ def test_dynamic_providers_refuse_what_the_host_refuses(
 
 
 def test_a_dynamic_provider_ends_with_its_parent(tmp_path: Path) -> None:
-    """The engine may be killed; nobody tells the provider then."""
+    """The engine may be killed, without notice to the provider."""
     command = [sys.executable, run_child.__file__, "module", "pulumi.dynamic", "127.0.0.1:1"]
     script = (
         "import subprocess, sys\n"

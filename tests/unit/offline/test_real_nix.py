@@ -48,9 +48,9 @@ def path_with(tmp_path: Path) -> Callable[[str], dict[str, str]]:
         ("", ()),
     ],
 )
-def test_the_version_is_read_from_what_nix_prints(told: str, version: tuple[int, ...]) -> None:
-    """Anything else is no version."""
-    assert nix.version_of(told) == version
+def test_the_version_is_read_from_what_nix_prints(reported: str, version: tuple[int, ...]) -> None:
+    """Anything else is not a version."""
+    assert nix.version_of(reported) == version
 
 
 def test_a_nix_on_path_that_is_new_enough_is_taken(
@@ -67,7 +67,7 @@ def test_a_nix_on_path_that_is_new_enough_is_taken(
 @pytest.mark.parametrize(
     ("script", "named"), [(AN_OLD_NIX, "2.8.0"), ("#!/bin/sh\nexit 1\n", "broken")]
 )
-def test_without_a_usable_nix_and_without_rights_both_reasons_are_told(
+def test_without_a_usable_nix_and_without_rights_both_reasons_are_reported(
     tmp_path: Path,
     path_with: Callable[[str], dict[str, str]],
     monkeypatch: pytest.MonkeyPatch,
@@ -77,12 +77,12 @@ def test_without_a_usable_nix_and_without_rights_both_reasons_are_told(
     """What was found on PATH, why Debian's is no way out, and what to do."""
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
 
-    with pytest.raises(nix.NoNixError) as told:
+    with pytest.raises(nix.NoNixError) as reported:
         nix.find(tmp_path / "cache", search=path_with(script))
 
-    assert named in told.value.problem
-    assert "only root" in told.value.problem
-    assert "install Nix 2.33 or newer" in told.value.fix
+    assert named in reported.value.problem
+    assert "only root" in reported.value.problem
+    assert "install Nix 2.33 or newer" in reported.value.fix
 
 
 def test_where_there_can_be_no_nix_it_is_said_that_nothing_was_proven(
@@ -94,10 +94,10 @@ def test_where_there_can_be_no_nix_it_is_said_that_nothing_was_proven(
 
     assert e2e.main([]) == 0
 
-    told = capsys.readouterr().err
-    assert "NOT run, and nothing was proven" in told
-    assert "there is no nix on PATH" in told
-    assert "only root" in told
+    reported = capsys.readouterr().err
+    assert "NOT run, and nothing was proven" in reported
+    assert "there is no nix on PATH" in reported
+    assert "only root" in reported
 
 
 def test_a_nix_that_could_be_had_but_fails_is_an_error(
@@ -121,7 +121,7 @@ def test_the_page_is_left_out_loudly_where_no_browser_can_be_had(
     capsys: pytest.CaptureFixture[str],
     has_browser: bool,
 ) -> None:
-    """All other end-to-end tests are run; with a browser the page's are too, and none is told."""
+    """All other end-to-end tests are run; with a browser the page's are too, without a note."""
     monkeypatch.setenv("PATH", path_with(A_NEW_NIX)["PATH"])
     if has_browser:
         (tmp_path / "chromium").write_text("#!/bin/sh\n")
@@ -141,12 +141,12 @@ def test_the_page_is_left_out_loudly_where_no_browser_can_be_had(
     assert page.exists()
     assert (str(page) in options) is not has_browser
     assert options[-1] == "--quiet"
-    told = "The page was NOT looked at in a browser" in capsys.readouterr().err
-    assert told is not has_browser
+    reported = "The page was NOT looked at in a browser" in capsys.readouterr().err
+    assert reported is not has_browser
 
 
 def test_debians_mirror_is_the_one_of_the_machines_apt() -> None:
-    """Not that of security updates, nor somebody else's archive."""
+    """Not that of security updates, nor another user's archive."""
     listed = (
         "Vendor|Vendor|https://packages.example.org/\n"
         "Debian|Debian-Security|http://mirror.example.org/debian-security/\n"
@@ -156,12 +156,12 @@ def test_debians_mirror_is_the_one_of_the_machines_apt() -> None:
     assert debian.mirror(listed) == "http://mirror.example.org/debian/"
 
 
-def test_a_machine_without_a_debian_mirror_is_told_so() -> None:
+def test_a_machine_without_a_debian_mirror_is_reported() -> None:
     """As on Ubuntu, or before the first `apt-get update`."""
-    with pytest.raises(BuildError, match="no Debian mirror") as told:
+    with pytest.raises(BuildError, match="no Debian mirror") as reported:
         debian.mirror("Ubuntu|Ubuntu|http://mirror.example.org/ubuntu/\n")
 
-    assert "apt-get update" in told.value.fix
+    assert "apt-get update" in reported.value.fix
 
 
 def test_only_the_settings_by_which_apt_reaches_mirrors_are_taken() -> None:
@@ -187,7 +187,7 @@ def test_a_tree_is_known_by_its_packages_in_any_order() -> None:
 
 
 def test_a_tree_that_is_there_is_not_made_again(tmp_path: Path) -> None:
-    """Also by somebody who could not make one."""
+    """Also by a user who could not make one."""
     made = tmp_path / "trees" / f"some-{debian.key(['one'])}"
     made.mkdir(parents=True)
 

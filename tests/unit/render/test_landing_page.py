@@ -185,7 +185,7 @@ def test_no_value_becomes_markup(different: dict[str, Any]) -> None:
 
 
 def test_a_hostile_address_is_one_word_for_a_shell() -> None:
-    """Whoever copies the command runs no other."""
+    """A user who copies the command runs no other."""
     [command] = [code for code in page_of(read_url="https://m/$(rm -r ~)").code if "use" in code]
 
     assert command == "nix-cache use 'https://m/$(rm -r ~)'"
@@ -244,7 +244,7 @@ def test_the_page_has_a_language_a_title_headings_and_landmarks() -> None:
 
 
 def test_the_same_cache_has_the_same_page() -> None:
-    """Letter by letter: else every `pulumi up` would write it anew."""
+    """Letter by letter: else every `pulumi up` would rewrites it."""
     first = landing_page.render("cache.example.org", manifest())
 
     assert landing_page.render("cache.example.org", manifest()) == first

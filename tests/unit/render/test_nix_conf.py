@@ -48,7 +48,7 @@ def test_nix_conf_adds_to_what_is_there_and_comments_out_the_writers_part() -> N
 
 
 def test_what_a_machine_adds_to_nix_conf_is_two_lines() -> None:
-    """The same that stands in the text for everybody."""
+    """The same that stands in the text for all users."""
     settings = nix_conf.substituter_settings("https://m.example.org/nix-cache", KEYS)
 
     assert settings.count("\n") == 2

@@ -20,7 +20,7 @@ def pip_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "pip.conf"
 
 
-def test_the_registry_that_pip_knows_is_told_to_uv(pip_settings: Path) -> None:
+def test_the_registry_of_pip_is_passed_to_uv(pip_settings: Path) -> None:
     """A machine that reaches only a mirror has it in pip's settings."""
     pip_settings.write_text(
         "[global]\nindex-url = https://mirror.example/main\n"
@@ -50,7 +50,7 @@ def test_an_uv_on_path_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_the_pinned_uv_has_a_version_and_hashes() -> None:
-    """The lock is what pip is told to require."""
+    """The lock is what pip is reported to require."""
     assert bootstrap.pinned_version()[0].isdigit()
     assert "--hash=sha256:" in bootstrap.UV_LOCK.read_text()
 
@@ -68,7 +68,7 @@ def test_a_lock_names_no_registry_and_no_package_without_a_hash(lock: Path) -> N
             assert "--hash=sha256:" in lines[number + 1]
 
 
-def test_an_older_python_is_told_what_to_do() -> None:
+def test_an_older_python_is_reported_with_the_fix() -> None:
     """The first thing that runs on a user's machine ends with a sentence, not a traceback."""
     script = (
         "import sys; sys.version_info = (3, 9, 1); sys.argv = ['bootstrap.py']; "

@@ -31,16 +31,16 @@ def test_a_private_file_is_whole_and_for_its_owner_alone(tmp_path: Path) -> None
 
 
 def test_the_environment_names_files_and_no_secret(tmp_path: Path) -> None:
-    """The passphrase is in a file, and only its path is told."""
+    """The passphrase is in a file, and only its path is reported."""
     place = Place(tmp_path)
     write_private(place.passphrase_file, "a-passphrase")
 
-    told = variables(place)
-    assert told["PULUMI_CONFIG_PASSPHRASE_FILE"] == str(place.passphrase_file)
-    assert "a-passphrase" not in json.dumps(told)
+    reported = variables(place)
+    assert reported["PULUMI_CONFIG_PASSPHRASE_FILE"] == str(place.passphrase_file)
+    assert "a-passphrase" not in json.dumps(reported)
 
 
-def test_a_servers_credentials_are_drawn_anew_for_every_clone(tmp_path: Path) -> None:
+def test_a_servers_credentials_are_drawn_again_for_every_clone(tmp_path: Path) -> None:
     """And the root password is long, and never a default."""
     one, two = LocalServer(tmp_path / "one"), LocalServer(tmp_path / "two")
     one.prepare()
@@ -53,7 +53,7 @@ def test_a_servers_credentials_are_drawn_anew_for_every_clone(tmp_path: Path) ->
         assert (tmp_path / "one" / name).stat().st_mode & 0o777 == 0o600
 
 
-def test_a_server_keeps_its_port_unless_somebody_else_took_it(tmp_path: Path) -> None:
+def test_a_server_keeps_its_port_unless_another_program_took_it(tmp_path: Path) -> None:
     """Clients know the port; the credentials stay in any case."""
     local = LocalServer(tmp_path)
     local.prepare()
@@ -71,7 +71,7 @@ def test_a_server_keeps_its_port_unless_somebody_else_took_it(tmp_path: Path) ->
     assert (after.user, after.password) == (before.user, before.password)
 
 
-def test_a_process_that_took_over_the_number_is_not_the_server(tmp_path: Path) -> None:
+def test_a_process_with_the_same_number_is_not_the_server(tmp_path: Path) -> None:
     """A stale pid file after a restart of the machine must not end a stranger."""
     local = LocalServer(tmp_path)
     local.prepare()

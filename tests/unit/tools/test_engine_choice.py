@@ -85,7 +85,7 @@ def test_an_official_engine_serves_aws_as_it_downloads_the_plugin(
 def test_the_aws_plugin_is_built_on_demand_alone(
     cache: Path, built: list[str], tmp_path: Path
 ) -> None:
-    """It takes minutes that nobody needs who has no stack on AWS."""
+    """It takes minutes that no user needs who has no stack on AWS."""
     assert not engine.provide(tmp_path / "work").serves_aws
     assert "pulumi-resource-aws" not in built
 
@@ -101,7 +101,7 @@ def test_the_aws_plugin_is_built_on_demand_alone(
 def test_an_aws_plugin_that_was_built_before_is_a_part(
     cache: Path, built: list[str], tmp_path: Path
 ) -> None:
-    """Whoever asked for it once has it in every clone."""
+    """A user who asked for it once has it in every clone."""
     program(tools.built_path(tools.TOOLS["pulumi-resource-aws"], cache), b"plugin")
 
     assert engine.provide(tmp_path / "work").serves_aws
@@ -151,7 +151,7 @@ def test_the_official_release_is_installed_where_its_servers_answer(
 def test_the_installer_is_tried_once_in_the_life_of_a_clone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It costs seconds where it cannot work, but a new clone tries anew."""
+    """It costs seconds where it cannot work, but a new clone tries again."""
     tries: list[Path] = []
 
     def install(root: Path) -> bool:
@@ -183,7 +183,7 @@ def test_the_built_engine_finds_its_host_and_plugin_without_path(tmp_path: Path)
 
 
 @pytest.mark.usefixtures("cache", "built")
-def test_a_tool_that_was_built_anew_takes_the_place_of_the_old(tmp_path: Path) -> None:
+def test_a_tool_that_was_built_again_takes_the_place_of_the_old(tmp_path: Path) -> None:
     """Where it is a copy too, on another file system."""
     found = engine.provide(tmp_path / "work")
     shutil.copy2(found.pulumi, tmp_path / "old")

@@ -58,7 +58,7 @@ def test_every_backends_example_is_accepted_as_it_is(
 
 @pytest.mark.parametrize("file", FILES)
 def test_every_stacks_file_is_short(file: str) -> None:
-    """Whoever compares them has all three on one page."""
+    """A user who compares them has all three on one page."""
     assert len((ROOT / file).read_text().splitlines()) <= 20
 
 
@@ -66,7 +66,7 @@ def test_the_table_of_the_page_is_how_the_files_differ() -> None:
     """Every setting in which two of them differ, and no other, with its values."""
     found = {file: settings_of(file) for file in FILES}
     expected = {"server": [servers_of(file) for file in FILES]}
-    for name in found[FILES[0]].keys() - {"minio"}:  # tells the server once more
+    for name in found[FILES[0]].keys() - {"minio"}:  # names the server once more
         values = [found[file][name] for file in FILES]
         if any(value != values[0] for value in values):
             expected[name] = values

@@ -41,7 +41,7 @@ def lock(tmp_path: Path) -> Path:
 def test_only_the_lock_of_a_run_that_ended_here_is_removed(
     tmp_path: Path, lock: Path, holder: Any, is_removed: bool
 ) -> None:
-    """Whoever cannot be judged may still be at work."""
+    """A user who cannot be judged may still be at work."""
     lock.write_text(json.dumps(holder))
 
     assert remove_leftovers(tmp_path) is is_removed
@@ -49,7 +49,7 @@ def test_only_the_lock_of_a_run_that_ended_here_is_removed(
 
 
 def test_the_lock_of_an_engine_that_runs_is_kept(tmp_path: Path, lock: Path) -> None:
-    """It is told by its name."""
+    """It is reported by its name."""
     program = tmp_path / "pulumi"
     program.symlink_to("/bin/sleep")
     with subprocess.Popen([program, "60"]) as running:

@@ -35,7 +35,7 @@ def repository(tmp_path: Path) -> Repository:
 
 
 def git(folder: Path, *arguments: str) -> None:
-    """Run git as somebody of no importance."""
+    """Run git as a user of no importance."""
     named = {
         f"GIT_{who}_{what}": "a@b" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")
     }
@@ -140,7 +140,7 @@ def test_the_workflow_takes_the_files_that_the_check_leaves(workflow: dict[str, 
 
 
 def test_the_targets_of_the_workflow_exist() -> None:
-    """As make itself sees them; the tag is no part of a command's text."""
+    """As make itself sees them; the tag is not part of a command's text."""
     done = subprocess.run(
         ["make", "--dry-run", "release-check", "test-upgrade", "TAG=v1'\"; false"],
         cwd=ROOT,

@@ -1,4 +1,4 @@
-"""What a version says of itself in several places: what agrees, and what does not."""
+"""The places that state a version: what agrees, and what does not."""
 
 import dataclasses
 import datetime

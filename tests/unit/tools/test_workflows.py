@@ -23,7 +23,7 @@ on: pull_request_target
 jobs:
   greet:
     runs-on: ubuntu-24.04
-    needs: nobody
+    needs: missing
     steps:
       - uses: actions/checkout@v4
         with:
@@ -161,7 +161,7 @@ def test_a_newer_push_supersedes_a_preview() -> None:
 
 
 def test_deployments_to_a_stack_queue_and_are_never_cut_off() -> None:
-    """One that waits for its approval holds up nobody else's staging."""
+    """One that waits for its approval holds up no other user's staging."""
     deploy = workflow(PROJECTS_OWN / "workflows" / "deploy.yml")
 
     assert "concurrency" not in deploy

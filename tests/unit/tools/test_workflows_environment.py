@@ -8,6 +8,6 @@ def test_secrets_of_a_job_reach_the_engine_under_the_names_that_it_knows() -> No
     given = environment({"STATE_ACCESS_KEY_ID": "id", "STATE_SECRET_ACCESS_KEY": "secret"})
     assert (given["AWS_ACCESS_KEY_ID"], given["AWS_SECRET_ACCESS_KEY"]) == ("id", "secret")
 
-    keyless = environment({"STATE_ACCESS_KEY_ID": "", "AWS_ACCESS_KEY_ID": "of-the-role"})
-    assert keyless["AWS_ACCESS_KEY_ID"] == "of-the-role"
-    assert "STATE_ACCESS_KEY_ID" not in keyless
+    oidc = environment({"STATE_ACCESS_KEY_ID": "", "AWS_ACCESS_KEY_ID": "of-the-role"})
+    assert oidc["AWS_ACCESS_KEY_ID"] == "of-the-role"
+    assert "STATE_ACCESS_KEY_ID" not in oidc

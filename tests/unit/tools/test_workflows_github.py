@@ -168,7 +168,7 @@ def test_a_pull_request_gets_one_comment_with_all_stacks(github: FakeGitHub, rep
     )
 
 
-def test_the_comment_is_written_anew_wherever_it_is(github: FakeGitHub, reports: Path) -> None:
+def test_the_comment_is_rewritten_wherever_it_is(github: FakeGitHub, reports: Path) -> None:
     """Also on a later page, below what others have said."""
     for number in range(150):
         github.say(7, f"remark {number}", "somebody")
@@ -180,7 +180,7 @@ def test_the_comment_is_written_anew_wherever_it_is(github: FakeGitHub, reports:
 
 
 def test_what_another_wrote_is_never_changed(github: FakeGitHub, reports: Path) -> None:
-    """Neither by a marker that somebody copied, nor without one."""
+    """Neither by a marker that a user copied, nor without one."""
     foreign = {
         github.say(7, PREVIEW + "mine", "somebody"),
         github.say(7, "of another workflow"),
@@ -193,7 +193,9 @@ def test_what_another_wrote_is_never_changed(github: FakeGitHub, reports: Path) 
     assert len(github.comments) == 4
 
 
-def test_a_job_that_left_no_report_is_told_as_a_failure(github: FakeGitHub, reports: Path) -> None:
+def test_a_job_that_left_no_report_is_reported_as_a_failure(
+    github: FakeGitHub, reports: Path
+) -> None:
     """Beside those that did."""
     (reports / "prod.json").unlink()
     run_job(github, "comment", reports, "staging", "prod")
@@ -229,7 +231,7 @@ def test_drift_opens_one_issue_and_then_keeps_it_up_to_date(
 
 
 def test_the_issue_is_closed_when_the_drift_is_gone(github: FakeGitHub, reports: Path) -> None:
-    """And opened anew by the next one; the closed one stays as it is."""
+    """And opened again by the next one; the closed one stays as it is."""
     other = github.open("somebody's", "somebody")
     own = github.open(DRIFT + "drift")
     run_job(github, "issue", reports, "prod")

@@ -1,4 +1,4 @@
-"""What jobs tell of a stack: read from the engine's events, and safe to show to everybody."""
+"""What jobs report on a stack: read from the engine's events, and safe to publish."""
 
 import json
 from pathlib import Path
@@ -17,19 +17,21 @@ URN = "urn:pulumi:prod::nix-cache::nix-cache:index:BinaryCache$minio:index/s3Buc
 def step(op: str, name: str, **metadata: Any) -> str:
     """Return a line of an event log about one resource."""
     state = {"type": "minio:index/s3Bucket:S3Bucket", "urn": URN + name, "provider": ""}
-    told = {
+    reported = {
         **state,
         "op": op,
         "new": {**state, "inputs": {"secretKey": "in-clear"}, "id": "", "parent": ""},
         **metadata,
     }
-    return json.dumps({"resourcePreEvent": {"metadata": told}})
+    return json.dumps({"resourcePreEvent": {"metadata": reported}})
 
 
 def policy(name: str, level: str, message: str, resource: str = "") -> str:
     """Return a line of an event log about a policy."""
-    told = {"policyName": name, "enforcementLevel": level, "message": message}
-    return json.dumps({"policyEvent": {**told, "resourceUrn": URN + resource if resource else ""}})
+    reported = {"policyName": name, "enforcementLevel": level, "message": message}
+    return json.dumps(
+        {"policyEvent": {**reported, "resourceUrn": URN + resource if resource else ""}}
+    )
 
 
 def said(severity: str, message: str) -> str:
@@ -71,7 +73,7 @@ def test_a_change_names_resource_kind_and_properties() -> None:
 
 
 def test_what_stops_an_update_comes_before_advice() -> None:
-    """Each is told once, though an update asks its policies twice."""
+    """Each is reported once, though an update asks its policies twice."""
     log = [policy("a-remark", "advisory", "perhaps"), policy("z-rule", "mandatory", "never", "b")]
 
     assert outcome(log * 2, 1).verdicts == (
@@ -80,7 +82,7 @@ def test_what_stops_an_update_comes_before_advice() -> None:
     )
 
 
-def test_only_errors_are_told_of_what_the_engine_says() -> None:
+def test_only_errors_of_the_engine_are_reported() -> None:
     """Once each."""
     log = [said("error", "it broke\n"), said("warning", "hm"), said("error", "it broke")]
 
@@ -92,13 +94,13 @@ def test_an_engine_that_fails_before_its_first_event_has_failed() -> None:
     assert "failed" in texts.preview("prod", outcome([], 255))
 
 
-def test_no_value_of_a_resource_is_told() -> None:
+def test_no_value_of_a_resource_is_reported() -> None:
     """What the engine does not know as a secret must not come to light by a comment."""
     log = [step("create", "nix-cache-bucket"), step("update", "other", diffs=["secretKey"])]
 
-    told = texts.preview("prod", outcome(log, 0))
-    assert "in-clear" not in told
-    assert "`secretKey`" in told
+    reported = texts.preview("prod", outcome(log, 0))
+    assert "in-clear" not in reported
+    assert "`secretKey`" in reported
 
 
 @pytest.mark.parametrize(
@@ -114,7 +116,7 @@ def test_no_value_of_a_resource_is_told() -> None:
         ((Change("replace", "a", "K"),), "1 to replace", "1 replaced"),
     ],
 )
-def test_the_heading_tells_all_that_happens(
+def test_the_heading_reports_all_that_happens(
     changes: tuple[Change, ...], summary: str, done: str
 ) -> None:
     """In a preview as a plan, in a deployment as a fact."""
@@ -129,7 +131,7 @@ def test_a_preview_reads_as_a_page() -> None:
     found = Outcome(
         succeeded=False,
         changes=(Change("update", "nix-cache-bucket", "S3Bucket", ("acl", "bucket")),),
-        verdicts=(Verdict("nobody-lists", True, "nix-cache-bucket", "Anybody may list."),),
+        verdicts=(Verdict("no-listing", True, "nix-cache-bucket", "Anonymous requests may list."),),
         errors=("preview failed",),
     )
 
@@ -140,9 +142,9 @@ def test_a_preview_reads_as_a_page() -> None:
         "| --- | --- | --- | --- |\n"
         "| update | `nix-cache-bucket` | `S3Bucket` | `acl`, `bucket` |\n"
         "\n"
-        "**Policy, stops the update**: `nobody-lists` on `nix-cache-bucket`\n"
+        "**Policy, stops the update**: `no-listing` on `nix-cache-bucket`\n"
         "\n"
-        "```text\nAnybody may list.\n```\n"
+        "```text\nAnonymous requests may list.\n```\n"
         "\n"
         "**Error**\n"
         "\n"
@@ -159,29 +161,29 @@ def test_what_others_wrote_stays_within_its_cell_and_its_fence() -> None:
         errors=("```\n@all",),
     )
 
-    told = texts.preview("prod", found)
-    assert r"| `a\|b'c <img>@all` |" in told
-    assert "````text\n```\n@all\n````" in told
+    reported = texts.preview("prod", found)
+    assert r"| `a\|b'c <img>@all` |" in reported
+    assert "````text\n```\n@all\n````" in reported
 
 
 def test_long_lists_and_messages_are_cut_and_say_so() -> None:
     """A first update of many stacks has to fit into one comment."""
     changes = tuple(Change("create", f"r{n:03}", "K", tuple("abcdefgh")) for n in range(130))
-    told = texts.preview("prod", Outcome(True, changes, errors=("x" * 5000,)))
+    reported = texts.preview("prod", Outcome(True, changes, errors=("x" * 5000,)))
 
-    assert "r099" in told
-    assert "r100" not in told
-    assert "and 30 more" in told
-    assert "`f`, and 2 more" in told
-    assert "x" * 2001 not in told
+    assert "r099" in reported
+    assert "r100" not in reported
+    assert "and 30 more" in reported
+    assert "`f`, and 2 more" in reported
+    assert "x" * 2001 not in reported
 
 
-def test_drift_is_told_with_what_was_and_what_to_do() -> None:
+def test_drift_is_reported_with_what_was_and_what_to_do() -> None:
     """In the words of `make drift`."""
     found = [{"what": "nix-cache-info says Priority", "was": 40, "is": 10, "fix": "make repair"}]
 
-    told = texts.drift("prod", found)
-    assert "| `nix-cache-info says Priority` | `40` | `10` | `make repair` |" in told
+    reported = texts.drift("prod", found)
+    assert "| `nix-cache-info says Priority` | `40` | `10` | `make repair` |" in reported
     assert texts.drift("prod", []) == "### `prod`: no drift\n"
 
 
@@ -194,7 +196,7 @@ def test_a_report_comes_to_the_next_job_as_it_was_left(tmp_path: Path) -> None:
 
 
 def test_a_report_that_was_never_written_means_that_the_job_failed(tmp_path: Path) -> None:
-    """So that nobody takes silence for agreement."""
+    """So that no user takes silence for agreement."""
     found = read(tmp_path, "prod")
 
     assert found.status is Status.FAILED

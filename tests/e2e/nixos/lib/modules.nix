@@ -69,7 +69,7 @@ let
       ]
     );
 
-  # What is defined and is no option, as texts.
+  # Definitions without an option, as texts.
   unknown =
     path: tree: given:
     let

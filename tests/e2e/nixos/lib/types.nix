@@ -1,4 +1,4 @@
-# Types of options. Each tells whether it has a value, and how several definitions become one value.
+# Types of options. Each reports whether it has a value, and how several definitions become one value.
 { lib }:
 let
   inherit (builtins)

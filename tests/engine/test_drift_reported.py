@@ -34,7 +34,7 @@ THE_BUCKET = f"the bucket {BUCKET}"
 
 REPAIR = "nix-cache stack repair --stack"
 
-TOLD: dict[Damage, list[str]] = {
+REPORTED: dict[Damage, list[str]] = {
     damages.close_bucket: [f"anonymous requests can no longer read objects in {THE_BUCKET}"],
     damages.open_bucket: [f"anonymous requests can list objects in {THE_BUCKET}"],
     damages.delete_own: [f"{key} was deleted from {THE_BUCKET}" for key in sorted(OWN)],
@@ -159,15 +159,15 @@ def made(drifting: Drifting) -> Declared:
     return declared(json.loads(exported.checked("stack export").stdout)["deployment"]["resources"])
 
 
-@pytest.mark.parametrize("damage", TOLD, ids=lambda damage: damage.__name__)
-def test_a_change_outside_is_told(drifting: Drifting, made: Declared, damage: Damage) -> None:
+@pytest.mark.parametrize("damage", REPORTED, ids=lambda damage: damage.__name__)
+def test_a_change_outside_is_reported(drifting: Drifting, made: Declared, damage: Damage) -> None:
     """Each of them, and nothing is written on the server."""
     damage(drifting.clone)
     on_server = drifting.on_server()
     try:
         found = compare(made, Administration(drifting.clone.connection).look(made))
 
-        assert [finding.what for finding in found] == TOLD[damage]
+        assert [finding.what for finding in found] == REPORTED[damage]
         assert all(finding.was != finding.now for finding in found)
         assert drifting.on_server() == on_server
     finally:
@@ -184,7 +184,7 @@ def test_a_check_writes_nothing(drifting: Drifting, damage: Damage | None) -> No
         result = drifting.drift("--json")
 
         found = json.loads(result.stdout)["drift"]
-        assert [finding["what"] for finding in found] == (TOLD[damage] if damage else [])
+        assert [finding["what"] for finding in found] == (REPORTED[damage] if damage else [])
         assert result.exit_code == (2 if damage else 0), result.output
         for finding in found:
             assert set(finding) == {"what", "was", "is", "fix"}
@@ -195,7 +195,7 @@ def test_a_check_writes_nothing(drifting: Drifting, damage: Damage | None) -> No
         drifting.put_back()
 
 
-def test_drift_is_told_to_people_with_the_command_that_mends_it(drifting: Drifting) -> None:
+def test_drift_is_reported_to_people_with_the_command_that_mends_it(drifting: Drifting) -> None:
     """What was, what is, and what to type."""
     damages.delete_user(drifting.clone)
     try:
