@@ -81,7 +81,7 @@ OBSTACLES: dict[str, tuple[Obstacle, str]] = {
 }
 
 
-@pytest.mark.parametrize(("obstacle", "told"), OBSTACLES.values(), ids=OBSTACLES)
+@pytest.mark.parametrize(("obstacle", "reported"), OBSTACLES.values(), ids=OBSTACLES)
 def test_an_obstacle_is_reported_by_the_preview(
     cache: Project, spaces: SpacesService, root: "S3Client", obstacle: Obstacle, reported: str
 ) -> None:

@@ -38,7 +38,7 @@ def path_with(tmp_path: Path) -> Callable[[str], dict[str, str]]:
 
 
 @pytest.mark.parametrize(
-    ("told", "version"),
+    ("reported", "version"),
     [
         ("nix (Nix) 2.34.8\n", (2, 34, 8)),
         ("nix (Nix) 2.33\n", (2, 33)),
