@@ -25,13 +25,15 @@ def granted(
         contested: why other caches of the program stand in the way; what is empty does not.
     """
 
-    def all_or_error(problems: Sequence[str]) -> list[NameReservation]:
-        if reasons := sorted({problem for problem in problems if problem}):
-            message = "\n".join([*reasons, "Nothing was changed."])
-            raise pulumi.RunError(cache.spelling.spell(message))
+    def all_or_error(problems: Sequence[Sequence[str]]) -> list[NameReservation]:
+        of_names, of_values = (
+            sorted({problem for problem in some if problem}) for some in problems
+        )
+        if reasons := [*of_names, *of_values]:
+            # A value that was not known before is that of a resource, which was changed by then.
+            end = "The cache's storage was not changed." if of_values else "Nothing was changed."
+            raise pulumi.RunError(cache.spelling.spell("\n".join([*reasons, end])))
         return list(reservations)
 
-    problems = (reservation.problem for reservation in reservations)
-    return pulumi.Output.all(*contested, *problems, *problems_of_references(cache)).apply(
-        all_or_error
-    )
+    names = [*contested, *(reservation.problem for reservation in reservations)]
+    return pulumi.Output.all(names, list(problems_of_references(cache))).apply(all_or_error)

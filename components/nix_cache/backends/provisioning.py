@@ -13,6 +13,7 @@ import pulumi
 
 from nix_cache.arguments import CacheSettings, WriterSettings
 from nix_cache.backends.registry import BACKENDS
+from nix_cache.config.setting import normal_endpoint
 from nix_cache.extras import is_brought_by
 from nix_cache.render import nix_conf
 
@@ -88,7 +89,8 @@ def locate(
         is_default_endpoint: whether Nix finds the endpoint by the region alone.
         read_url: the substituter's URL if it is that of a CDN.
     """
-    output = pulumi.Output.from_input(endpoint)
+    # An Output is checked by the reservation, so it can be anything here.
+    output = pulumi.Output.from_input(endpoint).apply(lambda known: normal_endpoint(str(known)))
 
     def own_read_url(known: str) -> str:
         if cache.public:

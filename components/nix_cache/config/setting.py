@@ -215,6 +215,11 @@ def _endpoint(url: str) -> str:
         raise ValueError("has credentials in it, or a percent sign in its host")
     if parts.path.strip("/") or parts.query or parts.fragment:
         raise ValueError("has more than a scheme, a host and a port")
+    return normal_endpoint(url)
+
+
+def normal_endpoint(url: str) -> str:
+    """Return a checked endpoint as URLs are made of it: without a slash at its end."""
     return url.rstrip("/")
 
 

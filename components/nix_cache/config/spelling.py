@@ -24,8 +24,8 @@ class Spelling(StrEnum):
 
         Other words stay: a message can have names of a provider in it.
         """
-        if self is Spelling.CAMEL_CASE:
-            return text
+        if self is Spelling.CAMEL_CASE or not text:
+            return text  # without the list of all settings, which takes time to load
         return _names(tuple(BACKENDS)).sub(lambda name: snake_case(name[0]), text)
 
     def spell_key(self, key: str) -> str:

@@ -62,16 +62,16 @@ def refusal(args: Callable[[], Any], recorder: Recorder | None = None) -> str:
 
 
 @pytest.mark.parametrize("backend", SAMPLES)
-@pytest.mark.parametrize("public", [True, False])
+@pytest.mark.parametrize(("public", "end"), [(True, ""), (False, "/")])
 def test_an_endpoint_that_is_an_output_gives_the_same_cache_as_a_plain_one(
-    backend: str, public: bool
+    backend: str, public: bool, end: str
 ) -> None:
     """In all outputs and in all resources."""
     plain, by_output = Recorder(answers=dict(FREE)), Recorder(answers=dict(FREE))
 
-    expected = outputs(lambda: on(backend, ENDPOINT, public=public), plain)
+    expected = outputs(lambda: on(backend, ENDPOINT + end, public=public), plain)
     found = outputs(
-        lambda: on(backend, pulumi.Output.from_input(ENDPOINT), public=public), by_output
+        lambda: on(backend, pulumi.Output.from_input(ENDPOINT + end), public=public), by_output
     )
 
     assert found == expected
@@ -178,6 +178,7 @@ def test_an_endpoint_that_turns_out_wrong_stops_the_cache_before_any_storage(
     assert f"{backend}.endpoint" in error
     assert mistake in error
     assert "fix: set it to a URL of scheme, host and port" in error
+    assert error.endswith("The cache's storage was not changed.")
 
 
 @pytest.mark.parametrize("backend", SAMPLES)
