@@ -227,7 +227,7 @@ class MinioArgs(TypedDict):
 class WriterArgs(TypedDict):
     """A writer.
 
-    Each has a credential and a signing key of its own. One with a ``githubRepository`` has no
+    Each has its own credential and its own signing key. One with a ``githubRepository`` has no
     stored credential: its workflows prove who they are.
     """
 
@@ -271,11 +271,11 @@ class BinaryCacheArgs(TypedDict):
     """Whether anonymous clients can read objects by name. Listing stays denied. Default:
     ``false``."""
     writers: NotRequired[list[WriterArgs]]
-    """The writers. Each has a credential and a signing key of its own. Default: one writer,
+    """The writers. Each has its own credential and its own signing key. Default: one writer,
     ``nixbuilder``. Must be a list of objects with ``name`` and, where wanted, ``generation``,
     ``trusted_generations`` or ``signing_key``; in YAML also of names."""
     readers: NotRequired[list[str]]
-    """The readers of a private cache, each with a credential of its own. Default: one reader,
+    """The readers of a private cache, each with its own credential. Default: one reader,
     ``nixreader``, if the cache is private. Must be a list of names of 3 to 32 lower-case letters,
     digits and inner hyphens."""
     retired_public_keys: NotRequired[list[str]]

@@ -67,7 +67,7 @@ _NO_WILDCARD = r"^[A-Za-z0-9][A-Za-z0-9._/ -]{0,98}[A-Za-z0-9]$|^[A-Za-z0-9]$"
 
 
 class WriterSettings(SettingsModel):
-    """A writer. Each has a credential and a signing key of its own.
+    """A writer. Each has its own credential and its own signing key.
 
     One with a ``githubRepository`` has no stored credential: its workflows prove who they are.
     """
@@ -157,14 +157,14 @@ class CacheSettings(SettingsModel):
         tuple[Annotated[WriterSettings, BeforeValidator(_writer)], ...],
         AfterValidator(_not_empty),
     ] = setting(
-        "The writers. Each has a credential and a signing key of its own.",
+        "The writers. Each has its own credential and its own signing key.",
         must_be="a list of objects with ``name`` and, where wanted, ``generation``, "
         "``trustedGenerations`` or ``signingKey``; in YAML also of names",
         default=(WriterSettings(name="nixbuilder"),),
         default_text="one writer, ``nixbuilder``",
     )
     readers: tuple[Name, ...] = setting(
-        "The readers of a private cache, each with a credential of its own.",
+        "The readers of a private cache, each with its own credential.",
         must_be=f"a list of names of {NAME_RULE}",
         default=(),
         default_text="one reader, ``nixreader``, if the cache is private",

@@ -52,7 +52,7 @@ class BinaryCache(pulumi.ComponentResource):
     flake_config: pulumi.Output[str]
     """The same as ``nixConfig`` of a flake."""
     github_actions: pulumi.Output[dict[str, str]]
-    """By keyless writer, the steps of a workflow that pushes."""
+    """By OIDC writer, the steps of a workflow that pushes."""
     manifest: pulumi.Output[dict[str, Any]]
     """The manifest, for programs: all of it but the secrets. ``version`` is of its structure."""
     cache: pulumi.Output[dict[str, Any]]
