@@ -1,21 +1,27 @@
 """A backend that only a test registers is a backend everywhere, without a line elsewhere."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from threading import Thread
-from typing import Any
+from typing import Any, cast
 
 import pulumi
 import pytest
 from pulumi.runtime.mocks import MockResourceArgs
 
 from nix_cache.backends.comparison import comparison
+from nix_cache.backends.drift import Deployed, Finding, Service, ServiceDrift
 from nix_cache.backends.registry import BACKENDS
 from nix_cache.binary_cache import BinaryCache
 from nix_cache.cli.doctor import rights
 from nix_cache.cli.doctor.subject import Subject
+from nix_cache.cli.errors import ClientError
 from nix_cache.cli.s3.credentials import Credential
+from nix_cache.cli.stack.check import check as check_drift
+from nix_cache.cli.stack.engine import PulumiStack
 from nix_cache.cli.stack.verify import backend as verification
 from nix_cache.config.check import check
 from nix_cache.config.problems import SettingsError
@@ -227,3 +233,72 @@ def test_doctor_reports_what_its_keys_are_known_to_reach_and_does_not_try_it() -
         assert f"the writer nixbuilder may {right}: Shelf has no narrower key" in reported
     assert not [path for method, path in Storage.asked if "list-type" in path]
     assert ("GET", "/nix-cache/nix-cache-info") in Storage.asked
+
+
+URN = "urn:pulumi:prod::shop::nix-cache:index:BinaryCache"
+STATE = {
+    "deployment": {
+        "resources": [
+            {"urn": f"{URN}::builds", "type": "nix-cache:index:BinaryCache"},
+            {
+                "urn": f"{URN}$nix-cache:index:NameReservation::builds-names",
+                "type": "nix-cache:index:NameReservation",
+                "custom": True,
+                "parent": f"{URN}::builds",
+                "inputs": {"backend": "shelf", "names": ["box/builds"]},
+            },
+        ]
+    }
+}
+
+
+class Librarian:
+    """A service that found something on each shelf."""
+
+    def __init__(self, deployed: Deployed) -> None:
+        self._cache = deployed.cache.name
+
+    def findings(self) -> Sequence[Finding]:
+        """Return what the librarian saw."""
+        return [Finding(f"the box of {self._cache} is open", "closed", "open")]
+
+
+def stack_with(folder: Path) -> PulumiStack:
+    """Return a stack with a cache on the shelf. Its engine is a script that writes down its use."""
+    (folder / "state").write_text(json.dumps(STATE))
+    engine = folder / "pulumi"
+    engine.write_text(
+        '#!/bin/sh\necho "$*" >>uses\ncase "$1" in stack) cat state ;; config) echo {} ;; esac\n'
+    )
+    engine.chmod(0o755)
+    return PulumiStack(folder, "prod", str(engine))
+
+
+def reached(deployed: Deployed) -> Service:
+    return cast("Service", Librarian(deployed))
+
+
+def not_installed(_deployed: Deployed) -> Service:
+    raise ModuleNotFoundError("no", name="shelf_sdk")
+
+
+def test_its_service_is_asked_for_drift_where_its_spec_says_how(tmp_path: Path) -> None:
+    """And only then the secrets of the stack are read."""
+    stack = stack_with(tmp_path)
+
+    refreshed = check_drift(stack)
+    assert (refreshed.findings, refreshed.refreshed) == ([], {"builds": "Shelf"})
+    assert "--show-secrets" not in (tmp_path / "uses").read_text()
+
+    BACKENDS.unregister("shelf")
+    drift = ServiceDrift(concerns=lambda resources: len(resources) == 1, reach=reached)
+    BACKENDS.register(replace(shelf.SPEC, drift=lambda: drift))
+    asked = check_drift(stack)
+    assert [finding.what for finding in asked.findings] == ["the box of builds is open"]
+    assert asked.refreshed == {}
+    assert "--show-secrets" in (tmp_path / "uses").read_text()
+
+    BACKENDS.unregister("shelf")
+    BACKENDS.register(replace(shelf.SPEC, drift=lambda: replace(drift, reach=not_installed)))
+    with pytest.raises(ClientError, match=r"pip install 'nix-cache\[shelf\]'"):
+        check_drift(stack)

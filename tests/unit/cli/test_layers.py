@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 import nix_cache.cli
+from nix_cache.backends.registry import BACKENDS
 
 PACKAGE = "nix_cache.cli"
 FOLDER = Path(nix_cache.cli.__file__).parent
@@ -33,19 +34,21 @@ def allowed(part: str) -> frozenset[str]:
     return BASE | set(LAYERS)
 
 
-def imports(source: str) -> Iterator[tuple[int, str]]:
-    """The parts of the client that a module imports, also within functions, with their lines."""
+def all_imports(source: str) -> Iterator[tuple[int, str]]:
+    """Yield the whole names of what a module imports, also within functions, with their lines."""
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
+            yield from ((node.lineno, alias.name) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             assert not node.level, "imports are absolute"
-            names = [f"{node.module}.{alias.name}" for alias in node.names]
-        else:
-            continue
-        for name in names:
-            if name.startswith(f"{PACKAGE}."):
-                yield node.lineno, name.removeprefix(f"{PACKAGE}.").partition(".")[0]
+            yield from ((node.lineno, f"{node.module}.{alias.name}") for alias in node.names)
+
+
+def imports(source: str) -> Iterator[tuple[int, str]]:
+    """The parts of the client that a module imports, also within functions, with their lines."""
+    for line, name in all_imports(source):
+        if name.startswith(f"{PACKAGE}."):
+            yield line, name.removeprefix(f"{PACKAGE}.").partition(".")[0]
 
 
 def wrong_imports(part: str, source: str) -> list[str]:
@@ -54,6 +57,16 @@ def wrong_imports(part: str, source: str) -> list[str]:
         f"line {line} imports {PACKAGE}.{other}"
         for line, other in imports(source)
         if other != part and other not in allowed(part)
+    ]
+
+
+def foreign_imports(source: str) -> list[str]:
+    """Return what a module of the client imports of the engine, of boto3 or of one backend."""
+    backends = tuple(f"nix_cache.backends.{name}." for name in BACKENDS)
+    return [
+        name
+        for _, name in all_imports(source)
+        if f"{name}.".startswith(("pulumi.", "pulumi_", "boto3.", *backends))
     ]
 
 
@@ -69,6 +82,14 @@ def part_of(file: Path) -> str:
 )
 def test_a_module_imports_only_layers_below_it(file: Path) -> None:
     assert not wrong_imports(part_of(file), file.read_text())
+
+
+@pytest.mark.parametrize(
+    "file", sorted(FOLDER.rglob("*.py")), ids=lambda file: str(file.relative_to(FOLDER))
+)
+def test_the_client_imports_neither_the_engine_nor_a_backend(file: Path) -> None:
+    """It runs without them, and what a backend can do it reads from the backend's spec."""
+    assert not foreign_imports(file.read_text())
 
 
 def test_there_are_the_commands_that_users_know() -> None:
@@ -91,3 +112,18 @@ def test_there_are_the_commands_that_users_know() -> None:
 )
 def test_an_import_past_the_layers_is_found(part: str, source: str) -> None:
     assert wrong_imports(part, source)
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "import pulumi",
+        "def f():\n    from pulumi_minio import IamUser",
+        "from boto3 import client",
+        "from nix_cache.backends.minio import server",
+        "from nix_cache.backends import aws",
+    ],
+)
+def test_an_import_of_the_engine_or_a_backend_is_found(source: str) -> None:
+    assert foreign_imports(source)
+    assert not foreign_imports("from nix_cache.backends.registry import BACKENDS")
