@@ -12,7 +12,7 @@ from nix_cache.cli.errors import ClientError
 from nix_cache.cli.stack.check import Checked, OnService
 from nix_cache.cli.stack.engine import PulumiStack
 from nix_cache.cli.stack.repair import plan
-from nix_cache.cli.stack.suggestion import repair_command
+from nix_cache.cli.stack.suggestion import pulumi_command, repair_command
 from nix_cache.cli.stack.targets import prepared, targets
 
 URN = "urn:pulumi:prod::shop::"
@@ -46,6 +46,7 @@ SECRET: dict[str, Any] = {
     "custom": True,
     "propertyDependencies": {"value": [ATTACHMENT["urn"]]},
 }
+STACK = PulumiStack(Path("/shop"), "prod", "/bin/pulumi", {})
 ALONE = [CACHE, BUCKET, USER, ATTACHMENT]
 WITH_OTHERS = [*ALONE, SECRET]
 
@@ -60,29 +61,27 @@ def checked(state: dict[str, Any], *recreate: str) -> Checked:
 
 def test_what_depends_on_a_recreated_resource_is_left_alone_and_named() -> None:
     """What belongs to the cache is created again too, however far the dependency reaches."""
-    planned = plan(checked({"resources": WITH_OTHERS}, USER["urn"]), "prod")
+    planned = plan(checked({"resources": WITH_OTHERS}, USER["urn"]), STACK)
 
     assert planned.recreate == {USER["urn"], ATTACHMENT["urn"]}
     assert planned.left_alone == "copy (Secret)"
     assert planned.edits_state
 
 
-def test_the_update_is_limited_to_the_cache_where_the_stack_has_anything_else() -> None:
-    """Also to what the program declares and the state does not have."""
-    limited = plan(checked({"resources": WITH_OTHERS}), "prod").targets
+def test_the_update_is_limited_to_the_cache() -> None:
+    """Also to what the program declares there and the state does not have yet."""
+    limited = plan(checked({"resources": WITH_OTHERS}), STACK).targets
 
     assert set(limited) == {f"{URN}{CACHE_TYPE}$**::cache-**", *(str(one["urn"]) for one in ALONE)}
-    assert plan(checked({"resources": ALONE}), "prod").targets == []
+    assert plan(checked({"resources": ALONE}), STACK).targets == limited
 
 
 def test_a_pattern_never_covers_another_cache() -> None:
     """The names of whose resources can begin in the same way."""
     found = [Cache(f"{URN}{CACHE_TYPE}::{name}", ()) for name in ("team", "team-b", "other")]
-    state = {"resources": [*({"urn": one.urn, "type": CACHE_TYPE} for one in found), SECRET]}
-
-    assert targets(found[:1], found, state) == [found[0].urn]
-    assert targets(found[1:2], found, state) == [f"{URN}{CACHE_TYPE}$**::team-b-**", found[1].urn]
-    assert len(targets(found[:2], found, state)) == 4
+    assert targets(found[:1], found) == [found[0].urn]
+    assert targets(found[1:2], found) == [f"{URN}{CACHE_TYPE}$**::team-b-**", found[1].urn]
+    assert len(targets(found[:2], found)) == 4
 
 
 def test_pending_operations_on_other_resources_are_never_dropped() -> None:
@@ -91,11 +90,11 @@ def test_pending_operations_on_other_resources_are_never_dropped() -> None:
     state = {"resources": WITH_OTHERS, "pending_operations": pending}
 
     with pytest.raises(ClientError, match=r"operations pending on copy \(Secret\)") as raised:
-        plan(checked(state), "prod")
-    assert raised.value.fix.startswith("run `pulumi refresh --stack prod` first")
+        plan(checked(state), STACK)
+    assert raised.value.fix.startswith("run `/bin/pulumi refresh --stack prod --cwd /shop`")
 
     others_alone = {"resources": WITH_OTHERS, "pending_operations": pending[:1]}
-    assert not plan(checked(others_alone), "prod").edits_state
+    assert not plan(checked(others_alone), STACK).edits_state
 
 
 def test_pending_operations_on_the_cache_are_dropped() -> None:
@@ -103,7 +102,7 @@ def test_pending_operations_on_the_cache_are_dropped() -> None:
     pending = [{"type": "creating", "resource": ATTACHMENT}]
     state = {"resources": [CACHE, USER], "pending_operations": pending}
 
-    assert plan(checked(state), "prod").edits_state
+    assert plan(checked(state), STACK).edits_state
 
 
 def test_a_prepared_state_keeps_every_resource() -> None:
@@ -137,3 +136,4 @@ def test_the_suggested_command_has_the_options_that_it_needs_here(
     monkeypatch.chdir(folder / "below")
     monkeypatch.setenv("PATH", str(elsewhere))
     assert repair_command(stack) == "nix-cache stack repair --stack prod"
+    assert pulumi_command(stack, "refresh") == "pulumi refresh --stack prod"

@@ -22,6 +22,7 @@ from nix_cache.backends.stack_state import (
 )
 from nix_cache.cli.errors import ClientError
 from nix_cache.cli.stack.check import OnService, choose
+from nix_cache.cli.stack.engine import PulumiStack
 from nix_cache.cli.stack.repair import renewal
 
 URN = "urn:pulumi:prod::shop::"
@@ -128,6 +129,9 @@ def test_a_setting_that_names_no_file_is_one_error(tmp_path: Path, setting: str)
         connection_of(Provider(False, {}), {"nix-cache:minio": setting}, tmp_path)
 
 
+STACK = PulumiStack(Path("/shop"), "prod", "/bin/pulumi", {})
+
+
 def on_service(cache: str, *users: User) -> OnService:
     """A cache whose server is not asked here."""
     server: Any = None
@@ -141,17 +145,17 @@ def test_a_user_whom_an_interrupted_run_dropped_from_the_state_is_for_a_repair()
     known = User("urn", "known", "", {"p": "urn-p"}, frozenset({"readonly"}))
     first = on_service("first", User("", "lost"), known)
 
-    found, repair = renewal("known", [first], "prod")
+    found, repair = renewal("known", [first], STACK)
     assert found is first
     assert repair == Repair(
         before=(Act(Kind.REMOVE_USER, "known"), Act(Kind.END_TEMPORARY, "known")),
         recreate=("urn", "urn-p"),
         after=(Act(Kind.ATTACH_POLICY, "known", "readonly"),),
     )
-    with pytest.raises(ClientError, match="run `nix-cache stack repair --stack prod`"):
-        renewal("lost", [first], "prod")
+    with pytest.raises(ClientError, match="run `nix-cache stack repair --stack prod --cwd /shop "):
+        renewal("lost", [first], STACK)
     with pytest.raises(ClientError, match="name one of: known"):
-        renewal("other", [first], "prod")
+        renewal("other", [first], STACK)
 
 
 def test_a_user_in_several_caches_is_not_renewed_in_all_of_them() -> None:
@@ -159,9 +163,9 @@ def test_a_user_in_several_caches_is_not_renewed_in_all_of_them() -> None:
     both = [on_service(name, User(f"urn-{name}", "ci")) for name in ("first", "second")]
 
     with pytest.raises(ClientError, match="2 caches of the stack prod have a user 'ci'") as raised:
-        renewal("ci", both, "prod")
+        renewal("ci", both, STACK)
     assert raised.value.fix == "name the one that is meant: --cache first or --cache second"
-    assert renewal("ci", both[1:], "prod")[0] is both[1]
+    assert renewal("ci", both[1:], STACK)[0] is both[1]
 
 
 def test_a_cache_is_chosen_by_its_name_and_candidates_are_listed() -> None:

@@ -39,7 +39,8 @@ class Checked:
     Attributes:
         findings: every difference.
         asked: the caches whose service was asked.
-        refreshed: by name, the backend's title of each cache that only a refresh was asked about.
+        refreshed: by name, the backend's title of each cache that only a refresh was asked about;
+            by URN where several have the name.
         chosen: the caches that were checked.
         found: all caches of the stack.
         state: the stack's.
@@ -79,7 +80,8 @@ def check(stack: PulumiStack, name: str | None = None) -> Checked:
         *(finding for one in asked for finding in one.findings),
         *_refreshed(rest, state.get("resources") or [], stack),
     ]
-    titles = {cache.name: _title(cache) for cache in rest}
+    labels = labelled(found)
+    titles = {labels[cache.urn]: _title(cache) for cache in rest}
     return Checked(findings, asked, titles, of_stack, found, state)
 
 
@@ -113,6 +115,13 @@ def choose(found: Sequence[Cache], name: str | None, stack: str) -> Sequence[Cac
             f"name one by its URN: --cache {' or '.join(sorted(cache.urn for cache in named))}",
         )
     return named
+
+
+def labelled(found: Iterable[Cache]) -> dict[str, str]:
+    """Return the shortest name of each cache that is no other's, by its URN."""
+    found = list(found)
+    names = [cache.name for cache in found]
+    return {cache.urn: cache.name if names.count(cache.name) == 1 else cache.urn for cache in found}
 
 
 def services_of(stack: PulumiStack) -> Iterator[Service]:

@@ -78,13 +78,25 @@ class PulumiStack:
 
         Returns:
             the number of changed resources, by operation.
+
+        Raises:
+            ClientError: it failed. What it printed was shown to the user.
         """
-        self.run(
-            *("up", "--yes", "--stack", self.name),
-            *("--suppress-outputs", "--suppress-permalink=true", *self._update_options),
-            *(["--refresh"] if refresh else []),
-            *_targeting(targets),
-        )
+        try:
+            self.run(
+                *("up", "--yes", "--stack", self.name),
+                *("--suppress-outputs", "--suppress-permalink=true", *self._update_options),
+                *(["--refresh"] if refresh else []),
+                *_targeting(targets),
+            )
+        except ClientError as failure:
+            if not targets:
+                raise
+            raise ClientError(
+                failure.problem,
+                f"{failure.fix}; if it names a resource that belongs to no cache, apply the "
+                "program's changes to that first, with `pulumi up`",
+            ) from None
         history = json.loads(
             self.run(
                 *("stack", "history", "--json", "--stack", self.name, "--page-size", "1"),

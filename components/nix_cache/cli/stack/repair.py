@@ -10,8 +10,9 @@ from nix_cache.cli.errors import ClientError
 from nix_cache.cli.machine import files
 from nix_cache.cli.machine.places import user_place
 from nix_cache.cli.stack import outside
-from nix_cache.cli.stack.check import Checked, OnService, services_of
+from nix_cache.cli.stack.check import Checked, OnService, labelled, services_of
 from nix_cache.cli.stack.engine import PulumiStack
+from nix_cache.cli.stack.suggestion import pulumi_command, repair_command
 from nix_cache.cli.stack.targets import prepared, recreated, targets
 
 
@@ -23,7 +24,7 @@ class Plan:
         services: the services of the caches.
         before: what is done there before the engine runs.
         recreate: the URNs of what the engine creates again.
-        targets: the URNs, and patterns of these, to which the update is limited; empty for none.
+        targets: the URNs, and patterns of these, to which the update is limited.
         after: what is done on the services after the engine has run.
         edits_state: whether the state is changed before the update.
         left_alone: what depends on what is created again but belongs to no cache, in words.
@@ -38,12 +39,14 @@ class Plan:
     left_alone: str
 
 
-def plan(checked: Checked, stack: str, renewals: Sequence[tuple[Service, Repair]] = ()) -> Plan:
+def plan(
+    checked: Checked, stack: PulumiStack, renewals: Sequence[tuple[Service, Repair]] = ()
+) -> Plan:
     """Return what a repair of some caches does. Nothing else in the stack is touched.
 
     Args:
         checked: what was found.
-        stack: the stack's name.
+        stack: the stack.
         renewals: the users who get a new credential besides, each with their service.
 
     Raises:
@@ -62,13 +65,13 @@ def plan(checked: Checked, stack: str, renewals: Sequence[tuple[Service, Repair]
         raise ClientError(
             f"an interrupted run left operations pending on {pending.others}, which belong to no "
             "cache that is repaired, and the repair would drop them from the state",
-            f"run `pulumi refresh --stack {stack}` first, which asks about each of them",
+            f"run `{pulumi_command(stack, 'refresh')}` first, which asks about each of them",
         )
     return Plan(
         services=[one.service for one in checked.asked],
         before=_acts((service, repair.before) for service, repair in repairs),
         recreate=again,
-        targets=targets(checked.chosen, checked.found, checked.state),
+        targets=targets(checked.chosen, checked.found),
         after=_acts((service, repair.after) for service, repair in repairs),
         edits_state=edits_state,
         left_alone=outside.left_alone(again, checked.chosen, checked.state),
@@ -89,16 +92,16 @@ def carry_out(planned: Plan, stack: PulumiStack) -> Iterator[str]:
         ClientError: the state cannot be kept or changed.
         ServiceError: a service does not answer.
     """
+    exported = ""
+    if planned.edits_state:
+        exported = stack.export()
+        file = str(_kept(exported, stack.name))
+        command = pulumi_command(stack, "stack", "import", "--file", file)
+        yield f"the state is kept as it was; `{command}` restores it"
     for service in planned.services:
         yield from service.remove_half_made()
     yield from _done(planned.before)
-    if planned.edits_state:
-        exported = stack.export()
-        file = _kept(exported, stack.name)
-        yield (
-            f"the state before the repair is kept in {file}; `pulumi stack import --stack "
-            f"{stack.name} --file FILE` puts it back"
-        )
+    if exported:
         stack.import_state(prepared(exported, planned.recreate))
 
 
@@ -114,13 +117,13 @@ def finish(planned: Plan) -> Iterator[str]:
     yield from _done(planned.after)
 
 
-def renewal(user: str, asked: Iterable[OnService], stack: str) -> tuple[OnService, Repair]:
+def renewal(user: str, asked: Iterable[OnService], stack: PulumiStack) -> tuple[OnService, Repair]:
     """Return how the credential of a user is renewed, and in which cache.
 
     Args:
         user: the user's name on the service.
         asked: the caches that are meant, of those whose service can be asked.
-        stack: the stack's name.
+        stack: the stack.
 
     Raises:
         ClientError: there is no such user, or one in several caches.
@@ -128,27 +131,30 @@ def renewal(user: str, asked: Iterable[OnService], stack: str) -> tuple[OnServic
     asked = list(asked)
     if not asked:
         raise ClientError(
-            f"the stack {stack} has no users that `renew` can replace",
+            f"the stack {stack.name} has no users that `renew` can replace",
             "replace the credential as the documentation of the backend describes",
         )
     known = [(one, one.service.users()) for one in asked]
     having = [(one, users[user]) for one, users in known if user in users]
     if len(having) > 1:
-        options = " or ".join(sorted(f"--cache {one.cache.name}" for one, _ in having))
+        labels = labelled(one.cache for one, _ in having)
+        options = " or ".join(sorted(f"--cache {label}" for label in labels.values()))
         raise ClientError(
-            f"{len(having)} caches of the stack {stack} have a user {user!r}",
+            f"{len(having)} caches of the stack {stack.name} have a user {user!r}",
             f"name the one that is meant: {options}",
         )
     if not having:
         users = sorted({name for _, found in known for name, made in found.items() if made})
         raise ClientError(
-            f"the stack {stack} has no user {user!r}", f"name one of: {', '.join(users) or 'none'}"
+            f"the stack {stack.name} has no user {user!r}",
+            f"name one of: {', '.join(users) or 'none'}",
         )
     [(one, repair)] = having
     if repair is None:
         raise ClientError(
-            f"the state of the stack {stack} has lost the user {user}, as after an interrupted run",
-            f"run `nix-cache stack repair --stack {stack}`, which creates it again",
+            f"the state of the stack {stack.name} has lost the user {user}, perhaps by an "
+            "interrupted run",
+            f"run `{repair_command(stack, one.cache.name)}`, which creates it again",
         )
     return one, repair
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from nix_cache.backends.drift import Finding
 from nix_cache.cli.machine.console import Console, columns, document, err, note, out
-from nix_cache.cli.stack.check import Checked
+from nix_cache.cli.stack.check import Checked, labelled
 
 
 def report(checked: Checked, stack: str, command: str, *, as_json: bool = False) -> None:
@@ -43,7 +43,8 @@ def as_document(checked: Checked, command: str) -> dict[str, Any]:
         checked: what was found.
         command: the command that repairs all of it.
     """
-    asked = {one.cache.name: "service" for one in checked.asked}
+    labels = labelled(checked.found)
+    asked = {labels[one.cache.urn]: "service" for one in checked.asked}
     return {
         "drift": [
             {

@@ -12,7 +12,7 @@ from nix_cache.cli.stack import repair as repairing
 from nix_cache.cli.stack import report
 from nix_cache.cli.stack.check import Checked, check
 from nix_cache.cli.stack.engine import PulumiStack, open_stack
-from nix_cache.cli.stack.suggestion import repair_command
+from nix_cache.cli.stack.suggestion import pulumi_command, repair_command
 
 
 def opened(
@@ -66,7 +66,7 @@ def renew(stack: PulumiStack, user: str, cache: str | None, *, yes: bool) -> Non
         ClientError: there is no such user, the user did not agree, or a step failed.
     """
     checked = _checked(stack, cache)
-    one, renewal = repairing.renewal(user, checked.asked, stack.name)
+    one, renewal = repairing.renewal(user, checked.asked, stack)
     # The rest of its cache is repaired as well: over what is gone, a refresh would fail.
     only = replace(checked, findings=one.findings, asked=[one], chosen=[one.cache])
     what = f"replacement of the user {user} of the cache {one.cache.name}"
@@ -87,13 +87,13 @@ def _carry_out(
     *,
     yes: bool,
 ) -> None:
-    planned = repairing.plan(checked, stack.name, renewals)
+    planned = repairing.plan(checked, stack, renewals)
     report.announce(checked.findings)
     if planned.left_alone:
         console.note(
-            f"WARNING: {planned.left_alone}: this depends on what is created again but belongs to "
-            "no cache, so it is left as it is; look afterwards with "
-            f"`pulumi preview --refresh --stack {stack.name}`"
+            f"WARNING: {planned.left_alone}: depends on what is created again but belongs to no "
+            "cache that is repaired, so it is left as it is; check it afterwards with "
+            f"`{pulumi_command(stack, 'preview', '--refresh')}`"
         )
     if not (yes or console.confirmed(f"Start the {what}?")):
         raise ClientError(

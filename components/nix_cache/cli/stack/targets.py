@@ -1,25 +1,20 @@
 """Which resources an update is limited to, and how the state is prepared for it. Pure."""
 
 import json
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Collection, Iterable, Sequence
 
-from nix_cache.backends.stack_state import Cache, Resource, dependents, others_than
+from nix_cache.backends.stack_state import Cache, Resource, dependents
 
 
-def targets(chosen: Sequence[Cache], found: Iterable[Cache], state: Mapping[str, Any]) -> list[str]:
+def targets(chosen: Sequence[Cache], found: Iterable[Cache]) -> list[str]:
     """Return the URNs, and patterns of these, of all that belongs to some caches.
 
-    Patterns cover what the program declares but the state does not have. The result is empty where
-    the stack has nothing else, for then no limit is needed.
+    Patterns cover what the program declares but the state does not have.
 
     Args:
         chosen: the caches.
         found: all caches of the stack.
-        state: the stack's.
     """
-    if not others_than(chosen, state.get("resources") or []):
-        return []
     urns = {urn for cache in chosen for urn in (cache.urn, *cache.all_urns)}
     rest = {cache.urn for cache in found} - {cache.urn for cache in chosen}
     for cache in chosen:
