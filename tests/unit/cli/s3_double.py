@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from hashlib import md5
+from typing import Any
 from urllib.parse import parse_qs, quote, unquote, urlsplit
 from xml.sax.saxutils import escape
 
@@ -17,7 +18,8 @@ from urllib3 import HTTPHeaderDict
 
 from nix_cache.cli.limits import Kind
 from nix_cache.cli.s3.hosts import NoAnswerError
-from nix_cache.cli.s3.transport import OversizedError, Reply, Transport
+from nix_cache.cli.s3.reply import OversizedError, Reply
+from nix_cache.cli.s3.transport import Transport
 
 _LISTING_PARAMETERS = {
     "list-type",
@@ -241,6 +243,6 @@ class DoubleTransport(Transport):
         self.storage = storage
 
     def exchange(
-        self, method: str, url: str, headers: Mapping[str, str], body: bytes | None, kind: Kind
+        self, method: str, url: str, headers: Mapping[str, str], body: Any, kind: Kind
     ) -> Reply:
         return self.storage.exchange(method, url, headers, body, kind)

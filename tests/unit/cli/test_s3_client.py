@@ -19,6 +19,7 @@ from nix_cache.cli.s3.errors import (
     AnsweredError,
     BusyError,
     CredentialError,
+    IssuerError,
     MalformedAnswerError,
     Meaning,
     RefusedError,
@@ -28,7 +29,8 @@ from nix_cache.cli.s3.errors import (
 )
 from nix_cache.cli.s3.hosts import NoAnswerError
 from nix_cache.cli.s3.messages import Requester, explain, told
-from nix_cache.cli.s3.transport import RedirectedError, Transport
+from nix_cache.cli.s3.reply import RedirectedError
+from nix_cache.cli.s3.transport import Transport
 from tests.unit.cli.client_caches import manifest
 from tests.unit.cli.misbehaving import always, answer, misbehaving
 
@@ -153,7 +155,7 @@ class TestCredentials:
             (KeyError("Credentials"), CredentialError, Meaning.NO_CREDENTIAL),
             (
                 ServiceError(EXPIRED, "AssumeRoleWithWebIdentity"),
-                AnsweredError,
+                IssuerError,
                 Meaning.EXPIRED,
             ),
         ],

@@ -26,7 +26,8 @@ from nix_cache.cli.s3.clock import Clocks, http_date
 from nix_cache.cli.s3.credentials import Credential
 from nix_cache.cli.s3.errors import AnsweredError, StorageError
 from nix_cache.cli.s3.messages import Requester, explain
-from nix_cache.cli.s3.transport import OversizedError, Transport
+from nix_cache.cli.s3.reply import OversizedError
+from nix_cache.cli.s3.transport import Transport
 from nix_cache.formats.cache_info import INFO_KEY
 from nix_cache.formats.manifest import Manifest
 from nix_cache.formats.own_objects import ROOTS_PREFIX

@@ -9,7 +9,7 @@ from nix_cache.cli.gc.reading import Received
 from nix_cache.cli.machine.parallel import in_parallel
 from nix_cache.cli.s3.client import S3Client
 from nix_cache.cli.s3.errors import AnsweredError, StorageError
-from nix_cache.cli.s3.transport import OversizedError, RedirectedError
+from nix_cache.cli.s3.reply import OversizedError, RedirectedError
 
 _MISSING = 404
 _MANY_FAILURES = 20

@@ -16,9 +16,10 @@ from botocore.parsers import ResponseParserError
 from botocore.session import Session
 
 from nix_cache.cli.limits import OBJECT
-from nix_cache.cli.s3.errors import AnsweredError, CredentialError
+from nix_cache.cli.s3.errors import CredentialError, IssuerError
 from nix_cache.cli.s3.hosts import NoAnswerError
-from nix_cache.cli.s3.transport import Reply, Transport
+from nix_cache.cli.s3.reply import Reply
+from nix_cache.cli.s3.transport import Transport
 
 _MALFORMED = (
     ResponseParserError,
@@ -71,7 +72,7 @@ def frozen(credentials: Credentials) -> ReadOnlyCredentials:
     """Return the parts of a credential as they are now, all from one renewal.
 
     Raises:
-        AnsweredError: the service that issues the credential refused.
+        IssuerError: the service that issues the credential refused.
         NoAnswerError: it did not answer.
         CredentialError: the credential cannot be had for another reason.
     """
@@ -81,7 +82,7 @@ def frozen(credentials: Credentials) -> ReadOnlyCredentials:
         raise unanswered.failure from None
     except ServiceError as refusal:
         status = refusal.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-        raise AnsweredError(status, str(refusal.response["Error"].get("Code", ""))) from None
+        raise IssuerError(status, str(refusal.response["Error"].get("Code", ""))) from None
     except (BotoCoreError, *_MALFORMED) as failure:
         raise CredentialError(" ".join(str(failure).split()) or type(failure).__name__) from None
 

@@ -6,7 +6,7 @@ import hashlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
 from urllib.parse import quote, urlencode, urlsplit
 
 import urllib3
@@ -18,18 +18,23 @@ from nix_cache.cli.limits import body_limit
 from nix_cache.cli.s3 import answers
 from nix_cache.cli.s3.answers import Deleted, LifecycleRule, Page
 from nix_cache.cli.s3.aws_session import frozen
+from nix_cache.cli.s3.body import FilePart
 from nix_cache.cli.s3.credentials import Credential
 from nix_cache.cli.s3.errors import (
     NOT_ACCEPTED,
     AnsweredError,
     MalformedAnswerError,
+    UnusableKeyError,
     meaning,
 )
-from nix_cache.cli.s3.transport import Reply, Transport
+from nix_cache.cli.s3.reply import Reply
+from nix_cache.cli.s3.transport import Transport
 from nix_cache.formats.manifest import Manifest
 
 _CODE = re.compile(rb"<Code>([A-Za-z0-9]+)</Code>")
 _ERROR = re.compile(rb"\s*(?:<\?xml[^>]*>\s*)?<Error[\s>]")
+_DOT_SEGMENT = re.compile(r"(?:^|/)\.{1,2}(?:/|$)")
+_ZONE = re.compile(r"%[^\]]*(?=\])")
 _MISSING = 404
 
 
@@ -109,7 +114,7 @@ class S3Client:
         key: str = "",
         query: str = "",
         headers: Mapping[str, str] | None = None,
-        body: bytes = b"",
+        body: bytes | FilePart = b"",
     ) -> Answer:
         """Send one request, and return the answer whatever it is.
 
@@ -132,7 +137,7 @@ class S3Client:
 
     def get(self, key: str) -> Answer:
         """Read an object as a whole."""
-        answer = self._succeeded("GET", key)
+        answer = self.succeeded("GET", key)
         if not answer.headers.get("Content-Length", "0").isdecimal():
             raise MalformedAnswerError("Content-Length is not a number")
         return answer
@@ -140,15 +145,15 @@ class S3Client:
     def head(self, key: str) -> Answer | None:
         """Read the headers of an object; None if it is not there."""
         try:
-            return self._succeeded("HEAD", key)
+            return self.succeeded("HEAD", key)
         except AnsweredError as failure:
             if failure.status == _MISSING:
                 return None
             raise
 
-    def put(self, key: str, body: bytes, content_type: str) -> None:
+    def put(self, key: str, body: bytes | FilePart, content_type: str) -> None:
         """Write an object."""
-        self._succeeded("PUT", key, headers={"Content-Type": content_type}, body=body)
+        self.succeeded("PUT", key, headers={"Content-Type": content_type}, body=body)
 
     def delete(self, keys: Sequence[str]) -> Deleted:
         """Delete objects, at most 1,000 at a time.
@@ -162,7 +167,7 @@ class S3Client:
             "Content-MD5": base64.b64encode(digest).decode(),
             "Content-Type": "application/xml",
         }
-        return answers.deleted(self._succeeded("POST", "", "delete", headers, body).body)
+        return answers.deleted(self.succeeded("POST", "", "delete", headers, body).body)
 
     def page(
         self, *, prefix: str = "", delimiter: str = "", token: str = "", most: int = 1000
@@ -173,7 +178,7 @@ class S3Client:
         query |= {name: value for name, value in given.items() if value}
         if most != 1000:
             query["max-keys"] = str(most)
-        answer = self._succeeded("GET", "", urlencode(query, quote_via=quote, safe=""))
+        answer = self.succeeded("GET", "", urlencode(query, quote_via=quote, safe=""))
         return answers.page(answer.body), answer
 
     def pages(self, *, prefix: str = "", delimiter: str = "") -> Iterator[Page]:
@@ -193,44 +198,73 @@ class S3Client:
 
     def lifecycle(self) -> tuple[LifecycleRule, ...]:
         """Read the rules by which the bucket removes objects by age or date."""
-        return answers.lifecycle(self._succeeded("GET", "", "lifecycle").body)
+        return answers.lifecycle(self.succeeded("GET", "", "lifecycle").body)
 
-    def _succeeded(
+    def succeeded(
         self,
         method: str,
         key: str,
         query: str = "",
         headers: Mapping[str, str] | None = None,
-        body: bytes = b"",
+        body: bytes | FilePart = b"",
     ) -> Answer:
+        """Send one request as ``request`` does, and return the answer if it is a success."""
         reply = self._exchanged(method, key, query, headers or {}, body)
         reply.require_no_redirect()
         answer = Answer(reply.status, reply.headers, reply.body)
         if reply.status >= 300:
             raise AnsweredError(reply.status, answer.code)
-        if not key and _ERROR.match(reply.body):  # S3 may begin to answer before it has failed
+        is_document = not key or method == "POST"
+        if is_document and _ERROR.match(reply.body):  # S3 may begin to answer before it has failed
             raise AnsweredError(500, answer.code)
         return answer
 
     def _exchanged(
-        self, method: str, key: str, query: str, headers: Mapping[str, str], body: bytes
+        self, method: str, key: str, query: str, headers: Mapping[str, str], body: bytes | FilePart
     ) -> Reply:
         url, signed = self._signed(method, key, query, headers, body)
         return self._transport.exchange(method, url, signed, body or None, body_limit(key))
 
     def _signed(
-        self, method: str, key: str, query: str, headers: Mapping[str, str], body: bytes
+        self, method: str, key: str, query: str, headers: Mapping[str, str], body: bytes | FilePart
     ) -> tuple[str, dict[str, str]]:
-        """The URL and the headers of a request."""
+        """The URL and the headers of a request.
+
+        Raises:
+            UnusableKeyError: HTTP would change the path of the key.
+        """
+        if _DOT_SEGMENT.search(key):
+            raise UnusableKeyError(key)
         is_whole_host = not urlsplit(self.url).path  # in virtual-hosted style
         url = f"{self.url}/{quote(key)}" if key or is_whole_host else self.url
-        request = AWSRequest(
-            method, f"{url}?{query}" if query else url, headers=dict(headers), data=body or None
-        )
+        url = f"{url}?{query}" if query else url
+        sent = {**headers, **_host_without_zone(url)}
+        if isinstance(body, FilePart):
+            sent["Content-Length"] = str(body.size)
+        content = None if isinstance(body, FilePart) else body or None
+        request = AWSRequest(method, url, headers=sent, data=content)
         if self._credentials is not None:
-            S3SigV4Auth(frozen(self._credentials), "s3", self._region).add_auth(request)
+            part = body if isinstance(body, FilePart) else None
+            _Signer(frozen(self._credentials), self._region, part).add_auth(request)
         ready = request.prepare()
         return ready.url, dict(ready.headers)
+
+
+class _Signer(S3SigV4Auth):
+    """Signs a request, also one whose body is a part of a file."""
+
+    def __init__(self, credentials: Any, region: str, part: FilePart | None) -> None:
+        super().__init__(credentials, "s3", region)
+        self._part = part
+
+    def payload(self, request: AWSRequest) -> str:
+        return self._part.digest() if self._part else str(super().payload(request))
+
+
+def _host_without_zone(url: str) -> dict[str, str]:
+    """The header Host, where the URL has a zone of an IPv6 address: servers do not know it."""
+    netloc = urlsplit(url).netloc
+    return {"Host": _ZONE.sub("", netloc)} if "%" in netloc else {}
 
 
 def bucket_url(manifest: Manifest) -> str:

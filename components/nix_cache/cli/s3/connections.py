@@ -20,6 +20,9 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from nix_cache.cli.errors import ClientError
 from nix_cache.cli.s3.deadline import connect, tls_context
 
+_BLOCK_BYTES = 1 << 16
+"""What of a file is sent at a time."""
+
 _CERTIFICATE_VARIABLES = ("NIX_SSL_CERT_FILE", "SSL_CERT_FILE", "AWS_CA_BUNDLE")
 
 
@@ -62,6 +65,7 @@ def connections(
     """
     settings: dict[str, Any] = {
         "maxsize": jobs,
+        "blocksize": _BLOCK_BYTES,
         "timeout": urllib3.Timeout(connect=connect_seconds, read=read_seconds),
         "ssl_context": trust(environment) if url.startswith("https:") else None,
     }

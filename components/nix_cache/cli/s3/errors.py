@@ -28,6 +28,7 @@ class Meaning(Enum):
     NO_CREDENTIAL = "the credential cannot be had"
     NO_ANSWER = "no answer came in time"
     MALFORMED = "the answer is not that of a storage that speaks S3"
+    TOO_LARGE = "the body of the request is larger than something on the way accepts"
     OTHER = "none of these"
 
 
@@ -43,6 +44,7 @@ CODES = {
     "ExpiredTokenException": Meaning.EXPIRED,
     "InvalidToken": Meaning.EXPIRED,
     "RequestTimeTooSkewed": Meaning.WRONG_CLOCK,
+    "EntityTooLarge": Meaning.TOO_LARGE,
     "NoSuchBucket": Meaning.NO_BUCKET,
     "NoSuchKey": Meaning.NO_OBJECT,
 }
@@ -66,6 +68,8 @@ def meaning(status: int | str, code: str, text: str = "") -> Meaning:
         return found
     if str(status) in {"401", "403"}:
         return Meaning.DENIED
+    if str(status) == "413":
+        return Meaning.TOO_LARGE
     if not status and _BUSY_WORDS.search(text):
         return Meaning.BUSY
     return Meaning.OTHER
@@ -118,6 +122,35 @@ class CredentialError(StorageError):
     def meaning(self) -> Meaning:
         """It is always the same."""
         return Meaning.NO_CREDENTIAL
+
+
+class IssuerError(CredentialError):
+    """The service that issues a credential, such as STS, answered with an error.
+
+    It says nothing of the object that was asked for.
+
+    Attributes:
+        status: the HTTP status.
+        code: the service's own code, such as ``AccessDenied``.
+    """
+
+    def __init__(self, status: int, code: str) -> None:
+        super().__init__(f"the service that issues it answers {f'{status} {code}'.strip()}")
+        self.status = status
+        self.code = code
+
+    @property
+    def meaning(self) -> Meaning:
+        """What it means. A denial is one of the credential, not of the storage."""
+        found = meaning(self.status, self.code)
+        return found if found in {Meaning.BUSY, Meaning.EXPIRED} else Meaning.NO_CREDENTIAL
+
+
+class UnusableKeyError(StorageError):
+    """A key has a segment of dots, which clients, proxies and servers resolve differently."""
+
+    def __init__(self, key: str) -> None:
+        super().__init__(f"the key {key[:200]!r} has a segment '.' or '..'")
 
 
 class BusyError(ClientError):

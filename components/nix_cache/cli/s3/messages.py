@@ -48,6 +48,11 @@ _WRITER: Mapping[Meaning, _Text] = {
         "the storage at {endpoint} does not answer: {answer}",
         "see that it runs and can be reached from here, then try again",
     ),
+    Meaning.TOO_LARGE: (
+        "the storage at {endpoint}, or a proxy in front of it, refuses a body of this size "
+        "({answer})",
+        "push with smaller parts, such as --part-size 8, or raise the limit of the proxy",
+    ),
     Meaning.MALFORMED: ("{endpoint} is not the storage of the cache: {answer}", _LOOK),
     Meaning.OTHER: ("the storage at {endpoint} answers {answer}", _LOOK),
 }
@@ -88,7 +93,8 @@ _OWNER: Mapping[Meaning, _Text] = {
 }
 
 _REFUSED = frozenset(Meaning) - {
-    *(Meaning.BUSY, Meaning.NO_ANSWER, Meaning.MALFORMED, Meaning.OTHER)
+    *(Meaning.BUSY, Meaning.NO_ANSWER, Meaning.MALFORMED, Meaning.TOO_LARGE),
+    Meaning.OTHER,
 }
 
 

@@ -1,7 +1,7 @@
 """The retry policy: what is tried again, after which wait.
 
-A request is tried again by the transport, within its limits of time. A whole step, such as a run of
-`nix copy`, is tried again by ``retry``.
+A request is tried again by the transport, within its limits of time. A whole step, such as the upload
+of a part, is tried again by ``retry``.
 """
 
 import datetime
@@ -41,9 +41,11 @@ def is_repeatable(method: str, query: str) -> bool:
 
     Args:
         method: of HTTP.
-        query: what stands after the question mark. The POST that deletes objects has ``delete``.
+        query: what stands after the question mark. The POST that deletes objects has ``delete``,
+            those of an upload in parts have ``uploads`` and ``uploadId=``. A second upload that is
+            begun is left to the bucket's lifecycle.
     """
-    return method in _REPEATABLE or "delete" in query
+    return method in _REPEATABLE or query.startswith(("delete", "uploads", "uploadId="))
 
 
 def is_busy(status: int) -> bool:

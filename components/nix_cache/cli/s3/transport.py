@@ -12,79 +12,31 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urlsplit
 
 import urllib3
 
-from nix_cache.cli.errors import ClientError
 from nix_cache.cli.limits import ERROR_BYTES, TIMES, Kind, TimeLimits
+from nix_cache.cli.s3.body import FilePart, Reader
 from nix_cache.cli.s3.connections import connections
 from nix_cache.cli.s3.deadline import Deadline
 from nix_cache.cli.s3.hosts import Host
+from nix_cache.cli.s3.pace import AdaptiveLimit, RateLimit
+from nix_cache.cli.s3.reply import OversizedError, Reply, origin_of
 from nix_cache.cli.s3.retry import is_busy, is_repeatable, may_pass, wait_seconds
 
 JOBS = 25
 """Connections that are kept to each host, unless told otherwise."""
 
-_REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _CHUNK_BYTES = 1 << 16
+_THROTTLED = frozenset({429, 503})
 _FAILURES = (urllib3.exceptions.HTTPError, http.client.HTTPException, OSError, UnicodeError)
 
 _Answer = TypeVar("_Answer", "Reply", urllib3.BaseHTTPResponse)
 
 
-class OversizedError(ClientError):
-    """A body is larger than the most that is read of its kind."""
-
-
-class RedirectedError(ClientError):
-    """An endpoint answers with a redirect, which is not followed."""
-
-
-@dataclass(frozen=True)
-class Reply:
-    """A complete answer.
-
-    Attributes:
-        url: what was asked for.
-        status: the HTTP status.
-        headers: by name, in any letter case.
-        body: as it was received, with its Content-Encoding; of an error, cut at ``ERROR_BYTES``.
-    """
-
-    url: str
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
-
-    @property
-    def redirect(self) -> str | None:
-        """Where it redirects to, as it says so; None if it is not a redirect."""
-        if self.status not in _REDIRECTS:
-            return None
-        try:
-            return urljoin(self.url, self.headers.get("Location", ""))
-        except ValueError:
-            return "an invalid URL"
-
-    def require_no_redirect(self) -> None:
-        """Refuse a redirect: a signature is not valid elsewhere, and data goes where it was told.
-
-        Raises:
-            RedirectedError: it is one.
-        """
-        target = self.redirect
-        if target is None:
-            return
-        here = _origin(self.url)
-        with contextlib.suppress(ValueError):
-            parts = urlsplit(target)
-            if parts.netloc and f"{parts.scheme}://{parts.netloc}" != here:
-                target = f"{parts.scheme}://{parts.netloc}"
-        raise RedirectedError(
-            f"the endpoint {here} redirects to {target}",
-            "set that URL as the endpoint in the stack, then run `pulumi up` and `nix-cache use`",
-        )
+class StoppedError(Exception):
+    """Nothing more is to be sent, because the command ends."""
 
 
 class Transport:
@@ -94,6 +46,7 @@ class Transport:
         times: the limits.
         jobs: how many connections are kept to each host.
         environment: names the certificates.
+        rate: how fast files are sent; None for no limit.
     """
 
     def __init__(
@@ -101,10 +54,14 @@ class Transport:
         times: TimeLimits = TIMES,
         jobs: int = JOBS,
         environment: Mapping[str, str] = os.environ,
+        rate: RateLimit | None = None,
     ) -> None:
         self._times = times
         self._jobs = jobs
         self._environment = environment
+        self._rate = rate
+        self._stopped = threading.Event()
+        self._limit = AdaptiveLimit(jobs)
         self._lock = threading.Lock()
         self._hosts: dict[str, tuple[Host, urllib3.PoolManager]] = {}
 
@@ -113,10 +70,12 @@ class Transport:
         method: str,
         url: str,
         headers: Mapping[str, str],
-        body: bytes | None,
+        body: bytes | FilePart | None,
         kind: Kind,
     ) -> Reply:
         """Send a request and read the whole answer. A busy host is asked again a few times.
+
+        The time limits of a file count from the last byte that was sent.
 
         Args:
             method: of HTTP.
@@ -131,18 +90,47 @@ class Transport:
         """
         host, manager = self._host(url)
 
-        def once(deadline: Deadline, started: float) -> Reply:
-            response = self._sent(host, manager, deadline, method, url, headers, body)
+        def once(deadline: Deadline, progress: _Progress) -> Reply:
+            reader = self._reader(host, deadline, progress, body)
             try:
-                deadline.set(host.left(started))
-                with deadline.kept():
-                    content = b"" if method == "HEAD" else _body(response, url, kind)
-            finally:
-                response.drain_conn() if method == "HEAD" else response.close()
-            host.took(time.monotonic() - started)
+                response = self._sent(host, manager, deadline, method, url, headers, reader)
+                try:
+                    deadline.set(host.left(progress.at))
+                    with deadline.kept():
+                        content = b"" if method == "HEAD" else _body(response, url, kind)
+                finally:
+                    response.drain_conn() if method == "HEAD" else response.close()
+            except BaseException:
+                _take_back(reader)
+                raise
+            if is_busy(response.status):
+                _take_back(reader)
+            host.took(time.monotonic() - progress.at)
             return Reply(url, response.status, response.headers, content)
 
         return self._tried(host, is_repeatable(method, urlsplit(url).query), once)
+
+    def stop(self) -> None:
+        """Let no file be sent any further: requests that send one fail."""
+        self._stopped.set()
+
+    def _reader(
+        self, host: Host, deadline: Deadline, progress: "_Progress", body: bytes | FilePart | None
+    ) -> bytes | Reader | None:
+        if not isinstance(body, FilePart):
+            return body
+
+        def before(count: int) -> None:
+            if self._stopped.is_set():
+                raise StoppedError
+            if self._rate is not None:
+                self._rate.take(count)
+            progress.at = time.monotonic()
+            host.heard()
+            deadline.set(self._times.first_byte_seconds)
+
+        piece_bytes = _CHUNK_BYTES if self._rate is None else self._rate.piece_bytes
+        return Reader(body, min(_CHUNK_BYTES, piece_bytes), before)
 
     @contextlib.contextmanager
     def opened(self, url: str, headers: Mapping[str, str]) -> Iterator[urllib3.BaseHTTPResponse]:
@@ -155,7 +143,7 @@ class Transport:
         started = time.monotonic()
         kept: list[Deadline] = []
 
-        def once(deadline: Deadline, _started: float) -> urllib3.BaseHTTPResponse:
+        def once(deadline: Deadline, _: _Progress) -> urllib3.BaseHTTPResponse:
             kept[:] = [deadline]
             return self._sent(host, manager, deadline, "GET", url, headers, None)
 
@@ -171,7 +159,7 @@ class Transport:
             response.close()
 
     def _host(self, url: str) -> tuple[Host, urllib3.PoolManager]:
-        origin = _origin(url)
+        origin = origin_of(url)
         with self._lock:
             if origin not in self._hosts:
                 times = self._times
@@ -182,26 +170,33 @@ class Transport:
             return self._hosts[origin]
 
     def _tried(
-        self, host: Host, can_repeat: bool, once: Callable[[Deadline, float], _Answer]
+        self, host: Host, can_repeat: bool, once: Callable[[Deadline, "_Progress"], _Answer]
     ) -> _Answer:
-        times, started = self._times, time.monotonic()
+        times, progress = self._times, _Progress(time.monotonic())
         deadline = Deadline(0, host.heard)
         for attempt in range(1, times.tries + 1):
             wait = wait_seconds(attempt, times.backoff_seconds)
             host.require_open()
-            deadline.set(min(times.first_byte_seconds, host.left(started)))
             try:
-                answer = once(deadline, started)
+                asked = time.monotonic()
+                with self._limit.slot():
+                    progress.at += time.monotonic() - asked
+                    deadline.set(min(times.first_byte_seconds, host.left(progress.at)))
+                    answer = once(deadline, progress)
             except _FAILURES as failure:
                 is_last = attempt == times.tries or not can_repeat or not may_pass(failure)
-                if is_last or host.left(started) <= wait:
-                    raise host.failed(failure, started) from failure
+                if is_last or host.left(progress.at) <= wait:
+                    raise host.failed(failure, progress.at) from failure
             else:
-                asked = answer.headers.get("Retry-After", "")
+                if answer.status in _THROTTLED:
+                    self._limit.throttled()
+                else:
+                    self._limit.succeeded()
+                after = answer.headers.get("Retry-After", "")
                 wait = wait_seconds(
-                    attempt, times.backoff_seconds, asked, times.retry_after_seconds
+                    attempt, times.backoff_seconds, after, times.retry_after_seconds
                 )
-                is_last = attempt == times.tries or host.left(started) <= wait
+                is_last = attempt == times.tries or host.left(progress.at) <= wait
                 if not is_busy(answer.status) or is_last:
                     return answer
                 if isinstance(answer, urllib3.BaseHTTPResponse):
@@ -217,7 +212,7 @@ class Transport:
         method: str,
         url: str,
         headers: Mapping[str, str],
-        body: bytes | None,
+        body: bytes | Reader | None,
     ) -> urllib3.BaseHTTPResponse:
         with deadline.kept():
             response = manager.urlopen(
@@ -232,6 +227,18 @@ class Transport:
             )
         host.answered()
         return response
+
+
+@dataclass
+class _Progress:
+    """When a request began, or last sent some of a file."""
+
+    at: float
+
+
+def _take_back(body: bytes | Reader | None) -> None:
+    if isinstance(body, Reader):
+        body.take_back()
 
 
 def _body(response: urllib3.BaseHTTPResponse, url: str, kind: Kind) -> bytes:
@@ -256,11 +263,3 @@ def _oversized(url: str, kind: Kind) -> OversizedError:
         f"a {kind.name}",
         "look at that object, and delete it if it is not what its name says",
     )
-
-
-def _origin(url: str) -> str:
-    try:
-        parts = urlsplit(url)
-    except ValueError as mistake:
-        raise ClientError(f"{url} is not a valid URL: {mistake}", "correct it") from None
-    return f"{parts.scheme}://{parts.netloc}"

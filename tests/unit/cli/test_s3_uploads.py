@@ -1,0 +1,196 @@
+"""What the S3 client sends for an upload, and how it reads redirects, denials and odd hosts."""
+
+import hashlib
+import os
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from botocore.credentials import Credentials, DeferredRefreshableCredentials
+from botocore.exceptions import ClientError as ServiceError
+
+from nix_cache.cli.limits import TimeLimits
+from nix_cache.cli.s3.body import FilePart
+from nix_cache.cli.s3.client import S3Client
+from nix_cache.cli.s3.errors import IssuerError, Meaning, UnusableKeyError
+from nix_cache.cli.s3.messages import Requester
+from nix_cache.cli.s3.multipart import MultipartUpload
+from nix_cache.cli.s3.reply import RedirectedError
+from nix_cache.cli.s3.transport import StoppedError, Transport
+from nix_cache.cli.upload.bucket import Bucket
+from tests.unit.cli.client_caches import manifest
+from tests.unit.cli.misbehaving import Misbehaving, always, answer, misbehaving
+
+PAIR = Credentials("key", "secret")
+QUICK = TimeLimits(backoff_seconds=0.01)
+CONTENT = bytes(range(256)) * 1000
+PATH = f"/nix/store/{'0' * 32}-name"
+
+
+def client(url: str, transport: Transport | None = None) -> S3Client:
+    """A client of a bucket there."""
+    return S3Client(transport or Transport(QUICK), f"{url}/demo", "us-east-1", PAIR)
+
+
+@pytest.fixture
+def part(tmp_path: Path) -> Iterator[FilePart]:
+    """The middle of a file."""
+    (tmp_path / "file").write_bytes(b"before" + CONTENT + b"after")
+    descriptor = os.open(tmp_path / "file", os.O_RDONLY)
+    yield FilePart(descriptor, len(b"before"), len(CONTENT))
+    os.close(descriptor)
+
+
+def body_of(request: bytes) -> bytes:
+    """What came after the head."""
+    return request.partition(b"\r\n\r\n")[2]
+
+
+class TestFiles:
+    """Parts of files."""
+
+    def test_a_part_of_a_file_is_sent_and_signed(self, part: FilePart) -> None:
+        """With its length and its hash, and nothing around it."""
+        with misbehaving(always(answer())) as server:
+            client(server.url).put("nar/a", part, "application/x-nix-nar")
+
+        head = server.received[0].decode(errors="replace").lower()
+        assert body_of(server.received[0]) == CONTENT
+        assert f"content-length: {len(CONTENT)}" in head
+        assert f"x-amz-content-sha256: {hashlib.sha256(CONTENT).hexdigest()}" in head
+        assert "transfer-encoding" not in head
+
+    def test_a_busy_storage_gets_all_of_it_again(self, part: FilePart) -> None:
+        """And what was sent in vain does not count."""
+        sent: list[int] = []
+        counted = FilePart(part.descriptor, part.start, part.size, sent=sent.append)
+
+        def busy_once(server: Misbehaving, line: socket.socket, number: int) -> None:
+            line.sendall(answer(b"", "503 Slow Down") if number == 1 else answer())
+
+        with misbehaving(busy_once) as server:
+            client(server.url).put("nar/a", counted, "x/y")
+
+        assert [body_of(request) for request in server.received] == [CONTENT, CONTENT]
+        assert sum(sent) == len(CONTENT)
+
+    def test_nothing_is_sent_after_a_stop(self, part: FilePart) -> None:
+        """An interrupted command aborts its uploads; parts that come later would undo that."""
+        transport = Transport(QUICK)
+        transport.stop()
+        with misbehaving(always(answer())) as server, pytest.raises(StoppedError):
+            client(server.url, transport).put("nar/a", part, "x/y")
+
+
+class TestParts:
+    """Uploads in parts."""
+
+    BEGUN = answer(b"<R><UploadId>an id/+=</UploadId></R>")
+
+    def test_parts_are_named_by_number_and_id(self, part: FilePart) -> None:
+        """And put together in their order."""
+
+        def serve(server: Misbehaving, line: socket.socket, number: int) -> None:
+            line.sendall(self.BEGUN if number == 1 else answer(ETag='"e&1"'))
+
+        with misbehaving(serve) as server:
+            upload = MultipartUpload(client(server.url), "nar/a", "x/y")
+            etag = upload.put(1, part)
+            upload.complete([etag, '"2"'], 10)
+            upload.abort()
+
+        lines = [line.rpartition(" ")[0] for line in server.requests]
+        assert lines == [
+            "POST /demo/nar/a?uploads",
+            "PUT /demo/nar/a?partNumber=1&uploadId=an%20id%2F%2B%3D",
+            "POST /demo/nar/a?uploadId=an%20id%2F%2B%3D",
+            "DELETE /demo/nar/a?uploadId=an%20id%2F%2B%3D",
+        ]
+        assert (
+            b'<Part><PartNumber>1</PartNumber><ETag>"e&amp;1"</ETag></Part>'
+            b'<Part><PartNumber>2</PartNumber><ETag>"2"</ETag></Part>'
+        ) in server.received[2]
+
+    @pytest.mark.parametrize(("size", "is_done"), [(10, True), (11, False)])
+    def test_an_upload_that_is_gone_may_have_been_completed(self, size: int, is_done: bool) -> None:
+        """The answer to the first try was lost: then the object is there, of the right size."""
+        gone = answer(b"<Error><Code>NoSuchUpload</Code></Error>", "404 Not Found")
+        there = answer(b"", length=size)
+
+        def serve(_: Misbehaving, line: socket.socket, number: int) -> None:
+            line.sendall([self.BEGUN, gone, there][number - 1])
+
+        with misbehaving(serve) as server:
+            upload = MultipartUpload(client(server.url), "nar/a", "x/y")
+            if is_done:
+                upload.complete(['"1"'], 10)
+            else:
+                with pytest.raises(Exception, match="NoSuchUpload"):
+                    upload.complete(['"1"'], 10)
+
+
+class TestAnswers:
+    """Answers that were misread."""
+
+    def test_a_redirect_of_aws_names_the_region_of_the_bucket(self) -> None:
+        """Its answer has no Location, but the region and an endpoint."""
+        body = b"<Error><Code>PermanentRedirect</Code><Endpoint>b.s3.eu-west-1.amazonaws.com"
+        region: dict[str, Any] = {"x-amz-bucket-region": "eu-west-1"}
+        moved = answer(body + b"</Endpoint></Error>", "301 Moved Permanently", **region)
+        with misbehaving(always(moved)) as server, pytest.raises(RedirectedError) as redirected:
+            client(server.url).get("nar/a")
+
+        assert "redirects to http://b.s3.eu-west-1.amazonaws.com" in redirected.value.problem
+        assert "the bucket is in the region eu-west-1" in redirected.value.problem
+        assert redirected.value.fix.startswith("set the region eu-west-1")
+
+    def test_a_redirect_without_a_target_does_not_name_its_own_url(self) -> None:
+        """There is nothing to set."""
+        with (
+            misbehaving(always(answer(b"", "301 Moved Permanently"))) as server,
+            pytest.raises(RedirectedError, match="redirects to a place that it does not name"),
+        ):
+            client(server.url).get("nar/a")
+
+    def test_a_zone_of_an_address_is_no_part_of_the_host_that_is_signed(self) -> None:
+        """The zone means something on this machine alone."""
+        url, headers = client("http://[fe80::1%25eth0]:9000")._signed("GET", "nar/a", "", {}, b"")
+
+        assert url.startswith("http://[fe80::1%25eth0]:9000/")
+        assert headers["Host"] == "[fe80::1]:9000"
+
+    @pytest.mark.parametrize("key", ["nar/../nix-cache-info", "..", "./a", "nar/."])
+    def test_a_key_with_a_segment_of_dots_is_refused(self, key: str) -> None:
+        """HTTP clients and proxies would ask for another object."""
+        with misbehaving(always(answer())) as server:
+            with pytest.raises(UnusableKeyError, match="has a segment"):
+                client(server.url).get(key)
+            client(server.url).get("nar/..a/b.")
+
+        assert len(server.requests) == 1
+
+    def test_a_denial_by_the_issuer_of_a_credential_is_not_an_absent_path(self) -> None:
+        """STS denies the role while the cache is asked for paths."""
+        denial = {
+            "Error": {"Code": "AccessDenied", "Message": "no"},
+            "ResponseMetadata": {"HTTPStatusCode": 403},
+        }
+
+        def fail() -> dict[str, str]:
+            raise ServiceError(denial, "AssumeRoleWithWebIdentity")  # type: ignore[arg-type]
+
+        s3 = S3Client(
+            Transport(QUICK),
+            "http://127.0.0.1:9/demo",
+            "us-east-1",
+            DeferredRefreshableCredentials(fail, "test"),
+        )
+        with pytest.raises(IssuerError) as refused:
+            s3.get("nar/a")
+        assert refused.value.meaning is Meaning.NO_CREDENTIAL
+
+        who = Requester("ci", "https://s3.example.org", "demo", "team", "the environment")
+        with pytest.raises(Exception, match="cannot be had: the service that issues it answers"):
+            Bucket(manifest(), s3, who, 1).held([PATH])
