@@ -22,6 +22,15 @@ real() {{
 {sign}real {program} "$@"
 """
 
+CLIENT = """\
+#!/bin/sh
+# This project's client. What reads the store has to see the store of the test.
+case "${{{inside}:-}} $1" in
+  " push" | " hook") exec {enter} {program} "$@" ;;
+  *) exec {program} "$@" ;;
+esac
+"""
+
 SIGN = """\
 # As whom the Nix would sign if it could: the profile of a URL here, or of a substituter.
 urls=$*
@@ -34,7 +43,7 @@ profile=$(printf '%s' "$urls" | sed -n 's/.*[?&]profile=\\([A-Za-z0-9._-]*\\).*/
 def write_launchers(
     folder: Path, programs: Path, enter: Sequence[str], proxy: SigningProxy | None
 ) -> None:
-    """Write a launcher for each of Nix's programs.
+    """Write a launcher for each of Nix's programs, and one for our client.
 
     Args:
         folder: where to.
@@ -57,6 +66,15 @@ def write_launchers(
             )
         )
         launcher.chmod(0o755)
+    client = folder / "nix-cache"
+    client.write_text(
+        CLIENT.format(
+            inside=INSIDE,
+            enter=shlex.join([*enter, *inside]),
+            program=Path(sys.prefix) / "bin" / "nix-cache",
+        )
+    )
+    client.chmod(0o755)
 
 
 def python_paths() -> list[Path]:

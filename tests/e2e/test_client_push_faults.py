@@ -85,13 +85,13 @@ def test_a_server_that_is_busy_for_a_while_is_asked_again(
 def test_uploads_that_a_busy_server_refused_are_done_again(
     machine: WritingMachine, proxy: UploadProxy, closure: Closure, cache: Cache
 ) -> None:
-    """Also after Nix itself has given up."""
+    """Also after the tries of one request."""
     proxy.fault_of_uploads, proxy.faulty_uploads = Fault.BUSY, 7
 
     done = machine.run("push", closure.root)
 
     assert done.exit_code == 0, done.output
-    assert "the storage did not take it" in done.err
+    assert "is busy (503 SlowDownRead)" in done.err
     assert "trying again in" in done.err
     assert {narinfo_key(path) for path in closure.paths} <= cache.keys()
 

@@ -47,7 +47,7 @@ class WritingMachine:
     def run(self, *arguments: str, input: str = "", **environment: str) -> Done:  # noqa: A002
         """Run `nix-cache`, whatever its outcome."""
         done = subprocess.run(
-            ["nix-cache", *arguments],
+            [str(self.nix.bin / "nix-cache"), *arguments],
             env=self.environment(**environment),
             cwd=self.nix.home,
             input=input,
@@ -68,7 +68,7 @@ class WritingMachine:
     def start(self, *arguments: str) -> "subprocess.Popen[str]":
         """Start `nix-cache` and go on."""
         return subprocess.Popen(
-            ["nix-cache", *arguments],
+            [str(self.nix.bin / "nix-cache"), *arguments],
             env=self.environment(),
             cwd=self.nix.home,
             stdin=subprocess.DEVNULL,

@@ -9,6 +9,8 @@ from typing import Self
 from tests.engine.ports import ReservedPort
 from tests.fakes.forwarding import ForwardingHandler, ForwardingServer
 
+_ERROR = b"<Error><Code>InternalError</Code><Message>broken</Message></Error>"
+_DENIED = b"<Error><Code>AccessDenied</Code><Message>denied</Message></Error>"
 _BUSY = b"<Error><Code>SlowDownRead</Code><Message>busy</Message></Error>"
 
 
@@ -18,6 +20,8 @@ class Fault(StrEnum):
     NONE = "passed on"
     DOWN = "refused"
     BUSY = "answered 503"
+    ERROR = "answered 500"
+    DENIED = "answered 403"
     RESET = "reset"
     HANG = "never answered"
 
@@ -26,6 +30,8 @@ GIVE_UP_SECONDS = {
     Fault.NONE: 3.0,
     Fault.DOWN: 3.0,
     Fault.BUSY: 3.0,
+    Fault.ERROR: 3.0,
+    Fault.DENIED: 3.0,
     Fault.RESET: 3.0,
     Fault.HANG: 9.0,
 }
@@ -140,6 +146,10 @@ class _Handler(ForwardingHandler):
                 proxy.after(request)
             case Fault.BUSY:
                 self.answer(503, {"Content-Type": "application/xml"}, _BUSY)
+            case Fault.ERROR:
+                self.answer(500, {"Content-Type": "application/xml"}, _ERROR)
+            case Fault.DENIED:
+                self.answer(403, {"Content-Type": "application/xml"}, _DENIED)
             case Fault.HANG:
                 proxy.wait_for_end()
                 self.close_connection = True

@@ -17,7 +17,8 @@ from nix_cache.cli.s3.client import S3Client
 from nix_cache.cli.s3.credentials import Credential
 from nix_cache.cli.s3.errors import StorageError
 from nix_cache.cli.s3.messages import Requester, explain
-from nix_cache.cli.s3.transport import Reply, Transport
+from nix_cache.cli.s3.reply import Reply
+from nix_cache.cli.s3.transport import Transport
 from nix_cache.formats.nar_url import NarUrl
 from tests.fuzz.target import Shape, Target
 from tests.fuzz.targets.narinfos import SEEDS as NARINFOS

@@ -20,6 +20,7 @@ from nix_cache.cli.hook.texts import Hook
 from nix_cache.cli.machine import files
 from nix_cache.cli.s3.errors import BusyError, RefusedError, UnansweredError
 from nix_cache.cli.upload.held import Held
+from nix_cache.cli.upload.options import UploadOptions
 from nix_cache.cli.upload.report import Result
 from nix_cache.cli.upload.writer import Writer
 from nix_cache.redaction import keep_secret
@@ -356,7 +357,7 @@ class Pushes:
         self.faults: dict[str, str] = {}
         self.queue: Queue | None = None
 
-    def __call__(self, _writer: Writer, paths: Sequence[str], _jobs: int) -> Result:
+    def __call__(self, _writer: Writer, paths: Sequence[str], _options: UploadOptions) -> Result:
         self.calls.append(list(paths))
         for path in paths:
             if path in self.failures:
@@ -540,7 +541,7 @@ def test_an_unexpected_error_is_kept_and_holds_up_no_path(record: Record, queue:
     """Whatever it is."""
     put(queue, ONE, TWO)
 
-    def push(_writer: Writer, paths: Sequence[str], _jobs: int) -> Result:
+    def push(_writer: Writer, paths: Sequence[str], _options: UploadOptions) -> Result:
         if ONE in paths:
             raise RecursionError("too deep")
         return Result("demo", KEY.name, [Held(path, 1, None) for path in paths], 1, [], 1.0)
@@ -655,7 +656,7 @@ def test_a_damaged_file_of_failures_counts_for_nothing(
 
 
 def _push_for_ever(record: Record, folder: Path) -> None:
-    def push(_writer: Writer, _paths: Sequence[str], _jobs: int) -> Result:
+    def push(_writer: Writer, _paths: Sequence[str], _options: UploadOptions) -> Result:
         (folder / "pushing").touch()
         threading.Event().wait(60)
         raise AssertionError

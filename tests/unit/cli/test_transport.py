@@ -20,8 +20,9 @@ from nix_cache.cli.errors import ClientError
 from nix_cache.cli.limits import ERROR_BYTES, OBJECT, TIMES, Kind, TimeLimits
 from nix_cache.cli.s3 import deadline as deadlines
 from nix_cache.cli.s3.hosts import NoAnswerError
+from nix_cache.cli.s3.reply import OversizedError, RedirectedError, Reply
 from nix_cache.cli.s3.retry import retry_after_seconds
-from nix_cache.cli.s3.transport import OversizedError, RedirectedError, Reply, Transport
+from nix_cache.cli.s3.transport import Transport
 from tests.unit.cli.misbehaving import Answer, Misbehaving, always, answer, misbehaving
 
 QUICK = TimeLimits(

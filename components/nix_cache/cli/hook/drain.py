@@ -10,14 +10,14 @@ from nix_cache.cli.hook.failures import Failure
 from nix_cache.cli.hook.queue import Queue
 from nix_cache.cli.machine import console
 from nix_cache.cli.nix import program
-from nix_cache.cli.options import JOBS
 from nix_cache.cli.s3.errors import BusyError, RefusedError, UnansweredError
 from nix_cache.cli.upload import report, session
+from nix_cache.cli.upload.options import UploadOptions
 from nix_cache.cli.upload.report import Result
 from nix_cache.cli.upload.writer import Writer, as_writer
 from nix_cache.redaction import redacted
 
-Push = Callable[[Writer, Sequence[str], int], Result]
+Push = Callable[[Writer, Sequence[str], UploadOptions], Result]
 
 MOST_IN_A_ROW = 3
 """Paths that the storage does not take one after the other, before the run is given up."""
@@ -81,6 +81,7 @@ class _Worker:
         self._writer = writer
         self._queue = queue
         self._push = push
+        self._options = UploadOptions.of()
         self._clock = clock
         self._failures = queue.failures()
         self._tried: set[str] = set()
@@ -158,7 +159,7 @@ class _Worker:
 
     def _try(self, paths: Sequence[str]) -> None:
         try:
-            result = self._push(self._writer, paths, JOBS)
+            result = self._push(self._writer, paths, self._options)
         except UnansweredError:
             raise
         except (BusyError, RefusedError) as failure:

@@ -1,4 +1,4 @@
-"""The real Nix of this machine: its version, its store's paths and their closures."""
+"""The real Nix of this machine: its version, and its store's paths."""
 
 import os
 import re
@@ -13,7 +13,6 @@ from nix_cache.formats.narinfo import BASE_NAME
 
 NIX = ("nix", "--extra-experimental-features", "nix-command")
 _MOST_LINKS = 40
-_SIZED = re.compile(r"(/\S+)\s+([0-9]{1,18})\s*")
 _TIMEOUT_SECONDS = 60.0
 _VERSION = re.compile(r"nix \(Nix\) ([0-9]{1,9})\.([0-9]{1,9})(?:\.([0-9]{1,9}))?")
 
@@ -115,7 +114,7 @@ def _run(
 
 def no_nix() -> ClientError:
     """The mistake that there is no Nix."""
-    return ClientError("there is no nix on PATH", "install Nix 2.33 or newer, or put it on PATH")
+    return ClientError("there is no nix on PATH", "install Nix 2.18 or newer, or put it on PATH")
 
 
 def store_path(given: str, store_dir: str) -> str:
@@ -144,52 +143,6 @@ def store_path(given: str, store_dir: str) -> str:
         "give store paths or links such as ./result; for anything else "
         "`nix build --no-link --print-out-paths … | nix-cache push --stdin`",
     )
-
-
-def closure(paths: Sequence[str], environment: Mapping[str, str] = os.environ) -> dict[str, int]:
-    """All that some paths need, themselves included.
-
-    Args:
-        paths: store paths.
-        environment: the process's.
-
-    Returns:
-        by store path, the size of its NAR in bytes.
-
-    Raises:
-        ClientError: some of them are not in the store.
-    """
-    # The table is the same since Nix 2.0, while the form of --json has changed three times.
-    command = [*NIX, "path-info", "--recursive", "--size", "--stdin"]
-    try:
-        table = ask(command, environment, paths)
-    except ClientError:
-        if gone := invalid(paths, environment):
-            raise ClientError(
-                f"not in this machine's store: {', '.join(gone)}", "build it first, or leave it out"
-            ) from None
-        raise
-    return sizes_in(table)
-
-
-def sizes_in(table: str) -> dict[str, int]:
-    """Return what ``nix path-info --size`` printed: by store path, the size of its NAR in bytes.
-
-    Raises:
-        ClientError: a line is not a store path and a number.
-    """
-    sizes = {}
-    for line in table.splitlines():
-        if not line:
-            continue
-        found = _SIZED.fullmatch(line)
-        if found is None:
-            raise ClientError(
-                f"`nix path-info --size` printed {line[:200]!r}, not a store path and its size",
-                "check the installed Nix with `nix --version`",
-            )
-        sizes[found[1]] = int(found[2])
-    return sizes
 
 
 def invalid(paths: Sequence[str], environment: Mapping[str, str] = os.environ) -> list[str]:

@@ -30,9 +30,29 @@ def push(
     jobs: Annotated[
         int,
         typer.Option(
-            "--jobs", "-j", min=1, max=256, metavar="N", help="The number of parallel requests."
+            "--jobs", "-j", min=1, max=256, metavar="N", help="The most parallel requests."
         ),
     ] = JOBS,
+    part_size: Annotated[
+        str | None,
+        typer.Option(
+            "--part-size",
+            metavar="MB",
+            help="Upload larger files in parts of this size, for proxies that limit requests. "
+            "Default: $NIX_CACHE_PART_SIZE, or 16.",
+            show_default=False,
+        ),
+    ] = None,
+    limit_rate: Annotated[
+        str | None,
+        typer.Option(
+            "--limit-rate",
+            metavar="RATE",
+            help="Upload at most this many bytes per second, such as 500k or 2M. "
+            "Default: $NIX_CACHE_LIMIT_RATE, or no limit.",
+            show_default=False,
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Sign store paths and upload them with their closures.
@@ -41,6 +61,7 @@ def push(
     """
     from nix_cache.cli.nix.store_paths import entries_in
     from nix_cache.cli.upload import report, session
+    from nix_cache.cli.upload.options import UploadOptions
     from nix_cache.cli.upload.writer import find_writer
 
     given = list(paths or ())
@@ -48,9 +69,12 @@ def push(
         given += [entry for _, entry in entries_in(Path("-"))]
     elif not given:
         raise UsageError("no paths to push", "name store paths, or add --stdin to read them")
+    options = UploadOptions.of(
+        jobs=jobs, part_size=part_size, limit_rate=limit_rate, has_events=as_json
+    )
     writer = find_writer(cache)
     if given:
-        result = session.push(writer, given, jobs)
+        result = session.push(writer, given, options)
     else:
         console.note("Nothing to push: standard input contains no paths.")
         result = report.Result(writer.record.name, writer.key.name, [], 0, [], 0.0)

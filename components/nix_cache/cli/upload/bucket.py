@@ -1,24 +1,29 @@
-"""The bucket as a writer sees it: which narinfos are there."""
+"""The bucket as a writer reads it: which narinfos and NARs are there, and collections."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import TypeVar
 
 from nix_cache.cli.errors import ClientError
 from nix_cache.cli.limits import TooLargeError, body_limit
 from nix_cache.cli.machine.parallel import in_parallel
 from nix_cache.cli.s3.client import S3Client
 from nix_cache.cli.s3.content_encoding import EncodingError, decoded
-from nix_cache.cli.s3.errors import AnsweredError, StorageError
+from nix_cache.cli.s3.errors import AnsweredError, Meaning, StorageError
 from nix_cache.cli.s3.messages import Requester, explain
-from nix_cache.cli.s3.transport import OversizedError, Transport
+from nix_cache.cli.s3.reply import OversizedError
+from nix_cache.cli.upload.collections import Seen
 from nix_cache.cli.upload.held import Held, judge
-from nix_cache.cli.upload.identity import Identity
 from nix_cache.formats.cache_info import INFO_KEY
+from nix_cache.formats.collection_run import RUN_KEY
 from nix_cache.formats.manifest import Manifest
 from nix_cache.formats.narinfo import narinfo_key
+from nix_cache.formats.root_record import RootRecord, new_key
 
-_ABSENT = {"NoSuchKey", "AccessDenied", "404", "403"}
-"""Those who may not list are answered that a missing object is forbidden."""
+_ABSENT = frozenset({"NoSuchKey", "AccessDenied", "404", "403"})
+"""A storage answers a user who may not list that a missing object is forbidden."""
+
+_Found = TypeVar("_Found")
 
 
 class Bucket:
@@ -26,17 +31,16 @@ class Bucket:
 
     Args:
         manifest: the cache.
-        identity: whose requests these are.
-        who: the same, for messages.
+        client: of the bucket, as the writer.
+        who: the writer, for messages.
         jobs: how many requests there are at a time.
     """
 
-    def __init__(self, manifest: Manifest, identity: Identity, who: Requester, jobs: int) -> None:
+    def __init__(self, manifest: Manifest, client: S3Client, who: Requester, jobs: int) -> None:
         self._manifest = manifest
+        self._client = client
         self._who = who
         self._jobs = jobs
-        transport = Transport(jobs=jobs)
-        self._client = S3Client.of(manifest, identity.credentials, transport)
 
     def require_access(self) -> None:
         """Make sure that the writer may read what is always there.
@@ -53,6 +57,35 @@ class Bucket:
                     f"{INFO_KEY} at {self._manifest.endpoint} {mistake}",
                     "see what answers there: it is not the cache's storage",
                 ) from None
+
+    def protect(self, record: RootRecord) -> bool:
+        """Write a root record, so that a collection keeps what the push relies on.
+
+        Returns:
+            whether the writer may do so.
+
+        Raises:
+            ClientError: the storage did not take it for another reason.
+            BusyError: it did not answer, or not now.
+        """
+        with self._explained():
+            try:
+                self._client.put(new_key(), record.content, "application/json")
+            except AnsweredError as refusal:
+                if refusal.meaning is Meaning.DENIED:
+                    return False
+                raise
+        return True
+
+    def collections(self) -> Seen:
+        """Look whether a collection goes on.
+
+        Raises:
+            ClientError: the storage refused.
+            BusyError: it did not answer, or not now.
+        """
+        with self._explained():
+            return Seen.of(_if_there(lambda: self._client.get(RUN_KEY)))
 
     def held(
         self, paths: Sequence[str], progress: Callable[[int], None] = lambda _: None
@@ -75,17 +108,27 @@ class Bucket:
             progress(count)
         return found
 
+    def absent(self, keys: Sequence[str]) -> set[str]:
+        """Return those of some objects that are not there.
+
+        Raises:
+            ClientError: the storage refused.
+            BusyError: it did not answer, or not now.
+        """
+        asked = in_parallel(self._is_there, keys, self._jobs)
+        return {key for key, is_there in asked if not is_there}
+
+    def _is_there(self, key: str) -> bool:
+        with self._explained():
+            return _if_there(lambda: self._client.head(key)) is not None
+
     def _held(self, path: str) -> Held | None:
         with self._explained():
             try:
-                content = self._get(narinfo_key(path))
-            except AnsweredError as refusal:
-                if refusal.code in _ABSENT:
-                    return None
-                raise
+                content = _if_there(lambda: self._get(narinfo_key(path)))
             except (EncodingError, TooLargeError) as mistake:
                 return Held(path, None, f"its narinfo {mistake}")
-        return judge(path, content, self._manifest.public_keys)
+        return None if content is None else judge(path, content, self._manifest.public_keys)
 
     def _get(self, key: str) -> bytes:
         """An object's content.
@@ -107,3 +150,13 @@ class Bucket:
             yield
         except StorageError as failure:
             raise explain(failure, self._who) from None
+
+
+def _if_there(read: Callable[[], _Found]) -> _Found | None:
+    """Read an object; None if it is not there, or its absence is answered as a denial."""
+    try:
+        return read()
+    except AnsweredError as refusal:
+        if refusal.code in _ABSENT:
+            return None
+        raise

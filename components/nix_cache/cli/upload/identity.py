@@ -1,9 +1,7 @@
-"""With which credential a push goes, for Nix and for this client's own requests alike."""
+"""With which credential a push goes."""
 
 import os
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from urllib.parse import parse_qsl, quote, urlencode
 
 from botocore.credentials import Credentials, RefreshableCredentials
 from botocore.exceptions import BotoCoreError
@@ -14,25 +12,6 @@ from nix_cache.cli.s3.aws_session import bounded_session
 from nix_cache.cli.upload.writer import Writer
 from nix_cache.redaction import keep_secret
 
-CREDENTIAL_VARIABLES = frozenset(
-    {
-        "AWS_ACCESS_KEY_ID",
-        "AWS_CONTAINER_AUTHORIZATION_TOKEN",
-        "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
-        "AWS_CONTAINER_CREDENTIALS_FULL_URI",
-        "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
-        "AWS_DEFAULT_PROFILE",
-        "AWS_PROFILE",
-        "AWS_ROLE_ARN",
-        "AWS_ROLE_SESSION_NAME",
-        "AWS_SECRET_ACCESS_KEY",
-        "AWS_SECURITY_TOKEN",
-        "AWS_SESSION_TOKEN",
-        "AWS_WEB_IDENTITY_TOKEN_FILE",
-    }
-)
-"""Since 2.33, Nix takes these before the profile that a URL names."""
-
 
 @dataclass(frozen=True)
 class Identity:
@@ -40,14 +19,10 @@ class Identity:
 
     Attributes:
         origin: where it comes from, in words.
-        environment: of a Nix that shall use it.
-        push_url: of that Nix, likewise.
-        credentials: of this client's own requests.
+        credentials: what requests are signed with.
     """
 
     origin: str
-    environment: Mapping[str, str] = field(repr=False)
-    push_url: str
     credentials: Credentials = field(repr=False)
 
 
@@ -82,28 +57,6 @@ def identify(writer: Writer) -> Identity:
             "stack's secrets",
         )
     if has_profile:
-        return Identity(
-            f"the profile {writer.profile} in {file}",
-            without_credentials(os.environ) | {"AWS_SHARED_CREDENTIALS_FILE": file},
-            writer.push_url,
-            found,
-        )
+        return Identity(f"the profile {writer.profile} in {file}", found)
     why = f"there is no profile {writer.profile} in {file}" if writer.profile else "it has no other"
-    return Identity(
-        f"the environment, for {why}",
-        dict(os.environ),
-        without_profile(writer.push_url),
-        found,
-    )
-
-
-def without_credentials(environment: Mapping[str, str]) -> dict[str, str]:
-    """An environment with which Nix takes the profile that a URL names."""
-    return {name: text for name, text in environment.items() if name not in CREDENTIAL_VARIABLES}
-
-
-def without_profile(url: str) -> str:
-    """A URL with which Nix looks for a credential in the environment alone."""
-    base, _, query = url.partition("?")
-    kept = [pair for pair in parse_qsl(query, keep_blank_values=True) if pair[0] != "profile"]
-    return f"{base}?{urlencode(kept, quote_via=quote, safe='')}"
+    return Identity(f"the environment, for {why}", found)

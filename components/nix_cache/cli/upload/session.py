@@ -1,147 +1,217 @@
-"""One push, from the paths that were named to the check of what is in the cache then."""
+"""One push, from the paths that were named to the check that all of it is in the cache.
 
-import os
+The steps and their order are those of ``docs/reference/cache-protocol.md``.
+"""
+
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from nix_cache.cli.errors import ClientError
+from nix_cache.cli.machine import interrupt
 from nix_cache.cli.machine.progress import Progress
 from nix_cache.cli.machine.sizes import size
-from nix_cache.cli.nix import program
-from nix_cache.cli.nix.versions import version_traps
+from nix_cache.cli.nix.closure import closure_of
+from nix_cache.cli.nix.closure import roots as roots_of
+from nix_cache.cli.nix.temp_root import temp_root
+from nix_cache.cli.s3.client import S3Client
 from nix_cache.cli.s3.messages import Requester
+from nix_cache.cli.s3.pace import RateLimit
 from nix_cache.cli.s3.retry import retry
+from nix_cache.cli.s3.transport import Transport
+from nix_cache.cli.upload import collections
 from nix_cache.cli.upload.bucket import Bucket
-from nix_cache.cli.upload.copying import copy
-from nix_cache.cli.upload.events import Copying
 from nix_cache.cli.upload.held import Held
-from nix_cache.cli.upload.identity import Identity, identify
-from nix_cache.cli.upload.nix_errors import short
+from nix_cache.cli.upload.identity import identify
+from nix_cache.cli.upload.meter import Meter, Total
+from nix_cache.cli.upload.objects import Objects
+from nix_cache.cli.upload.options import UploadOptions
 from nix_cache.cli.upload.report import Result
+from nix_cache.cli.upload.uploader import Uploaded, Uploader
 from nix_cache.cli.upload.writer import Writer
+from nix_cache.formats.path_info import PathInfo
+from nix_cache.formats.root_record import RootRecord
+
+_ROUNDS = 3
+"""How often a push uploads what collections deleted meanwhile."""
+
+_MOST_RECORDED = 500_000
+"""Paths in a root record, so that it can be read again."""
 
 
-@dataclass(frozen=True)
-class _Push:
-    """A push under way.
-
-    Attributes:
-        writer: as whom.
-        identity: with which credential.
-        jobs: how many requests there are at a time.
-        progress: tells how far it is.
-    """
-
-    writer: Writer
-    identity: Identity
-    jobs: int
-    progress: Progress
-
-    @property
-    def who(self) -> Requester:
-        """The writer, for messages."""
-        manifest = self.writer.manifest
-        return Requester(
-            self.writer.name,
-            manifest.endpoint,
-            manifest.bucket,
-            self.writer.record.name,
-            self.identity.origin,
-        )
-
-
-def push(writer: Writer, given: Sequence[str], jobs: int) -> Result:
+def push(writer: Writer, given: Sequence[str], options: UploadOptions) -> Result:
     """Push the closures of some paths.
 
     Args:
         writer: as whom.
         given: store paths, or links to them.
-        jobs: how many requests there are at a time.
+        options: how to upload.
 
     Raises:
         UsageError: something that was given is no store path.
         ClientError: nothing, or not all, was pushed, and this says why.
     """
-    require_able_nix(writer)
-    store_dir = writer.manifest.store_dir
-    roots = list(dict.fromkeys(program.store_path(path, store_dir) for path in given))
+    roots = roots_of(given, writer.manifest.store_dir)
     with Progress() as progress:
-        return _pushed(_Push(writer, identify(writer), jobs, progress), roots)
+        session = _Push(writer, options, progress)
+        with interrupt.cleaning(session.abort):
+            try:
+                progress.tell("asking Nix which paths there are")
+                with temp_root(roots):
+                    return session.push(roots, closure_of(roots))
+            except BaseException:
+                session.abort()
+                raise
 
 
-def require_able_nix(writer: Writer) -> None:
-    """Make sure that the Nix of this machine gets on with the cache.
+@dataclass
+class _Counted:
+    """What was uploaded so far.
 
-    Raises:
-        ClientError: there is none, or it is one with a known trap.
+    Attributes:
+        uploaded: by store path.
+        nar_bytes: the size of the NARs.
+        seconds: how long it took.
     """
-    version = program.version()
-    if version is None:
-        return
-    backend = writer.manifest.backend
-    for trap in version_traps(version, backend, speaks_s3=True, environment=os.environ):
-        raise ClientError(f"{trap.problem}: {trap.why}", trap.fix)
+
+    uploaded: dict[str, Uploaded]
+    nar_bytes: int = 0
+    seconds: float = 0.0
 
 
-def _pushed(push: _Push, roots: Sequence[str]) -> Result:
-    progress = push.progress
-    progress.tell("asking Nix which paths there are")
-    nar_bytes = program.closure(roots)
-    bucket = Bucket(push.writer.manifest, push.identity, push.who, push.jobs)
-    progress.tell(f"waiting for {push.writer.manifest.endpoint}")
-    retry(bucket.require_access, progress.note)
-    skipped = _held(bucket, list(nar_bytes), progress)
-    missing = [path for path in nar_bytes if path not in skipped]
-    total = sum(nar_bytes[path] for path in missing)
-    started = time.monotonic()
-    arrived: dict[str, Held] = {}
-    if missing:
-        progress.note(
-            f"Pushing {len(missing)} of {len(nar_bytes)} paths ({size(total)}) "
-            f"to {push.writer.record.name}"
+class _Push:
+    """A push under way.
+
+    Args:
+        writer: as whom.
+        options: how to upload.
+        progress: reports how far it is.
+    """
+
+    def __init__(self, writer: Writer, options: UploadOptions, progress: Progress) -> None:
+        manifest, identity = writer.manifest, identify(writer)
+        who = Requester(
+            writer.name, manifest.endpoint, manifest.bucket, writer.record.name, identity.origin
         )
-        retry(lambda: _copy(push, roots, total), progress.note)
-        seconds = time.monotonic() - started
-        arrived = _held(bucket, missing, progress)
-        _require_all(missing, arrived)
-    else:
-        seconds = 0.0
-    return Result(
-        cache=push.writer.record.name,
-        key_name=push.writer.key.name,
-        pushed=list(arrived.values()),
-        nar_bytes=total,
-        skipped=list(skipped.values()),
-        seconds=seconds,
-    )
+        rate = options.bytes_per_second
+        self._transport = Transport(jobs=options.jobs, rate=RateLimit(rate) if rate else None)
+        client = S3Client.of(manifest, identity.credentials, self._transport)
+        self._writer = writer
+        self._options = options
+        self._progress = progress
+        self._bucket = Bucket(manifest, client, who, options.jobs)
+        self._objects = Objects(client, who, options.part_bytes, progress.note)
+        self._uploader = Uploader(self._objects, writer.key, manifest.public_keys, options.jobs)
 
+    def abort(self) -> None:
+        """Send nothing more, and abort uploads in parts."""
+        self._transport.stop()
+        self._objects.abort()
 
-def _held(bucket: Bucket, paths: Sequence[str], progress: Progress) -> dict[str, Held]:
-    def tell(count: int) -> None:
-        progress.tell(f"asked the cache for {count} of {len(paths)} paths")
+    def push(self, roots: Sequence[str], closure: Sequence[PathInfo]) -> Result:
+        """Push a closure.
 
-    return retry(lambda: bucket.held(paths, tell), progress.note)
+        Args:
+            roots: the store paths that were named.
+            closure: all that they need, each path after its references.
 
+        Raises:
+            ClientError: nothing, or not all, was pushed, and this says why.
+        """
+        paths = [info.path for info in closure]
+        self._progress.tell(f"waiting for {self._writer.manifest.endpoint}")
+        retry(self._bucket.require_access, self._progress.note)
+        self._protect(roots, paths)
+        before = self._look()
+        skipped = self._held(paths)
+        done = _Counted({})
+        missing = [info for info in closure if info.path not in skipped]
+        for _ in range(_ROUNDS):
+            self._upload(missing, len(paths), done)
+            now = collections.when_ended(self._look, self._progress.tell)
+            if not before.may_have_deleted(now):
+                return self._result(done, skipped)
+            before = now
+            missing = self._lost(closure, done)
+            if not missing:
+                return self._result(done, skipped)
+            skipped = {path: one for path, one in skipped.items() if path not in _paths(missing)}
+            self._progress.note(
+                f"A collection of the cache deleted {len(missing)} of these paths meanwhile; "
+                "pushing them again"
+            )
+        raise ClientError(
+            "collections of the cache deleted what was pushed, again and again",
+            "run `nix-cache gc` less often, or with a larger --older-than",
+        )
 
-def _copy(push: _Push, roots: Sequence[str], total: int) -> None:
-    def tell(state: Copying) -> None:
-        while state.warnings:
-            push.progress.note(f"nix: {short(state.warnings.pop(0))}")
-        if state.all_paths:
-            push.progress.tell(
-                f"pushed {state.done_paths} of {state.all_paths} paths, "
-                f"{size(state.copied_bytes)} of {size(total)}"
+    def _protect(self, roots: Sequence[str], paths: Sequence[str]) -> None:
+        if len(paths) > _MOST_RECORDED:
+            raise ClientError(
+                f"the closure has {len(paths):,} paths, more than {_MOST_RECORDED:,}",
+                "push fewer paths at a time",
+            )
+        record = RootRecord(
+            started=datetime.now(UTC).replace(microsecond=0),
+            writer=self._writer.name,
+            roots=tuple(path.rpartition("/")[2] for path in roots),
+            paths=tuple(path.rpartition("/")[2][:32] for path in paths),
+        )
+        if not retry(lambda: self._bucket.protect(record), self._progress.note):
+            self._progress.note(
+                f"WARNING: {self._writer.name} may not write root records, so a `nix-cache gc` at "
+                "the same time may delete what this push relies on. Run `pulumi up` on the stack "
+                "with this version of the component."
             )
 
-    copy(roots, push.identity, push.who, push.jobs, tell)
+    def _look(self) -> collections.Seen:
+        return retry(self._bucket.collections, self._progress.note)
 
+    def _held(self, paths: Sequence[str]) -> dict[str, Held]:
+        def tell(count: int) -> None:
+            self._progress.tell(f"asked the cache for {count} of {len(paths)} paths")
 
-def _require_all(wanted: Sequence[str], arrived: dict[str, Held]) -> None:
-    lost = [path for path in wanted if path not in arrived]
-    if lost:
-        raise ClientError(
-            f"nix copy ended well, and the cache has no narinfo of {len(lost)} paths, such as "
-            f"{lost[0]}",
-            "look with `nix-cache doctor`, then push again",
+        return retry(lambda: self._bucket.held(paths, tell), self._progress.note)
+
+    def _upload(self, missing: Sequence[PathInfo], of_paths: int, done: _Counted) -> None:
+        if not missing:
+            return
+        sizes = {info.path: info.nar_size for info in missing}
+        nar_bytes = sum(sizes.values())
+        if not self._options.has_events:
+            self._progress.note(
+                f"Pushing {len(missing)} of {of_paths} paths ({size(nar_bytes)}) "
+                f"to {self._writer.record.name}"
+            )
+        meter = Meter(
+            Total(len(missing), nar_bytes), self._progress, has_events=self._options.has_events
         )
+        started = time.monotonic()
+        for uploaded in self._uploader.upload(missing, meter):
+            if uploaded.held.path not in done.uploaded:
+                done.nar_bytes += sizes[uploaded.held.path]
+            done.uploaded[uploaded.held.path] = uploaded
+        done.seconds += time.monotonic() - started
+
+    def _lost(self, closure: Sequence[PathInfo], done: _Counted) -> list[PathInfo]:
+        """Those paths whose narinfo, or whose NAR that this push put, is not there any more."""
+        there = self._held([info.path for info in closure])
+        keys = {uploaded.nar_key for uploaded in done.uploaded.values()}
+        gone = retry(lambda: self._bucket.absent(sorted(keys)), self._progress.note)
+        without_nar = {path for path, one in done.uploaded.items() if one.nar_key in gone}
+        return [info for info in closure if info.path not in there or info.path in without_nar]
+
+    def _result(self, done: _Counted, skipped: dict[str, Held]) -> Result:
+        return Result(
+            cache=self._writer.record.name,
+            key_name=self._writer.key.name,
+            pushed=[uploaded.held for uploaded in done.uploaded.values()],
+            nar_bytes=done.nar_bytes,
+            skipped=list(skipped.values()),
+            seconds=done.seconds,
+        )
+
+
+def _paths(infos: Sequence[PathInfo]) -> set[str]:
+    return {info.path for info in infos}

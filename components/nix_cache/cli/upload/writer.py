@@ -4,7 +4,6 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import quote
 
 from nix_cache.cli.caches import manifest_rules
 from nix_cache.cli.caches.record import Record, find, known_records
@@ -25,13 +24,11 @@ class Writer:
         name: the writer's.
         record: the cache, as this machine uses it.
         key: what they sign with.
-        key_file: where Nix reads that, an absolute path.
     """
 
     name: str
     record: Record
     key: signing.SecretKey
-    key_file: Path
 
     @property
     def manifest(self) -> Manifest:
@@ -42,13 +39,6 @@ class Writer:
     def profile(self) -> str:
         """The credentials profile that the push URL names; nothing if it names none."""
         return self.manifest.profiles.get(self.name, "")
-
-    @property
-    def push_url(self) -> str:
-        """Where ``nix copy --to`` goes, signing with the key."""
-        # Nix decodes percent signs, and a plus stays one.
-        key_file = quote(str(self.key_file), safe="/")
-        return f"{self.manifest.push_urls[self.name]}&secret-key={key_file}"
 
 
 def find_writer(cache: str | None, environment: Mapping[str, str] = os.environ) -> Writer:
@@ -97,7 +87,7 @@ def as_writer(record: Record) -> Writer:
         )
     key = read_key(record.signing_key_file, again)
     _require_trusted(key, writer, record, again)
-    return Writer(writer, record, key, record.signing_key_file)
+    return Writer(writer, record, key)
 
 
 def read_key(file: Path, fix: str) -> signing.SecretKey:

@@ -1,0 +1,137 @@
+"""How far an upload is: paths, bytes, rate and remaining time."""
+
+import json
+import sys
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from nix_cache.cli.machine.progress import Progress
+from nix_cache.cli.machine.sizes import size
+
+_EVENT_SECONDS = 1.0
+_SETTLED_SECONDS = 2.0
+"""Before, a rate says little."""
+
+
+@dataclass(frozen=True)
+class Total:
+    """What there is to upload.
+
+    Attributes:
+        paths: how many store paths.
+        nar_bytes: the size of their NARs.
+    """
+
+    paths: int
+    nar_bytes: int
+
+
+class Meter:
+    """Counts what was uploaded, and reports it.
+
+    Args:
+        total: what there is to upload.
+        progress: where it is reported for people.
+        has_events: whether it is reported for programs instead: one JSON object a line, on standard
+            error.
+        clock: the time in seconds.
+    """
+
+    def __init__(
+        self,
+        total: Total,
+        progress: Progress,
+        *,
+        has_events: bool,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._total = total
+        self._progress = progress
+        self._has_events = has_events
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._started = clock()
+        self._told_at = float("-inf")
+        self._paths = 0
+        self._read = 0
+        self._sent = 0
+
+    @property
+    def sent_bytes(self) -> int:
+        """How many bytes of compressed NARs were sent, those of failed tries not counted."""
+        return self._sent
+
+    def read(self, count: int) -> None:
+        """Note that some bytes of a NAR were compressed."""
+        with self._lock:
+            self._read += count
+        self._report()
+
+    def sent(self, count: int) -> None:
+        """Note that some bytes were sent; that they have to be sent again, if it is negative."""
+        with self._lock:
+            self._sent += count
+        self._report()
+
+    def finished(self) -> None:
+        """Note that a path is in the cache."""
+        with self._lock:
+            self._paths += 1
+        self._report(always=self._paths == self._total.paths)
+
+    def state(self) -> dict[str, Any]:
+        """How far it is, for programs."""
+        seconds = self._clock() - self._started
+        rate = self._sent / seconds if seconds > 0 else 0.0
+        return {
+            "event": "progress",
+            "paths": self._paths,
+            "allPaths": self._total.paths,
+            "narBytes": self._read,
+            "allNarBytes": self._total.nar_bytes,
+            "sentBytes": self._sent,
+            "bytesPerSecond": round(rate),
+            "secondsLeft": self._seconds_left(seconds),
+        }
+
+    def _seconds_left(self, seconds: float) -> int | None:
+        """How long it takes if it goes on so; None if that is not known."""
+        if seconds < _SETTLED_SECONDS or not self._read or not self._total.paths:
+            return None
+        # Small paths take requests, large ones bytes: what is further behind decides.
+        shares = [self._paths / self._total.paths]
+        if self._total.nar_bytes:
+            shares.append(self._read / self._total.nar_bytes)
+        share = min(shares) or max(shares)
+        return round(seconds * (1 - share) / share) if share else None
+
+    def _report(self, *, always: bool = False) -> None:
+        with self._lock:
+            now = self._clock()
+            if now - self._told_at < _EVENT_SECONDS and not always:
+                return
+            self._told_at = now
+            state = self.state()
+        if self._has_events:
+            sys.stderr.write(json.dumps(state) + "\n")
+            sys.stderr.flush()
+        else:
+            self._progress.tell(_in_words(state))
+
+
+def _in_words(state: dict[str, Any]) -> str:
+    left = state["secondsLeft"]
+    rest = "" if left is None else f", {_duration(left)} left"
+    return (
+        f"pushed {state['paths']} of {state['allPaths']} paths, {size(state['narBytes'])} of "
+        f"{size(state['allNarBytes'])}, {size(state['bytesPerSecond'])}/s{rest}"
+    )
+
+
+def _duration(seconds: int) -> str:
+    minutes, seconds = divmod(seconds, 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"

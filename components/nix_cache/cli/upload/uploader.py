@@ -1,0 +1,123 @@
+"""Uploads store paths: each NAR, then its narinfo after those of its references."""
+
+import os
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from nix_cache.cli.errors import ClientError
+from nix_cache.cli.upload.held import Held, judge
+from nix_cache.cli.upload.meter import Meter
+from nix_cache.cli.upload.objects import Objects
+from nix_cache.cli.upload.packing import is_large, packed
+from nix_cache.cli.upload.schedule import Steps, in_order
+from nix_cache.formats.nar_writer import nar_chunks
+from nix_cache.formats.narinfo import NarinfoError, narinfo_key
+from nix_cache.formats.narinfo_writer import (
+    CONTENT_TYPE,
+    NAR_CONTENT_TYPE,
+    NarFile,
+    signed_narinfo,
+)
+from nix_cache.formats.path_info import PathInfo
+from nix_cache.formats.signing import SecretKey
+
+_LARGE_AT_A_TIME = 2
+
+
+@dataclass(frozen=True)
+class Uploaded:
+    """A path that was uploaded.
+
+    Attributes:
+        held: the path, as the cache has it now.
+        nar_key: the key of its NAR.
+    """
+
+    held: Held
+    nar_key: str
+
+
+class Uploader:
+    """Uploads store paths.
+
+    Args:
+        objects: puts objects into the bucket.
+        key: what to sign with.
+        public_keys: those that readers trust.
+        jobs: how many paths there are at a time.
+        chunks: serialises a store path's file tree.
+    """
+
+    def __init__(
+        self,
+        objects: Objects,
+        key: SecretKey,
+        public_keys: Sequence[str],
+        jobs: int,
+        chunks: Callable[[Path], Iterable[bytes]] = nar_chunks,
+    ) -> None:
+        self._objects = objects
+        self._key = key
+        self._public_keys = public_keys
+        self._jobs = jobs
+        self._chunks = chunks
+        self._compressing = threading.Semaphore(max(1, os.cpu_count() or 1))
+        self._large = threading.Semaphore(_LARGE_AT_A_TIME)
+
+    def upload(self, infos: Sequence[PathInfo], meter: Meter) -> Iterator[Uploaded]:
+        """Upload some paths.
+
+        Args:
+            infos: the paths, each after its references. References that are not among them are in
+                the cache, or in an upstream cache.
+            meter: counts what was uploaded.
+
+        Yields:
+            each path when its narinfo is in the cache.
+
+        Raises:
+            ClientError: one cannot be uploaded. All narinfos in the cache are whole.
+        """
+        numbers = {info.path: number for number, info in enumerate(infos)}
+        needs = {
+            number: {
+                numbers[path] for path in info.references if path in numbers and path != info.path
+            }
+            for number, info in enumerate(infos)
+        }
+        done: dict[str, Uploaded] = {}
+
+        def put_nar(info: PathInfo) -> NarFile:
+            return self._put_nar(info, meter)
+
+        def put_narinfo(info: PathInfo, file: NarFile) -> None:
+            done[info.path] = self._put_narinfo(info, file)
+
+        steps = Steps(put_nar, put_narinfo)
+        for info in in_order(steps, infos, needs, self._jobs):
+            meter.finished()
+            yield done.pop(info.path)
+
+    def _put_nar(self, info: PathInfo, meter: Meter) -> NarFile:
+        with ExitStack() as held:
+            if is_large(info):
+                held.enter_context(self._large)
+            with self._compressing:
+                nar = held.enter_context(packed(info, self._chunks(Path(info.path)), meter.read))
+            self._objects.put_file(nar.file.key, nar, NAR_CONTENT_TYPE, meter.sent)
+        return nar.file
+
+    def _put_narinfo(self, info: PathInfo, file: NarFile) -> Uploaded:
+        try:
+            content = signed_narinfo(info, file, self._key)
+        except NarinfoError as mistake:
+            raise ClientError(
+                f"the store's database holds something of {info.path} that Nix does not read: "
+                f"{mistake}",
+                "check the store with `nix-store --verify`",
+            ) from None
+        self._objects.put(narinfo_key(info.path), content, CONTENT_TYPE)
+        return Uploaded(judge(info.path, content, self._public_keys), file.key)

@@ -1,0 +1,419 @@
+"""The parts of an upload that need no server: packing, order, options, collections, progress."""
+
+import errno
+import io
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from pathlib import Path
+from unittest import mock
+
+import pytest
+import zstandard
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nix_cache.cli.errors import ClientError, UsageError
+from nix_cache.cli.machine.progress import Progress
+from nix_cache.cli.s3.client import Answer
+from nix_cache.cli.s3.errors import BusyError
+from nix_cache.cli.s3.multipart import MOST_PARTS, SMALLEST_PART_BYTES, part_size
+from nix_cache.cli.s3.pace import AdaptiveLimit, RateLimit
+from nix_cache.cli.upload.collections import Seen, when_ended
+from nix_cache.cli.upload.meter import Meter, Total
+from nix_cache.cli.upload.options import UploadOptions
+from nix_cache.cli.upload.packing import packed
+from nix_cache.cli.upload.schedule import Steps, in_order
+from nix_cache.formats.collection_run import CollectionRun
+from nix_cache.formats.nar_writer import nar_chunks
+from nix_cache.formats.nix_hash import NixHash
+from nix_cache.formats.path_info import PathInfo
+from tests.fakes.plain_store import PlainStore
+from tests.unit.cli.peak_memory import peak_bytes, prelude
+from tools.bootstrap import ROOT
+
+MOST_MEMORY_BYTES = 256_000_000
+LARGE_GIGABYTES = 1
+
+
+@pytest.fixture
+def info(tmp_path: Path) -> PathInfo:
+    """A store path of one file."""
+    return PlainStore(tmp_path / "store").add("file", b"content\n" * 100_000)
+
+
+def chunks(info: PathInfo) -> Iterator[bytes]:
+    """Its NAR."""
+    return nar_chunks(Path(info.path), chunk_size=10_000)
+
+
+class TestPacking:
+    """NARs in temporary files."""
+
+    def test_a_nar_is_compressed_and_named_by_the_hash_of_the_file(self, info: PathInfo) -> None:
+        """What is in the file is the NAR."""
+        with packed(info, chunks(info)) as nar:
+            stored = os.pread(nar.descriptor, nar.file.file_size + 1, 0)
+
+        assert zstandard.decompress(stored) == b"".join(chunks(info))
+        assert NixHash.of(stored) == nar.file.file_hash
+        assert nar.file.key == f"nar/{nar.file.file_hash.nix32[7:]}.nar.zst"
+
+    @pytest.mark.parametrize(
+        ("content", "problem"),
+        [
+            (b"Content\n" * 100_000, "its NAR has the hash sha256:"),
+            (b"content\n" * 99_999, "its NAR has 800,104 bytes, registered are 800,112"),
+            (b"content\n" * 100_001, "its NAR is larger than the registered 800,112 bytes"),
+        ],
+    )
+    def test_a_path_that_is_not_as_registered_is_refused(
+        self, info: PathInfo, content: bytes, problem: str
+    ) -> None:
+        """Before anything is signed."""
+        Path(info.path).write_bytes(content)
+
+        with pytest.raises(ClientError) as refused, packed(info, chunks(info)):
+            pass
+
+        assert f"{info.path} is damaged and is not pushed: {problem}" in refused.value.problem
+        assert "--repair-path" in refused.value.fix
+
+    def test_a_path_that_is_gone_is_refused(self, info: PathInfo) -> None:
+        """With the reason."""
+        Path(info.path).unlink()
+
+        with pytest.raises(ClientError, match="cannot be read"), packed(info, chunks(info)):
+            pass
+
+    @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
+    def test_a_full_disk_is_named_with_the_way_to_another(
+        self, info: PathInfo, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, number: int
+    ) -> None:
+        """The folder is the one that is in use."""
+        monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+        full = io.BytesIO()
+        failing = mock.Mock(wraps=full, write=mock.Mock(side_effect=OSError(number, "full")))
+        failing.__enter__ = lambda _: failing
+        failing.__exit__ = lambda *_: None
+        with (
+            mock.patch.object(tempfile, "TemporaryFile", return_value=failing),
+            pytest.raises(ClientError) as refused,
+            packed(info, chunks(info)),
+        ):
+            pass
+
+        assert refused.value.problem.startswith(f"{tmp_path} has no space left")
+        assert "set TMPDIR to a folder on a larger disk" in refused.value.fix
+
+    def test_a_temporary_folder_that_cannot_be_written_is_named(
+        self, info: PathInfo, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        """Not a traceback."""
+        monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "gone"))
+
+        with pytest.raises(ClientError, match="gone cannot be written"), packed(info, chunks(info)):
+            pass
+
+    @pytest.mark.slow
+    def test_a_large_path_takes_bounded_memory(self, tmp_path: Path) -> None:
+        """A gigabyte, half of it compressible, measured in a process of its own."""
+        program = f"""
+{prelude(tmp_path / "peak")}
+import hashlib, itertools, os
+from nix_cache.cli.upload.packing import packed
+from nix_cache.formats.nix_hash import NixHash
+from nix_cache.formats.path_info import PathInfo
+noise = os.urandom(1 << 19)
+def chunks():
+    for number in range({LARGE_GIGABYTES} << 10):
+        yield number.to_bytes(8, "big") + noise[8:] + bytes(1 << 19)
+size = {LARGE_GIGABYTES} << 30
+digest = hashlib.sha256()
+for chunk in chunks():
+    digest.update(chunk)
+registered = NixHash("sha256", digest.digest())
+info = PathInfo("/nix/store/x", registered, size, (), None, (), None, True, 0)
+with packed(info, chunks()) as nar:
+    print(nar.file.file_size)
+"""
+        done = subprocess.run(
+            [sys.executable, "-c", program],
+            cwd=ROOT,
+            env={**os.environ, "TMPDIR": str(tmp_path)},
+            capture_output=True,
+            text=True,
+            timeout=240,
+            check=False,
+        )
+
+        assert done.returncode == 0, done.stderr
+        assert int(done.stdout) > 1 << 19
+        assert peak_bytes(tmp_path / "peak") < MOST_MEMORY_BYTES
+
+
+class TestOrder:
+    """Narinfos come after those of their references."""
+
+    @given(st.lists(st.sets(st.integers(0, 30), max_size=4), min_size=1, max_size=20), st.data())
+    def test_each_second_step_comes_after_those_it_depends_on(
+        self, wanted: list[set[int]], data: st.DataObject
+    ) -> None:
+        """With any graph and any number of threads."""
+        needs = {
+            number: {one % number for one in ones} if number else set()
+            for number, ones in enumerate(wanted)
+        }
+        finished: list[int] = []
+        prepared: list[int] = []
+        lock = threading.Lock()
+
+        def finish(number: int, result: int) -> None:
+            assert result == number * 2
+            with lock:
+                assert needs[number] <= set(finished)
+                finished.append(number)
+
+        def prepare(number: int) -> int:
+            prepared.append(number)
+            return number * 2
+
+        jobs = data.draw(st.integers(1, 5))
+        done = list(in_order(Steps(prepare, finish), range(len(wanted)), needs, jobs))
+
+        assert sorted(done) == sorted(prepared) == list(range(len(wanted)))
+
+    def test_the_first_failure_ends_all(self) -> None:
+        """What comes after it is not begun."""
+        begun: list[int] = []
+
+        def prepare(number: int) -> int:
+            begun.append(number)
+            if number == 2:
+                raise ValueError("no")
+            return number
+
+        with pytest.raises(ValueError, match="no"):
+            list(in_order(Steps(prepare, lambda *_: None), range(1000), {}, 1))
+        assert len(begun) < 1000
+
+    def test_an_order_that_is_none_is_refused(self) -> None:
+        """It would wait for ever."""
+        with pytest.raises(ValueError, match="comes before what it depends on"):
+            list(in_order(Steps(int, lambda *_: None), [0, 1], {0: [1]}, 1))
+
+
+def read(part_size: str | None = None, limit_rate: str | None = None) -> UploadOptions:
+    """Options as a command gives them."""
+    return UploadOptions.of(part_size=part_size, limit_rate=limit_rate, environment={})
+
+
+class TestOptions:
+    """Part sizes and rates."""
+
+    @pytest.mark.parametrize(
+        ("given", "part_bytes", "rate"),
+        [
+            ({}, 16_000_000, None),
+            ({"part_size": "6", "limit_rate": "500k"}, 6_000_000, 500_000),
+            ({"part_size": "5000", "limit_rate": "2M"}, 5_000_000_000, 2_000_000),
+            ({"limit_rate": "1000"}, 16_000_000, 1000),
+        ],
+    )
+    def test_options_are_read(
+        self, given: dict[str, str], part_bytes: int, rate: int | None
+    ) -> None:
+        """The environment counts where an option is not given."""
+        found = read(**given)
+        variables = {f"NIX_CACHE_{name.upper()}": text for name, text in given.items()}
+
+        assert (found.part_bytes, found.bytes_per_second) == (part_bytes, rate)
+        assert UploadOptions.of(environment=variables) == found
+        assert UploadOptions.of(part_size="7", environment=variables).part_bytes == 7_000_000
+
+    @pytest.mark.parametrize(
+        ("name", "text"),
+        [
+            *(
+                ("part_size", text)
+                for text in ("", "5", "0", "-6", "6M", "5001", "1e3", "\N{FULLWIDTH DIGIT NINE}")
+            ),
+            *(("limit_rate", text) for text in ("", "999", "0", "-1", "1.5M", "2T", "fast")),
+        ],
+    )
+    def test_other_values_are_refused_by_name(self, name: str, text: str) -> None:
+        """With the name of the option or the variable."""
+        option = f"--{name.replace('_', '-')}"
+        with pytest.raises(UsageError, match=f"^{option} {text} is not a"):
+            read(**{name: text})
+        variable = f"NIX_CACHE_{name.upper()}"
+        if text:
+            with pytest.raises(UsageError, match=f"^{variable} {text} is not a"):
+                UploadOptions.of(environment={variable: text})
+
+    @given(st.integers(0, 50 * 10**12), st.integers(0, 10**10))
+    def test_parts_are_few_enough_and_large_enough(self, total: int, wanted: int) -> None:
+        """For every service: at most 10,000 equal parts of at least 5 MiB."""
+        size = part_size(total, wanted)
+
+        assert SMALLEST_PART_BYTES <= size <= 5 << 30
+        assert -(-total // size) <= MOST_PARTS
+        if wanted >= SMALLEST_PART_BYTES and -(-total // wanted) <= MOST_PARTS:
+            assert size == min(wanted, 5 << 30) or size >= wanted
+
+
+def answered(run: CollectionRun, age: timedelta | None) -> Answer:
+    """The answer to reading the run object."""
+    now = datetime.now(UTC)
+    headers = {"Date": format_datetime(now, usegmt=True)}
+    if age is not None:
+        headers["Last-Modified"] = format_datetime(now - age, usegmt=True)
+    return Answer(200, headers, run.content)
+
+
+class TestCollections:
+    """Collections beside a push."""
+
+    RUN = CollectionRun.new()
+
+    @pytest.mark.parametrize(
+        ("answer", "goes_on"),
+        [
+            (None, False),
+            (answered(RUN, timedelta(minutes=59)), True),
+            (answered(RUN, timedelta(minutes=61)), False),
+            (answered(RUN, None), True),
+            (answered(RUN.ended, timedelta()), False),
+            (Answer(200, {}, b"<html>"), True),
+        ],
+    )
+    def test_only_a_fresh_run_object_stands_for_a_collection(
+        self, answer: Answer | None, goes_on: bool
+    ) -> None:
+        """By the storage's clock alone."""
+        assert Seen.of(answer).goes_on is goes_on
+
+    def test_a_collection_since_then_is_noticed(self) -> None:
+        """Also one that began and ended meanwhile, and one that went on at the start."""
+        none, goes_on = Seen(), Seen(self.RUN, True)
+        ended, later = Seen(self.RUN.ended), Seen(CollectionRun.new().ended)
+
+        assert not none.may_have_deleted(none)
+        assert not ended.may_have_deleted(ended)
+        assert none.may_have_deleted(ended)
+        assert ended.may_have_deleted(later)
+        assert goes_on.may_have_deleted(ended)
+        assert Seen(self.RUN, True).may_have_deleted(Seen(self.RUN, False))
+        assert not Seen(self.RUN, False).may_have_deleted(Seen(self.RUN, False))
+
+    def test_a_push_waits_for_the_end_of_a_collection(self) -> None:
+        """And for no longer than ten minutes."""
+        looks = iter([Seen(self.RUN, True), Seen(self.RUN, True), Seen(self.RUN.ended)])
+        waits: list[float] = []
+
+        assert when_ended(lambda: next(looks), print, sleep=waits.append) == Seen(self.RUN.ended)
+        assert len(waits) == 2
+        with pytest.raises(BusyError, match="goes on for more than 10 minutes"):
+            when_ended(lambda: Seen(self.RUN, True), lambda _: None, sleep=waits.append)
+        assert 600 <= sum(waits) < 620
+
+
+class TestPace:
+    """How many requests there are at a time, and how fast."""
+
+    def test_throttling_halves_and_success_adds_one_by_one(self) -> None:
+        """Refusals within a second count once."""
+        now = [0.0]
+        limit = AdaptiveLimit(16, lambda: now[0])
+        limit.throttled()
+        limit.throttled()
+        assert limit.allowed == 8
+        now[0] += 1.5
+        limit.throttled()
+        assert limit.allowed == 4
+        for _ in range(5):
+            limit.succeeded()
+        assert limit.allowed == 5
+        for _ in range(1000):
+            limit.succeeded()
+        assert limit.allowed == 16
+        for _ in range(20):
+            now[0] += 2
+            limit.throttled()
+        assert limit.allowed == 1
+
+    def test_no_more_requests_go_on_than_allowed(self) -> None:
+        """Threads wait for a slot."""
+        limit, most, under_way, lock = AdaptiveLimit(2), [0], [0], threading.Lock()
+
+        def work() -> None:
+            for _ in range(20):
+                with limit.slot():
+                    with lock:
+                        under_way[0] += 1
+                        most[0] = max(most[0], under_way[0])
+                    time.sleep(0.0005)
+                    with lock:
+                        under_way[0] -= 1
+
+        threads = [threading.Thread(target=work) for _ in range(6)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert most[0] == 2
+
+    def test_bytes_are_sent_no_faster_than_allowed(self) -> None:
+        """Over all threads, with pieces that keep waits short."""
+        now = [0.0]
+
+        def sleep(seconds: float) -> None:
+            now[0] += seconds
+
+        rate = RateLimit(1000, lambda: now[0], sleep)
+        for _ in range(20):
+            rate.take(500)
+        assert 9 <= now[0] <= 10
+        assert RateLimit(100_000).piece_bytes == 25_000
+
+
+class TestMeter:
+    """Progress for people and for programs."""
+
+    def test_events_have_paths_bytes_rate_and_remaining_time(
+        self, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """One JSON object a line, and the last one when all is done."""
+        now = [0.0]
+        with Progress() as progress:
+            meter = Meter(Total(2, 4000), progress, has_events=True, clock=lambda: now[0])
+            meter.read(1000)
+            meter.sent(500)
+            now[0] = 10.0
+            meter.sent(500)
+            meter.finished()
+            meter.read(3000)
+            now[0] = 20.0
+            meter.finished()
+
+        first, middle, last = map(json.loads, capsys.readouterr().err.splitlines())
+        assert first["secondsLeft"] is None
+        assert (middle["sentBytes"], middle["bytesPerSecond"]) == (1000, 100)
+        assert middle["secondsLeft"] == 30
+        assert (last["paths"], last["narBytes"], last["secondsLeft"]) == (2, 4000, 0)
+
+    def test_what_has_to_be_sent_again_does_not_count(self) -> None:
+        """A try that failed is taken back."""
+        with Progress() as progress:
+            meter = Meter(Total(1, 10), progress, has_events=False)
+            meter.sent(10)
+            meter.sent(-10)
+            meter.sent(10)
+        assert meter.sent_bytes == 10

@@ -1,0 +1,72 @@
+"""Narinfos that we write are read as Nix reads them, and are signed by us and by others."""
+
+from dataclasses import replace
+
+import pytest
+
+from nix_cache.formats import signing
+from nix_cache.formats.narinfo import Narinfo, NarinfoError, verify
+from nix_cache.formats.narinfo_writer import NarFile, signed_narinfo
+from nix_cache.formats.nix_hash import NixHash
+from nix_cache.formats.path_info import PathInfo
+
+KEY, OTHER = signing.generate("cache.example.org-ci-1"), signing.generate("other-1")
+PATH = f"/nix/store/{'0' * 32}-name"
+INFO = PathInfo(
+    path=PATH,
+    nar_hash=NixHash.of(b"nar"),
+    nar_size=120,
+    references=(PATH, f"/nix/store/{'1' * 32}-library"),
+    deriver=f"/nix/store/{'2' * 32}-name.drv",
+    signatures=(),
+    ca=None,
+    ultimate=True,
+    registration_time=1,
+)
+FILE = NarFile(NixHash.of(b"file"), 70)
+
+
+def test_a_narinfo_says_what_the_store_and_the_file_are() -> None:
+    """In the order and the spelling of Nix."""
+    content = signed_narinfo(INFO, FILE, KEY)
+    narinfo = Narinfo.parse(content)
+
+    assert content.decode().splitlines()[:-1] == [
+        f"StorePath: {PATH}",
+        f"URL: nar/{NixHash.of(b'file').nix32[7:]}.nar.zst",
+        "Compression: zstd",
+        f"FileHash: {NixHash.of(b'file').nix32}",
+        "FileSize: 70",
+        f"NarHash: {NixHash.of(b'nar').nix32}",
+        "NarSize: 120",
+        f"References: {'0' * 32}-name {'1' * 32}-library",
+        f"Deriver: {'2' * 32}-name.drv",
+    ]
+    assert verify(narinfo, [KEY.public_text]) == (KEY.name,)
+
+
+def test_signatures_of_others_are_kept_and_an_older_one_of_ours_is_replaced() -> None:
+    """So that machines that trust another key go on trusting the path."""
+    others = Narinfo.parse(signed_narinfo(INFO, FILE, OTHER)).signatures
+    info = replace(INFO, signatures=(f"{KEY.name}:AAAA", *others))
+
+    narinfo = Narinfo.parse(signed_narinfo(info, FILE, KEY))
+
+    assert verify(narinfo, [KEY.public_text, OTHER.public_text]) == (OTHER.name, KEY.name)
+    assert len(narinfo.signatures) == 2
+
+
+def test_a_content_address_is_part_of_it() -> None:
+    """As Nix writes it: last."""
+    info = replace(INFO, deriver=None, ca=f"fixed:r:sha256:{'0' * 52}")
+
+    lines = signed_narinfo(info, FILE, KEY).decode().splitlines()
+
+    assert lines[-1] == f"CA: fixed:r:sha256:{'0' * 52}"
+    assert not [line for line in lines if line.startswith("Deriver")]
+
+
+def test_what_nix_would_not_read_is_not_written() -> None:
+    """A database that holds nonsense does not spread."""
+    with pytest.raises(NarinfoError):
+        signed_narinfo(replace(INFO, nar_size=0), FILE, KEY)
