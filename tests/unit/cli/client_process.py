@@ -1,10 +1,12 @@
 """The command `nix-cache` as a process of its own, with a home and programs that tests choose."""
 
+import json
 import os
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,14 +17,35 @@ from tests.unit.cli.client_caches import KEY, WRITER, manifest, outputs, write
 
 OWNER = "owner"
 BUILT = f"/nix/store/{'1' * 32}-built"
-NIX = f"""#!/bin/sh
+NIX = """#!/bin/sh
 case "$*" in
   *--version*) echo "nix (Nix) 2.34.8" ;;
-  *path-info*) echo "{BUILT} 120" ;;
-  *copy*) {{copy}} ;;
+  *path-info*) echo '{infos}' ;;
 esac
 """
-NIX_STORE = "#!/bin/sh\nexit 0\n"
+NIX_STORE = """#!/bin/sh
+case "$*" in
+  *--serve*) {prelude}
+    {python} -c '
+import struct, sys
+def number():
+    return struct.unpack("<Q", sys.stdin.buffer.read(8))[0]
+for _ in range(6):
+    count = number()
+paths = []
+for _ in range(count):
+    length = number()
+    paths.append(sys.stdin.buffer.read(length + -length % 8)[:length])
+answer = struct.pack("<3Q", 0x5452EECB, 0x205, len(paths))
+for path in paths:
+    answer += struct.pack("<Q", len(path)) + path + bytes(-len(path) % 8)
+sys.stdout.buffer.write(answer)
+sys.stdout.flush()
+sys.stdin.buffer.read()
+' ;;
+esac
+"""
+"""Takes temporary roots for paths, as Nix does, and holds them until its input ends."""
 
 
 @dataclass
@@ -41,12 +64,12 @@ class Machine:
 
     @classmethod
     def at(cls, folder: Path) -> "Machine":
-        """A machine with nothing on it but a Nix whose copies end well."""
+        """A machine with nothing on it but a Nix whose store has one path."""
         machine = cls(folder / "home", folder / "bin")
         for part in (machine.home, machine.programs, machine.temporary):
             part.mkdir(parents=True)
-        machine.program("nix", NIX.format(copy="exit 0"))
-        machine.program("nix-store", NIX_STORE)
+        machine.program("nix", nix([BUILT]))
+        machine.program("nix-store", NIX_STORE.format(prelude="", python=sys.executable))
         return machine
 
     @property
@@ -133,6 +156,12 @@ class Machine:
             finally:
                 process.kill()
         return subprocess.CompletedProcess(arguments, process.returncode, out, err)
+
+
+def nix(paths: Sequence[str]) -> str:
+    """A Nix whose store has some paths."""
+    info = {"narHash": f"sha256:{'0' * 52}", "narSize": 120, "references": [], "signatures": []}
+    return NIX.format(infos=json.dumps(dict.fromkeys(paths, info)))
 
 
 def _push_urls(endpoint: str) -> dict[str, str]:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from nix_cache.cli.hook.queue import Queue
-from tests.unit.cli.client_process import BUILT, NIX, OWNER, Machine
+from tests.unit.cli.client_process import BUILT, OWNER, Machine, nix
 from tests.unit.cli.misbehaving import Misbehaving, answer, misbehaving
 from tests.unit.cli.peak_memory import peak_bytes, prelude
 
@@ -26,8 +26,7 @@ def machine(tmp_path: Path) -> Machine:
     """A machine whose closures have forty paths."""
     machine = Machine.at(tmp_path)
     paths = [f"/nix/store/{number:032d}-path" for number in range(40)]
-    table = "; ".join(f"echo {path} 120" for path in [*paths, BUILT])
-    machine.program("nix", NIX.format(copy="exit 0").replace(f'echo "{BUILT} 120"', table))
+    machine.program("nix", nix([*paths, BUILT]))
     return machine
 
 
@@ -87,8 +86,11 @@ def serving(narinfo: Callable[[Misbehaving, socket.socket], None]) -> Callable[.
         if ".narinfo" in asked and asked.startswith("GET"):
             narinfo(server, line)
         elif "list-type" in asked:
-            found = ["nar/x.nar"] if "prefix=nar" in asked else [*keys, "nix-cache-info"]
+            listed = ["nar/x.nar"] if "prefix=nar" in asked else []
+            found = listed if "prefix=" in asked else [*keys, "nix-cache-info"]
             line.sendall(answer(page(found)))
+        elif asked.startswith("PUT"):
+            line.sendall(answer())
         elif "nix-cache-info" in asked:
             line.sendall(answer(INFO))
         else:

@@ -30,6 +30,7 @@ __all__ = [
     "document",
     "err",
     "error",
+    "event",
     "note",
     "out",
 ]
@@ -161,6 +162,13 @@ def document(content: Any) -> None:
     """Print a result for programs: JSON in ASCII, with the values as they are but for secrets."""
     text = json.dumps(_for_programs(content), indent=2, sort_keys=True)
     sys.stdout.write(text.replace("\x7f", "\\u007f") + "\n")
+
+
+def event(content: Any) -> None:
+    """Print what happens for programs, while it happens: one line of JSON on standard error."""
+    text = json.dumps(_for_programs(content), sort_keys=True)
+    sys.stderr.write(text.replace("\x7f", "\\u007f") + "\n")
+    sys.stderr.flush()
 
 
 def columns(rows: Iterable[Sequence[str]], console: Console = out) -> None:

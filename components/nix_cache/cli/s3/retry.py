@@ -1,7 +1,7 @@
 """The retry policy: what is tried again, after which wait.
 
-A request is tried again by the transport, within its limits of time. A whole step, such as the upload
-of a part, is tried again by ``retry``.
+A request is tried again by the transport, within its limits of time. A whole step, such as the
+upload of a part, is tried again by ``retry``.
 """
 
 import datetime

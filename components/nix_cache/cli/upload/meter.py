@@ -1,13 +1,12 @@
 """How far an upload is: paths, bytes, rate and remaining time."""
 
-import json
-import sys
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from nix_cache.cli.machine import console
 from nix_cache.cli.machine.progress import Progress
 from nix_cache.cli.machine.sizes import size
 
@@ -116,8 +115,7 @@ class Meter:
             self._told_at = now
             state = self.state()
         if self._has_events:
-            sys.stderr.write(json.dumps(state) + "\n")
-            sys.stderr.flush()
+            console.event(state)
         else:
             self._progress.tell(_in_words(state))
 
