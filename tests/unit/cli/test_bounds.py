@@ -29,6 +29,11 @@ from nix_cache.cli.machine.parallel import in_parallel
 from nix_cache.cli.s3.answers import Listed, Page
 from nix_cache.cli.s3.content_encoding import EncodingError, decoded
 from nix_cache.cli.s3.listing import checked_pages
+from nix_cache.cli.s3.multipart import MOST_PARTS
+from nix_cache.cli.upload.collections import WAIT_SECONDS
+from nix_cache.cli.upload.options import PART_MEGABYTES
+from nix_cache.cli.upload.session import MOST_PATHS
+from nix_cache.cli.upload.uploader import LARGE_AT_A_TIME
 
 PAGE = Path(__file__).parents[3] / "docs" / "reference" / "limits.md"
 TEXT = b"StorePath: /nix/store/x\n" * 40
@@ -252,6 +257,7 @@ def test_the_page_of_limits_shows_the_numbers_of_the_code() -> None:
         limits.INFO_BYTES,
         MANIFEST_BYTES,
         LEDGER_BYTES,
+        limits.ROOT_RECORD_BYTES,
         limits.OBJECT_BYTES,
         limits.ERROR_BYTES,
         PAGE_BYTES,
@@ -262,11 +268,14 @@ def test_the_page_of_limits_shows_the_numbers_of_the_code() -> None:
         limits.DOCUMENT_BYTES,
         limits.PROGRAM_BYTES,
     ]
+    uploads = [WAIT_SECONDS, MOST_PATHS, MOST_PARTS, PART_MEGABYTES, LARGE_AT_A_TIME]
 
     rows = [line for line in PAGE.read_text().splitlines() if line.startswith("| ")]
     shown = [row.strip("| ").rpartition(" | ")[2] for row in rows]
 
     number = [re.sub(r"[^0-9.]", "", text) for text in shown if re.search(r"[0-9]", text)]
-    assert number == [f"{value:g}" if value <= 1000 else str(value) for value in [*seconds, *sizes]]
+    assert number == [
+        f"{value:g}" if value <= 1000 else str(value) for value in [*seconds, *sizes, *uploads]
+    ]
     assert f"{times.progress_bytes:,} bytes have to arrive within" in PAGE.read_text()
     assert f"took more than {times.stalled_seconds / 2:g} s" in PAGE.read_text()

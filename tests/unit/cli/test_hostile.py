@@ -183,7 +183,8 @@ def test_a_listing_without_an_end_is_an_error(
             case "same token":
                 content = page([f"{number:08d}.narinfo"], token="again")
             case "same page":
-                key = "nar/0.nar" if "prefix=nar" in asked else "0.narinfo"
+                prefix = "nix-cache-roots/" if "prefix=nix-cache-roots" in asked else "nar/"
+                key = f"{prefix}0.nar" if "prefix=" in asked else "0.narinfo"
                 content = page([key], token=f"{number}")
             case "empty":
                 content = page([], token=f"{number}")

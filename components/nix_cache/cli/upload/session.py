@@ -36,7 +36,7 @@ from nix_cache.formats.root_record import RootRecord
 _ROUNDS = 3
 """How often a push uploads what collections deleted meanwhile."""
 
-_MOST_RECORDED = 500_000
+MOST_PATHS = 500_000
 """Paths in a root record, so that it can be read again."""
 
 
@@ -147,9 +147,9 @@ class _Push:
         )
 
     def _protect(self, roots: Sequence[str], paths: Sequence[str]) -> None:
-        if len(paths) > _MOST_RECORDED:
+        if len(paths) > MOST_PATHS:
             raise ClientError(
-                f"the closure has {len(paths):,} paths, more than {_MOST_RECORDED:,}",
+                f"the closure has {len(paths):,} paths, more than {MOST_PATHS:,}",
                 "push fewer paths at a time",
             )
         record = RootRecord(

@@ -24,7 +24,7 @@ from nix_cache.formats.narinfo_writer import (
 from nix_cache.formats.path_info import PathInfo
 from nix_cache.formats.signing import SecretKey
 
-_LARGE_AT_A_TIME = 2
+LARGE_AT_A_TIME = 2
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class Uploader:
         self._jobs = jobs
         self._chunks = chunks
         self._compressing = threading.Semaphore(max(1, os.cpu_count() or 1))
-        self._large = threading.Semaphore(_LARGE_AT_A_TIME)
+        self._large = threading.Semaphore(LARGE_AT_A_TIME)
 
     def upload(self, infos: Sequence[PathInfo], meter: Meter) -> Iterator[Uploaded]:
         """Upload some paths.
