@@ -37,7 +37,7 @@ class NarFile:
 
 
 def signed_narinfo(info: PathInfo, file: NarFile, key: SecretKey) -> bytes:
-    """Return the narinfo of a store path, with its signatures and one of our own.
+    """Return the narinfo of a store path, with its signatures and one by a key.
 
     Args:
         info: what the store holds of the path.
