@@ -1,7 +1,7 @@
 """A store without Nix: file trees with their hashes, and pushes of them by this project's client.
 
 Everything but the local store is real. Run as a program, it pushes once for each line of its input,
-in a process of its own, so that it can be killed. It prints that process's id, and then its status:
+in a separate process, so that it can be killed. It prints that process's id, and then its status:
 ``python -m tests.fakes.plain_store ENDPOINT USER SECRET BUCKET KEY FOLDER``.
 """
 
