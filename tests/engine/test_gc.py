@@ -287,7 +287,7 @@ def test_a_note_that_cannot_be_read_begins_again(house: House) -> None:
     done = house.collect(later(150))
 
     assert house.objects() == nars(old) | {LEDGER_KEY}
-    assert "all grace begins anew" in done.said
+    assert "all grace periods begin again" in done.said
     house.collect(later(181))
     assert house.objects() == {LEDGER_KEY}
 

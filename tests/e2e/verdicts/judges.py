@@ -69,7 +69,7 @@ def by_doctor(
     """Return what doctor says of each sample, by name."""
     hashes = {sample.base_name[:32]: sample.name for sample in samples}
     found: dict[str, list[tuple[Level, str]]] = {sample.name: [] for sample in samples}
-    wanted = Wanted(None, told=tuple(hashes), deep=deep)
+    wanted = Wanted(None, named=tuple(hashes), deep=deep)
     for finding in paths(Subject(cache), wanted):
         if "referring to paths" in finding.what:
             continue  # which may come from another cache

@@ -31,7 +31,7 @@ def found(served: SampleCache, *samples: Sample, deep: bool = False) -> list[Fin
         served.add(sample)
     hashes = tuple(sample.base_name[:32] for sample in samples)
     subject = Subject(manifest(served.url, STORE))
-    return list(paths(subject, Wanted(None, told=hashes, deep=deep)))
+    return list(paths(subject, Wanted(None, named=hashes, deep=deep)))
 
 
 def signed(name: str) -> Sample:

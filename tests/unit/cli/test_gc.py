@@ -427,7 +427,7 @@ class TestReport:
         contents = bucket(narinfos, {0: days(99), 1: days(1), 2: days(99)}, {old: days(99)})
         noted = {nar_key(2): NOW - days(31)}
 
-        report.tell_plan(plan_collection(contents, noted, self.TERMS), self.TERMS, console.out)
+        report.print_plan(plan_collection(contents, noted, self.TERMS), self.TERMS, console.out)
 
         assert capsys.readouterr().out.splitlines() == [
             "  delete  1 narinfo  100 B  older than 90 days, not needed by a kept path",
@@ -469,7 +469,7 @@ class TestReport:
         )
         swept = Swept(narinfos=(plan.narinfos[0].stored,), hidden=1)
 
-        report.tell_done(plan, swept)
+        report.print_done(plan, swept)
 
         told = capsys.readouterr()
         assert told.out == (

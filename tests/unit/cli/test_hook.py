@@ -698,7 +698,7 @@ def test_the_status_shows_failures_and_faults(
     capsys.readouterr()
 
     found = status.look(record)
-    status.tell(found)
+    status.print_status(found)
 
     told = capsys.readouterr().out
     assert f"{ONE}: it is broken; mend it" in told

@@ -28,7 +28,7 @@ from nix_cache.cli.s3.errors import (
     meaning,
 )
 from nix_cache.cli.s3.hosts import NoAnswerError
-from nix_cache.cli.s3.messages import Requester, explain, told
+from nix_cache.cli.s3.messages import Requester, explain, explained
 from nix_cache.cli.s3.reply import RedirectedError
 from nix_cache.cli.s3.transport import Transport
 from tests.unit.cli.client_caches import manifest
@@ -202,7 +202,7 @@ class TestMeanings:
     def test_each_meaning_has_a_problem_and_a_fix(
         self, found: Meaning, requester: Requester
     ) -> None:
-        shown = told(found, requester, "403 AccessDenied", "AccessDenied", "list")
+        shown = explained(found, requester, "403 AccessDenied", "AccessDenied", "list")
 
         assert shown.problem
         assert shown.fix

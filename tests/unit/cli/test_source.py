@@ -105,13 +105,13 @@ def test_standard_input_in_another_encoding_is_told(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["gone.json", "./gone", "/gone/o"])
 def test_a_missing_file_is_not_taken_for_a_stack(name: str) -> None:
     """No engine is asked for it."""
-    with pytest.raises(UsageError, match=f"{name} is no file"):
+    with pytest.raises(UsageError, match=f"{name} is not a file"):
         load(name)
 
 
 def test_a_file_that_cannot_be_read_is_told(tmp_path: Path) -> None:
     """A folder is none."""
-    with pytest.raises(UsageError, match="is no file"):
+    with pytest.raises(UsageError, match="is not a file"):
         load(str(tmp_path))
 
 

@@ -186,7 +186,7 @@ def test_a_source_without_secrets_tells_how_to_give_them(
     [
         (["--as", "nobody"], True, "has no writer 'nobody'; take one of these with --as: nixbuil"),
         (["--reader", "nobody"], False, "no reader 'nobody'; take one of these: nixbuilder, nixr"),
-        (["--reader", READER], True, "anybody may read the cache demo, and it has no readers"),
+        (["--reader", READER], True, "the cache demo is public and has no readers"),
         (["--name", "../x"], True, "the cache's name '../x' has other characters"),
     ],
 )

@@ -215,7 +215,7 @@ def test_a_folder_in_the_place_of_a_file_is_told(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
 
     for path in (tmp_path, tmp_path / "pipe"):
-        with pytest.raises(ClientError, match="is no file"):
+        with pytest.raises(ClientError, match="is not a file"):
             files.read(path)
 
 
@@ -223,7 +223,7 @@ def test_a_file_in_the_place_of_a_folder_is_told(tmp_path: Path) -> None:
     """With the folder's name."""
     (tmp_path / "nix").write_bytes(b"")
 
-    with pytest.raises(ClientError, match="nix is no folder"):
+    with pytest.raises(ClientError, match="nix is not a folder"):
         files.apply([FileChange(tmp_path / "nix" / "nix.conf", None, b"x")])
 
 

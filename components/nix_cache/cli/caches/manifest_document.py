@@ -76,7 +76,7 @@ def validated(value: object, origin: str) -> Manifest:
 
 
 def outputs_named(document: Mapping[str, Any], name: str, origin: str) -> dict[str, Any]:
-    """An output that is an object; empty where it is missing or masked as ``[secret]``.
+    """Return an output that is an object; empty where it is missing or masked as ``[secret]``.
 
     Raises:
         UsageError: it is something else. The message has nothing of it.
@@ -108,7 +108,7 @@ def require_plain_text(value: object, origin: str) -> None:
 
 
 def invalid_credential(mistakes: ValidationError, user: str, origin: str) -> UsageError:
-    """The error for a key pair that is none. It has nothing of the value."""
+    """Return the error for a key pair that is none. It has nothing of the value."""
     first = mistakes.errors(include_input=False, include_url=False)[0]
     where = ".".join(["credentials", user, *map(str, first["loc"])])[:_SHOWN_CHARACTERS]
     return UsageError(f"{origin} describes no cache: {where}: {first['msg']}", _FIX)

@@ -83,7 +83,7 @@ def require_valid(manifest: Manifest) -> None:
 
 
 def public_keys(manifest: Manifest) -> frozenset[PublicKey]:
-    """The keys of a cache.
+    """Return the keys of a cache.
 
     Raises:
         ClientError: one has an invalid format, or two have one name.
@@ -110,7 +110,7 @@ def public_keys(manifest: Manifest) -> frozenset[PublicKey]:
 
 
 def well_formed_keys(manifest: Manifest) -> Iterator[PublicKey]:
-    """The keys of a cache that was agreed to. What Nix would not take is left out."""
+    """Yield the keys of a cache that was agreed to. What Nix would not take is left out."""
     for text in manifest.public_keys:
         with contextlib.suppress(signing.KeyFormatError):
             yield PublicKey.parse(text)
@@ -170,7 +170,7 @@ def require_push_url(manifest: Manifest, writer: str) -> None:
 
 
 def same_place(one: Manifest, other: Manifest) -> bool:
-    """Whether two manifests describe one bucket of one storage."""
+    """Return whether two manifests describe one bucket of one storage."""
     return place(one) == place(other)
 
 
@@ -180,12 +180,12 @@ def place(manifest: Manifest) -> tuple[str, str, str]:
 
 
 def bucket_url(manifest: Manifest) -> str:
-    """The bucket's URL on its storage."""
+    """Return the bucket's URL on its storage."""
     return f"{manifest.endpoint.rstrip('/')}/{manifest.bucket}"
 
 
 def with_users_of(manifest: Manifest, known: Manifest) -> Manifest:
-    """A readers' manifest with the writers and profiles that are known of the same place."""
+    """Return a readers' manifest with the writers and profiles that are known of the same place."""
     return manifest.model_copy(
         update={
             "push_urls": known.push_urls,

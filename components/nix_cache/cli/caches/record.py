@@ -21,7 +21,7 @@ class Record(BaseModel):
         name: under which it is used; that of its files.
         manifest: the cache, as it was when ``nix-cache use`` ran last.
         writer: as whom this machine pushes; None if it only reads.
-        reader: whose credential a private cache is read with; None if nobody was named.
+        reader: whose credential a private cache is read with; None if no reader was named.
         signing_key_file: the writer's secret key, an absolute path.
         source: what was given to ``nix-cache use``; None for standard input.
     """
@@ -45,7 +45,7 @@ class Record(BaseModel):
 
 
 def text(record: Record) -> bytes:
-    """A record as it stands in its file."""
+    """Return a record as it stands in its file."""
     content = record.model_dump(mode="json", by_alias=True)
     return (json.dumps(content, indent=2, sort_keys=True) + "\n").encode()
 
@@ -78,7 +78,7 @@ def load(place: Place, name: str) -> Record | None:
 
 
 def all_records(place: Place) -> list[Record]:
-    """The records of a place, by name.
+    """Return the records of a place, by name.
 
     Raises:
         ClientError: one of them cannot be read.
@@ -90,7 +90,7 @@ def all_records(place: Place) -> list[Record]:
 def find(
     name: str | None, environment: Mapping[str, str] = os.environ, *, option: str = "--cache"
 ) -> Record:
-    """The record that a command is about: the user's own, or else the machine's.
+    """Return the record that a command is about: the user's own, or else the machine's.
 
     Args:
         name: the cache's name; None if the user named none, which is fine if there is only one.

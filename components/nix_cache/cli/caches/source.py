@@ -55,18 +55,18 @@ class Source:
 
 
 def is_url(source: str) -> bool:
-    """Whether a source is meant as a URL, also if it is one that is refused."""
+    """Return whether a source is meant as a URL, also if it is one that is refused."""
     return "://" in source
 
 
 def is_file(source: str) -> bool:
-    """Whether a source is a file, or a pipe that the shell gave a name."""
+    """Return whether a source is a file, or a pipe that the shell gave a name."""
     path = Path(source)
     return path.exists() and not path.is_dir()
 
 
 def is_stack(source: str) -> bool:
-    """Whether a source is the name of a stack."""
+    """Return whether a source is the name of a stack."""
     return source != "-" and not is_url(source) and not is_file(source)
 
 
@@ -101,7 +101,7 @@ def load(source: str, *, secrets: bool = False, project: Path | None = None) -> 
                 f"{source} cannot be read: {failure.strerror}", "check its permissions"
             ) from None
     if path.suffix == ".json" or source.startswith((".", "/")):
-        raise UsageError(f"{source} is no file", "name a file, a stack or a URL")
+        raise UsageError(f"{source} is not a file", "name a file, a stack or a URL")
     outputs = _stack_outputs(source, secrets=secrets, project=project)
     return parse(outputs, f"stack {source}", Origin.STACK)
 
@@ -177,7 +177,7 @@ def _credential(user: str, value: object, name: str) -> Credential:
 
 
 def _limited(file: BinaryIO) -> bytes:
-    """What is in a file, but no more than shows that it is too large."""
+    """Return what is in a file, but no more than shows that it is too large."""
     return file.read(DOCUMENT_BYTES + 1)
 
 
@@ -220,7 +220,7 @@ def _fetched(url: str) -> str:
 
 
 def _text(content: bytes) -> str:
-    """What is not UTF-8 is not JSON either, and told as that."""
+    """Decode a text; invalid UTF-8 is reported as invalid JSON."""
     return content.decode(errors="replace")
 
 
@@ -235,12 +235,12 @@ def _stack_outputs(stack: str, *, secrets: bool, project: Path | None) -> str:
         )
     except FileNotFoundError:
         raise UsageError(
-            f"{stack} is no file and no URL, and to ask a stack there is no pulumi on PATH",
+            f"{stack} is neither a file nor a URL, and there is no pulumi on PATH to read a stack",
             "name a file or a URL, or put pulumi on PATH",
         ) from None
     except subprocess.TimeoutExpired:
         raise ClientError(
-            f"pulumi did not tell the outputs of the stack {stack} within {STACK_SECONDS:.0f} s",
+            f"pulumi did not return the outputs of the stack {stack} within {STACK_SECONDS:.0f} s",
             "run `pulumi stack output` by hand and look",
         ) from None
     except TooLargeError as reason:

@@ -41,7 +41,7 @@ class Target:
         return self.record is not None or self.source.origin is Origin.STACK
 
     def profile(self, user: str, *, named: bool) -> str | None:
-        """The profile of this machine with which requests of a writer or reader may be signed.
+        """Return this machine's profile that may sign requests of a writer or reader.
 
         Args:
             user: the writer or reader.

@@ -27,7 +27,7 @@ class Check:
     """One look at the cache.
 
     Attributes:
-        theme: under which its findings are told.
+        theme: under which its findings are reported.
         title: what is looked at.
         look: does it.
         needs_server: whether it makes no sense while the server cannot be reached.
@@ -56,7 +56,7 @@ def all_checks(wanted: Wanted) -> tuple[Check, ...]:
         Check("contents", "nix-cache-info", contents.info),
         Check("contents", "the answer for a missing path", contents.missing_path),
         Check("contents", "the manifest", contents.manifest),
-        Check("rights", "what anybody may do", rights.anybody),
+        Check("rights", "what anonymous requests may do", rights.anonymous),
         Check("rights", "what writers and readers may do", rights.users),
         Check("rights", "writes without a signature", unsigned_writes.unsigned_writes),
         Check("expiry", "the bucket's lifecycle", expiry.lifecycle),
@@ -76,7 +76,7 @@ def examine(
     Args:
         subject: the cache.
         checks: what to do.
-        starting: told what is looked at next.
+        starting: called with what is checked next.
     """
     is_reachable = True
     for position, check in enumerate(checks):

@@ -20,7 +20,7 @@ FIND_READER = "give a source with secrets, or put a reader's profile into the cr
 
 
 def info(subject: Subject) -> Iterator[Finding]:
-    """Whether nix-cache-info is there and says what was declared."""
+    """Yield whether nix-cache-info is there and says what was declared."""
     if subject.reading is None:
         yield not_checked(INFO_KEY, NO_READER, FIND_READER)
         return
@@ -52,7 +52,7 @@ def info(subject: Subject) -> Iterator[Finding]:
 
 
 def missing_path(subject: Subject) -> Iterator[Finding]:
-    """Whether a path that is not there is answered so that Nix goes on."""
+    """Yield whether a path that is not there is answered so that Nix goes on."""
     if subject.reading is None:
         yield not_checked("the answer for a missing path", NO_READER, FIND_READER)
         return
@@ -68,7 +68,7 @@ def missing_path(subject: Subject) -> Iterator[Finding]:
 
 
 def manifest(subject: Subject) -> Iterator[Finding]:
-    """Whether the cache tells the same of itself."""
+    """Check that the published manifest agrees with the source."""
     if not subject.manifest.is_published:
         return
     if subject.reading is None:
@@ -83,7 +83,7 @@ def manifest(subject: Subject) -> Iterator[Finding]:
         )
         return
     try:
-        told = parse(answer.body.decode(errors="replace"), MANIFEST_KEY).manifest
+        published = parse(answer.body.decode(errors="replace"), MANIFEST_KEY).manifest
     except ClientError as mistake:
         yield warning(
             f"{MANIFEST_KEY} cannot be read: {mistake.problem}",
@@ -91,25 +91,27 @@ def manifest(subject: Subject) -> Iterator[Finding]:
             REPAIR,
         )
         return
-    yield _compared(told.for_readers(), subject.manifest.for_readers())
-    if told.fields_with_credentials:
+    yield _compared(published.for_readers(), subject.manifest.for_readers())
+    if published.fields_with_credentials:
         yield warning(
-            f"{MANIFEST_KEY} names credentials, in {', '.join(told.fields_with_credentials)}",
+            f"{MANIFEST_KEY} names credentials, in {', '.join(published.fields_with_credentials)}",
             "on MinIO an access key id should not be public: some servers accept writes from "
             "anyone who knows one",
             "install the current version of the component and run `pulumi up` on the stack",
         )
 
 
-def _compared(told: Manifest, known: Manifest) -> Finding:
-    fields = [name for name in Manifest.model_fields if getattr(told, name) != getattr(known, name)]
+def _compared(published: Manifest, known: Manifest) -> Finding:
+    fields = [
+        name for name in Manifest.model_fields if getattr(published, name) != getattr(known, name)
+    ]
     if not fields:
-        return ok(f"{MANIFEST_KEY} tells the same as the source")
-    what = f"{MANIFEST_KEY} tells another {', '.join(fields)} than the source"
+        return ok(f"{MANIFEST_KEY} agrees with the source")
+    what = f"{MANIFEST_KEY} and the source differ in {', '.join(fields)}"
     if {"public_keys", "read_url"} & set(fields):
         return error(
             what,
-            "whoever sets up their machine by the cache's URL trusts those keys",
+            "users who set up their machine with the cache's URL trust those keys",
             f"if the keys were rotated, look with the new source; else {REPAIR}",
         )
     return warning(what, "machines set up by the cache's URL differ from others", REPAIR)
@@ -130,7 +132,7 @@ def _no_info(answer: Answer) -> Finding:
 
 
 def _differences(wanted: str, here: str) -> str:
-    """The fields that differ, as short as they can be told."""
+    """Return the fields that differ, in short words."""
     texts = [
         f"{name} is {found or 'missing'}, declared is {declared}"
         for name, declared, found in cache_info.differences(wanted, here)

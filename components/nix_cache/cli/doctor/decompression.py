@@ -34,7 +34,7 @@ class UnknownCompressionError(ValueError):
 
 
 def undone_by_curl(content_encoding: str | None) -> list[str]:
-    """The names in a Content-Encoding, in the order in which they were applied.
+    """Return the names in a Content-Encoding, in the order in which they were applied.
 
     Raises:
         UnknownCompressionError: the curl of Nix stops at one of them.
@@ -47,7 +47,7 @@ def undone_by_curl(content_encoding: str | None) -> list[str]:
 
 
 def decoded(stored: Readable, content_encoding: str | None, memory_bytes: int) -> Readable:
-    """A file without its Content-Encoding. Reading from it raises as that of ``decompressed``.
+    """Return a file without its Content-Encoding. Reading it raises as of ``decompressed``.
 
     Raises:
         UnknownCompressionError: the curl of Nix stops at it.
@@ -58,7 +58,7 @@ def decoded(stored: Readable, content_encoding: str | None, memory_bytes: int) -
 
 
 def decompressed(stored: Readable, compression: str, memory_bytes: int) -> Readable:
-    """The content of a compressed file, as a file to read from.
+    """Return the content of a compressed file, as a file to read from.
 
     Reading from it raises ``NarError`` where it is damaged and ``NotDecompressedError`` where it
     needs more memory.

@@ -60,7 +60,7 @@ class Input:
         self._ahead = b""
 
     def peek(self, size: int) -> bytes:
-        """The next bytes; fewer only at the end."""
+        """Return the next bytes; fewer only at the end."""
         while len(self._ahead) < size and (chunk := self._file.read(BLOCK_BYTES)):
             self._ahead += chunk
         return self._ahead[:size]
@@ -131,7 +131,7 @@ class Streams:
         self._decompressor: Decompressor | None = new()
 
     def piece(self, size: int) -> bytes:
-        """Some content, of at most so many bytes; none at the end."""
+        """Return some content, of at most so many bytes; none at the end."""
         while self._decompressor is not None:
             chunk = b""
             if self._decompressor.needs_input and not (chunk := self._file.read(BLOCK_BYTES)):
@@ -186,7 +186,7 @@ class Brotli:
         self._file = file
 
     def piece(self, size: int) -> bytes:
-        """Some content, of about so many bytes; none at the end."""
+        """Return some content, of about so many bytes; none at the end."""
         while not self._decompressor.is_finished():
             chunk = b""
             if self._decompressor.can_accept_more_data():
@@ -216,7 +216,7 @@ class Zstd:
         self._has_checksum = False
 
     def piece(self, _: int) -> bytes:
-        """Some content; none at the end."""
+        """Return some content; none at the end."""
         while True:
             if self._frame is None:
                 if not self._file.peek(1):

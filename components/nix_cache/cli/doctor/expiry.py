@@ -14,7 +14,7 @@ from nix_cache.iam.lifetimes import FOREVER, Expiry, early_nars, lost
 
 
 def lifecycle(subject: Subject) -> Iterator[Finding]:
-    """Whether no rule takes what must stay, and NARs outlive their narinfos."""
+    """Yield whether no rule takes what must stay, and NARs outlive their narinfos."""
     if subject.as_owner is None:
         yield not_checked(
             "the bucket's lifecycle",
@@ -36,7 +36,7 @@ def lifecycle(subject: Subject) -> Iterator[Finding]:
 
 
 def expiries(rules: Iterable[LifecycleRule]) -> Iterator[Expiry]:
-    """What the rules of a bucket remove by age or date.
+    """Yield what the rules of a bucket remove by age or date.
 
     Rules by tag are left out: nothing that Nix or the stack puts has a tag.
 
@@ -47,7 +47,7 @@ def expiries(rules: Iterable[LifecycleRule]) -> Iterator[Expiry]:
 
 
 def _as_declared_in_code(rule: LifecycleRule) -> dict[str, Any]:
-    """A rule as providers spell it. A date counts as what removes the most: at once."""
+    """Return a rule as providers spell it. A date counts as what removes the most: at once."""
     condition: dict[str, Any] = {"prefix": rule.prefix}
     if rule.has_tags:
         condition["tag"] = {"key": "stated"}
@@ -59,7 +59,7 @@ def _as_declared_in_code(rule: LifecycleRule) -> dict[str, Any]:
 
 
 def judged(found: list[Expiry], declared_days: int) -> Iterator[Finding]:
-    """Whether what expires is safe, and as declared.
+    """Yield whether what expires is safe, and as declared.
 
     Args:
         found: what the bucket's rules remove.
@@ -72,7 +72,7 @@ def judged(found: list[Expiry], declared_days: int) -> Iterator[Finding]:
     if removed:
         yield error(
             "the lifecycle removes what must stay",
-            "without nix-cache-info, Nix stops or the next writer makes one of its own",
+            "without nix-cache-info, Nix stops or the next writer makes another one",
             f"leave expiry to `expireAfterDays`, which spares them: {REPAIR}",
             removed,
         )
@@ -96,6 +96,6 @@ def _as_declared(found: list[Expiry], declared_days: int) -> Finding:
     return warning(
         "the lifecycle is safe, but not the one that was declared "
         f"(expireAfterDays is {declared_days})",
-        "somebody changed it past the stack",
+        "it was changed outside the stack",
         REPAIR,
     )

@@ -34,12 +34,12 @@ class Finding:
 
 
 def ok(what: str) -> Finding:
-    """What was looked at and is well."""
+    """Return what was looked at and is well."""
     return Finding(Level.OK, what)
 
 
 def not_checked(what: str, reason: str, fix: str = "") -> Finding:
-    """What could not be looked at. It is never told as well.
+    """Return what could not be checked. It is never reported as ok.
 
     Args:
         what: what would have been looked at.
@@ -50,10 +50,10 @@ def not_checked(what: str, reason: str, fix: str = "") -> Finding:
 
 
 def warning(what: str, why: str, fix: str, items: Iterable[str] = ()) -> Finding:
-    """What works for now, or is only half as good as it could be."""
+    """Return what works for now, or is only half as good as it could be."""
     return Finding(Level.WARNING, what, why, fix, tuple(items))
 
 
 def error(what: str, why: str, fix: str, items: Iterable[str] = ()) -> Finding:
-    """What fails, or lets somebody do what they may not."""
+    """Return what fails, or allows what must be denied."""
     return Finding(Level.ERROR, what, why, fix, tuple(items))

@@ -20,7 +20,7 @@ _USE = "run `nix-cache use` with the cache's source"
 
 
 def settings(subject: Subject) -> Iterator[Finding]:
-    """Whether this machine's nix.conf lets it use the cache."""
+    """Yield whether this machine's nix.conf lets it use the cache."""
     mistakes = list(_includes(subject))
     for mistake in mistakes:
         yield error(f"{mistake.where} {mistake.problem}", "Nix cannot read nix.conf", mistake.fix)
@@ -44,7 +44,7 @@ def effective(text: str) -> dict[str, Any] | None:
 
 
 def judged(config: Mapping[str, Any], subject: Subject) -> Iterator[Finding]:
-    """Whether settings are those that the cache needs.
+    """Yield whether settings are those that the cache needs.
 
     Args:
         config: the effective settings, by name.
@@ -74,7 +74,7 @@ def judged(config: Mapping[str, Any], subject: Subject) -> Iterator[Finding]:
 
 
 def credentials(subject: Subject) -> Iterator[Finding]:
-    """Whether the daemon finds the credentials of a private cache, and nobody else does."""
+    """Yield whether the daemon finds the credentials of a private cache, and other users do not."""
     if subject.manifest.public or subject.record is None:
         return
     profile = parse_qs(urlsplit(subject.manifest.read_url).query).get("profile", ["default"])[0]
@@ -98,15 +98,15 @@ def credentials(subject: Subject) -> Iterator[Finding]:
     elif mode & 0o077:
         yield error(
             f"{file} has the mode {mode:04o}",
-            "everybody on this machine can read the credentials",
+            "all users of this machine can read the credentials",
             f"chmod 600 {file}",
         )
     else:
-        yield ok(f"the daemon finds the profile {profile} in {file}, and nobody else does")
+        yield ok(f"the daemon finds the profile {profile} in {file}, and other users do not")
 
 
 def same_cache(url: str, other: str) -> bool:
-    """Whether two substituter URLs are of one cache. Of S3 URLs, bucket and endpoint count."""
+    """Return whether two URLs are of one cache. Of S3 URLs, bucket and endpoint count."""
     try:
         mine, theirs = urlsplit(url), urlsplit(other)
     except ValueError:  # a substituter that Nix cannot read either
@@ -124,7 +124,7 @@ def _includes(subject: Subject) -> Iterator[IncludeMistake]:
 
 
 def _in_the_way(subject: Subject) -> Iterator[str]:
-    """The lines that undo the cache's settings."""
+    """Yield the lines that undo the cache's settings."""
     for obstacle in obstacles(default_place(subject.environment), subject.environment):
         yield f"{obstacle.where} {obstacle.problem}"
 
@@ -152,7 +152,7 @@ def _trust(subject: Subject) -> Iterator[Finding]:
         case Trust.TRUSTED:
             yield ok("the daemon trusts this user, so their nix.conf counts")
         case Trust.UNKNOWN:
-            yield not_checked("whether the daemon trusts this user", "Nix did not tell")
+            yield not_checked("whether the daemon trusts this user", "Nix did not report it")
         case Trust.UNTRUSTED:
             yield error(
                 "the daemon does not trust this user, whose own nix.conf names the cache",

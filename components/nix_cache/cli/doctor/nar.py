@@ -99,7 +99,7 @@ class _Counted:
         return chunk
 
     def hash_as(self, algorithm: str) -> NixHash | None:
-        """The hash of what was read; None unless it is a SHA-256 that is asked for."""
+        """Return the hash of what was read; None unless it is a SHA-256 that is asked for."""
         return NixHash("sha256", self._hash.digest()) if algorithm == "sha256" else None
 
 

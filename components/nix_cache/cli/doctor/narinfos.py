@@ -25,7 +25,7 @@ _WHAT_IS_OK = {
 
 
 def paths(subject: Subject, wanted: Wanted) -> Iterator[Finding]:
-    """Whether paths of the cache are what reading machines accept."""
+    """Yield whether paths of the cache are what reading machines accept."""
     client = subject.reading
     if client is None:
         yield not_checked("narinfos and NARs", NO_READER, FIND_READER)
@@ -53,7 +53,7 @@ def paths(subject: Subject, wanted: Wanted) -> Iterator[Finding]:
 
 
 def _verified(seen: Sequence[Examined], known: Candidates) -> Iterator[Finding]:
-    """What is well, each path by what was looked at."""
+    """Yield what is well, each path by what was looked at."""
     good = [
         examined.looked
         for examined in seen

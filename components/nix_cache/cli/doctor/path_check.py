@@ -221,7 +221,7 @@ class _StatusError(Exception):
 
 
 def _body(answer: Answer) -> bytes:
-    """What came, without its Content-Encoding."""
+    """Return what came, without its Content-Encoding."""
     if answer.headers.get("Content-Length", "") not in {"", str(len(answer.body))}:
         raise content_encoding.EncodingError("is shorter than its Content-Length")
     encoding = answer.headers.get("Content-Encoding")
@@ -230,7 +230,7 @@ def _body(answer: Answer) -> bytes:
 
 
 def _length(answer: Answer) -> int | None:
-    """The size of an object as it is stored, if the answer states it."""
+    """Return the size of an object as it is stored, if the answer states it."""
     text = answer.headers.get("Content-Length", "")
     if answer.headers.get("Content-Encoding"):
         return None

@@ -1,4 +1,4 @@
-"""Which store paths a cache may have: told, listed, remembered by Nix, or of the local store."""
+"""Which store paths a cache may have: named, listed, remembered by Nix, or of the local store."""
 
 import contextlib
 import random
@@ -22,12 +22,12 @@ class Wanted:
 
     Attributes:
         count: how many at most; None for all.
-        told: the hashes of paths that have to be there; None if nobody told any.
+        named: the hashes of paths that have to be there; None if none were named.
         deep: whether NARs are read to the end.
     """
 
     count: int | None
-    told: tuple[str, ...] | None = None
+    named: tuple[str, ...] | None = None
     deep: bool = False
 
 
@@ -49,13 +49,13 @@ class Candidates:
 
 
 def candidates(subject: Subject, wanted: Wanted) -> Candidates:
-    """The paths to ask for, from the best source that there is.
+    """Return the paths to ask for, from the best source that there is.
 
     Raises:
         StorageError: the owner may not list.
     """
-    if wanted.told is not None:
-        return Candidates(wanted.told, "those named", must_exist=True)
+    if wanted.named is not None:
+        return Candidates(wanted.named, "those named", must_exist=True)
     if subject.as_owner is not None:
         hashes = _sampled(listed(subject, subject.as_owner), wanted.count)
         return Candidates(hashes, "the bucket", must_exist=True, is_whole=wanted.count != 0)
@@ -64,7 +64,7 @@ def candidates(subject: Subject, wanted: Wanted) -> Candidates:
 
 
 def listed(subject: Subject, owner: S3Client) -> Iterator[str]:
-    """The hashes of all narinfos in the bucket, which its owner may list."""
+    """Yield the hashes of all narinfos in the bucket, which its owner may list."""
     count = 0
     # Nothing but narinfos and their like lies outside of folders.
     for page in checked_pages(owner.pages(delimiter="/"), subject.manifest.bucket):
@@ -76,7 +76,7 @@ def listed(subject: Subject, owner: S3Client) -> Iterator[str]:
 
 
 def remembered(subject: Subject) -> list[str]:
-    """The hashes that Nix's own memory of caches has for this one."""
+    """Return the hashes that Nix's own memory of caches has for this one."""
     home = Path(subject.environment.get("HOME") or "/")
     folder = Path(subject.environment.get("XDG_CACHE_HOME") or home / ".cache") / "nix"
     beginning = (
@@ -90,7 +90,7 @@ def remembered(subject: Subject) -> list[str]:
 
 
 def in_local_store(subject: Subject) -> list[str]:
-    """The hashes of the paths in the local store; none without a Nix."""
+    """Return the hashes of the paths in the local store; none without a Nix."""
     paths = program.output([*program.NIX, "path-info", "--all"], subject.environment)
     return [] if paths is None else [path.rpartition("/")[2][:32] for path in paths.split()]
 

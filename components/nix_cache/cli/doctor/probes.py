@@ -1,7 +1,7 @@
-"""Trying what somebody may do, without doing it.
+"""Trying what a user may do, without doing it.
 
-A put is tried with a checksum that its body does not have. Storage asks for the right first and
-looks at the body last: who may not put is refused, who may is told ``BadDigest``, and nothing is
+A put is tried with a checksum that its body does not have. Storage checks the right first and
+the body last: without the right a put is refused, with it the response is ``BadDigest``. Nothing is
 stored either way. A delete is tried on a name that nothing has.
 """
 
@@ -59,12 +59,12 @@ class Trial:
 
 
 def random_hash() -> str:
-    """A store path's hash that no store path has."""
+    """Return a store path's hash that no store path has."""
     return "".join(secrets.choice(NIX32) for _ in range(32))
 
 
 def nix_keys() -> tuple[str, ...]:
-    """A key of each kind that Nix writes, with a name that nothing has."""
+    """Return a key of each kind that Nix writes, with a name that nothing has."""
     name = f"doctor-{secrets.token_hex(16)}"
     return tuple(
         pattern.replace("?" * 32, random_hash()).replace("*", name) for pattern in WRITABLE_KEYS
@@ -72,12 +72,12 @@ def nix_keys() -> tuple[str, ...]:
 
 
 def root_record_key() -> str:
-    """A key of a root record, with a name that nothing has."""
+    """Return a key of a root record, with a name that nothing has."""
     return ROOT_RECORD_KEYS.replace("*", f"doctor-{secrets.token_hex(16)}.json")
 
 
 def foreign_key() -> str:
-    """A key that Nix never writes, with a name that nothing has."""
+    """Return a key that Nix never writes, with a name that nothing has."""
     return f"doctor-{secrets.token_hex(16)}"
 
 
@@ -143,7 +143,7 @@ def removed(client: S3Client, key: str) -> bool:
 
 
 def _trial(answer: Answer) -> Trial:
-    """Who is told by the storage that there is no such thing had the right to ask for it."""
+    """Return the trial's outcome: the response "no such object" shows that the right was there."""
     if answer.is_refusal or answer.status in _NOT_OFFERED:
         outcome = Outcome.REFUSED
     elif answer.status < 300 or (answer.code.startswith("NoSuch") and answer.code != NO_BUCKET):

@@ -27,11 +27,11 @@ _CERTIFICATE_FAULTS = {
     10: ("has expired", "renew it, and make its renewal automatic"),
     18: ("is signed by itself", "use one of a public authority, such as Let's Encrypt"),
     19: (
-        "is signed by an authority of its own",
+        "is signed by a private authority",
         "add that authority where Nix looks: ssl-cert-file",
     ),
     20: (
-        "is signed by nobody known",
+        "is signed by an unknown authority",
         "serve the whole chain, or add its authority to ssl-cert-file",
     ),
     62: ("is for another host", "get one for this host, or correct the stack's endpoint"),
@@ -40,8 +40,8 @@ _CERTIFICATE_FAULTS = {
 
 
 def reachable(subject: Subject) -> Iterator[Finding]:
-    """Whether the server answers where the manifest says."""
-    client = subject.reading or subject.anybody
+    """Yield whether the server answers where the manifest says."""
+    client = subject.reading or subject.anonymous
     try:
         first = client.request("GET", INFO_KEY)
     except NoAnswerError as failure:
@@ -66,9 +66,9 @@ def reachable(subject: Subject) -> Iterator[Finding]:
 
 
 def tls(subject: Subject) -> Iterator[Finding]:
-    """Whether the line is private, and for how long yet."""
+    """Yield whether the line is private, and for how long yet."""
     for url in sorted(
-        {_origin(subject.bucket_url), _origin((subject.reading or subject.anybody).url)}
+        {_origin(subject.bucket_url), _origin((subject.reading or subject.anonymous).url)}
     ):
         parts = urlsplit(url)
         host = parts.hostname or ""
@@ -86,9 +86,9 @@ def tls(subject: Subject) -> Iterator[Finding]:
 
 
 def clock(subject: Subject) -> Iterator[Finding]:
-    """Whether this machine and the server agree on the time."""
+    """Yield whether this machine and the server agree on the time."""
     before = time.time()
-    answer = (subject.reading or subject.anybody).request("HEAD", INFO_KEY)
+    answer = (subject.reading or subject.anonymous).request("HEAD", INFO_KEY)
     here = datetime.fromtimestamp((before + time.time()) / 2, UTC)
     there = http_date(answer.headers.get("Date"))
     if there is None:
@@ -101,20 +101,20 @@ def clock(subject: Subject) -> Iterator[Finding]:
         return
     order = "before" if there > here else "behind"
     what = f"the server's clock is {seconds} s {order} this machine's"
-    why = "S3 refuses signed requests from 15 minutes on: nobody pushes or reads a private cache"
+    why = "S3 refuses signed requests from 15 minutes on: pushes and private reads fail"
     fix = f"set both by NTP: {clocks}"
     found = error if clocks.differ_too_much else warning
     yield found(what, why, fix)
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a host is this machine itself."""
+    """Return whether a host is this machine itself."""
     return host == "localhost" or host == "::1" or host.startswith("127.")
 
 
 def _storage(subject: Subject) -> Iterator[Finding]:
-    """Whether it is a storage that answers, and has the bucket."""
-    answer = subject.anybody.request("GET", query=LIST_QUERIES["objects"])
+    """Yield whether it is a storage that answers, and has the bucket."""
+    answer = subject.anonymous.request("GET", query=LIST_QUERIES["objects"])
     if answer.code == NO_BUCKET:
         yield error(
             f"{_origin(subject.bucket_url)} has no bucket {subject.manifest.bucket}",

@@ -20,7 +20,7 @@ _SHOWN_ITEMS = 10
 
 
 def document(results: Iterable[Result]) -> list[dict[str, Any]]:
-    """The findings for programs."""
+    """Return the findings for programs."""
     return [
         {
             "theme": result.theme,

@@ -1,4 +1,4 @@
-"""Who may do what: anybody, each writer and each reader, against what was declared."""
+"""Who may do what: anonymous requests, each writer and each reader, against what was declared."""
 
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -13,26 +13,27 @@ from nix_cache.cli.s3.client import Answer, S3Client
 from nix_cache.formats.cache_info import INFO_KEY
 from nix_cache.iam.lifecycle import OWN_KEYS
 
+_ANONYMOUS = "anonymous requests"
 _CLOCK = "RequestTimeTooSkewed"
 
-_LIST_WHY = "a list of what is there tells what you build, and finds what nobody was given"
+_LIST_WHY = "a list of what is there shows what you build, and reveals paths that were never shared"
 _PUT_WHY = (
     "readers believe what is in these places: it has to come from writers and the stack alone"
 )
-_DELETE_WHY = "what is deleted is missed by every machine that was told it is there"
+_DELETE_WHY = "what is deleted is missed by every machine that remembers it"
 
 
-def anybody(subject: Subject) -> Iterator[Finding]:
-    """What is possible without a credential."""
-    client = subject.anybody
+def anonymous(subject: Subject) -> Iterator[Finding]:
+    """Check what is possible without a credential."""
+    client = subject.anonymous
     yield _reading(subject, client)
-    yield from _listing("anybody", client)
-    yield from _no_puts("anybody", client, {**_new(probes.nix_keys()), **_protected(client)})
-    yield from _no_deletes("anybody", client)
+    yield from _listing(_ANONYMOUS, client)
+    yield from _no_puts(_ANONYMOUS, client, {**_new(probes.nix_keys()), **_protected(client)})
+    yield from _no_deletes(_ANONYMOUS, client)
 
 
 def users(subject: Subject) -> Iterator[Finding]:
-    """What writers and readers can do with their credentials."""
+    """Yield what writers and readers can do with their credentials."""
     if not subject.users:
         yield not_checked(
             "the rights of writers and readers",
@@ -66,7 +67,7 @@ def users(subject: Subject) -> Iterator[Finding]:
 
 
 def _also(backend: str, role: str) -> frozenset[Right]:
-    """What the backend can keep no key of a role from. It is known, so it is not tried."""
+    """Return what the backend can keep no key of a role from. It is known, so it is not tried."""
     known = BACKENDS.get(backend)
     if known is None:
         return frozenset()
@@ -111,18 +112,18 @@ def _reading(subject: Subject, client: S3Client) -> Finding:
     is_allowed = probes.get(client, INFO_KEY).outcome is not Outcome.REFUSED
     if subject.manifest.public and not is_allowed:
         return error(
-            "anybody is refused to read a public cache",
+            "anonymous requests may not read a public cache",
             "no machine without a credential can use it",
             f"the bucket policy was changed: {REPAIR}",
         )
     if is_allowed and not subject.manifest.public:
         return error(
-            "anybody may read a private cache",
-            "everything in it is open to whoever learns a store path",
+            "anonymous requests may read a private cache",
+            "everything in it is open to all who learn a store path",
             f"the bucket policy was changed: {REPAIR}",
         )
     kind = "public" if subject.manifest.public else "private"
-    return ok(f"anybody {'may read' if is_allowed else 'is refused to read'}: the cache is {kind}")
+    return ok(f"{_ANONYMOUS} {'may' if is_allowed else 'may not'} read: the cache is {kind}")
 
 
 def _listing(name: str, client: S3Client) -> Iterator[Finding]:
@@ -178,7 +179,7 @@ def _root_records(name: str, client: S3Client) -> Iterator[Finding]:
 
 
 def _refusals(name: str, verb: str, trials: Mapping[str, Trial], why: str) -> Iterator[Finding]:
-    """What must not be possible."""
+    """Yield what must not be possible."""
     allowed = [f"{what}: {t.answer}" for what, t in trials.items() if t.outcome is Outcome.ALLOWED]
     if allowed:
         yield error(
@@ -211,7 +212,7 @@ def _unclear(trials: Mapping[str, Trial]) -> list[str]:
 
 
 def _protected(client: S3Client) -> dict[str, Answer | None]:
-    """The stack's own objects, each with what is there now."""
+    """Return the stack's own objects, each with what is there now."""
     return {key: _present(client.request("GET", key)) for key in OWN_KEYS}
 
 

@@ -55,12 +55,12 @@ def run(request: Request, *, as_json: bool) -> bool:
     subject = _subject(target, request.users, request.owner)
     if request.count is None and subject.owner is None and request.paths_from is None:
         raise UsageError(
-            "--all needs to know which paths there are, and nobody but the owner may list them",
+            "--all needs a list of the paths, and only the owner may list them",
             "give --owner with a profile of theirs, or --paths-from with a file of store paths",
         )
     wanted = Wanted(
         count=request.count,
-        told=hashes_in(request.paths_from) if request.paths_from else None,
+        named=hashes_in(request.paths_from) if request.paths_from else None,
         deep=request.deep,
     )
     with Progress() as progress:
@@ -111,7 +111,7 @@ def _subject(target: Target, users: Sequence[str], owner: str | None) -> Subject
 
 
 def _credential(user: str, target: Target, *, named: bool) -> Credential | None:
-    """A user's key pair: the source's own if it has the secret, else this machine's profile."""
+    """Return a user's key pair: the source's if it has the secret, else this machine's."""
     pair = target.source.credentials.get(user)
     if pair and pair.secret_access_key:
         return pair

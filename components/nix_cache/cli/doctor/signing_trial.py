@@ -28,7 +28,7 @@ class SigningTrial(ThreadingHTTPServer):
 
 @contextlib.contextmanager
 def signing_trial() -> Iterator[SigningTrial]:
-    """A trial that answers, as a cache's storage would, until the body ends."""
+    """Provide a trial that answers, as a cache's storage would, until the body ends."""
     server = SigningTrial()
     thread = threading.Thread(target=server.serve_forever, args=(0.05,))
     thread.start()

@@ -1,4 +1,4 @@
-"""The cache that is looked at, and everybody as whom it can be asked."""
+"""The cache that is checked, and the users as which requests can be sent."""
 
 import os
 from collections.abc import Callable, Mapping
@@ -30,7 +30,7 @@ class Subject:
         is_agreed: whether requests to the cache's storage may be signed with this machine's
             profiles.
         environment: the process's.
-        progress: told now and then what is being done.
+        progress: called now and then with what is being done.
     """
 
     manifest: Manifest
@@ -53,12 +53,12 @@ class Subject:
         return bucket_url(self.manifest)
 
     @property
-    def anybody(self) -> S3Client:
+    def anonymous(self) -> S3Client:
         """The bucket, for those without a credential."""
         return S3Client.of(self.manifest, None, self.http)
 
     def as_user(self, user: str) -> S3Client:
-        """The bucket, for one whose credential is there."""
+        """Return the bucket, for one whose credential is there."""
         return S3Client.of(self.manifest, self.credentials[user], self.http)
 
     @property
@@ -72,7 +72,7 @@ class Subject:
     def reading(self) -> S3Client | None:
         """The cache as a reading machine comes in.
 
-        None if it is private, and nobody is known whose credential it accepts.
+        None if it is private, and no accepted credential is known.
         """
         if self.manifest.public:
             return S3Client(self.http, self.manifest.read_url, self.manifest.region)
@@ -82,7 +82,7 @@ class Subject:
 
 
 def _accepts(client: S3Client) -> bool:
-    """Whether a credential is known. Where nothing answers, that is for others to tell."""
+    """Return whether a credential is known. An outage is reported by other checks."""
     try:
         return not client.request("GET", INFO_KEY).is_stranger
     except NoAnswerError:

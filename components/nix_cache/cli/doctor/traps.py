@@ -15,14 +15,14 @@ _SIGNING_SECONDS = 20.0
 
 
 def nix_version(subject: Subject) -> Iterator[Finding]:
-    """Whether the installed Nix is one that works with the cache."""
-    told = program.output(["nix", "--version"], subject.environment)
-    if told is None:
+    """Yield whether the installed Nix is one that works with the cache."""
+    printed = program.output(["nix", "--version"], subject.environment)
+    if printed is None:
         yield not_checked("the version of Nix", "there is no Nix on PATH")
         return
-    version = program.version_in(told)
+    version = program.version_in(printed)
     if version is None:
-        yield not_checked("the version of Nix", f"{told.strip()} is none whose traps are known")
+        yield not_checked("the version of Nix", f"{printed.strip()} is none whose traps are known")
         return
     troubles = list(version_traps(version, subject))
     yield from troubles or [ok(f"Nix {spelled(version)} has no known trap here")]
@@ -31,7 +31,7 @@ def nix_version(subject: Subject) -> Iterator[Finding]:
 
 
 def version_traps(version: Version, subject: Subject) -> Iterator[Finding]:
-    """The traps of one version of Nix, for one cache."""
+    """Yield the traps of one version of Nix, for one cache."""
     traps = versions.version_traps(
         version,
         subject.manifest.backend,
@@ -44,13 +44,13 @@ def version_traps(version: Version, subject: Subject) -> Iterator[Finding]:
 
 
 def uses_s3(subject: Subject) -> bool:
-    """Whether this machine's Nix speaks S3 with the cache, and not just HTTP."""
+    """Return whether this machine's Nix speaks S3 with the cache, and not just HTTP."""
     pushes = subject.record is not None and subject.record.writer is not None
     return pushes or not subject.manifest.public
 
 
 def shared_names(subject: Subject) -> Iterator[Finding]:
-    """Whether two caches in use here share a bucket's name."""
+    """Yield whether two caches in use here share a bucket's name."""
     places = [user_place(subject.environment), system_place(subject.environment)]
     own = subject.manifest
     others = [
@@ -71,7 +71,7 @@ def shared_names(subject: Subject) -> Iterator[Finding]:
 
 def _signing(subject: Subject) -> Iterator[Finding]:
     """Let Nix ask a server on this machine, and see whether it signs."""
-    # A cache folder of its own, so that Nix does not remember this server.
+    # A separate cache folder, so that Nix does not remember this server.
     with signing_trial() as trial, tempfile.TemporaryDirectory() as folder:
         environment = {
             **subject.environment,
@@ -91,6 +91,6 @@ def _signing(subject: Subject) -> Iterator[Finding]:
     else:
         yield error(
             "Nix does not sign its S3 requests: it was built without AWS support",
-            "private caches and pushes are refused as anybody's, whatever the credentials",
+            "private caches and pushes are refused as anonymous, whatever the credentials",
             "install Nix from nixos.org; that of Debian is such a one",
         )

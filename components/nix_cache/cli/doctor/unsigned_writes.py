@@ -125,7 +125,7 @@ def _attempts() -> Iterator[_Attempt]:
 
 
 def _plain() -> _Attempt:
-    """An ordinary request, refused by every server that verifies signatures at all."""
+    """Return an ordinary request, refused by every server that verifies signatures at all."""
     digest = base64.b64encode(hashlib.md5(secrets.token_bytes(32)).digest()).decode()  # noqa: S324
     return _Attempt("an ordinary object", True, {"Content-MD5": digest})
 
@@ -202,16 +202,16 @@ class _Trial:
         """Return what came back, or why nothing did."""
         region = self.subject.manifest.region
         try:
-            return attempt.send(self.subject.anybody, self.key, access_key_id, region)
+            return attempt.send(self.subject.anonymous, self.key, access_key_id, region)
         except NoAnswerError as failure:
             return f"no answer: {failure}"
 
 
 def _judgement(results: Sequence[_Result]) -> Iterator[Finding]:
-    def told(wanted: _Verdict) -> list[str]:
+    def judged(wanted: _Verdict) -> list[str]:
         return [f"{one.name}: {one.answer}" for one in results if one.verdict is wanted]
 
-    accepted, unclear = told(_Verdict.ACCEPTED), told(_Verdict.UNCLEAR)
+    accepted, unclear = judged(_Verdict.ACCEPTED), judged(_Verdict.UNCLEAR)
     if accepted:
         yield error(f"the storage takes {_WHAT}", _WHY, _FIX, accepted)
     if unclear:

@@ -52,7 +52,7 @@ class Bucket:
     """
 
     def __init__(self, manifest: Manifest, credential: Credential, profile: str, jobs: int) -> None:
-        self.tell: Callable[[str], None] = lambda _: None
+        self.report: Callable[[str], None] = lambda _: None
         """Called with what is being done."""
         self._manifest = manifest
         self._jobs = jobs
@@ -103,7 +103,7 @@ class Bucket:
     def storage_clocks(self) -> Clocks | None:
         """Compare the clock by which the storage dates objects, by the ledger just written.
 
-        A proxy answers with a date of its own.
+        A proxy answers with its own date.
 
         Raises:
             ClientError: the storage refused or did not answer.
@@ -250,14 +250,14 @@ class Bucket:
         return found
 
     def _listed(self, prefix: str = "") -> Iterator[Stored]:
-        def tell(count: int) -> None:
+        def report(count: int) -> None:
             self._report(f"listed {count} objects")
 
         with self._explained("list"):
-            yield from list_objects(self._client, self._manifest.bucket, tell, prefix=prefix)
+            yield from list_objects(self._client, self._manifest.bucket, report, prefix=prefix)
 
     def _report(self, text: str) -> None:
-        self.tell(text)
+        self.report(text)
         self._run.renew()
 
     def _put(self, key: str, content: bytes) -> None:

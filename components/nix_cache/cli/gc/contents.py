@@ -102,17 +102,17 @@ def is_collectable(key: str) -> bool:
 
 
 def narinfos_among(objects: Iterable[Stored]) -> dict[str, Stored]:
-    """The narinfos among some objects, by the hash of their store path."""
+    """Return the narinfos among some objects, by the hash of their store path."""
     return _metadata(objects, "narinfo")
 
 
 def listings_among(objects: Iterable[Stored]) -> dict[str, Stored]:
-    """The lists of files among some objects, by the hash of their store path."""
+    """Return the lists of files among some objects, by the hash of their store path."""
     return _metadata(objects, "ls")
 
 
 def nars_among(objects: Iterable[Stored]) -> dict[str, Stored]:
-    """The NARs among some objects, by key."""
+    """Return the NARs among some objects, by key."""
     return {stored.key: stored for stored in objects if _NAR_KEY.fullmatch(stored.key)}
 
 

@@ -1,8 +1,8 @@
 """The bucket's own note of NARs without a narinfo: since when each has none. Pure.
 
-A bucket does not tell when an object went, so `nix-cache gc` keeps that in an object. Anybody may
-read it in a public cache, where nobody may list: NARs stand in it by a hash of their keys, which
-nobody can turn back into what to download.
+A bucket does not record when an object went, so `nix-cache gc` keeps that in an object. It
+is readable in a public cache, which cannot be listed: it has NARs by a hash of their keys, which
+cannot be turned back into a URL.
 """
 
 import hashlib
@@ -18,7 +18,7 @@ from nix_cache.cli.limits import LEDGER_BYTES
 from nix_cache.cli.s3.clock import usable
 
 LEDGER_KEY = "nix-cache-gc.json"
-"""Where it is. No expiry rule of the component meets it; without it all grace begins anew."""
+"""Where it is. No expiry rule of the component meets it; without it all grace begins again."""
 
 LEDGER_VERSION = 1
 
@@ -41,7 +41,7 @@ class Ledger(BaseModel):
 
     @classmethod
     def of(cls, orphans: Mapping[str, datetime]) -> Self:
-        """A note of some NARs, by their keys. Of too many, the oldest orphans are noted.
+        """Return a note of some NARs, by their keys. Of too many, the oldest orphans are noted.
 
         The grace of the others begins when there is room for them.
         """

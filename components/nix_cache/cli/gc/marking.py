@@ -7,7 +7,7 @@ Graph = Mapping[str, Collection[str]]
 
 
 def closure(roots: Iterable[str], graph: Graph) -> frozenset[str]:
-    """The roots that are there, with all that is there and that they need."""
+    """Return the roots that are there, with all that is there and that they need."""
     found: set[str] = set()
     waiting = [root for root in roots if root in graph]
     while waiting:
@@ -19,15 +19,15 @@ def closure(roots: Iterable[str], graph: Graph) -> frozenset[str]:
 
 
 def missing_references(nodes: Iterable[str], graph: Graph) -> dict[str, list[str]]:
-    """What some paths refer to and is not there, by the path that does."""
+    """Return what some paths refer to and is not there, by the path that does."""
     missing = {node: sorted(other for other in graph[node] if other not in graph) for node in nodes}
     return {node: others for node, others in missing.items() if others}
 
 
 def dependents_first(nodes: Set[str], graph: Graph) -> list[str]:
-    """Some paths in an order in which each comes before those that it needs.
+    """Return some paths in an order in which each comes before those that it needs.
 
-    Whoever removes them in this order leaves no path without what it needs, wherever they stop.
+    A removal in this order leaves no path without its references, wherever it stops.
     A circle, which Nix does not make, is cut somewhere.
     """
     needed_first: list[str] = []

@@ -1,4 +1,4 @@
-"""Reads the narinfos of a bucket, and tells those that were read from those that cannot be."""
+"""Reads the narinfos of a bucket, and separates those that were read from those that cannot be."""
 
 from collections.abc import Callable, Mapping
 
@@ -107,7 +107,7 @@ def received(client: S3Client, key: str, size: int) -> Received:
 
 
 def _is_settled(entry: Entry) -> bool:
-    """Whether reading it again would bring the same. One without an ETag may have been replaced."""
+    """Return whether it is unchanged. One without an ETag may have been replaced."""
     return entry.fault is None and bool(entry.stored.etag)
 
 

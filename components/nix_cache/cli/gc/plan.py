@@ -88,7 +88,7 @@ class Plan:
 
 
 def plan_collection(contents: Contents, noted: Orphans, terms: Terms) -> Plan:
-    """What a collection of these contents would do.
+    """Return what a collection of these contents would do.
 
     Args:
         contents: what is there.
@@ -128,16 +128,16 @@ def plan_collection(contents: Contents, noted: Orphans, terms: Terms) -> Plan:
 
 
 def blocking(contents: Contents, terms: Terms) -> tuple[Entry, ...]:
-    """The narinfos that cannot be read and were not set aside. While there is one, nothing goes."""
+    """Return the unreadable narinfos that were not set aside. With one of them, nothing goes."""
     return tuple(entry for entry in contents.unreadable if entry.store_hash not in terms.set_aside)
 
 
 def orphans(
     contents: Contents, narinfos: Iterable[Entry], noted: Orphans, now: datetime
 ) -> dict[str, datetime]:
-    """The NARs that none of some narinfos may name, and since when that is known.
+    """Return the NARs that none of some narinfos may name, and since when that is known.
 
-    What was noted of others is dropped: whoever names a NAR again ends its time as an orphan.
+    What was noted of others is dropped: a NAR that is named again is no longer an orphan.
 
     Args:
         contents: what is there.
@@ -154,7 +154,7 @@ def orphans(
 
 
 def due(contents: Contents, orphaned: Orphans, terms: Terms) -> tuple[Stored, ...]:
-    """The orphans whose time of grace is over; none while a narinfo cannot be read."""
+    """Return the orphans whose time of grace is over; none while a narinfo cannot be read."""
     if blocking(contents, terms):
         return ()
     return tuple(
@@ -167,7 +167,7 @@ def due(contents: Contents, orphaned: Orphans, terms: Terms) -> tuple[Stored, ..
 def stray_listings(
     contents: Contents, narinfos: Mapping[str, Entry], terms: Terms
 ) -> tuple[Stored, ...]:
-    """The lists of files that belong to none of some narinfos; none while one cannot be read."""
+    """Return the file lists that belong to no narinfo; none while one cannot be read."""
     if blocking(contents, terms):
         return ()
     named = _named(narinfos.values())
@@ -179,7 +179,7 @@ def stray_listings(
 
 
 def stray_records(staying: Collection[str], terms: Terms) -> tuple[Stored, ...]:
-    """The root records that keep nothing any more: old ones, of which no path stays."""
+    """Return the root records that keep nothing any more: old ones, of which no path stays."""
     return tuple(
         pushed.stored
         for pushed in terms.pushes
@@ -188,7 +188,7 @@ def stray_records(staying: Collection[str], terms: Terms) -> tuple[Stored, ...]:
 
 
 def _pushed(terms: Terms) -> frozenset[str]:
-    """What young root records keep. A push under way may not have put its narinfos yet."""
+    """Return what young root records keep. A push under way may not have put its narinfos yet."""
     return paths_of(pushed for pushed in terms.pushes if _is_root(pushed, terms))
 
 
@@ -205,7 +205,7 @@ def _lost(missing: Mapping[str, list[str]], terms: Terms) -> dict[str, list[str]
 
 
 def _recent(contents: Contents, terms: Terms) -> list[str]:
-    """What is a root by its age; what cannot be read, or has no date, is one at any age."""
+    """Return what is a root by its age; what cannot be read, or has no date, is one at any age."""
     return [
         name
         for name, entry in contents.narinfos.items()

@@ -114,7 +114,7 @@ def _entry(stored: Stored, received: Received, public_keys: tuple[str, ...]) -> 
 
 
 def _field_names(text: str) -> Iterator[str]:
-    """The names of the fields.
+    """Yield the names of the fields.
 
     Raises:
         NarinfoError: a line is not ``Name: value``, and Nix would take it together with the next.
@@ -129,7 +129,7 @@ def _field_names(text: str) -> Iterator[str]:
 
 
 def _is_confirmed(narinfo: Narinfo, public_keys: tuple[str, ...]) -> bool:
-    """Whether a narinfo is proven to be whole: by a trusted key, or by its content address."""
+    """Return whether a trusted key or the content address proves that a narinfo is whole."""
     try:
         return bool(verify(narinfo, public_keys)) or narinfo.is_content_addressed
     except (KeyFormatError, ContentAddressError):
@@ -137,5 +137,5 @@ def _is_confirmed(narinfo: Narinfo, public_keys: tuple[str, ...]) -> bool:
 
 
 def _opaque(etag: str) -> str:
-    """An ETag without what a proxy may add to it: quotes, and the mark of a weak one."""
+    """Return an ETag without what a proxy may add to it: quotes, and the mark of a weak one."""
     return etag.strip().removeprefix("W/").strip('"')

@@ -1,4 +1,4 @@
-"""What `nix-cache gc` tells: what goes, what waits, what stays, and what is odd."""
+"""What `nix-cache gc` prints: what goes, what waits, what stays, and what is odd."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import timedelta
@@ -16,7 +16,7 @@ _SHOWN = 10
 
 
 def document(plan: Plan, swept: Swept | None) -> dict[str, Any]:
-    """The result for programs.
+    """Return the result for programs.
 
     Args:
         plan: what would go.
@@ -48,12 +48,12 @@ def document(plan: Plan, swept: Swept | None) -> dict[str, Any]:
     }
 
 
-def tell_plan(plan: Plan, terms: Terms, where: Console) -> None:
+def print_plan(plan: Plan, terms: Terms, where: Console) -> None:
     """Print what would go, what would wait and what would stay."""
     console.columns(_rows(plan, terms), where)
 
 
-def tell_done(plan: Plan, swept: Swept) -> None:
+def print_done(plan: Plan, swept: Swept) -> None:
     """Print what went."""
     if plan.is_empty:
         console.out.print(f"Nothing to delete.{_waits(plan)}")
@@ -70,14 +70,14 @@ def tell_done(plan: Plan, swept: Swept) -> None:
         )
 
 
-def tell_races(swept: Swept) -> None:
+def print_races(swept: Swept) -> None:
     """Warn of what was pushed while its foundation went."""
     for line in races(swept):
         console.note(line)
 
 
 def races(swept: Swept) -> Iterator[str]:
-    """What a push at the same time lost, and what to do."""
+    """Yield what a push at the same time lost, and what to do."""
     if swept.withdrawn:
         yield (
             "WARNING: these narinfos were pushed while their NARs went, and went too; push their "
@@ -107,14 +107,14 @@ def races(swept: Swept) -> Iterator[str]:
         yield from _unreadable(swept.blocking)
 
 
-def tell_remarks(plan: Plan, terms: Terms) -> None:
-    """Tell what is odd, whatever is done."""
+def print_remarks(plan: Plan, terms: Terms) -> None:
+    """Print what is odd, whatever is done."""
     for line in remarks(plan, terms):
         console.note(line)
 
 
 def remarks(plan: Plan, terms: Terms) -> Iterator[str]:
-    """What is odd about the cache, or about what was asked for."""
+    """Yield what is odd about the cache, or about what was asked for."""
     if plan.blocking:
         yield (
             f"WARNING: {_count(len(plan.blocking), 'narinfo')} cannot be read, so what others must "

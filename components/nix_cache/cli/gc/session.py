@@ -34,7 +34,7 @@ class Request:
         older_than_days: what was written within these days stays.
         grace_days: how long a NAR outlives its last narinfo.
         roots_from: a file of store paths that stay too; ``-`` for standard input.
-        dry_run: whether it is only told.
+        dry_run: whether it is only printed.
         agreed: whether the user agrees beforehand.
         jobs: how many narinfos are read at a time.
         set_aside: narinfos that may be unreadable: store paths, their hashes, or keys.
@@ -80,7 +80,7 @@ def run(request: Request, *, as_json: bool, clock: Callable[[], datetime] = _now
     set_aside = frozenset(store_hash(name, "--set-aside") for name in request.set_aside)
     with Progress() as progress:
         bucket = Bucket(manifest, credential, request.owner, request.jobs)
-        bucket.tell = progress.tell
+        bucket.report = progress.tell
         progress.tell(f"waiting for {manifest.endpoint}")
         clocks = bucket.clocks()
         require_same_time(clocks)
@@ -100,35 +100,35 @@ def run(request: Request, *, as_json: bool, clock: Callable[[], datetime] = _now
             require_whole(bucket, plan)
         plan = _with_confirmed_nars(plan, bucket)
     _require_sense(plan, terms)
-    report.tell_remarks(plan, terms)
+    report.print_remarks(plan, terms)
     if request.dry_run:
         if as_json:
             console.document(report.document(plan, None))
         else:
-            report.tell_plan(plan, terms, console.out)
+            report.print_plan(plan, terms, console.out)
         return not plan.blocking
     if plan.blocking:
         if as_json:
             console.document(report.document(plan, Swept()))
         return False
     if not plan.is_empty:
-        report.tell_plan(plan, terms, console.err)
+        report.print_plan(plan, terms, console.err)
         if not _is_agreed(plan, manifest.bucket, agreed=request.agreed):
             console.note("Nothing was removed.")
             return False
     with Progress() as progress:
-        bucket.tell = progress.tell
+        bucket.report = progress.tell
         swept = sweep(bucket, plan, noted, terms)
     if as_json:
         console.document(report.document(plan, swept))
     else:
-        report.tell_done(plan, swept)
-    report.tell_races(swept)
+        report.print_done(plan, swept)
+    report.print_races(swept)
     return not (swept.withdrawn or swept.incomplete or swept.without_nar or swept.blocking)
 
 
 def _earlier(now: datetime, clocks: Clocks | None) -> datetime:
-    """The time by the slower clock, so that nothing counts as older than it is."""
+    """Return the time by the slower clock, so that nothing counts as older than it is."""
     return now if clocks is None else now + min(timedelta(), clocks.skew)
 
 
@@ -142,7 +142,9 @@ def _with_confirmed_nars(plan: Plan, bucket: Bucket) -> Plan:
 def _ledger(bucket: Bucket) -> Ledger:
     found = bucket.ledger()
     if found is None:
-        console.note(f"WARNING: {LEDGER_KEY} in the bucket cannot be read: all grace begins anew.")
+        console.note(
+            f"WARNING: {LEDGER_KEY} in the bucket cannot be read: all grace periods begin again."
+        )
     return found or Ledger()
 
 

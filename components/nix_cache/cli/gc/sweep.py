@@ -160,7 +160,7 @@ def _agreed(objects: Collection[Stored], shown: Collection[Stored]) -> tuple[Sto
 
 
 def _mended(bucket: Bucket, left: Contents, done: Swept) -> Swept:
-    """What a push put while its foundation went: found, and taken back where it is of no use."""
+    """Find what was pushed while its references went, and remove it where it is of no use."""
     named = NamedObjects(entry.url for entry in left.narinfos.values() if entry.url is not None)
     # The list of NARs is older than that of narinfos: one may have been put in between.
     gone_nars = bucket.absent([stored.key for stored in done.nars if stored.key in named])

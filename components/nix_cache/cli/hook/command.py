@@ -109,7 +109,7 @@ def _status(record: "Record", *, as_json: bool) -> None:
     if as_json:
         console.document(status.document(found))
     else:
-        status.tell(found)
+        status.print_status(found)
 
 
 def _print(record: "Record", *, systemd: bool) -> None:

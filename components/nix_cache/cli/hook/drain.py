@@ -44,7 +44,7 @@ def drain(
     """
     with queue.turn() as is_ours:
         if not is_ours:
-            console.note("Somebody else is about to push what waits.")
+            console.note("Another process is about to push the queue.")
             return True
         worker = None
         try:
@@ -110,7 +110,7 @@ class _Worker:
             known = self._failures.of(path)
             if known and not known.is_due(self._clock()):
                 self._tried.add(path)
-                self._tell(_postponed(path, known))
+                self._report(_postponed(path, known))
         while waiting := [path for path in self._queue.paths() if path not in self._tried]:
             console.note(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {len(waiting)} paths wait")
             there = self._without_gone(waiting)
@@ -204,13 +204,13 @@ class _Worker:
             self._queue.remove(path)
         except OSError as failure:
             self._tried.add(path)
-            self._tell(f"{path} cannot be taken out of the queue: {failure.strerror}")
+            self._report(f"{path} cannot be taken out of the queue: {failure.strerror}")
 
     def _fail(self, path: str, reason: str) -> None:
         self._failures.add(path, redacted(reason), self._clock())
-        self._tell(f"{path}: {reason}")
+        self._report(f"{path}: {reason}")
 
-    def _tell(self, problem: str) -> None:
+    def _report(self, problem: str) -> None:
         console.error(problem)
         self._problems.append(problem)
 

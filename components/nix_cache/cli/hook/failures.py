@@ -45,7 +45,7 @@ class Failure(BaseModel):
     next_try: float = Field(ge=0, le=_LAST_TIME)
 
     def is_due(self, now: float) -> bool:
-        """Whether to try again. A time that no wait leads to was noted by a wrong clock."""
+        """Return whether to try again. A time that no wait leads to was noted by a wrong clock."""
         return self.next_try <= now or self.next_try > now + LONGEST_WAIT_SECONDS
 
 
@@ -84,7 +84,7 @@ class Failures:
         self._document.is_split = wanted
 
     def of(self, path: str) -> Failure | None:
-        """What is known of a path; None if it has not failed since it was queued."""
+        """Return what is known of a path; None if it has not failed since it was queued."""
         return self._document.paths.get(path)
 
     def add(self, path: str, error: str, now: float | None = None) -> None:

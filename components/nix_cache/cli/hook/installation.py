@@ -33,7 +33,7 @@ def folder_of(place: Place, name: str) -> Path:
 
 
 def hook_of(record: Record) -> Hook:
-    """The hook for a cache in use.
+    """Return the hook for a cache in use.
 
     Raises:
         ClientError: there is no Nix, or this command is not installed.
@@ -170,16 +170,16 @@ def _require_runnable(place: Place, hook: Hook) -> None:
 
 
 def _require_no_other(hook: Hook) -> None:
-    told = program.ask([*program.NIX, "config", "show", "post-build-hook"]).strip()
-    if told not in {"", str(hook.script)}:
+    configured = program.ask([*program.NIX, "config", "show", "post-build-hook"]).strip()
+    if configured not in {"", str(hook.script)}:
         raise ClientError(
-            f"nix.conf has another post-build-hook already: {told}",
+            f"nix.conf has another post-build-hook already: {configured}",
             f"take it out, or let it call the script that `nix-cache hook --to {hook.name}` prints",
         )
 
 
 def _client() -> Path:
-    """This command, as a daemon can start it."""
+    """Return this command, as a daemon can start it."""
     called = Path(sys.argv[0])
     beside = Path(sys.executable).with_name(_PROGRAM)
     found = shutil.which(_PROGRAM)

@@ -41,7 +41,7 @@ class Queue:
         self._waiting = folder / "waiting"
 
     def paths(self) -> list[str]:
-        """The store paths that wait, the oldest first.
+        """Return the store paths that wait, the oldest first.
 
         Raises:
             ClientError: the queue cannot be read, or root would follow a link of another user.
@@ -49,7 +49,7 @@ class Queue:
         return [path for _, path in sorted(self._entries()[0])]
 
     def faults(self) -> list[str]:
-        """What is in the queue and is not a link of a hook, each with the reason.
+        """Return what is in the queue and is not a link of a hook, each with the reason.
 
         Raises:
             ClientError: the queue cannot be read.
@@ -57,11 +57,11 @@ class Queue:
         return sorted(self._entries()[1])
 
     def failures(self) -> Failures:
-        """What is known of paths that could not be pushed."""
+        """Return what is known of paths that could not be pushed."""
         return Failures(self._failures)
 
     def _entries(self) -> tuple[list[tuple[float, str]], list[str]]:
-        """The paths, each with the time when it was queued, and the faults."""
+        """Return the paths, each with the time when it was queued, and the faults."""
         found, faults = [], []
         try:
             with contextlib.ExitStack() as opened:
@@ -137,10 +137,10 @@ class Queue:
 
     @contextlib.contextmanager
     def turn(self) -> Iterator[bool]:
-        """Wait until nobody else pushes from this queue.
+        """Wait until no other process pushes from this queue.
 
         Yields:
-            whether it is our turn. It is not if somebody else waits for theirs already: they will
+            whether it is our turn. It is not if another process waits for its turn already: it will
             see all that is in the queue by now.
 
         Raises:

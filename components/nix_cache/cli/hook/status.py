@@ -62,7 +62,7 @@ def look(record: Record) -> Status:
 
 
 def document(status: Status) -> dict[str, Any]:
-    """The state for programs."""
+    """Return the state for programs."""
     return {
         "cache": status.cache,
         "hook": str(status.script) if status.script else None,
@@ -82,7 +82,7 @@ def document(status: Status) -> dict[str, Any]:
     }
 
 
-def tell(status: Status) -> None:
+def print_status(status: Status) -> None:
     """Print the state."""
     console.columns(_rows(status))
 
@@ -99,7 +99,7 @@ def _rows(status: Status) -> Iterator[tuple[str, str]]:
 
 
 def _some(name: str, texts: Sequence[str]) -> Iterator[tuple[str, str]]:
-    """A row with their number, and some of them; nothing if there are none."""
+    """Yield a row with their number, and some of them; nothing if there are none."""
     if texts:
         yield name, f"{len(texts)}"
         yield from _listed(texts)

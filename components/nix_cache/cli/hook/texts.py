@@ -62,7 +62,7 @@ class Hook:
 
 
 def script(hook: Hook) -> str:
-    """The script. Nix gives it the built paths in ``OUT_PATHS``."""
+    """Return the script. Nix gives it the built paths in ``OUT_PATHS``."""
     values = {
         "name": hook.name,
         "record": _quoted(hook.record),
@@ -75,7 +75,7 @@ def script(hook: Hook) -> str:
 
 
 def settings(hook: Hook) -> str:
-    """The file that nix.conf includes."""
+    """Return the file that nix.conf includes."""
     return (
         f"# The hook that pushes to the binary cache {hook.name}; "
         f"`nix-cache hook --remove` removes it.\npost-build-hook = {hook.script}\n"
@@ -83,7 +83,7 @@ def settings(hook: Hook) -> str:
 
 
 def nixos_module(hook: Hook) -> str:
-    """The same for NixOS, where nix.conf is generated."""
+    """Return the same for NixOS, where nix.conf is generated."""
     return f'{{\n  nix.settings.post-build-hook = "{hook.script}";\n}}\n'
 
 

@@ -1,4 +1,4 @@
-"""Lines that are put at the end of somebody else's text file and taken out again. Pure.
+"""Lines that are put at the end of a foreign text file and taken out again. Pure.
 
 Texts are bytes, because what else stands in the file may be in any encoding. What is put there
 brings along the line end before it: so a file without a final newline gets its last byte back.
@@ -12,7 +12,7 @@ _LINE = re.compile(rb"[^\n]*\n|[^\n]+")
 
 
 def split_lines(text: bytes) -> list[bytes]:
-    """The lines with their ends, which only a newline makes, as for Nix."""
+    """Return the lines with their ends, which only a newline makes, as for Nix."""
     return _LINE.findall(text)
 
 

@@ -108,7 +108,7 @@ def started(
     stdout: int,
     folder: Path | None = None,
 ) -> Iterator["subprocess.Popen[bytes]"]:
-    """A program that does not outlive this block, unless this process is killed outright.
+    """Provide a program that does not outlive this block, unless this process is killed outright.
 
     Args:
         command: the program and its arguments.
@@ -140,7 +140,7 @@ def started(
 
 
 def _fed(stream: IO[bytes], waiting: memoryview) -> memoryview:
-    """What is still to be given to a program after as much was as it takes now."""
+    """Return what is still to be given to a program after as much was as it takes now."""
     try:
         return waiting[os.write(stream.fileno(), waiting[:_CHUNK_BYTES]) :] if waiting else waiting
     except BlockingIOError:

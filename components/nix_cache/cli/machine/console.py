@@ -183,7 +183,7 @@ def columns(rows: Iterable[Sequence[str]], console: Console = out) -> None:
 
 
 def confirmed(question: str) -> bool:
-    """Ask somebody at a terminal. Without a terminal the answer is no."""
+    """Ask for confirmation at a terminal. Without a terminal the answer is no."""
     if sys.stdin is None or not sys.stdin.isatty():
         return False
     err.print(f"{question} [y/N]", end=" ")
@@ -191,7 +191,7 @@ def confirmed(question: str) -> bool:
 
 
 def _for_programs(value: Any) -> Any:
-    """A result without secrets, and without halves of characters, which JSON cannot say."""
+    """Return a result without secrets, and without halves of characters, which JSON cannot say."""
     if isinstance(value, str):
         return redacted(value).encode(errors="backslashreplace").decode()
     if isinstance(value, Mapping):

@@ -60,10 +60,10 @@ class FileChange:
 
 
 def read(path: Path) -> bytes | None:
-    """What a file holds, or None if there is none.
+    """Return what a file holds, or None if there is none.
 
     Raises:
-        ClientError: it is there and cannot be read, or is no file, or root would follow a link of
+        ClientError: it cannot be read, or is not a file, or root would follow a link of
             another user.
     """
     try:
@@ -78,7 +78,7 @@ def read(path: Path) -> bytes | None:
 
 
 def permissions(path: Path) -> int:
-    """The permission bits of a file.
+    """Return the permission bits of a file.
 
     Raises:
         ClientError: root would follow a link of another user.
@@ -89,7 +89,7 @@ def permissions(path: Path) -> int:
 
 
 def private_mode(path: Path) -> int:
-    """The mode that a file with secrets shall have: its own if that keeps others out, or 0600."""
+    """Return the mode for a file with secrets: its own if that keeps others out, or 0600."""
     with contextlib.suppress(OSError):
         if (mode := permissions(path)) & 0o077 == 0 and mode & 0o400:
             return mode
@@ -119,7 +119,7 @@ def make_folder(path: Path, mode: int) -> None:
 
 
 def write(path: Path, content: bytes, mode: int) -> None:
-    """Write one file in one step: whoever reads it sees the old content or the new one.
+    """Write one file in one step: readers see the old content or the new one.
 
     Raises:
         ClientError: it cannot be written.
@@ -146,10 +146,10 @@ def apply(changes: Sequence[FileChange]) -> None:
     ):
         staged = []
         for change in needed:
-            with _told(change):
+            with _errors_explained(change):
                 staged.append(_stage(change, opened, undo))
         for change, new in zip(needed, staged, strict=True):
-            with _told(change):
+            with _errors_explained(change):
                 _commit(change, new, scratch, undo)
         undo.pop_all()
 
@@ -166,7 +166,7 @@ def require_writable(changes: Sequence[FileChange]) -> None:
 
 
 @contextlib.contextmanager
-def _told(change: FileChange) -> Iterator[None]:
+def _errors_explained(change: FileChange) -> Iterator[None]:
     try:
         yield
     except OSError as failure:
@@ -177,14 +177,14 @@ def _told(change: FileChange) -> Iterator[None]:
 
 
 def _require_writable_folder(path: Path) -> None:
-    """A file is replaced and not written to, so it is its folder that counts."""
+    """Check the folder of a file, as the file is replaced and not written to."""
     try:
         with located(path) as place:
             folder = place.folder_path
             is_writable = os.access(".", os.W_OK | os.X_OK, dir_fd=place.folder)
     except NotADirectoryError as failure:
         raise ClientError(
-            f"{failure.filename} is no folder, so {path} cannot be made", "move it away"
+            f"{failure.filename} is not a folder, so {path} cannot be made", "move it away"
         ) from None
     except OSError as failure:
         raise ClientError(
@@ -203,7 +203,7 @@ def _content(path: Path, place: Located) -> bytes:
     try:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
-            raise ClientError(f"{path} is no file", "move it out of the way")
+            raise ClientError(f"{path} is not a file", "move it out of the way")
         _require_one_name(path, status, place)
         with os.fdopen(descriptor, "rb", closefd=False) as file:
             return file.read()
@@ -297,7 +297,7 @@ def _commit(
 
 
 def _sync_folder(folder: int) -> None:
-    """A rename is on the disk only when its folder is."""
+    """Write a folder to the disk: a rename is on the disk only then."""
     descriptor = os.open(".", os.O_RDONLY | os.O_DIRECTORY, dir_fd=folder)
     try:
         os.fsync(descriptor)

@@ -38,7 +38,7 @@ class Located:
     name: str
 
     def status(self) -> os.stat_result | None:
-        """What is there; None if nothing is."""
+        """Return what is there; None if nothing is."""
         if self.missing:
             return None
         try:
@@ -158,7 +158,7 @@ def locate(path: Path, opened: contextlib.ExitStack, *, is_folder: bool = False)
 
 
 def changeable_by_others(path: Path) -> Path | None:
-    """The first folder on the way to a path, links followed, that not root alone can change.
+    """Return the first folder on the way to a path, links followed, that not root alone can change.
 
     Returns:
         that folder; None if root alone decides where the path leads and what is there.
@@ -176,7 +176,7 @@ def set_folder_mode(name: str, mode: int, folder: int | None = None) -> None:
     """Set the permissions of a folder, and of nothing that a link leads to.
 
     Raises:
-        OSError: it is no folder, or belongs to another user.
+        OSError: it is not a folder, or belongs to another user.
     """
     flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
     descriptor = os.open(name, flags, dir_fd=folder)
@@ -187,7 +187,7 @@ def set_folder_mode(name: str, mode: int, folder: int | None = None) -> None:
 
 
 def may_follow(link: os.stat_result, folder: os.stat_result, uid: int) -> bool:
-    """Whether a link may be followed. Root follows only links that root alone can change.
+    """Return whether a link may be followed. Root follows only links that root alone can change.
 
     Any other user follows what the system lets them follow: their own links, as those of a manager
     of dotfiles, and those of the system.
@@ -201,7 +201,7 @@ def may_follow(link: os.stat_result, folder: os.stat_result, uid: int) -> bool:
 
 
 def is_roots_alone(folder: os.stat_result) -> bool:
-    """Whether root alone can replace what root has put into a folder."""
+    """Return whether root alone can replace what root has put into a folder."""
     if folder.st_uid != 0:
         return False
     if folder.st_mode & stat.S_ISVTX:

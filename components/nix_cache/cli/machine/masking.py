@@ -37,7 +37,7 @@ _SHOWN_SETTINGS = frozenset(
         *("min-free", "max-free", "warn-dirty", "accept-flake-config"),
     }
 )
-"""Settings of nix.conf whose values are no secrets, apart from those in URLs."""
+"""Settings of nix.conf whose values are not secret, apart from those in URLs."""
 
 _PUBLIC_KEYS = "trusted-public-keys"
 _PUBLIC_KEY = re.compile(r"[^\s:]+:[A-Za-z0-9+/]{43}=")
@@ -75,7 +75,7 @@ _KEY_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 
 
 def nix_conf_line(line: str) -> str:
-    """A line of nix.conf as it may be shown.
+    """Return a line of nix.conf as it may be shown.
 
     Names of settings are shown, the values of those that hold no secrets, includes, and our own
     comments. In URLs, users, passwords and parameters that Nix does not know are masked.
@@ -99,7 +99,7 @@ def nix_conf_line(line: str) -> str:
 
 
 def credentials_line(line: str) -> str:
-    """A line of an AWS credentials file as it may be shown.
+    """Return a line of an AWS credentials file as it may be shown.
 
     Profiles' names are shown, the names of settings that the AWS tools know, key ids, and our own
     comments. Both ``name = value`` and ``name: value`` are settings to those tools.
@@ -116,7 +116,7 @@ def credentials_line(line: str) -> str:
 
 
 def signing_key_line(line: str) -> str:
-    """A line of a file with a signing key: the key's name."""
+    """Return a line of a file with a signing key: the key's name."""
     name, colon, _ = line.partition(":")
     return f"{name}:{MASK}" if colon and signing.KEY_NAME.fullmatch(name) else MASK
 
@@ -126,12 +126,12 @@ def _is_our_comment(line: str) -> bool:
 
 
 def _key(word: str) -> str:
-    """A word of a list of public keys: what is not one may be a secret key, whole or cut."""
+    """Return a word of a list of public keys: what is not one may be a secret key, whole or cut."""
     return word if not word.strip() or _PUBLIC_KEY.fullmatch(word) else MASK
 
 
 def _word(word: str) -> str:
-    """A word of a value: what is secret in a URL, or looks like a secret key, is masked."""
+    """Return a word of a value: what is secret in a URL, or looks like a secret key, is masked."""
     shown = redacted(word)
     try:
         query = urlsplit(word).query if "://" in word else ""

@@ -23,7 +23,7 @@ class Kind(Enum):
 
 
 def owner(kind: Kind, content: bytes) -> str | None:
-    """The name of the cache that a file was written for; None if it was not written by us."""
+    """Return the name of the cache that a file was written for; None for a foreign file."""
     found = kind.value.match(content)
     return found["name"].decode() if found else None
 

@@ -19,7 +19,7 @@ class Place:
     Attributes:
         system: whether it is that of the whole machine, which only root writes.
         nix_conf: the nix.conf that Nix reads there.
-        credentials: the S3 credentials of whoever fetches there: the daemon's user, root, or the
+        credentials: the S3 credentials of the user that fetches there: the daemon's, root, or the
             user.
         state: what has to survive a restart but is no configuration.
     """
@@ -35,15 +35,15 @@ class Place:
         return self.nix_conf.parent / CLIENT_FOLDER
 
     def conf(self, name: str) -> Path:
-        """The file with the settings for one cache, which nix.conf includes."""
+        """Return the file with the settings for one cache, which nix.conf includes."""
         return self.folder / f"{name}.conf"
 
     def record(self, name: str) -> Path:
-        """What is known of one cache: its manifest, and who this machine is to it."""
+        """Return what is known of one cache: its manifest, and who this machine is to it."""
         return self.folder / f"{name}.json"
 
     def signing_key(self, key_name: str) -> Path:
-        """The file with a secret key."""
+        """Return the file with a secret key."""
         return self.folder / f"{key_name}.sec"
 
 
@@ -53,7 +53,7 @@ def hook_name(cache: str) -> str:
 
 
 def system_place(environment: Mapping[str, str] = os.environ) -> Place:
-    """The whole machine's: ``/etc/nix/nix.conf`` and root's credentials."""
+    """Return the whole machine's: ``/etc/nix/nix.conf`` and root's credentials."""
     return Place(
         system=True,
         nix_conf=Path(environment.get("NIX_CONF_DIR") or "/etc/nix") / "nix.conf",
@@ -63,7 +63,7 @@ def system_place(environment: Mapping[str, str] = os.environ) -> Place:
 
 
 def user_place(environment: Mapping[str, str] = os.environ) -> Place:
-    """The user's: the first nix.conf that Nix reads for them, and their credentials."""
+    """Return the user's: the first nix.conf that Nix reads for them, and their credentials."""
     home = _home(os.geteuid(), environment)
     config = Path(environment.get("XDG_CONFIG_HOME") or home / ".config")
     state = Path(environment.get("XDG_STATE_HOME") or home / ".local" / "state")
@@ -77,14 +77,14 @@ def user_place(environment: Mapping[str, str] = os.environ) -> Place:
 
 
 def default_place(environment: Mapping[str, str] = os.environ) -> Place:
-    """The whole machine's for root, else the user's."""
+    """Return the whole machine's for root, else the user's."""
     return system_place(environment) if os.geteuid() == 0 else user_place(environment)
 
 
 def _home(uid: int, environment: Mapping[str, str]) -> Path:
-    """A user's home. ``sudo`` may leave HOME as it was, so it counts only if it is theirs."""
+    """Return a user's home. ``sudo`` may keep HOME, so it counts only if it is theirs."""
     home = Path(environment.get("HOME", ""))
-    with contextlib.suppress(OSError):  # it is missing, or somebody else's
+    with contextlib.suppress(OSError):  # it is missing, or another user's
         if home.is_absolute() and home.is_dir() and home.stat().st_uid == uid:
             return home
     try:

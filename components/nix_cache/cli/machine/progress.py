@@ -1,4 +1,4 @@
-"""Tells how far something is, once it takes longer than a moment."""
+"""Reports progress of what takes longer than a moment."""
 
 import threading
 import time
@@ -11,7 +11,7 @@ _LINE_SECONDS = 10.0
 
 
 class Progress:
-    """Tells on standard error what is being done: one moving line on a terminal, else some lines.
+    """Reports on standard error what is being done: one moving line on a terminal, else some lines.
 
     What is done within two seconds is not worth a word.
     """
@@ -19,7 +19,7 @@ class Progress:
     def __init__(self) -> None:
         self._status = console.StatusLine(console.err)
         self._text = ""
-        self._told_at = 0.0
+        self._shown_at = 0.0
         self._lock = threading.Lock()
         self._is_shown = False
         self._timer = threading.Timer(_QUIET_SECONDS, self._show)
@@ -36,11 +36,11 @@ class Progress:
             self._status.stop()
 
     def tell(self, text: str) -> None:
-        """Say how far it is now."""
+        """Show the current progress."""
         with self._lock:
             self._text = text
             if self._is_shown:
-                self._tell()
+                self._draw()
 
     def note(self, text: str) -> None:
         """Say something that stays to be read, at once."""
@@ -52,11 +52,11 @@ class Progress:
             self._is_shown = True
             if console.err.is_terminal:
                 self._status.start()
-            self._tell()
+            self._draw()
 
-    def _tell(self) -> None:
+    def _draw(self) -> None:
         if console.err.is_terminal:
             self._status.update(self._text)
-        elif self._text and time.monotonic() - self._told_at > _LINE_SECONDS:
-            self._told_at = time.monotonic()
+        elif self._text and time.monotonic() - self._shown_at > _LINE_SECONDS:
+            self._shown_at = time.monotonic()
             console.note(self._text)

@@ -47,7 +47,7 @@ def bounded_session(transport: Transport | None = None) -> Session:
     """Return a session whose clients send their requests by a transport.
 
     Args:
-        transport: the run's; one of its own if None.
+        transport: the run's; a separate one if None.
     """
     chosen = transport or Transport()
 
@@ -63,7 +63,7 @@ def bounded_session(transport: Transport | None = None) -> Session:
         return AWSResponse(request.url, reply.status, cast("Any", reply.headers), _Body(reply))
 
     session = Session()
-    # botocore takes the first answer of a handler in the place of its own; its types do not say so.
+    # botocore takes a handler's first answer in place of its response; its types do not say so.
     session.register("before-send", cast("Any", send))
     return session
 

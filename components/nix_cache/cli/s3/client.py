@@ -228,7 +228,7 @@ class S3Client:
     def _signed(
         self, method: str, key: str, query: str, headers: Mapping[str, str], body: bytes | FilePart
     ) -> tuple[str, dict[str, str]]:
-        """The URL and the headers of a request.
+        """Return the URL and the headers of a request.
 
         Raises:
             UnusableKeyError: HTTP would change the path of the key.

@@ -14,7 +14,7 @@ from nix_cache.cli.limits import ENCODING_DECODER_BYTES, TooLargeError
 _MOST_ENCODINGS = 3
 _CHUNK_BYTES = 64_000
 _MOST_MEMBERS = 1000
-"""Parts of a body, each with an end of its own. Each costs a copy of all that follows it."""
+"""Parts of a body, each with its own end. Each costs a copy of all that follows it."""
 _DAMAGE = (OSError, EOFError, ValueError, lzma.LZMAError, zlib.error, zstandard.ZstdError)
 
 
@@ -91,7 +91,7 @@ def _lzma(body: bytes, most_bytes: int) -> bytes:
 
 
 def _members(body: bytes, most_bytes: int, new: Callable[[], _Decompressor]) -> bytes:
-    """Decode a body that may have several parts, each with an end of its own."""
+    """Decode a body that may have several parts, each with its own end."""
     content, count = b"", 0
     while body:
         count = _one_more(count)

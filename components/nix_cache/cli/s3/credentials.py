@@ -31,7 +31,7 @@ class Credential(BaseModel):
 def profile_credential(
     profile: str, environment: Mapping[str, str] = os.environ
 ) -> Credential | None:
-    """A key pair from the credentials files of this machine: the user's first, then root's."""
+    """Return a key pair from this machine's credentials files: the user's, then root's."""
     named = environment.get("AWS_SHARED_CREDENTIALS_FILE")
     places = [user_place(environment).credentials, system_place(environment).credentials]
     for path in [*([named] if named else []), *map(str, places)]:
@@ -42,7 +42,7 @@ def profile_credential(
 
 
 def owner_credential(profile: str) -> Credential:
-    """The key pair of a profile on this machine.
+    """Return the key pair of a profile on this machine.
 
     Raises:
         UsageError: there is none.
@@ -57,7 +57,7 @@ def owner_credential(profile: str) -> Credential:
 
 
 def profile_in(file: str, profile: str) -> Credential | None:
-    """A key pair from one credentials file; None if it is not there, or not whole.
+    """Return a key pair from one credentials file; None if it is not there, or not whole.
 
     Raises:
         PermissionError: the file may not be read.

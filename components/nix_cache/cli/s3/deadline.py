@@ -107,7 +107,7 @@ def resolve(host: str, port: int) -> list[Any]:
     """Return the addresses of a host, as ``socket.getaddrinfo`` does.
 
     That function cannot be interrupted, and may block for minutes where the resolver is silent.
-    So it runs in a thread of its own, which is left behind when the deadline is over.
+    So it runs in a separate thread, which is left behind when the deadline is over.
 
     Raises:
         OSError: the name has no address, or cannot be one.
@@ -186,7 +186,7 @@ class _Socket(_TimedSocket):
 
 
 class _TLSSocket(_TimedSocket, ssl.SSLSocket):
-    """A socket under TLS. It sends in several calls of its own."""
+    """A socket under TLS. It sends in several calls."""
 
     def send(self, *args: Any, **kwargs: Any) -> int:
         _before(self)

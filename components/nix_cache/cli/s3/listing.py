@@ -68,7 +68,7 @@ def checked_pages(
 
 
 def _names(page: Page) -> Iterator[bytes]:
-    """The keys and prefixes of a page, as S3 orders them: by their bytes."""
+    """Yield the keys and prefixes of a page, as S3 orders them: by their bytes."""
     for name in (*(listed.key for listed in page.objects), *page.prefixes):
         yield name.encode(errors="surrogatepass")
 

@@ -137,10 +137,10 @@ def explain(failure: StorageError, requester: Requester, doing: str = "") -> Cli
     """
     code = failure.code if isinstance(failure, AnsweredError) else ""
     given_up = isinstance(failure, NoAnswerError) and failure.given_up
-    return told(failure.meaning, requester, str(failure), code, doing, given_up=given_up)
+    return explained(failure.meaning, requester, str(failure), code, doing, given_up=given_up)
 
 
-def told(
+def explained(
     found: Meaning,
     requester: Requester,
     answer: str,

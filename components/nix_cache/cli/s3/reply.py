@@ -57,7 +57,7 @@ class Reply:
             return "an invalid URL"
 
     def require_no_redirect(self) -> None:
-        """Refuse a redirect: a signature is not valid elsewhere, and data goes where it was told.
+        """Refuse a redirect: a signature is not valid elsewhere, and data stays at the given URL.
 
         Raises:
             RedirectedError: it is one.

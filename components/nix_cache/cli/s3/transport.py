@@ -26,7 +26,7 @@ from nix_cache.cli.s3.reply import OversizedError, Reply, origin_of
 from nix_cache.cli.s3.retry import is_busy, is_repeatable, may_pass, wait_seconds
 
 JOBS = 25
-"""Connections that are kept to each host, unless told otherwise."""
+"""Connections that are kept to each host, by default."""
 
 _CHUNK_BYTES = 1 << 16
 _THROTTLED = frozenset({429, 503})

@@ -50,7 +50,7 @@ def next_steps(plan: Plan) -> Iterator[str]:
 
 
 def instead_of_writing(manifest: Manifest, maker: str, place: Place) -> Iterator[str]:
-    """What to do where nix.conf is generated.
+    """Yield what to do where nix.conf is generated.
 
     Args:
         manifest: the cache.
@@ -69,7 +69,7 @@ def instead_of_writing(manifest: Manifest, maker: str, place: Place) -> Iterator
 
 
 def as_root(plan: Plan, source: str) -> str:
-    """The command that does the same for the whole machine."""
+    """Return the command that does the same for the whole machine."""
     feed, given = "", source
     if source == "-":
         feed, given = "pulumi stack output --json --show-secrets | ", "-"

@@ -39,7 +39,7 @@ class Agreement:
     key_pairs: bool = False
 
     def covers(self, topic: Topic) -> bool:
-        """Whether a change is agreed to. Expected keys were compared before."""
+        """Return whether a change is agreed to. Expected keys were compared before."""
         match topic:
             case Topic.KEYS:
                 return self.keys is not None
@@ -120,7 +120,7 @@ def require(given: str, plan: Plan, agreement: Agreement) -> bool:
 
 
 def statement(given: str, plan: Plan, changed: Sequence[Difference] = ()) -> Iterator[str]:
-    """What is to be agreed to, line by line.
+    """Yield what is to be agreed to, line by line.
 
     Args:
         given: the source.
@@ -149,7 +149,7 @@ def statement(given: str, plan: Plan, changed: Sequence[Difference] = ()) -> Ite
 
 
 def _existing_files(plan: Plan) -> Iterator[str]:
-    """The diff of every file that exists, except this client's own about the cache."""
+    """Yield the diff of every file that exists, except this client's own about the cache."""
     own = {plan.place.conf(plan.record.name), plan.place.record(plan.record.name)}
     for change in plan.changes:
         if change.needed and change.before is not None and change.path not in own:
@@ -165,7 +165,7 @@ def _warnings(url: str, manifest: Manifest) -> Iterator[str]:
     if _could_be_changed_on_the_way(url):
         yield (
             "  WARNING: this came over http://, where others on the network could have put in "
-            "keys of their own; compare the keys with their owner's, or use https://"
+            "other keys; compare the keys with their owner's, or use https://"
         )
 
 

@@ -39,7 +39,7 @@ def with_profile(text: bytes | None, cache: str, profile: str, credential: Crede
         credential: what it holds.
 
     Raises:
-        ForeignProfileError: the profile is somebody else's, or another cache's.
+        ForeignProfileError: the profile belongs to another user or cache.
     """
     fresh = [
         _mark(cache),
@@ -63,13 +63,13 @@ def with_profile(text: bytes | None, cache: str, profile: str, credential: Crede
 
 
 def has_profile(text: bytes, profile: str) -> bool:
-    """Whether there is a profile of a name."""
+    """Return whether there is a profile of a name."""
     lines = split_lines(text)
     return any(_name(lines, section) == profile.encode() for section in _sections(lines))
 
 
 def holds_other(text: bytes, profile: str, credential: Credential) -> bool:
-    """Whether there is a profile of a name with another key pair."""
+    """Return whether there is a profile of a name with another key pair."""
     lines = split_lines(text)
     return any(
         _name(lines, section) == profile.encode() and not _holds(lines, section, credential)
@@ -78,7 +78,7 @@ def holds_other(text: bytes, profile: str, credential: Credential) -> bool:
 
 
 def has_access_key(text: bytes, profile: str, access_key_id: str) -> bool:
-    """Whether there is a profile of a name with an access key id."""
+    """Return whether there is a profile of a name with an access key id."""
     lines = split_lines(text)
     return any(
         _name(lines, section) == profile.encode()
@@ -157,7 +157,7 @@ def _holds(lines: list[bytes], section: _Section, credential: Credential) -> boo
 
 
 def _others(lines: list[bytes], section: _Section) -> list[bytes]:
-    """What a profile has besides the key pair."""
+    """Return what a profile has besides the key pair."""
     return [
         line
         for line in lines[section.header + 1 : section.stop]

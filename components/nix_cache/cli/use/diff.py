@@ -12,7 +12,7 @@ _HEADER_LINES = 2
 
 
 def unified(change: FileChange) -> Iterator[str]:
-    """The lines of a unified diff; none if nothing changes."""
+    """Yield the lines of a unified diff; none if nothing changes."""
     before, after = _lines(change.before), _lines(change.after)
     # Of a huge file only the end is compared, as difflib looks at every pair of lines.
     same = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(before, after)))  # noqa: B905
@@ -40,5 +40,5 @@ def _lines(content: bytes | None) -> list[str]:
 
 
 def _moved(hunk_header: str, skipped: int) -> str:
-    """The header of a hunk in the whole file, when the first lines were not compared."""
+    """Return the header of a hunk in the whole file, when the first lines were not compared."""
     return re.sub(r"(?<=[-+])\d+", lambda found: str(int(found[0]) + skipped), hunk_header)

@@ -16,7 +16,7 @@ from nix_cache.redaction import redacted
 
 
 def cache_name(place: Place, source: str, name: str | None) -> str:
-    """The name of the used cache that somebody means.
+    """Return the name of the used cache that a source or name means.
 
     Args:
         place: where it is used.
@@ -52,7 +52,7 @@ def cache_name(place: Place, source: str, name: str | None) -> str:
 
 
 def plan_removal(place: Place, name: str) -> list[FileChange]:
-    """What has to change so that nothing of a cache is left, in the order in which it has to.
+    """Return the changes that remove all of a cache, in their order.
 
     Raises:
         ClientError: a file cannot be read.
@@ -113,13 +113,13 @@ def _heirs(place: Place, name: str) -> dict[str, str]:
 
 
 def _profiles(cache: Record) -> list[str]:
-    """The credentials profiles that this machine uses for a cache."""
+    """Return the credentials profiles that this machine uses for a cache."""
     named = cache.manifest.profiles
     return [named[user] for user in (cache.reader, cache.writer) if user in named]
 
 
 def _traces(place: Place) -> set[str]:
-    """The caches that anything is left of, also where the record is missing."""
+    """Return the caches that anything is left of, also where the record is missing."""
     nix_conf = files.read(place.nix_conf) or b""
     names = {
         *conf_file.included_names(nix_conf),
@@ -130,7 +130,7 @@ def _traces(place: Place) -> set[str]:
 
 
 def _is_of_another(place: Place, included: str, name: str) -> bool:
-    """Whether a file that nix.conf includes exists and was not written for a cache."""
+    """Return whether a file that nix.conf includes exists and was not written for a cache."""
     content = files.read(place.conf(included))
     kinds = (Kind.SETTINGS, Kind.HOOK_SETTINGS)
     return content is not None and name not in {ownership.owner(kind, content) for kind in kinds}

@@ -1,4 +1,4 @@
-"""What `nix-cache use` tells of its work, for people or for programs."""
+"""What `nix-cache use` prints of its work, for people or for programs."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from nix_cache.cli.use import diff
 
 @dataclass(frozen=True)
 class Report:
-    """Tells what was done.
+    """Prints what was done.
 
     Args:
         name: the cache's.
@@ -26,10 +26,10 @@ class Report:
 
     @classmethod
     def of(cls, name: str, changes: Sequence[FileChange], *, as_json: bool) -> "Report":
-        """The report on changes that are not made yet."""
+        """Return the report on changes that are not made yet."""
         return cls(name, [(str(change.path), change.kind) for change in changes], as_json)
 
-    def tell_done(
+    def print_done(
         self, summary: str, remarks: Iterable[str], next_steps: Iterable[str] = ()
     ) -> None:
         """Print that the changes were made.
@@ -50,7 +50,7 @@ class Report:
         if steps:
             console.note(f"Next: {', or '.join(steps)}")
 
-    def tell_planned(self, changes: Sequence[FileChange]) -> None:
+    def print_planned(self, changes: Sequence[FileChange]) -> None:
         """Print what would change: the files, and a diff on standard output."""
         lines = [line for change in changes for line in diff.unified(change)]
         if self.as_json:
@@ -70,8 +70,8 @@ class Report:
             console.columns(self.changes, where)
 
 
-def tell_module(module: str, remarks: Iterable[str], *, as_json: bool) -> None:
-    """Tell a module to be put somewhere by hand, and that nothing was changed."""
+def print_module(module: str, remarks: Iterable[str], *, as_json: bool) -> None:
+    """Print a module to be put somewhere by hand, and that nothing was changed."""
     said = list(remarks)
     if as_json:
         console.document({"dryRun": False, "files": [], "remarks": said, "nixosModule": module})

@@ -15,10 +15,10 @@ _HOOK_SUFFIX = hook_name("")
 
 
 def require_name(name: str) -> None:
-    """Refuse a cache's name whose files could not be told from others.
+    """Refuse a cache's name whose files could not be distinguished from others.
 
     Raises:
-        UsageError: it is no file name, or that of something else.
+        UsageError: it is not a file name, or that of something else.
     """
     fix = "name it with --name"
     if not _NAME.fullmatch(name) or len(name) > _LONGEST_NAME:

@@ -57,7 +57,7 @@ def old_key_removal(
 
 
 def signing_key(source: Source, writer: str | None, *, required: bool) -> signing.SecretKey | None:
-    """The secret key of a writer; None if there is no writer, or it need not be there and is not.
+    """Return a writer's secret key; None without a writer or without an optional key.
 
     Args:
         source: the cache.
@@ -85,20 +85,20 @@ def signing_key(source: Source, writer: str | None, *, required: bool) -> signin
         key = signing.parse_secret_key(text)
     except signing.KeyFormatError as mistake:
         raise ClientError(
-            f"the signing key of the writer {writer} is no key: {mistake}",
+            f"the signing key of the writer {writer} is not a key: {mistake}",
             "look at the output `signingKeys` of the stack",
         ) from None
     if key.public_text not in manifest.public_keys:
         raise ClientError(
             f"the signing key {key.name} of the writer {writer} is not among the cache's public "
-            "keys, so nobody would trust what it signs",
+            "keys, so clients would refuse what it signs",
             "take the outputs of one and the same stack, after `pulumi up`",
         )
     return key
 
 
 def stale_key(manifest: Manifest, writer: str | None, key_file: Path) -> Iterator[str]:
-    """Tell when the key that was brought here is no longer the one that the writer has."""
+    """Report a key on this machine that is not the writer's current one."""
     current = manifest.key_names.get(writer or "")
     if current is not None and current != key_file.stem:
         yield (
@@ -110,7 +110,7 @@ def stale_key(manifest: Manifest, writer: str | None, key_file: Path) -> Iterato
 def key_change(
     key: signing.SecretKey, place: Place, name: str, previous: Record | None
 ) -> Iterator[FileChange]:
-    """Write a key into a file of its own.
+    """Write a key into a separate file.
 
     Args:
         key: the writer's.
@@ -149,7 +149,7 @@ def key_change(
 
 
 def _is_own_key(path: Path, place: Place, previous: Record | None) -> bool:
-    """Whether a key file was brought here for one cache and is used by no other."""
+    """Return whether a key file was brought here for one cache and is used by no other."""
     return (
         previous is not None
         and previous.signing_key_file == path
@@ -163,7 +163,7 @@ def _keys_of_others(place: Place, cache: Record) -> set[Path | None]:
 
 
 def replaced_profiles(source: Source, place: Place, users: list[str]) -> list[str]:
-    """The profiles of users that exist with another key pair.
+    """Return the profiles of users that exist with another key pair.
 
     Raises:
         ClientError: the credentials file cannot be read.
@@ -247,7 +247,7 @@ def _require_no_other_login(profile: str, place: Place) -> None:
 def _require_profile(
     text: bytes | None, profile: str, user: str, credential: Credential, place: Place
 ) -> None:
-    """A profile written by hand is used only if it has the access key id that the stack names."""
+    """Refuse a profile written by hand with another access key id than the stack's."""
     if not credentials_file.has_access_key(text or b"", profile, credential.access_key_id):
         raise ClientError(
             f"the stack does not know the secret of {user}, a user that it adopted, and "

@@ -11,7 +11,7 @@ from nix_cache.cli.machine.places import Place
 from nix_cache.cli.nix import installation
 from nix_cache.cli.use import advice, consent, removal, safety
 from nix_cache.cli.use.consent import Agreement
-from nix_cache.cli.use.report import Report, tell_module
+from nix_cache.cli.use.report import Report, print_module
 from nix_cache.cli.use.settings_plan import Wish, plan_use
 from nix_cache.formats.manifest import Manifest
 from nix_cache.render import nix_conf
@@ -65,14 +65,14 @@ def use(request: Request, *, as_json: bool) -> bool:
     files.require_writable(plan.changes)
     report = Report.of(plan.record.name, plan.changes, as_json=as_json)
     if request.dry_run:
-        report.tell_planned(plan.changes)
+        report.print_planned(plan.changes)
         return True
     if not consent.require(request.given, plan, request.agreement):
         console.note("Nothing was changed.")
         return False
     files.apply(plan.changes)
     whose = "this machine" if place.system else "this user"
-    report.tell_done(
+    report.print_done(
         f"Configured {whose} to use the cache {plan.record.name}.",
         advice.after_use(plan, place, request.given),
         advice.next_steps(plan),
@@ -93,12 +93,12 @@ def remove(request: Request, *, as_json: bool) -> None:
     files.require_writable(changes)
     report = Report.of(name, changes, as_json=as_json)
     if request.dry_run:
-        report.tell_planned(changes)
+        report.print_planned(changes)
         return
     files.apply(changes)
     with contextlib.suppress(OSError):  # other caches' files are in it
         place.folder.rmdir()
-    report.tell_done(
+    report.print_done(
         f"Removed the cache {name} from {'this machine' if place.system else 'this user'}.",
         [*removal.left_alone(place, name), *installation.restart_advice(place)],
     )
@@ -111,7 +111,7 @@ def _place(system: bool | None) -> Place:
 
 
 def _lasting(given: str) -> str | None:
-    """A source as it can be found again from any folder."""
+    """Return a source as it can be found again from any folder."""
     if given == "-":
         return None
     return str(Path(given).absolute()) if source.is_file(given) else given
@@ -132,4 +132,4 @@ def _print_module(manifest: Manifest, maker: str, place: Place, *, as_json: bool
     manifest_rules.require_valid(manifest)
     module = nix_conf.nixos_module(manifest.read_url, manifest.public_keys)
     remarks = advice.instead_of_writing(manifest, maker, place)
-    tell_module(module, remarks, as_json=as_json)
+    print_module(module, remarks, as_json=as_json)

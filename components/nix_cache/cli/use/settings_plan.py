@@ -123,7 +123,7 @@ def plan_use(source: Source, wish: Wish) -> Plan:
 
 
 def cache_name(source: Source, wish: Wish) -> str:
-    """The name under which a cache is used: as asked for, or as before, or its bucket's name.
+    """Return the name under which a cache is used: as given, as before, or its bucket's name.
 
     A URL that is in use already stays the same cache, whatever bucket it describes now.
 
@@ -144,7 +144,7 @@ def cache_name(source: Source, wish: Wish) -> str:
 
 
 def _complete(source: Source, wish: Wish, previous: Record | None) -> Source:
-    """A URL's manifest with what this machine knows of the cache's users.
+    """Return a URL's manifest with what this machine knows of the cache's users.
 
     Raises:
         UsageError: keys or credentials would be needed, and a URL never brings any.
@@ -230,7 +230,7 @@ def _reader(manifest: Manifest, wish: Wish, previous: Record | None) -> str | No
     if manifest.public:
         if wish.reader is not None:
             raise UsageError(
-                f"anybody may read the cache {manifest.bucket}, and it has no readers",
+                f"the cache {manifest.bucket} is public and has no readers",
                 "leave --reader out",
             )
         return None
@@ -256,7 +256,7 @@ def _reader(manifest: Manifest, wish: Wish, previous: Record | None) -> str | No
 
 
 def _read_url(manifest: Manifest, reader: str | None) -> str:
-    """The read URL, with the profile of the reader."""
+    """Return the read URL, with the profile of the reader."""
     if reader is None:
         return manifest.read_url
     parameters = dict(urls.parse_s3(manifest.read_url).parameters)
