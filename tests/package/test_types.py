@@ -13,11 +13,14 @@ from tests.package.running import printed_by
 RIGHT = """
 import pulumi
 
-from nix_cache import BinaryCache, BinaryCacheArgs, MinioArgs, WriterArgs
+from nix_cache import Backend, BinaryCache, BinaryCacheArgs, MinioArgs, WriterArgs
 
 writer: WriterArgs = {"name": "ci-runner", "generation": 2}
-server = MinioArgs(endpoint="https://minio.example.org", region="us-east-1")
+server = MinioArgs(endpoint=pulumi.Output.secret("https://minio.example.org"), region="us-east-1")
 args: BinaryCacheArgs = {"domain": "cache.example.org", "writers": [writer], "minio": server}
+by_enum: BinaryCacheArgs = {**args, "backend": Backend.MINIO}
+text = str(pulumi.get_stack())
+by_text: BinaryCacheArgs = {**args, "backend": text}
 cache = BinaryCache("cache", args, pulumi.ResourceOptions(protect=True))
 read_url: pulumi.Output[str] = cache.read_url
 keys: pulumi.Output[list[str]] = cache.public_keys
@@ -25,12 +28,14 @@ pulumi.export("url", read_url.apply(str.upper))
 """
 
 WRONG = """
+import pulumi
 from nix_cache import BinaryCache, BinaryCacheArgs
 
 no_domain: BinaryCacheArgs = {"public": True}  # typeddict-item
 unknown: BinaryCacheArgs = {"domain": "a.example", "expires": 90}  # typeddict-unknown-key
 text: BinaryCacheArgs = {"domain": "a.example", "priority": "40"}  # typeddict-item
 writer: BinaryCacheArgs = {"domain": "a.example", "writers": ["ci"]}  # list-item
+output: BinaryCacheArgs = {"domain": pulumi.Output.from_input("a.example")}  # typeddict-item
 inner: BinaryCacheArgs = {"domain": "a.example", "minio": {"url": "a"}}  # typeddict-item
 cache = BinaryCache("cache", {"domain": "a.example"})
 length: int = cache.read_url  # assignment
