@@ -122,7 +122,7 @@ def test_another_key_of_the_same_name_is_refused(adoption: Adoption) -> None:
     assert f"another key is already in use under the name '{RECIPE_NAME}'" in (
         adoption.refusal.output
     )
-    assert "import the new one under a name of its own" in adoption.refusal.output
+    assert "give the new one its own name" in adoption.refusal.output
     assert "Traceback" not in adoption.refusal.output
 
 
