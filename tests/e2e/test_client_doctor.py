@@ -132,7 +132,7 @@ def test_an_unsigned_path_is_found(cache: Cache, writer: Nix) -> None:
 
 @pytest.mark.parametrize(
     ("is_named_alike", "pattern"),
-    [(False, "signed by keys that are not trusted"), (True, "a signature .* does not hold")],
+    [(False, "signed by keys that are not trusted"), (True, "an invalid signature")],
 )
 def test_a_path_signed_by_an_unknown_key_is_found(
     cache: Cache, writer: Nix, is_named_alike: bool, pattern: str
@@ -170,7 +170,7 @@ def test_a_tampered_narinfo_is_found(
 
     found = doctor(writer, source_of(cache, writer), *named(writer, pushed))
 
-    only_error(found, "a signature by a trusted key that does not hold", pushed)
+    only_error(found, "an invalid signature by a trusted key", pushed)
 
 
 def test_a_tampered_nar_is_found_by_reading_it(cache: Cache, writer: Nix, pushed: str) -> None:
@@ -183,7 +183,7 @@ def test_a_tampered_nar_is_found_by_reading_it(cache: Cache, writer: Nix, pushed
 
     if len(forged) == cache.narinfo(pushed).file_size:
         assert doctor(writer, source, *paths).of("error") == []
-    only_error(doctor(writer, source, "--deep", *paths), "not as stated", pushed)
+    only_error(doctor(writer, source, "--deep", *paths), "differs from its narinfo", pushed)
 
 
 def test_a_machine_that_uses_the_cache_is_well(
@@ -202,7 +202,7 @@ def test_a_machine_that_uses_the_cache_is_well(
     assert "nix.conf names the cache as a substituter" in here
     assert "nix.conf trusts every key of the cache" in here
     assert f"the store is {reader.store_dir} here as in the cache" in here
-    assert any(what.endswith("has no known trap here") for what in here)
+    assert any(what.endswith("has no known problem with this cache") for what in here)
     assert re.search(
         r"[1-9]\d* of [1-9]\d* paths from this machine's Nix", str(found.of("ok", "paths"))
     )
@@ -245,7 +245,7 @@ def test_settings_that_defeat_the_cache_are_found(cache: Cache, new_nix: NewNix)
     name = signing.name_of(key)
     other = signing.generate(name).public_text
     alike = found_with(f"substituters = {url}\ntrusted-public-keys = {other}")
-    assert alike.of("error") == ["nix.conf trusts other keys under the names of the cache's"]
+    assert alike.of("error") == ["nix.conf trusts other keys with the same names"]
 
 
 def test_the_daemons_credentials_of_a_private_cache_are_looked_at(

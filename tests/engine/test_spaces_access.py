@@ -141,12 +141,12 @@ def test_doctor_knows_what_spaces_cannot_withhold(
 
     assert found.errors == []
     assert {
-        f"the writer nixbuilder may {what}: DigitalOcean Spaces has no narrower key"
-        for what in ("list", "delete", "put what Nix does not write, nix-cache-info too")
+        f"the writer nixbuilder can {what}: DigitalOcean Spaces has no narrower key"
+        for what in ("list", "delete", "upload what Nix does not write, nix-cache-info too")
     } <= set(found.of("ok"))
     if bucket == PRIVATE:
-        assert "the reader nixreader is refused to put" in found.of("ok")
-        assert "the reader nixreader is refused to delete" in found.of("ok")
+        assert "the reader nixreader cannot upload" in found.of("ok")
+        assert "the reader nixreader cannot delete" in found.of("ok")
 
 
 def _is_allowed(client: "S3Client", act: Act) -> bool:

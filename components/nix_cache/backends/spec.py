@@ -25,7 +25,7 @@ class Right(StrEnum):
     """A right that no client of a cache needs, and that some services cannot withhold."""
 
     LIST = "list"
-    REPLACE = "put what Nix does not write, nix-cache-info too"
+    REPLACE = "upload what Nix does not write, nix-cache-info too"
     DELETE = "delete"
 
 

@@ -284,7 +284,9 @@ class TestChecks:
             Level.ERROR,
             Level.OK,
         ]
-        assert "the second broke off: ZeroDivisionError: by nothing" in found[2].finding.what
+        assert (
+            "the check of the second failed: ZeroDivisionError: by nothing" in found[2].finding.what
+        )
 
     @pytest.mark.parametrize(
         ("failure", "what", "fix"),

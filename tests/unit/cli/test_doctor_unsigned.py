@@ -230,7 +230,7 @@ def test_a_storage_that_takes_them_is_an_error_with_each_way_in(served: Serve) -
     [finding] = look(served(unsafe))
 
     assert finding.level is Level.ERROR
-    assert "takes writes without a signature" in finding.what
+    assert "accepts writes without a signature" in finding.what
     assert finding.why
     assert "nix-cache help backends/minio#" in finding.fix
     assert list(finding.items) == [

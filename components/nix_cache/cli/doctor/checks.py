@@ -56,8 +56,8 @@ def all_checks(wanted: Wanted) -> tuple[Check, ...]:
         Check("contents", "nix-cache-info", contents.info),
         Check("contents", "the answer for a missing path", contents.missing_path),
         Check("contents", "the manifest", contents.manifest),
-        Check("rights", "what anonymous requests may do", rights.anonymous),
-        Check("rights", "what writers and readers may do", rights.users),
+        Check("rights", "what anonymous clients can do", rights.anonymous),
+        Check("rights", "what writers and readers can do", rights.users),
         Check("rights", "writes without a signature", unsigned_writes.unsigned_writes),
         Check("expiry", "the bucket's lifecycle", expiry.lifecycle),
         Check("paths", "narinfos and NARs", partial(narinfos.paths, wanted=wanted)),
@@ -96,21 +96,21 @@ def _looked(check: Check, subject: Subject) -> Iterator[Finding]:
         yield from check.look(subject)
     except NoAnswerError as failure:
         yield error(
-            f"the server stopped answering while doctor looked at {check.title}: {failure}",
-            "what it would have found is not known",
-            "look at the server, then run doctor again",
+            f"the server stopped answering while doctor checked {check.title}: {failure}",
+            "the result of this check is unknown",
+            "check the server, then run doctor again",
         )
     except StorageError as failure:
         yield error(
             f"the storage's answer ended the check of {check.title}: {failure}",
-            "what it would have found is not known",
+            "the result of this check is unknown",
             "check the endpoint and the rights of the credential, then run doctor again",
         )
     except ClientError as failure:
-        yield error(failure.problem, f"doctor could not look at {check.title}", failure.fix)
+        yield error(failure.problem, f"doctor could not check {check.title}", failure.fix)
     except Exception as failure:
         yield error(
-            f"the check of {check.title} broke off: {type(failure).__name__}: {failure}",
-            "what it would have found is not known",
-            "run doctor again; if it stays so, report it",
+            f"the check of {check.title} failed: {type(failure).__name__}: {failure}",
+            "the result of this check is unknown",
+            "run doctor again; if it fails again, report it",
         )

@@ -16,7 +16,7 @@ REPAIR = "run `pulumi up --refresh` on the stack (or `make repair`)"
 """What puts back everything that the stack declares."""
 
 NO_READER = "the cache is private, and no credential was found that it accepts"
-FIND_READER = "give a source with secrets, or put a reader's profile into the credentials file"
+FIND_READER = "name a source with secrets, or add a reader's profile to the credentials file"
 
 
 def info(subject: Subject) -> Iterator[Finding]:
@@ -36,15 +36,15 @@ def info(subject: Subject) -> Iterator[Finding]:
     if here != wanted:
         yield error(
             f"{INFO_KEY} is not as declared: {_differences(wanted, here)}",
-            "Nix takes the store, the order of caches and how to ask from it",
+            "Nix reads the store directory and the priority from it",
             REPAIR,
         )
         return
     content_type = answer.headers.get("Content-Type", "")
     if content_type.partition(";")[0] != cache_info.CONTENT_TYPE:
         yield warning(
-            f"{INFO_KEY} has the type {content_type}, not {cache_info.CONTENT_TYPE}",
-            "Nix does not mind, but it is not the object that the stack declares",
+            f"{INFO_KEY} has the content type {content_type}, not {cache_info.CONTENT_TYPE}",
+            "Nix ignores the type, but the stack declares another one",
             REPAIR,
         )
         return
@@ -58,12 +58,12 @@ def missing_path(subject: Subject) -> Iterator[Finding]:
         return
     answer = subject.reading.request("GET", f"{random_hash()}.narinfo")
     if answer.status in {403, 404}:
-        yield ok(f"a missing path is answered {answer.status}, and Nix goes on")
+        yield ok(f"a missing path returns {answer.status}, so Nix continues without it")
         return
     yield error(
-        f"a missing path is answered {answer}, not 404 or 403",
-        "Nix takes only those as missing, and stops at anything else or believes it",
-        "look at what stands before the storage: it must pass its 404 and 403 on",
+        f"a missing path returns {answer}, not 404 or 403",
+        "Nix treats only these as missing, and fails at or misreads anything else",
+        "configure the proxy in front of the storage to pass 404 and 403 on",
     )
 
 
@@ -106,35 +106,37 @@ def _compared(published: Manifest, known: Manifest) -> Finding:
         name for name in Manifest.model_fields if getattr(published, name) != getattr(known, name)
     ]
     if not fields:
-        return ok(f"{MANIFEST_KEY} agrees with the source")
-    what = f"{MANIFEST_KEY} and the source differ in {', '.join(fields)}"
+        return ok(f"{MANIFEST_KEY} matches the source")
+    what = f"{MANIFEST_KEY} differs from the source in: {', '.join(fields)}"
     if {"public_keys", "read_url"} & set(fields):
         return error(
             what,
-            "users who set up their machine with the cache's URL trust those keys",
-            f"if the keys were rotated, look with the new source; else {REPAIR}",
+            "machines that are configured with the cache's URL trust those keys",
+            f"if the keys were rotated, run doctor with the new source; else {REPAIR}",
         )
-    return warning(what, "machines set up by the cache's URL differ from others", REPAIR)
+    return warning(
+        what, "machines that are configured with the cache's URL differ from others", REPAIR
+    )
 
 
 def _no_info(answer: Answer) -> Finding:
     if answer.status == 404:
         return error(
             f"{INFO_KEY} is missing",
-            "the next writer makes one without the declared priority",
+            "the next push creates one without the declared priority",
             REPAIR,
         )
     return error(
-        f"{INFO_KEY} is answered {answer}",
-        "Nix stops at the cache instead of going on without it",
-        f"see who may read; {REPAIR}",
+        f"reading {INFO_KEY} returns {answer}",
+        "Nix fails instead of continuing without the cache",
+        f"check who can read; {REPAIR}",
     )
 
 
 def _differences(wanted: str, here: str) -> str:
     """Return the fields that differ, in short words."""
     texts = [
-        f"{name} is {found or 'missing'}, declared is {declared}"
+        f"{name} is {found or 'missing'}, and {declared} is declared"
         for name, declared, found in cache_info.differences(wanted, here)
         if declared is not None
     ]

@@ -18,15 +18,17 @@ def lifecycle(subject: Subject) -> Iterator[Finding]:
     if subject.as_owner is None:
         yield not_checked(
             "the bucket's lifecycle",
-            "only its owner may read it",
-            "name a profile of theirs with --owner",
+            "only the bucket's owner can read it",
+            "add --owner with a profile of the owner",
         )
         return
     try:
         rules = subject.as_owner.lifecycle()
     except AnsweredError as refusal:
         if refusal.code != "NoSuchLifecycleConfiguration":
-            yield not_checked("the bucket's lifecycle", f"the owner was answered {refusal.code}")
+            yield not_checked(
+                "the bucket's lifecycle", f"the storage returned {refusal.code} to the owner"
+            )
             return
         rules = ()
     except MalformedAnswerError as failure:
@@ -71,17 +73,17 @@ def judged(found: list[Expiry], declared_days: int) -> Iterator[Finding]:
     ]
     if removed:
         yield error(
-            "the lifecycle removes what must stay",
-            "without nix-cache-info, Nix stops or the next writer makes another one",
+            "the lifecycle rules expire the cache's metadata",
+            "without nix-cache-info, Nix fails, or the next push creates another one",
             f"leave expiry to `expireAfterDays`, which spares them: {REPAIR}",
             removed,
         )
     if early := early_nars(found):
         nar_days, narinfo_days = early
-        stay = "stay" if narinfo_days == FOREVER else f"go after {narinfo_days:.0f}"
+        stay = "never do" if narinfo_days == FOREVER else f"do after {narinfo_days:.0f}"
         yield error(
-            f"NARs go after {nar_days:.0f} days, while narinfos {stay}",
-            f"clients believe a narinfo for {NARINFO_TTL_DAYS} days, and find no NAR to it",
+            f"NARs expire after {nar_days:.0f} days, while narinfos {stay}",
+            f"clients remember a narinfo for {NARINFO_TTL_DAYS} days, and then find no NAR",
             f"leave expiry to `expireAfterDays`, which keeps NARs longer: {REPAIR}",
         )
     elif not removed:
@@ -92,10 +94,10 @@ def _as_declared(found: list[Expiry], declared_days: int) -> Finding:
     declared = {(rule.prefix, rule.days) for rule in expiry_rules(declared_days)}
     if {(rule.prefix, rule.days) for rule in found} == declared:
         when = f"expire after {declared_days} days" if declared_days else "never expire"
-        return ok(f"entries {when}, as declared, and nothing that must stay does")
+        return ok(f"paths {when}, as declared, and the cache's metadata stays")
     return warning(
-        "the lifecycle is safe, but not the one that was declared "
+        "the lifecycle rules are safe, but differ from the declared ones "
         f"(expireAfterDays is {declared_days})",
-        "it was changed outside the stack",
+        "they were changed outside the stack",
         REPAIR,
     )

@@ -54,18 +54,18 @@ class Fault(Enum):
     UNSIGNED = Advice(
         Level.ERROR,
         "not signed",
-        "reading machines refuse it, and build it themselves without a word",
+        "reading machines refuse it, and build it without a message",
         _SIGN,
     )
     UNKNOWN_KEY = Advice(
         Level.ERROR,
         "signed by keys that are not trusted alone",
-        "reading machines refuse it, and build it themselves without a word",
+        "reading machines refuse it, and build it without a message",
         f"if that key is one of yours, list it in `retiredPublicKeys`; else {_SIGN}",
     )
     BAD_SIGNATURE = Advice(
         Level.ERROR,
-        "with a signature by a trusted key that does not hold",
+        "with an invalid signature by a trusted key",
         "its narinfo was changed after it was signed: reading machines refuse it",
         f"find out who changed it; then {_PUSH_AGAIN}",
     )
@@ -83,7 +83,7 @@ class Fault(Enum):
     )
     UNUSABLE_ADDRESS = Advice(
         Level.ERROR,
-        "with a content address that does not go with the references",
+        "with a content address that does not match the references",
         "Nix stops at it, even if the path is signed",
         f"find out who changed it; then {_PUSH_AGAIN}",
     )
@@ -107,7 +107,7 @@ class Fault(Enum):
     )
     NAR_CONTENT = Advice(
         Level.ERROR,
-        "with a NAR that is not as stated",
+        "with a NAR that differs from its narinfo",
         "it was cut off, replaced or damaged: reading machines refuse it after the download",
         f"find out who changed it; then {_PUSH_AGAIN}",
     )
@@ -115,12 +115,12 @@ class Fault(Enum):
         Level.ERROR,
         "that could not be downloaded",
         "machines cannot fetch them either",
-        "see whether the storage is well, then check again",
+        "check the storage, then run doctor again",
     )
     FILE_DIFFERS = Advice(
         Level.WARNING,
         "with another FileSize or FileHash than the stored NAR has",
-        "Nix takes these paths, for it never compares the two; other programs may refuse them",
+        "Nix accepts these paths, as it never compares the two; other programs can refuse them",
         _PUSH_AGAIN,
     )
     REFERENCE_ABSENT = Advice(
@@ -137,7 +137,7 @@ class Fault(Enum):
     )
     NAR_SIZE_UNKNOWN = Advice(
         Level.NOT_CHECKED,
-        "with a NAR of which nothing was compared: no FileSize is stated, or the server gives none",
+        "with a NAR that was not compared, as the narinfo or the server states no size",
         "",
         "check their content with --deep",
     )

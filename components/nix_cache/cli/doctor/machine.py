@@ -68,7 +68,7 @@ def judged(config: Mapping[str, Any], subject: Subject) -> Iterator[Finding]:
     if not config.get("require-sigs", True):
         yield warning(
             "nix.conf has require-sigs = false",
-            "this machine takes anything from any substituter, signed or not",
+            "this machine accepts unsigned paths from every substituter",
             "remove that line",
         )
 
@@ -86,13 +86,13 @@ def credentials(subject: Subject) -> Iterator[Finding]:
         mode, is_there = 0o600, False
     except PermissionError:
         yield not_checked(
-            f"the daemon's credentials in {file}", "only root may look", "run doctor with sudo"
+            f"the daemon's credentials in {file}", "only root can read them", "run doctor with sudo"
         )
         return
     if not is_there:
         yield error(
             f"{file} has no profile {profile}",
-            "the daemon fetches as root, finds no credential there and is refused",
+            "the daemon reads as root, and is refused without a credential",
             "run `nix-cache use --system` with the stack or its outputs with --show-secrets",
         )
     elif mode & 0o077:
@@ -102,7 +102,7 @@ def credentials(subject: Subject) -> Iterator[Finding]:
             f"chmod 600 {file}",
         )
     else:
-        yield ok(f"the daemon finds the profile {profile} in {file}, and other users do not")
+        yield ok(f"the daemon finds the profile {profile} in {file}, which only root can read")
 
 
 def same_cache(url: str, other: str) -> bool:
@@ -138,8 +138,8 @@ def _keys(config: Mapping[str, Any], subject: Subject) -> Iterator[Finding]:
         return
     what = "nix.conf does not trust every key of the cache"
     if any(name_of(key) in names for key in missing):
-        what = "nix.conf trusts other keys under the names of the cache's"
-    yield error(what, "paths that are signed by these are refused", f"{_USE} again", missing)
+        what = "nix.conf trusts other keys with the same names"
+    yield error(what, "paths that are signed with these keys are refused", f"{_USE} again", missing)
 
 
 def _trust(subject: Subject) -> Iterator[Finding]:
@@ -156,7 +156,7 @@ def _trust(subject: Subject) -> Iterator[Finding]:
         case Trust.UNTRUSTED:
             yield error(
                 "the daemon does not trust this user, whose own nix.conf names the cache",
-                "it leaves out substituters and keys of users that it does not trust",
+                "it ignores substituters and keys of users that it does not trust",
                 "run `sudo nix-cache use --system`, or add the user to trusted-users in "
                 "/etc/nix/nix.conf",
             )

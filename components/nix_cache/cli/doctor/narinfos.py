@@ -33,7 +33,7 @@ def paths(subject: Subject, wanted: Wanted) -> Iterator[Finding]:
     known = candidates(subject, wanted)
     seen = _all_examined(subject, client, known, wanted)
     if not seen and known.is_whole:
-        yield ok("there is no path in the cache yet")
+        yield ok("the cache has no paths yet")
         return
     if not seen:
         yield not_checked(

@@ -50,15 +50,15 @@ def reachable(subject: Subject) -> Iterator[Finding]:
     if 300 <= first.status < 400:
         target = first.headers.get("Location", "somewhere else")
         yield error(
-            f"{client.url} sends its readers on to {target}",
-            "signed requests are not valid there, and every other one is made twice",
-            "name the final URL as the endpoint in the stack, then `pulumi up`",
+            f"{client.url} redirects to {target}",
+            "signed requests are invalid there, and all others are sent twice",
+            "set the stack's endpoint to the final URL, then run `pulumi up`",
         )
     elif first.status >= 500:
         yield error(
             f"{client.url} answers {first}",
-            "nothing can be read or pushed while it does",
-            "look at the server's log, and at its disk",
+            "reads and pushes fail",
+            "check the server's log and its disk",
         )
     else:
         yield from _storage(subject)
@@ -79,9 +79,9 @@ def tls(subject: Subject) -> Iterator[Finding]:
         else:
             yield warning(
                 f"{url} is not encrypted",
-                "others on the line see what is read, and can withhold paths; signatures keep them "
-                "from changing any",
-                "put TLS before the server, and an https:// endpoint into the stack",
+                "others on the network see what is read and can withhold paths; signatures only "
+                "prevent changes",
+                "put TLS in front of the server, and set an https:// endpoint in the stack",
             )
 
 
@@ -97,11 +97,11 @@ def clock(subject: Subject) -> Iterator[Finding]:
     clocks = Clocks(here, there)
     seconds = round(abs(clocks.skew.total_seconds()))
     if abs(clocks.skew) < NOTABLE_SKEW:
-        yield ok(f"the clocks here and there are {seconds} s apart")
+        yield ok(f"the clocks of this machine and the server differ by {seconds} s")
         return
-    order = "before" if there > here else "behind"
+    order = "ahead of" if there > here else "behind"
     what = f"the server's clock is {seconds} s {order} this machine's"
-    why = "S3 refuses signed requests from 15 minutes on: pushes and private reads fail"
+    why = "S3 refuses signed requests from 15 minutes on, so pushes and private reads fail"
     fix = f"set both by NTP: {clocks}"
     found = error if clocks.differ_too_much else warning
     yield found(what, why, fix)
@@ -118,14 +118,14 @@ def _storage(subject: Subject) -> Iterator[Finding]:
     if answer.code == NO_BUCKET:
         yield error(
             f"{_origin(subject.bucket_url)} has no bucket {subject.manifest.bucket}",
-            "there is no cache",
-            "bring the stack up, or correct its endpoint",
+            "the cache does not exist",
+            "run `pulumi up`, or correct the stack's endpoint",
         )
     elif answer.status >= 300 and not answer.code:
         yield error(
-            f"what answers at {subject.bucket_url} is no S3 storage: {answer}",
-            "nothing can be read or pushed",
-            "correct the stack's endpoint, or what stands before the storage",
+            f"the server at {subject.bucket_url} is not an S3 storage: {answer}",
+            "reads and pushes fail",
+            "correct the stack's endpoint, or the proxy in front of the storage",
         )
 
 
@@ -137,13 +137,13 @@ def _unanswered(client: S3Client, failure: NoAnswerError) -> Finding:
         )
         return error(
             f"the certificate of {_origin(client.url)} {mistake}",
-            "Nix refuses to talk to it",
+            "Nix refuses the connection",
             fix,
         )
     return error(
         f"{_origin(client.url)} does not answer: {failure}",
-        "nothing can be read or pushed",
-        "start the server, or correct the stack's endpoint; look at DNS and firewalls between",
+        "reads and pushes fail",
+        "start the server, or correct the stack's endpoint; check DNS and firewalls",
     )
 
 
@@ -160,7 +160,7 @@ def _how_fast(client: S3Client) -> Finding:
     return warning(
         what,
         "Nix asks for one narinfo per path, some thousands for a system",
-        "look at the server's load, or put a nearer cache in front",
+        "check the server's load, or put a CDN in front of it",
     )
 
 
@@ -173,10 +173,10 @@ def _certificate_days(host: str, port: int) -> Finding:
         certificate = secured.getpeercert() or {}
     end = ssl.cert_time_to_seconds(str(certificate["notAfter"]))
     days = int((end - time.time()) // 86400)
-    what = f"the certificate of {host} is good for {days} more days"
+    what = f"the certificate of {host} expires in {days} days"
     if days >= CERTIFICATE_WARNING_DAYS:
         return ok(what)
-    return warning(what, "then Nix refuses to talk to it", "see why it was not renewed")
+    return warning(what, "after that, Nix refuses the connection", "check why it was not renewed")
 
 
 def _origin(url: str) -> str:

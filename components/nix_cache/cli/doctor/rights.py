@@ -13,14 +13,12 @@ from nix_cache.cli.s3.client import Answer, S3Client
 from nix_cache.formats.cache_info import INFO_KEY
 from nix_cache.iam.lifecycle import OWN_KEYS
 
-_ANONYMOUS = "anonymous requests"
+_ANONYMOUS = "anonymous clients"
 _CLOCK = "RequestTimeTooSkewed"
 
-_LIST_WHY = "a list of what is there shows what you build, and reveals paths that were never shared"
-_PUT_WHY = (
-    "readers believe what is in these places: it has to come from writers and the stack alone"
-)
-_DELETE_WHY = "what is deleted is missed by every machine that remembers it"
+_LIST_WHY = "a listing shows what you build, and reveals paths that were not shared"
+_PUT_WHY = "readers trust these objects, so only writers and the stack may change them"
+_DELETE_WHY = "machines that rely on deleted objects fail to download them"
 
 
 def anonymous(subject: Subject) -> Iterator[Finding]:
@@ -37,7 +35,7 @@ def users(subject: Subject) -> Iterator[Finding]:
     if not subject.users:
         yield not_checked(
             "the rights of writers and readers",
-            "the source names none, as it is the part that is published for readers",
+            "the source is the published manifest, which names no writers and readers",
             "give the stack, or its outputs with --show-secrets",
         )
     for user in subject.users:
@@ -48,20 +46,20 @@ def users(subject: Subject) -> Iterator[Finding]:
             backend = subject.manifest.backend
             also = _also(backend, role)
             for right in sorted(also):
-                yield ok(f"{name} may {right}: {BACKENDS[backend].title} has no narrower key")
+                yield ok(f"{name} can {right}: {BACKENDS[backend].title} has no narrower key")
             yield from _of_user(name, subject.as_user(user), also, is_writer=role == "writer")
         elif not subject.is_agreed:
             yield not_checked(
                 f"the rights of {name}",
-                "requests are not signed for a place that this machine does not use",
+                "doctor signs requests only for caches that this machine uses",
                 "give the stack, or its outputs with --show-secrets, or run `nix-cache use` first",
             )
         else:
             profile = subject.manifest.profiles.get(user, user)
             yield not_checked(
                 f"the rights of {name}",
-                f"no credential, neither in the source nor in a profile {profile} that this "
-                "machine uses for the cache",
+                f"there is no credential in the source, and no profile {profile} that this machine "
+                "uses for the cache",
                 "give a source with secrets: the stack, or its outputs with --show-secrets",
             )
 
@@ -84,16 +82,16 @@ def _of_user(
     if first.is_stranger:
         yield error(
             f"the credential of {name} is refused: {first.code}",
-            "the user is gone or disabled, or has another secret",
-            f"{REPAIR}, and hand the credential out again",
+            "the user was deleted or disabled, or has another secret",
+            f"{REPAIR}, and distribute the credential again",
         )
         return
     if first.is_refusal:
         yield error(
-            f"{name} may not read: {first}", "Nix reads before it writes, and stops at this", REPAIR
+            f"{name} cannot read: {first}", "Nix reads before it writes, so it fails", REPAIR
         )
     else:
-        yield ok(f"{name} may read")
+        yield ok(f"{name} can read")
     if is_writer:
         yield from _writer_puts(name, client)
     if Right.REPLACE not in also:
@@ -112,18 +110,18 @@ def _reading(subject: Subject, client: S3Client) -> Finding:
     is_allowed = probes.get(client, INFO_KEY).outcome is not Outcome.REFUSED
     if subject.manifest.public and not is_allowed:
         return error(
-            "anonymous requests may not read a public cache",
-            "no machine without a credential can use it",
+            "anonymous clients cannot read a public cache",
+            "machines without a credential cannot use it",
             f"the bucket policy was changed: {REPAIR}",
         )
     if is_allowed and not subject.manifest.public:
         return error(
-            "anonymous requests may read a private cache",
-            "everything in it is open to all who learn a store path",
+            "anonymous clients can read a private cache",
+            "anyone who learns a store path can read it",
             f"the bucket policy was changed: {REPAIR}",
         )
     kind = "public" if subject.manifest.public else "private"
-    return ok(f"{_ANONYMOUS} {'may' if is_allowed else 'may not'} read: the cache is {kind}")
+    return ok(f"{_ANONYMOUS} {'can' if is_allowed else 'cannot'} read: the cache is {kind}")
 
 
 def _listing(name: str, client: S3Client) -> Iterator[Finding]:
@@ -138,7 +136,7 @@ def _no_puts(
     what: str = "",
 ) -> Iterator[Finding]:
     trials = {key: probes.put(client, key, present) for key, present in keys.items()}
-    yield from _refusals(name, f"put {what}".rstrip(), trials, _PUT_WHY)
+    yield from _refusals(name, f"upload {what}".rstrip(), trials, _PUT_WHY)
 
 
 def _no_deletes(name: str, client: S3Client) -> Iterator[Finding]:
@@ -154,12 +152,10 @@ def _writer_puts(name: str, client: S3Client) -> Iterator[Finding]:
     trials[f"{large} in parts"] = probes.upload(client, large)
     refused = [f"{key}: {t.answer}" for key, t in trials.items() if t.outcome is Outcome.REFUSED]
     if refused:
-        yield error(
-            f"{name} may not put what Nix writes", "`nix copy` fails at it", REPAIR, refused
-        )
+        yield error(f"{name} cannot upload what Nix writes", "pushes fail", REPAIR, refused)
     elif not _unclear(trials):
-        yield ok(f"{name} may put what Nix writes, also in parts")
-    yield from _rest(name, "put", trials)
+        yield ok(f"{name} can upload what Nix writes, also in parts")
+    yield from _rest(name, "upload", trials)
     yield from _root_records(name, client)
 
 
@@ -168,14 +164,14 @@ def _root_records(name: str, client: S3Client) -> Iterator[Finding]:
     trial = probes.put(client, key)
     if trial.outcome is Outcome.REFUSED:
         yield warning(
-            f"{name} may not put root records: {trial.answer}",
-            "a `nix-cache gc` beside a push may delete what the push relies on",
+            f"{name} cannot upload root records: {trial.answer}",
+            "`nix-cache gc` can delete paths that a push at the same time relies on",
             "run `pulumi up` on the stack with this version of the component",
             [key],
         )
     elif trial.outcome is Outcome.ALLOWED:
-        yield ok(f"{name} may put root records")
-    yield from _rest(name, "put root records", {key: trial})
+        yield ok(f"{name} can upload root records")
+    yield from _rest(name, "upload root records", {key: trial})
 
 
 def _refusals(name: str, verb: str, trials: Mapping[str, Trial], why: str) -> Iterator[Finding]:
@@ -183,26 +179,26 @@ def _refusals(name: str, verb: str, trials: Mapping[str, Trial], why: str) -> It
     allowed = [f"{what}: {t.answer}" for what, t in trials.items() if t.outcome is Outcome.ALLOWED]
     if allowed:
         yield error(
-            f"{name} may {verb}",
+            f"{name} can {verb}",
             why,
-            f"a policy was changed past the stack, or another one added: {REPAIR}",
+            f"a policy was changed or added outside the stack: {REPAIR}",
             allowed,
         )
     elif not _unclear(trials):
-        yield ok(f"{name} is refused to {verb}")
+        yield ok(f"{name} cannot {verb}")
     yield from _rest(name, verb, trials)
 
 
 def _rest(name: str, verb: str, trials: Mapping[str, Trial]) -> Iterator[Finding]:
     unclear = _unclear(trials)
     if unclear:
-        yield not_checked(f"whether {name} may {verb}", "; ".join(unclear), "try again later")
+        yield not_checked(f"whether {name} can {verb}", "; ".join(unclear), "try again later")
     left = [trial.left for trial in trials.values() if trial.left]
     if left:
         yield warning(
-            "the check left something in the bucket",
-            "the storage took what others refuse by its checksum, or did not let go of it",
-            "remove it as the bucket's owner",
+            "the check left an object in the bucket",
+            "the storage accepted an object with a wrong checksum, or did not delete it",
+            "delete it as the bucket's owner",
             left,
         )
 

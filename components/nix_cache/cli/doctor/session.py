@@ -55,8 +55,8 @@ def run(request: Request, *, as_json: bool) -> bool:
     subject = _subject(target, request.users, request.owner)
     if request.count is None and subject.owner is None and request.paths_from is None:
         raise UsageError(
-            "--all needs a list of the paths, and only the owner may list them",
-            "give --owner with a profile of theirs, or --paths-from with a file of store paths",
+            "--all requires a list of all paths, which only the bucket's owner can read",
+            "add --owner with a profile of the owner, or --paths-from with a file of store paths",
         )
     wanted = Wanted(
         count=request.count,

@@ -22,10 +22,10 @@ def nix_version(subject: Subject) -> Iterator[Finding]:
         return
     version = program.version_in(printed)
     if version is None:
-        yield not_checked("the version of Nix", f"{printed.strip()} is none whose traps are known")
+        yield not_checked("the version of Nix", f"{printed.strip()} is an unknown version")
         return
     troubles = list(version_traps(version, subject))
-    yield from troubles or [ok(f"Nix {spelled(version)} has no known trap here")]
+    yield from troubles or [ok(f"Nix {spelled(version)} has no known problem with this cache")]
     if uses_s3(subject):
         yield from _signing(subject)
 
@@ -62,7 +62,7 @@ def shared_names(subject: Subject) -> Iterator[Finding]:
         yield warning(
             f"the cache {other.name} has the bucket name {own.bucket} too, on "
             f"{other.manifest.endpoint}",
-            "Nix remembers narinfos by the bucket's name alone, and mixes those of both up",
+            "Nix remembers narinfos by bucket name only, and mixes up those of both caches",
             "give one of the buckets another name",
         )
     if not others:
@@ -85,12 +85,12 @@ def _signing(subject: Subject) -> Iterator[Finding]:
         command = [*program.NIX, "store", "info", "--store", store]
         program.output(command, environment, timeout_seconds=_SIGNING_SECONDS)
     if not trial.signed:
-        yield not_checked("whether Nix signs S3 requests", "it sent none to a server on trial")
+        yield not_checked("whether Nix signs S3 requests", "it sent none to a test server")
     elif all(trial.signed):
         yield ok("Nix signs its S3 requests")
     else:
         yield error(
             "Nix does not sign its S3 requests: it was built without AWS support",
-            "private caches and pushes are refused as anonymous, whatever the credentials",
-            "install Nix from nixos.org; that of Debian is such a one",
+            "its requests are anonymous, so private reads and pushes fail",
+            "install Nix from nixos.org; the package of Debian lacks it",
         )

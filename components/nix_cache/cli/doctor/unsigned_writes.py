@@ -140,7 +140,7 @@ def unsigned_writes(subject: Subject) -> Iterator[Finding]:
     if not writers:
         yield not_checked(
             _WHAT,
-            "that takes the access key id of a writer, as one that may not write is refused anyway",
+            "this check requires the access key id of a writer",
             "give a source with secrets: the stack, or its outputs with --show-secrets",
         )
         return
@@ -156,9 +156,9 @@ def unsigned_writes(subject: Subject) -> Iterator[Finding]:
     else:
         yield not_checked(
             _WHAT,
-            "the storage does not say that a writer's request lacks nothing but the signature "
+            "the response does not show that only the signature of a writer is missing "
             f"({'; '.join(reasons)})",
-            "see what the storage says of its writers above",
+            "check the rights of the writers above",
         )
     yield from _left(subject, key, writer)
 
@@ -213,7 +213,7 @@ def _judgement(results: Sequence[_Result]) -> Iterator[Finding]:
 
     accepted, unclear = judged(_Verdict.ACCEPTED), judged(_Verdict.UNCLEAR)
     if accepted:
-        yield error(f"the storage takes {_WHAT}", _WHY, _FIX, accepted)
+        yield error(f"the storage accepts {_WHAT}", _WHY, _FIX, accepted)
     if unclear:
         yield not_checked(_WHAT, f"the storage answers {'; '.join(unclear)}", _FIX)
     if not accepted and not unclear:
@@ -246,7 +246,7 @@ def _left(subject: Subject, key: str, writer: str) -> Iterator[Finding]:
     yield warning(
         f"the check of {_WHAT} left an object in the bucket"
         + (", which was removed" if is_removed else ""),
-        "the storage stored what others refuse by its checksum and framing",
-        "nothing is left to do" if is_removed else "remove it as the bucket's owner",
+        "the storage accepted a request with a wrong checksum and framing",
+        "nothing is left to do" if is_removed else "delete it as the bucket's owner",
         [key],
     )
