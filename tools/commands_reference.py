@@ -18,7 +18,8 @@ _INTRODUCTION = """\
 
 What `nix-cache COMMAND --help` prints, at a width of 80 columns. `make schema` writes this page.
 Scripts can rely on the exit codes: 0 for success, 1 for a failure, 2 for a wrong command line and
-130 after Ctrl-C. `nix-cache stack drift` is different: 2 means drift there.
+130 after Ctrl-C. `nix-cache stack drift` is different: 2 means drift there. `nix-cache exec` exits
+with the code of its command.
 """
 
 

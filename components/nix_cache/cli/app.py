@@ -10,6 +10,7 @@ import typer
 
 from nix_cache.cli.doctor.command import doctor
 from nix_cache.cli.errors import ClientError, ExitCode
+from nix_cache.cli.exec.command import exec_command
 from nix_cache.cli.gc.command import gc
 from nix_cache.cli.help.command import help_command
 from nix_cache.cli.hook.command import hook
@@ -18,6 +19,7 @@ from nix_cache.cli.options import Command
 from nix_cache.cli.push.command import push
 from nix_cache.cli.stack.command import app as stack
 from nix_cache.cli.use.command import use
+from nix_cache.cli.watch.command import watch_store
 from nix_cache.redaction import keep_argument_secret
 
 _CommandLineError: type[Exception] = typer.BadParameter.__bases__[0]
@@ -58,7 +60,11 @@ def options(
     """Options that every command has."""
 
 
-for command in (use, push, hook, doctor, gc):
+app.command(cls=Command)(use)
+app.command(cls=Command)(push)
+_ITS_OWN_OPTIONS = {"allow_interspersed_args": False}
+app.command(name="exec", cls=Command, context_settings=_ITS_OWN_OPTIONS)(exec_command)
+for command in (watch_store, hook, doctor, gc):
     app.command(cls=Command)(command)
 app.add_typer(stack)
 app.command(name="help", cls=Command)(help_command)

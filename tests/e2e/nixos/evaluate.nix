@@ -32,6 +32,7 @@ let
       "tenacity"
       "typer"
       "urllib3"
+      "watchdog"
       "zstandard"
     ] (name: name)
     // {

@@ -15,6 +15,7 @@ from nix_cache.cli.caches.urls import S3Url
 from nix_cache.cli.errors import ClientError
 from nix_cache.formats import signing
 from nix_cache.formats.manifest import Manifest
+from nix_cache.formats.upstreams import NIXOS_KEY
 from nix_cache.redaction import redacted
 
 FIX = "do not use this cache before its owner has explained that"
@@ -22,7 +23,7 @@ FIX = "do not use this cache before its owner has explained that"
 RESERVED_PROFILES = frozenset({"default", "plugins", "preview"})
 """In any letter case: sections of the AWS tools that mean something else than a cache's user."""
 
-KNOWN_KEYS = {"cache.nixos.org-1": "6NCHdD59X431o0gWypbMrAURkbJ16ZPMQFGspcDShjY="}
+KNOWN_KEYS = {signing.name_of(NIXOS_KEY): NIXOS_KEY.partition(":")[2]}
 """Keys that Nix trusts by itself. Of two keys with one name it takes the first."""
 
 _BOOLEAN = re.compile(r"true|false")

@@ -1,0 +1,1 @@
+"""`nix-cache exec`: runs a command, and pushes what it built."""

@@ -1,0 +1,1 @@
+"""`nix-cache watch-store`: pushes what becomes valid in the local store."""

@@ -1,0 +1,119 @@
+"""Pushes what becomes valid in the local store, for as long as it runs."""
+
+import time
+from collections.abc import Callable, Sequence
+
+from nix_cache.cli.errors import ClientError
+from nix_cache.cli.machine import console
+from nix_cache.cli.s3.errors import BusyError, RefusedError, UnansweredError
+from nix_cache.cli.upload import new_paths, report, session
+from nix_cache.cli.upload.report import Result
+from nix_cache.cli.upload.writer import Writer
+from nix_cache.cli.watch.events import StoreEvents, watching
+
+Push = Callable[[Writer, Sequence[str], int], Result]
+
+FIRST_WAIT_SECONDS = 10.0
+"""After a storage that did not take a push; doubled with each further one in a row."""
+
+LONGEST_WAIT_SECONDS = 600.0
+
+
+def watch(writer: Writer, jobs: int) -> None:
+    """Push what becomes valid from now on.
+
+    Args:
+        writer: as whom.
+        jobs: how many requests there are at a time.
+
+    Raises:
+        ClientError: the store cannot be watched.
+    """
+    store_dir = writer.manifest.store_dir
+    with watching(store_dir) as events:
+        console.note(
+            f"Pushing what becomes valid in {store_dir} to {writer.record.name}. Ctrl-C ends this."
+        )
+        watcher = Watcher(writer, jobs, events)
+        while True:
+            watcher.step()
+
+
+class Watcher:
+    """What waits to be pushed.
+
+    Args:
+        writer: as whom.
+        jobs: how many requests there are at a time.
+        events: what changes in the store's folder.
+        push: pushes some paths.
+        clock: the time in seconds.
+    """
+
+    def __init__(
+        self,
+        writer: Writer,
+        jobs: int,
+        events: StoreEvents,
+        push: Push = session.push,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._writer = writer
+        self._jobs = jobs
+        self._events = events
+        self._push = push
+        self._clock = clock
+        self._store_dir = writer.manifest.store_dir
+        self._waiting: set[str] = set()
+        self._pushed: set[str] = set()
+        self._wait_seconds = 0.0
+        self._next_try = clock()
+
+    def step(self) -> None:
+        """Wait for changes or for the time of the next try, and push what is valid."""
+        left_seconds = max(0.0, self._next_try - self._clock())
+        names = self._events.batch(left_seconds if self._waiting else None)
+        self._pushed -= {name for name in names if not new_paths.exists(self._store_dir, name)}
+        self._waiting |= names - self._pushed
+        if self._clock() < self._next_try:
+            return
+        try:
+            # A path that is not valid yet changes again when it becomes so.
+            self._try(new_paths.pushable(sorted(self._waiting), self._store_dir))
+        except ClientError as failure:
+            self._postpone(failure)
+        else:
+            self._waiting.clear()
+            self._wait_seconds = 0.0
+
+    def _postpone(self, failure: ClientError) -> None:
+        self._wait_seconds = min(
+            LONGEST_WAIT_SECONDS, max(FIRST_WAIT_SECONDS, 2 * self._wait_seconds)
+        )
+        self._next_try = self._clock() + self._wait_seconds
+        console.error(failure)
+        console.note(
+            f"{len(self._waiting)} paths wait and are tried again in {self._wait_seconds:.0f} s."
+        )
+
+    def _try(self, paths: Sequence[str]) -> None:
+        """Push some paths, each alone if one of them cannot be pushed.
+
+        Raises:
+            ClientError: the storage fails for all of them.
+        """
+        if not paths:
+            return
+        try:
+            report.tell(self._push(self._writer, paths, self._jobs))
+        except (BusyError, RefusedError, UnansweredError):
+            raise
+        except ClientError as failure:
+            if len(paths) > 1:
+                for path in paths:
+                    self._try([path])
+                return
+            console.error(f"{paths[0]} is not pushed: {failure}")
+        done = {path.rpartition("/")[2] for path in paths}
+        self._pushed |= done
+        self._waiting -= done

@@ -1,0 +1,54 @@
+"""Upstream caches: which store paths are theirs, by signature. Pure."""
+
+from collections.abc import Iterable
+
+from nix_cache.formats.content_address import ContentAddress, ContentAddressError
+from nix_cache.formats.narinfo import Narinfo, verify
+from nix_cache.formats.path_info import PathInfo
+
+NIXOS_KEY = "cache.nixos.org-1:6NCHdD59X431o0gWypbMrAURkbJ16ZPMQFGspcDShjY="
+"""The public key of https://cache.nixos.org."""
+
+DEFAULT_STORE_DIR = "/nix/store"
+
+
+def upstream_keys(store_dir: str) -> tuple[str, ...]:
+    """Return the public keys of the caches that readers have beside a stack's.
+
+    Args:
+        store_dir: the store's folder. cache.nixos.org has paths of one store alone.
+    """
+    return (NIXOS_KEY,) if store_dir == DEFAULT_STORE_DIR else ()
+
+
+def is_signed_by(info: PathInfo, public_keys: Iterable[str]) -> bool:
+    """Return whether a path has a valid signature by one of some keys.
+
+    Args:
+        info: what the store holds of the path.
+        public_keys: ``NAME:BASE64``.
+
+    Raises:
+        KeyFormatError: a public key is malformed.
+    """
+    return bool(info.signatures) and bool(verify(_narinfo(info), public_keys))
+
+
+def _narinfo(info: PathInfo) -> Narinfo:
+    try:
+        address = ContentAddress.parse(info.ca) if info.ca else None
+    except ContentAddressError:  # of a method that is not known here; signatures do not cover it
+        address = None
+    return Narinfo(
+        store_path=info.path,
+        url="",
+        compression="none",
+        file_hash=None,
+        file_size=None,
+        nar_hash=info.nar_hash,
+        nar_size=info.nar_size,
+        references=tuple(path.rpartition("/")[2] for path in info.references),
+        deriver=None,
+        signatures=info.signatures,
+        content_address=address,
+    )

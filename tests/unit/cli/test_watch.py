@@ -1,0 +1,157 @@
+"""`nix-cache watch-store`: what becomes valid is pushed, once, and waits while that fails."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from nix_cache.cli.errors import ClientError
+from nix_cache.cli.s3.errors import BusyError
+from nix_cache.cli.watch import session
+from nix_cache.cli.watch.events import StoreEvents, watching
+from nix_cache.cli.watch.session import Watcher
+from tests.unit.cli.local_store import LocalStore, Pushes
+
+JOBS = 3
+SOON_SECONDS = 20.0
+"""Within which events arrive, on a busy machine."""
+
+BUSY = BusyError("the storage is busy", "try again later")
+
+
+@pytest.fixture
+def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> LocalStore:
+    return LocalStore(tmp_path, monkeypatch)
+
+
+@pytest.fixture
+def events(store: LocalStore) -> Iterator[StoreEvents]:
+    with watching(str(store.folder)) as found:
+        yield found
+
+
+def collected(events: StoreEvents) -> set[str]:
+    return events.batch(SOON_SECONDS)
+
+
+def test_names_of_store_paths_and_of_their_locks_are_collected(
+    store: LocalStore, events: StoreEvents
+) -> None:
+    """Whatever happens to them in the folder; nothing within them."""
+    before = Path(store.add("a-file"))
+    folder = Path(store.path("b-folder"))
+    folder.mkdir()
+    (folder / f"{'c' * 32}-within").touch()
+    lock = Path(store.path("d-locked.lock"))
+    lock.touch()
+    lock.unlink()
+    (store.folder / "tmp").touch()
+    (store.folder / "tmp").rename(store.path("f-moved"))
+    Path(store.path("g-some.drv")).touch()
+    assert collected(events) == {
+        before.name,
+        folder.name,
+        lock.name.removesuffix(".lock"),
+        Path(store.path("f-moved")).name,
+    }
+
+
+def test_a_store_that_cannot_be_watched_is_named(tmp_path: Path) -> None:
+    with (
+        pytest.raises(ClientError, match=r"the store .*gone cannot be read"),
+        watching(str(tmp_path / "gone")),
+    ):
+        pass
+
+
+class Given(StoreEvents):
+    """Events that a test gives, in batches.
+
+    Attributes:
+        waited: how long the watcher would have waited for each.
+    """
+
+    def __init__(self, *batches: set[str]) -> None:
+        super().__init__()
+        self.batches = list(batches)
+        self.waited: list[float | None] = []
+
+    def batch(self, wait_seconds: float | None, **_: object) -> set[str]:
+        self.waited.append(wait_seconds)
+        return self.batches.pop(0) if self.batches else set()
+
+
+def name(path: str) -> str:
+    return path.rpartition("/")[2]
+
+
+class Clock:
+    """A clock that a test sets."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_a_path_is_pushed_when_it_becomes_valid_and_only_once(store: LocalStore) -> None:
+    path = store.add("a-path", is_valid=False)
+    events, pushes = Given({name(path)}, {name(path)}, {name(path)}), Pushes()
+    watcher = Watcher(store.writer, JOBS, events, pushes)
+    watcher.step()
+    assert not pushes.paths
+    store.register(path)
+    watcher.step()
+    watcher.step()
+    assert pushes.paths == [[path]]
+    assert events.waited == [None, None, None]
+
+
+def test_a_path_that_was_deleted_and_built_again_is_pushed_again(store: LocalStore) -> None:
+    path = store.add("a-path")
+    events, pushes = Given(*[{name(path)}] * 3), Pushes()
+    watcher = Watcher(store.writer, JOBS, events, pushes)
+    watcher.step()
+    Path(path).unlink()
+    watcher.step()
+    store.add("a-path")
+    watcher.step()
+    assert pushes.paths[0] == pushes.paths[-1] == [path]
+
+
+def test_paths_wait_longer_and_longer_while_the_storage_does_not_take_them(
+    store: LocalStore, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What is built meanwhile waits with them, and does not hasten the next try."""
+    one, two = store.add("a-one"), store.add("b-two")
+    events, pushes, clock = Given({name(one)}, {name(two)}), Pushes(), Clock()
+    pushes.failures = [BUSY, BUSY, None]
+    watcher = Watcher(store.writer, JOBS, events, pushes, clock)
+    watcher.step()
+    watcher.step()
+    assert pushes.paths == [[one]]
+    clock.now += session.FIRST_WAIT_SECONDS
+    watcher.step()
+    clock.now += 2 * session.FIRST_WAIT_SECONDS
+    watcher.step()
+    assert pushes.paths == [[one], [one, two], [one, two]]
+    assert events.waited == [None, 10.0, 0.0, 0.0]
+    assert "2 paths wait and are tried again in 20 s." in capsys.readouterr().err
+    watcher.step()
+    assert events.waited[-1] is None
+
+
+def test_a_path_that_cannot_be_pushed_does_not_hold_up_the_others(
+    store: LocalStore, capsys: pytest.CaptureFixture[str]
+) -> None:
+    good, bad = store.add("a-good"), store.add("b-bad")
+    damaged = ClientError("it is damaged", "repair it")
+    events, pushes = Given({name(good), name(bad)}), Pushes()
+    pushes.failures = [damaged, None, damaged]
+    watcher = Watcher(store.writer, JOBS, events, pushes)
+    watcher.step()
+    watcher.step()
+    assert pushes.paths == [[good, bad], [good], [bad]]
+    assert f"{bad} is not pushed: it is damaged" in capsys.readouterr().err
+    assert events.waited == [None, None]
