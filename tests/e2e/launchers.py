@@ -26,7 +26,7 @@ CLIENT = """\
 #!/bin/sh
 # This project's client. What reads the store has to see the store of the test.
 case "${{{inside}:-}} $1" in
-  " push" | " hook") exec {enter} {program} "$@" ;;
+  " push" | " exec" | " watch-store" | " hook") exec {enter} {program} "$@" ;;
   *) exec {program} "$@" ;;
 esac
 """

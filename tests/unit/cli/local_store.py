@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from nix_cache.cli.caches.record import Record
+from nix_cache.cli.upload.options import UploadOptions
 from nix_cache.cli.upload.report import Result
 from nix_cache.cli.upload.writer import Writer
 from tests.unit.cli.client_caches import KEY, WRITER, manifest
@@ -59,7 +60,7 @@ class LocalStore:
             manifest=manifest(storeDir=str(self.folder)),
             writer=WRITER,
         )
-        return Writer(WRITER, used, KEY, self.folder)
+        return Writer(WRITER, used, KEY)
 
     def path(self, name: str) -> str:
         """A store path, by the character of its hash and a name, such as ``a-name``."""
@@ -100,7 +101,7 @@ class Pushes:
         self.paths: list[list[str]] = []
         self.failures: list[Exception | None] = []
 
-    def __call__(self, writer: Writer, paths: Sequence[str], jobs: int) -> Result:
+    def __call__(self, writer: Writer, paths: Sequence[str], options: UploadOptions) -> Result:
         """Push nothing."""
         self.paths.append(sorted(paths))
         if self.failures and (failure := self.failures.pop(0)) is not None:

@@ -11,9 +11,10 @@ import pytest
 
 from nix_cache.cli.errors import ClientError, UsageError
 from nix_cache.cli.exec.session import run
+from nix_cache.cli.upload.options import UploadOptions
 from tests.unit.cli.local_store import LocalStore, Pushes
 
-JOBS = 3
+OPTIONS = UploadOptions()
 
 
 @pytest.fixture
@@ -31,7 +32,7 @@ def test_what_a_command_made_is_pushed_and_its_code_is_kept(store: LocalStore, c
     """Also what was made before it failed."""
     old, new, pushes = store.add("a-old"), store.path("b-new"), Pushes()
     store.register(new)
-    assert run(store.writer, making(new, code), JOBS, pushes) == code
+    assert run(store.writer, making(new, code), OPTIONS, pushes) == code
     assert pushes.paths == [[new]]
     assert old not in pushes.paths[0]
 
@@ -40,7 +41,7 @@ def test_a_command_that_made_nothing_needs_no_push(
     store: LocalStore, capsys: pytest.CaptureFixture[str]
 ) -> None:
     pushes = Pushes()
-    assert run(store.writer, ["true"], JOBS, pushes) == 0
+    assert run(store.writer, ["true"], OPTIONS, pushes) == 0
     assert not pushes.paths
     assert "made no new store paths" in capsys.readouterr().err
 
@@ -51,19 +52,19 @@ def test_a_push_that_fails_is_printed_and_the_code_is_kept(
     new, pushes = store.path("b-new"), Pushes()
     store.register(new)
     pushes.failures = [ClientError("the storage is full", "free some space")]
-    assert run(store.writer, making(new, 3), JOBS, pushes) == 3
+    assert run(store.writer, making(new, 3), OPTIONS, pushes) == 3
     said = capsys.readouterr().err
     assert "the storage is full" in said
     assert "The command ended with 3. What it built is not, or not all, pushed." in said
 
 
 def test_a_command_that_a_signal_ended_has_the_code_of_a_shell(store: LocalStore) -> None:
-    assert run(store.writer, ["sh", "-c", "kill -9 $$"], JOBS, Pushes()) == 128 + 9
+    assert run(store.writer, ["sh", "-c", "kill -9 $$"], OPTIONS, Pushes()) == 128 + 9
 
 
 def test_a_command_that_cannot_be_run_is_named(store: LocalStore) -> None:
     with pytest.raises(UsageError, match="no-such-command cannot be run: No such file"):
-        run(store.writer, ["no-such-command"], JOBS, Pushes())
+        run(store.writer, ["no-such-command"], OPTIONS, Pushes())
 
 
 PROGRAM = """\
@@ -72,10 +73,11 @@ from pathlib import Path
 import pytest
 from nix_cache.cli.exec.session import run
 from nix_cache.cli.machine import interrupt
+from nix_cache.cli.upload.options import UploadOptions
 from tests.unit.cli.local_store import LocalStore, Pushes
 interrupt.install()
 store = LocalStore(Path(sys.argv[1]), pytest.MonkeyPatch())
-run(store.writer, ["sh", "-c", sys.argv[2]], 3, Pushes())
+run(store.writer, ["sh", "-c", sys.argv[2]], UploadOptions(), Pushes())
 """
 SLOW = "trap 'sleep 1; echo ended; exit 0' TERM INT; echo started; while :; do sleep 0.1; done"
 

@@ -7,12 +7,13 @@ import pytest
 
 from nix_cache.cli.errors import ClientError
 from nix_cache.cli.s3.errors import BusyError
+from nix_cache.cli.upload.options import UploadOptions
 from nix_cache.cli.watch import session
 from nix_cache.cli.watch.events import StoreEvents, watching
 from nix_cache.cli.watch.session import Watcher
 from tests.unit.cli.local_store import LocalStore, Pushes
 
-JOBS = 3
+OPTIONS = UploadOptions()
 SOON_SECONDS = 20.0
 """Within which events arrive, on a busy machine."""
 
@@ -98,7 +99,7 @@ class Clock:
 def test_a_path_is_pushed_when_it_becomes_valid_and_only_once(store: LocalStore) -> None:
     path = store.add("a-path", is_valid=False)
     events, pushes = Given({name(path)}, {name(path)}, {name(path)}), Pushes()
-    watcher = Watcher(store.writer, JOBS, events, pushes)
+    watcher = Watcher(store.writer, OPTIONS, events, pushes)
     watcher.step()
     assert not pushes.paths
     store.register(path)
@@ -111,7 +112,7 @@ def test_a_path_is_pushed_when_it_becomes_valid_and_only_once(store: LocalStore)
 def test_a_path_that_was_deleted_and_built_again_is_pushed_again(store: LocalStore) -> None:
     path = store.add("a-path")
     events, pushes = Given(*[{name(path)}] * 3), Pushes()
-    watcher = Watcher(store.writer, JOBS, events, pushes)
+    watcher = Watcher(store.writer, OPTIONS, events, pushes)
     watcher.step()
     Path(path).unlink()
     watcher.step()
@@ -127,7 +128,7 @@ def test_paths_wait_longer_and_longer_while_the_storage_does_not_take_them(
     one, two = store.add("a-one"), store.add("b-two")
     events, pushes, clock = Given({name(one)}, {name(two)}), Pushes(), Clock()
     pushes.failures = [BUSY, BUSY, None]
-    watcher = Watcher(store.writer, JOBS, events, pushes, clock)
+    watcher = Watcher(store.writer, OPTIONS, events, pushes, clock)
     watcher.step()
     watcher.step()
     assert pushes.paths == [[one]]
@@ -149,7 +150,7 @@ def test_a_path_that_cannot_be_pushed_does_not_hold_up_the_others(
     damaged = ClientError("it is damaged", "repair it")
     events, pushes = Given({name(good), name(bad)}), Pushes()
     pushes.failures = [damaged, None, damaged]
-    watcher = Watcher(store.writer, JOBS, events, pushes)
+    watcher = Watcher(store.writer, OPTIONS, events, pushes)
     watcher.step()
     watcher.step()
     assert pushes.paths == [[good, bad], [good], [bad]]

@@ -20,7 +20,7 @@ def exec_command(
     jobs: Annotated[
         int,
         typer.Option(
-            "--jobs", "-j", min=1, max=256, metavar="N", help="The number of parallel requests."
+            "--jobs", "-j", min=1, max=256, metavar="N", help="The most parallel requests."
         ),
     ] = JOBS,
 ) -> None:
@@ -32,6 +32,7 @@ def exec_command(
     Exits with the command's exit code, even if the push fails.
     """
     from nix_cache.cli.exec.session import run
+    from nix_cache.cli.upload.options import UploadOptions
     from nix_cache.cli.upload.writer import find_writer
 
-    raise typer.Exit(run(find_writer(cache), command, jobs))
+    raise typer.Exit(run(find_writer(cache), command, UploadOptions.of(jobs=jobs)))

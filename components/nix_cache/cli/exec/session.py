@@ -8,22 +8,25 @@ from collections.abc import Callable, Sequence
 from nix_cache.cli.errors import ClientError, ExitCode, UsageError
 from nix_cache.cli.machine import console, interrupt
 from nix_cache.cli.upload import new_paths, report, session
+from nix_cache.cli.upload.options import UploadOptions
 from nix_cache.cli.upload.report import Result
 from nix_cache.cli.upload.writer import Writer
 
 _SIGNALLED = 128
 
 
-Push = Callable[[Writer, Sequence[str], int], Result]
+Push = Callable[[Writer, Sequence[str], UploadOptions], Result]
 
 
-def run(writer: Writer, command: Sequence[str], jobs: int, push: Push = session.push) -> int:
+def run(
+    writer: Writer, command: Sequence[str], options: UploadOptions, push: Push = session.push
+) -> int:
     """Run a command, then push.
 
     Args:
         writer: as whom.
         command: the command and its arguments.
-        jobs: how many requests there are at a time.
+        options: how to upload.
         push: pushes some paths.
 
     Returns:
@@ -40,7 +43,7 @@ def run(writer: Writer, command: Sequence[str], jobs: int, push: Push = session.
         appeared = new_paths.appeared(before, new_paths.snapshot(store_dir))
         paths = new_paths.pushable(appeared, store_dir)
         if paths:
-            report.tell(push(writer, paths, jobs))
+            report.tell(push(writer, paths, options))
         else:
             console.note("The command made no new store paths: there is nothing to push.")
     except ClientError as failure:

@@ -12,7 +12,7 @@ def watch_store(
     jobs: Annotated[
         int,
         typer.Option(
-            "--jobs", "-j", min=1, max=256, metavar="N", help="The number of parallel requests."
+            "--jobs", "-j", min=1, max=256, metavar="N", help="The most parallel requests."
         ),
     ] = JOBS,
 ) -> None:
@@ -23,7 +23,8 @@ def watch_store(
 
     If the storage does not answer, paths wait in memory and are tried again.
     """
+    from nix_cache.cli.upload.options import UploadOptions
     from nix_cache.cli.upload.writer import find_writer
     from nix_cache.cli.watch.session import watch
 
-    watch(find_writer(cache), jobs)
+    watch(find_writer(cache), UploadOptions.of(jobs=jobs))

@@ -7,11 +7,12 @@ from nix_cache.cli.errors import ClientError
 from nix_cache.cli.machine import console
 from nix_cache.cli.s3.errors import BusyError, RefusedError, UnansweredError
 from nix_cache.cli.upload import new_paths, report, session
+from nix_cache.cli.upload.options import UploadOptions
 from nix_cache.cli.upload.report import Result
 from nix_cache.cli.upload.writer import Writer
 from nix_cache.cli.watch.events import StoreEvents, watching
 
-Push = Callable[[Writer, Sequence[str], int], Result]
+Push = Callable[[Writer, Sequence[str], UploadOptions], Result]
 
 FIRST_WAIT_SECONDS = 10.0
 """After a storage that did not take a push; doubled with each further one in a row."""
@@ -19,12 +20,12 @@ FIRST_WAIT_SECONDS = 10.0
 LONGEST_WAIT_SECONDS = 600.0
 
 
-def watch(writer: Writer, jobs: int) -> None:
+def watch(writer: Writer, options: UploadOptions) -> None:
     """Push what becomes valid from now on.
 
     Args:
         writer: as whom.
-        jobs: how many requests there are at a time.
+        options: how to upload.
 
     Raises:
         ClientError: the store cannot be watched.
@@ -34,7 +35,7 @@ def watch(writer: Writer, jobs: int) -> None:
         console.note(
             f"Pushing what becomes valid in {store_dir} to {writer.record.name}. Ctrl-C ends this."
         )
-        watcher = Watcher(writer, jobs, events)
+        watcher = Watcher(writer, options, events)
         while True:
             watcher.step()
 
@@ -44,7 +45,7 @@ class Watcher:
 
     Args:
         writer: as whom.
-        jobs: how many requests there are at a time.
+        options: how to upload.
         events: what changes in the store's folder.
         push: pushes some paths.
         clock: the time in seconds.
@@ -53,13 +54,13 @@ class Watcher:
     def __init__(
         self,
         writer: Writer,
-        jobs: int,
+        options: UploadOptions,
         events: StoreEvents,
         push: Push = session.push,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._writer = writer
-        self._jobs = jobs
+        self._options = options
         self._events = events
         self._push = push
         self._clock = clock
@@ -105,7 +106,7 @@ class Watcher:
         if not paths:
             return
         try:
-            report.tell(self._push(self._writer, paths, self._jobs))
+            report.tell(self._push(self._writer, paths, self._options))
         except (BusyError, RefusedError, UnansweredError):
             raise
         except ClientError as failure:
