@@ -10,11 +10,15 @@ from pathlib import Path
 
 from sphinx.application import Sphinx
 
+_BACKENDS = sorted(
+    f"backends/{page.stem}"
+    for page in Path(__file__).parents[2].glob("docs/backends/*.md")
+    if page.stem != "index"
+)
+
 NAVIGATION = {
     "": ["getting-started", "concepts", "troubleshooting"],
-    "Backends": [
-        *("backends/index", "backends/minio", "backends/aws", "backends/spaces", "backends/b2"),
-    ],
+    "Backends": ["backends/index", *_BACKENDS],
     "Guides": [
         *("guides/clients", "guides/push", "guides/ci", "guides/nixos", "guides/keys"),
         "guides/private-caches",

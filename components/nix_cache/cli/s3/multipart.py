@@ -10,7 +10,7 @@ from nix_cache.cli.s3.client import S3Client
 from nix_cache.cli.s3.errors import AnsweredError, MalformedAnswerError
 
 SMALLEST_PART_BYTES = 5 << 20
-"""Of all parts but the last. AWS, MinIO and Spaces: 5 MiB; B2: 5 MB."""
+"""Of all parts but the last. S3's own limit, 5 MiB; the largest among the services here."""
 
 LARGEST_PART_BYTES = 5 << 30
 """Of a part, and of an object that is put in one piece."""
