@@ -18,21 +18,26 @@ def comparison() -> Iterator[tuple[str, ...]]:
 
     yield row("", (backend.title for backend in backends))
     yield row("`backend`", (f"`{name}`" for name in BACKENDS))
-    yield row("public: anonymous clients read by name, and cannot list", ("yes" for _ in backends))
-    yield row("private: a credential per reader", ("yes" for _ in backends))
-    yield row("readers in a public cache", (_said(b.has_readers_in_public) for b in backends))
-    yield row("a credential per writer", ("yes" for _ in backends))
+    yield row("public cache: anonymous reads, no listing", ("yes" for _ in backends))
+    yield row("private cache: one credential per reader", ("yes" for _ in backends))
     yield row(
-        "… that cannot delete or touch `nix-cache-info`",
+        "credentials for readers of a public cache",
+        (_said(b.has_readers_in_public) for b in backends),
+    )
+    yield row("one credential per writer", ("yes" for _ in backends))
+    yield row(
+        "writers cannot delete objects or change `nix-cache-info`",
         (_said(not b.writers_also) for b in backends),
     )
     yield row(
-        "expiry that spares the cache's own objects",
+        "expiry by age, without the cache's metadata",
         (_said(b.lifecycle_rules is None or b.lifecycle_rules >= EXPIRY_RULES) for b in backends),
     )
-    yield row("unfinished uploads go after", (_days(b.unfinished_upload_days) for b in backends))
+    yield row(
+        "unfinished uploads are deleted after", (_days(b.unfinished_upload_days) for b in backends)
+    )
     yield row("CDN", (b.cdn or "no" for b in backends))
-    yield row("CI without a stored key", (_said(b.has_oidc_writers) for b in backends))
+    yield row("CI without stored credentials", (_said(b.has_oidc_writers) for b in backends))
 
 
 def _said(can: bool) -> str:
@@ -40,4 +45,4 @@ def _said(can: bool) -> str:
 
 
 def _days(days: int) -> str:
-    return "a day" if days == 1 else f"{days} days"
+    return "1 day" if days == 1 else f"{days} days"

@@ -168,7 +168,14 @@ def test_the_projects_settings_and_the_comparison_have_it() -> None:
     assert "nix-cache:shelf:" in project_file(PROJECT.read_text())
     head, *rows = comparison()
     assert head[-1] == "Shelf"
-    assert ("unfinished uploads go after", "a day", "7 days", "7 days", "7 days", "3 days") in rows
+    assert (
+        "unfinished uploads are deleted after",
+        "1 day",
+        "7 days",
+        "7 days",
+        "7 days",
+        "3 days",
+    ) in rows
 
 
 def test_the_policies_know_its_resources_and_have_its_rules() -> None:
@@ -230,7 +237,7 @@ def test_doctor_reports_what_its_keys_are_known_to_reach_and_does_not_try_it() -
         server.server_close()
 
     for right in sorted(shelf.SPEC.writers_also):
-        assert f"the writer nixbuilder may {right}: Shelf has no narrower key" in reported
+        assert f"the writer nixbuilder can {right}: Shelf has no narrower key" in reported
     assert not [path for method, path in Storage.asked if "list-type" in path]
     assert ("GET", "/nix-cache/nix-cache-info") in Storage.asked
 

@@ -1,6 +1,7 @@
 """What is written by `make schema` from the settings, and kept in the repository."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -60,10 +61,11 @@ def test_the_page_of_commands_has_every_command() -> None:
 
 @pytest.mark.parametrize(("name", "text"), helps(), ids=[name for name, _ in helps()])
 def test_a_help_text_fits_and_is_what_the_command_prints(name: str, text: str) -> None:
-    """In 80 columns, without colours."""
+    """In 80 columns, without colours and without the notation of types in Python."""
     environment = {**os.environ, "COLUMNS": "80", "NO_COLOR": "1"}
     command = [sys.executable, "-m", "nix_cache.cli", *name.split()[1:], "--help"]
     done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
 
     assert done.stdout.rstrip() == text.rstrip()
+    assert not re.search(r"<(int|path|str|bool|text)\b|\[\[|[{}]", text)
     assert all(len(line) <= WIDTH and line.isprintable() for line in text.splitlines())

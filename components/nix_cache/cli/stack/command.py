@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from nix_cache.cli.errors import ExitCode
+from nix_cache.cli.options import Command
 
 DRIFTED = 2
 """The exit code of a check that found drift, as in `terraform plan -detailed-exitcode`."""
@@ -67,7 +68,7 @@ _PackConfigs = Annotated[
 ]
 
 
-@app.command()
+@app.command(cls=Command)
 def drift(
     stack: _Stack = None,
     cwd: _Folder = None,
@@ -85,7 +86,7 @@ def drift(
         raise typer.Exit(DRIFTED)
 
 
-@app.command()
+@app.command(cls=Command)
 def repair(
     stack: _Stack = None,
     cwd: _Folder = None,
@@ -107,7 +108,7 @@ def repair(
     session.repair(opened, cache, yes=yes)
 
 
-@app.command()
+@app.command(cls=Command)
 def renew(
     user: Annotated[str, typer.Argument(metavar="USER", help="The user's name on the server.")],
     stack: _Stack = None,
@@ -130,7 +131,7 @@ def renew(
     session.renew(opened, user, cache, yes=yes)
 
 
-@app.command()
+@app.command(cls=Command)
 def verify(
     backend: Annotated[
         str, typer.Argument(metavar="BACKEND", help="The storage service, such as b2.")
