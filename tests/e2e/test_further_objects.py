@@ -15,8 +15,10 @@ from nix_cache.formats.nar_listing import debug_info_objects, listing_object
 from nix_cache.formats.nar_writer import Entry, nar_chunks
 from nix_cache.formats.narinfo import Narinfo, narinfo_key
 from nix_cache.formats.path_info import PathInfo
+from tests.e2e.cache import Cache
 from tests.e2e.conftest import NewNix
 from tests.e2e.nix import Nix
+from tests.e2e.writer import WritingMachine
 from tests.unit.formats.file_trees import File, Folder, Link, Node, write
 
 KEY = signing.generate("cache.example.org-nixbuilder-1")
@@ -221,3 +223,26 @@ def test_derivations_without_a_log_are_left_out(nix: Nix) -> None:
     paths = closure(nix, *build(nix, content_addressed(nix)))
     rmtree(nix.store_folder / "var/log/nix/drvs")
     assert list(log_objects(paths, nix.environment)) == []
+
+
+def test_a_push_uploads_them_and_nix_reads_them(new_nix: NewNix, writer: Nix, cache: Cache) -> None:
+    """Realisations always, the others on request."""
+    reader, machine = new_nix(), WritingMachine(writer, cache)
+    outputs = build(writer, content_addressed(writer))
+    write(WITH_DEBUG_INFO, writer.folder / "debug")
+    added = writer.get("store", "add", str(writer.folder / "debug"))
+
+    machine.push("--logs", "--listings", "--debug-info", *outputs, added)
+
+    keys = cache.keys()
+    for path in [*outputs, added]:
+        assert f"{path.rpartition('/')[2][:32]}.ls" in keys
+    assert len([key for key in keys if key.startswith("debuginfo/")]) == 2
+    reader.configure(
+        f"substituters = {cache.outputs['readUrl']}",
+        f"trusted-public-keys = {' '.join(cache.outputs['publicKeys'])}",
+    )
+    file = content_addressed(reader)
+    reader.get("build", "--no-link", "--max-jobs", "0", "--file", file, "^*")
+    assert all(reader.has(path) for path in outputs)
+    assert reader.get("log", outputs[0], errors="surrogateescape") == "second log \udcff"

@@ -14,11 +14,8 @@ class CacheObject:
         key: in the bucket.
         content: its bytes.
         content_type: as Nix sets it.
-        replaces: whether it takes the place of an object with this key. Nix keeps the older entry
-            of the debug info index.
     """
 
     key: str
     content: bytes
     content_type: str
-    replaces: bool = True

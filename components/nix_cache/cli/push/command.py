@@ -1,5 +1,6 @@
 """The command `nix-cache push`: its options. What it does is imported when it runs."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -53,6 +54,13 @@ def push(
             show_default=False,
         ),
     ] = None,
+    logs: Annotated[bool, typer.Option("--logs", help="Also upload build logs.")] = False,
+    listings: Annotated[
+        bool, typer.Option("--listings", help="Also upload a list of the files of each path.")
+    ] = False,
+    debug_info: Annotated[
+        bool, typer.Option("--debug-info", help="Also upload an index of debug info files.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Sign store paths and upload them with their closures.
@@ -61,7 +69,7 @@ def push(
     """
     from nix_cache.cli.nix.store_paths import entries_in
     from nix_cache.cli.upload import report, session
-    from nix_cache.cli.upload.options import UploadOptions
+    from nix_cache.cli.upload.options import Further, UploadOptions
     from nix_cache.cli.upload.writer import find_writer
 
     given = list(paths or ())
@@ -72,6 +80,7 @@ def push(
     options = UploadOptions.of(
         jobs=jobs, part_size=part_size, limit_rate=limit_rate, has_events=as_json
     )
+    options = replace(options, further=Further(logs, listings, debug_info))
     writer = find_writer(cache)
     if given:
         result = session.push(writer, given, options)

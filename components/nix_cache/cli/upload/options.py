@@ -3,7 +3,7 @@
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Self
 
 from nix_cache.cli.errors import UsageError
@@ -22,6 +22,26 @@ _UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9}
 
 
 @dataclass(frozen=True)
+class Further:
+    """What is uploaded beside store paths and realisations.
+
+    Attributes:
+        logs: build logs.
+        listings: a listing of the files of each path, ``HASH.ls``.
+        debug_info: an index of debug info files by build id.
+    """
+
+    logs: bool = False
+    listings: bool = False
+    debug_info: bool = False
+
+    @property
+    def needs_listing(self) -> bool:
+        """Whether the files of each path have to be listed."""
+        return self.listings or self.debug_info
+
+
+@dataclass(frozen=True)
 class UploadOptions:
     """How a push uploads.
 
@@ -30,12 +50,14 @@ class UploadOptions:
         part_bytes: larger files are put in parts of this size.
         bytes_per_second: how fast NARs are sent; None for no limit.
         has_events: whether progress is printed for programs.
+        further: what is uploaded beside store paths.
     """
 
     jobs: int = JOBS
     part_bytes: int = PART_MEGABYTES * 10**6
     bytes_per_second: int | None = None
     has_events: bool = False
+    further: Further = field(default_factory=Further, kw_only=True)
 
     @classmethod
     def of(

@@ -12,8 +12,10 @@ from nix_cache.cli.errors import ClientError
 from nix_cache.cli.machine import interrupt
 from nix_cache.cli.machine.progress import Progress
 from nix_cache.cli.machine.sizes import size
+from nix_cache.cli.nix.build_log import log_objects
 from nix_cache.cli.nix.closure import closure_of
 from nix_cache.cli.nix.closure import roots as roots_of
+from nix_cache.cli.nix.realisations import realisations_of
 from nix_cache.cli.nix.temp_root import temp_root
 from nix_cache.cli.s3.client import S3Client
 from nix_cache.cli.s3.messages import Requester
@@ -30,6 +32,7 @@ from nix_cache.cli.upload.options import UploadOptions
 from nix_cache.cli.upload.report import Result
 from nix_cache.cli.upload.uploader import Uploaded, Uploader
 from nix_cache.cli.upload.writer import Writer
+from nix_cache.formats.cache_object import CacheObject
 from nix_cache.formats.path_info import PathInfo
 from nix_cache.formats.root_record import RootRecord
 
@@ -59,7 +62,10 @@ def push(writer: Writer, given: Sequence[str], options: UploadOptions) -> Result
             try:
                 progress.tell("asking Nix which paths there are")
                 with temp_root(roots):
-                    return session.push(roots, closure_of(roots))
+                    closure = closure_of(roots)
+                    result = session.push(roots, closure)
+                    session.push_further(roots, closure, result)
+                    return result
             except BaseException:
                 session.abort()
                 raise
@@ -102,12 +108,39 @@ class _Push:
         self._progress = progress
         self._bucket = Bucket(manifest, client, who, options.jobs)
         self._objects = Objects(client, who, options.part_bytes, progress.note)
-        self._uploader = Uploader(self._objects, writer.key, manifest.public_keys, options.jobs)
+        self._uploader = Uploader(self._objects, writer.key, manifest.public_keys, options)
 
     def abort(self) -> None:
         """Send nothing more, and abort uploads in parts."""
         self._transport.stop()
         self._objects.abort()
+
+    def push_further(
+        self, roots: Sequence[str], closure: Sequence[PathInfo], result: Result
+    ) -> None:
+        """Push what else the cache holds of paths that were named or uploaded.
+
+        These are the realisations of content-addressed outputs, signed, and build logs on request.
+
+        Args:
+            roots: the store paths that were named.
+            closure: all that they need.
+            result: what was pushed of it.
+
+        Raises:
+            ClientError: the storage or Nix failed. The paths are in the cache.
+        """
+        chosen = {*roots, *(held.path for held in result.pushed)}
+        infos = [info for info in closure if info.path in chosen]
+        for realisation in realisations_of(infos):
+            self._put(realisation.signed(self._writer.key).cache_object())
+        if self._options.further.logs:
+            for log in log_objects(infos):
+                self._put(log)
+
+    def _put(self, each: CacheObject) -> None:
+        self._progress.tell(f"putting {each.key}")
+        self._objects.put(each.key, each.content, each.content_type)
 
     def push(self, roots: Sequence[str], closure: Sequence[PathInfo]) -> Result:
         """Push a closure.

@@ -2,7 +2,7 @@
 
 import os
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,9 +11,12 @@ from nix_cache.cli.errors import ClientError
 from nix_cache.cli.upload.held import Held, judge
 from nix_cache.cli.upload.meter import Meter
 from nix_cache.cli.upload.objects import Objects
+from nix_cache.cli.upload.options import UploadOptions
 from nix_cache.cli.upload.packing import is_large, packed
 from nix_cache.cli.upload.schedule import Steps, in_order
-from nix_cache.formats.nar_writer import nar_chunks
+from nix_cache.formats.cache_object import CacheObject
+from nix_cache.formats.nar_listing import debug_info_objects, listing_object
+from nix_cache.formats.nar_writer import Entry, nar_chunks
 from nix_cache.formats.narinfo import NarinfoError, narinfo_key
 from nix_cache.formats.narinfo_writer import (
     CONTENT_TYPE,
@@ -47,8 +50,7 @@ class Uploader:
         objects: puts objects into the bucket.
         key: what to sign with.
         public_keys: those that readers trust.
-        jobs: how many paths there are at a time.
-        chunks: serialises a store path's file tree.
+        options: how many paths there are at a time, and what is put beside NARs.
     """
 
     def __init__(
@@ -56,14 +58,13 @@ class Uploader:
         objects: Objects,
         key: SecretKey,
         public_keys: Sequence[str],
-        jobs: int,
-        chunks: Callable[[Path], Iterable[bytes]] = nar_chunks,
+        options: UploadOptions,
     ) -> None:
         self._objects = objects
         self._key = key
         self._public_keys = public_keys
-        self._jobs = jobs
-        self._chunks = chunks
+        self._jobs = options.jobs
+        self._further = options.further
         self._compressing = threading.Semaphore(max(1, os.cpu_count() or 1))
         self._large = threading.Semaphore(LARGE_AT_A_TIME)
 
@@ -102,13 +103,25 @@ class Uploader:
             yield done.pop(info.path)
 
     def _put_nar(self, info: PathInfo, meter: Meter) -> NarFile:
+        listing: list[Entry] | None = [] if self._further.needs_listing else None
         with ExitStack() as held:
             if is_large(info):
                 held.enter_context(self._large)
             with self._compressing:
-                nar = held.enter_context(packed(info, self._chunks(Path(info.path)), meter.read))
+                chunks = nar_chunks(Path(info.path), listing=listing)
+                nar = held.enter_context(packed(info, chunks, meter.read))
             self._objects.put_file(nar.file.key, nar, NAR_CONTENT_TYPE, meter.sent)
+        for root in listing or ():
+            for each in self._beside(info, nar.file.key, root):
+                self._objects.put(each.key, each.content, each.content_type)
         return nar.file
+
+    def _beside(self, info: PathInfo, nar_key: str, root: Entry) -> Iterator[CacheObject]:
+        """What is asked for beside a NAR. Names that JSON cannot hold have no listing."""
+        if self._further.listings and (listing := listing_object(info.path, root)) is not None:
+            yield listing
+        if self._further.debug_info:
+            yield from debug_info_objects(nar_key, root)
 
     def _put_narinfo(self, info: PathInfo, file: NarFile) -> Uploaded:
         try:
