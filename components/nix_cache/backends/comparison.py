@@ -1,4 +1,4 @@
-"""The table that compares the backends, as the README has it."""
+"""The table that compares the backends in the README and the documentation."""
 
 from collections.abc import Iterator
 

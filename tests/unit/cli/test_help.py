@@ -81,6 +81,15 @@ class TestFinding:
         assert error.value.fix.startswith(fix)
 
 
+def test_the_name_of_a_command_leads_to_its_options() -> None:
+    """Unless a page has that name."""
+    done = subprocess.run([*COMMAND, "gc"], capture_output=True, text=True, check=False)
+
+    assert done.returncode == 2
+    assert done.stderr == "error: unknown topic 'gc'; run `nix-cache gc --help`\n"
+    assert pages.find("push", {"push"}).topic == "guides/push"
+
+
 def test_headings_are_those_of_the_text_and_not_of_code() -> None:
     """A comment in a shell block looks like a heading."""
     text = (

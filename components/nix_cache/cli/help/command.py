@@ -6,6 +6,7 @@ import typer
 
 
 def help_command(
+    context: typer.Context,
     topic: Annotated[
         str | None,
         typer.Argument(
@@ -24,4 +25,5 @@ def help_command(
     if topic is None:
         viewer.show_topics(pages.all_pages())
     else:
-        viewer.show(pages.find(topic))
+        commands = getattr(context.find_root().command, "commands", {})
+        viewer.show(pages.find(topic, commands))

@@ -1,7 +1,7 @@
 """The pages of the documentation that come with the package, and their sections."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path, PurePosixPath
@@ -74,12 +74,13 @@ def all_pages() -> list[Page]:
     return sorted(pages, key=lambda page: ("/" in page.topic, page.topic))
 
 
-def find(asked: str) -> Page:
+def find(asked: str, commands: Collection[str] = ()) -> Page:
     """Return a page, or one section of it.
 
     Args:
         asked: the topic, or as much of its end as is unique: ``keys`` for ``guides/keys``. A
             folder is its ``index``. ``#`` and an anchor ask for one section.
+        commands: names of commands, which a user may take for topics.
 
     Raises:
         UsageError: there is no such page or section, or there are several.
@@ -93,6 +94,8 @@ def find(asked: str) -> Page:
     ]
     if len(found) > 1:
         raise UsageError(f"topic {asked!r} is ambiguous", f"name one of: {', '.join(found)}")
+    if not found and topic in commands:
+        raise UsageError(f"unknown topic {asked!r}", f"run `nix-cache {topic} --help`")
     if not found:
         raise UsageError(f"unknown topic {asked!r}", _nearest(topic, list(pages)))
     page = pages[found[0]]
