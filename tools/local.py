@@ -20,7 +20,7 @@ def up(place: Place) -> None:
         console.note(removed)
     refresh = is_half_made(stack)
     if stack.settle():
-        console.note("what an interrupted run had begun is finished")
+        console.note("Finished what an interrupted run had begun.")
     changes = stack.up(refresh=refresh)
     report.summary(stack.outputs(), changes)
 
@@ -44,7 +44,7 @@ def down(place: Place) -> None:
     local.stop()
     local.remove()
     place.remove_state()
-    console.note("everything that `make up` made is removed; built tools stay in the cache")
+    console.note("Everything that `make up` created was removed. Built tools stay in the cache.")
 
 
 def status(place: Place) -> None:
@@ -90,6 +90,6 @@ def ready(place: Place) -> tuple[Stack, MinioServer]:
     stack.check_config()
     local.start()
     if remove_leftovers(place.state):
-        console.note("an earlier run was killed; its lock on the state is removed")
+        console.note("Removed the lock that a killed run left on the state.")
     stack.prepare()
     return stack, MinioServer(local.connection())
