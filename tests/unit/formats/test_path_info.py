@@ -100,6 +100,10 @@ FORMS = {
     },
 }
 
+RECORDED = """{"/nix/store/ha93iipyr1sa8jk9ydhbi1kva7n8dafn-below":{"ca":null,"deriver":"/nix/store/jzk4ry02mzp6qnh5psphmb9cmgq36bcx-below.drv","narHash":"sha256-tGOOqMgRGRem+pdznGgnQwshieQ4MU1rMBY/t9dM01A=","narSize":120,"references":[],"registrationTime":1795738774,"signatures":[],"ultimate":true},"/nix/store/hmnavc682gmz6rb9d330mdnwb9scvnrb-thing":{"ca":null,"deriver":"/nix/store/5ivx0whl3xw9cqs7kmjgmydyp2igifba-thing.drv","narHash":"sha256-ubDJdbxi6GzVWl6NYJo9uaNgdHcKOogCMGpco+kqNH4=","narSize":216,"references":["/nix/store/ha93iipyr1sa8jk9ydhbi1kva7n8dafn-below","/nix/store/hmnavc682gmz6rb9d330mdnwb9scvnrb-thing"],"registrationTime":1795738774,"signatures":["example-1:hxalsJzhONTU3YE14EhrcWLu8xsi3xNIFFvrCDIyrtQtdQBFB33mwYFHZayNwHD/MMQpNqSji5uS8SD3g+F9BQ=="],"ultimate":true},"/nix/store/j3dy3qgj9x8x9jdvh1qbrhy27cq22dz8-source":{"ca":"fixed:r:sha256:0bkj3jq8aldrkpsfw52gwcabmzq3qbka1hzla7irzq3y242gh90y","deriver":null,"narHash":"sha256-HiT4BBF+4J/jUfTDoObCA/+6FONPFO70nblRhbAcci4=","narSize":120,"references":[],"registrationTime":1795738774,"signatures":[],"ultimate":false}}"""  # noqa: E501
+"""Printed by Nix 2.26.3 of Debian 13: `nix path-info --json --recursive` of a path that was built
+and signed, and of one that was added."""
+
 EMPTY_FORMS = {
     # fields without a value are left out
     "a list": [
@@ -124,6 +128,18 @@ def read(document: Any) -> PathInfos:
 @pytest.mark.parametrize("document", FORMS.values(), ids=FORMS.keys())
 def test_every_field_is_read_in_every_form(document: Any) -> None:
     assert read(document) == PathInfos({FULL.path: FULL}, ())
+
+
+def test_a_recorded_output_of_nix_2_26_is_read() -> None:
+    below, thing, source = sorted(parse(RECORDED).valid.values(), key=lambda info: info.path)
+    assert thing.references == (below.path, thing.path)
+    assert thing.deriver == f"{STORE}/5ivx0whl3xw9cqs7kmjgmydyp2igifba-thing.drv"
+    assert [text.partition(":")[0] for text in thing.signatures] == ["example-1"]
+    assert thing.ultimate
+    assert not below.signatures
+    assert source.ca == f"fixed:r:{source.nar_hash.nix32}"
+    assert source.deriver is None
+    assert not source.ultimate
 
 
 @pytest.mark.parametrize("document", EMPTY_FORMS.values(), ids=EMPTY_FORMS.keys())
