@@ -1,4 +1,4 @@
-"""A complete Nix binary cache on storage of your own, as a Pulumi component."""
+"""A complete Nix binary cache on your own storage, as a Pulumi component."""
 
 from typing import TYPE_CHECKING, Any
 

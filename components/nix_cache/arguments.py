@@ -119,7 +119,7 @@ class WriterSettings(SettingsModel):
     )
 
     @property
-    def is_keyless(self) -> bool:
+    def is_oidc(self) -> bool:
         """Whether the writer proves who it is by its workflow's identity, not by a stored key."""
         return self.github_repository is not None
 
@@ -283,10 +283,10 @@ class CacheSettings(SettingsModel):
     def privileges(self) -> dict[str, Privilege]:
         """By writer and reader with a stored credential, what it allows."""
         return {
-            **dict.fromkeys((w.name for w in self.writers if not w.is_keyless), Privilege.WRITE),
+            **dict.fromkeys((w.name for w in self.writers if not w.is_oidc), Privilege.WRITE),
             **dict.fromkeys(self.reader_names, Privilege.READ),
         }
 
     def key_name(self, writer: WriterSettings, generation: int) -> str:
-        """The name of the key that one of the writers has in one generation."""
+        """Return the name of the key that one of the writers has in one generation."""
         return signing.key_name(self.domain, writer.name, generation)

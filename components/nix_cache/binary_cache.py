@@ -158,7 +158,7 @@ class BinaryCache(pulumi.ComponentResource):
     def _keys_of(
         self, name: str, settings: CacheSettings, writer: WriterSettings
     ) -> list[SigningKey]:
-        """The keys of all generations kept, the current one first."""
+        """Return the keys of all generations kept, the current one first."""
 
         def key(generation: int, brought_in: pulumi.Input[str] | None = None) -> SigningKey:
             return SigningKey(
@@ -185,7 +185,7 @@ FORMER_OUTPUTS = {"cache": "manifest"}
 
 
 def _own_objects(settings: CacheSettings, manifest: pulumi.Output[Manifest]) -> list[TextObject]:
-    """The cache's own objects: what it is, for Nix, for people and for our client."""
+    """Return the cache's own objects: what it is, for Nix, for people and for our client."""
     info = cache_info.nix_cache_info(
         settings.store_dir, settings.want_mass_query, settings.priority
     )
@@ -205,7 +205,7 @@ def _own_objects(settings: CacheSettings, manifest: pulumi.Output[Manifest]) -> 
 
 
 def _manifest(settings: CacheSettings, location: Location, known: Mapping[str, Any]) -> Manifest:
-    """The cache as its clients see it, once the URLs and the keys are known."""
+    """Return the cache as its clients see it, once the URLs and the keys are known."""
     return Manifest(
         version=MANIFEST_VERSION,
         backend=settings.backend,
@@ -253,7 +253,7 @@ def _secret(value: Mapping[str, Any]) -> pulumi.Output[Any]:
 def _new_among(
     earlier: Sequence[SigningKey], writer: WriterSettings, spelling: Spelling
 ) -> pulumi.Input[str] | None:
-    """The key that a writer brings in, once it is known that no earlier generation has its name.
+    """Return a writer's imported key, once no earlier generation is known to have its name.
 
     Resolving it raises ``pulumi.RunError`` if one has: clients know a key by its name, and a key
     that stayed in the settings while the generation was raised would go on being used.
@@ -269,7 +269,7 @@ def _new_among(
             message = (
                 f"The signing key of the writer {writer.name!r}, {name!r}, is that of an earlier "
                 "generation already. Remove signingKey to have a new key made, or import one "
-                "under a name of its own. Nothing was changed."
+                "under another name. Nothing was changed."
             )
             raise pulumi.RunError(spelling.spell(message))
         return secret_key

@@ -8,7 +8,7 @@ _REQUIREMENT = re.compile(r"([\w.-]+).*?;.*\bextra == ['\"]([\w.-]+)['\"]")
 
 
 def is_brought_by(extra: str, module: str) -> bool:
-    """Whether an installation with an extra has a module, such as ``pulumi_minio.s3_bucket``.
+    """Return whether an extra is installed with a module such as ``pulumi_minio.s3_bucket``.
 
     The packages that the extras require have modules of their own names.
     """

@@ -45,12 +45,12 @@ def register_as_own() -> None:
 def own_provider(
     name: str, stack_config: Mapping[str, str], opts: pulumi.ResourceOptions | None = None
 ) -> pulumi.ProviderResource:
-    """What serves the own resources of one component. It is in the state, so destroying has it too.
+    """Return the server of one component's own resources. It is in the state, for destroy too.
 
     Args:
         name: the provider's name in the stack.
         stack_config: what of the stack's configuration the resources may ask for, by full key, such
-            as ``minio:minioServer``. The engine itself tells a plugin only its own package's.
+            as ``minio:minioServer``. The engine itself passes a plugin only its own package's.
         opts: as for any resource.
     """
     settings = pulumi.Output.secret(json.dumps(dict(stack_config), sort_keys=True))
@@ -87,7 +87,7 @@ class OwnResourcesServicer(ProviderServicer):
         return proto.CheckResponse(inputs=await _written(made.inputs, news), failures=failures)
 
     async def Diff(self, request: Any, context: Any) -> proto.DiffResponse:
-        """Tell what a change of inputs means."""
+        """Return what a change of inputs means."""
         olds, news = _read(request.olds), _read(request.news)
         found = await _done(context, self._code(news).diff, request.id, olds, news)
         return proto.DiffResponse(
@@ -103,7 +103,7 @@ class OwnResourcesServicer(ProviderServicer):
         return proto.CreateResponse(id=made.id, properties=await _written(made.outs, props))
 
     async def Read(self, request: Any, context: Any) -> proto.ReadResponse:
-        """Tell what a resource is like now."""
+        """Return the current state of a resource."""
         props = _read(request.properties)
         found = await _done(context, self._code(props).read, request.id, props)
         answer = proto.ReadResponse(id=found.id, properties=await _written(found.outs, props))
@@ -124,10 +124,10 @@ class OwnResourcesServicer(ProviderServicer):
         return Empty()
 
     def _code(self, props: Mapping[str, Any]) -> ResourceProvider:
-        """What implements the resource with these properties, configured once."""
+        """Return what implements the resource with these properties, configured once."""
         if self._request is None:
             raise RuntimeError("this provider serves components alone")
-        # The SDK's settings belong to a context, and each call has one of its own.
+        # The SDK's settings belong to a context, and each call has a separate one.
         configure(Settings(project=self._project, stack="stack", organization="organization"))
         pickled = str(props[_CODE])
         if pickled not in self._loaded:
@@ -146,7 +146,7 @@ _CHANGES = {
 
 
 async def _done(context: Any, work: Callable[..., Any], *args: Any) -> Any:
-    """What the work gives, done beside other calls; the engine is told why it failed."""
+    """Do the work beside other calls; a failure is reported to the engine."""
     try:
         return await asyncio.to_thread(work, *args)
     except Exception as error:
@@ -159,5 +159,5 @@ def _read(properties: Struct) -> dict[str, Any]:
 
 
 async def _written(outputs: Mapping[str, Any] | None, props: Mapping[str, Any]) -> Struct:
-    """Outputs as the engine keeps them: with the code, which the next call needs."""
+    """Return outputs as the engine keeps them: with the code, which the next call needs."""
     return await rpc.serialize_properties({**(outputs or {}), _CODE: props[_CODE]}, {})

@@ -108,5 +108,5 @@ async def _serve(servicer: CacheServicer) -> None:
 
 
 def _is_asked_for(key: str) -> bool:
-    """Whether the component's own resources may ask for a key of the stack's configuration."""
+    """Return whether the component's own resources may read a key of the configuration."""
     return key.split(":", 1)[0] in {backend.provider.package for backend in BACKENDS.values()}

@@ -139,13 +139,13 @@ def without_userinfo(text: str) -> str:
 
 
 def has_userinfo(url: str) -> bool:
-    """Whether a URL names a user or a password."""
+    """Return whether a URL names a user or a password."""
     after_scheme = url.partition("://")[2] or url.removeprefix("//")
     return "@" in re.split(r"[/?#]", after_scheme, maxsplit=1)[0] or without_userinfo(url) != url
 
 
 def is_secret_key(text: str) -> bool:
-    """Whether base64 text is a secret Ed25519 key: a seed, followed by the public key of it."""
+    """Return whether base64 text is a secret Ed25519 key: a seed and its public key."""
     plain = text.rstrip("=").replace("-", "+").replace("_", "/")
     try:
         content = base64.b64decode(plain + "=" * (-len(plain) % 4), validate=True)
@@ -160,7 +160,7 @@ def is_secret_key(text: str) -> bool:
 
 
 def _passwords(url: str) -> Iterable[str]:
-    """What stands before the host of a URL, as it is written."""
+    """Yield what stands before the host of a URL, as it is written."""
     user, at, _ = url.rpartition("@")
     if at:
         userinfo = user.rpartition("//")[2]
@@ -169,7 +169,7 @@ def _passwords(url: str) -> Iterable[str]:
 
 
 def _forms(secret: str) -> Iterable[str]:
-    """A value in clear, in JSON, in URLs, in hexadecimal and in base64."""
+    """Yield a value in clear, in JSON, in URLs, in hexadecimal and in base64."""
     clear = secret.encode(errors="surrogateescape")
     yield secret
     yield json.dumps(secret)[1:-1]

@@ -103,7 +103,7 @@ def _required(settings: Iterable[Setting]) -> list[str]:
 
 
 def _outputs() -> dict[str, Any]:
-    """The outputs, as the SDK's analyzer reads them from the component's annotations."""
+    """Return the outputs, as the SDK's analyzer reads them from the component's annotations."""
     analyzed, _names = Analyzer(PACKAGE).analyze_type(BinaryCache, is_component_output=True)
     outputs = {}
     for name, definition in analyzed.items():

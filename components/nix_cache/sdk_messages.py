@@ -1,6 +1,6 @@
 """Keeps secrets out of the debug messages of Pulumi's SDK.
 
-When outputs of a component or a stack are registered, the SDK for Python tells the engine all of
+When outputs of a component or a stack are registered, the SDK for Python sends the engine all of
 them as a debug message, secret ones in clear. `pulumi up --json` prints such messages unasked.
 """
 

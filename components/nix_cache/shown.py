@@ -16,18 +16,18 @@ _KEY_MATERIAL = re.compile(r"[A-Za-z0-9+/_-]{40}")
 
 
 def shown(text: str, *, lines: bool = False) -> str:
-    """A text as it may be shown.
+    """Return a text as it may be shown.
 
     Args:
         text: any text.
         lines: whether its line ends are a layout of ours. Else they are escaped too, for a value
-            in a message must not look like a line of its own.
+            in a message must not look like a separate line.
     """
     return visible(redacted(text), keep="\n" if lines else "")
 
 
 def shown_value(value: str) -> str:
-    """A value that stands alone, such as that of a setting, as it may be shown in a message.
+    """Return a value that stands alone, such as that of a setting, as it may be shown in a message.
 
     What stands before an ``@`` may be a password, with any characters in it, also where the scheme
     of the URL is missing. What looks like key material is masked as a whole, except for a public

@@ -24,7 +24,7 @@ class OutputError(OSError):
 class Outlet(io.TextIOBase):
     """A stream as it is, except that a reader who has gone away is no error.
 
-    A command whose output is cut off by ``| head`` still does its work, and its exit code tells of
+    A command whose output is cut off by ``| head`` still does its work, and its exit code shows
     that.
 
     Args:
@@ -60,15 +60,15 @@ class Outlet(io.TextIOBase):
             self._give_up(failure)
 
     def isatty(self) -> bool:
-        """Whether it is a terminal."""
+        """Return whether it is a terminal."""
         return self._stream.isatty()
 
     def fileno(self) -> int:
-        """The number of its file descriptor."""
+        """Return the number of its file descriptor."""
         return self._stream.fileno()
 
     def writable(self) -> bool:
-        """Always: what cannot be written is an error then."""
+        """Return that it is: what cannot be written is an error then."""
         return True
 
     @property
@@ -137,7 +137,7 @@ def _flush() -> None:
 
 
 def _usable(stream: Any, descriptor: int) -> TextIO:
-    """A stream that can be written to: a closed one is None, and becomes one to nowhere."""
+    """Return a stream that can be written to: a closed one is None, and becomes one to nowhere."""
     if stream is None:
         nowhere = os.open(os.devnull, os.O_WRONLY)
         if nowhere != descriptor:  # else a file that is opened later would become the output

@@ -255,7 +255,7 @@ def test_no_secret_is_in_the_bucket_in_clear(team: Team, deployed: Project) -> N
     assert leaks(stored, known) == {}
 
 
-def test_who_comes_second_is_reported_who_changes_the_stack(
+def test_a_concurrent_update_names_the_lock_holder(
     team: Team, deployed: Project, tmp_path: Path
 ) -> None:
     """The lock names the process; a preview is not held up, and afterwards all is free again."""

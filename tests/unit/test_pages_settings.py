@@ -36,9 +36,9 @@ def test_every_block_of_settings_is_accepted(block: Block) -> None:
     """Completed by the least that a cache needs."""
     shown = settings_in(block)
     writers = shown.get("writers", [])
-    keyless = any("githubRepository" in writer for writer in writers)
+    has_oidc_writers = any("githubRepository" in writer for writer in writers)
 
-    assert check({**SAMPLES["aws" if keyless else "minio"], **shown})
+    assert check({**SAMPLES["aws" if has_oidc_writers else "minio"], **shown})
 
 
 def test_the_page_on_keys_raises_a_generation_and_retires_it() -> None:

@@ -1,6 +1,6 @@
 """Which cache of a program is to bear a name.
 
-Of two caches that want one, the second would take over what the first made. No service can tell:
+Of two caches that want one, the second would adopt what the first made. No service can report it:
 when they are planned, neither is there.
 """
 
@@ -11,7 +11,7 @@ from weakref import WeakKeyDictionary
 from pulumi.runtime.settings import get_monitor
 
 program: ContextVar[object] = ContextVar("program")
-"""What the caches of one program have in common where each registers with a monitor of its own."""
+"""What the caches of one program have in common where each registers with its own monitor."""
 
 _first_claimants: WeakKeyDictionary[object, dict[Hashable, str]] = WeakKeyDictionary()
 

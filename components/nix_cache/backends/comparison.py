@@ -10,7 +10,7 @@ EXPIRY_RULES = len(expiry_rules(1))
 
 
 def comparison() -> Iterator[tuple[str, ...]]:
-    """The rows of the table: what is compared, then each backend's answer."""
+    """Yield the rows of the table: what is compared, then each backend's answer."""
     backends = BACKENDS.values()
 
     def row(asked: str, answers: Iterator[str]) -> tuple[str, ...]:

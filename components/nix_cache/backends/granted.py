@@ -14,7 +14,7 @@ def granted(
     reservations: Sequence[NameReservation],
     contested: Sequence[pulumi.Input[str]],
 ) -> pulumi.Output[list[NameReservation]]:
-    """The reservations, for ``depends_on``, once all of them are granted.
+    """Return the reservations, for ``depends_on``, once all of them are granted.
 
     Resolving it raises ``pulumi.RunError`` with every reason why one was not, and with every
     mistake in a setting whose value was not known when the settings were checked.

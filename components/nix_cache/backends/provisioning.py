@@ -102,7 +102,7 @@ def locate(
 
     def push_url(writer: WriterSettings) -> pulumi.Output[str]:
         # A workflow's credential is in its environment, under no profile.
-        user = "" if writer.is_keyless else profile(writer.name)
+        user = "" if writer.is_oidc else profile(writer.name)
         return output.apply(
             lambda known: nix_conf.s3_push_url(
                 cache.bucket, "" if is_default_endpoint else known, region, user

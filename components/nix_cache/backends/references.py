@@ -40,7 +40,7 @@ class _Reference:
     key: str | None = None
 
     def problem(self, publishing: str) -> pulumi.Output[str]:
-        """What is wrong with the value.
+        """Return what is wrong with the value.
 
         Args:
             publishing: the settings by which the cache publishes what it is.
@@ -115,7 +115,7 @@ def _within(settings: SettingsModel, within: str) -> Iterator[_Reference]:
 
 
 def _publishing(cache: CacheSettings) -> str:
-    """The settings by which the cache publishes where it is, in words; empty if it does not."""
+    """Return the settings by which the cache publishes its location, in words; or empty."""
     objects = {
         "manifest": cache.has_manifest,
         "landingPage": cache.has_landing_page,

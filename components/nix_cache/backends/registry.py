@@ -27,11 +27,11 @@ class Registry(Mapping[str, BackendSpec]):
         return spec
 
     def __contains__(self, name: object) -> bool:
-        """Whether there is such a backend; loads nothing."""
+        """Return whether there is such a backend; loads nothing."""
         return name in self._specs
 
     def __iter__(self) -> Iterator[str]:
-        """The names, in the order of registration."""
+        """Return the names, in the order of registration."""
         return iter(self._specs)
 
     def __len__(self) -> int:

@@ -125,7 +125,7 @@ def _unexpected(failure: Exception) -> int:
 
 
 def _is_of_drift(mistake: Any, given: Sequence[str]) -> bool:
-    """Whether a mistake is on the command line of `stack drift`, where 2 means drift."""
+    """Return whether a mistake is on the command line of `stack drift`, where 2 means drift."""
     path = mistake.ctx.command_path.split()[1:] if mistake.ctx else []
     # A group that stopped at a wrong option has not read the command after it.
     further = [word for word in given if word in ("stack", "drift")]
@@ -135,7 +135,7 @@ def _is_of_drift(mistake: Any, given: Sequence[str]) -> bool:
 
 
 def _mistake(mistake: Any) -> str:
-    """What is wrong with the command line, in one line, and where its options are listed."""
+    """Return what is wrong with the command line, in one line, and where its options are listed."""
     command = mistake.ctx.command_path if mistake.ctx else "nix-cache"
     problem = mistake.format_message().rstrip(".")
     return f"{problem}; see `{command} --help`"

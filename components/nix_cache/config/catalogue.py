@@ -160,7 +160,7 @@ def all_settings() -> tuple[Group, ...]:
 
 
 def choices_of(groups: Iterable[Group]) -> list[Choice]:
-    """The choices among settings, in their order."""
+    """Return the choices among settings, in their order."""
     return [setting.choice for group in groups for setting in group.settings if setting.choice]
 
 
@@ -221,7 +221,7 @@ _WORD = re.compile(r"[A-Z]+\d*(?![a-z])|[A-Z]?[a-z]+\d*|\d+")
 
 
 def _words(value: str | int, name: str) -> str:
-    """A value in lower-case words and numbers; a number has its unit before it."""
+    """Return a value in lower-case words and numbers; a number has its unit before it."""
     text = value if isinstance(value, str) else f"{_WORD.findall(name)[-1]} {value}"
     return " ".join(_WORD.findall(text)).lower()
 

@@ -83,7 +83,7 @@ def check(
 
 
 def _common(written: Mapping[str, Any]) -> tuple[CacheSettings, list[Problem], set[str]]:
-    """What all backends have in common: the cache, the mistakes, and the settings they are in."""
+    """Check what all backends share. Return the cache, the mistakes, and their settings."""
     try:
         return CacheSettings.model_validate(written), [], set()
     except ValidationError as error:
@@ -115,7 +115,7 @@ def _names_used_twice(cache: CacheSettings) -> Iterator[Problem]:
             "writers, readers",
             name,
             "names more than one writer or reader",
-            "give each a name of its own, as each has a credential of its own",
+            "give each another name, as each has a separate credential",
         )
 
 
@@ -152,7 +152,7 @@ def _oidc_writers(cache: CacheSettings) -> Iterator[Problem]:
     for index, writer in enumerate(cache.writers):
         key = f"writers[{index}]"
         refs = [ref for ref in (writer.github_branch, writer.github_environment) if ref is not None]
-        if not writer.is_keyless:
+        if not writer.is_oidc:
             if refs:
                 yield Problem(
                     f"{key}.githubRepository",

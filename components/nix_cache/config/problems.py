@@ -98,13 +98,13 @@ def problems_of(
 
 
 def object_of(model: type[BaseModel]) -> str:
-    """An object with a model's settings, in words."""
+    """Return an object with a model's settings, in words."""
     *names, last = (field.alias or name for name, field in model.model_fields.items())
     return "an object with " + (f"{', '.join(names)} or {last}" if names else last)
 
 
 def fix_of(model: type[BaseModel], path: Sequence[str | int]) -> str:
-    """What to set a setting to, as an imperative.
+    """Return what to set a setting to, as an imperative.
 
     Args:
         model: the settings that it is one of.
@@ -176,7 +176,7 @@ def _look_up(model: type[BaseModel], path: Sequence[str | int]) -> _Place:
 
 
 def _allowed(annotation: Any) -> str:
-    """What a type allows, in words."""
+    """Return what a type allows, in words."""
     if get_origin(annotation) is Annotated:
         own = (must_be(extra) for extra in get_args(annotation)[1:] if isinstance(extra, FieldInfo))
         return next(filter(None, own), "") or _allowed(get_args(annotation)[0])
@@ -196,7 +196,7 @@ _TYPES_IN_WORDS: Mapping[Any, str] = {
 
 
 def _unwrapped(annotation: Any) -> Any:
-    """The type that is annotated or may be left out."""
+    """Return the type that is annotated or may be left out."""
     if get_origin(annotation) is Annotated:
         return _unwrapped(get_args(annotation)[0])
     if get_origin(annotation) in (Union, UnionType):

@@ -28,7 +28,7 @@ class FormerName:
     present: str
 
     def deprecation(self, prefix: str, spelling: Spelling) -> str:
-        """The warning.
+        """Return the warning.
 
         Args:
             prefix: what the user writes before a setting, such as ``nix-cache:``.
@@ -115,7 +115,7 @@ def _renamed_within(value: Any, model: type[BaseModel], key: str, result: Rename
 
 
 def _model_within(annotation: Any) -> type[BaseModel] | None:
-    """The model that an annotation such as ``tuple[Writer, ...]`` or ``Writer | None`` holds."""
+    """Return the model in an annotation such as ``tuple[Writer, ...]`` or ``Writer | None``."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
     found = (_model_within(part) for part in get_args(annotation))

@@ -44,7 +44,7 @@ _NEVER_IN_A_URL = re.compile(r"""[^!-~]|[<>"'`{}|\\^]""")
 
 
 def is_output(value: object) -> bool:
-    """Whether a value is an Output of Pulumi, or an awaitable, which Pulumi takes for one.
+    """Return whether a value is an Output of Pulumi, or an awaitable, which Pulumi takes for one.
 
     A program that has an Output has imported Pulumi; this module does not.
     """
@@ -138,7 +138,7 @@ def must_be(field: FieldInfo) -> str:
 
 
 def choices(field: FieldInfo) -> tuple[str | int, ...]:
-    """The values that a setting can have if it is a choice; else none.
+    """Return the values that a setting can have if it is a choice; else none.
 
     An empty text stands for a choice that is not made.
     """
@@ -150,7 +150,7 @@ def choices(field: FieldInfo) -> tuple[str | int, ...]:
 
 
 def default_in_words(field: FieldInfo) -> str:
-    """A setting's default as users write it; empty if the setting is required."""
+    """Return a setting's default as users write it; empty if the setting is required."""
     if text := _fact(field, "default_text"):
         return str(text)
     match field.default:
@@ -165,22 +165,22 @@ def default_in_words(field: FieldInfo) -> str:
 
 
 def accepts_outputs(field: FieldInfo) -> bool:
-    """Whether a setting's value may be an Output of a resource."""
+    """Return whether a setting's value may be an Output of a resource."""
     return bool(_fact(field, "accepts_outputs"))
 
 
 def is_published(field: FieldInfo) -> bool:
-    """Whether the manifest and the landing page in the bucket contain a setting's value."""
+    """Return whether the manifest and the landing page in the bucket contain a setting's value."""
     return bool(_fact(field, "is_published"))
 
 
 def is_secret(field: FieldInfo) -> bool:
-    """Whether a setting's value is secret."""
+    """Return whether a setting's value is secret."""
     return bool(_fact(field, "is_secret"))
 
 
 def former_name(field: FieldInfo) -> str:
-    """The name in snake_case that a setting had before it was renamed; empty if it was not."""
+    """Return a renamed setting's earlier name in snake_case; empty if it has none."""
     return str(_fact(field, "renamed_from"))
 
 
@@ -229,7 +229,7 @@ def _public_key(text: str) -> str:
 
 
 def _absent_if_empty(value: object) -> object:
-    """The engine has no optional settings: one without a value has an empty default there."""
+    """Return the engine's default: optional settings have an empty one there."""
     return None if value == "" else value
 
 

@@ -43,7 +43,7 @@ def snake_case(name: str) -> str:
 
 @functools.cache
 def _names(_backends: tuple[str, ...]) -> re.Pattern[str]:
-    """The settings whose spellings differ; one of a provider has a colon before it."""
+    """Return the settings whose spellings differ; one of a provider has a colon before it."""
     from nix_cache.config.catalogue import all_settings  # it lists what this is imported by
 
     names = {setting.name for group in all_settings() for setting in group.settings}

@@ -61,7 +61,7 @@ def _is_unset(key: str, value: object) -> bool:
 
 
 def _decoded(value: str) -> Any:
-    """Lists and objects from JSON; everything else stays text, and the check reads it."""
+    """Read lists and objects from JSON; everything else stays text, which the check reads."""
     if not value.startswith(("[", "{")):
         return value
     try:

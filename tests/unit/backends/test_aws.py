@@ -632,7 +632,7 @@ def test_requests_that_fail_and_costs_are_watched_if_they_are_to_be() -> None:
         (
             {GET_BUCKET: "https response error StatusCode: 403, api error Forbidden"},
             PRIVATE,
-            "the bucket 'team-cache' exists already and is somebody else's",
+            "the bucket 'team-cache' exists already and belongs to another account",
         ),
         (
             {GET_BUCKET: "https response error StatusCode: 301, api error MovedPermanently"},

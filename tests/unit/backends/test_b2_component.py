@@ -158,9 +158,9 @@ def test_everything_in_the_account_waits_for_the_reservation() -> None:
 
 def test_what_the_reservation_finds_is_one_error_and_nothing_in_the_account_is_made() -> None:
     """With the reservation's own words."""
-    recorder = Recorder(taken={"team-cache": "the bucket is somebody else's"})
+    recorder = Recorder(taken={"team-cache": "the bucket is another account's"})
 
-    with pytest.raises(pulumi.RunError, match="somebody else's\nNothing was changed"):
+    with pytest.raises(pulumi.RunError, match="another account's\nNothing was changed"):
         made(PUBLIC, recorder=recorder)
     assert recorder.names(":B2Bucket") + recorder.names(":B2Key") == []
 

@@ -62,15 +62,15 @@ def manifest(**changes: Any) -> Manifest:
 
 def source(**changes: Any) -> Source:
     """One of them, with all secrets."""
-    told = outputs(**changes)
+    reported = outputs(**changes)
     return Source(
-        Manifest.model_validate(told["manifest"]),
-        told["signingKeys"],
-        {user: Credential.model_validate(pair) for user, pair in told["credentials"].items()},
+        Manifest.model_validate(reported["manifest"]),
+        reported["signingKeys"],
+        {user: Credential.model_validate(pair) for user, pair in reported["credentials"].items()},
     )
 
 
-def write(path: Path, told: dict[str, Any]) -> str:
+def write(path: Path, reported: dict[str, Any]) -> str:
     """Keep outputs in a file; gives its name."""
-    path.write_text(json.dumps(told))
+    path.write_text(json.dumps(reported))
     return str(path)

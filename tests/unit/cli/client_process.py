@@ -1,4 +1,4 @@
-"""The command `nix-cache` as a process of its own, with a home and programs that tests choose."""
+"""The command `nix-cache` as its own process, with a home and programs that tests choose."""
 
 import json
 import os
@@ -64,7 +64,7 @@ class Machine:
 
     @classmethod
     def at(cls, folder: Path) -> "Machine":
-        """A machine with nothing on it but a Nix whose store has one path."""
+        """Return a machine with nothing on it but a Nix whose store has one path."""
         machine = cls(folder / "home", folder / "bin")
         for part in (machine.home, machine.programs, machine.temporary):
             part.mkdir(parents=True)
@@ -118,9 +118,11 @@ class Machine:
         )
 
     def source(self, endpoint: str) -> str:
-        """A file that describes the cache demo at an endpoint."""
-        told = outputs(endpoint=endpoint, readUrl=f"{endpoint}/demo", pushUrls=_push_urls(endpoint))
-        return write(self.home / "source.json", told)
+        """Return a file that describes the cache demo at an endpoint."""
+        reported = outputs(
+            endpoint=endpoint, readUrl=f"{endpoint}/demo", pushUrls=_push_urls(endpoint)
+        )
+        return write(self.home / "source.json", reported)
 
     @property
     def queue(self) -> Path:
@@ -159,7 +161,7 @@ class Machine:
 
 
 def nix(paths: Sequence[str]) -> str:
-    """A Nix whose store has some paths."""
+    """Return a Nix whose store has some paths."""
     info = {"narHash": f"sha256:{'0' * 52}", "narSize": 120, "references": [], "signatures": []}
     return NIX.format(infos=json.dumps(dict.fromkeys(paths, info)))
 

@@ -27,29 +27,29 @@ OLD, YOUNG = timedelta(days=99), timedelta(hours=2)
 
 
 def store_hash(number: int) -> str:
-    """The hash of one of a few store paths."""
+    """Return the hash of one of a few store paths."""
     return NIX32[number] * 32
 
 
 def base_name(number: int) -> str:
-    """The last part of one of a few store paths."""
+    """Return the last part of one of a few store paths."""
     return f"{store_hash(number)}-path"
 
 
 def narinfo_key(number: int) -> str:
-    """The key of its narinfo."""
+    """Return the key of its narinfo."""
     return f"{store_hash(number)}.narinfo"
 
 
 def nar_key(number: int) -> str:
-    """The key of one of a few NARs."""
+    """Return the key of one of a few NARs."""
     return f"nar/{NIX32[number] * 52}.nar.zst"
 
 
 def narinfo(
     number: int, references: Iterable[int] = (), url: str | None = None, size: str = "120"
 ) -> bytes:
-    """A narinfo as Nix writes it."""
+    """Return a narinfo as Nix writes it."""
     names = " ".join(base_name(one) for one in references)
     return (
         f"StorePath: /nix/store/{base_name(number)}\nURL: {url or nar_key(number)}\n"
@@ -149,7 +149,7 @@ class CollectedCache:
 
 
 def collected_cache(objects: Mapping[str, bytes] | None = None) -> CollectedCache:
-    """A cache with nothing but what it says of itself, and some objects."""
+    """Return a cache with nothing but its metadata and some objects."""
     storage = S3Double(MANIFEST.bucket)
     storage.put("nix-cache-info", INFO, age=OLD)
     for key, content in (objects or {}).items():

@@ -56,7 +56,7 @@ Answer = Callable[[Misbehaving, socket.socket, int], None]
 def answer(
     body: bytes = b"", status: str = "200 OK", length: int | None = None, **headers: str
 ) -> bytes:
-    """A complete answer, with the server's time as every storage sends it."""
+    """Return a complete answer, with the server's time as every storage sends it."""
     headers.setdefault("Date", formatdate(usegmt=True))
     lines = [f"HTTP/1.1 {status}", f"Content-Length: {len(body) if length is None else length}"]
     lines += [f"{name.replace('_', '-')}: {text}" for name, text in headers.items()]
@@ -70,7 +70,7 @@ def always(content: bytes) -> Answer:
 
 @contextlib.contextmanager
 def misbehaving(act: Answer) -> Iterator[Misbehaving]:
-    """A server that reads the head of each request and then does something about it.
+    """Provide a server that reads the head of each request and then does something about it.
 
     Args:
         act: what it does. The connection is kept until it returns, and closed if it raises.
@@ -106,7 +106,7 @@ def _serve(line: socket.socket, server: Misbehaving, act: Answer) -> None:
 
 
 def _request(line: socket.socket) -> bytes:
-    """The next request with its body; nothing when there is no more."""
+    """Return the next request with its body; nothing when there is no more."""
     request = b""
     while b"\r\n\r\n" not in request:
         if not (chunk := line.recv(65536)):

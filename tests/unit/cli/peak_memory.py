@@ -1,4 +1,4 @@
-"""Measures how much memory a process of its own had at most."""
+"""Measures how much memory its own process had at most."""
 
 from pathlib import Path
 

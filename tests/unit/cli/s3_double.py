@@ -222,7 +222,7 @@ class S3Double:
 
 
 def missing() -> Answer:
-    """What S3 answers for an object that is not there."""
+    """Return what S3 answers for an object that is not there."""
     body = b"<Error><Code>NoSuchKey</Code><Message>missing</Message></Error>"
     return Answer(404, {"Content-Length": str(len(body))}, body)
 

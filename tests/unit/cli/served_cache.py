@@ -30,7 +30,7 @@ class ServedCache:
 
 @contextlib.contextmanager
 def served_cache() -> Iterator[ServedCache]:
-    """A server on a free port of this machine."""
+    """Provide a server on a free port of this machine."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:

@@ -123,7 +123,7 @@ def test_bodies_are_limited_by_kind() -> None:
 
 
 def page(*keys: str, more: bool = True, prefixes: tuple[str, ...] = ()) -> Page:
-    """A page of a listing."""
+    """Return a page of a listing."""
     return Page(tuple(map(Listed, keys)), prefixes, is_truncated=more)
 
 

@@ -217,7 +217,7 @@ class TestProcess:
         assert b"/no/\\x1b[31mred" in seen
         assert b"\x1b" not in self.run("use", argument).stderr
 
-    def test_there_are_none_if_nobody_wants_them(self) -> None:
+    def test_there_are_none_if_no_user_wants_them(self) -> None:
         seen = self.on_a_terminal("use", "/no/x", environment={"NO_COLOR": "1"})
         assert b"error: /no/x" in seen
         assert b"\x1b" not in seen

@@ -38,7 +38,7 @@ rule_sets = st.lists(st.builds(Expiry, prefixes, st.integers(1, 200)), max_size=
 
 
 def described(**changes: Any) -> Manifest:
-    """A public cache."""
+    """Return a public cache."""
     return Manifest.model_validate(
         {
             "version": 1,
@@ -156,7 +156,7 @@ class TestExpiry:
 
 
 def expiries_of(*rules: str) -> list[Expiry]:
-    """What a lifecycle of these rules removes."""
+    """Return what a lifecycle of these rules removes."""
     document = "".join(f"<Rule>{rule}</Rule>" for rule in rules)
     read = answers.lifecycle(
         f"<LifecycleConfiguration>{document}</LifecycleConfiguration>".encode()
@@ -165,7 +165,7 @@ def expiries_of(*rules: str) -> list[Expiry]:
 
 
 def _starts(found: list[Expiry]) -> Iterator[str]:
-    """A beginning for each way in which the rules can treat a hash."""
+    """Yield a beginning for each way in which the rules can treat a hash."""
     yield from NIX32
     for rule in found:
         for end in range(min(len(rule.prefix), 31) + 1):
@@ -214,8 +214,8 @@ class TestVersions:
 
         assert levels(traps.version_traps(version, subject)) == expected
 
-    def test_two_caches_in_use_with_one_bucket_name_are_told(self, tmp_path: Path) -> None:
-        """On two endpoints; a cache is not told of itself."""
+    def test_two_caches_in_use_with_one_bucket_name_are_reported(self, tmp_path: Path) -> None:
+        """On two endpoints; a cache is not compared with itself."""
         variables = {"HOME": str(tmp_path), "NIX_CONF_DIR": str(tmp_path)}
         here, there = described(), described(endpoint="https://other.example.org")
         folder = tmp_path / "nix-cache"
@@ -251,7 +251,7 @@ class TestMachine:
         assert machine.same_cache(one, other) is expected
 
     def test_a_machine_that_does_not_use_the_cache_is_no_error(self, tmp_path: Path) -> None:
-        """Somebody may look at a cache from anywhere."""
+        """A user may look at a cache from anywhere."""
         subject = Subject(described(), environment={"HOME": str(tmp_path)})
 
         assert levels(machine.judged({"substituters": []}, subject)) == [Level.NOT_CHECKED]
@@ -375,7 +375,7 @@ class TestSources:
 
         assert hashes_in(file) == (HASH, HASH[::-1])
 
-    def test_a_line_that_is_no_path_is_told_with_its_number(self, tmp_path: Path) -> None:
+    def test_a_line_that_is_not_a_path_is_reported_with_its_number(self, tmp_path: Path) -> None:
         """So that it is found in a long file."""
         file = tmp_path / "paths"
         file.write_text(f"/nix/store/{HASH}-a\n./result\n")

@@ -31,12 +31,12 @@ HEAD, TAIL = nar(regular(b"?" * 8)).split(b"?" * 8)
 
 
 def head(size: int) -> bytes:
-    """What comes before so many bytes of content in a NAR of one file."""
+    """Return what comes before so many bytes of content in a NAR of one file."""
     return HEAD[:-8] + struct.pack("<Q", size)
 
 
 def content(pieces: int) -> Iterable[bytes]:
-    """A NAR of one file full of zeros, in parts."""
+    """Yield a NAR of one file full of zeros, in parts."""
     yield head(pieces * len(PIECE))
     for _ in range(pieces):
         yield PIECE
@@ -44,20 +44,20 @@ def content(pieces: int) -> Iterable[bytes]:
 
 
 def in_parts(pack: Callable[[bytes], bytes], pieces: int) -> bytes:
-    """That NAR, each part compressed for itself."""
+    """Return that NAR, each part compressed for itself."""
     packed = pack(PIECE)
     return pack(head(pieces * len(PIECE))) + packed * pieces + pack(TAIL)
 
 
 def xz(pieces: int) -> bytes:
-    """That NAR as one stream that demands and fills a dictionary of 128 MiB."""
+    """Return that NAR as one stream that demands and fills a dictionary of 128 MiB."""
     compressor = lzma.LZMACompressor(preset=0)
     parts = [compressor.compress(part) for part in content(pieces)]
     return with_dictionary(DICTIONARY, b"".join([*parts, compressor.flush()]))
 
 
 def zstd(pieces: int, window: int = DICTIONARY) -> bytes:
-    """That NAR as one frame that demands and fills a window: blocks of one repeated byte."""
+    """Return that NAR as one frame that demands and fills a window: blocks of one repeated byte."""
     most = 128 << 10
     start, end = head(pieces * len(PIECE)), TAIL
     whole, rest = divmod(pieces * len(PIECE), most)
@@ -72,7 +72,7 @@ def _block(kind: int, size: int, *, is_last: bool = False) -> bytes:
 
 
 def br(pieces: int) -> bytes:
-    """That NAR in Brotli, with the largest window."""
+    """Return that NAR in Brotli, with the largest window."""
     compressor = brotli.Compressor(quality=1, lgwin=24)
     return b"".join([*map(compressor.process, content(pieces)), compressor.finish()])
 

@@ -32,7 +32,7 @@ CACHE = "https://cache.example.org/bucket"
 
 
 def compared(sample: Sample, stored: bytes | None = None) -> Compared:
-    """What comes of a sample, perhaps with another file."""
+    """Return what comes of a sample, perhaps with another file."""
     file = io.BytesIO(sample.stored.body if stored is None else stored)
     return compare(file, Narinfo.parse(sample.narinfo.body), MEMORY_BYTES)
 
@@ -183,7 +183,7 @@ class Slowly:
         self._size = size
 
     def read(self, size: int = -1, /) -> bytes:
-        """Some bytes."""
+        """Return some bytes."""
         return self._file.read(self._size)
 
 
@@ -196,7 +196,7 @@ class Endless:
         self.given = 0
 
     def read(self, size: int = -1, /) -> bytes:
-        """Some bytes."""
+        """Return some bytes."""
         self._rest = self._rest or self._repeated
         piece, self._rest = self._rest[:size], self._rest[size:]
         self.given += len(piece)

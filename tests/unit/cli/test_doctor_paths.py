@@ -20,13 +20,13 @@ STORE = "/nix/store"
 
 @pytest.fixture
 def served() -> Iterator[SampleCache]:
-    """A cache without paths."""
+    """Provide a cache without paths."""
     with sample_cache(STORE) as cache:
         yield cache
 
 
 def found(served: SampleCache, *samples: Sample, deep: bool = False) -> list[Finding]:
-    """What doctor finds of some samples."""
+    """Return what doctor finds of some samples."""
     for sample in samples:
         served.add(sample)
     hashes = tuple(sample.base_name[:32] for sample in samples)
@@ -35,12 +35,12 @@ def found(served: SampleCache, *samples: Sample, deep: bool = False) -> list[Fin
 
 
 def signed(name: str) -> Sample:
-    """A path that is well."""
+    """Return a path that is well."""
     return Sample.signed(name, STORE)
 
 
 def unsized(name: str) -> Sample:
-    """A path that is well, of which the size of the file is not stated."""
+    """Return a path that is well, of which the size of the file is not stated."""
     sample = signed(name)
     sample.drop("FileSize")
     sample.drop("FileHash")
@@ -84,21 +84,21 @@ def test_a_nar_of_another_size_is_read_without_deep(served: SampleCache) -> None
 
 
 def tampered_address() -> Sample:
-    """A content address of something else, without a signature: ``ca_tampered.narinfo``."""
+    """Return a content address of something else, without a signature: ``ca_tampered.narinfo``."""
     sample = Sample.addressed("tampered", STORE)
     sample.set("CA", Sample.addressed("other", STORE).value("CA"))
     return sample
 
 
 def garbage_address() -> Sample:
-    """A CA that is none, with a valid signature: ``ca_garbage.narinfo``."""
+    """Return a CA that is none, with a valid signature: ``ca_garbage.narinfo``."""
     sample = signed("garbage")
     sample.add("CA", "garbage")
     return sample
 
 
 def other_content() -> Sample:
-    """A content address of something else, with a valid signature."""
+    """Return a content address of something else, with a valid signature."""
     sample = Sample.addressed("signed", STORE)
     sample.set("CA", Sample.addressed("other", STORE).value("CA"))
     sample.sign()
@@ -106,28 +106,28 @@ def other_content() -> Sample:
 
 
 def unknown_compression() -> Sample:
-    """An unknown compression: ``compression_unknown.narinfo``."""
+    """Return an unknown compression: ``compression_unknown.narinfo``."""
     sample = signed("compression")
     sample.set("Compression", "foo")
     return sample
 
 
 def many_digits() -> Sample:
-    """A size of 4301 digits: ``narsize_4301_digits.narinfo``."""
+    """Return a size of 4301 digits: ``narsize_4301_digits.narinfo``."""
     sample = signed("digits")
     sample.set("NarSize", "1" * 4301)
     return sample
 
 
 def of_a_stranger() -> Sample:
-    """A path that a stranger signed."""
+    """Return a path that a stranger signed."""
     sample = signed("stranger")
     sample.sign(STRANGER)
     return sample
 
 
 def broken_off() -> Sample:
-    """A NAR of which less comes than is announced."""
+    """Return a NAR of which less comes than is announced."""
     sample = signed("broken")
     sample.stored.body = sample.stored.body[:100]
     sample.stored.headers["Content-Length"] = "1000"

@@ -21,8 +21,8 @@ class CarelessStorage(ThreadingHTTPServer):
     Attributes:
         objects: what is in it.
         uploads: the keys of unfinished uploads.
-        may_delete: whether anybody may delete and abort.
-        marks: whether a delete leaves a mark, which nobody may remove.
+        may_delete: whether any user may delete and abort.
+        marks: whether a delete leaves a mark, which no user may remove.
         refusals: how many of the next requests are answered 503.
     """
 
@@ -84,7 +84,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def storage() -> Iterator[CarelessStorage]:
-    """A storage with nothing in it."""
+    """Provide a storage with nothing in it."""
     server = CarelessStorage()
     thread = threading.Thread(target=server.serve_forever, args=(0.05,))
     thread.start()
@@ -96,12 +96,12 @@ def storage() -> Iterator[CarelessStorage]:
 
 @pytest.fixture
 def client(storage: CarelessStorage) -> S3Client:
-    """The way into it."""
+    """Provide the way into it."""
     return S3Client(Transport(), f"http://127.0.0.1:{storage.server_address[1]}", "us-east-1")
 
 
 def test_a_put_that_took_effect_is_taken_back(storage: CarelessStorage, client: S3Client) -> None:
-    """And is told as allowed."""
+    """And is reported as allowed."""
     assert probes.put(client, "nar/x").outcome is Outcome.ALLOWED
     assert storage.objects == {}
 
@@ -153,12 +153,12 @@ def test_a_busy_server_is_asked_again(storage: CarelessStorage, client: S3Client
 
 
 def test_an_answer_that_no_storage_gives_says_nothing_of_rights(client: S3Client) -> None:
-    """A 404 without the storage's own word for it may be anybody's."""
+    """A 404 without the storage's own word for it may be any user's."""
     assert probes.get(client, "missing").outcome is Outcome.ALLOWED
     assert probes.get(client, "bare").outcome is Outcome.UNCLEAR
 
 
-def test_a_server_that_is_gone_is_told_by_its_reason() -> None:
+def test_a_server_that_is_gone_is_reported_by_its_reason() -> None:
     """In the system's words."""
     client = S3Client(Transport(), "http://127.0.0.1:9/bucket", "us-east-1")
 
@@ -170,7 +170,7 @@ def test_a_server_that_is_gone_is_told_by_its_reason() -> None:
 
 
 def test_tries_go_to_names_that_nothing_has() -> None:
-    """Drawn anew each time, of every kind that Nix writes."""
+    """Drawn again each time, of every kind that Nix writes."""
     first, second = probes.nix_keys(), probes.nix_keys()
 
     assert not {*first} & {*second}

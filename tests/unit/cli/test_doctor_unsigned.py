@@ -199,7 +199,7 @@ def served() -> Iterator[Callable[[Storage], FakeStorage]]:
 def look(
     server: FakeStorage, *, users: tuple[str, ...] = (WRITER,), **credentials: Credential
 ) -> list[Finding]:
-    """What the check finds of a storage."""
+    """Return what the check finds of a storage."""
     url = f"http://127.0.0.1:{server.server_address[1]}"
     known = credentials or {WRITER: Credential(access_key_id=WRITER_ID, secret_access_key=SECRET)}
     subject = Subject(client_caches.manifest(endpoint=url), known, users)
@@ -298,7 +298,7 @@ def test_a_storage_that_takes_them_from_anyone_is_an_error(served: Serve) -> Non
         (0, "", ""),
     ],
 )
-def test_any_other_answer_is_not_checked_and_told(served: Serve, reply: Reply) -> None:
+def test_any_other_answer_is_not_checked_and_reported(served: Serve, reply: Reply) -> None:
     """Neither safe nor unsafe; also where nothing comes back."""
     [finding] = look(served(for_writers("object", reply)))
 

@@ -50,12 +50,12 @@ def days(count: float) -> timedelta:
 
 
 def nar_key(number: int) -> str:
-    """The key of one of a few NARs."""
+    """Return the key of one of a few NARs."""
     return f"nar/{NIX32[number] * 52}.nar.zst"
 
 
 def stored(key: str, age: timedelta) -> Stored:
-    """An object of some age."""
+    """Return an object of some age."""
     return Stored(key, 100, NOW - age, "etag")
 
 
@@ -66,13 +66,13 @@ def written(one: Stored) -> datetime:
 
 
 def entry(name: str, age: timedelta, nar: int, references: Iterable[str] = ()) -> Entry:
-    """A narinfo."""
+    """Return a narinfo."""
     key = f"{name}.narinfo"
     return Entry(stored(key, age), frozenset(references), NarUrl.parse(nar_key(nar)))
 
 
 def broken(name: str, age: timedelta) -> Entry:
-    """A narinfo that cannot be read."""
+    """Return a narinfo that cannot be read."""
     return Entry.unreadable(stored(f"{name}.narinfo", age), "is malformed: NarHash is missing")
 
 
@@ -81,7 +81,7 @@ def bucket(
     nars: Mapping[int, timedelta],
     listings: Mapping[str, timedelta] | None = None,
 ) -> Contents:
-    """What is in a bucket; NARs and listings by their ages."""
+    """Return what is in a bucket; NARs and listings by their ages."""
     return Contents(
         narinfos,
         {name: stored(f"{name}.ls", age) for name, age in (listings or {}).items()},
@@ -120,7 +120,7 @@ all_terms = st.builds(
 
 
 def needed(contents: Contents, terms: Terms) -> set[str]:
-    """What has to stay, found in another way: by going on until nothing is added."""
+    """Return what has to stay, found in another way: by going on until nothing is added."""
     if not {one.store_hash for one in contents.unreadable} <= terms.set_aside:
         return set(contents.narinfos)
     found = {
@@ -137,17 +137,17 @@ def needed(contents: Contents, terms: Terms) -> set[str]:
 
 
 def named(contents: Contents) -> set[str]:
-    """The keys of the NARs that readable narinfos name."""
+    """Return the keys of the NARs that readable narinfos name."""
     return {str(one.url.key) for one in contents.narinfos.values() if one.url}
 
 
 def gone(plan: Plan) -> set[str]:
-    """The store paths that a plan removes."""
+    """Return the store paths that a plan removes."""
     return {one.stored.key.removesuffix(".narinfo") for one in plan.narinfos}
 
 
 def after(plan: Plan) -> Contents:
-    """The bucket when the plan is done."""
+    """Return the bucket when the plan is done."""
     contents, nars = plan.contents, {nar.key for nar in plan.nars}
     listings = {listing.key for listing in plan.listings}
     return Contents(
@@ -182,7 +182,7 @@ class TestNarinfos:
             left = contents.narinfos.keys() - removed
             assert not any(contents.narinfos[name].references & removed for name in left)
 
-    def test_what_stays_and_lacks_something_is_told(self) -> None:
+    def test_what_stays_and_lacks_something_is_reported(self) -> None:
         """A missing reference is no reason to stop; a path's reference to itself is none."""
         one, two, lost = NAMES[:3]
         narinfos = {one: entry(one, days(1), 0, [one, two, lost]), two: entry(two, days(99), 1)}
@@ -301,7 +301,7 @@ class TestNars:
         assert not last.narinfos
         assert after(last).nars.keys() == {key for key in left.nars if key in named(left)}
 
-    def test_a_nar_that_was_named_again_begins_its_grace_anew(self) -> None:
+    def test_a_nar_that_was_named_again_begins_its_grace_again(self) -> None:
         """What was noted of it before its narinfo came back does not count."""
         name = NAMES[0]
         contents = bucket({name: entry(name, days(99), 0)}, {0: days(150)})
@@ -314,7 +314,7 @@ class TestNars:
         assert plan.waiting == {nar_key(0): NOW + GRACE}
 
     def test_the_usual_grace_is_as_long_as_clients_believe_a_narinfo(self) -> None:
-        """Nobody looks for a NAR that has just gone."""
+        """No user looks for a NAR that has just gone."""
         assert GRACE_DAYS == NARINFO_TTL_DAYS
 
     def test_a_nar_that_is_missing_is_named(self) -> None:
@@ -348,7 +348,7 @@ class TestContents:
     """What is collected at all."""
 
     def test_everything_else_is_left_alone(self) -> None:
-        """What other features of Nix put, what the cache says of itself, and what nobody knows."""
+        """What other features of Nix put, the cache's metadata, and unknown objects."""
         own = ["log/x.drv", "debuginfo/0a.debug", "realisations/sha256:0!out.doi", LEDGER_KEY]
         odd = ["nar/readme.txt", "nar/a/b.nar", "short.narinfo", f"{NAMES[0]}.narinfo.bak", "x.ls"]
         known = [f"{NAMES[0]}.narinfo", f"{NAMES[0]}.ls", nar_key(0), f"nar/{'0' * 52}.nar"]
@@ -389,13 +389,13 @@ class TestLedger:
         assert len(read) == MOST_NOTED
         assert read[oldest] == noted[oldest]
 
-    def test_it_tells_nobody_what_could_be_downloaded(self) -> None:
-        """Anybody may read it in a public cache."""
+    def test_it_does_not_reveal_what_could_be_downloaded(self) -> None:
+        """Any user may read it in a public cache."""
         assert NIX32[0] * 52 not in Ledger.of({nar_key(0): NOW}).content.decode()
 
     @pytest.mark.parametrize("content", [b"", b"[]", b'{"orphans": {"a": "soon"}}', b"\xff"])
-    def test_what_is_none_is_told_apart(self, content: bytes) -> None:
-        """The caller begins anew, and says so."""
+    def test_what_is_none_is_distinguished(self, content: bytes) -> None:
+        """The caller begins again, and says so."""
         with pytest.raises(ValueError, match="is no note"):
             Ledger.parse(content)
 
@@ -405,7 +405,7 @@ class TestLedger:
             Ledger.parse(b'{"version": 2, "orphans": {}}')
 
     def test_no_expiry_rule_takes_it(self) -> None:
-        """Else all grace would begin anew, again and again."""
+        """Else all grace would begin again, again and again."""
         assert not [one for one in expiry_rules(30) if LEDGER_KEY.startswith(one.prefix)]
 
     def test_no_writer_may_put_it(self) -> None:
@@ -414,7 +414,7 @@ class TestLedger:
 
 
 class TestReport:
-    """What people are told."""
+    """What people are reported."""
 
     TERMS = Terms(NOW, days(90), GRACE)
 
@@ -438,7 +438,7 @@ class TestReport:
             "  keep    1 NAR      100 B",
         ]
 
-    def test_what_is_odd_is_told(self) -> None:
+    def test_what_is_odd_is_reported(self) -> None:
         """Each with what it means; of many things only some."""
         lost = [letter * 32 for letter in NIX32[10:25]]
         torn, live = broken(NAMES[0], days(9)), entry(NAMES[1], days(9), 0, lost)
@@ -459,7 +459,7 @@ class TestReport:
         """Also if it is empty."""
         assert not list(report.remarks(plan_collection(bucket({}, {}), {}, self.TERMS), self.TERMS))
 
-    def test_what_was_removed_is_told_and_what_is_only_hidden(
+    def test_what_was_removed_is_reported_and_what_is_only_hidden(
         self, capsys: pytest.CaptureFixture[str]
     ) -> None:
         """With what waits."""
@@ -471,12 +471,12 @@ class TestReport:
 
         report.print_done(plan, swept)
 
-        told = capsys.readouterr()
-        assert told.out == (
+        reported = capsys.readouterr()
+        assert reported.out == (
             "Deleted 1 narinfo, 0 listings and 0 NARs (100 B). 1 NAR (100 B) without a narinfo: "
             "deleted by a run after 2026-12-21.\n"
         )
-        assert "1 deleted object will take up space until" in told.err
+        assert "1 deleted object will take up space until" in reported.err
         assert json.loads(json.dumps(report.document(plan, swept)))["waiting"] == {
             nar_key(0): "2026-12-21T12:00:00+00:00"
         }

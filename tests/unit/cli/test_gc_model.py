@@ -78,7 +78,7 @@ def _cut(answer: Answer) -> Answer:
 
 
 def _older(answer: Answer) -> Answer:
-    """What a cache in front of the storage may still have: without references, as it is whole."""
+    """Return what a cache before the storage may still have: without references, as a whole."""
     return _with_body(re.sub(rb"References: .*", b"References: ", answer.body), answer)
 
 
@@ -314,7 +314,7 @@ class World:
         storage.before = self._before
 
     def content(self, number: int) -> bytes:
-        """The narinfo of a path, as it is stored."""
+        """Return the narinfo of a path, as it is stored."""
         path = self.scenario.paths[number]
         return ENCODERS[path.encoding](narinfo(number, sorted(path.references), path.url))
 
@@ -376,7 +376,7 @@ class World:
 
 
 def kept_at_the_start(world: World) -> set[str]:
-    """The keys of all that kept paths need, by the true ages and contents.
+    """Return the keys of all that kept paths need, by the true ages and contents.
 
     A path that is in no listing and that nothing else mentions cannot be known.
     """
@@ -427,7 +427,7 @@ def require_nothing_seen_deleted(world: World) -> None:
 
 
 def require_listed_again(world: World, done: Done | None) -> None:
-    """The bucket is listed before each deletion, after all others, and after what was agreed to.
+    """Check that the bucket is listed before each deletion, after all others and the consent.
 
     Only what takes back narinfos comes after the last listing.
     """
@@ -489,10 +489,10 @@ def require_exactly_garbage_gone(world: World) -> None:
 
 
 def require_reported(world: World, done: Done) -> None:
-    """What a push lost is named by this run or by the next one, and is nothing that was kept."""
+    """Check that this run or the next one names what a push lost, and nothing that was kept."""
     storage = world.cache.storage
     objects, deleted, seen = storage.objects, set(storage.deleted), storage.seen
-    told = {*done.result["withdrawn"], *done.result["incomplete"], *done.result["withoutNar"]}
+    reported = {*done.result["withdrawn"], *done.result["incomplete"], *done.result["withoutNar"]}
     is_blocked = bool(done.result["isBlocked"])
     later = world.cache.collect(dry_run=True, set_aside=_names(world.scenario.set_aside))
     for number, path in enumerate(world.scenario.paths):
@@ -506,7 +506,7 @@ def require_reported(world: World, done: Done) -> None:
         event("a push lost something")
         if key in seen and seen[key] == objects[key] and not is_blocked:
             event("a push lost something, and this run noticed")
-            assert key in told, (key, lost)
+            assert key in reported, (key, lost)
             assert not done.well
         elif not later.result["isBlocked"]:
             event("a push lost something, and the next run noticed")

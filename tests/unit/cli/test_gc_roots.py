@@ -32,7 +32,7 @@ APP, LIBRARY, UPSTREAM = 0, 1, 2
 
 
 def record(*paths: int, upstream: tuple[int, ...] = ()) -> RootRecord:
-    """The root record of a push."""
+    """Return the root record of a push."""
     left = {"https://upstream.example.org": tuple(map(store_hash, upstream))} if upstream else {}
     return RootRecord(
         started=datetime.now(UTC),
@@ -45,7 +45,7 @@ def record(*paths: int, upstream: tuple[int, ...] = ()) -> RootRecord:
 
 @pytest.fixture
 def cache() -> CollectedCache:
-    """A cache with an old path and the library that it needs."""
+    """Provide a cache with an old path and the library that it needs."""
     cache = collected_cache()
     cache.push(LIBRARY, age=OLD)
     cache.push(APP, [LIBRARY], age=OLD)

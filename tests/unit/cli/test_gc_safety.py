@@ -43,7 +43,7 @@ WHOLE = narinfo(APP, [LIBRARY])
 
 @pytest.fixture
 def cache() -> CollectedCache:
-    """A young program that needs an old library, and another old path."""
+    """Provide a young program that needs an old library, and another old path."""
     cache = collected_cache()
     cache.push(LIBRARY, age=OLD)
     cache.push(OTHER, age=OLD)
@@ -52,7 +52,7 @@ def cache() -> CollectedCache:
 
 
 def body(content: bytes) -> Callable[[Answer], Answer]:
-    """A fault: another body, with its own length."""
+    """Return a fault: another body, with its own length."""
 
     def fault(answer: Answer) -> Answer:
         return Answer(200, {**answer.headers, "Content-Length": str(len(content))}, content)
@@ -61,17 +61,17 @@ def body(content: bytes) -> Callable[[Answer], Answer]:
 
 
 def header(name: str, value: str) -> Callable[[Answer], Answer]:
-    """A fault: another header."""
+    """Return a fault: another header."""
     return lambda answer: Answer(answer.status, {**answer.headers, name: value}, answer.body)
 
 
 def broken_off(answer: Answer) -> Answer:
-    """A fault: the connection ends early."""
+    """Return a fault: the connection ends early."""
     return Answer(answer.status, answer.headers, answer.body[:100])
 
 
 def status(code: int) -> Callable[[Answer], Answer]:
-    """A fault: another status, without S3's explanation."""
+    """Return a fault: another status, without S3's explanation."""
     return lambda _: Answer(code, {"Content-Length": "0"}, b"")
 
 
@@ -343,7 +343,7 @@ class TestGone:
 
 
 def missing_fault(answer: Answer) -> Answer:
-    """A fault: not there."""
+    """Return a fault: not there."""
     return missing()
 
 
@@ -569,7 +569,7 @@ class TestListings:
         assert cache.storage.deleted == []
 
     def test_pages_that_go_on_for_ever_are_refused(self, cache: CollectedCache) -> None:
-        """The same page again and again, each with a token of its own."""
+        """The same page again and again, each with its own token."""
         tokens = iter(range(10**9))
 
         def fault(answer: Answer) -> Answer:

@@ -26,7 +26,7 @@ PAGES = {
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The pages above, as the package has them."""
+    """Provide the pages above, as the package has them."""
     for topic, text in PAGES.items():
         file = tmp_path / f"{topic}.md"
         file.parent.mkdir(exist_ok=True)

@@ -32,7 +32,7 @@ ONE, TWO, THREE = (f"/nix/store/{digit * 32}-built" for digit in "123")
 
 @pytest.fixture
 def hook(tmp_path: Path) -> Hook:
-    """A hook whose client only notes how it was started."""
+    """Provide a hook whose client only notes how it was started."""
     folder = tmp_path / "with a blank"
     folder.mkdir()
     client = folder / "nix-cache"
@@ -76,7 +76,7 @@ def started(hook: Hook) -> str | None:
 
 
 def waiting(hook: Hook) -> list[str]:
-    """What is in the queue."""
+    """Return what is in the queue."""
     return sorted(Queue(hook.folder).paths())
 
 
@@ -117,7 +117,7 @@ def test_a_link_is_never_made_within_a_store_path(hook: Hook, tmp_path: Path) ->
 
 
 def test_many_hooks_at_once_lose_nothing(hook: Hook) -> None:
-    """Each runs in a process of its own, as builds do."""
+    """Each runs in its own process, as builds do."""
     paths = [f"/nix/store/{number:032d}-built" for number in range(40)]
     threads = [threading.Thread(target=run, args=(hook, path, ONE)) for path in paths]
     hook.script.write_text(texts.script(hook))
@@ -150,7 +150,7 @@ def test_a_worker_that_waits_for_its_turn_is_enough(hook: Hook) -> None:
     ["1\n", pytest.param(f"{os.getpid()}\n", id="ours"), "99999999\n", "", "x y\n"],
 )
 def test_the_number_of_a_worker_that_is_gone_counts_for_nothing(hook: Hook, content: str) -> None:
-    """After a restart it may be somebody else's."""
+    """After a restart it may be another user's."""
     hook.folder.mkdir()
     (hook.folder / "waiting").write_text(content)
 
@@ -160,7 +160,7 @@ def test_the_number_of_a_worker_that_is_gone_counts_for_nothing(hook: Hook, cont
     assert started(hook) is not None
 
 
-def test_a_missing_client_is_told_and_fails_nothing(hook: Hook) -> None:
+def test_a_missing_client_is_reported_and_fails_nothing(hook: Hook) -> None:
     """The path waits."""
     hook.client.unlink()
 
@@ -171,7 +171,7 @@ def test_a_missing_client_is_told_and_fails_nothing(hook: Hook) -> None:
     assert waiting(hook) == [ONE]
 
 
-def test_a_folder_in_the_way_is_told_and_fails_nothing(hook: Hook) -> None:
+def test_a_folder_in_the_way_is_reported_and_fails_nothing(hook: Hook) -> None:
     """The user learns which path has to be pushed by hand."""
     hook.folder.write_text("")
 
@@ -194,7 +194,7 @@ def test_a_log_that_has_grown_is_set_aside(hook: Hook) -> None:
 
 
 def test_a_log_that_cannot_be_written_stops_no_worker(hook: Hook) -> None:
-    """What is pushed matters more than what is told of it."""
+    """What is pushed matters more than what is reported of it."""
     (hook.folder / "log").mkdir(parents=True)
 
     done = run(hook, ONE)
@@ -223,7 +223,7 @@ def test_units_drain_at_boot_and_again(hook: Hook) -> None:
 
 @pytest.fixture
 def queue(tmp_path: Path) -> Queue:
-    """An empty queue."""
+    """Provide an empty queue."""
     made = Queue(tmp_path / "queue-of-demo")
     made.links.mkdir(parents=True)
     return made
@@ -236,7 +236,7 @@ def put(queue: Queue, *paths: str) -> None:
 
 
 def test_the_oldest_path_comes_first_and_nothing_else_counts(queue: Queue) -> None:
-    """Files that somebody left there are no paths."""
+    """Files that a user left there are no paths."""
     put(queue, ONE, TWO)
     os.utime(queue.links / Path(TWO).name, (0, 0), follow_symlinks=False)
     (queue.links / "note").write_text("")
@@ -258,9 +258,9 @@ def test_an_error_is_kept_until_all_goes_well(queue: Queue) -> None:
     assert queue.last_error is None
 
 
-def _take_turn(folder: Path, told: "multiprocessing.Queue[bool]") -> None:
+def _take_turn(folder: Path, reported: "multiprocessing.Queue[bool]") -> None:
     with Queue(folder).turn() as is_ours:
-        told.put(is_ours)
+        reported.put(is_ours)
 
 
 @pytest.mark.parametrize("umask", [0, 0o022, 0o077])
@@ -329,8 +329,10 @@ def test_no_secret_is_kept_with_an_error(tmp_path: Path) -> None:
 def test_one_works_one_waits_and_no_more(queue: Queue) -> None:
     """The third is not needed; the second gets its turn."""
     spawn = multiprocessing.get_context("spawn")  # a fork would hold our own lock as well
-    told = spawn.Queue()
-    second, third = (spawn.Process(target=_take_turn, args=(queue.folder, told)) for _ in range(2))
+    reported = spawn.Queue()
+    second, third = (
+        spawn.Process(target=_take_turn, args=(queue.folder, reported)) for _ in range(2)
+    )
     note = queue.folder / "waiting"
     with queue.turn() as is_ours:
         assert is_ours
@@ -340,10 +342,10 @@ def test_one_works_one_waits_and_no_more(queue: Queue) -> None:
         assert note.read_text() == f"{second.pid}\n"
         third.start()
         third.join(20)
-        assert told.get(timeout=5) is False
+        assert reported.get(timeout=5) is False
         assert second.is_alive()
     second.join(20)
-    assert told.get(timeout=5) is True
+    assert reported.get(timeout=5) is True
     assert note.read_text() == ""
 
 
@@ -370,7 +372,7 @@ class Pushes:
 
 @pytest.fixture
 def record(tmp_path: Path) -> Record:
-    """A cache that this machine writes to."""
+    """Provide a cache that this machine writes to."""
     key_file = tmp_path / "key.sec"
     key_file.write_text(KEY.secret_text)
     return Record(name="demo", manifest=manifest(), writer=WRITER, signing_key_file=key_file)
@@ -393,7 +395,7 @@ def test_what_comes_meanwhile_is_pushed_too(record: Record, queue: Queue) -> Non
     assert queue.paths() == []
 
 
-def test_one_that_fails_holds_up_nobody_and_stays(record: Record, queue: Queue) -> None:
+def test_one_that_fails_delays_no_other_and_stays(record: Record, queue: Queue) -> None:
     """It is tried once in a run, and the error is kept."""
     put(queue, ONE, TWO, THREE)
     pushes = Pushes({TWO: ClientError("it is broken", "mend it")})
@@ -418,7 +420,7 @@ def test_a_busy_server_is_not_asked_for_each_path(record: Record, queue: Queue) 
     assert str(queue.last_error).endswith("it is busy; wait")
 
 
-def test_what_readers_refuse_is_told_and_waits_no_longer(record: Record, queue: Queue) -> None:
+def test_what_readers_refuse_is_reported_and_waits_no_longer(record: Record, queue: Queue) -> None:
     """Waiting would not mend it, and everything that refers to it would wait for ever."""
     put(queue, ONE)
     pushes = Pushes({})
@@ -431,7 +433,7 @@ def test_what_readers_refuse_is_told_and_waits_no_longer(record: Record, queue: 
 
 
 def test_a_missing_key_is_kept_as_the_error(record: Record, queue: Queue) -> None:
-    """Nobody reads the log of the background; the status tells of it."""
+    """No user reads the log of the background; the status shows it."""
     put(queue, ONE)
     assert record.signing_key_file is not None
     record.signing_key_file.unlink()
@@ -700,9 +702,9 @@ def test_the_status_shows_failures_and_faults(
     found = status.look(record)
     status.print_status(found)
 
-    told = capsys.readouterr().out
-    assert f"{ONE}: it is broken; mend it" in told
-    assert "is not a link to a store path; remove it from the queue" in told
+    reported = capsys.readouterr().out
+    assert f"{ONE}: it is broken; mend it" in reported
+    assert "is not a link to a store path; remove it from the queue" in reported
     document = json.loads(json.dumps(status.document(found)))
     assert document["failed"][0]["attempts"] == 1
     assert document["failed"][0]["path"] == ONE

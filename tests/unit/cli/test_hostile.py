@@ -23,7 +23,7 @@ FLOOD = b"StorePath: /nix/store/" + b"x" * 1_000_000
 
 @pytest.fixture
 def machine(tmp_path: Path) -> Machine:
-    """A machine whose closures have forty paths."""
+    """Provide a machine whose closures have forty paths."""
     machine = Machine.at(tmp_path)
     paths = [f"/nix/store/{number:032d}-path" for number in range(40)]
     machine.program("nix", nix([*paths, BUILT]))
@@ -64,7 +64,7 @@ def use(_machine: Machine, url: str) -> list[str]:
 
 
 def page(keys: list[str], *, token: str = "", size: int = 10) -> bytes:
-    """A page of a listing."""
+    """Return a page of a listing."""
     more = f"<NextContinuationToken>{token}</NextContinuationToken>" if token else ""
     entries = "".join(
         f"<Contents><Key>{key}</Key><Size>{size}</Size><ETag>x</ETag>"
@@ -78,7 +78,7 @@ def page(keys: list[str], *, token: str = "", size: int = 10) -> bytes:
 
 
 def serving(narinfo: Callable[[Misbehaving, socket.socket], None]) -> Callable[..., None]:
-    """A storage that is well but for its narinfos."""
+    """Return a storage that is well but for its narinfos."""
     keys = [f"{number:032d}.narinfo" for number in range(40)]
 
     def act(server: Misbehaving, line: socket.socket, _number: int) -> None:

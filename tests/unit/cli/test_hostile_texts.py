@@ -35,7 +35,7 @@ CA: {{7}}
 
 
 def narinfo(field: int | None = None) -> bytes:
-    """A narinfo with hostile text in one field, or in all of them."""
+    """Return a narinfo with hostile text in one field, or in all of them."""
     plain = ("", HASH, "none", "0" * 52, "", "", KEY.name, "")
     return NARINFO.format(
         *(ACTING if field in {None, number} else text for number, text in enumerate(plain))
@@ -43,7 +43,7 @@ def narinfo(field: int | None = None) -> bytes:
 
 
 def listing(key: str, size: int = 300) -> bytes:
-    """A listing of a bucket with one old key."""
+    """Return a listing of a bucket with one old key."""
     return (
         "<?xml version='1.0' encoding='UTF-8'?><ListBucketResult><Name>demo</Name>"
         f"<KeyCount>1</KeyCount><IsTruncated>false</IsTruncated><Contents><Key>{key}</Key>"
@@ -55,7 +55,7 @@ def listing(key: str, size: int = 300) -> bytes:
 def answer(
     body: bytes = b"", status: bytes = b"200 OK", *headers: bytes, kind: bytes = b"text/plain"
 ) -> bytes:
-    """An answer of HTTP/1.1, as bytes: a server can send any."""
+    """Return an answer of HTTP/1.1, as bytes: a server can send any."""
     return b"\r\n".join(
         [
             b"HTTP/1.1 " + status,
@@ -115,7 +115,7 @@ class Host:
 
 @pytest.fixture
 def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Host, str]]:
-    """A hostile host, and the address at which this machine uses it as a cache."""
+    """Provide a hostile host, and the address at which this machine uses it as a cache."""
     host = Host()
 
     class Handler(socketserver.StreamRequestHandler):
@@ -150,7 +150,7 @@ def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Host
 
 
 def run(*arguments: str) -> None:
-    """Run a command, which may fail, but with an exit code of its own."""
+    """Run a command, which may fail, but with its own exit code."""
     assert app.run(list(arguments)) in {0, 1, 2}
 
 

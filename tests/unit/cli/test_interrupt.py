@@ -23,13 +23,13 @@ SECONDS = 3.0
 
 @pytest.fixture
 def machine(tmp_path: Path) -> Machine:
-    """A machine that uses no cache yet."""
+    """Provide a machine that uses no cache yet."""
     return Machine.at(tmp_path)
 
 
 @pytest.fixture
 def silent() -> Iterator[Misbehaving]:
-    """A server that takes requests and answers none."""
+    """Provide a server that takes requests and answers none."""
     with misbehaving(lambda server, _line, _number: server.hang()) as server:
         yield server
 

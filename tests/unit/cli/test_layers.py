@@ -26,7 +26,7 @@ COMMANDS = frozenset(
 
 
 def allowed(part: str) -> frozenset[str]:
-    """What the modules of a part may import of the client, beside the part itself."""
+    """Return what the modules of a part may import of the client, beside the part itself."""
     if part in BASE:
         return BASE
     if part in LAYERS:
@@ -45,14 +45,14 @@ def all_imports(source: str) -> Iterator[tuple[int, str]]:
 
 
 def imports(source: str) -> Iterator[tuple[int, str]]:
-    """The parts of the client that a module imports, also within functions, with their lines."""
+    """Yield the client's parts that a module imports, also within functions, with lines."""
     for line, name in all_imports(source):
         if name.startswith(f"{PACKAGE}."):
             yield line, name.removeprefix(f"{PACKAGE}.").partition(".")[0]
 
 
 def wrong_imports(part: str, source: str) -> list[str]:
-    """The imports of a module that its part must not have."""
+    """Return the imports of a module that its part must not have."""
     return [
         f"line {line} imports {PACKAGE}.{other}"
         for line, other in imports(source)
@@ -71,7 +71,7 @@ def foreign_imports(source: str) -> list[str]:
 
 
 def part_of(file: Path) -> str:
-    """The layer or the command that a file belongs to; of the package's own modules, their name."""
+    """Return a file's layer or command; of the package's own modules, their name."""
     return file.relative_to(FOLDER).with_suffix("").parts[0]
 
 

@@ -26,7 +26,7 @@ Document = dict[str, Any]
 
 
 def changed(**fields: Any) -> Document:
-    """A manifest with some values that are not a cache's."""
+    """Return a manifest with some values that are not a cache's."""
     return {**outputs()["manifest"], **fields}
 
 
@@ -81,7 +81,7 @@ BAD: dict[str, str] = {
 
 @pytest.fixture
 def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A machine that uses no cache, with an owner's profile."""
+    """Provide a machine that uses no cache, with an owner's profile."""
     home = tmp_path / "home"
     (home / ".aws").mkdir(parents=True)
     (home / ".aws" / "credentials").write_text(
@@ -145,10 +145,10 @@ def test_only_a_url_loses_what_writers_need(origin: Origin) -> None:
 @pytest.mark.parametrize("name", ["signingKeys", "credentials"])
 def test_a_url_that_publishes_secrets_is_refused(name: str) -> None:
     """None of them is taken, and their owner should know."""
-    told = {"manifest": outputs()["manifest"], name: outputs()[name]}
+    reported = {"manifest": outputs()["manifest"], name: outputs()[name]}
 
     with pytest.raises(ClientError, match="publishes signing keys or credentials") as refused:
-        parse(json.dumps(told), "https://h/nix-cache.json", Origin.URL)
+        parse(json.dumps(reported), "https://h/nix-cache.json", Origin.URL)
     assert KEY.secret_text not in str(refused.value)
     assert "secret-of" not in str(refused.value)
 
@@ -171,8 +171,8 @@ def test_any_value_of_any_field_is_read_or_refused(field: str, value: Any, origi
 @given(json_values, json_values, st.sampled_from(Origin))
 def test_any_outputs_are_read_or_refused(keys: Any, credentials: Any, origin: Origin) -> None:
     """No other error, from any source."""
-    told = {**outputs(), "signingKeys": keys, "credentials": credentials}
-    _read_or_refused(lambda: parse(json.dumps(told), "test", origin))
+    reported = {**outputs(), "signingKeys": keys, "credentials": credentials}
+    _read_or_refused(lambda: parse(json.dumps(reported), "test", origin))
 
 
 @given(st.text() | st.binary().map(lambda raw: raw.decode(errors="replace")))

@@ -52,7 +52,7 @@ def test_no_secret_of_a_credentials_file_is_shown(line: str) -> None:
     assert SECRET not in credentials_line(line + "\r")
 
 
-def test_what_is_no_secret_of_a_credentials_file_is_shown() -> None:
+def test_what_is_not_secret_in_a_credentials_file_is_shown() -> None:
     pair = Credential(access_key_id="nixreader", secret_access_key=SECRET)
     text = credentials_file.with_profile(None, "demo", "demo-reader", pair).decode()
     assert "\n".join(map(credentials_line, text.splitlines())) == text.strip().replace(
@@ -109,7 +109,7 @@ def test_no_secret_of_nix_conf_is_shown(line: str) -> None:
         "netrc-file = /etc/nix/netrc",
     ],
 )
-def test_what_is_no_secret_of_nix_conf_is_shown(line: str) -> None:
+def test_what_is_not_secret_in_nix_conf_is_shown(line: str) -> None:
     assert nix_conf_line(line) == line
 
 

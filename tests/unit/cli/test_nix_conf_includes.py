@@ -28,7 +28,7 @@ SELF_INCLUDE = b"include nix.conf\ninclude nix.conf\n"
 
 @pytest.fixture
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
-    """A machine with its own, empty configuration folder and no Nix."""
+    """Provide a machine with its own, empty configuration folder and no Nix."""
     monkeypatch.setenv("NIX_CONF_DIR", str(tmp_path))
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("PATH", str(tmp_path))
@@ -114,7 +114,7 @@ def test_a_huge_file_is_refused_without_reading_it(place: Place) -> None:
         installation.require_finite(place)
 
 
-def test_what_is_no_file_is_not_read(place: Place) -> None:
+def test_what_is_not_a_file_is_not_read(place: Place) -> None:
     """A pipe would block for ever, and a device never ends."""
     folder = place.nix_conf.parent
     os.mkfifo(folder / "pipe")

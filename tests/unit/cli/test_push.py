@@ -43,7 +43,7 @@ WHO = Requester(
 
 
 def narinfo(*signatures: str, path: str = PATH) -> bytes:
-    """What a cache could say of a path."""
+    """Return what a cache could say of a path."""
     lines = [
         f"StorePath: {path}",
         "URL: nar/x.nar.zst",
@@ -58,7 +58,7 @@ def narinfo(*signatures: str, path: str = PATH) -> bytes:
 
 
 def signature(key: signing.SecretKey, path: str = PATH) -> str:
-    """What a key signs that with."""
+    """Return what a key signs that with."""
     message = Narinfo.parse(narinfo(path=path).decode()).fingerprint.encode()
     signed = SigningKey(key.seed).sign(message).signature
     return f"{key.name}:{base64.b64encode(signed).decode()}"
@@ -66,7 +66,7 @@ def signature(key: signing.SecretKey, path: str = PATH) -> str:
 
 @pytest.fixture(autouse=True)
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A user's home with nothing in it."""
+    """Provide a user's home with nothing in it."""
     for name in [*CREDENTIAL_VARIABLES, "AWS_SHARED_CREDENTIALS_FILE", "NIX_USER_CONF_FILES"]:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
@@ -78,7 +78,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def record(home: Path, *, name: str = "demo", writer: str | None = WRITER) -> Record:
-    """A cache in use, with a key."""
+    """Return a cache in use, with a key."""
     key_file = home / "the key&.sec"
     key_file.write_text(f"{KEY.secret_text}\n")
     return Record(
@@ -90,7 +90,7 @@ def record(home: Path, *, name: str = "demo", writer: str | None = WRITER) -> Re
 
 
 def writer(home: Path) -> Writer:
-    """Somebody who pushes to it."""
+    """Return a user who pushes to it."""
     return as_writer(record(home))
 
 
@@ -153,7 +153,7 @@ class TestWriter:
 
         assert find_writer(None).record.name == "mine"
 
-    def test_several_caches_that_are_written_to_have_to_be_told_apart(self, home: Path) -> None:
+    def test_several_caches_that_are_written_to_have_to_be_distinguished(self, home: Path) -> None:
         """Nothing is pushed to a cache by chance."""
         for name in ("one", "two"):
             save(user_place(), record(home, name=name))
@@ -162,14 +162,14 @@ class TestWriter:
             find_writer(None)
         assert find_writer("two").record.name == "two"
 
-    def test_who_only_reads_is_told_how_to_become_a_writer(self, home: Path) -> None:
+    def test_a_reader_gets_the_way_to_become_a_writer(self, home: Path) -> None:
         """The writers' names are part of it."""
         save(user_place(), record(home, writer=None))
 
         with pytest.raises(UsageError, match=r"only reads the cache demo; run .* nixbuilder"):
             find_writer(None)
 
-    def test_a_machine_that_uses_no_cache_is_told_so(self) -> None:
+    def test_a_machine_that_uses_no_cache_is_reported(self) -> None:
         """The way in is `nix-cache use`."""
         with pytest.raises(UsageError, match="no cache is in use on this machine; run `nix-cache"):
             find_writer(None)
@@ -188,7 +188,7 @@ class TestWriter:
 
 
 def keys_of(found: Identity) -> tuple[str | None, str | None]:
-    """The key and the token that requests of this client are signed with."""
+    """Return the key and the token that requests of this client are signed with."""
     pair = found.credentials
     return pair.access_key, pair.token
 
@@ -212,13 +212,13 @@ class TestIdentity:
         assert found.origin == f"the profile nixbuilder in {home}/.aws/credentials"
         assert keys_of(found) == ("mine", None)
 
-    def test_a_keyless_writer_pushes_with_the_environments_credential_or_is_told_from_where(
+    def test_an_oidc_writer_pushes_with_the_environments_credential_or_gets_its_source(
         self, home: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """Their workflow has assumed the role; nowhere else can they push."""
         used = record(home)
-        keyless = used.manifest.model_copy(update={"profiles": {}})
-        pusher = as_writer(used.model_copy(update={"manifest": keyless}))
+        oidc = used.manifest.model_copy(update={"profiles": {}})
+        pusher = as_writer(used.model_copy(update={"manifest": oidc}))
         with pytest.raises(ClientError, match=r"has no stored credential.*githubActions"):
             identify(pusher)
 
@@ -305,28 +305,28 @@ class TestPatience:
     """Trying again."""
 
     def test_what_succeeds_at_last_gives_its_result(self) -> None:
-        """Every further try is told."""
-        told: list[str] = []
+        """Every further try is reported."""
+        reported: list[str] = []
 
-        assert retry(fails(2, BusyError("busy", "wait")), told.append, **quick()) == "done"
-        assert len(told) == 2
-        assert told[0].startswith("busy; trying again in ")
+        assert retry(fails(2, BusyError("busy", "wait")), reported.append, **quick()) == "done"
+        assert len(reported) == 2
+        assert reported[0].startswith("busy; trying again in ")
 
     def test_who_stays_busy_is_given_up(self) -> None:
         """With the mistake of the last try."""
-        told: list[str] = []
+        reported: list[str] = []
 
         with pytest.raises(BusyError, match="busy; wait"):
-            retry(fails(TRIES, BusyError("busy", "wait")), told.append, **quick())
-        assert len(told) == TRIES - 1
+            retry(fails(TRIES, BusyError("busy", "wait")), reported.append, **quick())
+        assert len(reported) == TRIES - 1
 
     def test_a_refusal_is_not_tried_again(self) -> None:
         """It would be the same."""
-        told: list[str] = []
+        reported: list[str] = []
 
         with pytest.raises(RefusedError):
-            retry(fails(1, RefusedError("no", "go")), told.append, **quick())
-        assert told == []
+            retry(fails(1, RefusedError("no", "go")), reported.append, **quick())
+        assert reported == []
 
 
 def quick() -> dict[str, float]:
@@ -346,7 +346,7 @@ def fails(times: int, failure: ClientError) -> Callable[[], str]:
 
 
 class TestStorePath:
-    """The store path that somebody means."""
+    """The store path that a user means."""
 
     def test_links_are_followed_into_the_store_and_no_further(self, tmp_path: Path) -> None:
         """A store path that is a link itself is what is meant."""
@@ -376,7 +376,7 @@ class TestStorePath:
             program.store_path(str(tmp_path / "one"), STORE)
 
     @pytest.mark.parametrize("given", ["nixpkgs#hello", "/nix/store", "/nix/store/.links", "", "."])
-    def test_what_is_no_store_path_is_refused(self, given: str) -> None:
+    def test_what_is_not_a_store_path_is_refused(self, given: str) -> None:
         """Nix would take some of these as something to be built."""
         with pytest.raises(UsageError, match="nix build --no-link --print-out-paths"):
             program.store_path(given, STORE)
@@ -391,7 +391,7 @@ def test_a_missing_nix_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
 
 
 class TestReport:
-    """What is told in the end."""
+    """What is reported in the end."""
 
     RESULT = Result("team", KEY.name, [Held(PATH, 70, None)], 2_500_000, [], 0.5)
 
@@ -406,7 +406,7 @@ class TestReport:
 
         assert sizes == ["0 B", "999 B", "1.0 kB", "999.9 kB", "100.0 MB", "500.0 GB"]
 
-    def test_many_refused_paths_are_not_all_told_to_people(self) -> None:
+    def test_many_refused_paths_are_not_all_reported_to_people(self) -> None:
         """Programs get all of them."""
         refused = [Held(f"{PATH}{number}", None, "it is not signed") for number in range(25)]
         result = Result("team", KEY.name, [], 0, refused, 0.0)

@@ -13,13 +13,13 @@ from tests.unit.cli.client_caches import manifest
 
 @pytest.fixture
 def environment(tmp_path: Path) -> dict[str, str]:
-    """A user's and a machine's configuration."""
+    """Provide a user's and a machine's configuration."""
     (tmp_path / "home").mkdir()
     return {"HOME": str(tmp_path / "home"), "NIX_CONF_DIR": str(tmp_path / "etc")}
 
 
 def kept(name: str, writer: str | None = None) -> Record:
-    """A record."""
+    """Return a record."""
     return Record(name=name, manifest=manifest(bucket=name), writer=writer)
 
 
@@ -62,14 +62,14 @@ def test_one_of_several_has_to_be_named(environment: dict[str, str]) -> None:
 
 
 @pytest.mark.parametrize(("name", "what"), [(None, "no cache is"), ("x", "no cache x is")])
-def test_none_is_told(environment: dict[str, str], name: str | None, what: str) -> None:
+def test_none_is_reported(environment: dict[str, str], name: str | None, what: str) -> None:
     """With the command that makes one."""
     with pytest.raises(UsageError, match=f"{what} in use on this machine; run `nix-cache use`"):
         record.find(name, environment)
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{}", "1", "\xff"])
-def test_a_broken_record_is_told(environment: dict[str, str], content: str) -> None:
+def test_a_broken_record_is_reported(environment: dict[str, str], content: str) -> None:
     """It names the file."""
     place = system_place(environment)
     place.folder.mkdir(parents=True)

@@ -46,7 +46,7 @@ PAIR = Credential(access_key_id="key", secret_access_key="secret")
 
 
 def client(url: str, credential: Credential | Credentials | None = None) -> S3Client:
-    """A client of a bucket at a server."""
+    """Return a client of a bucket at a server."""
     return S3Client.of(manifest(endpoint=url), credential, Transport())
 
 
@@ -218,7 +218,7 @@ class TestMeanings:
             (AnsweredError(418, ""), ClientError),
         ],
     )
-    def test_what_may_pass_is_told_from_what_stays(
+    def test_temporary_errors_are_distinguished_from_permanent_ones(
         self, failure: StorageError, kind: type[ClientError]
     ) -> None:
         assert type(explain(failure, WRITER)) is kind

@@ -30,13 +30,13 @@ PATH = f"/nix/store/{'0' * 32}-name"
 
 
 def client(url: str, transport: Transport | None = None) -> S3Client:
-    """A client of a bucket there."""
+    """Return a client of a bucket there."""
     return S3Client(transport or Transport(QUICK), f"{url}/demo", "us-east-1", PAIR)
 
 
 @pytest.fixture
 def part(tmp_path: Path) -> Iterator[FilePart]:
-    """The middle of a file."""
+    """Provide the middle of a file."""
     (tmp_path / "file").write_bytes(b"before" + CONTENT + b"after")
     descriptor = os.open(tmp_path / "file", os.O_RDONLY)
     yield FilePart(descriptor, len(b"before"), len(CONTENT))
@@ -44,7 +44,7 @@ def part(tmp_path: Path) -> Iterator[FilePart]:
 
 
 def body_of(request: bytes) -> bytes:
-    """What came after the head."""
+    """Return what came after the head."""
     return request.partition(b"\r\n\r\n")[2]
 
 
@@ -154,7 +154,7 @@ class TestAnswers:
         ):
             client(server.url).get("nar/a")
 
-    def test_a_zone_of_an_address_is_no_part_of_the_host_that_is_signed(self) -> None:
+    def test_a_zone_of_an_address_is_not_signed_with_the_host(self) -> None:
         """The zone means something on this machine alone."""
         url, headers = client("http://[fe80::1%25eth0]:9000")._signed("GET", "nar/a", "", {}, b"")
 

@@ -17,12 +17,12 @@ from tests.unit.cli.client_caches import READER, WRITER, outputs
 def test_no_secret_is_where_others_read_it(tmp_path: Path, umask: int) -> None:
     # New ones each time: another process may have typed those of another run.
     password, token, in_files = (f"S3cret/{token_urlsafe(20)}+x=" for _ in range(3))
-    told = outputs(public=False)
-    for user, pair in told["credentials"].items():
+    reported = outputs(public=False)
+    for user, pair in reported["credentials"].items():
         pair["secretAccessKey"] = f"{user}/{token_urlsafe(20)}"
     secrets = {
-        **{user: pair["secretAccessKey"] for user, pair in told["credentials"].items()},
-        "signing key": told["signingKeys"][WRITER].partition(":")[2],
+        **{user: pair["secretAccessKey"] for user, pair in reported["credentials"].items()},
+        "signing key": reported["signingKeys"][WRITER].partition(":")[2],
         "password": password,
         "token": token,
         "in the files": in_files,
@@ -35,7 +35,7 @@ def test_no_secret_is_where_others_read_it(tmp_path: Path, umask: int) -> None:
         f"impure-env = A={in_files}\nsubstituters = https://u:{password}@h https://h?auth={token}\n"
     )
     (home / ".aws" / "credentials").write_text(f"[x]\naws_secret_access_key: {in_files}\n")
-    stack = client_caches.write(tmp_path / "outputs.json", told)
+    stack = client_caches.write(tmp_path / "outputs.json", reported)
     printed = tmp_path / "printed"
     printed.mkdir()
 
@@ -86,7 +86,7 @@ def test_no_secret_is_where_others_read_it(tmp_path: Path, umask: int) -> None:
     }
     assert modes == {
         Path("home/.aws/credentials"): "0o600",
-        Path(f"etc/nix-cache/{told['manifest']['keyNames'][WRITER]}.sec"): "0o600",
+        Path(f"etc/nix-cache/{reported['manifest']['keyNames'][WRITER]}.sec"): "0o600",
         Path("etc/nix.conf"): "0o644",  # it was there before, with what its owner put in
     }
     public = (etc / "nix.conf").read_bytes()

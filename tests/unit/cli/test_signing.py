@@ -40,7 +40,7 @@ class Storage:
 
 @contextlib.contextmanager
 def running() -> Iterator[Storage]:
-    """A storage on a free port, which has nix-cache-info and nothing else."""
+    """Provide a storage on a free port, which has nix-cache-info and nothing else."""
 
     class Handler(BaseHTTPRequestHandler):
         def answer(self) -> None:
@@ -75,21 +75,21 @@ def running() -> Iterator[Storage]:
 
 @pytest.fixture
 def storage() -> Iterator[Storage]:
-    """A storage."""
+    """Provide a storage."""
     with running() as storage:
         yield storage
 
 
 @pytest.fixture
 def served() -> Iterator[ServedCache]:
-    """A server with a manifest."""
+    """Provide a server with a manifest."""
     with served_cache() as served:
         yield served
 
 
 @pytest.fixture(autouse=True)
 def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A machine that uses no cache, whose user has several profiles, and that has no Nix."""
+    """Provide a machine without a cache and without Nix, with several profiles."""
     folder = tmp_path / ".aws"
     folder.mkdir()
     (folder / "credentials").write_text(
@@ -108,8 +108,8 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def cache(asked: Storage, profile: str = WRITER, **changes: Any) -> dict[str, Any]:
-    """A manifest of a bucket on a storage, which names a profile."""
-    told: dict[str, Any] = outputs(
+    """Return a manifest of a bucket on a storage, which names a profile."""
+    reported: dict[str, Any] = outputs(
         **{
             "endpoint": asked.url,
             "readUrl": f"{asked.url}/demo",
@@ -118,7 +118,7 @@ def cache(asked: Storage, profile: str = WRITER, **changes: Any) -> dict[str, An
             **changes,
         }
     )["manifest"]
-    return told
+    return reported
 
 
 def doctor(capsys: pytest.CaptureFixture[str], *arguments: str) -> list[str]:
@@ -133,8 +133,8 @@ def doctor(capsys: pytest.CaptureFixture[str], *arguments: str) -> list[str]:
 
 def in_use(storage: Storage, **changes: Any) -> None:
     """Let the machine use a cache as its writer."""
-    told = manifest(**cache(storage, **changes))
-    record.save(system_place(), Record(name="demo", manifest=told, writer=WRITER))
+    reported = manifest(**cache(storage, **changes))
+    record.save(system_place(), Record(name="demo", manifest=reported, writer=WRITER))
 
 
 @pytest.mark.parametrize("public", [True, False])
@@ -211,9 +211,9 @@ def test_doctor_does_not_sign_for_a_place_beside_the_one_in_use(
 ) -> None:
     """Another bucket or region of the same storage was not agreed to."""
     in_use(storage)
-    told = {**cache(storage), **change}
-    Path("cache.json").write_text(json.dumps(told))
-    served.describe(told)
+    reported = {**cache(storage), **change}
+    Path("cache.json").write_text(json.dumps(reported))
+    served.describe(reported)
 
     for source in ("cache.json", served.url):
         doctor(capsys, source)
@@ -236,8 +236,8 @@ def test_the_secrets_of_a_file_are_used_for_its_own_place(
     storage: Storage, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """They are the stack's, not the machine's."""
-    told = {**outputs(), "manifest": cache(storage)}
-    Path("outputs.json").write_text(json.dumps(told))
+    reported = {**outputs(), "manifest": cache(storage)}
+    Path("outputs.json").write_text(json.dumps(reported))
 
     doctor(capsys, "outputs.json")
 

@@ -38,7 +38,7 @@ PIECES = st.sampled_from(
 
 @st.composite
 def spoilt(draw: st.DrawFn, text: str) -> str:
-    """A text with something put into it."""
+    """Return a text with something put into it."""
     for _ in range(draw(st.integers(1, 2))):
         position = draw(st.integers(0, len(text)))
         text = text[:position] + draw(PIECES) + text[position:]
@@ -48,32 +48,32 @@ def spoilt(draw: st.DrawFn, text: str) -> str:
 @st.composite
 def hostile_outputs(draw: st.DrawFn) -> dict[str, Any]:
     """All outputs of a stack, one text of which is spoilt."""
-    told = outputs(public=draw(st.booleans()))
-    cache = told["manifest"]
+    reported = outputs(public=draw(st.booleans()))
+    cache = reported["manifest"]
     targets: list[tuple[Any, Any]] = [
         *((cache, name) for name in ("readUrl", "endpoint", "region", "bucket", "storeDir")),
         *((cache["pushUrls"], WRITER), (cache["profiles"], WRITER), (cache["publicKeys"], 0)),
-        *((told["signingKeys"], WRITER), (told["credentials"][WRITER], "secretAccessKey")),
-        (told["credentials"][WRITER], "accessKeyId"),
+        *((reported["signingKeys"], WRITER), (reported["credentials"][WRITER], "secretAccessKey")),
+        (reported["credentials"][WRITER], "accessKeyId"),
     ]
     if READER in cache["profiles"]:
-        targets += [(cache["profiles"], READER), (told["credentials"][READER], "accessKeyId")]
+        targets += [(cache["profiles"], READER), (reported["credentials"][READER], "accessKeyId")]
     container, key = draw(st.sampled_from(targets))
     container[key] = draw(spoilt(container[key]))
-    return told
+    return reported
 
 
 @settings(deadline=None, max_examples=300)
 @given(hostile_outputs(), st.sampled_from([Origin.FILE, Origin.URL]))
-def test_no_line_setting_or_place_is_smuggled_in(told: dict[str, Any], origin: Origin) -> None:
+def test_no_line_setting_or_place_is_smuggled_in(reported: dict[str, Any], origin: Origin) -> None:
     """A manifest is refused with one error, or does what an honest one does."""
     if origin is Origin.URL:
-        told = {"manifest": told["manifest"]}
+        reported = {"manifest": reported["manifest"]}
     with tempfile.TemporaryDirectory() as home:
         place = user_place({"HOME": home, "XDG_CONFIG_HOME": f"{home}/.config"})
         writer = WRITER if origin is Origin.FILE else None
         try:
-            source = parse(json.dumps(told), "test", origin)
+            source = parse(json.dumps(reported), "test", origin)
             plan = plan_use(source, Wish(place, name="demo", writer=writer))
         except ClientError:
             return

@@ -27,19 +27,19 @@ def test_a_file_gives_manifest_and_secrets(tmp_path: Path) -> None:
 
 def test_the_outputs_of_a_stack_of_0_1_0_are_read(tmp_path: Path) -> None:
     """There the manifest is the output `cache`."""
-    told = outputs(public=False)
-    old = {"cache": told["manifest"], **{k: v for k, v in told.items() if k != "manifest"}}
+    reported = outputs(public=False)
+    old = {"cache": reported["manifest"], **{k: v for k, v in reported.items() if k != "manifest"}}
 
     found = load(client_caches.write(tmp_path / "old.json", old))
 
-    assert found == load(client_caches.write(tmp_path / "new.json", told))
+    assert found == load(client_caches.write(tmp_path / "new.json", reported))
 
 
 def test_the_output_manifest_counts_where_its_former_name_is_there_too() -> None:
     """A stack has both, and they are one value; a program that exports them may differ."""
-    told = {**outputs(), "cache": outputs(bucket="another")["manifest"]}
+    reported = {**outputs(), "cache": outputs(bucket="another")["manifest"]}
 
-    assert parse(json.dumps(told), "test").manifest.bucket == "demo"
+    assert parse(json.dumps(reported), "test").manifest.bucket == "demo"
 
 
 def test_the_output_manifest_alone_has_no_secrets(tmp_path: Path) -> None:
@@ -65,12 +65,12 @@ def test_masked_secrets_count_as_missing() -> None:
     assert found.signing_keys == {}
 
 
-def test_a_wrong_credential_is_named_and_not_told() -> None:
+def test_a_wrong_credential_is_named_and_not_reported() -> None:
     """The message has the field and nothing of its value."""
-    told = {**outputs(), "credentials": {WRITER: {"accessKeyId": ["hunter2"]}}}
+    reported = {**outputs(), "credentials": {WRITER: {"accessKeyId": ["hunter2"]}}}
 
     with pytest.raises(UsageError, match="describes no cache") as refused:
-        parse(json.dumps(told), "test")
+        parse(json.dumps(reported), "test")
     assert "hunter2" not in str(refused.value)
 
 
@@ -87,7 +87,7 @@ def test_a_named_pipe_is_a_file(tmp_path: Path) -> None:
     writing.join()
 
 
-def test_standard_input_in_another_encoding_is_told(tmp_path: Path) -> None:
+def test_standard_input_in_another_encoding_is_reported(tmp_path: Path) -> None:
     """And not met with a traceback."""
     done = subprocess.run(
         [sys.executable, "-m", "nix_cache.cli", "use", "-"],
@@ -109,7 +109,7 @@ def test_a_missing_file_is_not_taken_for_a_stack(name: str) -> None:
         load(name)
 
 
-def test_a_file_that_cannot_be_read_is_told(tmp_path: Path) -> None:
+def test_a_file_that_cannot_be_read_is_reported(tmp_path: Path) -> None:
     """A folder is none."""
     with pytest.raises(UsageError, match="is not a file"):
         load(str(tmp_path))

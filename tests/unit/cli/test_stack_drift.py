@@ -27,13 +27,13 @@ from nix_cache.iam.access import anonymous_read_policy, without_administration, 
 
 INFO = "StoreDir: /nix/store\nWantMassQuery: 1\nPriority: 40\n"
 WRITE = without_administration(writer_policy("nix-cache"))
-ANYBODY_READS = anonymous_read_policy("nix-cache")
+ANONYMOUS_READS = anonymous_read_policy("nix-cache")
 RULES = frozenset({Rule("expire-0", "0", "90d"), Rule("expire-nar", "nar/", "120d")})
 
 BUCKET = Bucket(
     "urn-bucket",
     "nix-cache",
-    policy=json.dumps(ANYBODY_READS),
+    policy=json.dumps(ANONYMOUS_READS),
     rules=RULES,
     objects=(TextObject("nix-cache-info", INFO, "text/x-nix-cache-info"),),
 )
@@ -42,7 +42,7 @@ POLICY = Policy("urn-policy", "nix-cache-write", json.dumps(WRITE))
 MADE = Declared((BUCKET,), (USER,), (POLICY,))
 
 SEEN_BUCKET = SeenBucket(
-    policy=ANYBODY_READS,
+    policy=ANONYMOUS_READS,
     rules=RULES,
     objects={"nix-cache-info": SeenObject(INFO, "text/x-nix-cache-info")},
 )
@@ -51,18 +51,18 @@ SEEN = Seen({"nix-cache": SEEN_BUCKET}, {"nixbuilder": SEEN_USER}, {"nix-cache-w
 
 
 def with_bucket(**changes: Any) -> Seen:
-    """What is there, with something about the bucket changed."""
+    """Return what is there, with something about the bucket changed."""
     return replace(SEEN, buckets={"nix-cache": replace(SEEN_BUCKET, **changes)})
 
 
 def with_user(**changes: Any) -> Seen:
-    """What is there, with something about the user changed."""
+    """Return what is there, with something about the user changed."""
     return replace(SEEN, users={"nixbuilder": replace(SEEN_USER, **changes)})
 
 
 def test_what_is_as_it_was_made_is_no_finding() -> None:
     """Also where the server returns it in another order and with other names of statements."""
-    [statement] = ANYBODY_READS["Statement"]
+    [statement] = ANONYMOUS_READS["Statement"]
     spelled = {"Statement": {**statement, "Action": "s3:GetObject", "Sid": "of the server's"}}
 
     assert compare(MADE, SEEN) == []
@@ -70,7 +70,7 @@ def test_what_is_as_it_was_made_is_no_finding() -> None:
 
 
 def only(findings: list[Finding]) -> Finding:
-    """The finding, of which there is one."""
+    """Return the finding, of which there is one."""
     [finding] = findings
     return finding
 
@@ -109,7 +109,7 @@ def test_an_attachment_that_outlived_its_user_in_the_state_is_created_again() ->
     assert finding.repair.recreate == ("urn-attachment",)
 
 
-def test_a_bucket_that_the_state_has_lost_is_told_and_left_alone() -> None:
+def test_a_bucket_that_the_state_has_lost_is_reported_and_left_alone() -> None:
     """A refresh during an outage does that; only its owner knows whether it is theirs."""
     finding = only(compare(replace(MADE, buckets=(Bucket("", "nix-cache"),)), SEEN))
 
@@ -154,8 +154,8 @@ def test_a_lifecycle_where_nothing_should_expire_is_taken_away() -> None:
     assert finding.repair == Repair(before=(Act(Kind.REMOVE_LIFECYCLE, "nix-cache"),))
 
 
-def test_as_many_rules_that_say_something_else_are_told_by_one_of_them() -> None:
-    """Of 281 rules nobody reads all."""
+def test_as_many_rules_that_say_something_else_are_reported_by_one_of_them() -> None:
+    """Of 281 rules no user reads all."""
     sooner = frozenset({Rule("expire-0", "0", "90d"), Rule("expire-nar", "nar/", "9d")})
 
     finding = only(compare(MADE, with_bucket(rules=sooner)))
@@ -175,14 +175,14 @@ def test_as_many_rules_that_say_something_else_are_told_by_one_of_them() -> None
         ("", "nix-cache-info no longer says StoreDir: /nix/store, and no longer says "),
     ],
 )
-def test_nix_cache_info_is_told_line_by_line(text: str, what: str) -> None:
+def test_nix_cache_info_is_reported_line_by_line(text: str, what: str) -> None:
     """What changed, and to what."""
     objects = {"nix-cache-info": SeenObject(text, "text/x-nix-cache-info")}
 
     assert only(compare(MADE, with_bucket(objects=objects))).what.startswith(what)
 
 
-def test_an_object_of_another_type_is_told() -> None:
+def test_an_object_of_another_type_is_reported() -> None:
     """Browsers show a page only as what it is said to be."""
     objects = {"nix-cache-info": SeenObject(INFO, "text/plain")}
 
@@ -191,7 +191,7 @@ def test_an_object_of_another_type_is_told() -> None:
 
 
 def allowing(*actions: str, resource: str = "arn:aws:s3:::nix-cache/*") -> dict[str, Any]:
-    """The writer's policy and one statement more."""
+    """Return the writer's policy and one statement more."""
     more = {"Effect": "Allow", "Action": list(actions), "Resource": [resource]}
     return {**WRITE, "Statement": [*WRITE["Statement"], more]}
 
@@ -222,7 +222,7 @@ def allowing(*actions: str, resource: str = "arn:aws:s3:::nix-cache/*") -> dict[
         ),
     ],
 )
-def test_a_policy_is_told_by_what_it_lets_one_do(document: dict[str, Any], what: str) -> None:
+def test_a_policy_is_reported_by_what_it_lets_one_do(document: dict[str, Any], what: str) -> None:
     """And not by its text."""
     finding = only(compare(MADE, replace(SEEN, policies={"nix-cache-write": document})))
 
@@ -234,14 +234,14 @@ def test_a_policy_is_told_by_what_it_lets_one_do(document: dict[str, Any], what:
     [
         ("{", "is not JSON"),
         ('{"Statement": []}', "has no Statement"),
-        (json.dumps(ANYBODY_READS)[:-1] + ', "statement": []}', "'Statement' and 'statement'"),
+        (json.dumps(ANONYMOUS_READS)[:-1] + ', "statement": []}', "'Statement' and 'statement'"),
     ],
 )
 def test_a_policy_that_services_may_read_differently_is_reported_as_such(
     text: str, problem: str
 ) -> None:
     """It is not taken for one that permits nothing."""
-    before = json.dumps(ANYBODY_READS)
+    before = json.dumps(ANONYMOUS_READS)
 
     assert not policy_changes.same(before, text)
     assert not policy_changes.same(text, text)
@@ -262,7 +262,7 @@ def test_secrets_are_read_where_the_export_has_them_in_clear() -> None:
 
 
 def test_the_state_is_read_by_what_the_program_wanted() -> None:
-    """The outputs may be what somebody's refresh found, and old halves do not count."""
+    """The outputs may be what a user's refresh found, and old halves do not count."""
     user: dict[str, Any] = {
         "urn": "urn-user",
         "type": "minio:index/iamUser:IamUser",
@@ -323,10 +323,10 @@ REFRESHED: dict[str, tuple[dict[str, Any], str | None]] = {
         step(
             "update",
             AWS_POLICY,
-            {"bucket": "nix-cache", "policy": json.dumps(ANYBODY_READS)},
+            {"bucket": "nix-cache", "policy": json.dumps(ANONYMOUS_READS)},
             {
                 "bucket": "nix-cache",
-                "policy": json.dumps(ANYBODY_READS).replace(
+                "policy": json.dumps(ANONYMOUS_READS).replace(
                     '["s3:GetObject"], "Resource": [', '["s3:*"], "Resource": ["*", '
                 ),
             },
@@ -342,7 +342,7 @@ REFRESHED: dict[str, tuple[dict[str, Any], str | None]] = {
             "update",
             AWS_POLICY,
             {"bucket": "nix-cache"},
-            {"bucket": "nix-cache", "policy": json.dumps(ANYBODY_READS)},
+            {"bucket": "nix-cache", "policy": json.dumps(ANONYMOUS_READS)},
         ),
         "anonymous requests can read objects in the bucket nix-cache",
     ),
@@ -350,8 +350,8 @@ REFRESHED: dict[str, tuple[dict[str, Any], str | None]] = {
         step(
             "update",
             AWS_POLICY,
-            {"bucket": "nix-cache", "policy": json.dumps(ANYBODY_READS)},
-            {"bucket": "nix-cache", "policy": json.dumps(ANYBODY_READS, sort_keys=True)},
+            {"bucket": "nix-cache", "policy": json.dumps(ANONYMOUS_READS)},
+            {"bucket": "nix-cache", "policy": json.dumps(ANONYMOUS_READS, sort_keys=True)},
         ),
         None,
     ),
@@ -386,7 +386,7 @@ REFRESHED: dict[str, tuple[dict[str, Any], str | None]] = {
 
 
 @pytest.mark.parametrize("case", REFRESHED)
-def test_what_a_refresh_finds_is_told_without_urns(case: str) -> None:
+def test_what_a_refresh_finds_is_reported_without_urns(case: str) -> None:
     """By the type's own words, and policies by what they let one do."""
     given, what = REFRESHED[case]
 

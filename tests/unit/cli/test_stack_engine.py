@@ -16,13 +16,13 @@ from nix_cache.cli.stack.verify.session import verify
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    """The folder of a program."""
+    """Provide the folder of a program."""
     (tmp_path / "Pulumi.yaml").write_text("name: shop\nruntime: yaml\n")
     return tmp_path
 
 
 def script(folder: Path, text: str) -> str:
-    """A program that stands for `pulumi`."""
+    """Return a program that stands for `pulumi`."""
     file = folder / "pulumi"
     file.write_text(f"#!/bin/sh\n{text}\n")
     file.chmod(0o755)
@@ -30,7 +30,7 @@ def script(folder: Path, text: str) -> str:
 
 
 def failing(folder: Path, message: str) -> str:
-    """A `pulumi` that fails with a message."""
+    """Return a `pulumi` that fails with a message."""
     return script(folder, f"cat >&2 <<'END'\nerror: {message}\nEND\nexit 1")
 
 

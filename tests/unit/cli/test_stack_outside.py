@@ -21,7 +21,7 @@ BELOW = f"{URN}{CACHE_TYPE}$minio:index"
 
 
 def user(**more: Any) -> dict[str, Any]:
-    """A user of the cache."""
+    """Return a user of the cache."""
     urn = f"{BELOW}/iamUser:IamUser::ci"
     return {"urn": urn, "type": "minio:index/iamUser:IamUser", "custom": True} | more
 
@@ -52,7 +52,7 @@ WITH_OTHERS = [*ALONE, SECRET]
 
 
 def checked(state: dict[str, Any], *recreate: str) -> Checked:
-    """A check that found something to create again."""
+    """Return a check that found something to create again."""
     found = caches(state["resources"])
     service: Any = object()
     finding = Finding("it", "was", "is", repair=Repair(recreate=recreate))

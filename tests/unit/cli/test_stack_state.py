@@ -33,7 +33,7 @@ SECRET = {
 
 
 def resource(type_: str, name: str, parent: str = "", **more: Any) -> dict[str, Any]:
-    """A resource as an exported state has it; a component if its type is one."""
+    """Return a resource as an exported state has it; a component if its type is one."""
     is_component = type_ == CACHE_TYPE or type_.startswith("shop:")
     urn = f"{URN}{type_}::{name}"
     return {"urn": urn, "type": type_, "parent": parent, "custom": not is_component, **more}
@@ -133,7 +133,7 @@ STACK = PulumiStack(Path("/shop"), "prod", "/bin/pulumi", {})
 
 
 def on_service(cache: str, *users: User) -> OnService:
-    """A cache whose server is not asked here."""
+    """Return a cache whose server is not asked here."""
     server: Any = None
     return OnService(
         Cache(f"{URN}{CACHE_TYPE}::{cache}", ()), CacheOnServer(Declared(users=users), server)

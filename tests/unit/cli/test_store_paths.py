@@ -17,7 +17,7 @@ SEPARATORS = [" ", "\n", "\r\n", "\t", "\0", "\v", "\f", "\r", "\x85", "\u2028",
 
 
 def listed(folder: Path, content: bytes) -> tuple[str, ...]:
-    """The hashes in a file."""
+    """Return the hashes in a file."""
     file = folder / "paths"
     file.write_bytes(content)
     return hashes_in(file)

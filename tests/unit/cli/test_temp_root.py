@@ -13,7 +13,7 @@ PATH = f"/nix/store/{'0' * 32}-name"
 
 
 def environment(folder: Path, script: str) -> dict[str, str]:
-    """The environment of a machine whose `nix-store` is a script."""
+    """Return the environment of a machine whose `nix-store` is a script."""
     file = folder / "nix-store"
     file.write_text(f"#!/bin/sh\n{script}\n")
     file.chmod(0o755)

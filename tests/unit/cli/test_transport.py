@@ -45,7 +45,7 @@ SMALL = Kind("small thing", 100)
 
 @pytest.fixture(autouse=True)
 def no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The machine's own are none of a test's business."""
+    """Remove the machine's own settings from tests."""
     for name in ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
         monkeypatch.delenv(name, raising=False)
 
@@ -53,7 +53,7 @@ def no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
 def asked(
     url: str, transport: Transport | None = None, kind: Kind = OBJECT, method: str = "GET"
 ) -> Reply:
-    """What a host answers."""
+    """Return what a host answers."""
     return (transport or Transport(QUICK)).exchange(method, f"{url}/x", {}, None, kind)
 
 
@@ -127,7 +127,7 @@ class TestTime:
         assert str(failure.value) == "no answer within 1 s"
 
     def test_a_name_that_is_not_resolved_is_given_up(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """The resolver keeps no deadline of its own, and blocks for minutes."""
+        """The resolver itself keeps no deadline, and blocks for minutes."""
         over = threading.Event()
 
         def silent(*_args: object, **_named: object) -> list[object]:
@@ -324,7 +324,7 @@ class TestRetries:
 
 
 def repr_without_date(content: bytes) -> str:
-    """The name of a case: the same in every process, although an answer has the time in it."""
+    """Return a case's name: the same in every process, although an answer has a time."""
     return repr(re.sub(rb"Date: [^\r]*", b"Date: now", content))[:80]
 
 
@@ -522,7 +522,7 @@ def test_the_longest_times_are_those_that_are_promised() -> None:
     )
 
 
-def test_a_name_that_has_no_address_is_told_in_the_systems_words() -> None:
+def test_a_name_that_has_no_address_is_reported_in_the_systems_words() -> None:
     """At once."""
     with pytest.raises(OSError, match=r".+"):
         deadlines.resolve("no-such-host.invalid", 80)

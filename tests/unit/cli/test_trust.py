@@ -28,7 +28,7 @@ CREDENTIALS = {"r": {"accessKeyId": "EVIL", "secretAccessKey": "hunter2"}}
 
 @pytest.fixture(autouse=True)
 def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A machine that uses no cache; standard input is not a terminal."""
+    """Provide a machine that uses no cache; standard input is not a terminal."""
     home = tmp_path / "home"
     home.mkdir()
     monkeypatch.setenv("HOME", str(home))
@@ -43,21 +43,21 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 @pytest.fixture
 def served() -> Iterator[ServedCache]:
-    """A served cache."""
+    """Provide a served cache."""
     with served_cache() as served:
         yield served
 
 
 def place() -> Place:
-    """The machine's."""
+    """Return the machine's."""
     return system_place()
 
 
-def use(*arguments: str, told: dict[str, Any] | None = None) -> int:
+def use(*arguments: str, reported: dict[str, Any] | None = None) -> int:
     """Run the command, on a file with outputs if they are given."""
-    if told is None:
+    if reported is None:
         return app.run(["use", "--system", *arguments])
-    Path("outputs.json").write_text(json.dumps(told))
+    Path("outputs.json").write_text(json.dumps(reported))
     return app.run(["use", "--system", "outputs.json", *arguments])
 
 
@@ -99,7 +99,7 @@ def refused(capsys: pytest.CaptureFixture[str], run: Callable[[], int]) -> str:
 
 
 def moved(**changes: Any) -> dict[str, Any]:
-    """The outputs of a cache whose storage is at another endpoint, and which is read as before."""
+    """Return the outputs of a cache with its storage at another endpoint, read as before."""
     push = nix_conf.s3_push_url("demo", MOVED, "us-east-1", WRITER)
     return outputs(**{"readUrl": CDN, "endpoint": MOVED, "pushUrls": {WRITER: push}, **changes})
 
@@ -158,7 +158,7 @@ class TestUrls:
         self, served: ServedCache, capsys: pytest.CaptureFixture[str], push_url: str
     ) -> None:
         """The push URL and the profile stay those that the stack brought."""
-        assert use("--as", WRITER, told=outputs(readUrl=served.url)) == 0
+        assert use("--as", WRITER, reported=outputs(readUrl=served.url)) == 0
         before = record.find("demo").manifest
         hostile: dict[str, Any] = {
             "pushUrls": {WRITER: push_url},
@@ -179,7 +179,7 @@ class TestUrls:
         self, served: ServedCache, capsys: pytest.CaptureFixture[str], field: str
     ) -> None:
         """Not even at a terminal: the stack says where writers push."""
-        assert use("--as", WRITER, told=outputs(readUrl=served.url)) == 0
+        assert use("--as", WRITER, reported=outputs(readUrl=served.url)) == 0
         evil: dict[str, Any] = {field: "http://evil"}
         served.describe(outputs(readUrl=served.url, **evil)["manifest"])
 
@@ -225,7 +225,7 @@ class TestUrls:
         self, served: ServedCache, capsys: pytest.CaptureFixture[str]
     ) -> None:
         """Its read URL was never given as a source here."""
-        assert use("--as", WRITER, told=outputs(readUrl=served.url)) == 0
+        assert use("--as", WRITER, reported=outputs(readUrl=served.url)) == 0
         other = outputs(bucket="other", key=NEXT_KEY, readUrl=served.url)["manifest"]
         served.describe(other)
 
@@ -298,9 +298,9 @@ class TestKeys:
         self, capsys: pytest.CaptureFixture[str]
     ) -> None:
         """A first use of either needs no consent."""
-        assert use(told=outputs()) == 0
+        assert use(reported=outputs()) == 0
 
-        said = refused(capsys, lambda: use("--yes", told=outputs(key=NEXT_KEY)))
+        said = refused(capsys, lambda: use("--yes", reported=outputs(key=NEXT_KEY)))
 
         assert "the keys of the cache demo have changed" in said
         Path("outputs.json").write_text(json.dumps(outputs(key=NEXT_KEY)))
@@ -376,10 +376,10 @@ class TestKeys:
         self, capsys: pytest.CaptureFixture[str]
     ) -> None:
         """Nix trusts only the first of them."""
-        assert use(told=outputs()) == 0
+        assert use(reported=outputs()) == 0
         alike = signing.generate(KEY.name)
 
-        said = refused(capsys, lambda: use(told=outputs(bucket="other", key=alike)))
+        said = refused(capsys, lambda: use(reported=outputs(bucket="other", key=alike)))
 
         assert (
             f"the cache demo, which is in use, has another public key with the name {KEY.name}"
@@ -393,30 +393,30 @@ class TestKeys:
         real = "cache.nixos.org-1:6NCHdD59X431o0gWypbMrAURkbJ16ZPMQFGspcDShjY="
         alike = signing.generate("cache.nixos.org-1").public_text
 
-        said = refused(capsys, lambda: use(told=outputs(publicKeys=[KEY.public_text, alike])))
+        said = refused(capsys, lambda: use(reported=outputs(publicKeys=[KEY.public_text, alike])))
 
         assert "which is that of https://cache.nixos.org" in said
-        assert use(told=outputs(publicKeys=[KEY.public_text, real])) == 0
+        assert use(reported=outputs(publicKeys=[KEY.public_text, real])) == 0
 
     def test_two_keys_of_one_name_are_refused(self, capsys: pytest.CaptureFixture[str]) -> None:
         """The second would be without effect."""
         alike = signing.generate(KEY.name).public_text
 
-        said = refused(capsys, lambda: use(told=outputs(publicKeys=[KEY.public_text, alike])))
+        said = refused(capsys, lambda: use(reported=outputs(publicKeys=[KEY.public_text, alike])))
 
         assert f"the cache has two public keys with the name {KEY.name}" in said
 
     def test_another_signing_key_needs_consent(self, capsys: pytest.CaptureFixture[str]) -> None:
         """Also where readers trust both."""
         both = [NEXT_KEY.public_text, KEY.public_text]
-        assert use("--as", WRITER, told=outputs(publicKeys=both)) == 0
+        assert use("--as", WRITER, reported=outputs(publicKeys=both)) == 0
         other = outputs(key=NEXT_KEY, publicKeys=both)
 
-        said = refused(capsys, lambda: use("--yes", told=other))
+        said = refused(capsys, lambda: use("--yes", reported=other))
         assert f"signing key of the writer {WRITER}" in said
         expected = [word for key in both for word in ("--expect-key", key)]
 
-        assert use(*expected, told=other) == 0
+        assert use(*expected, reported=other) == 0
         assert record.find("demo").signing_key_file == place().signing_key(NEXT_KEY.name)
 
 
@@ -427,9 +427,9 @@ class TestPlaces:
         self, capsys: pytest.CaptureFixture[str]
     ) -> None:
         """From a file too; `--yes` does not agree."""
-        assert use("--as", WRITER, told=outputs(readUrl=CDN)) == 0
+        assert use("--as", WRITER, reported=outputs(readUrl=CDN)) == 0
 
-        said = refused(capsys, lambda: use("--yes", *EXPECTED, told=moved()))
+        said = refused(capsys, lambda: use("--yes", *EXPECTED, reported=moved()))
         assert f"- {ENDPOINT}" in said
         assert f"+ {MOVED}" in said
         assert "changed: push URL" in said
@@ -444,20 +444,20 @@ class TestPlaces:
 
     def test_a_script_removes_the_cache_and_uses_it_again(self) -> None:
         """As the error says."""
-        assert use("--as", WRITER, told=outputs(readUrl=CDN)) == 0
+        assert use("--as", WRITER, reported=outputs(readUrl=CDN)) == 0
 
         assert use("demo", "--remove") == 0
-        assert use("--as", WRITER, told=moved()) == 0
+        assert use("--as", WRITER, reported=moved()) == 0
 
         assert record.find("demo").manifest.endpoint == MOVED
 
     def test_another_profile_needs_consent(self, capsys: pytest.CaptureFixture[str]) -> None:
         """Requests would be signed with other credentials."""
-        assert use("--as", WRITER, told=outputs()) == 0
+        assert use("--as", WRITER, reported=outputs()) == 0
         push = nix_conf.s3_push_url("demo", ENDPOINT, "us-east-1", "second")
         other = outputs(pushUrls={WRITER: push}, profiles={WRITER: "second"})
 
-        said = refused(capsys, lambda: use("--yes", told=other))
+        said = refused(capsys, lambda: use("--yes", reported=other))
 
         assert f"changed: credentials profile of the writer {WRITER}" in said
 
@@ -474,7 +474,7 @@ class TestPlaces:
         self, capsys: pytest.CaptureFixture[str], push_url: str, option: tuple[str, ...]
     ) -> None:
         """Also on a machine that only reads."""
-        said = refused(capsys, lambda: use(*option, told=outputs(pushUrls={WRITER: push_url})))
+        said = refused(capsys, lambda: use(*option, reported=outputs(pushUrls={WRITER: push_url})))
 
         assert "the push URL" in said
 
@@ -482,7 +482,7 @@ class TestPlaces:
         self, capsys: pytest.CaptureFixture[str]
     ) -> None:
         """0.1.0 took any push URL."""
-        assert use("--as", WRITER, told=outputs()) == 0
+        assert use("--as", WRITER, reported=outputs()) == 0
         path = place().record("demo")
         kept = json.loads(path.read_text())
         kept["description"]["pushUrls"][WRITER] = "ssh-ng://evil.example"
@@ -497,18 +497,18 @@ class TestKeyPairs:
     """A key pair that is there is replaced only by agreement."""
 
     def rotated(self) -> dict[str, Any]:
-        """The outputs with another secret."""
-        told = outputs(public=False)
-        told["credentials"][READER]["secretAccessKey"] = "hunter2"
-        return told
+        """Return the outputs with another secret."""
+        reported = outputs(public=False)
+        reported["credentials"][READER]["secretAccessKey"] = "hunter2"
+        return reported
 
     def test_a_second_run_does_not_replace_a_key_pair(
         self, capsys: pytest.CaptureFixture[str]
     ) -> None:
         """Not by --yes; neither of the pairs is shown."""
-        assert use(told=outputs(public=False)) == 0
+        assert use(reported=outputs(public=False)) == 0
 
-        said = refused(capsys, lambda: use("--yes", *EXPECTED, told=self.rotated()))
+        said = refused(capsys, lambda: use("--yes", *EXPECTED, reported=self.rotated()))
 
         assert f"changed: key pair of the credentials profile {READER}" in said
         assert "--replace-credentials" in said
@@ -516,7 +516,7 @@ class TestKeyPairs:
 
     def test_it_is_replaced_at_a_terminal(self) -> None:
         """By yes alone."""
-        assert use(told=outputs(public=False)) == 0
+        assert use(reported=outputs(public=False)) == 0
         Path("outputs.json").write_text(json.dumps(self.rotated()))
 
         code, screen = at_a_terminal("n", "outputs.json")
@@ -539,13 +539,15 @@ class TestKeyPairs:
             Path(".aws/credentials").write_text(
                 f"[{profile}]\naws_access_key_id = nixreader\naws_secret_access_key = mine\n"
             )
-        told = outputs(public=False)
-        told["manifest"]["profiles"][READER] = profile
-        told["manifest"]["readUrl"] = nix_conf.s3_read_url("demo", ENDPOINT, "us-east-1", profile)
+        reported = outputs(public=False)
+        reported["manifest"]["profiles"][READER] = profile
+        reported["manifest"]["readUrl"] = nix_conf.s3_read_url(
+            "demo", ENDPOINT, "us-east-1", profile
+        )
 
         for secret in ("secret", ""):
-            told["credentials"][READER]["secretAccessKey"] = secret
-            said = refused(capsys, lambda: use("--yes", "--replace-credentials", told=told))
+            reported["credentials"][READER]["secretAccessKey"] = secret
+            said = refused(capsys, lambda: use("--yes", "--replace-credentials", reported=reported))
             assert "which is reserved" in said
 
     def test_a_profile_written_by_hand_must_be_that_users(
@@ -556,10 +558,10 @@ class TestKeyPairs:
         Path(".aws/credentials").write_text(
             "[nixreader]\naws_access_key_id = admin\naws_secret_access_key = mine\n"
         )
-        told = outputs(public=False)
-        told["credentials"][READER]["secretAccessKey"] = ""
+        reported = outputs(public=False)
+        reported["credentials"][READER]["secretAccessKey"] = ""
 
-        assert "with that user's access key id" in refused(capsys, lambda: use(told=told))
+        assert "with that user's access key id" in refused(capsys, lambda: use(reported=reported))
 
     def test_a_profile_that_logs_in_otherwise_is_not_given_a_key_pair(
         self, capsys: pytest.CaptureFixture[str]
@@ -568,7 +570,7 @@ class TestKeyPairs:
         Path(".aws").mkdir()
         Path(".aws/config").write_text("[profile nixreader]\nrole_arn = arn:aws:iam::1:role/x\n")
 
-        said = refused(capsys, lambda: use(told=outputs(public=False)))
+        said = refused(capsys, lambda: use(reported=outputs(public=False)))
 
         assert "which logs in by role_arn" in said
 
@@ -577,15 +579,15 @@ class TestKeyPairs:
     ) -> None:
         """The published part of a private cache has no credentials. `--yes` agrees to it."""
         cache = outputs(public=False)["manifest"]
-        told = {**cache, "profiles": {}, "pushUrls": {}, "readers": [], "keyNames": {}}
+        reported = {**cache, "profiles": {}, "pushUrls": {}, "readers": [], "keyNames": {}}
 
-        said = refused(capsys, lambda: use(told=told))
+        said = refused(capsys, lambda: use(reported=reported))
         assert "signs its requests there with the profile that the read URL names" in said
-        assert use("--yes", told=told) == 0
+        assert use("--yes", reported=reported) == 0
 
-        told["readUrl"] = nix_conf.s3_read_url("demo", ENDPOINT, "us-east-1", "default")
+        reported["readUrl"] = nix_conf.s3_read_url("demo", ENDPOINT, "us-east-1", "default")
         assert use("demo", "--remove") == 0
-        assert "which is reserved" in refused(capsys, lambda: use("--yes", told=told))
+        assert "which is reserved" in refused(capsys, lambda: use("--yes", reported=reported))
 
 
 class TestFiles:
@@ -615,22 +617,22 @@ class TestFiles:
     ) -> None:
         """As the bucket's and as one that the user gives."""
         if name:
-            refused(capsys, lambda: use("--name", name, told=outputs()))
-        refused(capsys, lambda: use(told=outputs(bucket=name)))
+            refused(capsys, lambda: use("--name", name, reported=outputs()))
+        refused(capsys, lambda: use(reported=outputs(bucket=name)))
 
     def test_a_bucket_with_a_reserved_name_is_used_under_another(self) -> None:
         """The error says how."""
-        told = outputs(bucket="nix-cache-post-build-hook")
+        reported = outputs(bucket="nix-cache-post-build-hook")
 
-        assert use(told=told) == 2
-        assert use("--name", "team", told=told) == 0
+        assert use(reported=reported) == 2
+        assert use("--name", "team", reported=reported) == 0
 
     def test_a_name_in_other_letters_is_refused(self, capsys: pytest.CaptureFixture[str]) -> None:
         """On some file systems it is the same file."""
-        assert use("--name", "team", told=outputs()) == 0
+        assert use("--name", "team", reported=outputs()) == 0
         other = outputs(bucket="other", key=NEXT_KEY)
 
-        said = refused(capsys, lambda: use("--name", "Team", told=other))
+        said = refused(capsys, lambda: use("--name", "Team", reported=other))
 
         assert "only in letter case" in said
 
@@ -638,19 +640,21 @@ class TestFiles:
         self, capsys: pytest.CaptureFixture[str]
     ) -> None:
         """Nor by a cache whose own key changes to that name."""
-        assert use("--as", WRITER, told=outputs()) == 0
+        assert use("--as", WRITER, reported=outputs()) == 0
         assert use("demo", "--remove") == 0
         (place().folder).mkdir(parents=True)
         place().signing_key(KEY.name).write_text("something else\n")
-        said = refused(capsys, lambda: use("--as", WRITER, told=outputs()))
+        said = refused(capsys, lambda: use("--as", WRITER, reported=outputs()))
         assert f"{KEY.name}.sec exists and holds a key" in said
         place().signing_key(KEY.name).unlink()
 
-        assert use("--as", WRITER, told=outputs()) == 0
-        assert use("--as", WRITER, "--name", "again", told=outputs()) == 0
+        assert use("--as", WRITER, reported=outputs()) == 0
+        assert use("--as", WRITER, "--name", "again", reported=outputs()) == 0
         alike = signing.generate(KEY.name)
         expected = ("--expect-key", alike.public_text)
-        said = refused(capsys, lambda: use(*expected, "--name", "again", told=outputs(key=alike)))
+        said = refused(
+            capsys, lambda: use(*expected, "--name", "again", reported=outputs(key=alike))
+        )
         assert KEY.name in said
 
     def test_settings_that_were_not_written_for_a_cache_are_not_overwritten(
@@ -664,7 +668,7 @@ class TestFiles:
             "# The hook that pushes to the binary cache demo; `nix-cache hook` removes it.\n",
         ):
             place().conf("demo").write_text(content)
-            said = refused(capsys, lambda: use(told=outputs()))
+            said = refused(capsys, lambda: use(reported=outputs()))
             assert "demo.conf exists and was not written for the cache demo" in said
 
     def test_a_file_in_the_place_of_a_record_is_not_overwritten(
@@ -674,13 +678,13 @@ class TestFiles:
         place().folder.mkdir(parents=True)
         for content in ("{}", "[]", "not JSON"):
             place().record("demo").write_text(content)
-            assert "demo.json" in refused(capsys, lambda: use(told=outputs()))
+            assert "demo.json" in refused(capsys, lambda: use(reported=outputs()))
 
     def test_a_removal_leaves_what_was_not_written_for_the_cache(
         self, capsys: pytest.CaptureFixture[str]
     ) -> None:
         """And says so."""
-        assert use(told=outputs()) == 0
+        assert use(reported=outputs()) == 0
         script = place().folder / "demo-post-build-hook"
         script.write_text("#!/bin/sh\n# mine\n")
         place().conf("demo-post-build-hook").write_text("# mine\n")
@@ -697,7 +701,7 @@ class TestFiles:
         self, capsys: pytest.CaptureFixture[str]
     ) -> None:
         """Its settings are included like those of a cache."""
-        assert use(told=outputs()) == 0
+        assert use(reported=outputs()) == 0
         place().conf("demo-post-build-hook").write_text(
             "# The hook that pushes to the binary cache demo; `nix-cache hook` removes it.\n"
         )
@@ -712,13 +716,13 @@ class TestFiles:
 
     def test_a_profile_that_another_cache_needs_is_handed_over(self) -> None:
         """The last one takes it out."""
-        told = outputs(public=False)
-        assert use(told=told) == 0
-        assert use("--name", "again", told=told) == 0
+        reported = outputs(public=False)
+        assert use(reported=reported) == 0
+        assert use("--name", "again", reported=reported) == 0
 
         assert use("demo", "--remove") == 0
         assert "[nixreader]" in Path(".aws/credentials").read_text()
-        assert use("--replace-credentials", "--name", "again", told=told) == 0
+        assert use("--replace-credentials", "--name", "again", reported=reported) == 0
         assert use("again", "--remove") == 0
 
         assert not Path(".aws/credentials").exists()

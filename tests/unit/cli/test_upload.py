@@ -45,7 +45,7 @@ LARGE_GIGABYTES = 1
 
 @pytest.fixture
 def info(tmp_path: Path) -> PathInfo:
-    """A store path of one file."""
+    """Provide a store path of one file."""
     return PlainStore(tmp_path / "store").add("file", b"content\n" * 100_000)
 
 
@@ -124,7 +124,7 @@ class TestPacking:
 
     @pytest.mark.slow
     def test_a_large_path_takes_bounded_memory(self, tmp_path: Path) -> None:
-        """A gigabyte, half of it compressible, measured in a process of its own."""
+        """A gigabyte, half of it compressible, measured in its own process."""
         program = f"""
 {prelude(tmp_path / "peak")}
 import hashlib, itertools, os
@@ -270,7 +270,7 @@ class TestOptions:
 
 
 def answered(run: CollectionRun, age: timedelta | None) -> Answer:
-    """The answer to reading the run object."""
+    """Return the answer to reading the run object."""
     now = datetime.now(UTC)
     headers = {"Date": format_datetime(now, usegmt=True)}
     if age is not None:

@@ -26,7 +26,7 @@ OTHER_PROFILES = b"# mine\n[default]\naws_access_key_id = a\naws_secret_access_k
 
 @pytest.fixture(autouse=True)
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A user with a home and a nix.conf of their own, on a machine with another nix.conf."""
+    """Provide a user with a home and nix.conf, on a machine with another nix.conf."""
     home = tmp_path / "home"
     home.mkdir()
     for name in ("NIX_CONFIG", "NIX_USER_CONF_FILES"):
@@ -40,15 +40,15 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def place() -> Place:
-    """The machine's."""
+    """Return the machine's."""
     return system_place()
 
 
-def use(*arguments: str, told: dict[str, Any] | None = None) -> int:
+def use(*arguments: str, reported: dict[str, Any] | None = None) -> int:
     """Run the command for the whole machine, on a file with outputs if they are given."""
-    if told is None:
+    if reported is None:
         return app.run(["use", "--system", *arguments])
-    Path("outputs.json").write_text(json.dumps(told))
+    Path("outputs.json").write_text(json.dumps(reported))
     return app.run(["use", "--system", "outputs.json", *arguments])
 
 
@@ -69,7 +69,7 @@ def refused(capsys: pytest.CaptureFixture[str], *arguments: str, **options: Any)
 
 def test_a_writer_gets_key_credential_and_record(tmp_path: Path) -> None:
     """Each with the mode that it needs."""
-    assert use("--as", WRITER, told=outputs(public=False)) == 0
+    assert use("--as", WRITER, reported=outputs(public=False)) == 0
 
     written = tree(tmp_path / "etc")
     assert {name: oct(mode) for name, (mode, _) in written.items()} == {
@@ -86,12 +86,12 @@ def test_a_writer_gets_key_credential_and_record(tmp_path: Path) -> None:
     assert tree(Path.home() / ".aws")["credentials"][0] == 0o600
 
 
-def test_no_secret_is_told(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+def test_no_secret_is_printed(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     """Not on a dry run, not as JSON, and the record has none."""
-    told = outputs(public=False)
+    reported = outputs(public=False)
     secrets = [KEY.secret_text.partition(":")[2], "secret-of-"]
     for options in (["--dry-run"], ["--dry-run", "--json"], [], ["--json"]):
-        assert use("--as", WRITER, *options, told=told) == 0
+        assert use("--as", WRITER, *options, reported=reported) == 0
     assert use("demo", "--remove", "--dry-run") == 0
     seen = "".join(capsys.readouterr()) + place().record("demo").read_text()
 
@@ -104,7 +104,7 @@ def test_a_dry_run_changes_nothing_and_shows_every_file(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     """As a diff that `patch` could read."""
-    assert use("--as", WRITER, "--dry-run", told=outputs(public=False)) == 0
+    assert use("--as", WRITER, "--dry-run", reported=outputs(public=False)) == 0
 
     shown = capsys.readouterr().out
     assert not (tmp_path / "etc").exists()
@@ -119,12 +119,12 @@ def test_a_dry_run_changes_nothing_and_shows_every_file(
     ]
 
 
-def test_the_table_tells_what_happened_to_each_file(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_table_reports_what_happened_to_each_file(capsys: pytest.CaptureFixture[str]) -> None:
     """Added, then unchanged, then updated, then removed."""
     kinds = []
     rotated, agreed = outputs(key=NEXT_KEY), ("--expect-key", NEXT_KEY.public_text)
-    for arguments, told in (((), outputs()), ((), outputs()), (agreed, rotated)):
-        assert use(*arguments, "--json", told=told) == 0
+    for arguments, reported in (((), outputs()), ((), outputs()), (agreed, rotated)):
+        assert use(*arguments, "--json", reported=reported) == 0
         document = json.loads(capsys.readouterr().out)
         kinds.append([entry["change"] for entry in document["files"]])
         assert document["next"] == ["nix-cache doctor demo"]
@@ -148,8 +148,8 @@ def test_other_profiles_stay_byte_for_byte(capsys: pytest.CaptureFixture[str]) -
     rotated = outputs(public=False)
     rotated["credentials"][READER]["secretAccessKey"] = "rotated"
 
-    assert use(told=outputs(public=False)) == 0
-    assert use("--replace-credentials", told=rotated) == 0
+    assert use(reported=outputs(public=False)) == 0
+    assert use("--replace-credentials", reported=rotated) == 0
 
     assert path.read_bytes().startswith(OTHER_PROFILES)
     assert path.read_bytes().count(b"[nixreader]") == 1
@@ -165,18 +165,18 @@ def test_a_foreign_profile_of_that_name_is_refused(capsys: pytest.CaptureFixture
     Path(".aws").mkdir()
     Path(".aws/credentials").write_text("[nixreader]\naws_access_key_id = other\n")
 
-    assert "has a profile nixreader already" in refused(capsys, told=outputs(public=False))
+    assert "has a profile nixreader already" in refused(capsys, reported=outputs(public=False))
 
 
 @pytest.mark.parametrize("missing", ["credentials", "signingKeys"])
-def test_a_source_without_secrets_tells_how_to_give_them(
+def test_a_source_without_secrets_reports_how_to_give_them(
     capsys: pytest.CaptureFixture[str], missing: str
 ) -> None:
     """The output `manifest` alone, or outputs that were not decrypted."""
-    told = outputs(public=False)
-    told[missing] = "[secret]"
+    reported = outputs(public=False)
+    reported[missing] = "[secret]"
 
-    message = refused(capsys, "--as", WRITER, told=told)
+    message = refused(capsys, "--as", WRITER, reported=reported)
 
     assert "pulumi stack output --json --show-secrets | nix-cache use -" in message
 
@@ -194,26 +194,28 @@ def test_names_that_the_cache_does_not_have_are_refused(
     capsys: pytest.CaptureFixture[str], arguments: list[str], public: bool, message: str
 ) -> None:
     """The error lists those that it has."""
-    assert message in refused(capsys, *arguments, told=outputs(public=public))
+    assert message in refused(capsys, *arguments, reported=outputs(public=public))
 
 
 def test_a_key_that_is_not_the_caches_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
-    """Nobody would trust what it signs."""
-    told = outputs()
-    told["signingKeys"][WRITER] = NEXT_KEY.secret_text
+    """No user would trust what it signs."""
+    reported = outputs()
+    reported["signingKeys"][WRITER] = NEXT_KEY.secret_text
 
-    message = refused(capsys, "--as", WRITER, told=told)
+    message = refused(capsys, "--as", WRITER, reported=reported)
 
     assert f"the signing key {NEXT_KEY.name} of the writer nixbuilder is not among" in message
     assert NEXT_KEY.secret_text not in message
 
 
-def test_what_is_no_key_is_refused_without_telling_it(capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_is_not_a_key_is_refused_without_showing_it(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     """It may be a secret all the same."""
-    told = outputs()
-    told["signingKeys"][WRITER] = "a-name:hunter2"
+    reported = outputs()
+    reported["signingKeys"][WRITER] = "a-name:hunter2"
 
-    assert "hunter2" not in refused(capsys, "--as", WRITER, told=told)
+    assert "hunter2" not in refused(capsys, "--as", WRITER, reported=reported)
 
 
 @pytest.mark.parametrize(
@@ -236,43 +238,43 @@ def test_a_manifest_cannot_smuggle_in_settings(
 ) -> None:
     """A line of nix.conf more, and the daemon runs anything as root."""
     bucket = changes.get("bucket", "demo")
-    told = outputs()
-    told["manifest"].update({**changes, "bucket": bucket})
+    reported = outputs()
+    reported["manifest"].update({**changes, "bucket": bucket})
 
-    assert message in refused(capsys, told=told)
+    assert message in refused(capsys, reported=reported)
 
 
 def test_a_credential_cannot_smuggle_in_profiles(capsys: pytest.CaptureFixture[str]) -> None:
-    """Nor does the error tell it."""
-    told = outputs(public=False)
-    told["credentials"][READER]["secretAccessKey"] = "hunter2\n[default]"
+    """Nor does the error contain it."""
+    reported = outputs(public=False)
+    reported["credentials"][READER]["secretAccessKey"] = "hunter2\n[default]"
 
-    assert "hunter2" not in refused(capsys, told=told)
+    assert "hunter2" not in refused(capsys, reported=reported)
 
 
 def test_another_cache_of_the_same_name_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     """The error names the way out, and that works."""
-    assert use(told=outputs()) == 0
+    assert use(reported=outputs()) == 0
     other = outputs(readUrl="https://elsewhere.example.org/demo")
     capsys.readouterr()
 
-    assert "give this one another name with --name" in refused(capsys, told=other)
-    assert use("--name", "second", told=other) == 0
+    assert "give this one another name with --name" in refused(capsys, reported=other)
+    assert use("--name", "second", reported=other) == 0
     assert [found.name for found in record.all_records(place())] == ["demo", "second"]
 
 
-def test_a_secret_that_the_stack_does_not_know_is_told(
+def test_a_secret_that_the_stack_does_not_know_is_reported(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """That of an adopted user: whoever has it writes the profile by hand."""
-    told = outputs(public=False)
-    told["credentials"][READER]["secretAccessKey"] = ""
-    assert "a user that it adopted" in refused(capsys, told=told)
+    """That of an adopted user: a user who has it writes the profile by hand."""
+    reported = outputs(public=False)
+    reported["credentials"][READER]["secretAccessKey"] = ""
+    assert "a user that it adopted" in refused(capsys, reported=reported)
     by_hand = b"[nixreader]\naws_access_key_id = nixreader\naws_secret_access_key = x\n"
     Path(".aws").mkdir()
     Path(".aws/credentials").write_bytes(by_hand)
 
-    assert use(told=told) == 0
+    assert use(reported=reported) == 0
 
     assert "was left as it is" in capsys.readouterr().err
     assert Path(".aws/credentials").read_bytes() == by_hand
@@ -281,12 +283,12 @@ def test_a_secret_that_the_stack_does_not_know_is_told(
 def test_the_writer_stays_when_only_the_manifest_is_read_again(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """And after a rotation it is told that the key here is not the current one."""
-    assert use("--as", WRITER, told=outputs()) == 0
+    """And after a rotation it is reported that the key here is not the current one."""
+    assert use("--as", WRITER, reported=outputs()) == 0
     rotated = outputs(key=NEXT_KEY, publicKeys=[NEXT_KEY.public_text, KEY.public_text])["manifest"]
 
     expected = [("--expect-key", key) for key in rotated["publicKeys"]]
-    assert use(*(word for option in expected for word in option), told=rotated) == 0
+    assert use(*(word for option in expected for word in option), reported=rotated) == 0
 
     kept = record.find("demo")
     assert (kept.writer, kept.signing_key_file) == (WRITER, place().signing_key(KEY.name))
@@ -295,8 +297,8 @@ def test_the_writer_stays_when_only_the_manifest_is_read_again(
 
 def test_a_key_that_another_cache_still_names_stays() -> None:
     """The same cache may be in use under two names."""
-    assert use("--as", WRITER, told=outputs()) == 0
-    assert use("--as", WRITER, "--name", "again", told=outputs()) == 0
+    assert use("--as", WRITER, reported=outputs()) == 0
+    assert use("--as", WRITER, "--name", "again", reported=outputs()) == 0
 
     assert use("demo", "--remove") == 0
     assert place().signing_key(KEY.name).exists()
@@ -307,7 +309,7 @@ def test_a_key_that_another_cache_still_names_stays() -> None:
 @pytest.mark.parametrize("called", ["demo", "https://s3.example.org/demo/", "source"])
 def test_a_cache_is_removed_by_whatever_name_it_has(called: str) -> None:
     """Its name, its URL, or what was given to `use`."""
-    assert use(told=outputs()) == 0
+    assert use(reported=outputs()) == 0
 
     assert (
         use("--remove", str(Path("outputs.json").absolute()) if called == "source" else called) == 0
@@ -318,7 +320,7 @@ def test_a_cache_is_removed_by_whatever_name_it_has(called: str) -> None:
 
 def test_a_cache_whose_record_is_lost_is_removed_all_the_same() -> None:
     """By its name."""
-    assert use(told=outputs()) == 0
+    assert use(reported=outputs()) == 0
     place().record("demo").unlink()
 
     assert use("demo", "--remove") == 0
@@ -328,7 +330,7 @@ def test_a_cache_whose_record_is_lost_is_removed_all_the_same() -> None:
 
 def test_removing_what_is_not_there_names_what_is(capsys: pytest.CaptureFixture[str]) -> None:
     """A typing mistake."""
-    assert use(told=outputs()) == 0
+    assert use(reported=outputs()) == 0
     capsys.readouterr()
 
     assert "no cache 'dmeo' is in use on this machine; name one of these: demo" in refused(
@@ -352,12 +354,12 @@ def test_a_key_in_a_folder_with_a_blank_is_refused(
     """Nix knows no quotes. Without a key the folder does no harm, as the include is relative."""
     monkeypatch.setenv("NIX_CONF_DIR", str(tmp_path / "my etc"))
 
-    assert "whose path has a blank or '#'" in refused(capsys, "--as", WRITER, told=outputs())
-    assert use(told=outputs()) == 0
+    assert "whose path has a blank or '#'" in refused(capsys, "--as", WRITER, reported=outputs())
+    assert use(reported=outputs()) == 0
 
 
 def test_nixos_gets_the_module(tmp_path: Path) -> None:
-    """By its marker for the machine, or by the link into the store for whoever has one."""
+    """By its marker for the machine, or by the link into the store for a user who has one."""
     marker = tmp_path / "NIXOS"
     store = Path("/nix/store")
     user = Place(system=False, nix_conf=tmp_path / "n", credentials=tmp_path, state=tmp_path)
@@ -376,7 +378,7 @@ def test_a_link_into_the_store_changes_nothing(capsys: pytest.CaptureFixture[str
     place().nix_conf.parent.mkdir()
     place().nix_conf.symlink_to("/nix/store/0000-nix.conf")
 
-    assert use("--json", told=outputs(public=False)) == 0
+    assert use("--json", reported=outputs(public=False)) == 0
 
     document = json.loads(capsys.readouterr().out)
     assert document["files"] == []
@@ -386,9 +388,9 @@ def test_a_link_into_the_store_changes_nothing(capsys: pytest.CaptureFixture[str
     assert list(place().nix_conf.parent.iterdir()) == [place().nix_conf]
 
 
-def test_what_defeats_the_cache_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_defeats_the_cache_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where it stands, also in files that are included."""
-    assert use(told=outputs()) == 0
+    assert use(reported=outputs()) == 0
     own = Path.home() / ".config/nix"
     own.mkdir(parents=True)
     (own / "nix.conf").write_text("!include more.conf\nrequire-sigs = false\n")
@@ -417,7 +419,7 @@ def test_what_defeats_the_cache_is_told(monkeypatch: pytest.MonkeyPatch) -> None
 def test_the_daemon_is_asked_whether_it_trusts_the_user(
     tmp_path: Path, said: str, trust: Trust
 ) -> None:
-    """The answers are those of Nix 2.34 to root, to somebody else, and without its daemon."""
+    """The answers are those of Nix 2.34 to root, to another user, and without its daemon."""
     nix = tmp_path / "nix"
     nix.write_text(f"#!/bin/sh\necho {shlex.quote(said)}\n")
     nix.chmod(0o755)
@@ -444,20 +446,20 @@ def test_the_command_for_root_is_complete(source: str, feed: str) -> None:
     assert command.endswith(f" use {source if not feed else '-'} --name demo --reader nixreader")
 
 
-def test_an_ordinary_user_is_told_what_the_daemon_ignores() -> None:
+def test_an_ordinary_user_gets_a_list_of_what_the_daemon_ignores() -> None:
     """It has to trust them, and it does not see their credentials."""
     user = user_place()
     plan = plan_use(client_caches.source(public=False), Wish(user))
 
     with without_privileges():
         name = pwd.getpwuid(os.geteuid()).pw_name
-        told = list(advice.after_use(plan, user, "-", {"PATH": "/nowhere"}))
+        reported = list(advice.after_use(plan, user, "-", {"PATH": "/nowhere"}))
 
-    assert f"`extra-trusted-users = {name}` in {place().nix_conf} makes" in told[0]
-    assert f"does not see those in {user.credentials}. For the daemon: pulumi stack" in told[1]
+    assert f"`extra-trusted-users = {name}` in {place().nix_conf} makes" in reported[0]
+    assert f"does not see those in {user.credentials}. For the daemon: pulumi stack" in reported[1]
 
 
-def test_root_is_told_neither() -> None:
+def test_root_gets_neither_note() -> None:
     """Root's credentials are the daemon's."""
     plan = plan_use(client_caches.source(public=False), Wish(place()))
 

@@ -15,12 +15,12 @@ from nix_cache.cli.machine import files
 from nix_cache.cli.machine.files import FileChange
 from nix_cache.cli.machine.located import changeable_by_others, may_follow
 
-NOBODY = 65534
+UNPRIVILEGED = 65534
 
 
 @pytest.fixture
 def open_folder() -> Iterator[Path]:
-    """A folder that other users can reach, which pytest's own cannot be."""
+    """Provide a folder that other users can reach, which pytest's own cannot be."""
     folder = Path(tempfile.mkdtemp())
     folder.chmod(0o755)
     yield folder
@@ -33,8 +33,8 @@ def without_privileges() -> Iterator[None]:
     if os.geteuid() != 0:
         yield
         return
-    os.setresgid(NOBODY, NOBODY, 0)
-    os.setresuid(NOBODY, NOBODY, 0)
+    os.setresgid(UNPRIVILEGED, UNPRIVILEGED, 0)
+    os.setresuid(UNPRIVILEGED, UNPRIVILEGED, 0)
     try:
         yield
     finally:
@@ -65,14 +65,18 @@ def test_a_file_keeps_its_mode(tmp_path: Path, mode: int) -> None:
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
 def test_a_file_keeps_its_owner(tmp_path: Path) -> None:
-    """Root may run the command on somebody else's file."""
+    """Root may run the command on another user's file."""
     path = tmp_path / "nix.conf"
     path.write_bytes(b"old")
-    os.chown(path, NOBODY, NOBODY)
+    os.chown(path, UNPRIVILEGED, UNPRIVILEGED)
 
     files.apply([FileChange(path, b"old", b"new")])
 
-    assert (path.stat().st_uid, path.stat().st_gid, path.read_bytes()) == (NOBODY, NOBODY, b"new")
+    assert (path.stat().st_uid, path.stat().st_gid, path.read_bytes()) == (
+        UNPRIVILEGED,
+        UNPRIVILEGED,
+        b"new",
+    )
 
 
 def test_a_new_private_file_is_never_readable_by_others(tmp_path: Path) -> None:
@@ -169,7 +173,7 @@ def test_when_the_disk_is_full_nothing_has_changed(tmp_path: Path) -> None:
     assert not (tmp_path / "made").exists()
 
 
-def test_a_file_that_somebody_else_changed_meanwhile_takes_everything_back(tmp_path: Path) -> None:
+def test_a_file_that_another_user_changed_meanwhile_takes_everything_back(tmp_path: Path) -> None:
     """Their change stays, and the files written before it are as they were, mode and all."""
     changes = changes_in(tmp_path)
     (tmp_path / "last").write_bytes(b"theirs")
@@ -182,7 +186,7 @@ def test_a_file_that_somebody_else_changed_meanwhile_takes_everything_back(tmp_p
     assert not (tmp_path / "made").exists()
 
 
-def test_a_folder_that_cannot_be_written_is_told_before_anything_changes(
+def test_a_folder_that_cannot_be_written_is_reported_before_anything_changes(
     open_folder: Path,
 ) -> None:
     """One clear error, naming the file and the folder."""
@@ -200,7 +204,7 @@ def test_a_folder_that_cannot_be_written_is_told_before_anything_changes(
     )
 
 
-def test_a_file_that_cannot_be_read_is_told(open_folder: Path) -> None:
+def test_a_file_that_cannot_be_read_is_reported(open_folder: Path) -> None:
     """It must not be taken for a missing one."""
     path = open_folder / "nix.conf"
     path.write_bytes(b"old")
@@ -210,7 +214,7 @@ def test_a_file_that_cannot_be_read_is_told(open_folder: Path) -> None:
         files.read(path)
 
 
-def test_a_folder_in_the_place_of_a_file_is_told(tmp_path: Path) -> None:
+def test_a_folder_in_the_place_of_a_file_is_reported(tmp_path: Path) -> None:
     """And so is a pipe."""
     os.mkfifo(tmp_path / "pipe")
 
@@ -219,7 +223,7 @@ def test_a_folder_in_the_place_of_a_file_is_told(tmp_path: Path) -> None:
             files.read(path)
 
 
-def test_a_file_in_the_place_of_a_folder_is_told(tmp_path: Path) -> None:
+def test_a_file_in_the_place_of_a_folder_is_reported(tmp_path: Path) -> None:
     """With the folder's name."""
     (tmp_path / "nix").write_bytes(b"")
 
@@ -235,7 +239,7 @@ as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files
 
 @pytest.fixture
 def anothers(open_folder: Path) -> Path:
-    """A folder of another user, as root comes upon it."""
+    """Provide a folder of another user, as root comes upon it."""
     folder = open_folder / "theirs"
     folder.mkdir()
     os.chown(folder, OTHER, OTHER)
@@ -250,7 +254,7 @@ def link_of(owner: int, link: Path, target: Path) -> Path:
 
 
 def status(owner: int, mode: int, group: int = 0) -> os.stat_result:
-    """What the system tells of a file."""
+    """Return the status of a file."""
     return os.stat_result((mode, 0, 0, 1, owner, group, 0, 0, 0, 0))
 
 

@@ -76,7 +76,7 @@ def test_includes_of_several_caches_go_in_any_order(text: bytes | None, order: l
 def test_lines_written_behind_the_include_stay(
     before: list[bytes], after: list[bytes], ended: bool
 ) -> None:
-    """Somebody edits the file between adding and removing; no two lines become one."""
+    """A user edits the file between adding and removing; no two lines become one."""
     text = b"\n".join(before) + (b"\n" if ended else b"")
     edited = conf_file.with_include(text, "demo") + b"\n".join(after)
 
@@ -180,7 +180,7 @@ def test_what_others_put_into_a_profile_stays_in_that_profile() -> None:
         credentials_file.with_profile(None, "demo", "nixreader", RENEWED) + b"[nixreader]\n",
     ],
 )
-def test_a_profile_of_somebody_else_is_not_touched(text: bytes) -> None:
+def test_a_profile_of_another_user_is_not_touched(text: bytes) -> None:
     """Also one of another cache, and one that is there twice."""
     with pytest.raises(credentials_file.ForeignProfileError):
         credentials_file.with_profile(text, "demo", "nixreader", PAIR)
@@ -194,7 +194,7 @@ def test_a_profile_that_says_the_same_is_left_to_its_owner() -> None:
     assert credentials_file.without_profiles(text, "demo") == text
 
 
-def test_a_diff_shows_no_secret_of_anybody() -> None:
+def test_a_diff_shows_no_secret_of_any_user() -> None:
     """Not even in the lines around the change."""
     before = b"# old = hunter1\n[x]\naws_secret_access_key = hunter2\naws_session_token = hunter3"
     after = credentials_file.with_profile(before, "demo", "p", PAIR)
@@ -227,7 +227,7 @@ def test_a_diff_of_a_huge_file_has_the_right_line_numbers() -> None:
     assert lines[-1] == "+!include nix-cache/demo.conf"
 
 
-def test_the_header_tells_who_made_a_file() -> None:
+def test_the_header_reports_who_made_a_file() -> None:
     """A user who finds it wonders."""
     assert re.match(rb"# Made by `nix-cache use`", conf_file.with_include(None, "demo"))
     assert conf_file.without_include(HEADER + b"a = b\n", "demo") == HEADER + b"a = b\n"

@@ -1,4 +1,4 @@
-"""`nix-cache use URL`: keys are shown, and trusted only by somebody who agrees."""
+"""`nix-cache use URL`: keys are shown, and trusted only by a user who agrees."""
 
 import json
 import os
@@ -27,7 +27,7 @@ DENIED = "these keys have to be agreed to, and standard input is no terminal to 
 
 @pytest.fixture
 def served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ServedCache]:
-    """A served cache with a manifest, and a machine that uses none yet."""
+    """Provide a served cache with a manifest, and a machine that uses none yet."""
     (tmp_path / "home").mkdir()
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     monkeypatch.setenv("NIX_CONF_DIR", str(tmp_path / "etc"))
@@ -38,13 +38,13 @@ def served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ServedCa
 
 
 def described(served: ServedCache, **changes: Any) -> dict[str, Any]:
-    """What its stack says of it."""
-    told: dict[str, Any] = outputs(readUrl=served.url, **changes)["manifest"]
-    return told
+    """Return what its stack says of it."""
+    reported: dict[str, Any] = outputs(readUrl=served.url, **changes)["manifest"]
+    return reported
 
 
 def at_a_terminal(answer: str, *arguments: str) -> tuple[int, str]:
-    """Run the command at a terminal, where somebody types; gives its exit code and the screen."""
+    """Run the command at a terminal, where a user types; gives its exit code and the screen."""
     ours, theirs = pty.openpty()
     command = [sys.executable, "-m", "nix_cache.cli", "use", "--system", *arguments]
     process = subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs)
@@ -66,12 +66,12 @@ def in_a_script(url: str, *arguments: str) -> int:
 
 
 def is_used() -> bool:
-    """Whether anything was written."""
+    """Return whether anything was written."""
     return system_place().nix_conf.exists()
 
 
 @pytest.mark.parametrize("answer", ["y", "YES"])
-def test_whoever_agrees_gets_the_cache(served: ServedCache, answer: str) -> None:
+def test_a_user_who_agrees_gets_the_cache(served: ServedCache, answer: str) -> None:
     """The question shows URL and keys in full."""
     code, screen = at_a_terminal(answer, served.url)
 
@@ -96,7 +96,7 @@ def test_without_agreement_nothing_changes(served: ServedCache, answer: str) -> 
 def test_a_script_has_to_agree_beforehand(
     served: ServedCache, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Without `--yes` it is refused, and is told which keys those would be."""
+    """Without `--yes` it is refused, and is reported which keys those would be."""
     with Path(os.devnull).open() as nothing:
         monkeypatch.setattr("sys.stdin", nothing)
         assert in_a_script(served.url) == 2
@@ -229,7 +229,7 @@ def test_what_is_no_manifest_is_refused(
         load(served.url)
 
 
-def test_a_server_that_is_not_there_is_told() -> None:
+def test_a_server_that_is_not_there_is_reported() -> None:
     """In one line, with the address."""
     with served_cache() as served:
         url = served.url

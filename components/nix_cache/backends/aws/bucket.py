@@ -16,14 +16,14 @@ from nix_cache.iam.lifecycle import NAR_PREFIX, ExpiryRule
 _Rule = aws.s3.BucketLifecycleConfigurationRuleArgsDict
 
 UNFINISHED_UPLOAD_DAYS = BACKENDS["aws"].unfinished_upload_days
-"""After how many days the parts of an upload that nobody finished go. They cost as objects do."""
+"""After how many days the parts of an unfinished upload expire. They cost as objects do."""
 
 _COLD_DAYS = {"STANDARD_IA": 30, "INTELLIGENT_TIERING": 0}
 """The least age at which an object may go to a storage class. By S3's own default, those below
 128 KiB stay where they are: they would cost more."""
 
 OWN_OBJECTS_MAX_AGE_SECONDS = 300
-"""How long a cache on the way may keep what the cache says of itself. A rotated key shows up so."""
+"""How long HTTP caches may keep the cache's metadata, until a rotated key is visible."""
 
 
 def make_bucket(scope: Scope) -> aws.s3.Bucket:
@@ -68,13 +68,13 @@ def set_access(
     *,
     open_to_all: bool,
 ) -> None:
-    """Let in whom the reading policy names, over TLS alone, and keep everybody else out.
+    """Allow what the reading policy names, over TLS alone, and deny everything else.
 
     Args:
         scope: the cache.
         bucket: its bucket.
-        reading: who reads besides users of the account; nobody if it is None.
-        open_to_all: whether that may be anybody. ACLs open nothing in any case.
+        reading: who reads besides users of the account; None for no one.
+        open_to_all: whether that includes anonymous requests. ACLs open nothing in any case.
     """
     block = aws.s3.BucketPublicAccessBlock(
         f"{scope.name}-public-access-block",
@@ -95,7 +95,7 @@ def set_access(
         bucket=bucket.bucket,
         region=scope.region,
         policy=policy,
-        # While the block is still closed, S3 refuses a policy that lets anybody in.
+        # While the block is still closed, S3 refuses a policy with anonymous reads.
         opts=scope.options(block),
     )
 
@@ -137,7 +137,7 @@ def put(scope: Scope, bucket: aws.s3.Bucket, own: TextObject) -> None:
         content=known,
         content_type=own.content_type,
         cache_control=f"max-age={OWN_OBJECTS_MAX_AGE_SECONDS}",
-        # Only by it does the provider see that somebody wrote the object; KMS makes it no digest.
+        # Only by it does the provider see a changed object; KMS makes it no digest.
         etag=None if scope.aws.kms_key_arn is not None else known.apply(_md5),
         tags=scope.tags,
         opts=scope.options(),

@@ -86,7 +86,7 @@ def deliver(scope: Scope, settings: CloudFrontSettings, bucket: aws.s3.Bucket) -
         ],
         custom_error_responses=[
             {
-                # A bucket that nobody may list says 403 of what it does not have.
+                # A bucket that cannot be listed answers 403 for what it does not have.
                 "error_code": code,
                 "response_code": 404,
                 "response_page_path": f"/{ERROR_KEY}",
@@ -119,7 +119,7 @@ def _viewer_certificate(
 
 
 def _certificate(scope: Scope, settings: CloudFrontSettings) -> pulumi.Input[str] | None:
-    """The certificate of the host name: the given one, or one that is proved in its zone."""
+    """Return the certificate of the host name: the given one, or one that is proved in its zone."""
     if settings.certificate_arn is not None or settings.domain_name is None:
         return settings.certificate_arn
     certificate = aws.acm.Certificate(

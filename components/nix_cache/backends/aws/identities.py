@@ -26,7 +26,7 @@ SECRET_RECOVERY_DAYS = 7
 
 
 def policy(scope: Scope, privilege: Privilege) -> pulumi.Output[PolicyDocument]:
-    """What a writer or a reader may do, the key of the bucket included where it has one."""
+    """Return what a writer or a reader may do, the key of the bucket included where it has one."""
     document = policy_for(privilege, scope.bucket)
     key = pulumi.Output.from_input(scope.aws.kms_key_arn)
     return key.apply(
@@ -35,7 +35,7 @@ def policy(scope: Scope, privilege: Privilege) -> pulumi.Output[PolicyDocument]:
 
 
 def add_user(scope: Scope, user: str, privilege: Privilege) -> Credential:
-    """Make an IAM user with an inline policy of their own and a key pair."""
+    """Make an IAM user with its own inline policy and a key pair."""
     iam_user = aws.iam.User(
         f"{scope.name}-{user}",
         name=scope.identity(user),
@@ -56,7 +56,7 @@ def add_user(scope: Scope, user: str, privilege: Privilege) -> Credential:
 
 
 def github_provider_arn(scope: Scope) -> pulumi.Output[str]:
-    """The account's identity provider for GitHub: the one that the settings name, or a new one."""
+    """Return the account's identity provider for GitHub: the one of the settings, or a new one."""
     known = scope.aws.github_oidc_provider_arn
     if known is not None:
         return pulumi.Output.from_input(known)

@@ -19,7 +19,7 @@ def watch(
     bucket: aws.s3.Bucket,
     distribution: aws.cloudfront.Distribution | None,
 ) -> None:
-    """Count the bucket's requests, tell of those that fail, and warn of what they cost."""
+    """Count the bucket's requests, report failures, and warn about costs."""
     topics = [settings.alarm_topic_arn] if settings.alarm_topic_arn is not None else []
     metric = aws.s3.BucketMetric(
         f"{scope.name}-request-metrics",
@@ -78,7 +78,7 @@ def _alarm(
         threshold=threshold,
         period=_PERIOD_SECONDS,
         evaluation_periods=1,
-        # A cache that nobody asks is well.
+        # A cache without requests is fine.
         treat_missing_data="notBreaching",
         alarm_actions=topics,
         ok_actions=topics,

@@ -44,7 +44,7 @@ def _bucket(bucket: Resource, context: Context) -> Iterator[str]:
 
 
 def _set_on(bucket: Resource, type_token: str, context: Context) -> Iterator[Resource]:
-    """The resources of a type that set something on a bucket."""
+    """Yield the resources of a type that set something on a bucket."""
     for resource in context.resources:
         if resource.type == type_token and is_in(resource, "bucket", bucket):
             yield resource
@@ -62,7 +62,7 @@ def _owns(resource: Resource) -> bool:
 
 
 def _is_public(policy: Resource) -> bool:
-    """Whether it allows anonymous access. One that cannot be read violates another rule."""
+    """Return whether it allows anonymous access. One that cannot be read violates another rule."""
     try:
         statements = [one for document, _ in policies_of(policy) for one in document]
     except UnreadableError:

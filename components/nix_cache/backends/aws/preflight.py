@@ -25,7 +25,7 @@ _FOREIGN = re.compile(r"StatusCode: 403|Forbidden|AccessDenied")
 
 _NOT_ACCEPTED = (
     "AWS does not accept the credentials",
-    "log in anew, or correct AWS_PROFILE, aws:profile or the key pair in the environment",
+    "log in again, or correct AWS_PROFILE, aws:profile or the key pair in the environment",
 )
 _OTHER_ACCOUNT = "log in to that account, or correct aws.accountId"
 
@@ -91,31 +91,31 @@ def _reservation(
 
 
 def explained(said: str) -> str | None:
-    """What the provider said, as a mistake and its fix; None if it is none of those known."""
+    """Return the provider's error as a problem and its fix; None for an unknown error."""
     for pattern, mistake, fix in _FIXES:
         if pattern.search(said):
-            return _told(mistake, fix)
+            return _sentence(mistake, fix)
     return None
 
 
-def _told(mistake: str, fix: str) -> str:
+def _sentence(mistake: str, fix: str) -> str:
     return f"{mistake}\n  fix: {fix}\nNothing was changed."
 
 
 def _checked_account(settings: AwsSettings, asking: pulumi.InvokeOptions) -> str:
-    """The account's number; nothing in the first preview of a provider that is yet to be made."""
+    """Return the account's number; empty in the first preview of a provider to be created."""
     try:
         account = aws.get_caller_identity(opts=asking).account_id
     except Exception as error:  # the engine has one kind of error for all of them
         said = str(error)
         if explained(said) is None and "StatusCode: 403" in said:
-            # Everybody may ask who they are, so whoever is refused is nobody.
-            raise pulumi.RunError(_told(*_NOT_ACCEPTED)) from None
+            # Each valid credential may ask for its identity, so a refused one is invalid.
+            raise pulumi.RunError(_sentence(*_NOT_ACCEPTED)) from None
         raise pulumi.RunError(explained(said) or shown(said, lines=True)) from None
     expected = settings.account_id
     if expected is not None and not is_output(expected) and account and account != expected:
         raise pulumi.RunError(
-            _told(
+            _sentence(
                 f"the credentials belong to the AWS account {account}, but the cache's is "
                 f"{expected}",
                 _OTHER_ACCOUNT,
@@ -149,7 +149,7 @@ def _bucket_taken(bucket: str, settings: AwsSettings, asking: pulumi.InvokeOptio
         if _ELSEWHERE.search(said):
             return f"the bucket {bucket!r} exists already in another region: {_ADVICE}"
         if _FOREIGN.search(said):
-            return f"the bucket {bucket!r} exists already and is somebody else's: {_ADVICE}"
+            return f"the bucket {bucket!r} exists already and belongs to another account: {_ADVICE}"
         raise pulumi.RunError(explained(said) or shown(said, lines=True)) from None
     if not found or not found.id:
         return ""  # the provider is yet to be made
@@ -163,8 +163,8 @@ _ADVICE = (
 
 
 def _makes_github_provider(settings: CacheSettings, aws_settings: AwsSettings) -> bool:
-    keyless = any(writer.is_keyless for writer in settings.writers)
-    return keyless and aws_settings.github_oidc_provider_arn is None
+    has_oidc_writers = any(writer.is_oidc for writer in settings.writers)
+    return has_oidc_writers and aws_settings.github_oidc_provider_arn is None
 
 
 def _github_contested(account: str, owner: str) -> str:

@@ -10,7 +10,7 @@ ROLE = "aws:iam/role:Role"
 
 
 def _without_v2(type_token: str) -> str:
-    """The provider added ``V2`` to the names of some types for a time."""
+    """Return the provider added ``V2`` to the names of some types for a time."""
     return re.sub(r"V2\b", "", type_token) if type_token.startswith("aws:") else type_token
 
 

@@ -46,11 +46,11 @@ class Scope:
         return self.aws.tags or None
 
     def identity(self, user: str) -> str:
-        """The name of a writer or a reader in IAM, where names belong to the whole account."""
+        """Return a writer's or reader's name in IAM, where names belong to the whole account."""
         return f"{self.bucket}-{user}"
 
     def options(self, *after: pulumi.Resource, protect: bool = False) -> pulumi.ResourceOptions:
-        """The options of a resource that has to wait for others, and for the reservations."""
+        """Return the options of a resource that waits for others and for the reservations."""
         options = pulumi.ResourceOptions(
             parent=self.parent,
             protect=protect or None,

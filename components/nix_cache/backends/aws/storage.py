@@ -57,7 +57,7 @@ def _oidc_writers(
     scope: Scope, signing_keys: Mapping[str, pulumi.Input[str]]
 ) -> dict[str, OidcWriter]:
     """Make the roles. All of them trust the one provider for GitHub that an account can have."""
-    writers = [writer for writer in scope.cache.writers if writer.is_keyless]
+    writers = [writer for writer in scope.cache.writers if writer.is_oidc]
     if not writers:
         return {}
     github = identities.github_provider_arn(scope)

@@ -7,7 +7,7 @@ from nix_cache.backends.spec import Verification
 
 
 def _config(environment: Mapping[str, str]) -> dict[str, Any]:
-    """The credentials stay where the AWS provider looks for them."""
+    """Return the credentials stay where the AWS provider looks for them."""
     region = environment["AWS_REGION"]
     config = {"aws:region": region, "nix-cache:aws": {"region": region}}
     if endpoint := environment.get("AWS_ENDPOINT_URL"):

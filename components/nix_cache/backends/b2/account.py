@@ -40,7 +40,7 @@ NEEDED = frozenset(
 """The capabilities of the key that a stack is brought up with."""
 
 MARK = "nix-cache-mark"
-"""What in a bucket's information tells which stack made it."""
+"""The key of the ownership tag in a bucket's information: which stack made it."""
 
 _CONNECT_SECONDS, _READ_SECONDS = 10, 60
 
@@ -60,7 +60,7 @@ class BucketSettings:
     """What a bucket is set to.
 
     Attributes:
-        type: ``allPublic``, where anybody reads what they know the name of, or ``allPrivate``.
+        type: ``allPublic``, with anonymous reads by name, or ``allPrivate``.
         encryption: the mode of the encryption that objects have by default.
         lifecycle_rules: rules in B2's own words, without those of their fields that are not set.
         mark: which stack made it; empty if none did.
@@ -74,7 +74,7 @@ class BucketSettings:
 
 @dataclass(frozen=True)
 class MadeKey:
-    """An application key as B2 tells it once."""
+    """An application key as B2 returns it once."""
 
     key_id: str
     key: str
@@ -122,13 +122,13 @@ class Account:
             )
 
     def bucket_id(self, name: str) -> str | None:
-        """The bucket of this name in the account, if there is one."""
+        """Return the bucket of this name in the account, if there is one."""
         with explained(self._login):
             found = self._api.list_buckets(bucket_name=name)
         return found[0].id_ if found else None
 
     def make_bucket(self, name: str, settings: BucketSettings) -> str | None:
-        """Make a bucket; gives back its id, or nothing where the name is taken by anybody.
+        """Make a bucket; gives back its id, or nothing where the name is taken in any account.
 
         A request that was tried again finds the name taken by its own bucket.
         """
@@ -147,7 +147,7 @@ class Account:
         return bucket_id
 
     def settings_of(self, bucket_id: str) -> BucketSettings | None:
-        """What a bucket is set to; nothing if it is gone."""
+        """Return what a bucket is set to; nothing if it is gone."""
         bucket = self._bucket(bucket_id)
         if bucket is None:
             return None
@@ -196,7 +196,7 @@ class Account:
     def make_key(self, name: str, bucket_id: str, capabilities: Sequence[str]) -> MadeKey:
         """Make a key for one bucket, and make it the only one there that has the name.
 
-        Whoever asked before and never got the answer left a key whose secret nobody knows.
+        A request whose response was lost left a key whose secret is unknown.
         """
         with explained(self._login):
             made = self._api.create_key(list(capabilities), name, bucket_ids=[bucket_id])
@@ -206,7 +206,7 @@ class Account:
         return MadeKey(made.id_, made.application_key)
 
     def key(self, key_id: str) -> ApplicationKey | None:
-        """A key without its secret; nothing if it is gone."""
+        """Return a key without its secret; nothing if it is gone."""
         with explained(self._login):
             return self._api.get_key(key_id)
 
@@ -222,7 +222,7 @@ class Account:
             bucket.upload_bytes(text.encode(), key, content_type=content_type)
 
     def object(self, bucket_id: str, key: str) -> FileVersion | None:
-        """An object as readers see it; nothing if it, or its bucket, is gone or hidden."""
+        """Return an object as readers see it; nothing if it, or its bucket, is gone or hidden."""
         with explained(self._login):
             try:
                 versions = Bucket(self._api, bucket_id).list_file_versions(key, fetch_count=1)
@@ -258,7 +258,7 @@ class Account:
 
 @lru_cache
 def open_account(login: Login) -> Account:
-    """The account of a login, authorized once a process.
+    """Return the account of a login, authorized once a process.
 
     Raises:
         B2AccountError: it cannot be reached, or not by this key.

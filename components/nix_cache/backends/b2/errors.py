@@ -26,15 +26,15 @@ NOT_EMPTY = "cannot_delete_non_empty_bucket"
 """The code for a bucket that has any version of any object."""
 
 _CODES = {
-    "too_many_buckets": "the account has as many buckets as Backblaze lets it have: remove one "
-    "that nobody needs, or ask Backblaze for more",
+    "too_many_buckets": "the account has as many buckets as Backblaze allows: remove an unused "
+    "one, or request more from Backblaze",
     NOT_EMPTY: "the bucket has objects, so it is not deleted: set nix-cache:protect to false, run "
     "`pulumi up`, then the same command again; or empty it yourself",
 }
 
 
 def restricted(login: Login) -> B2AccountError:
-    """The error for a key that is not for the whole account."""
+    """Return the error for a key that is not for the whole account."""
     return B2AccountError(
         f"the key {login.key_id!r} is restricted to a bucket or to names that start alike: set "
         "b2:applicationKeyId and b2:applicationKey to a key for all buckets"
@@ -68,7 +68,7 @@ def _sentence(error: Exception, login: Login, *, authorizing: bool) -> str:
         )
     if isinstance(error, sdk.EmailNotVerified | sdk.NoPaymentHistory):
         return (
-            f"Backblaze refuses ({error}): it lets anybody read buckets only of accounts with a "
+            f"Backblaze refuses ({error}): it allows public buckets only in accounts with a "
             "verified address and a payment; see to that in its console, or set public to false"
         )
     if isinstance(error, sdk.CapExceeded):
@@ -87,7 +87,7 @@ def _sentence(error: Exception, login: Login, *, authorizing: bool) -> str:
             "to a key that may administer the account"
         )
     if isinstance(error, sdk.BucketIdNotFound | sdk.NonExistentBucket):
-        return "the bucket is gone: run `pulumi up --refresh`, which makes it anew"
+        return "the bucket is gone: run `pulumi up --refresh`, which creates it again"
     if isinstance(error, sdk.BadRequest) and error.code in _CODES:
         return _CODES[error.code]
     return f"Backblaze answers: {error}"

@@ -50,13 +50,13 @@ class Login:
 
 
 def login_from(get: Callable[[str], Any]) -> Login:
-    """The login that the stack's configuration describes, or else the environment.
+    """Return the login that the stack's configuration describes, or else the environment.
 
     Args:
         get: gives the setting of a full name such as ``b2:realm``, or None.
 
     Raises:
-        B2AccountError: the key is not set anywhere, or the realm is no URL to send a key to.
+        B2AccountError: the key is not set anywhere, or the realm is not a URL to send a key to.
     """
     found = {
         name: str(get(setting) or os.environ.get(variable, ""))
@@ -78,7 +78,7 @@ def _checked_realm(realm: str) -> str:
     is_safe = parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _LOOPBACK)
     if not is_safe or not parts.hostname:
         raise B2AccountError(
-            f"b2:realm (or B2_ENVIRONMENT) = {realm!r} is no URL that a key may be sent to: take "
-            "it away for Backblaze's own, or name one that begins with https://"
+            f"b2:realm (or B2_ENVIRONMENT) = {realm!r} is not a URL to send a key to: remove "
+            "it to use Backblaze's default, or name one that begins with https://"
         )
     return realm.rstrip("/")

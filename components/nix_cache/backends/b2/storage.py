@@ -56,7 +56,7 @@ class B2Storage:
         )
 
     def profile(self, user: str) -> str:
-        """The bucket's name and the user's: no two buckets of B2 have one name."""
+        """Return the bucket's name and the user's: no two buckets of B2 have one name."""
         return f"{self._bucket_name}-{user}"
 
     def add_user(self, user: str, privilege: Privilege) -> Credential:

@@ -7,7 +7,7 @@ from nix_cache.backends.spec import Verification
 
 
 def _config(environment: Mapping[str, str]) -> dict[str, Any]:
-    """The key stays in the environment, where the provider finds it too."""
+    """Return the key stays in the environment, where the provider finds it too."""
     return {"nix-cache:b2": {"region": environment["B2_REGION"]}}
 
 

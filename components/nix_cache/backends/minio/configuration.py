@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def provider_of(connection: Connection) -> "pulumi.ProviderResource":
-    """The explicit provider for a server."""
+    """Return the explicit provider for a server."""
     import pulumi  # what only checks a configuration does without them
     import pulumi_minio as minio
 

@@ -72,7 +72,7 @@ class Connection:
     def read(cls, path: Path) -> Self:
         """Read a connection from a file, so that no stack configuration has to hold a password.
 
-        The development stack's server gets its address and password anew on every machine.
+        The development stack's server gets a new address and password on every machine.
 
         Raises:
             OSError: the file cannot be read.
@@ -107,7 +107,7 @@ CONFIG_KEYS: Mapping[str, tuple[str, str]] = {
 
 
 def connection_from(get: Callable[[str], Any]) -> Connection:
-    """The connection that the MinIO provider would make from the same settings.
+    """Return the connection that the MinIO provider would make from the same settings.
 
     Args:
         get: gives the provider setting of a name such as ``minioServer``, or None.
@@ -128,5 +128,5 @@ def connection_from(get: Callable[[str], Any]) -> Connection:
 
 
 def is_true(value: object) -> bool:
-    """Whether a setting, which may be text, says yes."""
+    """Return whether a setting, which may be text, says yes."""
     return str(value).lower() in ("true", "1")

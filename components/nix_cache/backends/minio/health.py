@@ -14,7 +14,7 @@ _TIMEOUT_SECONDS = 5.0
 
 
 def pool(connection: Connection) -> urllib3.PoolManager:
-    """An HTTP client for the server, which tries once and gives up after seconds."""
+    """Return an HTTP client for the server, which tries once and gives up after seconds."""
     return urllib3.PoolManager(
         timeout=urllib3.Timeout(connect=_TIMEOUT_SECONDS, read=_TIMEOUT_SECONDS),
         retries=False,
@@ -24,7 +24,7 @@ def pool(connection: Connection) -> urllib3.PoolManager:
 
 
 def unreachable(connection: Connection, failure: Exception) -> MinioNotReadyError:
-    """The error for a server that could not be talked to."""
+    """Return the error for a server that could not be talked to."""
     reason = str(failure).rsplit(": ", 1)[-1]
     return MinioNotReadyError(
         f"MinIO at {connection.url} does not answer ({reason}); start it or correct "
@@ -33,7 +33,7 @@ def unreachable(connection: Connection, failure: Exception) -> MinioNotReadyErro
 
 
 def busy(connection: Connection, status: int) -> MinioNotReadyError:
-    """The error for a server that answers, but not yet."""
+    """Return the error for a server that answers, but not yet."""
     return MinioNotReadyError(
         f"MinIO at {connection.url} answers {status}; wait until it is ready, then run the same "
         "command again"
@@ -41,7 +41,7 @@ def busy(connection: Connection, status: int) -> MinioNotReadyError:
 
 
 def refused(connection: Connection, code: str) -> MinioServerError:
-    """The error for a server that does not take its administrator for one."""
+    """Return the error for a server that does not take its administrator for one."""
     return MinioServerError(
         f"MinIO at {connection.url} refuses the administrator {connection.user!r} ({code}); "
         "correct minio:minioUser and minio:minioPassword"

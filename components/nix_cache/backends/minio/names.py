@@ -1,4 +1,4 @@
-"""Which names are taken on a MinIO server, by signed requests of our own.
+"""Which names are taken on a MinIO server, by our own signed requests.
 
 Every run of the engine asks this. MinIO's client needs 0.15 s of processor time to be imported,
 most of it for the encryption of requests that are not made here.
@@ -40,7 +40,7 @@ class Names:
         self.has(Kind.USER, self._connection.user)
 
     def has(self, kind: Kind, name: str) -> bool:
-        """Whether a bucket, a user or a policy of this name exists.
+        """Return whether a bucket, a user or a policy of this name exists.
 
         Raises:
             nix_cache.backends.minio.connection.MinioServerError: the server is down, busy, or
@@ -49,7 +49,7 @@ class Names:
         return self._look(kind, name) is not None
 
     def is_of_cache(self, kind: Kind, name: str, bucket: str) -> bool:
-        """Whether something is a cache's by its rights: those in the cache's bucket.
+        """Return whether something is a cache's by its rights: those in the cache's bucket.
 
         Raises:
             nix_cache.backends.minio.connection.MinioServerError: as from ``has``.
@@ -94,7 +94,7 @@ class Names:
 
 
 def signed_headers(connection: Connection, path: str, query: str, now: datetime) -> dict[str, str]:
-    """The headers of a GET by AWS Signature Version 4.
+    """Return the headers of a GET by AWS Signature Version 4.
 
     Args:
         connection: the server and whose signature it is.

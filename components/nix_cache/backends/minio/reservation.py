@@ -1,6 +1,6 @@
 """What a reservation asks a MinIO server: whether the names of a cache are free.
 
-The provider takes over a user or a policy that exists already, replaces its secret, and deletes it
+The provider adopts a user or a policy that exists already, replaces its secret, and deletes it
 on destroy.
 """
 
@@ -104,9 +104,9 @@ class NamesQuestion:
 
 
 def _bucket_of_release_0_1(held: Mapping[str, Any]) -> str:
-    """The bucket of a claim by version 0.1.0, which held one name; empty for a reservation.
+    """Return the bucket of a claim by version 0.1.0, which held one name; empty for a reservation.
 
-    Users and policies had claims of their own, which the reservation cannot see. So it recognises
+    Users and policies had separate claims, which the reservation cannot see. So it recognises
     them by the rights in the bucket.
     """
     return str(held["name"]) if held.get("kind") == Kind.BUCKET else ""

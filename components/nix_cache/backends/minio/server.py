@@ -57,7 +57,7 @@ class MinioServer:
             raise self._not_ready(failure) from None
 
     def has(self, kind: Kind, name: str) -> bool:
-        """Whether a bucket, a user or a policy of this name exists.
+        """Return whether a bucket, a user or a policy of this name exists.
 
         Raises:
             MinioServerError: the server is down, busy, or refuses the administrator.
@@ -98,7 +98,7 @@ class MinioServer:
         return True
 
     def accepts(self, user: str, secret: str) -> bool:
-        """Whether a user of this name is enabled and has this secret.
+        """Return whether a user of this name is enabled and has this secret.
 
         Raises:
             MinioServerError: the server is down or busy.

@@ -30,7 +30,7 @@ from nix_cache.iam.access import (
 from nix_cache.iam.lifecycle import ExpiryRule, expiry_rules
 
 _RECIPE_BUCKET = "nix-cache"
-"""The bucket whose users bear the plain names of the recipe that everybody follows."""
+"""The bucket whose users bear the plain names of the well-known recipe."""
 
 _APART = {
     Kind.BUCKET: "choose another bucket for one of them",
@@ -41,7 +41,7 @@ _APART = {
 
 
 class MinioStorage:
-    """A bucket on a MinIO server, with users of its own."""
+    """A bucket on a MinIO server, with its own users."""
 
     def __init__(
         self,
@@ -70,7 +70,7 @@ class MinioStorage:
             self._allow_anonymous_read()
 
     def profile(self, user: str) -> str:
-        """The user's name on the server, so that no two caches on it share a profile."""
+        """Return the user's name on the server, so that no two caches on it share a profile."""
         return self._user_prefix + user
 
     def add_user(self, user: str, privilege: Privilege) -> Credential:
@@ -114,7 +114,7 @@ class MinioStorage:
         )
 
     def _allow_anonymous_read(self) -> None:
-        """Set the bucket policy. The canned ACL would also let anybody list every bucket."""
+        """Set the bucket policy. The canned ACL would also allow anonymous listing."""
         policy = minio.S3BucketPolicy(
             f"{self._name}-anonymous-read",
             bucket=self.bucket.bucket,
@@ -223,7 +223,7 @@ def _user_prefix(bucket: str, settings: MinioSettings) -> str:
 
 
 def _server_of(provider: pulumi.ProviderResource | None) -> pulumi.Output[str]:
-    """The host and port of the server in use, which may not be known yet."""
+    """Return the host and port of the server in use, which may not be known yet."""
     if provider is not None:
         server: pulumi.Output[str] = pulumi.get(provider, "minio_server")
         return server

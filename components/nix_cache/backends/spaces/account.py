@@ -23,7 +23,7 @@ _NO_LOGIN = frozenset({"InvalidAccessKeyId", "SignatureDoesNotMatch"})
 _BUSY = frozenset({"500", "503", "504", "InternalError", "ServiceUnavailable", "SlowDown"})
 _FULL_ACCESS = "fullaccess"
 _PAGE = 200
-"""The most keys that the API tells at once, and that an account has unless it asks for more."""
+"""The most keys that the API returns at once, and that an account has by default."""
 
 
 class SpacesAccount:
@@ -33,7 +33,7 @@ class SpacesAccount:
         self._connection = connection
 
     def has_bucket(self, region: str, bucket: str) -> bool:
-        """Whether the account has a bucket of this name in the region.
+        """Return whether the account has a bucket of this name in the region.
 
         Raises:
             SpacesAccountError: another account has it, Spaces refuses the key, or is down.
@@ -41,7 +41,7 @@ class SpacesAccount:
         return self._there(region, "get_bucket_location", bucket, absent="NoSuchBucket")
 
     def has_policy(self, region: str, bucket: str) -> bool:
-        """Whether a bucket of the account has a policy.
+        """Return whether a bucket of the account has a policy.
 
         Raises:
             SpacesAccountError: another account has it, Spaces refuses the key, or is down.
@@ -49,7 +49,7 @@ class SpacesAccount:
         return self._there(region, "get_bucket_policy", bucket, absent="NoSuchBucketPolicy")
 
     def limited_keys(self, bucket: str) -> list[str]:
-        """The names of the keys that are limited to certain buckets, and this one among them.
+        """Return the names of the keys that are limited to certain buckets, this one included.
 
         Raises:
             SpacesAccountError: the API refuses the token, or is down.
@@ -145,7 +145,7 @@ class SpacesAccount:
 
 
 def _unreachable(url: str, failure: Exception) -> SpacesAccountError:
-    cause = getattr(failure, "kwargs", {}).get("error", failure)  # botocore tells only the URL
+    cause = getattr(failure, "kwargs", {}).get("error", failure)  # botocore reports only the URL
     reason = str(cause).rsplit(": ", 1)[-1]
     return SpacesAccountError(
         f"{url} does not answer ({reason}); check the network, then run the same command again"

@@ -43,7 +43,7 @@ class Connection:
         keep_secret(self.token, self.secret_key)
 
     def endpoint(self, region: str) -> str:
-        """The URL under which the provider reaches a region's buckets."""
+        """Return the URL under which the provider reaches a region's buckets."""
         return self.spaces_url.replace(REGION_MARK, region)
 
 
@@ -53,7 +53,7 @@ class Source:
 
     Attributes:
         setting: the provider's setting.
-        variables: those in its stead, the first of them to be told to users.
+        variables: those in its stead, the first of them is named in messages.
     """
 
     setting: str
@@ -71,7 +71,7 @@ SOURCES: Mapping[str, Source] = {
 
 
 def connection_from(get: Callable[[str], Any]) -> Connection:
-    """The connection that the DigitalOcean provider would make from the same settings.
+    """Return the connection that the DigitalOcean provider would make from the same settings.
 
     Args:
         get: gives the provider's setting of a name such as ``spacesAccessId``, or None.
@@ -86,7 +86,7 @@ def connection_from(get: Callable[[str], Any]) -> Connection:
 
 
 def missing_sources(get: Callable[[str], Any]) -> list[Source]:
-    """What nobody has set, and no account can be reached without.
+    """Return what is not set, and no account can be reached without.
 
     Args:
         get: as for ``connection_from``.

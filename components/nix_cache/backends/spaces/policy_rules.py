@@ -27,7 +27,7 @@ def _keys(key: Resource, context: Context) -> Iterator[str]:
 SPACES_KEYS = Rule(
     id="spaces-keys",
     holds="On Spaces, a bucket with a policy has no limited keys, and one without has no others.",
-    why="Spaces refuses whichever of the two comes second, and a half-made cache stays",
+    why="Spaces refuses the later of the two, and a half-made cache stays",
     fix="a private cache: a limited key each and no policy; a public one: keys with full access",
     check=_keys,
     scope=Scope.STACK,
@@ -46,7 +46,7 @@ SPACES_FULL_ACCESS = Rule(
     id="spaces-full-access",
     holds="On Spaces, no key opens the whole account. Advisory: a public cache has no other.",
     why="its holder can read, change and delete what is in any Space of the account",
-    fix="keep a public cache in an account or a team of its own, or make the cache private",
+    fix="keep a public cache in a separate account or team, or make the cache private",
     check=_full_access,
     is_advisory=True,
 )

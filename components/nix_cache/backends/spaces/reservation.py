@@ -84,7 +84,7 @@ def _place(props: Mapping[str, Any]) -> tuple[Any, ...]:
 
 
 def _conflict(connection: Connection, held: Mapping[str, Any], props: Mapping[str, Any]) -> str:
-    """What in the account is in the way, and not the cache's own."""
+    """Return what in the account is in the way, and not the cache's own."""
     # A program only declares names, and needs no client.
     from nix_cache.backends.spaces.account import SpacesAccount
 

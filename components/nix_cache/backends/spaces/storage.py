@@ -1,7 +1,7 @@
 """The DigitalOcean Spaces backend, on the pulumi-digitalocean package.
 
 Spaces has no policies for users, so rights are coarser than elsewhere. In a private cache every
-key is limited to the bucket, and a writer's can do anything in it. In a public one, anybody reads
+key is limited to the bucket, and a writer's can do anything in it. In a public one, anyone reads
 by a bucket policy; Spaces takes no limited key beside one, so a writer's opens the whole account.
 """
 
@@ -37,7 +37,7 @@ _PERMISSIONS = {Privilege.WRITE: "readwrite", Privilege.READ: "read"}
 
 
 class SpacesStorage:
-    """A bucket on DigitalOcean Spaces, with a key for everybody who needs one."""
+    """A bucket on DigitalOcean Spaces, with a key for each writer and reader."""
 
     def __init__(
         self,
@@ -74,7 +74,7 @@ class SpacesStorage:
             self._allow_anonymous_read()
 
     def profile(self, user: str) -> str:
-        """The key's name in the account, so that no two caches in it share a profile."""
+        """Return the key's name in the account, so that no two caches in it share a profile."""
         return f"{self._bucket_name}-{user}"
 
     def add_user(self, user: str, privilege: Privilege) -> Credential:
@@ -88,8 +88,8 @@ class SpacesStorage:
         if self._is_public:
             pulumi.log.warn(
                 f"the key of the writer {user!r} opens all Spaces of the account: DigitalOcean has "
-                "no narrower one for a bucket that anybody may read. Keep the cache in an account "
-                "or a team of its own, or make it private",
+                "no narrower one for a public bucket. Keep the cache in a separate account "
+                "or team, or make it private",
                 key,
             )
         elif privilege is Privilege.WRITE:
@@ -105,7 +105,7 @@ class SpacesStorage:
     def put(self, own: TextObject) -> None:
         """Keep one small object in the bucket.
 
-        Its checksum is declared, as by it alone the provider sees that somebody replaced it.
+        Its checksum is declared, as by it alone the provider sees a replacement.
         """
         digitalocean.SpacesBucketObject(
             f"{self._name}-{own.key}",
@@ -119,7 +119,7 @@ class SpacesStorage:
         )
 
     def _allow_anonymous_read(self) -> None:
-        """Set the bucket policy. The canned ACL lets anybody list, and get nothing."""
+        """Set the bucket policy. The canned ACL allows anonymous listing, but no reads."""
         digitalocean.SpacesBucketPolicy(
             f"{self._name}-anonymous-read",
             bucket=self._reserved_bucket,
@@ -143,7 +143,7 @@ class SpacesStorage:
         return pulumi.Output.concat("https://", cdn.endpoint)
 
     def _grant(self, privilege: Privilege) -> digitalocean.SpacesKeyGrantArgs:
-        """What a key opens. It hangs on the reservation, as no key may change from this to that."""
+        """Return a key's grants. They depend on the reservation, as no key may change them."""
         if self._is_public:
             everything = self._reserved_bucket.apply(lambda _: "")
             return digitalocean.SpacesKeyGrantArgs(bucket=everything, permission="fullaccess")
@@ -218,7 +218,7 @@ def provision(request: Request) -> Provisioned:
 def _lifecycle_rules(
     rules: Sequence[ExpiryRule],
 ) -> list[digitalocean.SpacesBucketLifecycleRuleArgs]:
-    """The expiry, and that unfinished uploads go, in the order in which Spaces gives rules out.
+    """Return the rules for expiry and unfinished uploads, in the order that Spaces returns.
 
     It sorts them by id, and the provider takes another order for a difference.
     """

@@ -7,7 +7,7 @@ from nix_cache.backends.spec import Verification
 
 
 def _config(environment: Mapping[str, str]) -> dict[str, Any]:
-    """The account stays in the environment, where the provider finds it too."""
+    """Return the account stays in the environment, where the provider finds it too."""
     return {"nix-cache:spaces": {"region": environment["SPACES_REGION"]}}
 
 

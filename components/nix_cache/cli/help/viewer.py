@@ -60,7 +60,7 @@ def _paged(text: str) -> bool:
 
 
 def _with_topics(page: Page) -> str:
-    """The Markdown of a page, in which a link to another page names its topic."""
+    """Return the Markdown of a page, in which a link to another page names its topic."""
 
     def named(link: re.Match[str]) -> str:
         path, hash_mark, anchor = link[2].partition("#")

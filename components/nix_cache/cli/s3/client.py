@@ -262,7 +262,7 @@ class _Signer(S3SigV4Auth):
 
 
 def _host_without_zone(url: str) -> dict[str, str]:
-    """The header Host, where the URL has a zone of an IPv6 address: servers do not know it."""
+    """Return the header Host without the zone of an IPv6 address, which is local."""
     netloc = urlsplit(url).netloc
     return {"Host": _ZONE.sub("", netloc)} if "%" in netloc else {}
 

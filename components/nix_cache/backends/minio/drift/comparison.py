@@ -89,7 +89,7 @@ def _anonymous_rights(document: Mapping[str, Any] | str | None) -> str:
 def _policy(made: Policy, seen: Seen) -> Iterator[Finding]:
     there = seen.policies.get(made.name)
     if not made.urn:
-        return  # the next update takes over what is there, or creates it again
+        return  # the next update adopts what is there, or creates it again
     may = policy_changes.in_words(made.document, policy_changes.is_of_its_users)
     if there is None:
         yield Finding(
