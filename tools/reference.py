@@ -70,7 +70,7 @@ def _arguments(properties: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
 
 
 def _input_type(argument: Mapping[str, Any]) -> str:
-    """The type of an argument, and whether its value, or each value in it, may be an output."""
+    """Return an argument's type, and whether its value, or each value in it, may be an output."""
     leaf = argument.get("additionalProperties", argument)
     return _type(argument) if leaf.get("plain") else f"{_type(argument)} or output"
 

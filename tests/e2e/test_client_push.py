@@ -92,10 +92,10 @@ def test_a_push_reports_what_was_pushed_and_how_fast(machine: WritingMachine) ->
     ("given", "said"),
     [
         (["/nix/store/00000000000000000000000000000000-gone"], "not in this machine's store"),
-        (["./no-link"], "./no-link is no path in /nix/store and no link to one"),
-        (["nixpkgs#hello"], "nixpkgs#hello is no path in"),
+        (["./no-link"], "./no-link is neither a path in /nix/store nor a link to one"),
+        (["nixpkgs#hello"], "nixpkgs#hello is neither a path in"),
         ([], "no paths to push"),
-        (["/nix/store"], "/nix/store is no path in"),
+        (["/nix/store"], "/nix/store is neither a path in"),
     ],
 )
 def test_what_is_not_a_store_path_is_named(

@@ -23,7 +23,7 @@ def sign_again(cache: Cache, machine: Nix, path: str) -> None:
 
 
 def say_other_contents(cache: Cache, path: str) -> None:
-    """Let a narinfo tell of a NAR that no user trusted ever saw."""
+    """Let a narinfo name a NAR that no trusted user made."""
     key = narinfo_key(path)
     lines = cache.read(key).decode().splitlines(keepends=True)
     other = f"NarHash: sha256:{'0' * 52}\n"

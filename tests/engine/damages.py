@@ -46,7 +46,7 @@ def delete_own(clone: Clone) -> None:
 def overwrite_own(clone: Clone) -> None:
     """Let the cache say something else of itself."""
     for key in OWN:
-        clone.root.put_object(Bucket=BUCKET, Key=key, Body=b"of somebody else\n")
+        clone.root.put_object(Bucket=BUCKET, Key=key, Body=b"of another user\n")
 
 
 def lower_priority(clone: Clone) -> None:
@@ -149,7 +149,7 @@ def join_group(clone: Clone) -> None:
 def make_access_key(clone: Clone) -> None:
     """Make a key pair that acts in the writer's name."""
     root = clone.connection
-    content = {"targetUser": WRITER, "accessKey": "of-somebody", "secretKey": "of-somebody-else"}
+    content = {"targetUser": WRITER, "accessKey": "of-a-user", "secretKey": "of-another-user"}
     admin_client(root)._url_open(
         method="PUT",
         command=minioadmin._COMMAND.SERVICE_ACCOUNT_ADD,

@@ -1,4 +1,4 @@
-"""Taking over a cache on MinIO that was made by hand, by the commands of its page.
+"""Adopting a cache on MinIO that was made by hand, by the commands of its page.
 
 Only this module imports what exists there, and shows that objects, key and secret stay.
 """

@@ -33,9 +33,9 @@ def test_a_bucket_that_is_there_is_adopted_only_on_purpose(b2: B2Server, cache: 
     by_hand = b2.service.make_key("byhand-1", BUCKET, ["readFiles"])["applicationKeyId"]
 
     assert "exists already in the Backblaze account: choose another" in refusal(cache, "preview")
-    *take_over, settle = commands("docs/backends/b2.md", "Adopt a bucket")
+    *adopt, settle = commands("docs/backends/b2.md", "Adopt a bucket")
     cache.pulumi("stack", "select", STACK)
-    for line in take_over:
+    for line in adopt:
         cache.typed(line)
     assert b2.service.bucket(BUCKET).bucket_id == bucket_id
     assert b2.service.bucket(BUCKET).bucket_type == "allPublic"

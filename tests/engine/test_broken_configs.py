@@ -26,7 +26,7 @@ class Broken:
 
     Attributes:
         settings: keys of the project that differ from the development stack's.
-        told: what has to be in the error: for each mistake its key, its value, its fix.
+        reported: what has to be in the error: for each mistake its key, its value, its fix.
         hidden: what must not be in it.
     """
 

@@ -53,7 +53,7 @@ def test_what_was_added_is_taken_away_again(clone: Clone) -> None:
         f"the bucket {BUCKET} was given a quota",
         f"the user {WRITER} was given the further policy readwrite",
         f"the user {WRITER} was put into the group admins",
-        f"the user {WRITER} was given a further access key, of-somebody",
+        f"the user {WRITER} was given a further access key, of-a-user",
     ):
         assert reported in said
     assert said.index("was given a quota") < said.index("remove a bucket's quota: nix-cache")
@@ -62,7 +62,7 @@ def test_what_was_added_is_taken_away_again(clone: Clone) -> None:
     with pytest.raises(ClientError, match="AccessDenied"):
         s3_client(clone.connection.url).list_objects_v2(Bucket=BUCKET)
     with pytest.raises(ClientError, match="InvalidAccessKeyId"):
-        s3_client(clone.connection.url, "of-somebody", "of-somebody-else").list_buckets()
+        s3_client(clone.connection.url, "of-a-user", "of-another-user").list_buckets()
 
 
 def test_a_state_that_a_failed_refresh_left_is_repaired(clone: Clone) -> None:

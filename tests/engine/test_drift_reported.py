@@ -42,7 +42,7 @@ REPORTED: dict[Damage, list[str]] = {
         "index.html has other content",
         "nix-cache-info no longer says StoreDir: /nix/store, "
         "and no longer says WantMassQuery: 1, and no longer says Priority: 40, "
-        "and says of somebody else, which the stack does not",
+        "and says of another user, which the stack does not",
         "nix-cache.json has other content",
     ],
     damages.lower_priority: ["nix-cache-info says Priority: 10 instead of 40"],
@@ -73,7 +73,7 @@ REPORTED: dict[Damage, list[str]] = {
     damages.disable_user: [f"the user {WRITER} was disabled"],
     damages.change_secret: [f"the user {WRITER} was given another secret"],
     damages.join_group: [f"the user {WRITER} was put into the group admins, and has its rights"],
-    damages.make_access_key: [f"the user {WRITER} was given a further access key, of-somebody"],
+    damages.make_access_key: [f"the user {WRITER} was given a further access key, of-a-user"],
 }
 
 

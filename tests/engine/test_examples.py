@@ -118,7 +118,7 @@ def test_the_example_of_the_page_on_aws_previews_a_cache(
 
 @pytest.fixture
 def caches(tmp_path: Path, engine: Engine, server: LocalServer) -> Iterator[Project]:
-    """Provide the stack of two caches, up, as its README tells, on a server of the tests."""
+    """Provide the stack of two caches, up, as its README describes, on a server of the tests."""
     project = example("two-caches", tmp_path, engine)
     root = server.connection()
     here = {

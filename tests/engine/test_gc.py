@@ -526,7 +526,7 @@ class TestRefusals:
         away = str(house.patient.seen_at(f"http://{closed.netloc}"))
         try:
             for profile, where, code, message in (
-                ("nobody", source, 2, "there is no profile nobody with a key pair"),
+                ("stranger", source, 2, "there is no profile stranger with a key pair"),
                 ("writer", source, 1, "the profile writer may not list in the bucket nix-cache (A"),
                 ("stranger", source, 1, "does not know the key of the profile stranger; name a"),
                 (

@@ -43,7 +43,7 @@ for name, cache in {"known": known, "hidden": hidden}.items():
 
 @pytest.fixture
 def project(tmp_path: Path, engine: Engine, server: LocalServer) -> Iterator[Project]:
-    """The program, not up yet, and removed with all that it created."""
+    """Provide the program, not up yet, and removed with all that it created."""
     project = Project.create(tmp_path / "project", engine)
     (project.folder / "__main__.py").write_text(PROGRAM)
     connection = server.connection()

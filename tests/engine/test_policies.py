@@ -117,13 +117,13 @@ def test_exceptions_with_a_reason_let_it_pass(project: Project) -> None:
     """For each resource by name, and no further. Unused exceptions are reported."""
     config: dict[str, Any] = {
         **sparing("deletion-protection", "nix-cache-bucket", "nix-cache-nixbuilder-key-1"),
-        **sparing("tls-to-storage", "minio", "nobody"),
+        **sparing("tls-to-storage", "minio", "stranger"),
         **sparing("tls-for-clients", "nix-cache"),
     }
 
     output = judged(project, "preview", **config).checked("preview").output
     assert "[mandatory]" not in output
-    assert "the exception of tls-to-storage for 'nobody' is unused" in output
+    assert "the exception of tls-to-storage for 'stranger' is unused" in output
     assert output.count("[advisory]") == 1
 
 

@@ -59,7 +59,7 @@ class CountingProxy(FaultyProxy):
         self.at, self.kill, self.is_lost = 0, None, False
 
     def treatment(self, request: str) -> tuple[Fault, bool]:
-        """What is to be done to a request that came in, and whether its answer is passed on."""
+        """Return what to do to a request, and whether its response is passed on."""
         with self._counting:
             self.count += 1
             is_meant = self.at and (
@@ -72,7 +72,7 @@ class CountingProxy(FaultyProxy):
         return (Fault.NONE if self.is_lost else self.fault), not self.is_lost
 
     def after(self, request: str) -> None:
-        """A request was passed on."""
+        """Count a request that was passed on."""
         with self._counting:
             is_meant = self.is_lost and self.count >= self.at > 0
         if is_meant and self.kill is not None:
@@ -107,7 +107,7 @@ class Bench:
         self.proxy.count = 0
 
     def objects(self) -> list[str]:
-        """The keys of all objects."""
+        """Return the keys of all objects."""
         listed = self.root.list_objects_v2(Bucket=BUCKET).get("Contents", [])
         return [entry["Key"] for entry in listed]
 
@@ -136,7 +136,7 @@ class Bench:
         return len(narinfos)
 
     def require_completed(self) -> None:
-        """The next push completes, and leaves no upload in parts behind that it began."""
+        """Check that the next push completes, and leaves none of its uploads unfinished."""
         self.proxy.calm()
         self.pusher.push()
         assert self.require_whole() == len(self.pusher.store.infos)
@@ -195,7 +195,7 @@ class Killable:
 
 
 def nix32(digest: bytes) -> str:
-    """A hash as Nix spells it."""
+    """Return a hash as Nix spells it."""
     alphabet = "0123456789abcdfghijklmnpqrsvwxyz"
     number = int.from_bytes(digest, "little")
     places = reversed(range((len(digest) * 8 + 4) // 5))
@@ -204,7 +204,7 @@ def nix32(digest: bytes) -> str:
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> PlainStore:
-    """What is pushed."""
+    """Provide what is pushed."""
     return small_closure(tmp_path_factory.mktemp("plain") / "store")
 
 
@@ -212,7 +212,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> PlainStore:
 def bench(
     engine: Engine, store: PlainStore, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Bench]:
-    """A bucket behind a proxy."""
+    """Provide a bucket behind a proxy."""
     with running_server(tmp_path_factory.mktemp("bucket") / "minio", engine) as server:
         at = server.connection()
         root = s3_client(at.url, at.user, at.password)

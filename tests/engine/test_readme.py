@@ -1,7 +1,7 @@
 """The commands of the README and of the first pages, executed.
 
 Only this module runs `make up` and what follows in a new clone, and deploys to production on MinIO.
-Other backends are in `test_examples.py`; adoption and recovery have modules of their own.
+Other backends are in `test_examples.py`; adoption and recovery have their own modules.
 """
 
 import json

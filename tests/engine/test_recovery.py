@@ -58,7 +58,7 @@ def push(server: LocalServer, credential: dict[str, str], key: str) -> None:
     client.put_object(Bucket="nix-cache", Key=key, Body=b"a NAR")
 
 
-def take_over(project: Project) -> None:
+def adopt(project: Project) -> None:
     """Follow the page on adoption."""
     project.pulumi("stack", "select", STACK)
     enable, begin = commands("docs/operations/adoption.md", "Write the import file")
@@ -93,7 +93,7 @@ def test_a_lost_state_is_made_again_with_the_same_keys(
     for line in commands("docs/operations/recovery.md", "Continue after a lost state"):
         project.typed(line.replace("prod", STACK))
 
-    take_over(project)
+    adopt(project)
 
     outputs = project.outputs(secrets=True)
     assert outputs["publicKeys"] == before.public_keys
@@ -120,7 +120,7 @@ def test_after_a_lost_passphrase_readers_trust_what_they_trusted(
         writers=[{"name": WRITER, "generation": 2, "trustedGenerations": []}],
         retiredPublicKeys=public_keys,
     )
-    take_over(project)
+    adopt(project)
 
     outputs = project.outputs(secrets=True)
     new, *old = outputs["publicKeys"]

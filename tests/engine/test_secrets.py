@@ -87,7 +87,7 @@ def life(tmp_path_factory: pytest.TempPathFactory, engine: toolchain_engine.Engi
             lived.run(clone, "up", "--yes", "--skip-preview", "--json")
             lived.learn(clone, "brought in")
 
-        admin_client(clone.connection).user_add("third-writer", "a-secret-of-somebody")
+        admin_client(clone.connection).user_add("third-writer", "a-secret-of-a-user")
         clone.configure(readers=["third-writer"])
         lived.run(clone, "up", "--yes", "--skip-preview", succeeds=False)
         lived.printed["make up that fails"] = (failed := clone.run("up")).output.encode()

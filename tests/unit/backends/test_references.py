@@ -350,7 +350,7 @@ CDNS: dict[str, tuple[dict[str, Any], str]] = {
 
 
 def through_cdn(backend: str, host: Any, **settings: Any) -> dict[str, Any]:
-    """A public cache that is read by its own host name."""
+    """Return a public cache that is read by its own host name."""
     cdn, name = CDNS[backend]
     sample: dict[str, Any] = dict(SAMPLES[backend])
     own = {**sample[backend], name: {**cdn[name], "domainName": host}}

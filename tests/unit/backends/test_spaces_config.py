@@ -28,7 +28,7 @@ VARIABLES = {
 
 @pytest.fixture(autouse=True)
 def _nobodys_account(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A user who runs the tests may have an account."""
+    """Provide a user who runs the tests may have an account."""
     for name in (*VARIABLES, "DIGITALOCEAN_TOKEN", "DIGITALOCEAN_API_URL", "SPACES_ENDPOINT_URL"):
         monkeypatch.delenv(name, raising=False)
 

@@ -372,7 +372,7 @@ class TestStorePath:
         (tmp_path / "one").symlink_to("two")
         (tmp_path / "two").symlink_to("one")
 
-        with pytest.raises(UsageError, match="is no path in /nix/store and no link to one"):
+        with pytest.raises(UsageError, match="is neither a path in /nix/store nor a link to one"):
             program.store_path(str(tmp_path / "one"), STORE)
 
     @pytest.mark.parametrize("given", ["nixpkgs#hello", "/nix/store", "/nix/store/.links", "", "."])

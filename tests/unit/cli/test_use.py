@@ -184,8 +184,16 @@ def test_a_source_without_secrets_reports_how_to_give_them(
 @pytest.mark.parametrize(
     ("arguments", "public", "message"),
     [
-        (["--as", "nobody"], True, "has no writer 'nobody'; take one of these with --as: nixbuil"),
-        (["--reader", "nobody"], False, "no reader 'nobody'; take one of these: nixbuilder, nixr"),
+        (
+            ["--as", "stranger"],
+            True,
+            "has no writer 'stranger'; take one of these with --as: nixbuil",
+        ),
+        (
+            ["--reader", "stranger"],
+            False,
+            "no reader 'stranger'; take one of these: nixbuilder, nixr",
+        ),
         (["--reader", READER], True, "the cache demo is public and has no readers"),
         (["--name", "../x"], True, "the cache's name '../x' has other characters"),
     ],

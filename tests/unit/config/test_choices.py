@@ -44,7 +44,7 @@ def choices() -> Iterator[tuple[str, tuple[str, ...], str]]:
 
 
 def checked(at: tuple[str, ...], backend: str, value: Any) -> Any:
-    """The value of a choice, once it is checked; everything else about the cache is right."""
+    """Return the checked value of a choice; everything else about the cache is right."""
     sample: dict[str, Any] = {**SAMPLES[backend], "public": True}
     if at == ("backend",):
         return check({**SAMPLES[str(value)], "backend": value}).backend

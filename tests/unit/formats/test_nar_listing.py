@@ -18,14 +18,14 @@ REST = "0" * 38
 
 
 def folders(path: str, entry: Entry) -> Entry:
-    """An entry within directories."""
+    """Return an entry within directories."""
     for name in reversed(path.split("/")):
         entry = FolderEntry({name.encode(): entry})
     return entry
 
 
 def files(node: Node, entry: Entry) -> Iterator[tuple[File, FileEntry]]:
-    """The files of a tree, each with its entry."""
+    """Yield the files of a tree, each with its entry."""
     match node, entry:
         case File(), FileEntry():
             yield node, entry
@@ -82,7 +82,7 @@ def test_names_that_json_cannot_hold_have_no_listing() -> None:
 
 
 def index(root: Entry) -> dict[str, Any]:
-    """The debug info index of a path, by key."""
+    """Return the debug info index of a path, by key."""
     objects = list(debug_info_objects("nar/x.nar.zst", root))
     return {each.key: json.loads(each.content) for each in objects}
 

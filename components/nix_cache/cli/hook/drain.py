@@ -186,7 +186,7 @@ class _Worker:
         else:
             self._has_pushed = True
             self._settle()
-            report.tell(result)
+            report.print_result(result)
             if result.refused:  # waiting would not mend that, and all that refers to it waits
                 self._problems.append(f"readers refuse {result.refused[0].path} and perhaps more")
             for path in paths:

@@ -36,7 +36,7 @@ class Line:
 
 
 def parse(text: bytes) -> Iterator[Line]:
-    """The lines that say something. Those that Nix would not take are left out."""
+    """Yield the lines that say something. Those that Nix would not take are left out."""
     for number, line in enumerate(split_lines(text), start=1):
         match _words(line):
             case [name, path] if name in _INCLUDES:
@@ -48,7 +48,7 @@ def parse(text: bytes) -> Iterator[Line]:
 def settings_text(
     name: str, read_url: str, public_keys: Sequence[str], signing_key_file: Path | None
 ) -> bytes:
-    """The file with the settings of one cache. It adds to lists and replaces none."""
+    """Return the file with the settings of one cache. It adds to lists and replaces none."""
     text = (
         f"# The binary cache {name}. `nix-cache use` keeps this file; `--remove` removes it.\n"
         + nix_conf.substituter_settings(read_url, public_keys)
@@ -83,7 +83,7 @@ def without_include(text: bytes, name: str) -> bytes | None:
 
 
 def include_line(text: bytes, name: str) -> int | None:
-    """The number of the line that includes a cache's settings, from 1."""
+    """Return the number of the line that includes a cache's settings, from 1."""
     wanted = ("!include", _included(name))
     if wanted[1].encode() not in text:
         return None
@@ -94,7 +94,7 @@ def include_line(text: bytes, name: str) -> int | None:
 
 
 def included_names(text: bytes) -> list[str]:
-    """The caches whose settings nix.conf includes."""
+    """Return the caches whose settings nix.conf includes."""
     paths = [Path(line.value[0]) for line in parse(text) if line.name == "include"]
     return [path.stem for path in paths if str(path) == _included(path.stem)]
 

@@ -51,12 +51,12 @@ class Obstacle:
 def generator(
     place: Place, store: Path, *, chosen: bool, marker: Path = NIXOS_MARKER
 ) -> str | None:
-    """Who makes the place's nix.conf, so that a change of it would be lost; None if nobody does.
+    """Who makes the place's nix.conf, so that a change of it would be lost; None if nothing does.
 
     Args:
         place: whose nix.conf.
         store: the Nix store, where generated files are.
-        chosen: whether the user named the place. On NixOS nobody's own file is written unasked.
+        chosen: whether the user named the place. On NixOS no user's file is written by default.
         marker: the file by which NixOS is known.
     """
     if Path(os.path.realpath(place.nix_conf)).is_relative_to(store):
@@ -65,7 +65,7 @@ def generator(
 
 
 def replaced_after(place: Place, text: bytes, name: str) -> bool:
-    """Whether a line of nix.conf, or of a file that it includes, undoes a cache before it."""
+    """Return whether a line of nix.conf or of an included file undoes a cache before it."""
     number = conf_file.include_line(text, name)
     if number is None:
         return False
@@ -90,7 +90,7 @@ def require_finite(place: Place) -> None:
 
 
 def obstacles(place: Place, environment: Mapping[str, str] = os.environ) -> list[Obstacle]:
-    """What else is read after the place's nix.conf and undoes it, and what is unsafe."""
+    """Return what else is read after the place's nix.conf and undoes it, and what is unsafe."""
     reader = NixConfReader()
     lines = list(reader.file(place.nix_conf))
     later = list(_later(place, environment, reader))
@@ -104,9 +104,9 @@ def obstacles(place: Place, environment: Mapping[str, str] = os.environ) -> list
 def trust(environment: Mapping[str, str] = os.environ) -> Trust:
     """Ask the daemon, through the installed Nix, whether it trusts this user."""
     command = [*program.NIX, "store", "info", "--json"]
-    told = program.output(command, environment, timeout_seconds=NIX_TIMEOUT_SECONDS)
+    printed = program.output(command, environment, timeout_seconds=NIX_TIMEOUT_SECONDS)
     try:
-        trusted = json.loads(told or "")["trusted"]
+        trusted = json.loads(printed or "")["trusted"]
     except (ValueError, KeyError, TypeError, RecursionError):
         return Trust.UNKNOWN
     return Trust.TRUSTED if trusted else Trust.UNTRUSTED
@@ -140,7 +140,7 @@ def restart_advice(place: Place) -> Iterator[str]:
 def _later(
     place: Place, environment: Mapping[str, str], reader: NixConfReader
 ) -> Iterator[PlacedLine]:
-    """What is read after the place: the user's own file after the machine's, then NIX_CONFIG."""
+    """Yield what is read after the place: the user's file after the machine's, NIX_CONFIG."""
     if place.system:
         own = user_place(environment).nix_conf
         if own != system_place(environment).nix_conf:

@@ -18,7 +18,7 @@ _VERSION = re.compile(r"nix \(Nix\) ([0-9]{1,9})\.([0-9]{1,9})(?:\.([0-9]{1,9}))
 
 
 def version(environment: Mapping[str, str] = os.environ) -> tuple[int, int, int] | None:
-    """The version of Nix; None of a derivative of it, whose numbers mean something else.
+    """Return the version of Nix; None of a derivative of it, whose numbers mean something else.
 
     Raises:
         ClientError: there is no Nix, or it does not run.
@@ -26,16 +26,16 @@ def version(environment: Mapping[str, str] = os.environ) -> tuple[int, int, int]
     return version_in(ask(["nix", "--version"], environment))
 
 
-def version_in(told: str) -> tuple[int, int, int] | None:
-    """The version in what ``nix --version`` printed; None of a derivative of Nix."""
-    found = _VERSION.match(told)
+def version_in(printed: str) -> tuple[int, int, int] | None:
+    """Return the version in what ``nix --version`` printed; None of a derivative of Nix."""
+    found = _VERSION.match(printed)
     return (int(found[1]), int(found[2]), int(found[3] or 0)) if found else None
 
 
 def ask(
     command: Sequence[str], environment: Mapping[str, str] = os.environ, lines: Sequence[str] = ()
 ) -> str:
-    """What one of Nix's programs prints.
+    """Return what one of Nix's programs prints.
 
     Args:
         command: the program and its arguments.
@@ -68,7 +68,7 @@ def ask(
 
 
 def failed(name: str, stderr: str) -> ClientError:
-    """The failure of one of Nix's programs, in its own words.
+    """Return the failure of one of Nix's programs, in its own words.
 
     Args:
         name: the program's.
@@ -88,7 +88,7 @@ def output(
     *,
     timeout_seconds: float = _TIMEOUT_SECONDS,
 ) -> str | None:
-    """What one of Nix's programs prints; None if there is none of that name, it fails or hangs.
+    """Return what one of Nix's programs prints; None if it is missing, fails or hangs.
 
     Args:
         command: the program and its arguments.
@@ -113,12 +113,12 @@ def _run(
 
 
 def no_nix() -> ClientError:
-    """The mistake that there is no Nix."""
+    """Return the mistake that there is no Nix."""
     return ClientError("there is no nix on PATH", "install Nix 2.18 or newer, or put it on PATH")
 
 
 def store_path(given: str, store_dir: str) -> str:
-    """The store path that somebody means: one that is named, or the target of a link to one.
+    """Return the store path that is named, or that is the target of a named link.
 
     Args:
         given: a path, such as ``./result`` or one within a store path.
@@ -139,7 +139,7 @@ def store_path(given: str, store_dir: str) -> str:
             break
         path = Path(os.path.normpath(link.parent / link.readlink() / path.relative_to(link)))
     raise UsageError(
-        f"{given} is no path in {store_dir} and no link to one",
+        f"{given} is neither a path in {store_dir} nor a link to one",
         "give store paths or links such as ./result; for anything else "
         "`nix build --no-link --print-out-paths … | nix-cache push --stdin`",
     )
@@ -154,8 +154,8 @@ def invalid(paths: Sequence[str], environment: Mapping[str, str] = os.environ) -
     gone: list[str] = []
     for start in range(0, len(paths), _ARGUMENTS):
         some = paths[start : start + _ARGUMENTS]
-        told = ask(["nix-store", "--check-validity", "--print-invalid", *some], environment)
-        gone += told.split()
+        printed = ask(["nix-store", "--check-validity", "--print-invalid", *some], environment)
+        gone += printed.split()
     return gone
 
 

@@ -56,7 +56,7 @@ def realisations_of(
 
 
 def _floating_output(info: PathInfo, deriver: str, real_store: Path | None) -> str | None:
-    """The name of the output that a path is; None if its path does not follow from its content."""
+    """Return a path's output name; None if the path does not follow from its content."""
     store, _, base_name = deriver.rpartition("/")
     try:
         outputs = floating_outputs(Path(real_store or store, base_name).read_bytes())

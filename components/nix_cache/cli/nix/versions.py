@@ -47,7 +47,7 @@ def version_traps(
     nix = f"Nix {spelled(version)}"
     if backend == "b2" and speaks_s3 and version < _B2_WORKS:
         yield Trap(
-            f"{nix} does not get on with Backblaze B2",
+            f"{nix} is incompatible with Backblaze B2",
             "B2 rejects checksums that it sends along",
             f"install Nix {spelled(_B2_WORKS)} or newer",
             is_fatal=True,

@@ -90,6 +90,6 @@ def push(
     if as_json:
         console.document(report.document(result))
     elif given:
-        report.tell(result)
+        report.print_result(result)
     if result.refused:
         raise typer.Exit(ExitCode.FAILED)

@@ -123,7 +123,7 @@ def renew(
 
     Temporary credentials that were obtained with it end too. The rest of the user's cache is
     repaired as well; other resources of the stack are left alone. This is for backends whose users
-    are kept on a server of your own.
+    are kept on your own server.
     """
     from nix_cache.cli.stack import session
 

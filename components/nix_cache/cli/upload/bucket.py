@@ -131,7 +131,7 @@ class Bucket:
         return None if content is None else judge(path, content, self._manifest.public_keys)
 
     def _get(self, key: str) -> bytes:
-        """An object's content.
+        """Return an object's content.
 
         Raises:
             TooLargeError: it is larger than such an object may be.

@@ -30,7 +30,7 @@ class Seen:
     goes_on: bool = False
 
     def may_have_deleted(self, later: "Seen") -> bool:
-        """Whether a collection may have deleted something from here to a later look."""
+        """Return whether a collection may have deleted something from here to a later look."""
         return self.goes_on or later.run != self.run
 
     @classmethod

@@ -28,7 +28,7 @@ class Held:
 
 
 def judge(path: str, content: bytes, public_keys: Sequence[str]) -> Held:
-    """Whether readers take a path.
+    """Return whether readers take a path.
 
     Args:
         path: the store path.

@@ -47,7 +47,7 @@ def identify(writer: Writer) -> Identity:
     if found is None and not writer.profile:
         raise ClientError(
             f"{writer.name} has no stored credential, and there is none in the environment",
-            "push from the workflow that the stack's output `githubActions` tells of",
+            "push from the workflow that the stack's output `githubActions` is for",
         )
     if found is None:
         raise ClientError(

@@ -1,4 +1,4 @@
-"""What `nix-cache push` tells: what was pushed, what was skipped, how fast."""
+"""What `nix-cache push` prints: what was pushed, what was skipped, how fast."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -50,7 +50,7 @@ class Result:
 
 
 def document(result: Result) -> dict[str, Any]:
-    """The result for programs."""
+    """Return the result for programs."""
     return {
         "cache": result.cache,
         "keyName": result.key_name,
@@ -65,7 +65,7 @@ def document(result: Result) -> dict[str, Any]:
     }
 
 
-def tell(result: Result) -> None:
+def print_result(result: Result) -> None:
     """Print the result, and what readers will refuse."""
     console.columns(_rows(result))
     for line in warnings(result):
@@ -73,7 +73,7 @@ def tell(result: Result) -> None:
 
 
 def warnings(result: Result) -> Iterable[str]:
-    """What is in the cache and of no use to anybody, and the fix."""
+    """Print what is in the cache and of no use to readers, and the fix."""
     refused = result.refused
     if not refused:
         return

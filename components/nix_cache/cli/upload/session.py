@@ -52,7 +52,7 @@ def push(writer: Writer, given: Sequence[str], options: UploadOptions) -> Result
         options: how to upload.
 
     Raises:
-        UsageError: something that was given is no store path.
+        UsageError: something that was given is not a store path.
         ClientError: nothing, or not all, was pushed, and this says why.
     """
     roots = roots_of(given, writer.manifest.store_dir)
@@ -202,10 +202,10 @@ class _Push:
         return retry(self._bucket.collections, self._progress.note)
 
     def _held(self, paths: Sequence[str]) -> dict[str, Held]:
-        def tell(count: int) -> None:
+        def report(count: int) -> None:
             self._progress.tell(f"asked the cache for {count} of {len(paths)} paths")
 
-        return retry(lambda: self._bucket.held(paths, tell), self._progress.note)
+        return retry(lambda: self._bucket.held(paths, report), self._progress.note)
 
     def _upload(self, missing: Sequence[PathInfo], of_paths: int, done: _Counted) -> None:
         if not missing:

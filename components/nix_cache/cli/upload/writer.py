@@ -42,7 +42,7 @@ class Writer:
 
 
 def find_writer(cache: str | None, environment: Mapping[str, str] = os.environ) -> Writer:
-    """The writer as whom this machine pushes to a cache.
+    """Return the writer as whom this machine pushes to a cache.
 
     Args:
         cache: its name; None for the only one where this machine is a writer.
@@ -56,7 +56,7 @@ def find_writer(cache: str | None, environment: Mapping[str, str] = os.environ) 
 
 
 def as_writer(record: Record) -> Writer:
-    """The writer of a cache in use.
+    """Return the writer of a cache in use.
 
     Raises:
         UsageError: this machine only reads the cache.
@@ -115,13 +115,13 @@ def _require_trusted(key: signing.SecretKey, writer: str, record: Record, fix: s
     if key.public_text not in record.manifest.public_keys:
         raise ClientError(
             f"the key {key.name} in {record.signing_key_file} is not among the public keys of the "
-            f"cache {record.name}, so nobody would trust what it signs",
+            f"cache {record.name}, so readers would not trust its signatures",
             fix,
         )
 
 
 def find_writer_record(cache: str | None, environment: Mapping[str, str] = os.environ) -> Record:
-    """The cache that is pushed to: the one of a name, or the only one where this is a writer.
+    """Return the cache that is pushed to: the named one, or the only one with a writer here.
 
     Raises:
         UsageError: there is none, or there are several to choose from.

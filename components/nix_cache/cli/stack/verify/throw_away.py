@@ -1,4 +1,4 @@
-"""A stack that is thrown away: in a folder of its own, with a state and a bucket of its own."""
+"""A throw-away stack in its own folder, with its own state and bucket."""
 
 import json
 import secrets
