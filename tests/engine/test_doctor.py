@@ -230,14 +230,14 @@ def test_a_disabled_reader_of_a_private_cache_is_one_error(private: Patient) -> 
     try:
         with private.having(path):
             found = private.examined("--all")
-            nobody = private.examined("--as", "team-reader", owner=False, source=bare(private))
+            stranger = private.examined("--as", "team-reader", owner=False, source=bare(private))
     finally:
         private.admin.user_enable(private.user_name("team-reader"))
 
     only(found, "the credential of the reader team-reader is refused: InvalidAccessKeyId")
-    only(nobody, "the credential of the reader team-reader is refused: InvalidAccessKeyId")
-    assert "narinfos" in str(nobody.of("not checked"))
-    assert "missing path" in str(nobody.of("not checked"))
+    only(stranger, "the credential of the reader team-reader is refused: InvalidAccessKeyId")
+    assert "narinfos" in str(stranger.of("not checked"))
+    assert "missing path" in str(stranger.of("not checked"))
 
 
 def bare(patient: Patient) -> Path:
@@ -505,8 +505,8 @@ def test_a_table_is_printed_for_people(public: Patient) -> None:
     ("options", "message"),
     [
         (["--all"], "--all requires a list of all paths"),
-        (["--as", "nobody"], "nobody is neither a writer nor a reader"),
-        (["--owner", "nobody"], "there is no profile nobody"),
+        (["--as", "stranger"], "stranger is neither a writer nor a reader"),
+        (["--owner", "stranger"], "there is no profile stranger"),
         (["--paths-from", "/does/not/exist"], "/does/not/exist cannot be read"),
     ],
 )
