@@ -246,7 +246,7 @@ def test_an_account_that_is_full_is_reported(b2: B2Server) -> None:
     """With what to do about it."""
     b2.service.cap = 0
 
-    with pytest.raises(B2AccountError, match="as many buckets as Backblaze lets it have: remove"):
+    with pytest.raises(B2AccountError, match="as many buckets as Backblaze allows: remove"):
         made_bucket(b2)
 
 
