@@ -43,7 +43,7 @@ def run(
         appeared = new_paths.appeared(before, new_paths.snapshot(store_dir))
         paths = new_paths.pushable(appeared, store_dir)
         if paths:
-            report.tell(push(writer, paths, options))
+            report.print_result(push(writer, paths, options))
         else:
             console.note("The command made no new store paths: there is nothing to push.")
     except ClientError as failure:

@@ -106,7 +106,7 @@ class Watcher:
         if not paths:
             return
         try:
-            report.tell(self._push(self._writer, paths, self._options))
+            report.print_result(self._push(self._writer, paths, self._options))
         except (BusyError, RefusedError, UnansweredError):
             raise
         except ClientError as failure:
