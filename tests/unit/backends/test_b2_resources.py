@@ -194,7 +194,7 @@ def test_a_key_is_sent_only_where_no_user_can_read_it(realm: str, expected: str 
     settings = {"b2:applicationKeyId": "id", "b2:applicationKey": "key", "b2:realm": realm}
 
     if expected is None:
-        with pytest.raises(B2AccountError, match="no URL that a key may be sent to"):
+        with pytest.raises(B2AccountError, match="is not a URL to send a key to"):
             login_from(settings.get)
     else:
         assert login_from(settings.get).realm == expected
