@@ -1,4 +1,4 @@
-"""The table that compares the backends in the README and the documentation."""
+"""The table that compares the backends, for the documentation."""
 
 from collections.abc import Iterator
 
