@@ -182,7 +182,7 @@ class TestDoctor:
         [finding] = self.look(reported, known)
 
         assert finding.level in {Level.ERROR, Level.WARNING}
-        assert "and the source differ in" in finding.what
+        assert "differs from the source in" in finding.what
 
 
 def test_a_private_cache_is_used_from_its_published_manifest(tmp_path: Path) -> None:

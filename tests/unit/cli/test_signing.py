@@ -174,7 +174,7 @@ def test_doctor_does_not_sign_for_a_bucket_that_a_file_names(
 
     assert storage.requests > 0
     assert storage.signed == set()
-    assert any("not signed for a place that this machine does not use" in one for one in skipped)
+    assert any("signs requests only for caches that this machine uses" in one for one in skipped)
 
 
 def test_doctor_signs_with_a_profile_that_the_command_line_names(
