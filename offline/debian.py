@@ -16,7 +16,7 @@ from pathlib import Path
 from offline import build_cache, golang
 from offline.builds import Waiting
 from tools.errors import BuildError
-from tools.progress import PlainProgress, Progress
+from tools.progress import BuildProgress, PlainProgress
 
 SUITE = "sid"
 """Debian's other suites have a Nix that is too old for the S3 code of today."""
@@ -34,7 +34,9 @@ APT_OPTIONS = (
 )
 
 
-def tree(name: str, packages: Sequence[str], cache: Path, progress: Progress | None = None) -> Path:
+def tree(
+    name: str, packages: Sequence[str], cache: Path, progress: BuildProgress | None = None
+) -> Path:
     """Return the folder of a Debian with some packages in it, made first if `cache` has none.
 
     Safe to call from several processes at once: one makes it, the others wait.
@@ -152,7 +154,7 @@ def mirror_settings(dumped: str) -> list[str]:
     ]
 
 
-def _make(path: Path, packages: Sequence[str], cache: Path, progress: Progress) -> None:
+def _make(path: Path, packages: Sequence[str], cache: Path, progress: BuildProgress) -> None:
     name = path.name.rpartition("-")[0]
     build_cache.check_space(cache, NEEDED_BYTES, f"a Debian tree for {name}")
     progress.step(

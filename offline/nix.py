@@ -11,7 +11,7 @@ from pathlib import Path
 
 from offline import debian
 from tools.errors import BuildError, ToolError
-from tools.progress import Progress
+from tools.progress import BuildProgress
 
 LEAST_VERSION = (2, 33)
 """From here on Nix has its own S3 code; before, it had that of the AWS SDK."""
@@ -89,7 +89,7 @@ class RealNix:
 
 
 def find(
-    cache: Path, progress: Progress | None = None, search: Mapping[str, str] = os.environ
+    cache: Path, progress: BuildProgress | None = None, search: Mapping[str, str] = os.environ
 ) -> RealNix:
     """Return a Nix to test with.
 

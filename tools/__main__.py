@@ -10,7 +10,7 @@ from nix_cache.backends.minio.connection import MinioServerError
 from nix_cache.cli.errors import ClientError
 from nix_cache.cli.machine import console
 from tools.errors import ToolError
-from tools.place import STACK, Place
+from tools.place import STACK, ClonePlace
 
 _LOCAL = {
     "up": "start the local server and bring the stack up",
@@ -43,7 +43,7 @@ def main(arguments: list[str] | None = None) -> int:
     if further and options.command in _LOCAL:
         console.error(f"unknown argument {further[0]!r}; leave it out")
         return 2
-    place = Place(Path.cwd())
+    place = ClonePlace(Path.cwd())
     try:
         if options.command in _ON_ANY_STACK:
             from tools.operate import operate

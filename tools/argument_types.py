@@ -5,7 +5,7 @@ import sys
 import textwrap
 from collections.abc import Iterator
 
-from nix_cache.config.catalogue import Choice, Group, Kind, Setting, all_settings, choices_of
+from nix_cache.config.catalogue import Choice, Group, Setting, SettingKind, all_settings, choices_of
 from nix_cache.config.spelling import Spelling
 from tools.bootstrap import ROOT
 
@@ -74,7 +74,7 @@ def _class_docstring(text: str) -> Iterator[str]:
     return (f"    {line}".rstrip() for line in (f'"""{first}.', "", *lines, '"""'))
 
 
-def _kind(kind: Kind, *, accepts_outputs: bool = False) -> str:
+def _kind(kind: SettingKind, *, accepts_outputs: bool = False) -> str:
     if kind.is_group:
         return f"{kind.name}Args"
     if kind.name == "array" and kind.items:

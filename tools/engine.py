@@ -21,7 +21,7 @@ from offline import builds
 from offline.host.launchers import write_launchers
 from offline.programs import TOOLS, built_path
 from tools.bootstrap import ROOT, cache_folder
-from tools.progress import PlainProgress, Progress
+from tools.progress import BuildProgress, PlainProgress
 
 LANGUAGE_HOST = "pulumi-language-python"
 AWS_PLUGIN = "AWS plugin"
@@ -31,7 +31,7 @@ _NO_INSTALLER = "no-installer"
 """The file in a clone's folder by which it knows that Pulumi's installer did not work here."""
 
 
-class Origin(StrEnum):
+class PartOrigin(StrEnum):
     """Where a part comes from."""
 
     OFFICIAL = "official"
@@ -45,7 +45,7 @@ class Part:
 
     name: str
     version: str
-    origin: Origin
+    origin: PartOrigin
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ class Engine:
         }
 
 
-def provide(work: Path, progress: Progress | None = None, *, aws: bool = False) -> Engine:
+def provide(work: Path, progress: BuildProgress | None = None, *, aws: bool = False) -> Engine:
     """Get an engine, downloading or building what is not there yet.
 
     Args:
@@ -107,10 +107,10 @@ def provide(work: Path, progress: Progress | None = None, *, aws: bool = False) 
     if official is not None:
         minio, minio_part = _minio(cache, progress)
         parts = (
-            Part("pulumi", _version(official / "pulumi"), Origin.OFFICIAL),
-            Part("language host", "python", Origin.OFFICIAL),
-            Part("MinIO plugin", "downloaded by the engine", Origin.OFFICIAL),
-            Part(AWS_PLUGIN, "downloaded by the engine", Origin.OFFICIAL),
+            Part("pulumi", _version(official / "pulumi"), PartOrigin.OFFICIAL),
+            Part("language host", "python", PartOrigin.OFFICIAL),
+            Part("MinIO plugin", "downloaded by the engine", PartOrigin.OFFICIAL),
+            Part(AWS_PLUGIN, "downloaded by the engine", PartOrigin.OFFICIAL),
             minio_part,
         )
         return Engine((official,), cache / "pulumi-home", minio, parts)
@@ -139,7 +139,7 @@ def _is_official(host: Path) -> bool:
         return False
 
 
-def _installed(cache: Path, work: Path, progress: Progress) -> Path | None:
+def _installed(cache: Path, work: Path, progress: BuildProgress) -> Path | None:
     """Return the official release in the cache. Its installer is tried once per clone."""
     sdk_version = metadata.version("pulumi")  # the release that fits the SDK
 
@@ -181,15 +181,15 @@ def _socket_timeout(seconds: float) -> Iterator[None]:
         socket.setdefaulttimeout(before)
 
 
-def _minio(cache: Path, progress: Progress) -> tuple[Path, Part]:
+def _minio(cache: Path, progress: BuildProgress) -> tuple[Path, Part]:
     if found := shutil.which("minio"):
-        return Path(found), Part("MinIO", found, Origin.OFFICIAL)
+        return Path(found), Part("MinIO", found, PartOrigin.OFFICIAL)
     tool = TOOLS["minio"]
     path = builds.ensure([tool.name], cache, progress)[tool.name]
-    return path, Part("MinIO", tool.version, Origin.BUILT)
+    return path, Part("MinIO", tool.version, PartOrigin.BUILT)
 
 
-def _built(cache: Path, work: Path, progress: Progress, *, aws: bool) -> Engine:
+def _built(cache: Path, work: Path, progress: BuildProgress, *, aws: bool) -> Engine:
     plugins = {"MinIO plugin": "minio"}
     if aws or built_path(TOOLS["pulumi-resource-aws"], cache).exists():
         plugins[AWS_PLUGIN] = "aws"
@@ -203,10 +203,13 @@ def _built(cache: Path, work: Path, progress: Progress, *, aws: bool) -> Engine:
         place(paths[programs[name]], folder / programs[name])
     write_launchers(bin_dir, Path(sys.prefix) / "bin" / "python", ROOT)
     parts = (
-        Part("pulumi", TOOLS["pulumi"].version, Origin.BUILT),
-        Part("language host", "python", Origin.EMULATOR),
-        *(Part(name, TOOLS[program].version, Origin.BUILT) for name, program in programs.items()),
-        Part("MinIO", TOOLS["minio"].version, Origin.BUILT),
+        Part("pulumi", TOOLS["pulumi"].version, PartOrigin.BUILT),
+        Part("language host", "python", PartOrigin.EMULATOR),
+        *(
+            Part(name, TOOLS[program].version, PartOrigin.BUILT)
+            for name, program in programs.items()
+        ),
+        Part("MinIO", TOOLS["minio"].version, PartOrigin.BUILT),
     )
     return Engine((bin_dir,), home, paths["minio"], parts)
 

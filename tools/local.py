@@ -8,12 +8,12 @@ from nix_cache.cli.machine import console
 from nix_cache.cli.stack.repair import is_half_made, remove_half_made
 from tools import engine, report
 from tools.leftovers import remove_leftovers
-from tools.place import Place, private_folder
+from tools.place import ClonePlace, private_folder
 from tools.server import LocalServer
-from tools.stack import Stack, variables
+from tools.stack import LocalStack, variables
 
 
-def up(place: Place) -> None:
+def up(place: ClonePlace) -> None:
     """Start the local server and bring the stack up."""
     stack, _ = ready(place)
     for removed in remove_half_made(stack):
@@ -25,13 +25,13 @@ def up(place: Place) -> None:
     report.summary(stack.outputs(), changes)
 
 
-def preview(place: Place) -> None:
+def preview(place: ClonePlace) -> None:
     """Show what `up` would do."""
     stack, _ = ready(place)
     stack.preview()
 
 
-def down(place: Place) -> None:
+def down(place: ClonePlace) -> None:
     """Remove the stack, stop the server, and remove all that they kept."""
     local = LocalServer(place.server)
     if any(place.state.glob(".pulumi/stacks/*/*.json")):
@@ -47,12 +47,12 @@ def down(place: Place) -> None:
     console.note("Everything that `make up` created was removed. Built tools stay in the cache.")
 
 
-def status(place: Place) -> None:
+def status(place: ClonePlace) -> None:
     """Show what runs, what the stack has, and what the toolchain is made of."""
     found = provide_engine(place)
     local = LocalServer(place.server)
     process = local.process()
-    stack = Stack(place, found)
+    stack = LocalStack(place, found)
     report.facts(
         [
             ("MinIO", f"{local.url}, process {process.pid}" if process else "does not run"),
@@ -62,7 +62,7 @@ def status(place: Place) -> None:
     report.parts(found.parts)
 
 
-def env(place: Place) -> None:
+def env(place: ClonePlace) -> None:
     """Print the environment for a shell. Paths only: no value in it is a secret."""
     found = provide_engine(place)
     path = ":".join(shlex.quote(str(folder)) for folder in found.bin_dirs)
@@ -74,19 +74,19 @@ def env(place: Place) -> None:
         print(f"export {name}={shlex.quote(value)}")
 
 
-def provide_engine(place: Place) -> engine.Engine:
+def provide_engine(place: ClonePlace) -> engine.Engine:
     """Return the engine that is worked with."""
     private_folder(place.work)
     return engine.provide(place.work, report.progress())
 
 
-def ready(place: Place) -> tuple[Stack, MinioServer]:
+def ready(place: ClonePlace) -> tuple[LocalStack, MinioServer]:
     """Return a stack that can be worked on: checked, its server up and answering."""
     found = provide_engine(place)
     report.parts(found.parts)
     local = LocalServer(place.server, found.minio)
     local.prepare()
-    stack = Stack(place, found)
+    stack = LocalStack(place, found)
     stack.check_config()
     local.start()
     if remove_leftovers(place.state):

@@ -8,14 +8,14 @@ from typing import NoReturn
 
 from tools import bootstrap, engine, report
 from tools.errors import ToolError
-from tools.place import STACK, Place, private_folder
-from tools.stack import Stack
+from tools.place import STACK, ClonePlace, private_folder
+from tools.stack import LocalStack
 
 _READING = "drift"
 """The command that changes nothing, so that it starts no server either."""
 
 
-def operate(place: Place, stack: str, command: str, arguments: Sequence[str]) -> NoReturn:
+def operate(place: ClonePlace, stack: str, command: str, arguments: Sequence[str]) -> NoReturn:
     """Become `nix-cache stack COMMAND` on a stack.
 
     Args:
@@ -34,11 +34,11 @@ def operate(place: Place, stack: str, command: str, arguments: Sequence[str]) ->
     if stack == STACK:
         found = _of_development(place, command)
     else:
-        found = Stack(place, _engine(place), stack)
+        found = LocalStack(place, _engine(place), stack)
     _become(sys.executable, found, command, [*arguments, *options])
 
 
-def verify(place: Place, backend: str, arguments: Sequence[str]) -> NoReturn:
+def verify(place: ClonePlace, backend: str, arguments: Sequence[str]) -> NoReturn:
     """Become `nix-cache stack verify` in an environment of a backend.
 
     Args:
@@ -52,22 +52,22 @@ def verify(place: Place, backend: str, arguments: Sequence[str]) -> NoReturn:
     if backend not in bootstrap.LOCKS.keys() - bootstrap.OTHERS.keys():
         raise ToolError(f"unknown backend {backend!r}", "name one: make verify BACKEND=b2")
     python = bootstrap.provide(backend, private_folder(place.work) / f"venv-{backend}")
-    found = Stack(place, _engine(place), "verify")
+    found = LocalStack(place, _engine(place), "verify")
     _become(str(python), found, "verify", [backend, *arguments])
 
 
-def _become(python: str, stack: Stack, command: str, arguments: Sequence[str]) -> NoReturn:
+def _become(python: str, stack: LocalStack, command: str, arguments: Sequence[str]) -> NoReturn:
     program = [python, "-m", "nix_cache.cli", "stack", command, "--pulumi", stack.pulumi]
     os.execve(python, [*program, *arguments], {**stack.environment})  # noqa: S606
 
 
-def _of_development(place: Place, command: str) -> Stack:
+def _of_development(place: ClonePlace, command: str) -> LocalStack:
     from tools import local
     from tools.server import LocalServer
 
     if command != _READING:
         return local.ready(place)[0]
-    stack = Stack(place, _engine(place))
+    stack = LocalStack(place, _engine(place))
     if not stack.exists:
         raise ToolError(f"the stack {STACK} does not exist", "make up")
     if LocalServer(place.server).process() is None:
@@ -75,5 +75,5 @@ def _of_development(place: Place, command: str) -> Stack:
     return stack
 
 
-def _engine(place: Place) -> engine.Engine:
+def _engine(place: ClonePlace) -> engine.Engine:
     return engine.provide(Path(private_folder(place.work)), report.progress())

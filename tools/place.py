@@ -12,7 +12,7 @@ _PRIVATE_FOLDER, _PRIVATE_FILE = 0o700, 0o600
 
 
 @dataclass(frozen=True)
-class Place:
+class ClonePlace:
     """The folders and files of one clone's environment.
 
     Attributes:

@@ -8,7 +8,7 @@ from typing import Protocol, TextIO
 LOG_SECONDS = 15.0
 
 
-class Progress(Protocol):
+class BuildProgress(Protocol):
     """Where long work reports its progress."""
 
     def step(self, text: str) -> None:

@@ -9,8 +9,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn
 from nix_cache.cli.machine.console import columns, err, out
 from nix_cache.shown import shown
 from tools.engine import Part
-from tools.progress import PlainProgress
-from tools.progress import Progress as ProgressListener
+from tools.progress import BuildProgress, PlainProgress
 
 
 class LiveProgress:
@@ -51,7 +50,7 @@ class LiveProgress:
             self._task = None
 
 
-def progress() -> ProgressListener:
+def progress() -> BuildProgress:
     """Progress that fits where it goes: a terminal, or a log."""
     return LiveProgress() if sys.stderr.isatty() else PlainProgress()
 

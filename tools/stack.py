@@ -15,12 +15,12 @@ from nix_cache.config.problems import SettingsError
 from nix_cache.config.stack import PREFIX, checked_settings
 from tools.engine import Engine
 from tools.errors import ToolError
-from tools.place import STACK, Place, private_folder, write_private
+from tools.place import STACK, ClonePlace, private_folder, write_private
 
 _SALT = re.compile(r"^encryptionsalt: .*\n?", re.MULTILINE)
 
 
-def variables(place: Place) -> dict[str, str]:
+def variables(place: ClonePlace) -> dict[str, str]:
     """Return what the engine's commands need beside PATH. No value in it is a secret."""
     return {
         "PULUMI_BACKEND_URL": place.backend,
@@ -31,7 +31,7 @@ def variables(place: Place) -> dict[str, str]:
     }
 
 
-class Stack(PulumiStack):
+class LocalStack(PulumiStack):
     """A stack of one clone's program: that of development, or another one.
 
     Args:
@@ -41,7 +41,7 @@ class Stack(PulumiStack):
             secrets are encrypted with, are described by the environment as for any `pulumi`.
     """
 
-    def __init__(self, place: Place, engine: Engine, name: str = STACK) -> None:
+    def __init__(self, place: ClonePlace, engine: Engine, name: str = STACK) -> None:
         self._place = place
         self.name = name
         environment = engine.environment(os.environ)

@@ -8,7 +8,7 @@ from pulumi.provider.experimental.analyzer import Analyzer
 from pulumi.provider.experimental.schema import Property, remove_none
 
 from nix_cache.binary_cache import FORMER_OUTPUTS, BinaryCache
-from nix_cache.config.catalogue import Choice, Group, Kind, Setting, all_settings, choices_of
+from nix_cache.config.catalogue import Choice, Group, Setting, SettingKind, all_settings, choices_of
 from nix_cache.own_resources import PACKAGE
 from nix_cache.versions import semantic_version
 
@@ -87,7 +87,7 @@ def _deprecation(present_name: str | None) -> dict[str, str]:
     return {"deprecationMessage": f"Use {present_name} instead."} if present_name else {}
 
 
-def _kind(kind: Kind, *, plain: bool) -> dict[str, Any]:
+def _kind(kind: SettingKind, *, plain: bool) -> dict[str, Any]:
     mark = {"plain": True} if plain else {}
     if kind.is_group:
         return {**mark, "$ref": f"#/types/{_token(kind.name)}"}

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import pytest
 from botocore.exceptions import ClientError
 
-from nix_cache.backends.minio.connection import Connection, Kind
+from nix_cache.backends.minio.connection import Connection, NameKind
 from nix_cache.backends.minio.server import MinioServer
 from tests.engine import b2_project, spaces_project
 from tests.engine.conftest import running_server
@@ -69,8 +69,12 @@ def on_minio(folder: Path, engine: Engine) -> Iterator[BackendCase]:
         admin, root = MinioServer(connection), _root(connection)
 
         def remaining() -> set[str]:
-            users = {name for name in ("nixbuilder", "team-reader") if admin.has(Kind.USER, name)}
-            policies = {"team-cache-write"} if admin.has(Kind.POLICY, "team-cache-write") else set()
+            users = {
+                name for name in ("nixbuilder", "team-reader") if admin.has(NameKind.USER, name)
+            }
+            policies = (
+                {"team-cache-write"} if admin.has(NameKind.POLICY, "team-cache-write") else set()
+            )
             return _buckets(root) | users | policies
 
         with FaultyProxy(connection.server) as proxy:

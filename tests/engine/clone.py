@@ -23,7 +23,7 @@ from tests.engine.s3 import s3_client
 from tests.engine.state import State
 from tools import engine as toolchain_engine
 from tools.bootstrap import ROOT
-from tools.place import STACK, Place, private_folder
+from tools.place import STACK, ClonePlace, private_folder
 from tools.server import LocalServer
 
 if TYPE_CHECKING:
@@ -68,9 +68,9 @@ class Clone:
         return clone
 
     @property
-    def place(self) -> Place:
+    def place(self) -> ClonePlace:
         """Where its things are."""
-        return Place(self.folder)
+        return ClonePlace(self.folder)
 
     @property
     def server(self) -> LocalServer:

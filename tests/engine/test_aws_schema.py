@@ -11,7 +11,7 @@ import pytest
 
 from offline import programs as tools
 from tests.engine.aws_shapes import Package, differences, of_schema
-from tools.engine import AWS_PLUGIN, Engine, Origin
+from tools.engine import AWS_PLUGIN, Engine, PartOrigin
 
 pytestmark = pytest.mark.aws
 
@@ -31,7 +31,9 @@ NEWER = {
 @pytest.fixture(scope="module")
 def schema(aws_engine: Engine) -> dict[str, Any]:
     """Provide the types of the built plugin."""
-    if Origin.BUILT not in {part.origin for part in aws_engine.parts if part.name == AWS_PLUGIN}:
+    if PartOrigin.BUILT not in {
+        part.origin for part in aws_engine.parts if part.name == AWS_PLUGIN
+    }:
         pytest.skip("the plugin is the official one")
     tool = tools.TOOLS["pulumi-resource-aws"]
     plugin = aws_engine.home / "plugins" / f"resource-aws-v{tool.version}" / tool.name

@@ -14,7 +14,7 @@ import urllib3
 import yaml
 from botocore.exceptions import ClientError
 
-from nix_cache.backends.minio.connection import Connection, Kind
+from nix_cache.backends.minio.connection import Connection, NameKind
 from nix_cache.backends.minio.server import MinioServer
 from nix_cache.formats import signing
 from tests.engine.conftest import running_server
@@ -267,7 +267,7 @@ def test_mistakes_are_reported_all_at_once_as_they_are_written(
         assert reported in result.output
     assert "Traceback" not in result.output
     assert [r["type"] for r in unmade.state.resources() if "pulumi:" not in r["type"]] == []
-    assert not admin.has(Kind.USER, "ci-runner")
+    assert not admin.has(NameKind.USER, "ci-runner")
 
 
 def test_a_secret_where_only_plain_values_may_be_is_named(unmade: PluginProject) -> None:
@@ -403,7 +403,7 @@ def test_two_caches_of_one_program_that_want_one_user_are_refused(
     assert result.exit_code != 0
     for user in ("ci-runner", "laptop"):
         assert f"the user '{user}' is claimed by two caches, 'another' and 'cache'" in result.output
-        assert not admin.has(Kind.USER, user)
+        assert not admin.has(NameKind.USER, user)
 
 
 def test_a_stack_with_a_provider_of_its_own_comes_and_goes(
@@ -424,14 +424,14 @@ def test_a_stack_with_a_provider_of_its_own_comes_and_goes(
         ("outputs:\n", "    options:\n      providers:\n        - ${server}\noutputs:\n"),
     )
     unmade.up()
-    assert admin.has(Kind.USER, "ci-runner")
+    assert admin.has(NameKind.USER, "ci-runner")
     assert unmade.planned() == {}
 
     unmade.destroy()
 
     assert unmade.state.resources() == []
-    assert not admin.has(Kind.USER, "ci-runner")
-    assert not admin.has(Kind.BUCKET, "nix-cache")
+    assert not admin.has(NameKind.USER, "ci-runner")
+    assert not admin.has(NameKind.BUCKET, "nix-cache")
 
 
 def test_the_example_is_brought_up_by_what_its_readme_says(
@@ -440,4 +440,4 @@ def test_the_example_is_brought_up_by_what_its_readme_says(
     """`pulumi install` links the plugin to the project; the rest names the server."""
     example(tmp_path, plugin, engine, server).type_readme(server.connection())
 
-    assert MinioServer(server.connection()).has(Kind.USER, "laptop")
+    assert MinioServer(server.connection()).has(NameKind.USER, "laptop")

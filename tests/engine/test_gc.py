@@ -89,7 +89,7 @@ class House:
 
     def collect(self, now: datetime, **wishes: Any) -> Done:
         """Run the command at some time."""
-        request = session.Request(
+        request = session.CollectionRequest(
             cache=str(self.patient.source()),
             project=None,
             owner=OWNER,

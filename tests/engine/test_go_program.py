@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import urllib3
 
-from nix_cache.backends.minio.connection import Kind
+from nix_cache.backends.minio.connection import NameKind
 from nix_cache.backends.minio.server import MinioServer
 from nix_cache.formats import signing
 from offline import builds, golang
@@ -74,13 +74,13 @@ def test_a_program_in_go_makes_a_cache_and_removes_it(
     assert info.status == 200
     assert outputs["signingKeys"]["laptop"] == key
     assert {masked["credentials"], masked["signingKeys"]} == {MASK}
-    assert admin.has(Kind.USER, "ci-runner")
+    assert admin.has(NameKind.USER, "ci-runner")
     assert go_program.planned() == {}
 
     go_program.destroy()
 
     assert go_program.state.resources() == []
-    assert not admin.has(Kind.USER, "ci-runner")
+    assert not admin.has(NameKind.USER, "ci-runner")
 
 
 OTHER_RESOURCE = (
@@ -165,4 +165,4 @@ def test_the_example_in_go_is_brought_up_by_what_its_readme_says(
 
     go_program.type_readme(connection)
 
-    assert MinioServer(connection).has(Kind.USER, "laptop")
+    assert MinioServer(connection).has(NameKind.USER, "laptop")

@@ -23,7 +23,7 @@ from tests.fakes.killing_proxy import KillingProxy, kill_tree
 from tests.waiting import wait_until
 from tools import engine as toolchain_engine
 from tools.place import STACK
-from tools.stack import Stack, variables
+from tools.stack import LocalStack, variables
 
 pytestmark = pytest.mark.faults
 
@@ -100,7 +100,7 @@ def beginning(
     with cloned(folder / "clone", engine) as clone:
         clone.configure(expireAfterDays=90)
         clone.server.start()
-        Stack(clone.place, engine).prepare()
+        LocalStack(clone.place, engine).prepare()
         shutil.copytree(clone.place.state, folder / "state")
         with KillingProxy(clone.connection.server) as proxy:
             yield Beginning(clone, proxy, folder / "state")
@@ -134,7 +134,7 @@ def test_an_up_that_was_killed_is_finished_by_the_next(beginning: Beginning, ste
 
 WHOLE = sorted(
     [
-        *("Stack", "BinaryCache", "minio", "pulumi-python", "SigningKey", "NameReservation"),
+        *("LocalStack", "BinaryCache", "minio", "pulumi-python", "SigningKey", "NameReservation"),
         *("S3Bucket", "S3BucketPolicy", "IlmPolicy", *["S3Object"] * 3),
         *("IamUser", "IamPolicy", "IamUserPolicyAttachment"),
     ]

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from nix_cache.backends.minio.connection import Connection, Kind
+from nix_cache.backends.minio.connection import Connection, NameKind
 from nix_cache.backends.minio.server import MinioServer
 from tests.engine import keys
 from tests.engine.command import Result
@@ -236,7 +236,7 @@ def test_a_protected_cache_refuses_to_be_destroyed_until_protection_is_off(
     assert all_keys(project) == before
     assert project.resources() == resources
     assert root.get_object(Bucket="nix-cache", Key="nar/some.nar")["Body"].read() == b"a NAR"
-    assert admin.has(Kind.USER, "nixbuilder")
+    assert admin.has(NameKind.USER, "nixbuilder")
 
     project.set(protect=False)
     project.up()

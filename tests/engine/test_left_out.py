@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.engine.command import Result, clean_environment, pulumi
-from tools.engine import Engine, Origin
+from tools.engine import Engine, PartOrigin
 
 pytestmark = pytest.mark.offline
 
@@ -17,7 +17,7 @@ FIX = "Install Pulumi's official CLI and put it on PATH"
 def built_engine(engine: Engine) -> Engine:
     """Provide the engine, if its CLI and its MinIO are built here."""
     for part in engine.parts:
-        if part.name in {"pulumi", "MinIO"} and part.origin is not Origin.BUILT:
+        if part.name in {"pulumi", "MinIO"} and part.origin is not PartOrigin.BUILT:
             pytest.skip(f"{part.name} is an official one, which leaves nothing out")
     return engine
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from nix_cache.backends.minio.connection import Kind
+from nix_cache.backends.minio.connection import NameKind
 from tests.engine.clone import Clone, cloned
 from tests.engine.command import clean_environment
 from tests.engine.s3 import fill
@@ -72,7 +72,7 @@ def live(clone: Clone) -> None:
     written = clone.place.stack_config.read_text()
     clone.configure(writers=["nixbuilder", "second-writer"])
     assert "second-writer" in clone.dev("preview")
-    assert not clone.admin.has(Kind.USER, "second-writer")
+    assert not clone.admin.has(NameKind.USER, "second-writer")
     clone.place.stack_config.write_text(written)
 
     fill(clone.connection, "nix-cache")

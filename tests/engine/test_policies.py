@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from nix_cache.backends.minio.connection import Kind
+from nix_cache.backends.minio.connection import NameKind
 from nix_cache.backends.minio.server import MinioServer
 from tests.engine.clone import Clone, cloned
 from tests.engine.command import Result
@@ -64,7 +64,7 @@ def admin(module_server: LocalServer) -> MinioServer:
 
 def has_bucket(project: Project, admin: MinioServer) -> bool:
     """Return whether the server has the project's bucket."""
-    return admin.has(Kind.BUCKET, project.config["nix-cache:bucket"])
+    return admin.has(NameKind.BUCKET, project.config["nix-cache:bucket"])
 
 
 @pytest.mark.parametrize(
@@ -184,7 +184,7 @@ def test_what_a_preview_does_not_know_yet_is_reported_and_then_judged(
     result = judged(project, "up", "--yes")
     assert result.exit_code != 0
     assert "policy allows the action 's3:*'" in result.output
-    assert not admin.has(Kind.POLICY, project.config["nix-cache:bucket"] + "-policy")
+    assert not admin.has(NameKind.POLICY, project.config["nix-cache:bucket"] + "-policy")
 
 
 MISTAKES = """
@@ -272,7 +272,7 @@ def test_make_asks_the_pack_and_changes_nothing_that_it_refuses(
             result = clone.run(command)
             assert result.exit_code == 1
             assert "nix-cache-bucket is not protected" in result.output
-        assert not clone.admin.has(Kind.BUCKET, "nix-cache")
+        assert not clone.admin.has(NameKind.BUCKET, "nix-cache")
 
 
 def _own_policies(clone: Clone, config: dict[str, Any]) -> None:

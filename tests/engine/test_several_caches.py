@@ -14,7 +14,7 @@ from botocore.exceptions import ClientError
 from minio import MinioAdmin
 from minio.credentials.providers import StaticProvider
 
-from nix_cache.backends.minio.connection import Connection, Kind
+from nix_cache.backends.minio.connection import Connection, NameKind
 from nix_cache.backends.minio.server import MinioServer
 from tests.engine.command import Result
 from tests.engine.project import STACK, Project, public_cache
@@ -168,7 +168,7 @@ def test_what_a_refused_stack_leaves_behind_is_destroyed_without_harm(
     second.destroy()
 
     assert everything_on(server) == before
-    assert MinioServer(connection).has(Kind.USER, "nixbuilder")
+    assert MinioServer(connection).has(NameKind.USER, "nixbuilder")
     project.up("--expect-no-changes")
 
 

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 from packaging.version import Version
 
-from nix_cache.backends.minio.connection import Kind
+from nix_cache.backends.minio.connection import NameKind
 from nix_cache.backends.minio.server import MinioServer
 from tests.engine.project import STACK, Project, public_cache
 from tools.bootstrap import ROOT, VENV
@@ -253,8 +253,8 @@ def test_a_stack_of_the_release_is_refreshed_and_destroyed_before_any_up(
 
     assert project.state.resources() == []
     admin = MinioServer(module_server.connection())
-    assert not admin.has(Kind.BUCKET, "other")
-    assert not admin.has(Kind.USER, "other-team-reader")
+    assert not admin.has(NameKind.BUCKET, "other")
+    assert not admin.has(NameKind.USER, "other-team-reader")
 
 
 def test_an_upgrade_is_done_after_one_up(upgrade: Upgrade) -> None:

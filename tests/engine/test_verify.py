@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from nix_cache.backends.minio.connection import Kind
+from nix_cache.backends.minio.connection import NameKind
 from nix_cache.backends.minio.server import MinioServer
 from nix_cache.cli.stack.verify import nix
 from nix_cache.cli.stack.verify.backend import Action, Backend, Role
@@ -61,7 +61,7 @@ def test_every_step_goes_well_and_nothing_is_left(
     assert (steps.failures, len(reported)) == (0, 12)
     remove(stack, admin)
     assert not (tmp_path / "stack").exists()
-    assert not admin.has(Kind.BUCKET, stack.bucket)
+    assert not admin.has(NameKind.BUCKET, stack.bucket)
 
 
 def test_what_a_service_lets_through_or_withholds_is_a_failure(

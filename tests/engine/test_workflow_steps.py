@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
-from nix_cache.backends.minio.connection import Kind
+from nix_cache.backends.minio.connection import NameKind
 from nix_cache.backends.minio.server import MinioServer
 from tests.engine.project import STACK, Project, public_cache
 from tests.engine.s3 import s3_client
@@ -177,7 +177,7 @@ def test_what_a_policy_forbids_is_reported_and_not_done(
     assert stopped.exit_code == 1, stopped.output
     assert stopped.report["status"] == "failed"
     assert "**Policy, stops the update**: `deletion-protection`" in stopped.text
-    assert not MinioServer(module_server.connection()).has(Kind.BUCKET, "unprotected")
+    assert not MinioServer(module_server.connection()).has(NameKind.BUCKET, "unprotected")
 
 
 def test_a_stack_that_is_not_there_is_one_clear_error(job: Job) -> None:

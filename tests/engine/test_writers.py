@@ -10,7 +10,7 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
-from nix_cache.backends.minio.connection import Kind
+from nix_cache.backends.minio.connection import NameKind
 from nix_cache.backends.minio.server import MinioServer
 from tests.engine import keys
 from tests.engine.project import RETOLD, Project
@@ -206,8 +206,8 @@ def test_a_writer_who_leaves_takes_along_what_was_theirs(story: Story) -> None:
         "nix-cache-ci-bot-write": "delete",
         "nix-cache-ci-bot-key-1": "delete",
     }
-    assert not story.server.has(Kind.USER, "ci-bot")
-    assert story.server.has(Kind.USER, "nixbuilder")
+    assert not story.server.has(NameKind.USER, "ci-bot")
+    assert story.server.has(NameKind.USER, "nixbuilder")
     assert set(story.removed.outputs["credentials"]) == {"nixbuilder"}
     assert set(story.removed.outputs["signingKeys"]) == {"nixbuilder"}
 

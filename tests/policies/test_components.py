@@ -9,7 +9,7 @@ from pulumi.runtime.mocks import MockResourceArgs
 from nix_cache import BinaryCache, BinaryCacheArgs
 from nix_cache.backends.comparison import EXPIRY_RULES
 from nix_cache.backends.registry import BACKENDS
-from nix_cache.policy.model import Resource, Scope
+from nix_cache.policy.model import Resource, RuleScope
 from nix_cache.policy.rules import all_rules
 from nix_cache.policy.storage_types import CACHE, canonical
 from tests.fakes.aws_answers import FREE
@@ -98,7 +98,7 @@ def test_a_cache_is_right_by_every_rule(args: BinaryCacheArgs) -> None:
     resources = made(args)
 
     violations = [
-        found(rule, one, *(resources if rule.scope is Scope.STACK else ()))
+        found(rule, one, *(resources if rule.scope is RuleScope.STACK else ()))
         for rule in all_rules()
         for one in resources
         if not rule.is_advisory

@@ -15,7 +15,7 @@ from nix_cache.formats import signing
 from nix_cache.redaction import redacted
 from nix_cache.shown import shown_value
 from tools.ci import texts
-from tools.ci.outcome import Outcome
+from tools.ci.outcome import RunOutcome
 
 PASSWORD = "S3cretPassw0rd"
 KEY = SigningKey(bytes(range(32)))
@@ -115,7 +115,7 @@ def test_what_holds_a_secret_keeps_it_out_of_all_that_is_printed() -> None:
 
 def test_reports_for_github_are_harmless() -> None:
     acting = f"\x1b[2J\u202e http://u:{PASSWORD}@h"
-    found = Outcome(succeeded=False, changes=(), verdicts=(), errors=(f"{acting}\nmore",))
+    found = RunOutcome(succeeded=False, changes=(), verdicts=(), errors=(f"{acting}\nmore",))
     for text in (
         texts.preview("dev", found),
         texts.drift("dev", [{"what": acting, "was": acting, "is": f"a\n{acting}", "fix": "x"}]),

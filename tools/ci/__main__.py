@@ -13,28 +13,28 @@ from pathlib import Path
 from nix_cache import terminal
 from nix_cache.cli.machine import console
 from tools.ci import engine, texts
-from tools.ci.report import Report, Status, failed
+from tools.ci.report import JobReport, JobStatus, failed
 from tools.errors import ToolError
-from tools.place import Place
+from tools.place import ClonePlace
 
-_EXIT_CODES = {Status.SAME: 0, Status.DIFFERENT: 2, Status.FAILED: 1}
+_EXIT_CODES = {JobStatus.SAME: 0, JobStatus.DIFFERENT: 2, JobStatus.FAILED: 1}
 
 
-def preview(place: Place, stack: str) -> Report:
+def preview(place: ClonePlace, stack: str) -> JobReport:
     """Look at what an update would do."""
     found = engine.run("preview", place, stack)
-    status = Status.SAME if found.succeeded else Status.FAILED
-    return Report(stack, status, texts.preview(stack, found))
+    status = JobStatus.SAME if found.succeeded else JobStatus.FAILED
+    return JobReport(stack, status, texts.preview(stack, found))
 
 
-def deploy(place: Place, stack: str) -> Report:
+def deploy(place: ClonePlace, stack: str) -> JobReport:
     """Bring a stack up."""
     done = engine.run("deploy", place, stack)
-    status = Status.SAME if done.succeeded else Status.FAILED
-    return Report(stack, status, texts.deployment(stack, done))
+    status = JobStatus.SAME if done.succeeded else JobStatus.FAILED
+    return JobReport(stack, status, texts.deployment(stack, done))
 
 
-def drift(place: Place, stack: str) -> Report:
+def drift(place: ClonePlace, stack: str) -> JobReport:
     """Look at what changed outside."""
     done = subprocess.run(
         [sys.executable, "-m", "nix_cache.cli", "stack", "drift", "--stack", stack, "--json"],
@@ -46,10 +46,10 @@ def drift(place: Place, stack: str) -> Report:
         check=False,
     )
     statuses = {code: status for status, code in _EXIT_CODES.items()}
-    status = statuses.get(done.returncode, Status.FAILED)
-    if status is Status.FAILED:
+    status = statuses.get(done.returncode, JobStatus.FAILED)
+    if status is JobStatus.FAILED:
         return failed(stack)
-    return Report(stack, status, texts.drift(stack, json.loads(done.stdout)["drift"]))
+    return JobReport(stack, status, texts.drift(stack, json.loads(done.stdout)["drift"]))
 
 
 _COMMANDS = {command.__name__: command for command in (preview, deploy, drift)}
@@ -63,7 +63,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--report", type=Path, help="a file for the report on the stack")
     given = parser.parse_args(arguments)
     try:
-        report = _COMMANDS[given.command](Place(Path.cwd()), given.stack)
+        report = _COMMANDS[given.command](ClonePlace(Path.cwd()), given.stack)
     except ToolError as failure:
         console.error(failure, lines=True)
         return 1

@@ -7,9 +7,9 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from tools.ci.outcome import Outcome, outcome
+from tools.ci.outcome import RunOutcome, outcome
 from tools.errors import ToolError
-from tools.place import Place
+from tools.place import ClonePlace
 
 _COMMANDS: Mapping[str, Sequence[str]] = {
     "preview": ("preview",),
@@ -24,7 +24,7 @@ names because a job has all its secrets as variables, empty where they are not s
 variable would hide the credential that a job without stored keys was given."""
 
 
-def run(command: str, place: Place, stack: str) -> Outcome:
+def run(command: str, place: ClonePlace, stack: str) -> RunOutcome:
     """Preview or deploy a stack under its policies. What the engine prints goes to the log.
 
     Args:

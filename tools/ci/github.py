@@ -16,7 +16,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from tools.ci.report import Report, Status, read
+from tools.ci.report import JobReport, JobStatus, read
 from tools.errors import ToolError
 
 BOT = "github-actions[bot]"
@@ -98,7 +98,7 @@ class GitHub:
             raise ToolError(f"GitHub cannot be reached: {error}", "run the job again") from None
 
 
-def comment(github: GitHub, reports: Sequence[Report], number: int, run_url: str) -> None:
+def comment(github: GitHub, reports: Sequence[JobReport], number: int, run_url: str) -> None:
     """Report on a pull request what it would change.
 
     Args:
@@ -112,7 +112,7 @@ def comment(github: GitHub, reports: Sequence[Report], number: int, run_url: str
     github.put_comment(number, marker, _whole(marker, texts, run_url))
 
 
-def issue(github: GitHub, reports: Sequence[Report], run_url: str) -> None:
+def issue(github: GitHub, reports: Sequence[JobReport], run_url: str) -> None:
     """Open, bring up to date or close one issue for each stack. A check that failed says nothing.
 
     Args:
@@ -122,10 +122,10 @@ def issue(github: GitHub, reports: Sequence[Report], run_url: str) -> None:
     """
     for report in reports:
         marker = f"<!-- nix-cache drift of {report.stack} -->"
-        if report.status is Status.DIFFERENT:
+        if report.status is JobStatus.DIFFERENT:
             title = f"The stack {report.stack} was changed outside"
             github.put_issue(marker, title, _whole(marker, report.text, run_url))
-        elif report.status is Status.SAME:
+        elif report.status is JobStatus.SAME:
             github.close_issue(marker, f"[Nothing is changed outside any more.]({run_url})")
 
 

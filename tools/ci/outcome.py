@@ -20,7 +20,7 @@ _OPERATIONS = {
 
 
 @dataclass(frozen=True, order=True)
-class Change:
+class ResourceChange:
     """What happens to one resource. Values are left out: some must not be public."""
 
     operation: str
@@ -30,7 +30,7 @@ class Change:
 
 
 @dataclass(frozen=True, order=True)
-class Verdict:
+class PolicyVerdict:
     """What a policy says against the stack, or against one of its resources."""
 
     policy: str
@@ -40,7 +40,7 @@ class Verdict:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class RunOutcome:
     """How a command of the engine ended.
 
     Attributes:
@@ -51,20 +51,20 @@ class Outcome:
     """
 
     succeeded: bool
-    changes: tuple[Change, ...] = ()
-    verdicts: tuple[Verdict, ...] = ()
+    changes: tuple[ResourceChange, ...] = ()
+    verdicts: tuple[PolicyVerdict, ...] = ()
     errors: tuple[str, ...] = ()
 
 
-def outcome(log: Iterable[str], exit_code: int) -> Outcome:
+def outcome(log: Iterable[str], exit_code: int) -> RunOutcome:
     """Read an engine's event log.
 
     Args:
         log: its lines, each an event as JSON.
         exit_code: how the engine ended.
     """
-    changes: dict[str, Change] = {}
-    verdicts: set[Verdict] = set()
+    changes: dict[str, ResourceChange] = {}
+    verdicts: set[PolicyVerdict] = set()
     errors: dict[str, None] = {}
     for line in log:
         event = EngineEvent.from_json(json.loads(line))
@@ -74,10 +74,12 @@ def outcome(log: Iterable[str], exit_code: int) -> Outcome:
         elif said := event.policy_event:
             is_mandatory = said.enforcement_level == "mandatory"
             resource = _name(said.resource_urn or "")
-            verdicts.add(Verdict(said.policy_name, is_mandatory, resource, said.message.strip()))
+            verdicts.add(
+                PolicyVerdict(said.policy_name, is_mandatory, resource, said.message.strip())
+            )
         elif (diagnostic := event.diagnostic_event) and diagnostic.severity == "error":
             errors[diagnostic.message.strip()] = None
-    return Outcome(
+    return RunOutcome(
         succeeded=exit_code == 0,
         changes=tuple(sorted(changes.values())),
         verdicts=tuple(sorted(verdicts, key=lambda v: (not v.is_mandatory, v))),
@@ -85,10 +87,10 @@ def outcome(log: Iterable[str], exit_code: int) -> Outcome:
     )
 
 
-def _change(step: StepEventMetadata) -> Change:
+def _change(step: StepEventMetadata) -> ResourceChange:
     properties = sorted(step.detailed_diff or step.diffs or ())
     kind = step.type.rpartition(":")[2]
-    return Change(_OPERATIONS[step.op], _name(step.urn), kind, tuple(properties))
+    return ResourceChange(_OPERATIONS[step.op], _name(step.urn), kind, tuple(properties))
 
 
 def _name(urn: str) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 from tools.errors import ToolError
 
 
-class Status(StrEnum):
+class JobStatus(StrEnum):
     """How a stack was found."""
 
     SAME = "same"
@@ -20,7 +20,7 @@ class Status(StrEnum):
 
 
 @dataclass(frozen=True)
-class Report:
+class JobReport:
     """A stack as it was found.
 
     Attributes:
@@ -30,7 +30,7 @@ class Report:
     """
 
     stack: str
-    status: Status
+    status: JobStatus
     text: str
 
     def write(self, path: Path) -> None:
@@ -38,12 +38,14 @@ class Report:
         path.write_text(json.dumps(asdict(self)), encoding="utf-8")
 
 
-def failed(stack: str) -> Report:
+def failed(stack: str) -> JobReport:
     """Return that nothing could be found out about a stack."""
-    return Report(stack, Status.FAILED, f"### `{stack}`: failed\n\nThe job's log has the reason.\n")
+    return JobReport(
+        stack, JobStatus.FAILED, f"### `{stack}`: failed\n\nThe job's log has the reason.\n"
+    )
 
 
-def read(folder: Path, stack: str) -> Report:
+def read(folder: Path, stack: str) -> JobReport:
     """Return the report on a stack. One that was never written means that the job failed before.
 
     Args:
@@ -58,6 +60,6 @@ def read(folder: Path, stack: str) -> Report:
         return failed(stack)
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
-        return Report(stack, Status(found["status"]), str(found["text"]))
+        return JobReport(stack, JobStatus(found["status"]), str(found["text"]))
     except (ValueError, KeyError, TypeError) as error:
         raise ToolError(f"{path} is no report: {error!r}", "run the job again") from None

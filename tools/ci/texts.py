@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from nix_cache.shown import shown
-from tools.ci.outcome import Change, Outcome, Verdict
+from tools.ci.outcome import PolicyVerdict, ResourceChange, RunOutcome
 
 _MOST_ROWS = 100
 _MOST_PROPERTIES = 6
@@ -22,12 +22,12 @@ _PAST = {
 }
 
 
-def preview(stack: str, found: Outcome) -> str:
+def preview(stack: str, found: RunOutcome) -> str:
     """Return what a stack's preview found."""
     return _section(stack, found, _counted(found.changes, "to {}".format))
 
 
-def deployment(stack: str, done: Outcome) -> str:
+def deployment(stack: str, done: RunOutcome) -> str:
     """Return what an update of a stack did."""
     return _section(stack, done, _counted(done.changes, _PAST.__getitem__))
 
@@ -46,7 +46,7 @@ def drift(stack: str, found: Sequence[Mapping[str, Any]]) -> str:
     return f"### `{stack}`: changed outside\n\n{_table(columns, rows)}"
 
 
-def _section(stack: str, found: Outcome, summary: str) -> str:
+def _section(stack: str, found: RunOutcome, summary: str) -> str:
     parts = [f"### `{stack}`: {summary if found.succeeded else 'failed'}\n"]
     if found.changes:
         rows = [
@@ -59,18 +59,18 @@ def _section(stack: str, found: Outcome, summary: str) -> str:
     return "\n".join(parts)
 
 
-def _counted(changes: Iterable[Change], phrase: Callable[[str], str]) -> str:
+def _counted(changes: Iterable[ResourceChange], phrase: Callable[[str], str]) -> str:
     counts = Counter(change.operation for change in changes)
     return ", ".join(f"{count} {phrase(o)}" for o, count in counts.items()) or "no changes"
 
 
-def _properties(change: Change) -> str:
+def _properties(change: ResourceChange) -> str:
     shown = [_code(name) for name in change.properties[:_MOST_PROPERTIES]]
     further = len(change.properties) - len(shown)
     return ", ".join([*shown, *([f"and {further} more"] if further else [])])
 
 
-def _verdict(verdict: Verdict) -> str:
+def _verdict(verdict: PolicyVerdict) -> str:
     level = "Policy, stops the update" if verdict.is_mandatory else "Policy, advice"
     where = f" on {_code(verdict.resource)}" if verdict.resource else ""
     return f"**{level}**: {_code(verdict.policy)}{where}\n\n{_block(verdict.message)}"

@@ -47,7 +47,7 @@ class Cache:
 
 
 @dataclass(frozen=True)
-class Provider:
+class StateProvider:
     """A provider in a state.
 
     Attributes:
@@ -89,7 +89,7 @@ def caches(resources: Iterable[Resource]) -> list[Cache]:
     return [Cache(urn, parts) for urn, parts in found.items()]
 
 
-def provider_of(cache: Cache, package: str, resources: Iterable[Resource]) -> Provider:
+def provider_of(cache: Cache, package: str, resources: Iterable[Resource]) -> StateProvider:
     """Return the provider of a cache's resources of a package.
 
     Args:
@@ -105,7 +105,7 @@ def provider_of(cache: Cache, package: str, resources: Iterable[Resource]) -> Pr
     urn = next(references, "")
     inputs = next((one.get("inputs") or {} for one in resources if one["urn"] == urn), {})
     name = urn.rpartition("::")[2]
-    return Provider(
+    return StateProvider(
         is_explicit=bool(urn) and not _DEFAULT_NAME.fullmatch(name),
         settings=in_clear(inputs),
         name=name,

@@ -115,7 +115,7 @@ _LEDGER_PREFIX = "nix-cache-gc"
 
 
 @dataclass(frozen=True)
-class Kind:
+class LimitKind:
     """A kind of body.
 
     Attributes:
@@ -127,16 +127,16 @@ class Kind:
     most_bytes: int
 
 
-NARINFO = Kind("narinfo", NARINFO_BYTES)
-INFO = Kind("nix-cache-info", INFO_BYTES)
-MANIFEST = Kind("manifest", MANIFEST_BYTES)
-LEDGER = Kind("ledger of `nix-cache gc`", LEDGER_BYTES)
-ROOT_RECORD = Kind("root record", ROOT_RECORD_BYTES)
-OBJECT = Kind("object", OBJECT_BYTES)
-PAGE = Kind("page of a listing", PAGE_BYTES)
+NARINFO = LimitKind("narinfo", NARINFO_BYTES)
+INFO = LimitKind("nix-cache-info", INFO_BYTES)
+MANIFEST = LimitKind("manifest", MANIFEST_BYTES)
+LEDGER = LimitKind("ledger of `nix-cache gc`", LEDGER_BYTES)
+ROOT_RECORD = LimitKind("root record", ROOT_RECORD_BYTES)
+OBJECT = LimitKind("object", OBJECT_BYTES)
+PAGE = LimitKind("page of a listing", PAGE_BYTES)
 
 
-def body_limit(key: str) -> Kind:
+def body_limit(key: str) -> LimitKind:
     """Return the kind of an object, with the most bytes that are read of it.
 
     Args:

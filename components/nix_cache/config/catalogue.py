@@ -29,7 +29,7 @@ _SCALARS = {str: "string", int: "integer", bool: "boolean", Any: "string"}
 
 
 @dataclass(frozen=True, kw_only=True)
-class Kind:
+class SettingKind:
     """The type of a setting.
 
     Attributes:
@@ -39,7 +39,7 @@ class Kind:
     """
 
     name: str
-    items: "Kind | None" = None
+    items: "SettingKind | None" = None
     is_group: bool = False
 
 
@@ -90,7 +90,7 @@ class Setting:
 
     name: str
     python_name: str
-    kind: Kind
+    kind: SettingKind
     meaning: str
     must_be: str
     default: Any
@@ -226,7 +226,7 @@ def _words(value: str | int, name: str) -> str:
     return " ".join(_WORD.findall(text)).lower()
 
 
-def _kind(annotation: Any, models: list[type[BaseModel]]) -> Kind:
+def _kind(annotation: Any, models: list[type[BaseModel]]) -> SettingKind:
     origin, parts = get_origin(annotation), get_args(annotation)
     if origin is Annotated:
         return _kind(parts[0], models)
@@ -234,16 +234,16 @@ def _kind(annotation: Any, models: list[type[BaseModel]]) -> Kind:
         [present] = [part for part in parts if part is not NoneType]
         return _kind(present, models)
     if origin is tuple:
-        return Kind(name="array", items=_kind(parts[0], models))
+        return SettingKind(name="array", items=_kind(parts[0], models))
     if origin is dict:
-        return Kind(name="object", items=_kind(parts[1], models))
+        return SettingKind(name="object", items=_kind(parts[1], models))
     if origin is Literal:
-        return Kind(name=_SCALARS[type(parts[0])])
+        return SettingKind(name=_SCALARS[type(parts[0])])
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         if annotation not in models:
             models.append(annotation)
-        return Kind(name=_group_name(annotation), is_group=True)
-    return Kind(name=_SCALARS[annotation])
+        return SettingKind(name=_group_name(annotation), is_group=True)
+    return SettingKind(name=_SCALARS[annotation])
 
 
 def _group_name(model: type[BaseModel]) -> str:

@@ -85,7 +85,7 @@ class Context:
         return any(fnmatchcase(self.stack, name) for name in names)
 
 
-class Scope(Enum):
+class RuleScope(Enum):
     """When a rule is asked."""
 
     RESOURCE = "for each resource, before it is made or changed"
@@ -114,7 +114,7 @@ class Rule:
     why: str
     fix: str
     check: Callable[[Resource, Context], Iterator[str]]
-    scope: Scope = Scope.RESOURCE
+    scope: RuleScope = RuleScope.RESOURCE
     settings: Mapping[str, dict[str, Any]] = field(default_factory=dict)
     is_advisory: bool = False
 

@@ -29,7 +29,7 @@ from pulumi_policy.proxy import UNKNOWN_STRING_VALUE, UnknownValueError
 from nix_cache.iam.values import UNKNOWN
 from nix_cache.policy import surroundings
 from nix_cache.policy.judgement import EXCEPTIONS, judge
-from nix_cache.policy.model import Context, Resource, Rule, Scope
+from nix_cache.policy.model import Context, Resource, Rule, RuleScope
 from nix_cache.policy.rules import all_rules
 from nix_cache.policy.secret_marks import MARKS, keep_secret_marks
 from nix_cache.policy.storage_types import canonical
@@ -117,7 +117,7 @@ def serve(launcher: str) -> None:
     keep_secret_marks()
     program = Path(launcher).absolute().parents[1]
     rules = [
-        _StackRule(rule, program) if rule.scope is Scope.STACK else _ResourceRule(rule, program)
+        _StackRule(rule, program) if rule.scope is RuleScope.STACK else _ResourceRule(rule, program)
         for rule in all_rules()
     ]
     stale = _UnusedExceptions([rule.exceptions for rule in rules])

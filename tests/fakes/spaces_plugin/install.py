@@ -6,7 +6,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from tools.bootstrap import ROOT
-from tools.engine import Engine, Origin
+from tools.engine import Engine, PartOrigin
 
 PLUGIN = "pulumi-resource-digitalocean"
 _LAUNCHER = """\
@@ -31,7 +31,7 @@ def install(engine: Engine) -> bool:
     Returns:
         whether it has the fake.
     """
-    if not any(part.origin is Origin.EMULATOR for part in engine.parts):
+    if not any(part.origin is PartOrigin.EMULATOR for part in engine.parts):
         return False
     python = Path(sys.prefix) / "bin" / "python"
     text = _LAUNCHER.format(

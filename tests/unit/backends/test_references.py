@@ -7,7 +7,7 @@ import pulumi
 import pytest
 
 from nix_cache import BinaryCache
-from nix_cache.config.catalogue import Kind, Setting, all_settings
+from nix_cache.config.catalogue import Setting, SettingKind, all_settings
 from nix_cache.config.check import check
 from nix_cache.config.problems import SettingsError
 from nix_cache.config.spelling import Spelling
@@ -268,7 +268,7 @@ def settings_and_values() -> list[Any]:
         yield here, setting.accepts_outputs and setting.kind.items is None
         yield from inside(setting.kind, here, setting)
 
-    def inside(kind: Kind, at: tuple[Any, ...], setting: Setting) -> Any:
+    def inside(kind: SettingKind, at: tuple[Any, ...], setting: Setting) -> Any:
         if kind.is_group:
             for inner in by_name[kind.name].settings:
                 yield from places(inner, at)

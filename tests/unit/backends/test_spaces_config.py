@@ -4,7 +4,11 @@ import json
 
 import pytest
 
-from nix_cache.backends.spaces.connection import Connection, SpacesAccountError, connection_from
+from nix_cache.backends.spaces.connection import (
+    SpacesAccountError,
+    SpacesConnection,
+    connection_from,
+)
 from nix_cache.backends.spaces.settings import SpacesSettings
 from nix_cache.config.check import check
 from nix_cache.config.problems import SettingsError
@@ -144,7 +148,7 @@ def test_a_connection_is_the_one_that_the_provider_would_make(
     monkeypatch.setenv("SPACES_SECRET_ACCESS_KEY", "hidden-1")
     known = connection_from({"spacesAccessId": "DO00ID", "spacesSecretKey": "hidden-2"}.get)
 
-    assert known == Connection(
+    assert known == SpacesConnection(
         token="of the environment",
         access_id="DO00ID",
         secret_key="hidden-2",

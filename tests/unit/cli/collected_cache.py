@@ -101,7 +101,7 @@ class CollectedCache:
         folder: Path | None = None,
     ) -> Done:
         """Run the command."""
-        request = session.Request(
+        request = session.CollectionRequest(
             cache=None,
             project=None,
             owner="owner",

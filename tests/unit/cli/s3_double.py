@@ -16,7 +16,7 @@ from xml.sax.saxutils import escape
 
 from urllib3 import HTTPHeaderDict
 
-from nix_cache.cli.limits import Kind
+from nix_cache.cli.limits import LimitKind
 from nix_cache.cli.s3.hosts import NoAnswerError
 from nix_cache.cli.s3.reply import OversizedError, Reply
 from nix_cache.cli.s3.transport import Transport
@@ -109,7 +109,7 @@ class S3Double:
         self.objects[key] = Held(content, datetime.now(UTC) - age, encoding)
 
     def exchange(
-        self, method: str, url: str, headers: Mapping[str, str], body: bytes | None, kind: Kind
+        self, method: str, url: str, headers: Mapping[str, str], body: bytes | None, kind: LimitKind
     ) -> Reply:
         """Answer a request, in the place of the client's transport.
 
@@ -243,6 +243,6 @@ class DoubleTransport(Transport):
         self.storage = storage
 
     def exchange(
-        self, method: str, url: str, headers: Mapping[str, str], body: Any, kind: Kind
+        self, method: str, url: str, headers: Mapping[str, str], body: Any, kind: LimitKind
     ) -> Reply:
         return self.storage.exchange(method, url, headers, body, kind)

@@ -25,7 +25,7 @@ from nix_cache.cli.gc.contents import (
     nars_among,
 )
 from nix_cache.cli.gc.ledger import LEDGER_KEY, MOST_NOTED, Ledger
-from nix_cache.cli.gc.plan import YOUNG, Plan, Terms, orphans, plan_collection
+from nix_cache.cli.gc.plan import YOUNG, CollectionPlan, Terms, orphans, plan_collection
 from nix_cache.cli.gc.sweep import Swept
 from nix_cache.cli.limits import LEDGER_BYTES
 from nix_cache.cli.machine import console
@@ -141,12 +141,12 @@ def named(contents: Contents) -> set[str]:
     return {str(one.url.key) for one in contents.narinfos.values() if one.url}
 
 
-def gone(plan: Plan) -> set[str]:
+def gone(plan: CollectionPlan) -> set[str]:
     """Return the store paths that a plan removes."""
     return {one.stored.key.removesuffix(".narinfo") for one in plan.narinfos}
 
 
-def after(plan: Plan) -> Contents:
+def after(plan: CollectionPlan) -> Contents:
     """Return the bucket when the plan is done."""
     contents, nars = plan.contents, {nar.key for nar in plan.nars}
     listings = {listing.key for listing in plan.listings}

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from nix_cache.cli.caches.source import Origin, parse
 from nix_cache.cli.errors import ClientError
 from nix_cache.cli.machine.places import user_place
-from nix_cache.cli.use.settings_plan import Plan, Wish, plan_use
+from nix_cache.cli.use.settings_plan import SettingsPlan, Wish, plan_use
 from tests.unit.cli.client_caches import ENDPOINT, READER, WRITER, outputs
 
 LINES = {
@@ -80,7 +80,7 @@ def test_no_line_setting_or_place_is_smuggled_in(reported: dict[str, Any], origi
         _assert_honest(plan, Path(home))
 
 
-def _assert_honest(plan: Plan, home: Path) -> None:
+def _assert_honest(plan: SettingsPlan, home: Path) -> None:
     for change in plan.changes:
         assert change.path.is_relative_to(home)
         if (starts := LINES.get(change.path.name)) is not None:

@@ -7,14 +7,14 @@ from typing import Any
 import pytest
 
 from nix_cache.backends.drift import Act, Finding, Repair
-from nix_cache.backends.minio.drift.acts import Kind
+from nix_cache.backends.minio.drift.acts import ActKind
 from nix_cache.backends.minio.drift.comparison import compare
 from nix_cache.backends.minio.drift.declared import (
-    Bucket,
     Declared,
+    DeclaredBucket,
+    DeclaredObject,
+    DeclaredRule,
     Policy,
-    Rule,
-    TextObject,
     User,
     declared,
 )
@@ -28,14 +28,16 @@ from nix_cache.iam.access import anonymous_read_policy, without_administration, 
 INFO = "StoreDir: /nix/store\nWantMassQuery: 1\nPriority: 40\n"
 WRITE = without_administration(writer_policy("nix-cache"))
 ANONYMOUS_READS = anonymous_read_policy("nix-cache")
-RULES = frozenset({Rule("expire-0", "0", "90d"), Rule("expire-nar", "nar/", "120d")})
+RULES = frozenset(
+    {DeclaredRule("expire-0", "0", "90d"), DeclaredRule("expire-nar", "nar/", "120d")}
+)
 
-BUCKET = Bucket(
+BUCKET = DeclaredBucket(
     "urn-bucket",
     "nix-cache",
     policy=json.dumps(ANONYMOUS_READS),
     rules=RULES,
-    objects=(TextObject("nix-cache-info", INFO, "text/x-nix-cache-info"),),
+    objects=(DeclaredObject("nix-cache-info", INFO, "text/x-nix-cache-info"),),
 )
 USER = User("urn-user", "nixbuilder", "the-secret", {"nix-cache-write": "urn-attachment"})
 POLICY = Policy("urn-policy", "nix-cache-write", json.dumps(WRITE))
@@ -81,7 +83,7 @@ def test_a_user_whose_secret_was_changed_is_removed_before_it_is_created_again()
 
     assert finding.what == "the user nixbuilder was given another secret"
     assert finding.repair == Repair(
-        before=(Act(Kind.REMOVE_USER, "nixbuilder"), Act(Kind.END_TEMPORARY, "nixbuilder")),
+        before=(Act(ActKind.REMOVE_USER, "nixbuilder"), Act(ActKind.END_TEMPORARY, "nixbuilder")),
         recreate=("urn-user", "urn-attachment"),
     )
 
@@ -94,9 +96,9 @@ def test_a_policy_that_the_program_attaches_besides_outlives_a_deleted_user() ->
 
     assert finding.was == "there, with nix-cache-write, readonly"
     assert finding.repair == Repair(
-        before=(Act(Kind.END_TEMPORARY, "nixbuilder"),),
+        before=(Act(ActKind.END_TEMPORARY, "nixbuilder"),),
         recreate=("urn-user", "urn-attachment"),
-        after=(Act(Kind.ATTACH_POLICY, "nixbuilder", "readonly"),),
+        after=(Act(ActKind.ATTACH_POLICY, "nixbuilder", "readonly"),),
     )
 
 
@@ -111,7 +113,7 @@ def test_an_attachment_that_outlived_its_user_in_the_state_is_created_again() ->
 
 def test_a_bucket_that_the_state_has_lost_is_reported_and_left_alone() -> None:
     """A refresh during an outage does that; only its owner knows whether it is theirs."""
-    finding = only(compare(replace(MADE, buckets=(Bucket("", "nix-cache"),)), SEEN))
+    finding = only(compare(replace(MADE, buckets=(DeclaredBucket("", "nix-cache"),)), SEEN))
 
     assert finding.what == "the state has lost the bucket nix-cache, which is still there"
     assert finding.repair == Repair()
@@ -120,7 +122,7 @@ def test_a_bucket_that_the_state_has_lost_is_reported_and_left_alone() -> None:
 
 def test_what_neither_the_state_nor_the_server_has_is_no_finding() -> None:
     """The next update makes it."""
-    nothing = Declared((Bucket("", "nix-cache"),), (User("", "x"),), (Policy("", "y"),))
+    nothing = Declared((DeclaredBucket("", "nix-cache"),), (User("", "x"),), (Policy("", "y"),))
 
     assert compare(nothing, Seen()) == []
 
@@ -136,12 +138,12 @@ def test_a_policy_of_a_private_bucket_is_taken_away() -> None:
         "anonymous requests can do nothing",
         "anonymous requests can read objects",
     )
-    assert finding.repair == Repair(before=(Act(Kind.REMOVE_BUCKET_POLICY, "nix-cache"),))
+    assert finding.repair == Repair(before=(Act(ActKind.REMOVE_BUCKET_POLICY, "nix-cache"),))
 
 
 def test_a_lifecycle_where_nothing_should_expire_is_taken_away() -> None:
     """It deletes what is pushed, and no refresh would notice."""
-    everything = frozenset({Rule("all", "", "7d")})
+    everything = frozenset({DeclaredRule("all", "", "7d")})
     forever = replace(MADE, buckets=(replace(BUCKET, rules=frozenset()),))
 
     finding = only(compare(forever, with_bucket(rules=everything)))
@@ -151,12 +153,14 @@ def test_a_lifecycle_where_nothing_should_expire_is_taken_away() -> None:
         "nix-cache-info, index.html, nix-cache.json"
     )
     assert (finding.was, finding.now) == ("nothing expires", "1 rule, after 7d")
-    assert finding.repair == Repair(before=(Act(Kind.REMOVE_LIFECYCLE, "nix-cache"),))
+    assert finding.repair == Repair(before=(Act(ActKind.REMOVE_LIFECYCLE, "nix-cache"),))
 
 
 def test_as_many_rules_that_say_something_else_are_reported_by_one_of_them() -> None:
     """Of 281 rules no user reads all."""
-    sooner = frozenset({Rule("expire-0", "0", "90d"), Rule("expire-nar", "nar/", "9d")})
+    sooner = frozenset(
+        {DeclaredRule("expire-0", "0", "90d"), DeclaredRule("expire-nar", "nar/", "9d")}
+    )
 
     finding = only(compare(MADE, with_bucket(rules=sooner)))
 
@@ -290,7 +294,7 @@ def test_the_state_is_read_by_what_the_program_wanted() -> None:
     found = declared([user, policy, claim, old])
 
     assert found == Declared(
-        buckets=(Bucket("", "nix-cache"),),
+        buckets=(DeclaredBucket("", "nix-cache"),),
         users=(User("urn-user", "nixbuilder", "s"),),
         policies=(Policy("urn-policy", "nix-cache-write", "wanted"),),
     )

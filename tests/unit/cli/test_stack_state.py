@@ -8,14 +8,14 @@ import pytest
 
 from nix_cache.backends.drift import Act, Repair
 from nix_cache.backends.minio.connection import MinioServerError
-from nix_cache.backends.minio.drift.acts import Kind
+from nix_cache.backends.minio.drift.acts import ActKind
 from nix_cache.backends.minio.drift.administrator import connection_of
-from nix_cache.backends.minio.drift.declared import Bucket, Declared, User, declared
+from nix_cache.backends.minio.drift.declared import Declared, DeclaredBucket, User, declared
 from nix_cache.backends.minio.drift.service import CacheOnServer
 from nix_cache.backends.stack_state import (
     CACHE_TYPE,
     Cache,
-    Provider,
+    StateProvider,
     caches,
     others_than,
     provider_of,
@@ -118,7 +118,7 @@ def test_a_program_in_another_language_keeps_its_names_under_other_types() -> No
 
     made = declared([reservation, NESTED], [attachment])
 
-    assert made.buckets == (Bucket("", "lost"),)
+    assert made.buckets == (DeclaredBucket("", "lost"),)
     assert made.users == (User(NESTED["urn"], "n", "", {}, frozenset({"readonly"})),)
 
 
@@ -126,7 +126,7 @@ def test_a_program_in_another_language_keeps_its_names_under_other_types() -> No
 def test_a_setting_that_names_no_file_is_one_error(tmp_path: Path, setting: str) -> None:
     """Any program may have configuration of that name."""
     with pytest.raises(MinioServerError, match="nix-cache:minio is not an object"):
-        connection_of(Provider(False, {}), {"nix-cache:minio": setting}, tmp_path)
+        connection_of(StateProvider(False, {}), {"nix-cache:minio": setting}, tmp_path)
 
 
 STACK = PulumiStack(Path("/shop"), "prod", "/bin/pulumi", {})
@@ -148,9 +148,9 @@ def test_a_user_whom_an_interrupted_run_dropped_from_the_state_is_for_a_repair()
     found, repair = renewal("known", [first], STACK)
     assert found is first
     assert repair == Repair(
-        before=(Act(Kind.REMOVE_USER, "known"), Act(Kind.END_TEMPORARY, "known")),
+        before=(Act(ActKind.REMOVE_USER, "known"), Act(ActKind.END_TEMPORARY, "known")),
         recreate=("urn", "urn-p"),
-        after=(Act(Kind.ATTACH_POLICY, "known", "readonly"),),
+        after=(Act(ActKind.ATTACH_POLICY, "known", "readonly"),),
     )
     with pytest.raises(ClientError, match="run `nix-cache stack repair --stack prod --cwd /shop "):
         renewal("lost", [first], STACK)
@@ -190,7 +190,7 @@ def test_a_connection_file_is_not_for_another_explicit_provider(tmp_path: Path) 
     configuration = {"nix-cache:minio": '{"connectionFile": "file.json"}'}
 
     def server(**provider: Any) -> str:
-        found = Provider(settings=other, **provider)
+        found = StateProvider(settings=other, **provider)
         return connection_of(found, configuration, tmp_path).server
 
     assert server(is_explicit=True, name="default-of-the-team") == "other:9000"

@@ -17,7 +17,7 @@ import pytest
 import trustme
 
 from nix_cache.cli.errors import ClientError
-from nix_cache.cli.limits import ERROR_BYTES, OBJECT, TIMES, Kind, TimeLimits
+from nix_cache.cli.limits import ERROR_BYTES, OBJECT, TIMES, LimitKind, TimeLimits
 from nix_cache.cli.s3 import deadline as deadlines
 from nix_cache.cli.s3.hosts import NoAnswerError
 from nix_cache.cli.s3.reply import OversizedError, RedirectedError, Reply
@@ -40,7 +40,7 @@ QUICK = TimeLimits(
 SLACK_SECONDS = 4.0
 """A busy machine may be so late."""
 
-SMALL = Kind("small thing", 100)
+SMALL = LimitKind("small thing", 100)
 
 
 @pytest.fixture(autouse=True)
@@ -51,7 +51,7 @@ def no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def asked(
-    url: str, transport: Transport | None = None, kind: Kind = OBJECT, method: str = "GET"
+    url: str, transport: Transport | None = None, kind: LimitKind = OBJECT, method: str = "GET"
 ) -> Reply:
     """Return what a host answers."""
     return (transport or Transport(QUICK)).exchange(method, f"{url}/x", {}, None, kind)

@@ -12,9 +12,9 @@ from nix_cache.cli.errors import ClientError
 from tools import report
 from tools.engine import Engine
 from tools.errors import ToolError
-from tools.place import Place, write_private
+from tools.place import ClonePlace, write_private
 from tools.server import LocalServer
-from tools.stack import Stack, configured, variables
+from tools.stack import LocalStack, configured, variables
 
 
 def test_a_private_file_is_whole_and_for_its_owner_alone(tmp_path: Path) -> None:
@@ -32,7 +32,7 @@ def test_a_private_file_is_whole_and_for_its_owner_alone(tmp_path: Path) -> None
 
 def test_the_environment_names_files_and_no_secret(tmp_path: Path) -> None:
     """The passphrase is in a file, and only its path is reported."""
-    place = Place(tmp_path)
+    place = ClonePlace(tmp_path)
     write_private(place.passphrase_file, "a-passphrase")
 
     reported = variables(place)
@@ -128,7 +128,7 @@ def test_encrypted_values_are_left_out_or_opaque(files: Path) -> None:
 
 def test_only_what_is_not_encrypted_is_checked(files: Path) -> None:
     """The program decrypts the rest, and checks it then."""
-    stack = Stack(Place(files), Engine((files,), files, files / "minio", ()))
+    stack = LocalStack(ClonePlace(files), Engine((files,), files, files / "minio", ()))
     writer = "{name: runner, signing_key: {secure: v1:def}}"
     (files / "Pulumi.dev.yaml").write_text(
         f"config:\n  nix-cache:domain: {{secure: v1:abc}}\n  nix-cache:writers: [{writer}]\n"
@@ -218,4 +218,4 @@ def test_a_command_of_the_engine_that_fails_is_one_error(tmp_path: Path) -> None
     engine = Engine((tmp_path,), tmp_path, tmp_path / "minio", ())
 
     with pytest.raises(ClientError, match=r"^`pulumi up --yes` failed, see above"):
-        Stack(Place(tmp_path), engine).up(refresh=False)
+        LocalStack(ClonePlace(tmp_path), engine).up(refresh=False)

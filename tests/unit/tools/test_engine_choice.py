@@ -9,7 +9,7 @@ import pytest
 from offline import builds
 from offline import programs as tools
 from tools import engine
-from tools.engine import Origin
+from tools.engine import PartOrigin
 
 pytestmark = pytest.mark.offline
 
@@ -46,7 +46,7 @@ def built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return asked
 
 
-def origins(found: engine.Engine) -> dict[str, Origin]:
+def origins(found: engine.Engine) -> dict[str, PartOrigin]:
     """Where each part comes from."""
     return {part.name: part.origin for part in found.parts}
 
@@ -64,7 +64,7 @@ def test_an_engine_on_path_with_its_language_host_is_taken(
     assert found.bin_dirs == (tmp_path / "path",)
     assert found.home == cache / "pulumi-home"
     assert built == ["minio"]
-    assert origins(found)["language host"] is Origin.OFFICIAL
+    assert origins(found)["language host"] is PartOrigin.OFFICIAL
     assert ("pulumi", "3.999.0") in [(part.name, part.version) for part in found.parts]
 
 
@@ -78,7 +78,7 @@ def test_an_official_engine_serves_aws_as_it_downloads_the_plugin(
     found = engine.provide(tmp_path / "work", aws=True)
 
     assert found.serves_aws
-    assert origins(found)["AWS plugin"] is Origin.OFFICIAL
+    assert origins(found)["AWS plugin"] is PartOrigin.OFFICIAL
     assert built == ["minio"]
 
 
@@ -92,7 +92,7 @@ def test_the_aws_plugin_is_built_on_demand_alone(
     found = engine.provide(tmp_path / "work", aws=True)
 
     assert found.serves_aws
-    assert origins(found)["AWS plugin"] is Origin.BUILT
+    assert origins(found)["AWS plugin"] is PartOrigin.BUILT
     version = tools.TOOLS["pulumi-resource-aws"].version
     plugin = found.home / "plugins" / f"resource-aws-v{version}" / "pulumi-resource-aws"
     assert plugin.read_bytes() == b"pulumi-resource-aws"
@@ -119,10 +119,10 @@ def test_an_emulator_on_path_is_not_taken_for_the_official_host(
 
     assert built == ["pulumi", "pulumi-resource-minio", "minio"]
     assert origins(found) == {
-        "pulumi": Origin.BUILT,
-        "language host": Origin.EMULATOR,
-        "MinIO plugin": Origin.BUILT,
-        "MinIO": Origin.BUILT,
+        "pulumi": PartOrigin.BUILT,
+        "language host": PartOrigin.EMULATOR,
+        "MinIO plugin": PartOrigin.BUILT,
+        "MinIO": PartOrigin.BUILT,
     }
 
 
@@ -144,7 +144,7 @@ def test_the_official_release_is_installed_where_its_servers_answer(
 
     assert first.bin_dirs == second.bin_dirs
     assert first.bin_dirs[0].is_relative_to(cache)
-    assert origins(first)["language host"] is Origin.OFFICIAL
+    assert origins(first)["language host"] is PartOrigin.OFFICIAL
 
 
 @pytest.mark.usefixtures("cache", "built")

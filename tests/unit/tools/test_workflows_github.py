@@ -15,7 +15,7 @@ import pytest
 
 from tools.bootstrap import ROOT
 from tools.ci.github import BOT, LIMIT_CHARACTERS
-from tools.ci.report import Report, Status
+from tools.ci.report import JobReport, JobStatus
 
 REPOSITORY = "example/cache"
 PREVIEW = "<!-- nix-cache preview -->\n"
@@ -129,7 +129,7 @@ def github() -> Iterator[FakeGitHub]:
 def reports(tmp_path: Path) -> Path:
     """Provide reports on two stacks, as jobs wrote them."""
     for stack in ("staging", "prod"):
-        Report(stack, Status.SAME, f"### of {stack}\n").write(tmp_path / f"{stack}.json")
+        JobReport(stack, JobStatus.SAME, f"### of {stack}\n").write(tmp_path / f"{stack}.json")
     return tmp_path
 
 
@@ -207,7 +207,7 @@ def test_a_job_that_left_no_report_is_reported_as_a_failure(
 
 def test_a_text_that_github_would_refuse_is_cut(github: FakeGitHub, reports: Path) -> None:
     """With the way to all of it, and no block left open."""
-    Report("prod", Status.SAME, "```text\n" + "x\n" * 40_000).write(reports / "prod.json")
+    JobReport("prod", JobStatus.SAME, "```text\n" + "x\n" * 40_000).write(reports / "prod.json")
     done = run_job(github, "comment", reports, "prod")
 
     assert done.returncode == 0, done.stderr
@@ -222,7 +222,7 @@ def test_drift_opens_one_issue_and_then_keeps_it_up_to_date(
 ) -> None:
     """Night after night."""
     for found in ("first", "second"):
-        Report("prod", Status.DIFFERENT, found).write(reports / "prod.json")
+        JobReport("prod", JobStatus.DIFFERENT, found).write(reports / "prod.json")
         run_job(github, "issue", reports, "staging", "prod")
 
     [issue] = github.issues.values()
@@ -239,7 +239,7 @@ def test_the_issue_is_closed_when_the_drift_is_gone(github: FakeGitHub, reports:
     assert github.issues[other]["state"] == "open"
     assert [comment["on"] for comment in github.comments.values()] == [own]
 
-    Report("prod", Status.DIFFERENT, "again").write(reports / "prod.json")
+    JobReport("prod", JobStatus.DIFFERENT, "again").write(reports / "prod.json")
     run_job(github, "issue", reports, "prod")
     assert [issue["state"] for issue in github.issues.values()] == ["open", "closed", "open"]
 

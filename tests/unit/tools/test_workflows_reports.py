@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from tools.ci import texts
-from tools.ci.outcome import Change, Outcome, Verdict, outcome
-from tools.ci.report import Report, Status, read
+from tools.ci.outcome import PolicyVerdict, ResourceChange, RunOutcome, outcome
+from tools.ci.report import JobReport, JobStatus, read
 from tools.errors import ToolError
 
 URN = "urn:pulumi:prod::nix-cache::nix-cache:index:BinaryCache$minio:index/s3Bucket:S3Bucket::"
@@ -67,8 +67,8 @@ def test_a_change_names_resource_kind_and_properties() -> None:
     ]
 
     assert outcome(log, 0).changes == (
-        Change("update", "a", "S3Bucket", ("acl", "bucket")),
-        Change("update", "b", "S3Bucket", ("tags.team",)),
+        ResourceChange("update", "a", "S3Bucket", ("acl", "bucket")),
+        ResourceChange("update", "b", "S3Bucket", ("tags.team",)),
     )
 
 
@@ -77,8 +77,8 @@ def test_what_stops_an_update_comes_before_advice() -> None:
     log = [policy("a-remark", "advisory", "perhaps"), policy("z-rule", "mandatory", "never", "b")]
 
     assert outcome(log * 2, 1).verdicts == (
-        Verdict("z-rule", True, "b", "never"),
-        Verdict("a-remark", False, "", "perhaps"),
+        PolicyVerdict("z-rule", True, "b", "never"),
+        PolicyVerdict("a-remark", False, "", "perhaps"),
     )
 
 
@@ -107,20 +107,24 @@ def test_no_value_of_a_resource_is_reported() -> None:
     ("changes", "summary", "done"),
     [
         ((), "no changes", "no changes"),
-        ((Change("create", "a", "K"), Change("create", "b", "K")), "2 to create", "2 created"),
         (
-            (Change("delete", "a", "K"), Change("update", "b", "K")),
+            (ResourceChange("create", "a", "K"), ResourceChange("create", "b", "K")),
+            "2 to create",
+            "2 created",
+        ),
+        (
+            (ResourceChange("delete", "a", "K"), ResourceChange("update", "b", "K")),
             "1 to delete, 1 to update",
             "1 deleted, 1 updated",
         ),
-        ((Change("replace", "a", "K"),), "1 to replace", "1 replaced"),
+        ((ResourceChange("replace", "a", "K"),), "1 to replace", "1 replaced"),
     ],
 )
 def test_the_heading_reports_all_that_happens(
-    changes: tuple[Change, ...], summary: str, done: str
+    changes: tuple[ResourceChange, ...], summary: str, done: str
 ) -> None:
     """In a preview as a plan, in a deployment as a fact."""
-    found = Outcome(succeeded=True, changes=changes)
+    found = RunOutcome(succeeded=True, changes=changes)
 
     assert texts.preview("prod", found).splitlines()[0] == f"### `prod`: {summary}"
     assert texts.deployment("prod", found).splitlines()[0] == f"### `prod`: {done}"
@@ -128,10 +132,12 @@ def test_the_heading_reports_all_that_happens(
 
 def test_a_preview_reads_as_a_page() -> None:
     """The whole of it, once."""
-    found = Outcome(
+    found = RunOutcome(
         succeeded=False,
-        changes=(Change("update", "nix-cache-bucket", "S3Bucket", ("acl", "bucket")),),
-        verdicts=(Verdict("no-listing", True, "nix-cache-bucket", "Anonymous requests may list."),),
+        changes=(ResourceChange("update", "nix-cache-bucket", "S3Bucket", ("acl", "bucket")),),
+        verdicts=(
+            PolicyVerdict("no-listing", True, "nix-cache-bucket", "Anonymous requests may list."),
+        ),
         errors=("preview failed",),
     )
 
@@ -155,9 +161,9 @@ def test_a_preview_reads_as_a_page() -> None:
 def test_what_others_wrote_stays_within_its_cell_and_its_fence() -> None:
     """No mention, no tag, no end of a table or of a block."""
     nasty = "a|b`c\n<img>@all"
-    found = Outcome(
+    found = RunOutcome(
         succeeded=False,
-        changes=(Change("update", nasty, "K"),),
+        changes=(ResourceChange("update", nasty, "K"),),
         errors=("```\n@all",),
     )
 
@@ -168,8 +174,10 @@ def test_what_others_wrote_stays_within_its_cell_and_its_fence() -> None:
 
 def test_long_lists_and_messages_are_cut_and_say_so() -> None:
     """A first update of many stacks has to fit into one comment."""
-    changes = tuple(Change("create", f"r{n:03}", "K", tuple("abcdefgh")) for n in range(130))
-    reported = texts.preview("prod", Outcome(True, changes, errors=("x" * 5000,)))
+    changes = tuple(
+        ResourceChange("create", f"r{n:03}", "K", tuple("abcdefgh")) for n in range(130)
+    )
+    reported = texts.preview("prod", RunOutcome(True, changes, errors=("x" * 5000,)))
 
     assert "r099" in reported
     assert "r100" not in reported
@@ -189,7 +197,7 @@ def test_drift_is_reported_with_what_was_and_what_to_do() -> None:
 
 def test_a_report_comes_to_the_next_job_as_it_was_left(tmp_path: Path) -> None:
     """By a file under its stack's name."""
-    left = Report("prod", Status.DIFFERENT, "### é\n")
+    left = JobReport("prod", JobStatus.DIFFERENT, "### é\n")
     left.write(tmp_path / "prod.json")
 
     assert read(tmp_path, "prod") == left
@@ -199,7 +207,7 @@ def test_a_report_that_was_never_written_means_that_the_job_failed(tmp_path: Pat
     """So that no user takes silence for agreement."""
     found = read(tmp_path, "prod")
 
-    assert found.status is Status.FAILED
+    assert found.status is JobStatus.FAILED
     assert "log" in found.text
 
 

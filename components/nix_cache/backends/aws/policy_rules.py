@@ -8,7 +8,7 @@ from nix_cache.backends.resource_types import Holder
 from nix_cache.iam.documents import Statement
 from nix_cache.iam.values import is_true, read, read_list
 from nix_cache.iam.wildcards import is_pattern
-from nix_cache.policy.model import Context, Resource, Rule, Scope, UnreadableError
+from nix_cache.policy.model import Context, Resource, Rule, RuleScope, UnreadableError
 from nix_cache.policy.storage_types import is_in, policies_of
 
 _ENCRYPTION = (
@@ -106,7 +106,7 @@ AWS_BUCKETS = Rule(
     why="each of them is what keeps a later mistake from giving everything away",
     fix="declare the three resources beside the bucket, as the backend aws does",
     check=_bucket,
-    scope=Scope.STACK,
+    scope=RuleScope.STACK,
 )
 
 OIDC_TRUST = Rule(

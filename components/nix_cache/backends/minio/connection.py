@@ -15,7 +15,7 @@ PROVIDER_NAME = "minio"
 """The name of the explicit provider that a connection file brings."""
 
 
-class Kind(StrEnum):
+class NameKind(StrEnum):
     """What on a server has a name."""
 
     BUCKET = "bucket"
@@ -23,15 +23,15 @@ class Kind(StrEnum):
     POLICY = "policy"
 
 
-def spelled(kind: Kind, name: str) -> str:
+def spelled(kind: NameKind, name: str) -> str:
     """Spell a name as reservations keep it: ``user/nixbuilder``."""
     return f"{kind}/{name}"
 
 
-def parsed(name: str) -> tuple[Kind, str]:
+def parsed(name: str) -> tuple[NameKind, str]:
     """Read a name as reservations keep it."""
     kind, _, plain = name.partition("/")
-    return Kind(kind), plain
+    return NameKind(kind), plain
 
 
 class MinioServerError(ServiceError):

@@ -14,7 +14,7 @@ from urllib.parse import quote, urlencode
 import urllib3
 
 from nix_cache.backends.minio import health
-from nix_cache.backends.minio.connection import Connection, Kind
+from nix_cache.backends.minio.connection import Connection, NameKind
 from nix_cache.iam.access import Privilege
 
 _REGION = "us-east-1"
@@ -37,9 +37,9 @@ class Names:
         Raises:
             nix_cache.backends.minio.connection.MinioServerError: it does not.
         """
-        self.has(Kind.USER, self._connection.user)
+        self.has(NameKind.USER, self._connection.user)
 
-    def has(self, kind: Kind, name: str) -> bool:
+    def has(self, kind: NameKind, name: str) -> bool:
         """Return whether a bucket, a user or a policy of this name exists.
 
         Raises:
@@ -48,7 +48,7 @@ class Names:
         """
         return self._look(kind, name) is not None
 
-    def is_of_cache(self, kind: Kind, name: str, bucket: str) -> bool:
+    def is_of_cache(self, kind: NameKind, name: str, bucket: str) -> bool:
         """Return whether something is a cache's by its rights: those in the cache's bucket.
 
         Raises:
@@ -56,21 +56,21 @@ class Names:
         """
         found = self._look(kind, name) or ""
         match kind:
-            case Kind.BUCKET:
+            case NameKind.BUCKET:
                 return name == bucket
-            case Kind.USER:
+            case NameKind.USER:
                 policies = set(json.loads(found or "{}").get("policyName", "").split(","))
                 return bool(policies & {f"{bucket}-{privilege}" for privilege in Privilege})
-            case Kind.POLICY:
+            case NameKind.POLICY:
                 return f'"arn:aws:s3:::{bucket}/' in found
 
-    def _look(self, kind: Kind, name: str) -> str | None:
+    def _look(self, kind: NameKind, name: str) -> str | None:
         match kind:
-            case Kind.BUCKET:
+            case NameKind.BUCKET:
                 return self._get(f"/{quote(name, safe='-_.~')}", "location=")
-            case Kind.USER:
+            case NameKind.USER:
                 return self._get("/minio/admin/v3/user-info", _query(accessKey=name))
-            case Kind.POLICY:
+            case NameKind.POLICY:
                 return self._get("/minio/admin/v3/info-canned-policy", _query(name=name))
 
     def _get(self, path: str, query: str) -> str | None:

@@ -14,8 +14,8 @@ from nix_cache import docs
 from nix_cache.backends.minio.connection import (
     CONFIG_KEYS,
     Connection,
-    Kind,
     MinioServerError,
+    NameKind,
     connection_from,
     parsed,
     spelled,
@@ -26,11 +26,11 @@ if TYPE_CHECKING:
 
 _ADOPTION = docs.page("operations/adoption")
 _ADVICE = {
-    Kind.BUCKET: f"choose another bucket, or adopt this one: see {_ADOPTION}",
-    Kind.USER: "choose another name for the writer or reader, set minio.userPrefix, or adopt the "
-    f"user: see {_ADOPTION}. If this stack was interrupted while it removed the user, run "
+    NameKind.BUCKET: f"choose another bucket, or adopt this one: see {_ADOPTION}",
+    NameKind.USER: "choose another name for the writer or reader, set minio.userPrefix, or adopt "
+    f"the user: see {_ADOPTION}. If this stack was interrupted while it removed the user, run "
     "`pulumi up` without it first",
-    Kind.POLICY: "choose another bucket, remove the policy if it is unused, or adopt it: see "
+    NameKind.POLICY: "choose another bucket, remove the policy if it is unused, or adopt it: see "
     f"{_ADOPTION}",
 }
 _SETTINGS = tuple(setting for setting, _ in CONFIG_KEYS.values())
@@ -109,4 +109,4 @@ def _bucket_of_release_0_1(held: Mapping[str, Any]) -> str:
     Users and policies had separate claims, which the reservation cannot see. So it recognises
     them by the rights in the bucket.
     """
-    return str(held["name"]) if held.get("kind") == Kind.BUCKET else ""
+    return str(held["name"]) if held.get("kind") == NameKind.BUCKET else ""

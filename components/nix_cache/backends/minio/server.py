@@ -13,7 +13,7 @@ from minio.deleteobjects import DeleteObject
 from minio.error import MinioAdminException, S3Error, ServerError
 
 from nix_cache.backends.minio import health
-from nix_cache.backends.minio.connection import Connection, Kind, MinioServerError
+from nix_cache.backends.minio.connection import Connection, MinioServerError, NameKind
 from nix_cache.backends.minio.names import Names
 
 
@@ -56,7 +56,7 @@ class MinioServer:
         except urllib3.exceptions.HTTPError as failure:
             raise self._not_ready(failure) from None
 
-    def has(self, kind: Kind, name: str) -> bool:
+    def has(self, kind: NameKind, name: str) -> bool:
         """Return whether a bucket, a user or a policy of this name exists.
 
         Raises:

@@ -11,7 +11,7 @@ from pulumi.output import Unknown
 from nix_cache.arguments import CacheSettings
 from nix_cache.backends.claimants import contested
 from nix_cache.backends.granted import granted
-from nix_cache.backends.minio.connection import CONFIG_KEYS, Kind, spelled
+from nix_cache.backends.minio.connection import CONFIG_KEYS, NameKind, spelled
 from nix_cache.backends.minio.settings import MinioSettings
 from nix_cache.backends.provisioning import (
     Credential,
@@ -33,8 +33,8 @@ _RECIPE_BUCKET = "nix-cache"
 """The bucket whose users bear the plain names of the well-known recipe."""
 
 _APART = {
-    Kind.BUCKET: "choose another bucket for one of them",
-    Kind.USER: "choose another name for the writer or reader of one of them, or set another "
+    NameKind.BUCKET: "choose another bucket for one of them",
+    NameKind.USER: "choose another name for the writer or reader of one of them, or set another "
     "minio.userPrefix",
 }
 """What to do if two caches of a program want the name."""
@@ -136,13 +136,13 @@ class MinioStorage:
     def _policy_name(self, privilege: Privilege) -> str:
         return f"{self._bucket_name}-{privilege}"
 
-    def _names(self, settings: CacheSettings) -> Iterator[tuple[Kind, str]]:
+    def _names(self, settings: CacheSettings) -> Iterator[tuple[NameKind, str]]:
         """Everything that will bear a name on the server."""
-        yield Kind.BUCKET, settings.bucket
+        yield NameKind.BUCKET, settings.bucket
         for privilege in sorted(set(settings.privileges.values())):
-            yield Kind.POLICY, self._policy_name(privilege)
+            yield NameKind.POLICY, self._policy_name(privilege)
         for user in settings.privileges:
-            yield Kind.USER, self.profile(user)
+            yield NameKind.USER, self.profile(user)
 
     def _reservation(self, settings: CacheSettings) -> NameReservation:
         wanted: dict[str, pulumi.Input[object]] = {

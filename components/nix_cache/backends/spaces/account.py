@@ -13,7 +13,7 @@ import urllib3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from nix_cache.backends.spaces.connection import Connection, SpacesAccountError
+from nix_cache.backends.spaces.connection import SpacesAccountError, SpacesConnection
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -29,7 +29,7 @@ _PAGE = 200
 class SpacesAccount:
     """An account to put questions to."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: SpacesConnection) -> None:
         self._connection = connection
 
     def has_bucket(self, region: str, bucket: str) -> bool:

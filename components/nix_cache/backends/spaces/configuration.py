@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from nix_cache.backends.spaces.connection import Source, missing_sources
+from nix_cache.backends.spaces.connection import VariableSource, missing_sources
 from nix_cache.backends.spec import Completion
 from nix_cache.config.problems import Problem
 
@@ -27,7 +27,7 @@ def complete(settings: Mapping[str, Any], configured: Mapping[str, str]) -> Comp
     return Completion(settings=settings, problems=[*map(_problem, missing)])
 
 
-def _problem(source: Source) -> Problem:
+def _problem(source: VariableSource) -> Problem:
     return Problem(
         "spaces",
         "",

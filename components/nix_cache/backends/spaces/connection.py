@@ -22,7 +22,7 @@ class SpacesAccountError(ShownError):
 
 
 @dataclass(frozen=True, repr=False)
-class Connection:
+class SpacesConnection:
     """An account, by the settings of the DigitalOcean provider.
 
     Attributes:
@@ -48,7 +48,7 @@ class Connection:
 
 
 @dataclass(frozen=True)
-class Source:
+class VariableSource:
     """Where one part of a connection comes from.
 
     Attributes:
@@ -60,17 +60,17 @@ class Source:
     variables: tuple[str, ...]
 
 
-SOURCES: Mapping[str, Source] = {
-    "token": Source("token", ("DIGITALOCEAN_TOKEN", "DIGITALOCEAN_ACCESS_TOKEN")),
-    "access_id": Source("spacesAccessId", ("SPACES_ACCESS_KEY_ID",)),
-    "secret_key": Source("spacesSecretKey", ("SPACES_SECRET_ACCESS_KEY",)),
-    "api_url": Source("apiEndpoint", ("DIGITALOCEAN_API_URL",)),
-    "spaces_url": Source("spacesEndpoint", ("SPACES_ENDPOINT_URL",)),
+SOURCES: Mapping[str, VariableSource] = {
+    "token": VariableSource("token", ("DIGITALOCEAN_TOKEN", "DIGITALOCEAN_ACCESS_TOKEN")),
+    "access_id": VariableSource("spacesAccessId", ("SPACES_ACCESS_KEY_ID",)),
+    "secret_key": VariableSource("spacesSecretKey", ("SPACES_SECRET_ACCESS_KEY",)),
+    "api_url": VariableSource("apiEndpoint", ("DIGITALOCEAN_API_URL",)),
+    "spaces_url": VariableSource("spacesEndpoint", ("SPACES_ENDPOINT_URL",)),
 }
 """For each part of a connection, where the provider looks for it, in this order."""
 
 
-def connection_from(get: Callable[[str], Any]) -> Connection:
+def connection_from(get: Callable[[str], Any]) -> SpacesConnection:
     """Return the connection that the DigitalOcean provider would make from the same settings.
 
     Args:
@@ -82,10 +82,10 @@ def connection_from(get: Callable[[str], Any]) -> Connection:
     if missing := missing_sources(get):
         lacking = ", ".join(f"digitalocean:{s.setting} (or {s.variables[0]})" for s in missing)
         raise SpacesAccountError(f"the DigitalOcean account is not known: set {lacking}")
-    return Connection(**{part: _find(get, part) for part in SOURCES})
+    return SpacesConnection(**{part: _find(get, part) for part in SOURCES})
 
 
-def missing_sources(get: Callable[[str], Any]) -> list[Source]:
+def missing_sources(get: Callable[[str], Any]) -> list[VariableSource]:
     """Return what is not set, and no account can be reached without.
 
     Args:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from nix_cache.backends.spaces.resource_types import KEY, POLICY
 from nix_cache.iam.values import read, read_list
-from nix_cache.policy.model import Context, Resource, Rule, Scope
+from nix_cache.policy.model import Context, Resource, Rule, RuleScope
 
 _FULL_ACCESS = "fullaccess"
 
@@ -30,7 +30,7 @@ SPACES_KEYS = Rule(
     why="Spaces refuses the later of the two, and a half-made cache stays",
     fix="a private cache: a limited key each and no policy; a public one: keys with full access",
     check=_keys,
-    scope=Scope.STACK,
+    scope=RuleScope.STACK,
 )
 
 

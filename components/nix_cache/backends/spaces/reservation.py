@@ -17,8 +17,8 @@ from pulumi.output import Unknown
 
 from nix_cache import docs
 from nix_cache.backends.spaces.connection import (
-    Connection,
     SpacesAccountError,
+    SpacesConnection,
     connection_from,
 )
 
@@ -83,7 +83,9 @@ def _place(props: Mapping[str, Any]) -> tuple[Any, ...]:
     return tuple(props[key] for key in _IDENTITY)
 
 
-def _conflict(connection: Connection, held: Mapping[str, Any], props: Mapping[str, Any]) -> str:
+def _conflict(
+    connection: SpacesConnection, held: Mapping[str, Any], props: Mapping[str, Any]
+) -> str:
     """Return what in the account is in the way, and not the cache's own."""
     # A program only declares names, and needs no client.
     from nix_cache.backends.spaces.account import SpacesAccount

@@ -89,7 +89,7 @@ def gc(
     """
     from nix_cache.cli.gc import session
 
-    request = session.Request(
+    request = session.CollectionRequest(
         cache=cache,
         project=project,
         owner=owner,

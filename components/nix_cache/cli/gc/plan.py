@@ -45,7 +45,7 @@ class Terms:
 
 
 @dataclass(frozen=True)
-class Plan:
+class CollectionPlan:
     """What a collection would do.
 
     Attributes:
@@ -87,7 +87,7 @@ class Plan:
         return len(self.narinfos) / len(self.contents.narinfos) if self.narinfos else 0.0
 
 
-def plan_collection(contents: Contents, noted: Orphans, terms: Terms) -> Plan:
+def plan_collection(contents: Contents, noted: Orphans, terms: Terms) -> CollectionPlan:
     """Return what a collection of these contents would do.
 
     Args:
@@ -104,7 +104,7 @@ def plan_collection(contents: Contents, noted: Orphans, terms: Terms) -> Plan:
     after = orphans(contents, staying.values(), before, terms.now)
     nars = due(contents, after, terms)
     gone = {nar.key for nar in nars}
-    return Plan(
+    return CollectionPlan(
         contents=contents,
         narinfos=tuple(
             contents.narinfos[name] for name in dependents_first(graph.keys() - live, graph)

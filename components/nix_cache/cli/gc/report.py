@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 from nix_cache.cli.gc.contents import Entry, Stored, total_bytes
-from nix_cache.cli.gc.plan import Plan, Terms
+from nix_cache.cli.gc.plan import CollectionPlan, Terms
 from nix_cache.cli.gc.sweep import Swept
 from nix_cache.cli.machine import console
 from nix_cache.cli.machine.console import Console
@@ -15,7 +15,7 @@ from nix_cache.iam.lifecycle import NARINFO_TTL_DAYS
 _SHOWN = 10
 
 
-def document(plan: Plan, swept: Swept | None) -> dict[str, Any]:
+def document(plan: CollectionPlan, swept: Swept | None) -> dict[str, Any]:
     """Return the result for programs.
 
     Args:
@@ -48,12 +48,12 @@ def document(plan: Plan, swept: Swept | None) -> dict[str, Any]:
     }
 
 
-def print_plan(plan: Plan, terms: Terms, where: Console) -> None:
+def print_plan(plan: CollectionPlan, terms: Terms, where: Console) -> None:
     """Print what would go, what would wait and what would stay."""
     console.columns(_rows(plan, terms), where)
 
 
-def print_done(plan: Plan, swept: Swept) -> None:
+def print_done(plan: CollectionPlan, swept: Swept) -> None:
     """Print what went."""
     if plan.is_empty:
         console.out.print(f"Nothing to delete.{_waits(plan)}")
@@ -107,13 +107,13 @@ def races(swept: Swept) -> Iterator[str]:
         yield from _unreadable(swept.blocking)
 
 
-def print_remarks(plan: Plan, terms: Terms) -> None:
+def print_remarks(plan: CollectionPlan, terms: Terms) -> None:
     """Print what is odd, whatever is done."""
     for line in remarks(plan, terms):
         console.note(line)
 
 
-def remarks(plan: Plan, terms: Terms) -> Iterator[str]:
+def remarks(plan: CollectionPlan, terms: Terms) -> Iterator[str]:
     """Yield what is odd about the cache, or about what was asked for."""
     if plan.blocking:
         yield (
@@ -157,7 +157,7 @@ def remarks(plan: Plan, terms: Terms) -> Iterator[str]:
         )
 
 
-def _blocking(plan: Plan, swept: Swept | None) -> tuple[Entry, ...]:
+def _blocking(plan: CollectionPlan, swept: Swept | None) -> tuple[Entry, ...]:
     return swept.blocking if swept and swept.blocking else plan.blocking
 
 
@@ -171,7 +171,7 @@ def _unreadable(entries: Sequence[Entry]) -> Iterator[str]:
     )
 
 
-def _rows(plan: Plan, terms: Terms) -> Iterator[tuple[str, str, str, str]]:
+def _rows(plan: CollectionPlan, terms: Terms) -> Iterator[tuple[str, str, str, str]]:
     days, grace = terms.older_than.days, terms.grace.days
     gone = [entry.stored for entry in plan.narinfos]
     waiting = [plan.contents.nars[key] for key in plan.waiting]
@@ -193,7 +193,7 @@ def _rows(plan: Plan, terms: Terms) -> Iterator[tuple[str, str, str, str]]:
             yield fate, _count(len(objects), kind), size(total_bytes(objects)), why
 
 
-def _waits(plan: Plan) -> str:
+def _waits(plan: CollectionPlan) -> str:
     waiting = [plan.contents.nars[key] for key in plan.waiting]
     if not waiting:
         return ""
@@ -201,7 +201,7 @@ def _waits(plan: Plan) -> str:
     return f" {what} without a narinfo: {_when(plan)}."
 
 
-def _when(plan: Plan) -> str:
+def _when(plan: CollectionPlan) -> str:
     """From when on a run removes what waits now."""
     if not plan.waiting:
         return ""

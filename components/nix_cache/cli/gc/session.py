@@ -11,7 +11,7 @@ from nix_cache.cli.errors import UsageError
 from nix_cache.cli.gc import report
 from nix_cache.cli.gc.bucket import Bucket
 from nix_cache.cli.gc.ledger import LEDGER_KEY, Ledger
-from nix_cache.cli.gc.plan import Plan, Terms, plan_collection
+from nix_cache.cli.gc.plan import CollectionPlan, Terms, plan_collection
 from nix_cache.cli.gc.sweep import Swept, require_same_time, require_whole, sweep
 from nix_cache.cli.machine import console
 from nix_cache.cli.machine.progress import Progress
@@ -24,7 +24,7 @@ LARGEST_SHARE = 0.9
 
 
 @dataclass(frozen=True)
-class Request:
+class CollectionRequest:
     """What was asked for.
 
     Attributes:
@@ -56,7 +56,7 @@ def _now() -> datetime:
     return datetime.now(UTC).replace(microsecond=0)
 
 
-def run(request: Request, *, as_json: bool, clock: Callable[[], datetime] = _now) -> bool:
+def run(request: CollectionRequest, *, as_json: bool, clock: Callable[[], datetime] = _now) -> bool:
     """Collect, and print what came of it.
 
     Args:
@@ -132,7 +132,7 @@ def _earlier(now: datetime, clocks: Clocks | None) -> datetime:
     return now if clocks is None else now + min(timedelta(), clocks.skew)
 
 
-def _with_confirmed_nars(plan: Plan, bucket: Bucket) -> Plan:
+def _with_confirmed_nars(plan: CollectionPlan, bucket: Bucket) -> CollectionPlan:
     """Drop NARs that were put since NARs were listed."""
     absent = bucket.absent(set(plan.missing_nars.values()))
     missing = {name: key for name, key in plan.missing_nars.items() if key in absent}
@@ -160,7 +160,7 @@ def _roots(file: Path | None) -> tuple[str, ...]:
     return roots
 
 
-def _require_sense(plan: Plan, terms: Terms) -> None:
+def _require_sense(plan: CollectionPlan, terms: Terms) -> None:
     if terms.roots and len(plan.absent_roots) == len(terms.roots):
         raise UsageError(
             f"none of the {len(terms.roots)} paths to keep is in the cache; nothing was removed",
@@ -168,7 +168,7 @@ def _require_sense(plan: Plan, terms: Terms) -> None:
         )
 
 
-def _is_agreed(plan: Plan, bucket: str, *, agreed: bool) -> bool:
+def _is_agreed(plan: CollectionPlan, bucket: str, *, agreed: bool) -> bool:
     if agreed:
         return True
     if plan.share > LARGEST_SHARE:

@@ -17,8 +17,8 @@ from nix_cache.cli.gc.contents import (
 )
 from nix_cache.cli.gc.ledger import Ledger
 from nix_cache.cli.gc.plan import (
+    CollectionPlan,
     Orphans,
-    Plan,
     Terms,
     blocking,
     due,
@@ -64,7 +64,7 @@ class Swept:
         return total_bytes([*self.narinfos, *self.listings, *self.nars, *self.records])
 
 
-def sweep(bucket: Bucket, shown: Plan, noted: Orphans, terms: Terms) -> Swept:
+def sweep(bucket: Bucket, shown: CollectionPlan, noted: Orphans, terms: Terms) -> Swept:
     """Remove what was shown, as far as nothing needs it by now, and note what has to wait.
 
     Args:
@@ -81,7 +81,7 @@ def sweep(bucket: Bucket, shown: Plan, noted: Orphans, terms: Terms) -> Swept:
         return _sweep(bucket, shown, noted, terms)
 
 
-def _sweep(bucket: Bucket, shown: Plan, noted: Orphans, terms: Terms) -> Swept:
+def _sweep(bucket: Bucket, shown: CollectionPlan, noted: Orphans, terms: Terms) -> Swept:
     bucket.note(Ledger.of(noted))
     require_same_time(bucket.storage_clocks())
     if shown.is_empty:
@@ -135,7 +135,7 @@ def require_same_time(clocks: Clocks | None) -> None:
         )
 
 
-def require_whole(bucket: Bucket, plan: Plan) -> None:
+def require_whole(bucket: Bucket, plan: CollectionPlan) -> None:
     """Make sure that paths that a plan takes for absent are not in the bucket.
 
     Raises:

@@ -13,7 +13,7 @@ from nix_cache.cli.hook.texts import Hook
 from nix_cache.cli.machine import console, files, masking, ownership
 from nix_cache.cli.machine.files import FileChange
 from nix_cache.cli.machine.located import changeable_by_others
-from nix_cache.cli.machine.ownership import Kind
+from nix_cache.cli.machine.ownership import FileKind
 from nix_cache.cli.machine.places import Place, hook_name, system_place, user_place
 from nix_cache.cli.nix import conf_file, installation, program
 
@@ -67,13 +67,13 @@ def install(record: Record, hook: Hook) -> list[FileChange]:
     _require_runnable(place, hook)
     _require_no_other(hook)
     script = files.read(hook.script)
-    ownership.require_own(Kind.HOOK_SCRIPT, hook.script, script, hook.name)
+    ownership.require_own(FileKind.HOOK_SCRIPT, hook.script, script, hook.name)
     changes = [FileChange(hook.script, script, texts.script(hook).encode(), _SCRIPT_MODE)]
     if generator(record) is None:
         name = hook_name(record.name)
         conf, before = place.conf(name), files.read(place.nix_conf)
         settings = files.read(conf)
-        ownership.require_own(Kind.HOOK_SETTINGS, conf, settings, hook.name)
+        ownership.require_own(FileKind.HOOK_SETTINGS, conf, settings, hook.name)
         changes += [
             FileChange(conf, settings, texts.settings(hook).encode(), files.PUBLIC_FILE),
             FileChange(
@@ -98,8 +98,8 @@ def remove(record: Record) -> list[FileChange]:
     nix_conf = files.read(place.nix_conf)
     changes = []
     for kind, path in (
-        (Kind.HOOK_SETTINGS, place.conf(name)),
-        (Kind.HOOK_SCRIPT, place.folder / name),
+        (FileKind.HOOK_SETTINGS, place.conf(name)),
+        (FileKind.HOOK_SCRIPT, place.folder / name),
     ):
         content = files.read(path)
         if content is not None and ownership.owner(kind, content) == record.name:

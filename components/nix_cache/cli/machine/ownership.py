@@ -14,7 +14,7 @@ from nix_cache.cli.errors import ClientError
 _NAME = r"(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)"
 
 
-class Kind(Enum):
+class FileKind(Enum):
     """What a file is, by the mark in it."""
 
     SETTINGS = re.compile(rf"# The binary cache {_NAME}\. ".encode())
@@ -22,13 +22,13 @@ class Kind(Enum):
     HOOK_SCRIPT = re.compile(rf"#!/bin/sh\n# [^\n]* for the cache {_NAME}, ".encode())
 
 
-def owner(kind: Kind, content: bytes) -> str | None:
+def owner(kind: FileKind, content: bytes) -> str | None:
     """Return the name of the cache that a file was written for; None for a foreign file."""
     found = kind.value.match(content)
     return found["name"].decode() if found else None
 
 
-def require_own(kind: Kind, path: Path, content: bytes | None, name: str) -> None:
+def require_own(kind: FileKind, path: Path, content: bytes | None, name: str) -> None:
     """Refuse to overwrite a file that was not written for a cache.
 
     Args:

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 import urllib3
 
-from nix_cache.cli.limits import ERROR_BYTES, TIMES, Kind, TimeLimits
+from nix_cache.cli.limits import ERROR_BYTES, TIMES, LimitKind, TimeLimits
 from nix_cache.cli.s3.body import FilePart, Reader
 from nix_cache.cli.s3.connections import connections
 from nix_cache.cli.s3.deadline import Deadline
@@ -71,7 +71,7 @@ class Transport:
         url: str,
         headers: Mapping[str, str],
         body: bytes | FilePart | None,
-        kind: Kind,
+        kind: LimitKind,
     ) -> Reply:
         """Send a request and read the whole answer. A busy host is asked again a few times.
 
@@ -241,7 +241,7 @@ def _take_back(body: bytes | Reader | None) -> None:
         body.take_back()
 
 
-def _body(response: urllib3.BaseHTTPResponse, url: str, kind: Kind) -> bytes:
+def _body(response: urllib3.BaseHTTPResponse, url: str, kind: LimitKind) -> bytes:
     """Read at most what the kind allows; of an error, what fits."""
     is_error = response.status >= 300
     limit = ERROR_BYTES if is_error else kind.most_bytes
@@ -257,7 +257,7 @@ def _body(response: urllib3.BaseHTTPResponse, url: str, kind: Kind) -> bytes:
     return b"".join(chunks)[:limit]
 
 
-def _oversized(url: str, kind: Kind) -> OversizedError:
+def _oversized(url: str, kind: LimitKind) -> OversizedError:
     return OversizedError(
         f"{urlsplit(url).path} is larger than {kind.most_bytes:,} bytes, the most that is read of "
         f"a {kind.name}",

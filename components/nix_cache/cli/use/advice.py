@@ -11,12 +11,12 @@ from nix_cache.cli.caches.source import is_stack
 from nix_cache.cli.machine.places import Place, system_place
 from nix_cache.cli.nix import installation
 from nix_cache.cli.nix.installation import Trust
-from nix_cache.cli.use.settings_plan import Plan
+from nix_cache.cli.use.settings_plan import SettingsPlan
 from nix_cache.formats.manifest import Manifest
 
 
 def after_use(
-    plan: Plan, place: Place, source: str, environment: Mapping[str, str] = os.environ
+    plan: SettingsPlan, place: Place, source: str, environment: Mapping[str, str] = os.environ
 ) -> Iterator[str]:
     """Remarks on a cache that is used now.
 
@@ -42,7 +42,7 @@ def after_use(
         )
 
 
-def next_steps(plan: Plan) -> Iterator[str]:
+def next_steps(plan: SettingsPlan) -> Iterator[str]:
     """Commands to try."""
     yield f"nix-cache doctor {plan.record.name}"
     if plan.record.writer is not None:
@@ -68,7 +68,7 @@ def instead_of_writing(manifest: Manifest, maker: str, place: Place) -> Iterator
         )
 
 
-def as_root(plan: Plan, source: str) -> str:
+def as_root(plan: SettingsPlan, source: str) -> str:
     """Return the command that does the same for the whole machine."""
     feed, given = "", source
     if source == "-":

@@ -89,7 +89,7 @@ def use(
     """
     from nix_cache.cli.use import consent, session
 
-    request = session.Request(
+    request = session.UseRequest(
         given=given,
         writer=writer,
         reader=reader,

@@ -12,7 +12,7 @@ from nix_cache.cli.errors import ClientError, UsageError
 from nix_cache.cli.machine import console
 from nix_cache.cli.use import diff
 from nix_cache.cli.use.differences import Difference, Topic, differences
-from nix_cache.cli.use.settings_plan import Plan
+from nix_cache.cli.use.settings_plan import SettingsPlan
 from nix_cache.formats import signing
 from nix_cache.formats.manifest import Manifest
 
@@ -87,7 +87,7 @@ def require_expected(manifest: Manifest, agreement: Agreement) -> None:
         )
 
 
-def require(given: str, plan: Plan, agreement: Agreement) -> bool:
+def require(given: str, plan: SettingsPlan, agreement: Agreement) -> bool:
     """Show what was not agreed to before, and ask, unless the command line agrees.
 
     Args:
@@ -119,7 +119,7 @@ def require(given: str, plan: Plan, agreement: Agreement) -> bool:
     )
 
 
-def statement(given: str, plan: Plan, changed: Sequence[Difference] = ()) -> Iterator[str]:
+def statement(given: str, plan: SettingsPlan, changed: Sequence[Difference] = ()) -> Iterator[str]:
     """Yield what is to be agreed to, line by line.
 
     Args:
@@ -148,7 +148,7 @@ def statement(given: str, plan: Plan, changed: Sequence[Difference] = ()) -> Ite
         yield "The owners of these keys can put programs onto this machine."
 
 
-def _existing_files(plan: Plan) -> Iterator[str]:
+def _existing_files(plan: SettingsPlan) -> Iterator[str]:
     """Yield the diff of every file that exists, except this client's own about the cache."""
     own = {plan.place.conf(plan.record.name), plan.place.record(plan.record.name)}
     for change in plan.changes:
@@ -169,7 +169,7 @@ def _warnings(url: str, manifest: Manifest) -> Iterator[str]:
         )
 
 
-def _cannot_ask(plan: Plan, topics: Sequence[Topic]) -> UsageError:
+def _cannot_ask(plan: SettingsPlan, topics: Sequence[Topic]) -> UsageError:
     if not topics:
         return UsageError(
             "these keys have to be agreed to, and standard input is no terminal to ask at; "

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from nix_cache.cli.caches.record import Record
-from nix_cache.cli.use.settings_plan import Plan
+from nix_cache.cli.use.settings_plan import SettingsPlan
 
 
 class Topic(StrEnum):
@@ -35,7 +35,7 @@ class Difference:
     kept: tuple[str, ...] = ()
 
 
-def differences(plan: Plan) -> Iterator[Difference]:
+def differences(plan: SettingsPlan) -> Iterator[Difference]:
     """All that a plan changes of what was agreed to before. Nothing on a first use."""
     if plan.previous is not None:
         yield from _keys(plan.previous, plan.record)
@@ -62,7 +62,7 @@ def _keys(previous: Record, new: Record) -> Iterator[Difference]:
         )
 
 
-def _signing_key(plan: Plan, previous: Record) -> Iterator[Difference]:
+def _signing_key(plan: SettingsPlan, previous: Record) -> Iterator[Difference]:
     old, now = previous.signing_key_file, plan.record.signing_key_file
     if old is None or now is None or previous.writer != plan.record.writer:
         return

@@ -8,7 +8,7 @@ from nix_cache.cli.caches.record import Record
 from nix_cache.cli.errors import UsageError
 from nix_cache.cli.machine import files, masking, ownership
 from nix_cache.cli.machine.files import FileChange
-from nix_cache.cli.machine.ownership import Kind
+from nix_cache.cli.machine.ownership import FileKind
 from nix_cache.cli.machine.places import Place, hook_name
 from nix_cache.cli.nix import conf_file
 from nix_cache.cli.use import credentials_file, secrets_plan
@@ -67,9 +67,9 @@ def plan_removal(place: Place, name: str) -> list[FileChange]:
                 after = conf_file.without_include(after, included)
         changes.append(FileChange(place.nix_conf, nix_conf, after, mask=masking.nix_conf_line))
     known = record.load(place, name)
-    changes.extend(_gone(place.conf(name), Kind.SETTINGS, name))
-    changes.extend(_gone(place.conf(hook), Kind.HOOK_SETTINGS, name))
-    changes.extend(_gone(place.folder / hook, Kind.HOOK_SCRIPT, name))
+    changes.extend(_gone(place.conf(name), FileKind.SETTINGS, name))
+    changes.extend(_gone(place.conf(hook), FileKind.HOOK_SETTINGS, name))
+    changes.extend(_gone(place.folder / hook, FileKind.HOOK_SCRIPT, name))
     changes.extend(secrets_plan.old_key_removal(place, known, None))
     credentials = files.read(place.credentials)
     if credentials is not None:
@@ -93,7 +93,7 @@ def left_alone(place: Place, name: str) -> Iterator[str]:
             yield f"{path} stays, because it was not written for the cache {name}."
 
 
-def _gone(path: Path, kind: Kind, name: str) -> list[FileChange]:
+def _gone(path: Path, kind: FileKind, name: str) -> list[FileChange]:
     """Remove a file that was written for a cache. One that was written for another stays."""
     content = files.read(path)
     if content is None or ownership.owner(kind, content) != name:
@@ -132,5 +132,5 @@ def _traces(place: Place) -> set[str]:
 def _is_of_another(place: Place, included: str, name: str) -> bool:
     """Return whether a file that nix.conf includes exists and was not written for a cache."""
     content = files.read(place.conf(included))
-    kinds = (Kind.SETTINGS, Kind.HOOK_SETTINGS)
+    kinds = (FileKind.SETTINGS, FileKind.HOOK_SETTINGS)
     return content is not None and name not in {ownership.owner(kind, content) for kind in kinds}

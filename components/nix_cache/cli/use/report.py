@@ -10,7 +10,7 @@ from nix_cache.cli.use import diff
 
 
 @dataclass(frozen=True)
-class Report:
+class UseReport:
     """Prints what was done.
 
     Args:
@@ -25,7 +25,7 @@ class Report:
     as_json: bool
 
     @classmethod
-    def of(cls, name: str, changes: Sequence[FileChange], *, as_json: bool) -> "Report":
+    def of(cls, name: str, changes: Sequence[FileChange], *, as_json: bool) -> "UseReport":
         """Return the report on changes that are not made yet."""
         return cls(name, [(str(change.path), change.kind) for change in changes], as_json)
 

@@ -11,14 +11,14 @@ from nix_cache.cli.machine.places import Place
 from nix_cache.cli.nix import installation
 from nix_cache.cli.use import advice, consent, removal, safety
 from nix_cache.cli.use.consent import Agreement
-from nix_cache.cli.use.report import Report, print_module
+from nix_cache.cli.use.report import UseReport, print_module
 from nix_cache.cli.use.settings_plan import Wish, plan_use
 from nix_cache.formats.manifest import Manifest
 from nix_cache.render import nix_conf
 
 
 @dataclass(frozen=True)
-class Request:
+class UseRequest:
     """What was asked for.
 
     Attributes:
@@ -42,7 +42,7 @@ class Request:
     project: Path | None
 
 
-def use(request: Request, *, as_json: bool) -> bool:
+def use(request: UseRequest, *, as_json: bool) -> bool:
     """Make the machine, or the user, use a cache.
 
     Returns:
@@ -63,7 +63,7 @@ def use(request: Request, *, as_json: bool) -> bool:
         return True
     plan = plan_use(loaded, wish)
     files.require_writable(plan.changes)
-    report = Report.of(plan.record.name, plan.changes, as_json=as_json)
+    report = UseReport.of(plan.record.name, plan.changes, as_json=as_json)
     if request.dry_run:
         report.print_planned(plan.changes)
         return True
@@ -80,7 +80,7 @@ def use(request: Request, *, as_json: bool) -> bool:
     return True
 
 
-def remove(request: Request, *, as_json: bool) -> None:
+def remove(request: UseRequest, *, as_json: bool) -> None:
     """Take out all that `use` put in for a cache.
 
     Raises:
@@ -91,7 +91,7 @@ def remove(request: Request, *, as_json: bool) -> None:
     name = removal.cache_name(place, request.given, request.name)
     changes = removal.plan_removal(place, name)
     files.require_writable(changes)
-    report = Report.of(name, changes, as_json=as_json)
+    report = UseReport.of(name, changes, as_json=as_json)
     if request.dry_run:
         report.print_planned(changes)
         return

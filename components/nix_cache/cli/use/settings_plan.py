@@ -10,7 +10,7 @@ from nix_cache.cli.caches.source import Origin, Source
 from nix_cache.cli.errors import ClientError, UsageError
 from nix_cache.cli.machine import files, masking, ownership
 from nix_cache.cli.machine.files import FileChange
-from nix_cache.cli.machine.ownership import Kind
+from nix_cache.cli.machine.ownership import FileKind
 from nix_cache.cli.machine.places import Place
 from nix_cache.cli.nix import conf_file, installation
 from nix_cache.cli.use import safety, secrets_plan
@@ -38,7 +38,7 @@ class Wish:
 
 
 @dataclass(frozen=True)
-class Plan:
+class SettingsPlan:
     """A cache to be used, and what that takes.
 
     Attributes:
@@ -65,7 +65,7 @@ class Plan:
         return not self.record.manifest.public and self.record.reader is None
 
 
-def plan_use(source: Source, wish: Wish) -> Plan:
+def plan_use(source: Source, wish: Wish) -> SettingsPlan:
     """Work out how a cache comes to be used, or how a used one gets its present settings.
 
     Raises:
@@ -104,7 +104,7 @@ def plan_use(source: Source, wish: Wish) -> Plan:
         source=wish.origin,
     )
     settings = conf_file.settings_text(name, read_url, manifest.public_keys, key_file)
-    return Plan(
+    return SettingsPlan(
         place=place,
         previous=previous,
         record=new,
@@ -180,7 +180,7 @@ def _complete(source: Source, wish: Wish, previous: Record | None) -> Source:
 
 def _settings_change(path: Path, after: bytes, name: str) -> FileChange:
     before = files.read(path)
-    ownership.require_own(Kind.SETTINGS, path, before, name)
+    ownership.require_own(FileKind.SETTINGS, path, before, name)
     return FileChange(path, before, after, files.PUBLIC_FILE, mask=masking.nix_conf_line)
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from nix_cache.formats.cache_info import INFO_KEY, problems
-from nix_cache.policy.model import Context, Resource, Rule, Scope
+from nix_cache.policy.model import Context, Resource, Rule, RuleScope
 from nix_cache.policy.storage_types import CACHE, is_bucket, is_in, object_of, text_of
 
 
@@ -61,5 +61,5 @@ ONE_CACHE_INFO = Rule(
     why="without one Nix does not take the bucket for a cache; two overwrite each other",
     fix=f"declare one object {INFO_KEY} for the bucket",
     check=_is_one,
-    scope=Scope.STACK,
+    scope=RuleScope.STACK,
 )

@@ -8,7 +8,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from nix_cache.backends.registry import BACKENDS
 from nix_cache.iam.values import read, read_list
-from nix_cache.policy.model import FOR_PRODUCTION, Context, Resource, Rule, Scope
+from nix_cache.policy.model import FOR_PRODUCTION, Context, Resource, Rule, RuleScope
 from nix_cache.policy.storage_types import (
     CACHE,
     SIGNING_KEY,
@@ -98,6 +98,6 @@ TLS_FOR_CLIENTS = Rule(
     why="others on the network can see and withhold downloads, although signatures protect them",
     fix="set nix-cache:minio.endpoint, or the backend's endpoint, to a URL with https://",
     check=_tls_for_clients,
-    scope=Scope.STACK,
+    scope=RuleScope.STACK,
     settings=FOR_PRODUCTION,
 )

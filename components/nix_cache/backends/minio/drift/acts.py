@@ -3,7 +3,7 @@
 from enum import StrEnum
 
 
-class Kind(StrEnum):
+class ActKind(StrEnum):
     """The kinds of acts, in words."""
 
     REMOVE_USER = "remove a user"

@@ -10,13 +10,15 @@ from nix_cache.backends.minio.connection import (
     MinioServerError,
     connection_from,
 )
-from nix_cache.backends.stack_state import Provider
+from nix_cache.backends.stack_state import StateProvider
 
 PACKAGE = "minio"
 """The provider's package."""
 
 
-def connection_of(provider: Provider, configuration: Mapping[str, str], folder: Path) -> Connection:
+def connection_of(
+    provider: StateProvider, configuration: Mapping[str, str], folder: Path
+) -> Connection:
     """Return the server of a provider, and its administrator.
 
     A connection file counts first, because it can be newer than the state, unless the provider is

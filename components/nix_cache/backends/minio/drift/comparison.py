@@ -5,8 +5,8 @@ from typing import Any
 
 from nix_cache import docs
 from nix_cache.backends.drift import BACK_TO_STACK, Act, Finding, Repair
-from nix_cache.backends.minio.drift.acts import Kind
-from nix_cache.backends.minio.drift.declared import Bucket, Declared, Policy, User
+from nix_cache.backends.minio.drift.acts import ActKind
+from nix_cache.backends.minio.drift.declared import Declared, DeclaredBucket, Policy, User
 from nix_cache.backends.minio.drift.objects import object_findings
 from nix_cache.backends.minio.drift.rules import lifecycle_finding
 from nix_cache.backends.minio.drift.seen import Seen, SeenBucket, SeenUser
@@ -32,7 +32,7 @@ def compare(declared: Declared, seen: Seen) -> list[Finding]:
     ]
 
 
-def _bucket(made: Bucket, seen: Seen) -> Iterator[Finding]:
+def _bucket(made: DeclaredBucket, seen: Seen) -> Iterator[Finding]:
     there = seen.buckets.get(made.name)
     if there is None:
         if made.urn:
@@ -60,12 +60,12 @@ def _bucket(made: Bucket, seen: Seen) -> Iterator[Finding]:
             "no quota",
             f"{there.quota_bytes} bytes",
             "takes the quota away",
-            repair=Repair(before=(Act(Kind.REMOVE_QUOTA, made.name),)),
+            repair=Repair(before=(Act(ActKind.REMOVE_QUOTA, made.name),)),
         )
     yield from object_findings(made, there)
 
 
-def _bucket_policy(made: Bucket, there: SeenBucket) -> Iterator[Finding]:
+def _bucket_policy(made: DeclaredBucket, there: SeenBucket) -> Iterator[Finding]:
     if not made.policy and there.policy is None:
         return
     if made.policy and there.policy and policy_changes.same(made.policy, there.policy):
@@ -77,7 +77,7 @@ def _bucket_policy(made: Bucket, there: SeenBucket) -> Iterator[Finding]:
         BACK_TO_STACK if made.policy else "removes that policy",
         repair=Repair()
         if made.policy
-        else Repair(before=(Act(Kind.REMOVE_BUCKET_POLICY, made.name),)),
+        else Repair(before=(Act(ActKind.REMOVE_BUCKET_POLICY, made.name),)),
     )
 
 
@@ -119,7 +119,7 @@ def _user(made: User, seen: Seen) -> Iterator[Finding]:
                 _ABSENT,
                 _NEW_SECRET,
                 # They outlive the user, and would be those of the new user.
-                repair=Repair((Act(Kind.END_TEMPORARY, made.name),), known, _attaching(made)),
+                repair=Repair((Act(ActKind.END_TEMPORARY, made.name),), known, _attaching(made)),
             )
         return
     if not made.urn:
@@ -132,7 +132,7 @@ def _user(made: User, seen: Seen) -> Iterator[Finding]:
             "none",
             key,
             "removes that key",
-            repair=Repair(before=(Act(Kind.REMOVE_ACCESS_KEY, made.name, key),)),
+            repair=Repair(before=(Act(ActKind.REMOVE_ACCESS_KEY, made.name, key),)),
         )
 
 
@@ -156,7 +156,7 @@ def renewal(made: User) -> Repair:
     these outlive even the user. The engine's replacement would leave no user: the provider creates
     the new one first, and then deletes the old one, which has the same name.
     """
-    ending = (Act(Kind.REMOVE_USER, made.name), Act(Kind.END_TEMPORARY, made.name))
+    ending = (Act(ActKind.REMOVE_USER, made.name), Act(ActKind.END_TEMPORARY, made.name))
     return Repair(ending, (made.urn, *made.attachments.values()), _attaching(made))
 
 
@@ -166,7 +166,7 @@ def _attaching(made: User) -> tuple[Act, ...]:
     These resources stay in the state, but on the server their policies go with the user.
     """
     policies = sorted(made.other_policies)
-    return tuple(Act(Kind.ATTACH_POLICY, made.name, policy) for policy in policies)
+    return tuple(Act(ActKind.ATTACH_POLICY, made.name, policy) for policy in policies)
 
 
 def _rights_of(made: User, there: SeenUser, seen: Seen) -> Iterator[Finding]:
@@ -180,7 +180,7 @@ def _rights_of(made: User, there: SeenUser, seen: Seen) -> Iterator[Finding]:
             ", ".join(sorted(made.attachments)) or "none",
             has,
             "takes that policy away",
-            repair=Repair(before=(Act(Kind.DETACH_POLICY, made.name, policy),)),
+            repair=Repair(before=(Act(ActKind.DETACH_POLICY, made.name, policy),)),
         )
     for group in sorted(there.groups):
         yield Finding(
@@ -188,5 +188,5 @@ def _rights_of(made: User, there: SeenUser, seen: Seen) -> Iterator[Finding]:
             "in no group",
             group,
             "takes the user out of the group",
-            repair=Repair(before=(Act(Kind.LEAVE_GROUP, made.name, group),)),
+            repair=Repair(before=(Act(ActKind.LEAVE_GROUP, made.name, group),)),
         )

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from nix_cache.backends.minio.connection import Kind, parsed
+from nix_cache.backends.minio.connection import NameKind, parsed
 from nix_cache.backends.stack_state import in_clear, living
 
 _CLAIMS = ("pulumi-python:dynamic/nix-cache:NameClaim", "nix-cache:index:NameClaim")
@@ -26,7 +26,7 @@ _Made = tuple[str, Mapping[str, Any]]
 
 
 @dataclass(frozen=True)
-class Rule:
+class DeclaredRule:
     """One rule of a bucket's lifecycle.
 
     Attributes:
@@ -43,7 +43,7 @@ class Rule:
 
 
 @dataclass(frozen=True)
-class TextObject:
+class DeclaredObject:
     """One small object that the stack keeps in a bucket."""
 
     key: str
@@ -52,7 +52,7 @@ class TextObject:
 
 
 @dataclass(frozen=True)
-class Bucket:
+class DeclaredBucket:
     """A bucket with its settings and the stack's own objects.
 
     Attributes:
@@ -66,8 +66,8 @@ class Bucket:
     urn: str
     name: str
     policy: str = ""
-    rules: frozenset[Rule] = frozenset()
-    objects: tuple[TextObject, ...] = ()
+    rules: frozenset[DeclaredRule] = frozenset()
+    objects: tuple[DeclaredObject, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,7 @@ class Policy:
 class Declared:
     """All that a stack made on a server."""
 
-    buckets: tuple[Bucket, ...] = ()
+    buckets: tuple[DeclaredBucket, ...] = ()
     users: tuple[User, ...] = ()
     policies: tuple[Policy, ...] = ()
 
@@ -129,9 +129,13 @@ def declared(
     """
     state = _State(resources, others)
     return Declared(
-        buckets=tuple(_bucket(state, name) for name in state.names(Kind.BUCKET, _BUCKET, "bucket")),
-        users=tuple(_user(state, name) for name in state.names(Kind.USER, _USER, "name")),
-        policies=tuple(_policy(state, name) for name in state.names(Kind.POLICY, _POLICY, "name")),
+        buckets=tuple(
+            _bucket(state, name) for name in state.names(NameKind.BUCKET, _BUCKET, "bucket")
+        ),
+        users=tuple(_user(state, name) for name in state.names(NameKind.USER, _USER, "name")),
+        policies=tuple(
+            _policy(state, name) for name in state.names(NameKind.POLICY, _POLICY, "name")
+        ),
     )
 
 
@@ -158,7 +162,7 @@ class _State:
         """Return what the provider returned for a resource."""
         return in_clear((self._all.get(urn, {}).get("outputs") or {}).get(name))
 
-    def names(self, kind: Kind, of_type: str, name: str) -> list[str]:
+    def names(self, kind: NameKind, of_type: str, name: str) -> list[str]:
         """Return the names of everything of a type that was made, and of what was reserved."""
         made = {inputs[name] for _, inputs in self.made(of_type)}
         claimed = {inputs["name"] for _, inputs in self.made(*_CLAIMS, kind=kind)}
@@ -177,20 +181,20 @@ def _matching(
                 yield resource["urn"], inputs
 
 
-def _bucket(state: _State, name: str) -> Bucket:
+def _bucket(state: _State, name: str) -> DeclaredBucket:
     urn, _ = state.one(_BUCKET, bucket=name)
     _, policy = state.one(_BUCKET_POLICY, bucket=name)
     _, lifecycle = state.one(_LIFECYCLE, bucket=name)
-    return Bucket(
+    return DeclaredBucket(
         urn,
         name,
         policy=policy.get("policy", ""),
         rules=frozenset(
-            Rule(rule["id"], rule.get("filter", ""), rule.get("expiration", ""))
+            DeclaredRule(rule["id"], rule.get("filter", ""), rule.get("expiration", ""))
             for rule in lifecycle.get("rules", ())
         ),
         objects=tuple(
-            TextObject(made["objectName"], made["content"], made["contentType"])
+            DeclaredObject(made["objectName"], made["content"], made["contentType"])
             for _, made in sorted(state.made(_OBJECT, bucketName=name))
         ),
     )

@@ -3,12 +3,12 @@
 from collections.abc import Iterator
 
 from nix_cache.backends.drift import Finding
-from nix_cache.backends.minio.drift.declared import Bucket, TextObject
+from nix_cache.backends.minio.drift.declared import DeclaredBucket, DeclaredObject
 from nix_cache.backends.minio.drift.seen import SeenBucket, SeenObject
 from nix_cache.formats.cache_info import INFO_KEY, differences
 
 
-def object_findings(made: Bucket, there: SeenBucket) -> Iterator[Finding]:
+def object_findings(made: DeclaredBucket, there: SeenBucket) -> Iterator[Finding]:
     """Yield what was deleted or has other content."""
     for meant in made.objects:
         found = there.objects.get(meant.key)
@@ -24,7 +24,7 @@ def object_findings(made: Bucket, there: SeenBucket) -> Iterator[Finding]:
             )
 
 
-def _other_text(meant: TextObject, found: SeenObject) -> Finding:
+def _other_text(meant: DeclaredObject, found: SeenObject) -> Finding:
     changed = differences(meant.text, found.text) if meant.key == INFO_KEY else []
     if changed:
         return Finding(
@@ -47,7 +47,7 @@ def _line_change(name: str, before: str | None, after: str | None) -> str:
     return f"says {name}: {after} instead of {before}"
 
 
-def _first_line(one: TextObject | SeenObject, other: str) -> str:
+def _first_line(one: DeclaredObject | SeenObject, other: str) -> str:
     """Return the first line of a text that differs in another, cut to what fits a line."""
     theirs = dict(enumerate(other.splitlines()))
     lines = (line for at, line in enumerate(one.text.splitlines()) if theirs.get(at) != line)

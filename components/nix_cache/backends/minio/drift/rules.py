@@ -3,14 +3,14 @@
 from collections.abc import Iterable, Iterator
 
 from nix_cache.backends.drift import BACK_TO_STACK, Act, Finding, Repair
-from nix_cache.backends.minio.drift.acts import Kind
-from nix_cache.backends.minio.drift.declared import Bucket, Rule
+from nix_cache.backends.minio.drift.acts import ActKind
+from nix_cache.backends.minio.drift.declared import DeclaredBucket, DeclaredRule
 from nix_cache.backends.minio.drift.seen import SeenBucket
 from nix_cache.iam.lifecycle import OWN_KEYS
 from nix_cache.iam.lifetimes import Expiry, lost
 
 
-def lifecycle_finding(made: Bucket, there: SeenBucket) -> Iterator[Finding]:
+def lifecycle_finding(made: DeclaredBucket, there: SeenBucket) -> Iterator[Finding]:
     """Yield how a bucket's lifecycle differs."""
     if made.rules == there.rules:
         return
@@ -19,11 +19,13 @@ def lifecycle_finding(made: Bucket, there: SeenBucket) -> Iterator[Finding]:
         _in_words(made.rules),
         _in_words(there.rules),
         BACK_TO_STACK if made.rules else "removes it",
-        repair=Repair() if made.rules else Repair(before=(Act(Kind.REMOVE_LIFECYCLE, made.name),)),
+        repair=Repair()
+        if made.rules
+        else Repair(before=(Act(ActKind.REMOVE_LIFECYCLE, made.name),)),
     )
 
 
-def _change(before: frozenset[Rule], after: frozenset[Rule]) -> str:
+def _change(before: frozenset[DeclaredRule], after: frozenset[DeclaredRule]) -> str:
     if not after:
         return "was deleted: nothing expires"
     if len(before) != len(after):
@@ -36,22 +38,22 @@ def _change(before: frozenset[Rule], after: frozenset[Rule]) -> str:
     return f"{change}, and deletes {', '.join(removed)}" if removed else change
 
 
-def _ending(rules: Iterable[Rule]) -> Iterator[Rule]:
+def _ending(rules: Iterable[DeclaredRule]) -> Iterator[DeclaredRule]:
     """Yield the rules by which something expires."""
     return (rule for rule in rules if rule.expiration and not rule.extra)
 
 
-def _in_words(rules: frozenset[Rule]) -> str:
+def _in_words(rules: frozenset[DeclaredRule]) -> str:
     if not rules:
         return "nothing expires"
     ends = ", ".join(sorted({rule.expiration for rule in rules if rule.expiration}))
     return f"{_counted(rules)}, after {ends or 'no time'}"
 
 
-def _rule(rule: Rule) -> str:
+def _rule(rule: DeclaredRule) -> str:
     extra = f" ({rule.extra})" if rule.extra else ""
     return f"{rule.prefix or 'all'}* after {rule.expiration or 'no time'}{extra}"
 
 
-def _counted(rules: frozenset[Rule]) -> str:
+def _counted(rules: frozenset[DeclaredRule]) -> str:
     return f"{len(rules)} rule{'s' if len(rules) != 1 else ''}"

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from nix_cache.backends.minio.drift.declared import Rule
+from nix_cache.backends.minio.drift.declared import DeclaredRule
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class SeenBucket:
     """
 
     policy: Mapping[str, Any] | None = None
-    rules: frozenset[Rule] = frozenset()
+    rules: frozenset[DeclaredRule] = frozenset()
     objects: Mapping[str, SeenObject] = field(default_factory=dict)
     quota_bytes: int = 0
 

@@ -12,9 +12,9 @@ from minio.error import MinioAdminException, S3Error, ServerError
 from minio.lifecycleconfig import Rule as ServerRule
 
 from nix_cache.backends.drift import Act
-from nix_cache.backends.minio.connection import Kind
+from nix_cache.backends.minio.connection import NameKind
 from nix_cache.backends.minio.drift import acts
-from nix_cache.backends.minio.drift.declared import Bucket, Declared, Rule, User
+from nix_cache.backends.minio.drift.declared import Declared, DeclaredBucket, DeclaredRule, User
 from nix_cache.backends.minio.drift.seen import Seen, SeenBucket, SeenObject, SeenUser
 from nix_cache.backends.minio.server import MinioServer
 
@@ -22,7 +22,7 @@ _MOST_CHARACTERS = 1_000_000
 """What is read of an object, which may have been replaced by anything."""
 
 
-_REMOVALS = frozenset(acts.Kind) - {acts.Kind.ATTACH_POLICY}
+_REMOVALS = frozenset(acts.ActKind) - {acts.ActKind.ATTACH_POLICY}
 _GONE = ("NoSuchUser", "NoSuchGroup", "NoSuchPolicy", "ServiceAccountNotFound", "AlreadyApplied")
 """What is in the codes by which a server refuses to remove what is not there."""
 
@@ -47,17 +47,17 @@ class Administration(MinioServer):
             buckets={
                 bucket.name: self._bucket(bucket)
                 for bucket in declared.buckets
-                if self.has(Kind.BUCKET, bucket.name)
+                if self.has(NameKind.BUCKET, bucket.name)
             },
             users={
                 user.name: self._user(user)
                 for user in declared.users
-                if self.has(Kind.USER, user.name)
+                if self.has(NameKind.USER, user.name)
             },
             policies={
                 policy.name: self._policy(policy.name)
                 for policy in declared.policies
-                if self.has(Kind.POLICY, policy.name)
+                if self.has(NameKind.POLICY, policy.name)
             },
         )
 
@@ -69,24 +69,24 @@ class Administration(MinioServer):
         """
         with self._explained(), _gone_is_removed(act):
             match act.act:
-                case acts.Kind.REMOVE_USER:
+                case acts.ActKind.REMOVE_USER:
                     self._admin.user_remove(act.subject)
-                case acts.Kind.END_TEMPORARY:
+                case acts.ActKind.END_TEMPORARY:
                     return self._end_temporary(act.subject)
-                case acts.Kind.ATTACH_POLICY:
+                case acts.ActKind.ATTACH_POLICY:
                     return self._attach(act.name, act.subject)
-                case acts.Kind.DETACH_POLICY:
+                case acts.ActKind.DETACH_POLICY:
                     self._admin.detach_policy([act.name], user=act.subject)
-                case acts.Kind.LEAVE_GROUP:
+                case acts.ActKind.LEAVE_GROUP:
                     members = cast("Any", [act.subject])  # its type says text, its body is a list
                     self._admin.group_remove(act.name, members)
-                case acts.Kind.REMOVE_ACCESS_KEY:
+                case acts.ActKind.REMOVE_ACCESS_KEY:
                     self._admin.delete_service_account(act.name)
-                case acts.Kind.REMOVE_BUCKET_POLICY:
+                case acts.ActKind.REMOVE_BUCKET_POLICY:
                     self._s3.delete_bucket_policy(act.subject)
-                case acts.Kind.REMOVE_LIFECYCLE:
+                case acts.ActKind.REMOVE_LIFECYCLE:
                     self._s3.delete_bucket_lifecycle(act.subject)
-                case acts.Kind.REMOVE_QUOTA:
+                case acts.ActKind.REMOVE_QUOTA:
                     self._admin.bucket_quota_clear(act.subject)
         return ""
 
@@ -115,7 +115,7 @@ class Administration(MinioServer):
             raise
         return ""
 
-    def _bucket(self, bucket: Bucket) -> SeenBucket:
+    def _bucket(self, bucket: DeclaredBucket) -> SeenBucket:
         with self._explained():
             lifecycle = self._s3.get_bucket_lifecycle(bucket.name)
             return SeenBucket(
@@ -195,7 +195,7 @@ def _gone_is_removed(act: Act) -> Iterator[None]:
             raise
 
 
-def _rule(rule: ServerRule) -> Rule:
+def _rule(rule: ServerRule) -> DeclaredRule:
     ends, condition = rule.expiration, rule.rule_filter
     expiration = ""
     if ends and ends.days:
@@ -210,7 +210,7 @@ def _rule(rule: ServerRule) -> Rule:
         "elsewhere": rule.transition or rule.noncurrent_version_transition,
         "of unfinished uploads": rule.abort_incomplete_multipart_upload,
     }
-    return Rule(
+    return DeclaredRule(
         rule.rule_id or "",
         (condition and condition.prefix) or "",
         expiration,
