@@ -64,7 +64,7 @@ def doctor(
     """
     from nix_cache.cli.doctor import session
 
-    request = session.Request(
+    request = session.DoctorRequest(
         cache=cache,
         project=project,
         users=tuple(users or ()),

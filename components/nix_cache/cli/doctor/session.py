@@ -19,7 +19,7 @@ from nix_cache.cli.s3.credentials import Credential, owner_credential, profile_c
 
 
 @dataclass(frozen=True)
-class Request:
+class DoctorRequest:
     """What was asked for.
 
     Attributes:
@@ -41,7 +41,7 @@ class Request:
     deep: bool
 
 
-def run(request: Request, *, as_json: bool) -> bool:
+def run(request: DoctorRequest, *, as_json: bool) -> bool:
     """Look, and print what was found.
 
     Returns:
