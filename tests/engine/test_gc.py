@@ -26,6 +26,7 @@ from nix_cache.cli.gc.ledger import LEDGER_KEY
 from nix_cache.cli.machine import console
 from nix_cache.cli.s3.answers import Deleted
 from nix_cache.cli.s3.client import S3Client
+from nix_cache.formats.collection_run import RUN_KEY
 from tests.engine.patient import OWNER, Patient, StorePath
 from tests.engine.ports import ReservedPort
 from tests.engine.project import public_cache
@@ -84,8 +85,8 @@ class House:
         return min(written[path.info.url], written[path.info.key])
 
     def objects(self) -> set[str]:
-        """Return what is in the bucket, except the cache's metadata."""
-        return self.written().keys() - OWN
+        """Return what is in the bucket, except the cache's metadata and the run object."""
+        return self.written().keys() - OWN - {RUN_KEY}
 
     def collect(self, now: datetime, **wishes: Any) -> Done:
         """Run the command at some time."""
@@ -416,13 +417,14 @@ def test_a_bucket_that_keeps_versions_only_hides(house: House) -> None:
     assert house.objects() == {LEDGER_KEY}
 
 
-def test_a_janitor_needs_four_rights(house: House) -> None:
-    """No administrator's credential has to lie about."""
+@pytest.mark.parametrize("pattern", ["nix-cache-gc*.json", LEDGER_KEY])
+def test_a_janitor_needs_four_rights(house: House, pattern: str) -> None:
+    """No administrator's credential has to lie about. One of before 0.2 lacks a part of one."""
     name = house.patient.bucket
     statements = [
         (["s3:ListBucket"], f"arn:aws:s3:::{name}"),
         (["s3:GetObject", "s3:DeleteObject"], f"arn:aws:s3:::{name}/*"),
-        (["s3:PutObject"], f"arn:aws:s3:::{name}/{LEDGER_KEY}"),
+        (["s3:PutObject"], f"arn:aws:s3:::{name}/{pattern}"),
     ]
     policy = house.folder / "policy.json"
     policy.write_text(
@@ -448,6 +450,10 @@ def test_a_janitor_needs_four_rights(house: House) -> None:
     )
     house.put("old")
     try:
+        if pattern == LEDGER_KEY:
+            with pytest.raises(ClientError, match=r"may not write .*run\.json .*gc\*\.json"):
+                house.collect(later(100), grace_days=0, owner=JANITOR)
+            return
         house.collect(later(100), grace_days=0, owner=JANITOR)
     finally:
         profiles.write_text(before)

@@ -24,7 +24,7 @@ from nix_cache.cli.machine.parallel import in_parallel
 from nix_cache.cli.s3.client import Answer, S3Client
 from nix_cache.cli.s3.clock import Clocks, http_date
 from nix_cache.cli.s3.credentials import Credential
-from nix_cache.cli.s3.errors import AnsweredError, StorageError
+from nix_cache.cli.s3.errors import AnsweredError, RefusedError, StorageError
 from nix_cache.cli.s3.messages import Requester, explain
 from nix_cache.cli.s3.reply import OversizedError
 from nix_cache.cli.s3.transport import Transport
@@ -71,7 +71,14 @@ class Bucket:
         Raises:
             ClientError: the storage refused.
         """
-        self._run.begin()
+        try:
+            self._run.begin()
+        except RefusedError as refusal:
+            raise ClientError(
+                f"{refusal.problem}; nothing was removed",
+                f"allow {self._owner.name} s3:PutObject on nix-cache-gc*.json in the bucket, or "
+                "name a profile of the bucket's owner",
+            ) from None
         try:
             yield
         except BaseException:
