@@ -281,6 +281,11 @@ class BinaryCacheArgs(TypedDict):
     retired_public_keys: NotRequired[list[str]]
     """Public keys of former writers that stay trusted. Default: none. Must be a list of public
     keys, ``NAME:BASE64``."""
+    upstreams: NotRequired[dict[str, list[str]]]
+    """Upstream caches that the machines use too, each with its public keys. ``nix-cache push``
+    leaves paths to them that they signed. ``{}`` means that everything is pushed. Default:
+    cache.nixos.org with its key; none if ``store_dir`` is not ``/nix/store``. Must be an object of
+    lists of public keys, by the URL of the cache."""
     priority: NotRequired[int]
     """Clients ask caches with a smaller number first; cache.nixos.org has 40. Default: ``40``. Must
     be a whole number from 0 to 1000."""

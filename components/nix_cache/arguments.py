@@ -5,7 +5,8 @@ the schema for other languages, the settings of ``Pulumi.yaml`` and the referenc
 settings are in ``backends/<name>/settings.py``. Pure.
 """
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, TypeVar
 
 from pydantic import AfterValidator, BeforeValidator, PrivateAttr, ValidationInfo
@@ -22,10 +23,12 @@ from nix_cache.config.setting import (
     PublicKey,
     Reference,
     SettingsModel,
+    absent_if_empty,
     setting,
 )
 from nix_cache.config.spelling import Spelling
 from nix_cache.formats import signing
+from nix_cache.formats.nixos_cache import DEFAULT_STORE_DIR, NIXOS_CACHE
 from nix_cache.iam.access import Privilege
 
 _Own = TypeVar("_Own", bound=BackendSettings)
@@ -61,6 +64,16 @@ def _known_backend(name: str) -> str:
         raise ValueError("is not a known backend")
     return name
 
+
+def _upstream_url(url: str) -> str:
+    if not _UPSTREAM.fullmatch(url):
+        raise ValueError("is not an http:// or https:// URL without a query or a final slash")
+    return url
+
+
+_UPSTREAM = re.compile(r"https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?(/[A-Za-z0-9._~-]+)*")
+UpstreamUrl = Annotated[str, AfterValidator(_upstream_url)]
+"""The URL of an upstream cache, as ``substituters`` names it."""
 
 _NO_WILDCARD = r"^[A-Za-z0-9][A-Za-z0-9._/ -]{0,98}[A-Za-z0-9]$|^[A-Za-z0-9]$"
 """A branch or an environment of GitHub's, without what IAM takes for a wildcard."""
@@ -174,6 +187,15 @@ class CacheSettings(SettingsModel):
         must_be="a list of public keys, ``NAME:BASE64``",
         default=(),
     )
+    upstreams: Annotated[
+        dict[UpstreamUrl, tuple[PublicKey, ...]] | None, BeforeValidator(absent_if_empty)
+    ] = setting(
+        "Upstream caches that the machines use too, each with its public keys. ``nix-cache push`` "
+        "leaves paths to them that they signed. ``{}`` means that everything is pushed.",
+        must_be="an object of lists of public keys, by the URL of the cache",
+        default=None,
+        default_text="cache.nixos.org with its key; none if ``storeDir`` is not ``/nix/store``",
+    )
     priority: int = setting(
         "Clients ask caches with a smaller number first; cache.nixos.org has 40.",
         must_be="a whole number from 0 to 1000",
@@ -263,6 +285,13 @@ class CacheSettings(SettingsModel):
     def backend_settings(self) -> BackendSettings | None:
         """The settings of the cache's backend, whichever that is."""
         return self._own
+
+    @property
+    def upstream_caches(self) -> Mapping[str, tuple[str, ...]]:
+        """The upstream caches, by URL with their public keys."""
+        if self.upstreams is not None:
+            return self.upstreams
+        return NIXOS_CACHE if self.store_dir == DEFAULT_STORE_DIR else {}
 
     @property
     def reader_names(self) -> tuple[str, ...]:

@@ -222,6 +222,7 @@ def _manifest(settings: CacheSettings, location: Location, known: Mapping[str, A
         public_keys=tuple(known["public_keys"]),
         key_names={writer: signing.name_of(key) for writer, key in known["current_keys"].items()},
         readers=settings.reader_names,
+        upstreams=dict(settings.upstream_caches),
         expire_after_days=settings.expire_after_days,
         landing_page=settings.has_landing_page,
         is_published=settings.has_manifest,

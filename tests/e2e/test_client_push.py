@@ -236,3 +236,27 @@ def test_a_private_cache_is_pushed_to(nix: Nix, private_cache: Cache) -> None:
 
     assert machine.push(closure.root)["pushed"] == sorted(closure.paths)
     assert machine.push(closure.root)["skipped"] == sorted(closure.paths)
+
+
+def test_what_an_upstream_signed_is_left_to_it(nix: Nix, new_cache: NewCache) -> None:
+    """It is neither uploaded nor asked for, unless everything is to be pushed."""
+    key = signing.generate("upstream.example.org-1")
+    upstream = "https://upstream.example.org"
+    cache = new_cache(upstreams={upstream: [key.public_text]})
+    machine = WritingMachine(nix, cache)
+    closure = store_paths.build(nix, 2)
+    theirs = closure.paths[0]
+    nix.get("store", "sign", "--key-file", str(nix.write_key(key.secret_text)), theirs)
+
+    first = machine.push(closure.root)
+
+    assert first["upstream"] == {theirs: upstream}
+    assert first["pushed"] == [closure.root]
+    there = cache.keys()
+    assert narinfo_key(theirs) not in there
+    (record,) = [name for name in there if name.startswith("nix-cache-roots/")]
+    content = cache.root.get_object(Bucket=cache.bucket, Key=record)["Body"].read()
+    assert json.loads(content)["upstream"] == {upstream: [theirs.rpartition("/")[2][:32]]}
+    asked = machine.push(closure.root, "--check-upstream")
+    assert (asked["upstream"], asked["pushed"]) == ({}, [theirs])
+    assert machine.push(closure.root, "--all")["skipped"] == sorted(closure.paths)

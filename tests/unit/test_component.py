@@ -10,6 +10,7 @@ import pytest
 from nix_cache import BinaryCache, BinaryCacheArgs
 from nix_cache.formats import signing
 from nix_cache.formats.manifest import Manifest
+from nix_cache.formats.nixos_cache import NIXOS_CACHE
 from nix_cache.iam.access import (
     anonymous_read_policy,
     reader_policy,
@@ -454,6 +455,7 @@ def test_the_structured_output_is_complete_and_holds_no_secret() -> None:
         "publicKeys": values["public_keys"],
         "keyNames": {"abc": "cache.example.org-abc-2", "def": "cache.example.org-def-1"},
         "readers": ["nixreader"],
+        "upstreams": {url: list(keys) for url, keys in NIXOS_CACHE.items()},
         "expireAfterDays": 90,
         "landingPage": False,
         "descriptor": False,

@@ -228,7 +228,7 @@ def _public_key(text: str) -> str:
     return text.strip()
 
 
-def _absent_if_empty(value: object) -> object:
+def absent_if_empty(value: object) -> object:
     """Return the engine's default: optional settings have an empty one there."""
     return None if value == "" else value
 
@@ -261,5 +261,5 @@ else:
 PublicKey = Annotated[str, item("a public key, ``NAME:BASE64``"), AfterValidator(_public_key)]
 """A key as it stands in ``trusted-public-keys``."""
 
-LikePublic = Annotated[bool | None, BeforeValidator(_absent_if_empty)]
+LikePublic = Annotated[bool | None, BeforeValidator(absent_if_empty)]
 """Whether a cache has something that, by default, public caches have and private ones do not."""

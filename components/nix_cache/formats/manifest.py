@@ -63,6 +63,8 @@ class Manifest(BaseModel):
     """By writer, the name of the key that they sign with now. Empty in what is published."""
     readers: tuple[str, ...] = ()
     """Who has a credential for reading alone. Empty in what is published."""
+    upstreams: dict[str, tuple[str, ...]] = {}
+    """By the URL of each upstream cache, its public keys. Paths that it signed are not pushed."""
     expire_after_days: int
     """Days after which entries go; 0 means that they stay."""
     landing_page: bool

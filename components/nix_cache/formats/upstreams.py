@@ -1,15 +1,12 @@
 """Upstream caches: which store paths are theirs, by signature. Pure."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from nix_cache.formats.content_address import ContentAddress, ContentAddressError
 from nix_cache.formats.narinfo import Narinfo, verify
+from nix_cache.formats.nix_hash import HashFormatError
+from nix_cache.formats.nixos_cache import DEFAULT_STORE_DIR, NIXOS_KEY
 from nix_cache.formats.path_info import PathInfo
-
-NIXOS_KEY = "cache.nixos.org-1:6NCHdD59X431o0gWypbMrAURkbJ16ZPMQFGspcDShjY="
-"""The public key of https://cache.nixos.org."""
-
-DEFAULT_STORE_DIR = "/nix/store"
 
 
 def upstream_keys(store_dir: str) -> tuple[str, ...]:
@@ -32,6 +29,22 @@ def is_signed_by(info: PathInfo, public_keys: Iterable[str]) -> bool:
         KeyFormatError: a public key is malformed.
     """
     return bool(info.signatures) and bool(verify(_narinfo(info), public_keys))
+
+
+def upstream_of(info: PathInfo, upstreams: Mapping[str, tuple[str, ...]]) -> str | None:
+    """Return the URL of the upstream cache that signed a path; None if none did.
+
+    Args:
+        info: what the store holds of the path.
+        upstreams: by URL, the public keys of each upstream cache.
+
+    Raises:
+        KeyFormatError: a public key is malformed.
+    """
+    try:
+        return next((url for url, keys in upstreams.items() if is_signed_by(info, keys)), None)
+    except HashFormatError:  # the store has a malformed signature of this path
+        return None
 
 
 def _narinfo(info: PathInfo) -> Narinfo:

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from nix_cache.cli.caches import urls
 from nix_cache.cli.errors import ClientError, UsageError
 from nix_cache.cli.limits import DOCUMENT_BYTES
+from nix_cache.formats import signing
 from nix_cache.formats.manifest import MANIFEST_VERSION, Manifest
 
 STORE_DIR = re.compile(r"(/[A-Za-z0-9+_-][A-Za-z0-9+._-]*)+")
@@ -139,6 +140,21 @@ def _problems(found: Manifest) -> Iterator[tuple[str, str]]:
             urls.parse_http(found.read_url)
     except urls.UrlError as mistake:
         yield "readUrl", f"is not a valid URL: {mistake}"
+    yield from _upstream_problems(found)
+
+
+def _upstream_problems(found: Manifest) -> Iterator[tuple[str, str]]:
+    for url, keys in found.upstreams.items():
+        shown = url[:_SHOWN_CHARACTERS]
+        try:
+            urls.parse_http(url)
+        except urls.UrlError as mistake:
+            yield "upstreams", f"has {shown}, which is not a valid URL: {mistake}"
+        for key in keys:
+            try:
+                signing.parse_public_key(key)
+            except signing.KeyFormatError as mistake:
+                yield "upstreams", f"has a malformed key of {shown}: {mistake}"
 
 
 def _refuse_newer(value: object, origin: str) -> None:

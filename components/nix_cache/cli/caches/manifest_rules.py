@@ -15,7 +15,7 @@ from nix_cache.cli.caches.urls import S3Url
 from nix_cache.cli.errors import ClientError
 from nix_cache.formats import signing
 from nix_cache.formats.manifest import Manifest
-from nix_cache.formats.upstreams import NIXOS_KEY
+from nix_cache.formats.nixos_cache import NIXOS_KEY
 from nix_cache.redaction import redacted
 
 FIX = "do not use this cache before its owner has explained that"

@@ -94,19 +94,28 @@ def _open_references(
     infos = [examined.narinfo for examined in seen if examined.narinfo]
     asked = sorted({name for info in infos for name in info.references if name[:32] not in there})
     subject.progress(f"{len(asked)} references")
-    faults = dict(in_parallel(lambda name: _reference_fault(client, name), asked, WORKERS))
+    upstreams = tuple(subject.manifest.upstreams)
+    faults = dict(
+        in_parallel(lambda name: _reference_fault(client, upstreams, name), asked, WORKERS)
+    )
     for info in infos:
         for fault in (Fault.REFERENCE_ABSENT, Fault.REFERENCE_NOT_CHECKED):
             if names := [name for name in info.references if faults.get(name) is fault]:
                 yield fault, f"{info.store_path}: {', '.join(names)}"
 
 
-def _reference_fault(client: S3Client, name: str) -> Fault | None:
-    """Look for the narinfo of a reference. Only what Nix takes as missing is absent."""
-    try:
-        status = client.request("HEAD", f"{name[:32]}.narinfo").status
-    except (NoAnswerError, ClientError):
-        return Fault.REFERENCE_NOT_CHECKED
-    if status == 200:
-        return None
-    return Fault.REFERENCE_ABSENT if status in {403, 404} else Fault.REFERENCE_NOT_CHECKED
+def _reference_fault(client: S3Client, upstreams: Sequence[str], name: str) -> Fault | None:
+    """Look for the narinfo of a reference, in the cache and then in its upstream caches.
+
+    Only what Nix takes as missing is absent.
+    """
+    statuses = []
+    for cache in (client, *(client.anonymous_at(url) for url in upstreams)):
+        try:
+            statuses.append(cache.request("HEAD", f"{name[:32]}.narinfo").status)
+        except (NoAnswerError, ClientError):
+            statuses.append(0)
+        if statuses[-1] == 200:
+            return None
+    is_absent = all(status in {403, 404} for status in statuses)
+    return Fault.REFERENCE_ABSENT if is_absent else Fault.REFERENCE_NOT_CHECKED

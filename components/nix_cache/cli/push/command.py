@@ -34,6 +34,18 @@ def push(
             "--jobs", "-j", min=1, max=256, metavar="N", help="The most parallel requests."
         ),
     ] = JOBS,
+    upload_all: Annotated[
+        bool,
+        typer.Option("--all", help="Also upload paths that an upstream cache of the stack signed."),
+    ] = False,
+    check_upstream: Annotated[
+        bool,
+        typer.Option(
+            "--check-upstream",
+            help="Ask the upstream caches which paths they have, whatever the local signatures "
+            "are.",
+        ),
+    ] = False,
     part_size: Annotated[
         str | None,
         typer.Option(
@@ -78,9 +90,16 @@ def push(
     elif not given:
         raise UsageError("no paths to push", "name store paths, or add --stdin to read them")
     options = UploadOptions.of(
-        jobs=jobs, part_size=part_size, limit_rate=limit_rate, has_events=as_json
+        jobs=jobs,
+        part_size=part_size,
+        limit_rate=limit_rate,
+        has_events=as_json,
+        leaves_to_upstreams=not upload_all,
+        asks_upstreams=check_upstream,
     )
     options = replace(options, further=Further(logs, listings, debug_info))
+    if upload_all and check_upstream:
+        raise UsageError("--all and --check-upstream contradict each other", "give one of them")
     writer = find_writer(cache)
     if given:
         result = session.push(writer, given, options)

@@ -108,6 +108,14 @@ class S3Client:
         """Return the client of a cache's bucket, at the storage's endpoint and in path style."""
         return cls(transport, bucket_url(manifest), manifest.region, credential)
 
+    def anonymous_at(self, url: str) -> "S3Client":
+        """Return a client without a credential for another place, with the same connections.
+
+        Args:
+            url: of the bucket, or of a cache that is read by HTTP.
+        """
+        return S3Client(self._transport, url, self._region)
+
     def request(
         self,
         method: str,

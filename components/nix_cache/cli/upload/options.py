@@ -51,6 +51,9 @@ class UploadOptions:
         bytes_per_second: how fast NARs are sent; None for no limit.
         has_events: whether progress is printed for programs.
         further: what is uploaded beside store paths.
+        leaves_to_upstreams: whether paths that an upstream cache has are left to it.
+        asks_upstreams: whether upstream caches are asked for that, in place of trusting the
+            signatures in the local store.
     """
 
     jobs: int = JOBS
@@ -58,6 +61,8 @@ class UploadOptions:
     bytes_per_second: int | None = None
     has_events: bool = False
     further: Further = field(default_factory=Further, kw_only=True)
+    leaves_to_upstreams: bool = True
+    asks_upstreams: bool = False
 
     @classmethod
     def of(
@@ -67,6 +72,8 @@ class UploadOptions:
         part_size: str | None = None,
         limit_rate: str | None = None,
         has_events: bool = False,
+        leaves_to_upstreams: bool = True,
+        asks_upstreams: bool = False,
         environment: Mapping[str, str] = os.environ,
     ) -> Self:
         """Read the options of a command, or else the environment.
@@ -76,6 +83,8 @@ class UploadOptions:
             part_size: in MB; None if it was not given.
             limit_rate: as in ``500k``; None if it was not given.
             has_events: whether progress is printed for programs.
+            leaves_to_upstreams: whether paths that an upstream cache has are left to it.
+            asks_upstreams: whether upstream caches are asked for that.
             environment: the process's.
 
         Raises:
@@ -86,7 +95,9 @@ class UploadOptions:
             part = _Given(PART_SIZE_VARIABLE, environment.get(PART_SIZE_VARIABLE) or None)
         if rate.text is None:
             rate = _Given(LIMIT_RATE_VARIABLE, environment.get(LIMIT_RATE_VARIABLE) or None)
-        return cls(jobs, _part_bytes(part), _rate(rate), has_events)
+        return cls(
+            jobs, _part_bytes(part), _rate(rate), has_events, leaves_to_upstreams, asks_upstreams
+        )
 
 
 @dataclass(frozen=True)

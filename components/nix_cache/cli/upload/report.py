@@ -1,8 +1,9 @@
 """What `nix-cache push` prints: what was pushed, what was skipped, how fast."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urlsplit
 
 from nix_cache.cli.machine import console
 from nix_cache.cli.machine.sizes import size
@@ -23,6 +24,7 @@ class Result:
         nar_bytes: the size of their NARs.
         skipped: the paths that the cache had already.
         seconds: how long the copying took.
+        left: by store path, the URL of the upstream cache that has it.
     """
 
     cache: str
@@ -31,6 +33,7 @@ class Result:
     nar_bytes: int
     skipped: Sequence[Held]
     seconds: float
+    left: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def stored_bytes(self) -> int | None:
@@ -56,6 +59,7 @@ def document(result: Result) -> dict[str, Any]:
         "keyName": result.key_name,
         "pushed": sorted(held.path for held in result.pushed),
         "skipped": sorted(held.path for held in result.skipped),
+        "upstream": dict(sorted(result.left.items())),
         "narBytes": result.nar_bytes,
         "storedBytes": result.stored_bytes,
         "seconds": round(result.seconds, 3),
@@ -99,6 +103,9 @@ def _rows(result: Result) -> Iterable[tuple[str, str]]:
     pushed = _count(len(result.pushed), "path")
     yield "pushed", f"{pushed}, {', '.join(details)}" if result.pushed else pushed
     yield "skipped", f"{_count(len(result.skipped), 'path')}, in the cache already"
+    if result.left:
+        hosts = ", ".join(sorted({urlsplit(url).netloc for url in result.left.values()}))
+        yield "upstream", f"{_count(len(result.left), 'path')}, left to {hosts}"
     yield "signed by", result.key_name
     if (speed := result.megabytes_per_second) is not None:
         yield "took", f"{result.seconds:.1f} s, {speed:.1f} MB/s"

@@ -4,7 +4,7 @@ The steps and their order are those of ``docs/reference/cache-protocol.md``.
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -31,6 +31,11 @@ from nix_cache.cli.upload.objects import Objects
 from nix_cache.cli.upload.options import UploadOptions
 from nix_cache.cli.upload.report import Result
 from nix_cache.cli.upload.uploader import Uploaded, Uploader
+from nix_cache.cli.upload.upstream import (
+    held_by_upstreams,
+    left_references,
+    signed_by_upstreams,
+)
 from nix_cache.cli.upload.writer import Writer
 from nix_cache.formats.cache_object import CacheObject
 from nix_cache.formats.path_info import PathInfo
@@ -152,10 +157,12 @@ class _Push:
         Raises:
             ClientError: nothing, or not all, was pushed, and this says why.
         """
+        left = self._left(closure)
+        closure = [info for info in closure if info.path not in left]
         paths = [info.path for info in closure]
         self._progress.tell(f"waiting for {self._writer.manifest.endpoint}")
         retry(self._bucket.require_access, self._progress.note)
-        self._protect(roots, paths)
+        self._protect(roots, paths, left_references(closure, left))
         before = self._look()
         skipped = self._held(paths)
         done = _Counted({})
@@ -164,11 +171,11 @@ class _Push:
             self._upload(missing, len(paths), done)
             now = collections.when_ended(self._look, self._progress.tell)
             if not before.may_have_deleted(now):
-                return self._result(done, skipped)
+                return self._result(done, skipped, left)
             before = now
             missing = self._lost(closure, done)
             if not missing:
-                return self._result(done, skipped)
+                return self._result(done, skipped, left)
             skipped = {path: one for path, one in skipped.items() if path not in _paths(missing)}
             self._progress.note(
                 f"A collection of the cache deleted {len(missing)} of these paths meanwhile; "
@@ -179,7 +186,24 @@ class _Push:
             "run `nix-cache gc` less often, or with a larger --older-than",
         )
 
-    def _protect(self, roots: Sequence[str], paths: Sequence[str]) -> None:
+    def _left(self, closure: Sequence[PathInfo]) -> dict[str, str]:
+        """Those paths that upstream caches have, with the URL of each."""
+        upstreams, options = self._writer.manifest.upstreams, self._options
+        if not upstreams or not options.leaves_to_upstreams:
+            return {}
+        if not options.asks_upstreams:
+            return signed_by_upstreams(closure, upstreams)
+        self._progress.tell("asking upstream caches which paths they have")
+        return held_by_upstreams(
+            closure, upstreams, self._transport, options.jobs, self._progress.note
+        )
+
+    def _protect(
+        self,
+        roots: Sequence[str],
+        paths: Sequence[str],
+        upstream: Mapping[str, tuple[str, ...]],
+    ) -> None:
         if len(paths) > MOST_PATHS:
             raise ClientError(
                 f"the closure has {len(paths):,} paths, more than {MOST_PATHS:,}",
@@ -190,6 +214,7 @@ class _Push:
             writer=self._writer.name,
             roots=tuple(path.rpartition("/")[2] for path in roots),
             paths=tuple(path.rpartition("/")[2][:32] for path in paths),
+            upstream=upstream,
         )
         if not retry(lambda: self._bucket.protect(record), self._progress.note):
             self._progress.note(
@@ -235,7 +260,7 @@ class _Push:
         without_nar = {path for path, one in done.uploaded.items() if one.nar_key in gone}
         return [info for info in closure if info.path not in there or info.path in without_nar]
 
-    def _result(self, done: _Counted, skipped: dict[str, Held]) -> Result:
+    def _result(self, done: _Counted, skipped: dict[str, Held], left: Mapping[str, str]) -> Result:
         return Result(
             cache=self._writer.record.name,
             key_name=self._writer.key.name,
@@ -243,6 +268,7 @@ class _Push:
             nar_bytes=done.nar_bytes,
             skipped=list(skipped.values()),
             seconds=done.seconds,
+            left=left,
         )
 
 
