@@ -12,7 +12,7 @@ from nix_cache.formats import cache_info
 from nix_cache.formats.cache_info import INFO_KEY
 from nix_cache.formats.manifest import MANIFEST_KEY, Manifest
 
-REPAIR = "run `pulumi up --refresh` on the stack (or `make repair`)"
+REPAIR = "run `nix-cache stack repair` in the folder of the stack's program"
 """What puts back everything that the stack declares."""
 
 NO_READER = "the cache is private, and no credential was found that it accepts"
