@@ -135,7 +135,7 @@ class _Push:
         Raises:
             ClientError: the storage or Nix failed. The paths are in the cache.
         """
-        chosen = {*roots, *(held.path for held in result.pushed)}
+        chosen = {*roots, *(held.path for held in result.pushed)} - result.left.keys()
         infos = [info for info in closure if info.path in chosen]
         for realisation in realisations_of(infos):
             self._put(realisation.signed(self._writer.key).cache_object())
