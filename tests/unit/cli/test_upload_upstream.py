@@ -65,7 +65,7 @@ def test_what_an_upstream_signed_is_left_to_it() -> None:
 
 
 def test_references_that_are_left_are_recorded() -> None:
-    """Each once, by its upstream cache; others of its paths are nobody's matter."""
+    """Each once, by its upstream cache."""
     left = {LIBRARY.path: URL, "/nix/store/x-other": URL}
 
     assert left_references([OWN, UNSIGNED], left) == {URL: ("1" * 32,)}
@@ -84,24 +84,24 @@ def test_upstreams_are_asked_in_place_of_local_signatures() -> None:
         asked = server.requests[-1]
         line.sendall(next(text for path, text in answers.items() if path[11:43] in asked))
 
-    told: list[str] = []
+    warnings: list[str] = []
     with misbehaving(serve) as server:
         upstreams = {server.url: (THEIRS.public_text,)}
         infos = [LIBRARY, OWN, UNSIGNED]
-        left = held_by_upstreams(infos, upstreams, Transport(QUICK), 2, told.append)
+        left = held_by_upstreams(infos, upstreams, Transport(QUICK), 2, warnings.append)
         assert left == {UNSIGNED.path: server.url}
         stranger = {server.url: (OURS.public_text,)}
-        assert held_by_upstreams(infos, stranger, Transport(QUICK), 2, told.append) == {}
-    assert told == []
+        assert held_by_upstreams(infos, stranger, Transport(QUICK), 2, warnings.append) == {}
+    assert warnings == []
 
 
 def test_an_upstream_that_does_not_answer_is_named_and_its_paths_are_pushed() -> None:
     """It is no reason to fail."""
-    told: list[str] = []
+    warnings: list[str] = []
     upstreams = {"http://127.0.0.1:9": (THEIRS.public_text,)}
 
-    assert held_by_upstreams([OWN], upstreams, Transport(QUICK), 1, told.append) == {}
-    assert "http://127.0.0.1:9 did not answer for 1 of 1 paths" in told[0]
+    assert held_by_upstreams([OWN], upstreams, Transport(QUICK), 1, warnings.append) == {}
+    assert "http://127.0.0.1:9 did not answer for 1 of 1 paths" in warnings[0]
 
 
 @pytest.mark.parametrize(
