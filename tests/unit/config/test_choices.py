@@ -89,7 +89,7 @@ def test_the_names_of_values_are_names_in_every_language() -> None:
     assert ENUMS["Backend"]["B2"] == "b2"
 
 
-@pytest.mark.parametrize(("name", "at", "backend"), choices(), ids=lambda part: str(part))
+@pytest.mark.parametrize(("name", "at", "backend"), list(choices()), ids=lambda part: str(part))
 def test_a_choice_is_written_as_its_value_or_by_its_enum(
     name: str, at: tuple[str, ...], backend: str
 ) -> None:
@@ -106,7 +106,7 @@ def test_a_choice_is_written_as_its_value_or_by_its_enum(
             assert type(found) is type(value)
 
 
-@pytest.mark.parametrize(("name", "at", "backend"), choices(), ids=lambda part: str(part))
+@pytest.mark.parametrize(("name", "at", "backend"), list(choices()), ids=lambda part: str(part))
 def test_another_value_is_a_mistake_with_all_that_are_allowed(
     name: str, at: tuple[str, ...], backend: str
 ) -> None:

@@ -201,7 +201,7 @@ def test_an_unsupported_call_is_refused_by_name(
 
 
 @pytest.mark.parametrize(
-    ("token", "id_", "told"),
+    ("token", "id_", "reported"),
     [
         ("digitalocean:index/droplet:Droplet", "1", f"{FAKE} has no type digitalocean:index"),
         ("digitalocean:index/spacesBucketObject:SpacesBucketObject", "k", "cannot be imported"),

@@ -59,7 +59,7 @@ def test_the_page_of_commands_has_every_command() -> None:
     assert {"nix-cache", "nix-cache push", "nix-cache help", "nix-cache stack drift"} <= {*names}
 
 
-@pytest.mark.parametrize(("name", "text"), helps(), ids=[name for name, _ in helps()])
+@pytest.mark.parametrize(("name", "text"), list(helps()), ids=[name for name, _ in helps()])
 def test_a_help_text_fits_and_is_what_the_command_prints(name: str, text: str) -> None:
     """In 80 columns, without colours and without the notation of types in Python."""
     environment = {**os.environ, "COLUMNS": "80", "NO_COLOR": "1"}
