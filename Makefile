@@ -4,7 +4,7 @@ PYTHON ?= python3
 # What is printed is the commands' own, also for a make within a make: `make env` is evaluated.
 MAKEFLAGS += --no-print-directory
 .PHONY: help install aws-plugin up preview drift repair renew down status env test test-all test-aws unit unit-sdk
-.PHONY: fuzz policies engine e2e bench
+.PHONY: fuzz policies engine e2e bench bench-growth bench-push
 .PHONY: test-wheel test-upgrade release-check lint schema docs format pulumi lock ci-preview ci-deploy ci-drift verify
 
 tools := .venv/bin/python -m tools
@@ -95,8 +95,11 @@ e2e: .venv-dev/.made ##develop test with the real Nix; as root, installs one in 
 	@$(tests) -m tools.provide
 	@$(tests) -m tests.e2e
 
-bench: bench-growth ##develop measure growth, and push and pull with the real Nix; writes bench/
-	@$(tests) -m bench
+bench: $(if $(SMALL),,bench-growth) bench-push ##develop measure growth and pushes, half an hour; writes bench/; make bench SMALL=1 tries pushes
+
+bench-push: .venv-dev/.made ##develop measure pushes beside `nix copy`, ten minutes; writes bench/RESULTS.md
+	@$(tests) -m tools.provide
+	@$(tests) -m bench $(if $(SMALL),--small)
 
 bench-growth: .venv-dev/.made ##develop measure growth with the number of writers; writes bench/GROWTH.md
 	@$(tests) -m tools.provide

@@ -1,118 +1,144 @@
-"""`python -m bench`: the generated push URL against the recipe's, for a closure of 500 MB.
+"""`python -m bench`: `nix-cache push` beside `nix copy` and beside the floor.
 
-It prints each result when it is there, and writes all of them to bench/RESULTS.md.
+It prints each result when it is there, and writes bench/RESULTS.md in the end.
 """
 
-import statistics
+import argparse
+import os
+import shutil
 import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
+from bench import small_paths
 from bench.machine import machine_words
-from bench.report import LARGEST_SHARE, Row, page
+from bench.pushes import Pushes, accept_unsigned
+from bench.report import Case, Measured, Run, page
 from offline import golang
 from offline.nix import RealNix, find
-from tests.e2e import store_paths, throughput
-from tests.e2e.cache import WRITER, Cache
+from tests.e2e import store_paths
+from tests.e2e.cache import Cache
 from tests.e2e.nix import Nix
 from tests.e2e.signing_probe import signs_requests
+from tests.e2e.writer import WritingMachine
 from tests.engine.conftest import running_server
 from tests.engine.project import public_cache
 from tools import engine
 from tools.bootstrap import ROOT, cache_folder
 from tools.errors import ToolError
 
-CLOSURE_BYTES = 500 * 10**6
-SHARES = (LARGEST_SHARE, *[0.1] * 3, *[0.05] * 5, *[0.03] * 5)
-"""Of the closure's size, for its larger paths: a few large ones, as in most closures."""
+SHARES = (0.3, *[0.1] * 3, *[0.05] * 5, *[0.03] * 5)
+"""Of the large closure's size, for its larger paths: a few large ones, as in most closures."""
 
-SMALL_PATHS = 15
-"""In a chain, for Nix uploads a path after those that it refers to; real closures are this deep."""
-
-RUNS = 3
-LEVELS = {1: RUNS, 6: RUNS, 9: 1, 12: 1}
-"""Of zstd, how often each is run; 3 is the default."""
+_LARGE_CHAIN = 15
+"""Small paths in the large closure, in a chain."""
 
 
-def main() -> int:
+@dataclass(frozen=True)
+class Sizes:
+    """How much is measured.
+
+    Attributes:
+        large_bytes: the size of the large closure.
+        small_paths: how many small paths the second closure has, beside its root.
+        asked_paths: how many paths the closure has, beside its root, of which all are there.
+        rounds: how often each push runs.
+        duration: of the whole run, in words.
+    """
+
+    large_bytes: int
+    small_paths: int
+    asked_paths: int
+    rounds: int
+    duration: str
+
+
+FULL = Sizes(500 * 10**6, 600, 9_999, 5, "about 10 minutes on two idle cores")
+SMALL = Sizes(2 * 10**6, 20, 40, 1, "less than a minute on two idle cores")
+
+
+def main(arguments: Sequence[str]) -> int:
     """Measure; returns the process's exit code."""
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument(
+        "--small",
+        action="store_true",
+        help="try the measurement with tiny sizes, print its page, and write no file",
+    )
+    is_small = parser.parse_args(arguments).small
+    sizes = SMALL if is_small else FULL
     try:
+        zstd = _zstd()
         real = find(cache_folder())
         made = engine.provide(ROOT / ".dev")
     except ToolError as failure:
         print(f"error: {failure}", file=sys.stderr)
         return 1
+    print(f"Measuring pushes takes {sizes.duration}.", file=sys.stderr, flush=True)
+    load = os.getloadavg()[0]
     folder = tempfile.TemporaryDirectory(prefix="nix-cache-bench-")
     with golang.ended_by_signal(), folder as name:
         session = Path(name)
-        signs = signs_requests(real, session)
         with running_server(session / "minio", made) as server:
             project = public_cache(session / "project", made, session / "minio")
             project.set(storeDir=f"{real.nix_folder(session)}/store")
             cache = Cache.up(project, server)
-            bench = Bench(cache, real, session, signs=signs)
-            text = bench.run()
-    (ROOT / "bench" / "RESULTS.md").write_text(text, encoding="utf-8")
+            accept_unsigned(cache)
+            signs = signs_requests(real, session)
+            # No proxy signs for a Nix that does not: the bucket needs no signature.
+            with closing(Nix(real, session, session / "machine", signs=True)) as nix:
+                writer = WritingMachine(nix, cache)
+                pushes = Pushes(cache, writer, zstd, session, sizes.rounds)
+                rows = list(_rows(pushes, sizes))
+    text = page(rows, _run(sizes, real, load, signs=signs))
+    if not is_small:
+        (ROOT / "bench" / "RESULTS.md").write_text(text, encoding="utf-8")
     print(text)
     return 0
 
 
-class Bench:
-    """One run of all measurements."""
+def _zstd() -> str:
+    program = shutil.which("zstd")
+    if program is None:
+        raise ToolError("there is no zstd on PATH", "install zstd, which the floor runs")
+    return program
 
-    def __init__(self, cache: Cache, real: RealNix, session: Path, *, signs: bool) -> None:
-        self._cache = cache
-        self._real = real
-        self._session = session
-        self._signs = signs
-        self._machines = 0
 
-    def run(self) -> str:
-        """Measure everything; gives back the page."""
-        with self._machine() as writer:
-            self._cache.let_write(writer)
-            sizes = [round(CLOSURE_BYTES * share) for share in SHARES]
-            closure = store_paths.build(writer, SMALL_PATHS, sizes)
-            ours = self._cache.outputs["pushUrls"][WRITER]
-            ways = {
-                "the guides' (xz)": (throughput.recipe_url(self._cache), 1),
-                "**generated (zstd, level 3)**": (ours, RUNS),
-                **{
-                    f"zstd, level {level}": (f"{ours}&compression-level={level}", runs)
-                    for level, runs in LEVELS.items()
-                },
-                "no compression": (ours.replace("=zstd", "=none"), RUNS),
-            }
-            rows = []
-            for name, (url, runs) in ways.items():
-                rows.append(self._measure(name, writer, url, closure.root, runs))
-                print(rows[-1], file=sys.stderr, flush=True)
-        nar_bytes = sum(self._cache.narinfo(path).nar_size for path in closure.paths)
-        nix = f"Nix {self._real.version} ({self._real.origin})"
-        if not self._signs:
-            nix += ", its uploads signed by a proxy in Python"
-        return page(rows, nar_bytes, len(closure.paths), machine_words(), nix)
+def _rows(pushes: Pushes, sizes: Sizes) -> Iterator[Measured]:
+    nix = pushes.writer.nix
+    _report("Building the large closure")
+    parts = [round(sizes.large_bytes * share) for share in SHARES]
+    large = store_paths.build(nix, _LARGE_CHAIN, parts)
+    yield pushes.measure(Case("large paths", 1.3, 1.5), large)
+    _report("Adding the small paths")
+    small = small_paths.add(nix, sizes.small_paths)
+    yield pushes.measure(Case("small paths", 1.3, 3.0), small)
+    yield pushes.measure(Case("small paths, already there", 1.3, is_there=True), small)
+    _report("Adding the paths that are asked for")
+    asked = small_paths.add(nix, sizes.asked_paths)
+    many = Case("many paths, already there", 1.2, is_there=True)
+    yield pushes.measure(many, asked, with_nix_copy=False)
 
-    def _measure(self, name: str, writer: Nix, url: str, root: str, runs: int) -> Row:
-        key = writer.write_key(self._cache.outputs["signingKeys"][WRITER])
-        pushes, pulls = [], []
-        for _ in range(runs):
-            throughput.empty(self._cache)
-            pushes.append(throughput.push(self._cache, writer, url, root, key))
-            with self._machine() as reader:
-                pulls.append(throughput.pull_seconds(self._cache, reader, root))
-        seconds = statistics.median(push.seconds for push in pushes)
-        return Row(name, seconds, pushes[-1].stored_bytes, statistics.median(pulls))
 
-    @contextmanager
-    def _machine(self) -> Iterator[Nix]:
-        self._machines += 1
-        folder = self._session / f"machine-{self._machines}"
-        with closing(Nix(self._real, self._session, folder, signs=self._signs)) as nix:
-            yield nix
+def _report(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def _run(sizes: Sizes, real: RealNix, load: float, *, signs: bool) -> Run:
+    return Run(
+        date=datetime.now(UTC).date().isoformat(),
+        command="make bench-push",
+        machine=machine_words(),
+        nix=f"Nix {real.version} ({real.origin}), which sends "
+        f"{'signed' if signs else 'unsigned'} requests",
+        rounds=sizes.rounds,
+        loads=(load, os.getloadavg()[0]),
+    )
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

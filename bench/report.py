@@ -1,80 +1,160 @@
-"""The results as a page. Pure."""
+"""The results of pushes as a page. Pure."""
 
-from collections.abc import Sequence
+import statistics
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from enum import Enum
 
 _MB = 10**6
 
 
+class Way(Enum):
+    """How a closure is pushed."""
+
+    NIX_COPY = "`nix copy`"
+    OURS = "`nix-cache push`"
+    FLOOR = "floor"
+
+
 @dataclass(frozen=True)
-class Row:
-    """What one way of pushing came to.
+class Case:
+    """One closure, and what is expected of a push of it.
 
     Attributes:
-        name: the way.
-        push_seconds: for the closure.
-        stored_bytes: of all NARs in the bucket.
-        pull_seconds: for the closure, to an empty store.
+        name: what it is, in words.
+        most_times_floor: how much longer than the floor `nix-cache push` may take.
+        least_times_nix: how many times as fast as `nix copy` it has to be; None without a goal.
+        is_there: whether the cache has all of it already.
     """
 
     name: str
-    push_seconds: float
-    stored_bytes: int
-    pull_seconds: float
+    most_times_floor: float
+    least_times_nix: float | None = None
+    is_there: bool = False
 
 
-def table(rows: Sequence[Row], closure_bytes: int) -> str:
-    """Return a table in Markdown; the first row is what the others are compared with.
+@dataclass(frozen=True)
+class Measured:
+    """The results of one case.
 
-    Args:
-        rows: the results.
-        closure_bytes: the size of the closure's NARs.
+    Attributes:
+        case: the case.
+        paths: how many store paths the closure has.
+        nar_bytes: the size of their NARs.
+        seconds: by way, the time of each round. `nix copy` may be missing.
     """
-    base = rows[0]
+
+    case: Case
+    paths: int
+    nar_bytes: int
+    seconds: Mapping[Way, Sequence[float]]
+
+    @property
+    def times_floor(self) -> float:
+        """The median time of `nix-cache push`, as a multiple of the floor's."""
+        return self._median(Way.OURS) / self._median(Way.FLOOR)
+
+    @property
+    def times_nix(self) -> float | None:
+        """How many times as fast as `nix copy` the median push is."""
+        if Way.NIX_COPY not in self.seconds:
+            return None
+        return self._median(Way.NIX_COPY) / self._median(Way.OURS)
+
+    def _median(self, way: Way) -> float:
+        return statistics.median(self.seconds[way])
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a run was made with.
+
+    Attributes:
+        date: in ISO 8601.
+        command: that makes it again.
+        machine: in words that name no host.
+        nix: its version and origin, and whether it signs its requests.
+        rounds: how often each push ran.
+        loads: the load averages before and after it.
+    """
+
+    date: str
+    command: str
+    machine: str
+    nix: str
+    rounds: int
+    loads: tuple[float, float]
+
+
+def ratios(rows: Sequence[Measured]) -> str:
+    """Return a table in Markdown of the ratios of medians, beside the goals."""
     lines = [
-        "| URL | push | MB/s | times as fast | stored | of the first | pull | times as fast |",
-        "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
+        "| closure | paths | NARs | times as fast as `nix copy` | goal | times the floor | goal |",
+        "| --- | ---: | ---: | ---: | ---: | ---: | ---: |",
     ]
-    lines += [
-        f"| {row.name} "
-        f"| {row.push_seconds:.2f} s "
-        f"| {closure_bytes / _MB / row.push_seconds:.0f} "
-        f"| {base.push_seconds / row.push_seconds:.1f} "
-        f"| {row.stored_bytes / _MB:.0f} MB "
-        f"| {row.stored_bytes / base.stored_bytes:.0%} "
-        f"| {row.pull_seconds:.2f} s "
-        f"| {base.pull_seconds / row.pull_seconds:.1f} |"
-        for row in rows
-    ]
+    for row in rows:
+        case, fast = row.case, row.times_nix
+        goal = "" if case.least_times_nix is None else f"at least {case.least_times_nix:.1f}"
+        lines.append(
+            f"| {case.name} | {row.paths:,} | {row.nar_bytes / _MB:.1f} MB "
+            f"| {'' if fast is None else f'{fast:.2f}'} | {goal} "
+            f"| {row.times_floor:.2f} | at most {case.most_times_floor:.1f} |"
+        )
     return "\n".join(lines)
 
 
-def page(rows: Sequence[Row], closure_bytes: int, paths: int, machine: str, nix: str) -> str:
+def times(rows: Sequence[Measured]) -> str:
+    """Return a table in Markdown of the median times, with the shortest and the longest."""
+    lines = [
+        f"| closure | {' | '.join(str(way.value) for way in Way)} |",
+        f"| --- |{' ---: |' * len(Way)}",
+    ]
+    for row in rows:
+        cells = " | ".join(_spread(row.seconds.get(way, ())) for way in Way)
+        lines.append(f"| {row.case.name} | {cells} |")
+    return "\n".join(lines)
+
+
+def _spread(seconds: Sequence[float]) -> str:
+    if not seconds:
+        return ""
+    return f"{statistics.median(seconds):.2f} s ({min(seconds):.2f} to {max(seconds):.2f})"
+
+
+def page(rows: Sequence[Measured], run: Run) -> str:
     """Return the whole page.
 
     Args:
         rows: the results.
-        closure_bytes: the size of the closure's NARs.
-        paths: how many there are.
-        machine: what it was measured on, in words that name no host.
-        nix: the Nix, in words.
+        run: what they were measured with.
     """
+    before, after = run.loads
     return f"""\
-# Push and pull, measured
+# Pushes, measured
 
-`make bench` wrote this. Each time is the median of three runs; what takes minutes ran once.
+`{run.command}` wrote this on {run.date}. Times are medians of {run.rounds} rounds. In each round,
+all ways to push a closure ran one after the other, and each round began with another one.
 
-- The closure: {paths} paths, {closure_bytes / _MB:.0f} MB as NARs, made of programs and
-  libraries. The largest path is {LARGEST_SHARE:.0%} of it.
-- The machine, with both the store and MinIO: {machine}.
-- Nix: {nix}.
+- The machine, with the store, the client and MinIO: {run.machine}.
+- Its load average: {before:.1f} before and {after:.1f} after the run. Before a run it should be
+  below 1: other programs slow one way more than another.
+- Nix: {run.nix}.
+- The bucket accepts requests without a signature, so `nix copy` goes to MinIO without a proxy.
+  `nix-cache push` signs its requests.
 
-{table(rows, closure_bytes)}
+{ratios(rows)}
 
-The first row is the URL of the guides, where Nix chooses xz. The second is what the stack gives out
-as `pushUrls`. To choose another level, add `&compression-level=N` to it.
+Ratios above 1 in the column of `nix copy` mean that `nix-cache push` is faster.
+
+{times(rows)}
+
+## What is compared
+
+- `nix copy` has the push URL that the stack gives out, with the writer's signing key.
+- `nix-cache push` is timed as a process, from its start to its end.
+- The floor is `zstd` of the same NARs by its own program, which reads them from files, and then the
+  upload of the results and the narinfos by a client that signs, checks and hashes nothing. Where
+  the cache has the closure, the floor is the requests for its narinfos. It is timed without the
+  start of a process.
+- Small paths have 4 kB each, in chains of 15. The largest path of the large closure is 30% of it.
 """
-
-
-LARGEST_SHARE = 0.3
-"""How much of the closure the largest path is: compressors work on a path at a time."""
