@@ -57,7 +57,7 @@ class Sizes:
     duration: str
 
 
-FULL = Sizes(500 * 10**6, 600, 9_999, 5, "about 10 minutes on two idle cores")
+FULL = Sizes(500 * 10**6, 600, 9_999, 5, "an estimated 10 minutes on two idle cores")
 SMALL = Sizes(2 * 10**6, 20, 40, 1, "less than a minute on two idle cores")
 
 

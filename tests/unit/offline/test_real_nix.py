@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from bench.report import Row, page, table
 from offline import debian, nix
 from tests.e2e import __main__ as e2e
 from tools.bootstrap import ROOT
@@ -248,13 +247,3 @@ def test_the_exit_code_and_signals_are_the_programs_own(tmp_path: Path, tree: Pa
         assert process.stdout.readline() == b"on\n"
         process.terminate()
         assert process.wait(5) == -15
-
-
-def test_a_result_is_compared_with_the_first() -> None:
-    """Times and sizes, per row."""
-    rows = [Row("xz", 100.0, 100 * 10**6, 9.0), Row("zstd", 2.0, 150 * 10**6, 3.0)]
-
-    assert table(rows, 500 * 10**6).splitlines()[-1] == (
-        "| zstd | 2.00 s | 250 | 50.0 | 150 MB | 150% | 3.00 s | 3.0 |"
-    )
-    assert "60 paths, 500 MB as NARs" in page(rows, 500 * 10**6, 60, "2 cores", "Nix 2.34")
