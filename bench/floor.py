@@ -27,7 +27,7 @@ class FloorError(Exception):
 
 
 @dataclass(frozen=True)
-class Request:
+class PlainRequest:
     """One request.
 
     Attributes:
@@ -41,7 +41,7 @@ class Request:
     body: bytes | Path = b""
 
 
-def send(bucket_url: str, requests: Sequence[Request]) -> None:
+def send(bucket_url: str, requests: Sequence[PlainRequest]) -> None:
     """Send requests, `CONNECTIONS` at a time, and read all answers.
 
     Args:
@@ -51,7 +51,7 @@ def send(bucket_url: str, requests: Sequence[Request]) -> None:
     Raises:
         FloorError: one of them failed.
     """
-    tasks: queue.SimpleQueue[Request] = queue.SimpleQueue()
+    tasks: queue.SimpleQueue[PlainRequest] = queue.SimpleQueue()
     for request in requests:
         tasks.put(request)
     failures: list[Exception] = []
@@ -108,7 +108,7 @@ class _Connection:
     def close(self) -> None:
         self._socket.close()
 
-    def exchange(self, request: Request) -> None:
+    def exchange(self, request: PlainRequest) -> None:
         body = request.body
         size = body.stat().st_size if isinstance(body, Path) else len(body)
         head = (
@@ -123,7 +123,7 @@ class _Connection:
             self._socket.sendall(head + body)
         self._read_answer(request)
 
-    def _read_answer(self, request: Request) -> None:
+    def _read_answer(self, request: PlainRequest) -> None:
         answer = b""
         while b"\r\n\r\n" not in answer:
             answer += self._received(request)
@@ -136,7 +136,7 @@ class _Connection:
         while left > 0:
             left -= len(self._received(request))
 
-    def _received(self, request: Request) -> bytes:
+    def _received(self, request: PlainRequest) -> bytes:
         content = self._socket.recv(_CHUNK_BYTES)
         if not content:
             raise FloorError(f"{request.method} {request.key} was not answered")

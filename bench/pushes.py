@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench import floor
-from bench.floor import Request
+from bench.floor import PlainRequest
 from bench.report import Case, Measured, Way
 from bench.small_paths import file_of
 from nix_cache.formats.nar_writer import nar_chunks
@@ -66,7 +66,7 @@ class Pushes:
         self._by_client(closure)  # what the floor needs; and no round is the first to read files
         narinfos = self._narinfos(closure)
         if case.is_there:
-            reads = [Request("GET", key) for key in narinfos]
+            reads = [PlainRequest("GET", key) for key in narinfos]
             ways = self._ways(closure, lambda: floor.send(self._url, reads), with_nix_copy)
             return self._measured(case, closure, ways, lambda: None)
         with_nars = _Nars.write(self.writer, closure, self.folder)
@@ -130,8 +130,10 @@ class Pushes:
         target = nars.folder / "compressed"
         shutil.rmtree(target, ignore_errors=True)
         floor.compress(self.zstd, nars.folder, nars.names, target)
-        uploads = [Request("PUT", f"nar/{name}.zst", target / f"{name}.zst") for name in nars.names]
-        uploads += [Request("PUT", key, content) for key, content in narinfos.items()]
+        uploads = [
+            PlainRequest("PUT", f"nar/{name}.zst", target / f"{name}.zst") for name in nars.names
+        ]
+        uploads += [PlainRequest("PUT", key, content) for key, content in narinfos.items()]
         floor.send(self._url, uploads)
 
     def _require_whole(self, closure: Closure, way: Way) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from bench import floor
-from bench.floor import FloorError, Request
+from bench.floor import FloorError, PlainRequest
 from bench.report import Case, Measured, Run, Way, page
 
 RUN = Run("2026-01-02", "make bench-push", "2 cores", "Nix 2.34", 3, (0.1, 1.9))
@@ -89,11 +89,11 @@ def test_the_floor_puts_contents_and_files_and_reads_whole_answers(tmp_path: Pat
     """On connections that are used again: what is left of an answer would break the next one."""
     file = tmp_path / "file"
     file.write_bytes(b"f" * 300_000)
-    puts = [Request("PUT", f"put-{number}", b"content") for number in range(40)]
-    gets = [Request("GET", f"get-{number}") for number in range(40)]
+    puts = [PlainRequest("PUT", f"put-{number}", b"content") for number in range(40)]
+    gets = [PlainRequest("GET", f"get-{number}") for number in range(40)]
 
     with bucket(200) as (url, kept):
-        floor.send(url, [*gets, *puts, Request("PUT", "file", file)])
+        floor.send(url, [*gets, *puts, PlainRequest("PUT", "file", file)])
 
     assert kept == {
         **{f"/bucket/{put.key}": b"content" for put in puts},
@@ -107,4 +107,4 @@ def test_the_floor_fails_when_a_request_does() -> None:
         bucket(403) as (url, _),
         pytest.raises(FloorError, match=r"GET key was answered with .*403"),
     ):
-        floor.send(url, [Request("GET", "key")])
+        floor.send(url, [PlainRequest("GET", "key")])
