@@ -156,5 +156,7 @@ Ratios above 1 in the column of `nix copy` mean that `nix-cache push` is faster.
   upload of the results and the narinfos by a client that signs, checks and hashes nothing. Where
   the cache has the closure, the floor is the requests for its narinfos. It is timed without the
   start of a process.
-- Small paths have 4 kB each, in chains of 15. The largest path of the large closure is 30% of it.
+- Small paths have 4 kB each, in chains of 15. They are content-addressed, so that a store gets many
+  of them quickly. `nix-cache push` then checks that the path follows from the content address
+  instead of checking a signature. The largest path of the large closure is 30% of it.
 """

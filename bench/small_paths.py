@@ -28,7 +28,7 @@ builtins.toFile "root" (builtins.concatStringsSep "\\n" last)
 
 
 def add(nix: Nix, count: int) -> Closure:
-    """Add a closure of some paths of 4 kB each, and a root.
+    """Add a closure of some paths of 4 kB each, and a root. All are content-addressed.
 
     Args:
         nix: the machine to whose store they are added.
