@@ -117,8 +117,8 @@ in
     ++ lib.optionals (pushed != { }) [
       {
         # Derivatives of Nix count otherwise.
-        assertion = nix.pname or "" != "nix" || lib.versionAtLeast nix.version "2.33";
-        message = "`nix.package` is Nix ${nix.version or ""}, and pushing needs 2.33 or newer: set `nix.package`, such as to `pkgs.nixVersions.latest`.";
+        assertion = nix.pname or "" != "nix" || lib.versionAtLeast nix.version "2.18";
+        message = "`nix.package` is Nix ${nix.version or ""}, and pushing needs 2.18 or newer: set `nix.package`, such as to `pkgs.nixVersions.latest`.";
       }
     ]
     ++ lib.optionals (hooked != { }) [

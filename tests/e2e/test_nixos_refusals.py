@@ -101,12 +101,12 @@ def test_a_nix_that_nixos_does_not_configure_is_refused(nixos: NixOS) -> None:
 
 def test_a_nix_that_cannot_push_is_refused(nixos: NixOS) -> None:
     """By its version, which says nothing for derivatives of Nix. It may read."""
-    old = '{ pname = "nix"; version = "2.31.2"; }'
+    old = '{ pname = "nix"; version = "2.17.1"; }'
     derivative = '{ pname = "lix"; version = "2.9.0"; }'
 
     why = nixos.refusal(PUSHES, nix=old)
 
-    assert "`nix.package` is Nix 2.31.2, and pushing needs 2.33 or newer" in why
+    assert "`nix.package` is Nix 2.17.1, and pushing needs 2.18 or newer" in why
     nixos.evaluate(READS, nix=old)
     nixos.evaluate(PUSHES, nix=derivative)
 

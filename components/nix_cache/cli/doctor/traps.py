@@ -44,9 +44,8 @@ def version_traps(version: Version, subject: Subject) -> Iterator[Finding]:
 
 
 def uses_s3(subject: Subject) -> bool:
-    """Return whether this machine's Nix speaks S3 with the cache, and not just HTTP."""
-    pushes = subject.record is not None and subject.record.writer is not None
-    return pushes or not subject.manifest.public
+    """Return whether this machine's Nix reads the cache over S3. Pushes do not go through Nix."""
+    return not subject.manifest.public
 
 
 def shared_names(subject: Subject) -> Iterator[Finding]:

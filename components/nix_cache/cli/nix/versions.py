@@ -41,11 +41,13 @@ def version_traps(
     Args:
         version: the version.
         backend: the cache's.
-        speaks_s3: whether this machine's Nix speaks S3 with the cache, and not only HTTP.
+        speaks_s3: whether this machine's Nix reads the cache over S3. Over HTTP, no trap is known.
         environment: that of Nix.
     """
+    if not speaks_s3:
+        return
     nix = f"Nix {spelled(version)}"
-    if backend == "b2" and speaks_s3 and version < _B2_WORKS:
+    if backend == "b2" and version < _B2_WORKS:
         yield Trap(
             f"{nix} is incompatible with Backblaze B2",
             "B2 rejects checksums that it sends along",
@@ -55,8 +57,8 @@ def version_traps(
     elif version < _MODERN:
         yield Trap(
             f"{nix} is older than {spelled(_MODERN)}",
-            "its S3 code is another one: settings of the push URL are ignored, a 403 is not taken "
-            "as missing, environment credentials do not come first",
+            "its S3 code differs: a 403 is not taken as missing, and credentials in the environment "
+            "do not come first",
             "install a newer Nix",
             is_fatal=False,
         )
