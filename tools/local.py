@@ -33,8 +33,9 @@ def preview(place: ClonePlace) -> None:
 
 def down(place: ClonePlace) -> None:
     """Remove the stack, stop the server, and remove all that they kept."""
+    place.check_removable()
     local = LocalServer(place.server)
-    if any(place.state.glob(".pulumi/stacks/*/*.json")):
+    if place.stacks():
         stack, server = ready(place)
         for bucket in stack.disposable_buckets():
             # The provider empties a bucket too, but ends itself when it finds that it has done so.

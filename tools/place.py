@@ -6,6 +6,8 @@ import stat
 from dataclasses import dataclass
 from pathlib import Path
 
+from tools.errors import ToolError
+
 STACK = "dev"
 
 _PRIVATE_FOLDER, _PRIVATE_FILE = 0o700, 0o600
@@ -75,6 +77,20 @@ class ClonePlace:
         config = pack / "stacks" / f"{stack}.json"
         settings = ["--policy-pack-config", str(config)] if config.is_file() else []
         return ["--policy-pack", str(pack), *settings]
+
+    def stacks(self) -> set[str]:
+        """Return the names of the stacks whose states are here."""
+        return {file.stem for file in self.state.glob(".pulumi/stacks/*/*.json")}
+
+    def check_removable(self) -> None:
+        """Raise ToolError if there is a stack besides the one of `make up`: it would be lost."""
+        if others := sorted(self.stacks() - {STACK}):
+            raise ToolError(
+                f"{self.state} also has the state of the stack {', '.join(others)}, and with it "
+                "its signing keys",
+                f"run `pulumi destroy --stack {others[0]}` and `pulumi stack rm {others[0]}`, or "
+                "move the state to another backend, then run `make down` again",
+            )
 
     def remove_state(self) -> None:
         """Remove the stack's state and the passphrase that only it was encrypted with."""

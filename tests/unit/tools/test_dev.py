@@ -40,6 +40,22 @@ def test_the_environment_names_files_and_no_secret(tmp_path: Path) -> None:
     assert "a-passphrase" not in json.dumps(reported)
 
 
+def test_the_state_of_another_stack_is_not_removed(tmp_path: Path) -> None:
+    """It can be there: `make env` points the engine at this state."""
+    place = ClonePlace(tmp_path)
+    stacks = place.state / ".pulumi" / "stacks" / "nix-cache"
+    stacks.mkdir(parents=True)
+    (stacks / "dev.json").touch()
+    place.check_removable()
+
+    (stacks / "prod.json").touch()
+    with pytest.raises(ToolError) as refused:
+        place.check_removable()
+
+    assert "has the state of the stack prod" in refused.value.problem
+    assert "pulumi stack rm prod" in refused.value.fix
+
+
 def test_a_servers_credentials_are_drawn_again_for_every_clone(tmp_path: Path) -> None:
     """And the root password is long, and never a default."""
     one, two = LocalServer(tmp_path / "one"), LocalServer(tmp_path / "two")

@@ -57,8 +57,8 @@ def version_traps(
     elif version < _MODERN:
         yield Trap(
             f"{nix} is older than {spelled(_MODERN)}",
-            "its S3 code differs: a 403 is not taken as missing, and credentials in the environment "
-            "do not come first",
+            "its S3 code differs: a 403 is not taken as missing, and environment credentials do "
+            "not come first",
             "install a newer Nix",
             is_fatal=False,
         )
