@@ -5,30 +5,7 @@ from collections.abc import Iterable, Mapping
 from nix_cache.formats.content_address import ContentAddress, ContentAddressError
 from nix_cache.formats.narinfo import Narinfo, verify
 from nix_cache.formats.nix_hash import HashFormatError
-from nix_cache.formats.nixos_cache import DEFAULT_STORE_DIR, NIXOS_KEY
 from nix_cache.formats.path_info import PathInfo
-
-
-def upstream_keys(store_dir: str) -> tuple[str, ...]:
-    """Return the public keys of the caches that readers have beside a stack's.
-
-    Args:
-        store_dir: the store's folder. cache.nixos.org has paths of one store alone.
-    """
-    return (NIXOS_KEY,) if store_dir == DEFAULT_STORE_DIR else ()
-
-
-def is_signed_by(info: PathInfo, public_keys: Iterable[str]) -> bool:
-    """Return whether a path has a valid signature by one of some keys.
-
-    Args:
-        info: what the store holds of the path.
-        public_keys: ``NAME:BASE64``.
-
-    Raises:
-        KeyFormatError: a public key is malformed.
-    """
-    return bool(info.signatures) and bool(verify(_narinfo(info), public_keys))
 
 
 def upstream_of(info: PathInfo, upstreams: Mapping[str, tuple[str, ...]]) -> str | None:
@@ -42,9 +19,13 @@ def upstream_of(info: PathInfo, upstreams: Mapping[str, tuple[str, ...]]) -> str
         KeyFormatError: a public key is malformed.
     """
     try:
-        return next((url for url, keys in upstreams.items() if is_signed_by(info, keys)), None)
+        return next((url for url, keys in upstreams.items() if _is_signed_by(info, keys)), None)
     except HashFormatError:  # the store has a malformed signature of this path
         return None
+
+
+def _is_signed_by(info: PathInfo, public_keys: Iterable[str]) -> bool:
+    return bool(info.signatures) and bool(verify(_narinfo(info), public_keys))
 
 
 def _narinfo(info: PathInfo) -> Narinfo:

@@ -7,6 +7,7 @@ import pytest
 from nix_cache.cli.errors import ClientError
 from nix_cache.cli.upload.new_paths import appeared, pushable, snapshot
 from nix_cache.formats.narinfo import Narinfo
+from nix_cache.formats.nixos_cache import NIXOS_CACHE
 from tests.unit.cli.local_store import LocalStore
 from tests.unit.formats.test_narinfo import HELLO
 
@@ -38,15 +39,15 @@ def test_new_paths_and_paths_that_were_made_again_have_appeared(store: LocalStor
 
 def test_only_what_nix_holds_for_valid_is_pushed(store: LocalStore) -> None:
     good, failed = store.add("a-good"), store.add("b-failed", is_valid=False)
-    assert pushable(names(good, failed), str(store.folder)) == [good]
-    assert pushable([], str(store.folder)) == []
+    assert pushable(names(good, failed), str(store.folder), NIXOS_CACHE) == [good]
+    assert pushable([], str(store.folder), NIXOS_CACHE) == []
 
 
 def test_sources_that_an_evaluation_fetched_are_left_out(store: LocalStore) -> None:
     """A build's output of that name is not one, and neither is another file that was added."""
     fetched = store.add("a-source", deriver=None)
     built, added = store.add("b-source"), store.add("c-added", deriver=None)
-    assert pushable(names(fetched, built, added), str(store.folder)) == [built, added]
+    assert pushable(names(fetched, built, added), str(store.folder), NIXOS_CACHE) == [built, added]
 
 
 def test_paths_of_an_upstream_cache_are_left_out(store: LocalStore) -> None:
@@ -59,11 +60,12 @@ def test_paths_of_an_upstream_cache_are_left_out(store: LocalStore) -> None:
     }
     given = names(hello.store_path)
     store.register(hello.store_path, **fields)
-    assert pushable(given, hello.store_dir) == [hello.store_path]
+    assert pushable(given, hello.store_dir, NIXOS_CACHE) == [hello.store_path]
     store.register(hello.store_path, **fields, signatures=list(hello.signatures))
-    assert pushable(given, hello.store_dir) == []
+    assert pushable(given, hello.store_dir, NIXOS_CACHE) == []
+    assert pushable(given, hello.store_dir, {}) == [hello.store_path]
     store.register(hello.store_path, **{**fields, "narSize": 1}, signatures=list(hello.signatures))
-    assert pushable(given, hello.store_dir) == [hello.store_path]
+    assert pushable(given, hello.store_dir, NIXOS_CACHE) == [hello.store_path]
 
 
 def test_a_store_that_cannot_be_read_is_named(tmp_path: Path) -> None:

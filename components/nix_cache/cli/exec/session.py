@@ -41,7 +41,7 @@ def run(
     code = _finished(command)
     try:
         appeared = new_paths.appeared(before, new_paths.snapshot(store_dir))
-        paths = new_paths.pushable(appeared, store_dir)
+        paths = new_paths.pushable(appeared, store_dir, new_paths.upstreams(writer, options))
         if paths:
             report.print_result(push(writer, paths, options))
         else:

@@ -10,9 +10,11 @@ from pathlib import Path
 from nix_cache.cli.errors import ClientError
 from nix_cache.cli.nix import program
 from nix_cache.cli.nix.closure import path_infos
+from nix_cache.cli.upload.options import UploadOptions
+from nix_cache.cli.upload.writer import Writer
 from nix_cache.formats.narinfo import BASE_NAME
 from nix_cache.formats.path_info import PathInfo
-from nix_cache.formats.upstreams import is_signed_by, upstream_keys
+from nix_cache.formats.upstreams import upstream_of
 
 Snapshot = Mapping[str, int]
 """The names in the store's folder, each with its inode: a path that was built again has another."""
@@ -52,7 +54,10 @@ def appeared(before: Snapshot, after: Snapshot) -> list[str]:
 
 
 def pushable(
-    names: Collection[str], store_dir: str, environment: Mapping[str, str] = os.environ
+    names: Collection[str],
+    store_dir: str,
+    upstreams: Mapping[str, tuple[str, ...]],
+    environment: Mapping[str, str] = os.environ,
 ) -> list[str]:
     """Return those store paths of some names that belong into a cache.
 
@@ -63,6 +68,7 @@ def pushable(
     Args:
         names: of store paths.
         store_dir: the store's folder.
+        upstreams: by URL, the public keys of each upstream cache.
         environment: Nix's.
 
     Raises:
@@ -73,13 +79,17 @@ def pushable(
         return []
     gone = set(program.invalid(paths, environment))
     infos = path_infos([path for path in paths if path not in gone], environment)
-    keys = upstream_keys(store_dir)
-    return [path for path in infos if not _is_elsewhere(infos[path], keys)]
+    return [path for path in infos if not _is_elsewhere(infos[path], upstreams)]
 
 
-def _is_elsewhere(info: PathInfo, keys: Collection[str]) -> bool:
+def upstreams(writer: Writer, options: UploadOptions) -> Mapping[str, tuple[str, ...]]:
+    """Return the upstream caches that a push leaves paths to: by URL, their public keys."""
+    return writer.manifest.upstreams if options.leaves_to_upstreams else {}
+
+
+def _is_elsewhere(info: PathInfo, upstreams: Mapping[str, tuple[str, ...]]) -> bool:
     is_fetched = info.deriver is None and info.path.endswith(_SOURCE_NAME)
-    return is_fetched or is_signed_by(info, keys)
+    return is_fetched or upstream_of(info, upstreams) is not None
 
 
 def exists(store_dir: str, name: str) -> bool:

@@ -80,7 +80,8 @@ class Watcher:
             return
         try:
             # A path that is not valid yet changes again when it becomes so.
-            self._try(new_paths.pushable(sorted(self._waiting), self._store_dir))
+            upstreams = new_paths.upstreams(self._writer, self._options)
+            self._try(new_paths.pushable(sorted(self._waiting), self._store_dir, upstreams))
         except ClientError as failure:
             self._postpone(failure)
         else:
