@@ -11,6 +11,9 @@ from nix_cache.shown import ShownError
 BACK_TO_STACK = "puts it back"
 """The remedy for what a refresh sees and the update after it repairs."""
 
+LEFT_TO_OTHERS = "leaves it to the other resource that declares it: run `pulumi up --refresh`"
+"""The remedy for what a resource beside the cache declares, which a repair does not update."""
+
 
 class ServiceError(ShownError):
     """A storage service cannot be asked: the problem, then ``; `` and the fix."""
@@ -39,11 +42,13 @@ class Repair:
         before: what is done on the service before the engine runs.
         recreate: the URNs of resources that the engine creates again.
         after: what is done on the service after the engine has run.
+        lost: what resources of the program beside the cache declare and this takes away, in words.
     """
 
     before: tuple[Act, ...] = ()
     recreate: tuple[str, ...] = ()
     after: tuple[Act, ...] = ()
+    lost: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -97,6 +102,10 @@ class Service(Protocol):
 
         None stands for a user that the state has lost. Nothing is asked or written.
         """
+        ...
+
+    def lost(self) -> Sequence[str]:
+        """Return what the state has lost or an interrupted run did not make, in words."""
         ...
 
     def do(self, act: Act) -> str:

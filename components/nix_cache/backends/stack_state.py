@@ -54,11 +54,13 @@ class StateProvider:
         is_explicit: whether the program made it; else the configuration describes it.
         settings: its settings, in clear if they were exported so.
         name: its name in the program; empty if the state has none.
+        urn: its URN; empty if the state has none.
     """
 
     is_explicit: bool
     settings: Mapping[str, Any]
     name: str = ""
+    urn: str = ""
 
 
 def living(resources: Iterable[Resource]) -> list[Resource]:
@@ -92,23 +94,30 @@ def caches(resources: Iterable[Resource]) -> list[Cache]:
 def provider_of(cache: Cache, package: str, resources: Iterable[Resource]) -> StateProvider:
     """Return the provider of a cache's resources of a package.
 
+    What the user placed below the cache can have another provider, so the bucket that the component
+    itself makes counts first, and then what bears a name as the component gives it.
+
     Args:
         cache: the cache.
         package: the provider's package, such as ``minio``.
         resources: all of the state, secrets in clear.
     """
-    references = (
-        str(one.get("provider") or "").rpartition("::")[0]
-        for one in cache.resources
-        if one["type"].startswith(f"{package}:")
-    )
-    urn = next(references, "")
+
+    def rank(one: Resource) -> tuple[bool, bool, bool]:
+        name = one["urn"].rpartition("::")[2]
+        is_child = one.get("parent") == cache.urn
+        return name != f"{cache.name}-bucket", not is_child, not name.startswith(f"{cache.name}-")
+
+    of_package = (one for one in cache.resources if one["type"].startswith(f"{package}:"))
+    best = min(of_package, key=rank, default={})
+    urn = str(best.get("provider") or "").rpartition("::")[0]
     inputs = next((one.get("inputs") or {} for one in resources if one["urn"] == urn), {})
     name = urn.rpartition("::")[2]
     return StateProvider(
         is_explicit=bool(urn) and not _DEFAULT_NAME.fullmatch(name),
         settings=in_clear(inputs),
         name=name,
+        urn=urn,
     )
 
 

@@ -245,6 +245,8 @@ def test_the_credentials_of_another_account_than_that_of_an_output_are_refused()
 
     assert f"the credentials belong to the AWS account {ACCOUNT}, and aws.account_id is" in error
     assert "999999999999" not in error
+    # The resource that the number comes from was changed by then.
+    assert "The cache's storage was not changed." in error
 
 
 def test_an_awaitable_is_an_input_as_for_every_resource() -> None:

@@ -9,7 +9,8 @@ import pytest
 from nix_cache.backends.drift import Finding, Repair
 from nix_cache.backends.stack_state import CACHE_TYPE, Cache, caches
 from nix_cache.cli.errors import ClientError
-from nix_cache.cli.stack.check import Checked, OnService
+from nix_cache.cli.stack import refreshed
+from nix_cache.cli.stack.check import Checked, OnService, unfinished
 from nix_cache.cli.stack.engine import PulumiStack
 from nix_cache.cli.stack.repair import plan
 from nix_cache.cli.stack.suggestion import pulumi_command, repair_command
@@ -82,6 +83,84 @@ def test_a_pattern_never_covers_another_cache() -> None:
     assert targets(found[:1], found) == [found[0].urn]
     assert targets(found[1:2], found) == [f"{URN}{CACHE_TYPE}$**::team-b-**", found[1].urn]
     assert len(targets(found[:2], found)) == 4
+
+
+def test_a_pattern_never_covers_a_resource_of_another_cache() -> None:
+    """The writer `b-ci` of `team` has a resource that begins like those of `team-b`."""
+    of_team = {"urn": f"{BELOW}/iamUser:IamUser::team-b-ci", "custom": True}
+    team = Cache(f"{URN}{CACHE_TYPE}::team", (of_team,))
+    team_b = Cache(f"{URN}{CACHE_TYPE}::team-b", ())
+
+    assert targets([team_b], [team, team_b]) == [team_b.urn]
+    assert len(targets([team, team_b], [team, team_b])) == 5
+
+
+class Losing:
+    """A service of a cache, of which the state has lost something."""
+
+    def lost(self) -> list[str]:
+        """Return what the state has lost."""
+        return ["the user ci"]
+
+
+def test_what_no_pattern_covers_is_not_repaired_in_part() -> None:
+    """The update would not create it, and the repair would claim to have done so."""
+    team, team_b = (Cache(f"{URN}{CACHE_TYPE}::{name}", ()) for name in ("team", "team-b"))
+    service: Any = Losing()
+    alone = Checked([], [OnService(team, service)], {}, [team], [team, team_b], {})
+
+    with pytest.raises(ClientError, match="does not have the user ci, and") as raised:
+        plan(alone, STACK)
+    assert raised.value.fix.startswith("run it without --cache: `nix-cache stack repair --stack")
+
+    of_both = Checked([], [OnService(team, service)], {}, [team, team_b], [team, team_b], {})
+    assert plan(of_both, STACK).targets
+
+
+def test_a_creation_is_not_dropped_where_nothing_can_ask_for_its_outcome() -> None:
+    """What was created would go on to exist, in no state."""
+    pending = [{"type": "creating", "resource": ATTACHMENT}]
+    state = {"resources": [CACHE, USER], "pending_operations": pending}
+    found = caches(state["resources"])
+
+    with pytest.raises(ClientError, match=r"the creation of ci \(IamUserPol") as raised:
+        plan(Checked([], [], {"cache": "AWS"}, found, found, state), STACK)
+    assert raised.value.fix.startswith("run `/bin/pulumi refresh --stack prod --cwd /shop`")
+    [finding] = unfinished(found, state, is_asked=False)
+    assert finding.remedy.startswith("refuses to start: run `pulumi refresh` first")
+
+
+def test_what_depends_on_what_only_a_refresh_found_deleted_is_named() -> None:
+    """It is left alone as well."""
+    found = caches(WITH_OTHERS)
+    step = {"op": "delete", "urn": USER["urn"], "old": USER}
+    deleted = refreshed.deleted([step, {"op": "update", "urn": BUCKET["urn"]}])
+
+    planned = plan(Checked([], [], {}, found, found, {"resources": WITH_OTHERS}, deleted), STACK)
+
+    assert planned.left_alone == "copy (Secret)"
+    assert not planned.recreate
+
+
+def test_what_is_of_another_package_below_the_cache_is_not_created_again() -> None:
+    """Its old half would stay on its service, beside the new one."""
+    below = {**SECRET, "parent": CACHE["urn"], "type": "kubernetes:core/v1:Secret"}
+
+    planned = plan(checked({"resources": [*ALONE, below]}, USER["urn"]), STACK)
+
+    assert planned.recreate == {USER["urn"], ATTACHMENT["urn"]}
+    assert below["urn"] in planned.targets
+    assert planned.left_alone == ""
+
+
+def test_a_kept_state_is_said_to_restore_no_pending_operations() -> None:
+    """The engine drops them when it imports a state."""
+    pending = [{"type": "updating", "resource": USER}]
+
+    with_pending = plan(checked({"resources": ALONE, "pending_operations": pending}), STACK)
+
+    assert with_pending.drops_pending
+    assert not plan(checked({"resources": ALONE}, USER["urn"]), STACK).drops_pending
 
 
 def test_pending_operations_on_other_resources_are_never_dropped() -> None:

@@ -145,7 +145,7 @@ def test_a_user_whom_an_interrupted_run_dropped_from_the_state_is_for_a_repair()
     known = User("urn", "known", "", {"p": "urn-p"}, frozenset({"readonly"}))
     first = on_service("first", User("", "lost"), known)
 
-    found, repair = renewal("known", [first], STACK)
+    found, repair = renewal("known", [first], [first.cache], STACK)
     assert found is first
     assert repair == Repair(
         before=(Act(ActKind.REMOVE_USER, "known"), Act(ActKind.END_TEMPORARY, "known")),
@@ -153,19 +153,21 @@ def test_a_user_whom_an_interrupted_run_dropped_from_the_state_is_for_a_repair()
         after=(Act(ActKind.ATTACH_POLICY, "known", "readonly"),),
     )
     with pytest.raises(ClientError, match="run `nix-cache stack repair --stack prod --cwd /shop "):
-        renewal("lost", [first], STACK)
+        renewal("lost", [first], [first.cache], STACK)
     with pytest.raises(ClientError, match="name one of: known"):
-        renewal("other", [first], STACK)
+        renewal("other", [first], [first.cache], STACK)
 
 
 def test_a_user_in_several_caches_is_not_renewed_in_all_of_them() -> None:
     """On two servers, users can have the same name."""
     both = [on_service(name, User(f"urn-{name}", "ci")) for name in ("first", "second")]
 
+    found = [one.cache for one in both]
+
     with pytest.raises(ClientError, match="2 caches of the stack prod have a user 'ci'") as raised:
-        renewal("ci", both, STACK)
+        renewal("ci", both, found, STACK)
     assert raised.value.fix == "name the one that is meant: --cache first or --cache second"
-    assert renewal("ci", both[1:], STACK)[0] is both[1]
+    assert renewal("ci", both[1:], found, STACK)[0] is both[1]
 
 
 def test_a_cache_is_chosen_by_its_name_and_candidates_are_listed() -> None:
@@ -179,7 +181,7 @@ def test_a_cache_is_chosen_by_its_name_and_candidates_are_listed() -> None:
         choose(found, "third", "prod")
     with pytest.raises(ClientError, match="has 2 caches named 'first'") as raised:
         choose([*found, twin], "first", "prod")
-    assert twin.urn in raised.value.fix
+    assert f"--cache '{twin.urn}'" in raised.value.fix  # a shell would replace $nix
     assert choose([*found, twin], twin.urn, "prod") == [twin]
 
 

@@ -68,9 +68,10 @@ def reservations(
         )
         if account:
             among_caches.append(_github_contested(account, name))
+    of_values: list[pulumi.Input[str]] = []
     if account and aws_settings.account_id is not None:
-        among_caches.append(_account_problem(account, aws_settings.account_id))
-    return granted(settings, reserved, among_caches)
+        of_values.append(_account_problem(account, aws_settings.account_id))
+    return granted(settings, reserved, among_caches, of_values)
 
 
 def _reservation(

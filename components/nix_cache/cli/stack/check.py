@@ -4,6 +4,7 @@ Both are needed: a provider's refresh fails over some of what is gone, does not 
 provider does not read, and may drop from the state what does not answer.
 """
 
+import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -44,6 +45,7 @@ class Checked:
         chosen: the caches that were checked.
         found: all caches of the stack.
         state: the stack's.
+        deleted: the URNs of what a refresh would drop, because it was deleted outside.
     """
 
     findings: Sequence[Finding]
@@ -52,6 +54,7 @@ class Checked:
     chosen: Sequence[Cache] = ()
     found: Sequence[Cache] = ()
     state: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    deleted: frozenset[str] = frozenset()
 
 
 def check(stack: PulumiStack, name: str | None = None) -> Checked:
@@ -75,14 +78,17 @@ def check(stack: PulumiStack, name: str | None = None) -> Checked:
     services = list(_services(of_stack, state, stack))
     asked = [OnService(one.cache, one.service, one.service.findings()) for one in services]
     rest = [cache for cache in of_stack if not _asked_backend(cache)]
+    steps = _refresh_steps(rest, state.get("resources") or [], stack)
     findings = [
-        *_unfinished(outside.pending(of_stack, state).own),
+        *unfinished([one.cache for one in asked], state),
+        *unfinished(rest, state, is_asked=False),
         *(finding for one in asked for finding in one.findings),
-        *_refreshed(rest, state.get("resources") or [], stack),
+        *refreshed.findings(steps),
     ]
     labels = labelled(found)
     titles = {labels[cache.urn]: _title(cache) for cache in rest}
-    return Checked(findings, asked, titles, of_stack, found, state)
+    deleted = refreshed.deleted(steps)
+    return Checked(findings, asked, titles, of_stack, found, state, deleted)
 
 
 def choose(found: Sequence[Cache], name: str | None, stack: str) -> Sequence[Cache]:
@@ -112,9 +118,14 @@ def choose(found: Sequence[Cache], name: str | None, stack: str) -> Sequence[Cac
     if len(named) > 1:
         raise ClientError(
             f"the stack {stack} has {len(named)} caches named {name!r}",
-            f"name one by its URN: --cache {' or '.join(sorted(cache.urn for cache in named))}",
+            f"name one by its URN: {cache_options(cache.urn for cache in named)}",
         )
     return named
+
+
+def cache_options(labels: Iterable[str]) -> str:
+    """Return the options that mean one of some caches each, quoted for a shell."""
+    return " or ".join(f"--cache {shlex.quote(label)}" for label in sorted(labels))
 
 
 def labelled(found: Iterable[Cache]) -> dict[str, str]:
@@ -179,24 +190,35 @@ def _title(cache: Cache) -> str:
     return "its service"
 
 
-def _refreshed(
+def _refresh_steps(
     found: Sequence[Cache], resources: Sequence[Mapping[str, Any]], stack: PulumiStack
-) -> Iterator[Finding]:
+) -> list[Mapping[str, Any]]:
     if not found:
-        return
+        return []
     urns = frozenset[str]().union(*(cache.urns for cache in found))
     targets = sorted(urns) if others_than(found, resources) else []
-    steps = (step for step in stack.refresh_steps(targets) if step["urn"] in urns)
-    yield from refreshed.findings(steps)
+    return [step for step in stack.refresh_steps(targets) if step["urn"] in urns]
 
 
-def _unfinished(operations: Iterable[Mapping[str, Any]]) -> Iterator[Finding]:
-    for operation in operations:
+def unfinished(
+    found: Sequence[Cache], state: Mapping[str, Any], *, is_asked: bool = True
+) -> Iterator[Finding]:
+    """Yield the operations on some caches that an interrupted run left pending.
+
+    Args:
+        found: the caches.
+        state: the stack's.
+        is_asked: whether their service itself is asked, and so knows what was created.
+    """
+    for operation in outside.pending(found, state).own:
+        is_unknown = not is_asked and operation["type"] == "creating"
         resource = operation["resource"]
         name, kind = resource["urn"].rpartition("::")[2], resource["type"].rpartition(":")[2]
         yield Finding(
             f"an interrupted run did not finish {operation['type']} {name} ({kind})",
             "finished",
             "unknown",
-            "checks its outcome, and finishes it",
+            "refuses to start: run `pulumi refresh` first, which asks about it"
+            if is_unknown
+            else "checks its outcome, and finishes it",
         )

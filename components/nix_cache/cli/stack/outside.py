@@ -53,6 +53,19 @@ def pending(chosen: Iterable[Cache], state: Mapping[str, Any]) -> Pending:
     return Pending([one for one in operations if is_own(one)], others)
 
 
+def creating(caches: Iterable[Cache], state: Mapping[str, Any]) -> str:
+    """Return what an interrupted run may have created of some caches, as a list in words."""
+    operations = pending(caches, state).own
+    return _listed(one["resource"] for one in operations if one["type"] == "creating")
+
+
+def not_in_state(caches: Iterable[Cache], state: Mapping[str, Any]) -> str:
+    """Return what is pending on some caches and not in the state, as a list in words."""
+    known = {one["urn"] for one in state.get("resources") or []}
+    operations = [one["resource"] for one in pending(caches, state).own]
+    return _listed(one for one in operations if one["urn"] not in known)
+
+
 def _own(chosen: Iterable[Cache]) -> frozenset[str]:
     return frozenset(urn for cache in chosen for urn in (cache.urn, *cache.all_urns))
 

@@ -23,6 +23,11 @@ _MAKERS = frozenset({"s3", "iam", *BACKENDS})
 _LONGEST = 200
 
 
+def deleted(steps: Iterable[Mapping[str, Any]]) -> frozenset[str]:
+    """Return the URNs of what was deleted outside, which an update creates again."""
+    return frozenset(step["urn"] for step in steps if step["op"] == "delete")
+
+
 def findings(steps: Iterable[Mapping[str, Any]]) -> list[Finding]:
     """Return what was changed outside.
 

@@ -6,14 +6,21 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from nix_cache.backends.drift import Act, Repair, Service
+from nix_cache.backends.stack_state import Cache
 from nix_cache.cli.errors import ClientError
 from nix_cache.cli.machine import files
 from nix_cache.cli.machine.places import user_place
 from nix_cache.cli.stack import outside
-from nix_cache.cli.stack.check import Checked, OnService, labelled, services_of
+from nix_cache.cli.stack.check import (
+    Checked,
+    OnService,
+    cache_options,
+    labelled,
+    services_of,
+)
 from nix_cache.cli.stack.engine import PulumiStack
 from nix_cache.cli.stack.suggestion import pulumi_command, repair_command
-from nix_cache.cli.stack.targets import prepared, recreated, targets
+from nix_cache.cli.stack.targets import prepared, recreated, targets, without_pattern
 
 
 @dataclass(frozen=True)
@@ -28,6 +35,8 @@ class Plan:
         after: what is done on the services after the engine has run.
         edits_state: whether the state is changed before the update.
         left_alone: what depends on what is created again but belongs to no cache, in words.
+        lost: what the repair takes away of what other resources declare, in words.
+        drops_pending: whether operations of an interrupted run are dropped from the state.
     """
 
     services: Sequence[Service]
@@ -37,6 +46,8 @@ class Plan:
     after: Sequence[tuple[Service, Act]]
     edits_state: bool
     left_alone: str
+    lost: Sequence[str] = ()
+    drops_pending: bool = False
 
 
 def plan(
@@ -50,7 +61,8 @@ def plan(
         renewals: the users who get a new credential besides, each with their service.
 
     Raises:
-        ClientError: operations are pending on other resources, which the repair would drop.
+        ClientError: operations are pending of which the repair could not find the outcome, or
+            something is missing to which the update cannot be limited.
     """
     repairs = [
         *renewals,
@@ -67,6 +79,8 @@ def plan(
             "cache that is repaired, and the repair would drop them from the state",
             f"run `{pulumi_command(stack, 'refresh')}` first, which asks about each of them",
         )
+    _check_created(checked, stack)
+    _check_reached(checked, stack)
     return Plan(
         services=[one.service for one in checked.asked],
         before=_acts((service, repair.before) for service, repair in repairs),
@@ -74,8 +88,40 @@ def plan(
         targets=targets(checked.chosen, checked.found),
         after=_acts((service, repair.after) for service, repair in repairs),
         edits_state=edits_state,
-        left_alone=outside.left_alone(again, checked.chosen, checked.state),
+        left_alone=outside.left_alone(again | checked.deleted, checked.chosen, checked.state),
+        lost=sorted({lost for _, repair in repairs for lost in repair.lost}),
+        drops_pending=edits_state and bool(pending.own),
     )
+
+
+def _check_created(checked: Checked, stack: PulumiStack) -> None:
+    """Refuse to drop what may have been created where only the engine can be asked about it."""
+    asked = {one.cache.urn for one in checked.asked}
+    rest = [cache for cache in checked.chosen if cache.urn not in asked]
+    if names := outside.creating(rest, checked.state):
+        raise ClientError(
+            f"an interrupted run left the creation of {names} pending, and nix-cache cannot ask "
+            "the service whether it was created",
+            f"run `{pulumi_command(stack, 'refresh')}` first, which asks about each of them",
+        )
+
+
+def _check_reached(checked: Checked, stack: PulumiStack) -> None:
+    """Refuse what the update would not create again, because its URN is not known."""
+    uncovered = without_pattern(checked.chosen, checked.found)
+    urns = {cache.urn for cache in uncovered}
+    services = [one.service for one in checked.asked if one.cache.urn in urns]
+    missing = [
+        *(lost for service in services for lost in service.lost()),
+        *filter(None, [outside.not_in_state(uncovered, checked.state)]),
+    ]
+    if missing:
+        names = ", ".join(cache.name for cache in uncovered)
+        raise ClientError(
+            f"the state does not have {', '.join(missing)}, and the update cannot be limited to "
+            f"the cache {names}, because resources of another cache have names that begin alike",
+            f"run it without --cache: `{repair_command(stack)}`",
+        )
 
 
 def carry_out(planned: Plan, stack: PulumiStack) -> Iterator[str]:
@@ -97,7 +143,11 @@ def carry_out(planned: Plan, stack: PulumiStack) -> Iterator[str]:
         exported = stack.export()
         file = str(_kept(exported, stack.name))
         command = pulumi_command(stack, "stack", "import", "--file", file)
-        yield f"the state is kept as it was; `{command}` restores it"
+        operations = ", and the file also lists its pending operations"
+        yield (
+            f"the state is kept as it was; `{command}` restores its resources"
+            f"{operations if planned.drops_pending else ''}"
+        )
     for service in planned.services:
         yield from service.remove_half_made()
     yield from _done(planned.before)
@@ -117,12 +167,15 @@ def finish(planned: Plan) -> Iterator[str]:
     yield from _done(planned.after)
 
 
-def renewal(user: str, asked: Iterable[OnService], stack: PulumiStack) -> tuple[OnService, Repair]:
+def renewal(
+    user: str, asked: Iterable[OnService], found: Iterable[Cache], stack: PulumiStack
+) -> tuple[OnService, Repair]:
     """Return how the credential of a user is renewed, and in which cache.
 
     Args:
         user: the user's name on the service.
         asked: the caches that are meant, of those whose service can be asked.
+        found: all caches of the stack.
         stack: the stack.
 
     Raises:
@@ -134,11 +187,11 @@ def renewal(user: str, asked: Iterable[OnService], stack: PulumiStack) -> tuple[
             f"the stack {stack.name} has no users that `renew` can replace",
             "replace the credential as the documentation of the backend describes",
         )
+    labels = labelled(found)
     known = [(one, one.service.users()) for one in asked]
     having = [(one, users[user]) for one, users in known if user in users]
     if len(having) > 1:
-        labels = labelled(one.cache for one, _ in having)
-        options = " or ".join(sorted(f"--cache {label}" for label in labels.values()))
+        options = cache_options(labels[one.cache.urn] for one, _ in having)
         raise ClientError(
             f"{len(having)} caches of the stack {stack.name} have a user {user!r}",
             f"name the one that is meant: {options}",
@@ -154,7 +207,7 @@ def renewal(user: str, asked: Iterable[OnService], stack: PulumiStack) -> tuple[
         raise ClientError(
             f"the state of the stack {stack.name} has lost the user {user}, perhaps by an "
             "interrupted run",
-            f"run `{repair_command(stack, one.cache.name)}`, which creates it again",
+            f"run `{repair_command(stack, labels[one.cache.urn])}`, which creates it again",
         )
     return one, repair
 

@@ -10,7 +10,7 @@ from nix_cache.cli.errors import ClientError
 from nix_cache.cli.machine import console
 from nix_cache.cli.stack import repair as repairing
 from nix_cache.cli.stack import report
-from nix_cache.cli.stack.check import Checked, check
+from nix_cache.cli.stack.check import Checked, check, unfinished
 from nix_cache.cli.stack.engine import PulumiStack, open_stack
 from nix_cache.cli.stack.suggestion import pulumi_command, repair_command
 
@@ -66,9 +66,10 @@ def renew(stack: PulumiStack, user: str, cache: str | None, *, yes: bool) -> Non
         ClientError: there is no such user, the user did not agree, or a step failed.
     """
     checked = _checked(stack, cache)
-    one, renewal = repairing.renewal(user, checked.asked, stack)
+    one, renewal = repairing.renewal(user, checked.asked, checked.found, stack)
     # The rest of its cache is repaired as well: over what is gone, a refresh would fail.
-    only = replace(checked, findings=one.findings, asked=[one], chosen=[one.cache])
+    findings = [*unfinished([one.cache], checked.state), *one.findings]
+    only = replace(checked, findings=findings, asked=[one], chosen=[one.cache], deleted=frozenset())
     what = f"replacement of the user {user} of the cache {one.cache.name}"
     _carry_out(only, stack, what, [(one.service, renewal)], yes=yes)
     console.note(f"the user {user} has a new secret: hand it out again")
@@ -94,6 +95,12 @@ def _carry_out(
             f"WARNING: {planned.left_alone}: depends on what is created again but belongs to no "
             "cache that is repaired, so it is left as it is; check it afterwards with "
             f"`{pulumi_command(stack, 'preview', '--refresh')}`"
+        )
+    if planned.lost:
+        console.note(
+            f"WARNING: {', '.join(planned.lost)}: removed on the service together with the user, "
+            "and not restored, because a resource that belongs to no cache declares it; restore it "
+            f"afterwards with `{pulumi_command(stack, 'up', '--refresh')}`"
         )
     if not (yes or console.confirmed(f"Start the {what}?")):
         raise ClientError(

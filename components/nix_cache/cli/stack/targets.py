@@ -16,13 +16,37 @@ def targets(chosen: Sequence[Cache], found: Iterable[Cache]) -> list[str]:
         found: all caches of the stack.
     """
     urns = {urn for cache in chosen for urn in (cache.urn, *cache.all_urns)}
-    rest = {cache.urn for cache in found} - {cache.urn for cache in chosen}
+    without = {cache.urn for cache in without_pattern(chosen, found)}
     for cache in chosen:
         kind, _, name = cache.urn.rpartition("::")
-        # The names of a cache's resources begin with the cache's own name.
-        if not any(urn.startswith(f"{kind}::{name}-") for urn in rest):
+        if cache.urn not in without:
             urns.add(f"{kind}$**::{name}-**")
     return sorted(urns)
+
+
+def without_pattern(chosen: Sequence[Cache], found: Iterable[Cache]) -> list[Cache]:
+    """Return the caches whose resources no pattern covers without those of a cache left out.
+
+    Args:
+        chosen: the caches.
+        found: all caches of the stack.
+    """
+    names = {cache.urn for cache in chosen}
+    rest = [cache for cache in found if cache.urn not in names]
+
+    def covers_others(cache: Cache) -> bool:
+        kind, _, name = cache.urn.rpartition("::")
+        # The names of a cache's resources begin with the cache's own name.
+        return any(
+            other.urn.startswith(f"{kind}::{name}-")
+            or any(
+                urn.startswith(f"{kind}$") and f"::{name}-" in urn.removeprefix(f"{kind}$")
+                for urn in other.all_urns
+            )
+            for other in rest
+        )
+
+    return [cache for cache in chosen if covers_others(cache)]
 
 
 def recreated(
@@ -30,13 +54,26 @@ def recreated(
 ) -> frozenset[str]:
     """Return the URNs of all that is created again together with some resources of caches.
 
+    Of what depends on them, only what is of their own provider's package vanished with them from
+    the service. The rest, such as a copy of a credential elsewhere, is updated in place.
+
     Args:
         urns: of these resources.
         chosen: the caches. What depends on the resources but belongs to none of them is left out.
         resources: all of the state.
     """
-    own = frozenset[str]().union(*(cache.all_urns for cache in chosen))
-    return own & {*urns, *(one["urn"] for one in dependents(urns, resources))}
+    own = [one for cache in chosen for one in cache.resources]
+    packages = {_package(one) for one in own if one["urn"] in urns}
+    depending = {one["urn"] for one in dependents(urns, resources)}
+    return frozenset(
+        one["urn"]
+        for one in own
+        if one["urn"] in urns or (one["urn"] in depending and _package(one) in packages)
+    )
+
+
+def _package(resource: Resource) -> str:
+    return str(resource["type"]).partition(":")[0]
 
 
 def prepared(exported: str, urns: Collection[str]) -> str:

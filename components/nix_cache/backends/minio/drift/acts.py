@@ -10,6 +10,7 @@ class ActKind(StrEnum):
     END_TEMPORARY = "end the temporary credentials of a user"
     ATTACH_POLICY = "attach a policy of the program to a user"
     DETACH_POLICY = "take a policy from a user"
+    JOIN_GROUP = "put a user back into a group of the program"
     LEAVE_GROUP = "take a user out of a group"
     REMOVE_ACCESS_KEY = "remove a further access key of a user"
     REMOVE_BUCKET_POLICY = "remove a bucket's policy"

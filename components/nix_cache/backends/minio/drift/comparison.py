@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from nix_cache import docs
-from nix_cache.backends.drift import BACK_TO_STACK, Act, Finding, Repair
+from nix_cache.backends.drift import BACK_TO_STACK, LEFT_TO_OTHERS, Act, Finding, Repair
 from nix_cache.backends.minio.drift.acts import ActKind
 from nix_cache.backends.minio.drift.declared import Declared, DeclaredBucket, Policy, User
 from nix_cache.backends.minio.drift.objects import object_findings
@@ -54,21 +54,41 @@ def _bucket(made: DeclaredBucket, seen: Seen) -> Iterator[Finding]:
         return
     yield from _bucket_policy(made, there)
     yield from lifecycle_finding(made, there)
-    if there.quota_bytes:
-        yield Finding(
-            f"the bucket {made.name} was given a quota, at which pushes fail",
-            "no quota",
-            f"{there.quota_bytes} bytes",
-            "takes the quota away",
-            repair=Repair(before=(Act(ActKind.REMOVE_QUOTA, made.name),)),
-        )
+    yield from _quota(made, there)
     yield from object_findings(made, there)
 
 
-def _bucket_policy(made: DeclaredBucket, there: SeenBucket) -> Iterator[Finding]:
-    if not made.policy and there.policy is None:
+def _quota(made: DeclaredBucket, there: SeenBucket) -> Iterator[Finding]:
+    if there.quota_bytes == made.quota_bytes:
         return
-    if made.policy and there.policy and policy_changes.same(made.policy, there.policy):
+    now = f"{there.quota_bytes} bytes" if there.quota_bytes else "no quota"
+    if made.quota_bytes:
+        yield Finding(
+            f"the quota of the bucket {made.name} was changed", f"{made.quota_bytes} bytes", now
+        )
+    else:
+        yield Finding(
+            f"the bucket {made.name} was given a quota, at which pushes fail",
+            "no quota",
+            now,
+            "takes the quota away",
+            repair=Repair(before=(Act(ActKind.REMOVE_QUOTA, made.name),)),
+        )
+
+
+def _bucket_policy(made: DeclaredBucket, there: SeenBucket) -> Iterator[Finding]:
+    if not (made.policy or made.other_policies) and there.policy is None:
+        return
+    meant = [document for document in (made.policy, *made.other_policies) if document]
+    if there.policy and any(policy_changes.same(document, there.policy) for document in meant):
+        return
+    if meant and not made.policy:
+        yield Finding(
+            policy_changes.bucket_policy_change(made.name, meant[0], there.policy),
+            _anonymous_rights(meant[0]),
+            _anonymous_rights(there.policy),
+            LEFT_TO_OTHERS,
+        )
         return
     yield Finding(
         policy_changes.bucket_policy_change(made.name, made.policy, there.policy),
@@ -119,14 +139,23 @@ def _user(made: User, seen: Seen) -> Iterator[Finding]:
                 _ABSENT,
                 _NEW_SECRET,
                 # They outlive the user, and would be those of the new user.
-                repair=Repair((Act(ActKind.END_TEMPORARY, made.name),), known, _attaching(made)),
+                repair=Repair(
+                    (Act(ActKind.END_TEMPORARY, made.name),), known, _restoring(made), _lost(made)
+                ),
             )
         return
     if not made.urn:
         return
     yield from _login(made, there)
     yield from _rights_of(made, there, seen)
-    for key in sorted(there.access_keys):
+    for key in sorted(made.other_keys - there.access_keys):
+        yield Finding(
+            f"the access key {key} of the user {made.name} was deleted",
+            "there",
+            _ABSENT,
+            LEFT_TO_OTHERS,
+        )
+    for key in sorted(there.access_keys - made.other_keys):
         yield Finding(
             f"the user {made.name} was given a further access key, {key}",
             "none",
@@ -157,16 +186,24 @@ def renewal(made: User) -> Repair:
     the new one first, and then deletes the old one, which has the same name.
     """
     ending = (Act(ActKind.REMOVE_USER, made.name), Act(ActKind.END_TEMPORARY, made.name))
-    return Repair(ending, (made.urn, *made.attachments.values()), _attaching(made))
+    recreate = (made.urn, *made.attachments.values())
+    return Repair(ending, recreate, _restoring(made), _lost(made))
 
 
-def _attaching(made: User) -> tuple[Act, ...]:
-    """Return what attaches again the policies of resources that are not the cache's.
+def _restoring(made: User) -> tuple[Act, ...]:
+    """Return what restores the policies and groups of resources that are not the cache's.
 
-    These resources stay in the state, but on the server their policies go with the user.
+    These resources stay in the state, but on the server what they declare goes with the user.
     """
-    policies = sorted(made.other_policies)
-    return tuple(Act(ActKind.ATTACH_POLICY, made.name, policy) for policy in policies)
+    return (
+        *(Act(ActKind.ATTACH_POLICY, made.name, policy) for policy in sorted(made.other_policies)),
+        *(Act(ActKind.JOIN_GROUP, made.name, group) for group in sorted(made.other_groups)),
+    )
+
+
+def _lost(made: User) -> tuple[str, ...]:
+    """Return what goes with the user and is not restored: only the program makes access keys."""
+    return tuple(f"the access key {key} of the user {made.name}" for key in sorted(made.other_keys))
 
 
 def _rights_of(made: User, there: SeenUser, seen: Seen) -> Iterator[Finding]:
@@ -174,6 +211,15 @@ def _rights_of(made: User, there: SeenUser, seen: Seen) -> Iterator[Finding]:
     for policy in sorted({*made.attachments} - there.policies):
         if policy in seen.policies:  # one that was deleted is reported as such
             yield Finding(f"the policy {policy} was taken from the user {made.name}", policy, has)
+    for policy in sorted(made.other_policies - there.policies - {*made.attachments}):
+        yield Finding(
+            f"the policy {policy}, which another resource attaches, was taken from the user "
+            f"{made.name}",
+            policy,
+            has,
+            "attaches it again",
+            repair=Repair(after=(Act(ActKind.ATTACH_POLICY, made.name, policy),)),
+        )
     for policy in sorted(there.policies - {*made.attachments} - made.other_policies):
         yield Finding(
             f"the user {made.name} was given the further policy {policy}",
@@ -182,7 +228,16 @@ def _rights_of(made: User, there: SeenUser, seen: Seen) -> Iterator[Finding]:
             "takes that policy away",
             repair=Repair(before=(Act(ActKind.DETACH_POLICY, made.name, policy),)),
         )
-    for group in sorted(there.groups):
+    for group in sorted(made.other_groups - there.groups):
+        yield Finding(
+            f"the user {made.name} was taken out of the group {group}, into which another resource "
+            "puts the user",
+            group,
+            ", ".join(sorted(there.groups)) or "in no group",
+            "puts the user back into it",
+            repair=Repair(after=(Act(ActKind.JOIN_GROUP, made.name, group),)),
+        )
+    for group in sorted(there.groups - made.other_groups):
         yield Finding(
             f"the user {made.name} was put into the group {group}, and has its rights",
             "in no group",

@@ -20,6 +20,9 @@ _OBJECT = "minio:index/s3Object:S3Object"
 _USER = "minio:index/iamUser:IamUser"
 _POLICY = "minio:index/iamPolicy:IamPolicy"
 _ATTACHMENT = "minio:index/iamUserPolicyAttachment:IamUserPolicyAttachment"
+_ACCESS_KEY = "minio:index/iamServiceAccount:IamServiceAccount"
+_GROUP_ATTACHMENT = "minio:index/iamGroupUserAttachment:IamGroupUserAttachment"
+_GROUP_MEMBERSHIP = "minio:index/iamGroupMembership:IamGroupMembership"
 
 _Made = tuple[str, Mapping[str, Any]]
 """The URN of a resource, and the values that it was made from."""
@@ -61,6 +64,9 @@ class DeclaredBucket:
         policy: its policy document; empty if it has none.
         rules: its lifecycle's.
         objects: what the stack keeps in it.
+        quota_bytes: how much it can hold; 0 if there is no limit.
+        other_policies: the policy documents that resources beside the cache give it.
+        other_rules: by resource beside the cache, the lifecycle that it gives the bucket.
     """
 
     urn: str
@@ -68,6 +74,9 @@ class DeclaredBucket:
     policy: str = ""
     rules: frozenset[DeclaredRule] = frozenset()
     objects: tuple[DeclaredObject, ...] = ()
+    quota_bytes: int = 0
+    other_policies: tuple[str, ...] = ()
+    other_rules: tuple[frozenset[DeclaredRule], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -80,6 +89,8 @@ class User:
         secret: the secret half of the credential; empty where the stack never knew it.
         attachments: by policy, the URN of the cache's own attachment.
         other_policies: what further resources of the stack attach, which are not the cache's.
+        other_groups: the groups that further resources put the user into.
+        other_keys: the names of the access keys that further resources give the user.
     """
 
     urn: str
@@ -87,6 +98,8 @@ class User:
     secret: str = field(default="", repr=False)
     attachments: Mapping[str, str] = field(default_factory=dict)
     other_policies: frozenset[str] = frozenset()
+    other_groups: frozenset[str] = frozenset()
+    other_keys: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -116,7 +129,9 @@ def reserves_names(resource: Mapping[str, Any]) -> bool:
 
 
 def declared(
-    resources: Iterable[Mapping[str, Any]], others: Iterable[Mapping[str, Any]] = ()
+    resources: Iterable[Mapping[str, Any]],
+    others: Iterable[Mapping[str, Any]] = (),
+    provider: str | None = None,
 ) -> Declared:
     """Return what a state has of caches on a server.
 
@@ -125,9 +140,11 @@ def declared(
 
     Args:
         resources: those of the caches in an exported state, secrets in clear.
-        others: those of the whole state, which may attach further policies to a cache's users.
+        others: those of the whole state, which may declare more about a cache's bucket and users.
+        provider: the URN of the caches' provider. What is on another server is left out; nothing
+            is if None.
     """
-    state = _State(resources, others)
+    state = _State(resources, others, provider)
     return Declared(
         buckets=tuple(
             _bucket(state, name) for name in state.names(NameKind.BUCKET, _BUCKET, "bucket")
@@ -141,10 +158,19 @@ def declared(
 
 class _State:
     def __init__(
-        self, resources: Iterable[Mapping[str, Any]], others: Iterable[Mapping[str, Any]]
+        self,
+        resources: Iterable[Mapping[str, Any]],
+        others: Iterable[Mapping[str, Any]],
+        provider: str | None,
     ) -> None:
-        self._resources = living(resources)
-        self._all = {one["urn"]: one for one in (*living(others), *self._resources)}
+        below = living(resources)
+        everything = {one["urn"]: one for one in (*living(others), *below)}
+        self._all = {
+            urn: one
+            for urn, one in everything.items()
+            if provider is None or is_on_server(one, provider, everything)
+        }
+        self._resources = [one for one in below if one["urn"] in self._all]
 
     def made(self, *types: str, **properties: str) -> Iterator[_Made]:
         """Yield the resources of the caches, of some types, that were made from certain values."""
@@ -164,7 +190,7 @@ class _State:
 
     def names(self, kind: NameKind, of_type: str, name: str) -> list[str]:
         """Return the names of everything of a type that was made, and of what was reserved."""
-        made = {inputs[name] for _, inputs in self.made(of_type)}
+        made = {inputs[name] for _, inputs in self.made(of_type) if inputs.get(name)}
         claimed = {inputs["name"] for _, inputs in self.made(*_CLAIMS, kind=kind)}
         reservations = self.made(*_RESERVATIONS, backend="minio")
         names = (parsed(spelled) for _, inputs in reservations for spelled in inputs["names"])
@@ -181,22 +207,60 @@ def _matching(
                 yield resource["urn"], inputs
 
 
+def is_on_server(
+    resource: Mapping[str, Any], provider: str, resources: Mapping[str, Mapping[str, Any]]
+) -> bool:
+    """Return whether a resource is on the server of a provider, or is no resource of a server.
+
+    Args:
+        resource: the resource.
+        provider: the provider's URN.
+        resources: all of the state, by URN.
+    """
+
+    def server(urn: str) -> Any:
+        inputs = in_clear(resources.get(urn, {}).get("inputs") or {})
+        return inputs.get("minioServer")
+
+    if not resource["type"].startswith("minio:"):
+        return True
+    own = str(resource.get("provider") or "").rpartition("::")[0]
+    return own == provider or server(own) == server(provider)
+
+
 def _bucket(state: _State, name: str) -> DeclaredBucket:
-    urn, _ = state.one(_BUCKET, bucket=name)
-    _, policy = state.one(_BUCKET_POLICY, bucket=name)
-    _, lifecycle = state.one(_LIFECYCLE, bucket=name)
+    urn, made_bucket = state.one(_BUCKET, bucket=name)
+    of_policy, policy = state.one(_BUCKET_POLICY, bucket=name)
+    of_rules, lifecycle = state.one(_LIFECYCLE, bucket=name)
     return DeclaredBucket(
         urn,
         name,
         policy=policy.get("policy", ""),
-        rules=frozenset(
-            DeclaredRule(rule["id"], rule.get("filter", ""), rule.get("expiration", ""))
-            for rule in lifecycle.get("rules", ())
-        ),
+        rules=_rules(lifecycle),
+        # An object of the user's own can come from a file, and is not compared then.
         objects=tuple(
             DeclaredObject(made["objectName"], made["content"], made["contentType"])
-            for _, made in sorted(state.made(_OBJECT, bucketName=name))
+            for _, made in sorted(state.made(_OBJECT, bucketName=name), key=lambda one: one[0])
+            if {"objectName", "content", "contentType"} <= made.keys()
         ),
+        quota_bytes=int(made_bucket.get("quota") or 0),
+        other_policies=tuple(
+            made["policy"]
+            for other, made in state.made_by_all(_BUCKET_POLICY, bucket=name)
+            if other != of_policy and made.get("policy")
+        ),
+        other_rules=tuple(
+            _rules(made)
+            for other, made in state.made_by_all(_LIFECYCLE, bucket=name)
+            if other != of_rules
+        ),
+    )
+
+
+def _rules(lifecycle: Mapping[str, Any]) -> frozenset[DeclaredRule]:
+    return frozenset(
+        DeclaredRule(rule.get("id", ""), rule.get("filter") or "", rule.get("expiration") or "")
+        for rule in lifecycle.get("rules") or ()
     )
 
 
@@ -205,14 +269,27 @@ def _user(state: _State, name: str) -> User:
     attachments = {
         made["policyName"]: attachment
         for attachment, made in state.made(_ATTACHMENT, userName=name)
+        if made.get("policyName")
     }
-    attached = {made["policyName"] for _, made in state.made_by_all(_ATTACHMENT, userName=name)}
+    attached = {made.get("policyName") for _, made in state.made_by_all(_ATTACHMENT, userName=name)}
+    memberships = state.made_by_all(_GROUP_ATTACHMENT, userName=name)
+    groups = {made.get("groupName") for _, made in memberships}
+    groups |= {
+        made.get("group")
+        for _, made in state.made_by_all(_GROUP_MEMBERSHIP)
+        if name in (made.get("users") or ())
+    }
+    keys = {
+        state.output(key, "accessKey") for key, _ in state.made_by_all(_ACCESS_KEY, targetUser=name)
+    }
     return User(
         urn,
         name,
         secret=state.output(urn, "secret") or "",
         attachments=attachments,
-        other_policies=frozenset(attached - set(attachments)),
+        other_policies=frozenset(filter(None, attached - set(attachments))),
+        other_groups=frozenset(filter(None, groups)),
+        other_keys=frozenset(filter(None, keys)),
     )
 
 

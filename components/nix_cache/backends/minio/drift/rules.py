@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 
-from nix_cache.backends.drift import BACK_TO_STACK, Act, Finding, Repair
+from nix_cache.backends.drift import BACK_TO_STACK, LEFT_TO_OTHERS, Act, Finding, Repair
 from nix_cache.backends.minio.drift.acts import ActKind
 from nix_cache.backends.minio.drift.declared import DeclaredBucket, DeclaredRule
 from nix_cache.backends.minio.drift.seen import SeenBucket
@@ -12,7 +12,19 @@ from nix_cache.iam.lifetimes import Expiry, lost
 
 def lifecycle_finding(made: DeclaredBucket, there: SeenBucket) -> Iterator[Finding]:
     """Yield how a bucket's lifecycle differs."""
-    if made.rules == there.rules:
+    if made.rules == there.rules and (made.rules or not made.other_rules):
+        return
+    # Rules of the user's own can say more than is read of them, so their names count.
+    if there.rules and _ids(there.rules) in map(_ids, made.other_rules):
+        return
+    if made.other_rules and not made.rules:
+        [meant, *_] = made.other_rules
+        yield Finding(
+            f"the lifecycle of the bucket {made.name} {_change(meant, there.rules)}",
+            _in_words(meant),
+            _in_words(there.rules),
+            LEFT_TO_OTHERS,
+        )
         return
     yield Finding(
         f"the lifecycle of the bucket {made.name} {_change(made.rules, there.rules)}",
@@ -25,13 +37,17 @@ def lifecycle_finding(made: DeclaredBucket, there: SeenBucket) -> Iterator[Findi
     )
 
 
+def _ids(rules: frozenset[DeclaredRule]) -> set[str]:
+    return {rule.id for rule in rules}
+
+
 def _change(before: frozenset[DeclaredRule], after: frozenset[DeclaredRule]) -> str:
     if not after:
         return "was deleted: nothing expires"
     if len(before) != len(after):
         change = f"has {_counted(after)} instead of {len(before) or 'none'}"
     else:
-        one = min(after - before, key=lambda rule: rule.prefix)
+        one = min(after - before or after, key=lambda rule: rule.prefix)
         change = f"has {len(after - before)} other rules of {len(after)}, such as {_rule(one)}"
     found = [Expiry(rule.prefix, 0) for rule in _ending(after)]
     removed = dict.fromkeys(key for key, _ in lost(found, OWN_KEYS))

@@ -22,7 +22,7 @@ _MOST_CHARACTERS = 1_000_000
 """What is read of an object, which may have been replaced by anything."""
 
 
-_REMOVALS = frozenset(acts.ActKind) - {acts.ActKind.ATTACH_POLICY}
+_REMOVALS = frozenset(acts.ActKind) - {acts.ActKind.ATTACH_POLICY, acts.ActKind.JOIN_GROUP}
 _GONE = ("NoSuchUser", "NoSuchGroup", "NoSuchPolicy", "ServiceAccountNotFound", "AlreadyApplied")
 """What is in the codes by which a server refuses to remove what is not there."""
 
@@ -67,6 +67,7 @@ class Administration(MinioServer):
         Raises:
             MinioServerError: the server is down, busy, or refuses the administrator.
         """
+        members = cast("Any", [act.subject])  # the client's type says text, its body is a list
         with self._explained(), _gone_is_removed(act):
             match act.act:
                 case acts.ActKind.REMOVE_USER:
@@ -77,8 +78,9 @@ class Administration(MinioServer):
                     return self._attach(act.name, act.subject)
                 case acts.ActKind.DETACH_POLICY:
                     self._admin.detach_policy([act.name], user=act.subject)
+                case acts.ActKind.JOIN_GROUP:
+                    self._admin.group_add(act.name, members)
                 case acts.ActKind.LEAVE_GROUP:
-                    members = cast("Any", [act.subject])  # its type says text, its body is a list
                     self._admin.group_remove(act.name, members)
                 case acts.ActKind.REMOVE_ACCESS_KEY:
                     self._admin.delete_service_account(act.name)

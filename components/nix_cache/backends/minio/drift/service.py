@@ -35,6 +35,14 @@ class CacheOnServer:
         """Return how the credential of each user is renewed; None where the state has lost it."""
         return {user.name: renewal(user) if user.urn else None for user in self._made.users}
 
+    def lost(self) -> Sequence[str]:
+        """Return what is reserved and not in the state, in words."""
+        return [
+            *(f"the bucket {one.name}" for one in self._made.buckets if not one.urn),
+            *(f"the user {one.name}" for one in self._made.users if not one.urn),
+            *(f"the policy {one.name}" for one in self._made.policies if not one.urn),
+        ]
+
     def do(self, act: Act) -> str:
         """Do one act; returns why it could not be done, or nothing."""
         return self._server.do(act)
@@ -61,5 +69,5 @@ def reach(deployed: Deployed) -> CacheOnServer:
     """
     provider = provider_of(deployed.cache, PACKAGE, deployed.resources)
     connection = connection_of(provider, deployed.configuration, deployed.folder)
-    made = declared(deployed.cache.resources, deployed.resources)
+    made = declared(deployed.cache.resources, deployed.resources, provider.urn)
     return CacheOnServer(made, Administration(connection))
