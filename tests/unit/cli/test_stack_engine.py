@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import tempfile
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 
 from nix_cache.cli.app import run
 from nix_cache.cli.errors import ClientError
+from nix_cache.cli.machine import interrupt
 from nix_cache.cli.stack.engine import PulumiStack, open_stack
 from nix_cache.cli.stack.verify.backend import backend
 from nix_cache.cli.stack.verify.session import verify
@@ -89,6 +91,41 @@ def test_a_verification_leaves_nothing_behind_whose_stack_cannot_be_made(
         verify("b2", failing(tmp_path, "the disk is full"), yes=True)
 
     assert list((tmp_path / "tmp").iterdir()) == []
+
+
+def test_a_verification_that_cannot_remove_its_cache_names_the_command_that_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the variables that it needs, and the folder that it keeps for it."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "tmp"))
+    (tmp_path / "tmp").mkdir()
+    for name in backend("b2").variables:
+        monkeypatch.setenv(name, "x" * 12)
+    pulumi = script(tmp_path, 'test "$1" = stack && echo "a: b" > Pulumi.verify.yaml')
+
+    with pytest.raises(ClientError, match="`pulumi destroy --yes` failed, see above") as raised:
+        verify("b2", pulumi, yes=True)
+
+    [kept] = (tmp_path / "tmp").iterdir()
+    assert (kept / "stack" / "passphrase").read_text()
+    command = raised.value.fix.split("`")[1]
+    assert shlex.split(command) == [
+        *("env", "-u", "PULUMI_CONFIG_PASSPHRASE"),
+        f"PULUMI_BACKEND_URL={(kept / 'stack' / 'state').as_uri()}",
+        f"PULUMI_CONFIG_PASSPHRASE_FILE={kept / 'stack' / 'passphrase'}",
+        *(pulumi, "destroy", "--stack", "verify", "--cwd", str(kept / "stack")),
+    ]
+    assert raised.value.fix.endswith(f"and delete {kept}")
+
+
+def test_what_is_shielded_is_in_a_process_group_of_its_own(project: Path) -> None:
+    """A terminal sends Ctrl-C to every process of its foreground group."""
+    pulumi = script(project, 'python3 -c "import os; print(os.getpgrp())"')
+    stack = PulumiStack(project, "dev", pulumi, os.environ)
+
+    assert int(stack.run("destroy", quiet=True)) == os.getpgrp()
+    with interrupt.shielded():
+        assert int(stack.run("destroy", quiet=True)) != os.getpgrp()
 
 
 def test_reasons_that_the_engine_reports_as_events_are_printed(

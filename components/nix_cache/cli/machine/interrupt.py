@@ -69,6 +69,11 @@ def shielded() -> Iterator[None]:
         raise _exception(_state.number)
 
 
+def is_shielded() -> bool:
+    """Return whether something is being done to its end although a signal comes."""
+    return bool(_state.shields)
+
+
 @contextlib.contextmanager
 def passing_on(pass_on: Callable[[int], None]) -> Iterator[None]:
     """Wait for another program to its end, however long that takes, and pass a signal on to it.

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from nix_cache.cli.errors import ClientError
-from nix_cache.cli.machine import console
+from nix_cache.cli.machine import console, interrupt
 from nix_cache.cli.stack import process
 
 _PROJECT_FILES = ("Pulumi.yaml", "Pulumi.yml", "Pulumi.json")
@@ -206,13 +206,15 @@ class PulumiStack:
             ClientError: it failed. What it printed was shown to the user.
         """
         command = [self.pulumi, *arguments]
-        if quiet or not console.out.is_terminal:
+        # In the background, it would be stopped for reading from the terminal.
+        is_silent = quiet or interrupt.is_shielded()
+        if is_silent or not console.out.is_terminal:
             command += ["--non-interactive", "--color", "never"]
         done = process.run(
             command,
             cwd=self.folder,
             env={**self.environment, **(variables or {})},
-            stdin=subprocess.DEVNULL if quiet else None,
+            stdin=subprocess.DEVNULL if is_silent else None,
             stdout=subprocess.PIPE if quiet else None,
             stderr=subprocess.PIPE if quiet else None,
             text=True,

@@ -25,20 +25,30 @@ def run(command: Sequence[str], **options: Any) -> "subprocess.CompletedProcess[
     It then finishes the step that it is at, notes it in the state and frees its lock.
     ``subprocess.run`` would kill it after a quarter of a second. SIGHUP alone it does not handle,
     so it is started to ignore that, and gets SIGTERM in its place.
+
+    Within ``interrupt.shielded`` it gets no signal at all: it is in a process group of its own,
+    because a terminal sends Ctrl-C to every process of the foreground's.
     """
+    is_apart = interrupt.is_shielded()
     interrupted = False
     earlier = interrupt.code()  # what runs after a signal cleans up, and is not stopped by it
     process: subprocess.Popen[str] | None = None
     passed_on: list[int] = []  # a second signal would end the engine at once
 
     def pass_on(number: int) -> None:
-        if process is None or passed_on or (number == signal.SIGINT and _is_in_foreground()):
+        if is_apart or process is None or passed_on:
+            return
+        if number == signal.SIGINT and _is_in_foreground():
             return
         passed_on.append(number)
         process.send_signal(signal.SIGINT if number == signal.SIGINT else signal.SIGTERM)
 
     with interrupt.passing_on(pass_on):
-        process = subprocess.Popen(["sh", "-c", _WITHOUT_SIGHUP, "sh", *command], **options)
+        process = subprocess.Popen(
+            ["sh", "-c", _WITHOUT_SIGHUP, "sh", *command],
+            process_group=0 if is_apart else None,
+            **options,
+        )
         if earlier is None and (code := interrupt.code()) is not None:
             pass_on(code - 128)  # it came before there was a process
         while True:

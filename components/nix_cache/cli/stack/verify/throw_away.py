@@ -2,12 +2,15 @@
 
 import json
 import secrets
+import shlex
 import shutil
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from nix_cache.cli.errors import ClientError
 from nix_cache.cli.stack.engine import PulumiStack
+from nix_cache.cli.stack.suggestion import pulumi_command
 from nix_cache.cli.stack.verify.backend import Backend
 
 _NAME = "verify"
@@ -32,12 +35,12 @@ class ThrowAwayStack(PulumiStack):
     ) -> None:
         self._state, self._passphrase = folder / "state", folder / "passphrase"
         self._is_there = False
-        own = {
+        self._own = {
             "PULUMI_BACKEND_URL": self._state.as_uri(),
             "PULUMI_CONFIG_PASSPHRASE_FILE": str(self._passphrase),
         }
         kept = {n: v for n, v in environment.items() if n != "PULUMI_CONFIG_PASSPHRASE"}
-        super().__init__(folder, _NAME, pulumi, {**kept, **own})
+        super().__init__(folder, _NAME, pulumi, {**kept, **self._own})
         self.bucket = f"nix-cache-verify-{secrets.token_hex(6)}"
         self._settings = {
             "nix-cache:backend": backend.name,
@@ -80,6 +83,13 @@ class ThrowAwayStack(PulumiStack):
         config = json.dumps({**self._settings, "nix-cache:public": public})
         self._file.write_text(f"{self._salt.rstrip()}\nconfig: {config}\n")
 
+    def _destroying(self) -> str:
+        """Return the command that removes the rest, for a shell in any folder."""
+        own = [f"{name}={value}" for name, value in self._own.items()]
+        # If it is set, it counts before the file.
+        environment = shlex.join(["env", "-u", "PULUMI_CONFIG_PASSPHRASE", *own])
+        return f"{environment} {pulumi_command(self, 'destroy')}"
+
     def remove(self) -> None:
         """Remove all that it made, on the service and here, also if it was prepared only in part.
 
@@ -87,5 +97,12 @@ class ThrowAwayStack(PulumiStack):
             ClientError: the service kept something; the folder with the state stays then.
         """
         if self._is_there:
-            self.destroy()
+            try:
+                self.destroy()
+            except ClientError as failure:
+                raise ClientError(
+                    failure.problem,
+                    f"correct what it reports, then remove the rest with `{self._destroying()}`, "
+                    f"and delete {self.folder.parent}",
+                ) from None
         shutil.rmtree(self.folder, ignore_errors=not self._is_there)
