@@ -56,12 +56,6 @@ def test_every_backends_example_is_accepted_as_it_is(
     assert settings_of(str(file.relative_to(ROOT)))["backend"] == file.stem
 
 
-@pytest.mark.parametrize("file", FILES)
-def test_every_stacks_file_is_short(file: str) -> None:
-    """A user who compares them has all three on one page."""
-    assert len((ROOT / file).read_text().splitlines()) <= 20
-
-
 def test_the_table_of_the_page_is_how_the_files_differ() -> None:
     """Every setting in which two of them differ, and no other, with its values."""
     found = {file: settings_of(file) for file in FILES}
