@@ -134,7 +134,7 @@ def test_an_up_that_was_killed_is_finished_by_the_next(beginning: Beginning, ste
 
 WHOLE = sorted(
     [
-        *("LocalStack", "BinaryCache", "minio", "pulumi-python", "SigningKey", "NameReservation"),
+        *("Stack", "BinaryCache", "minio", "pulumi-python", "SigningKey", "NameReservation"),
         *("S3Bucket", "S3BucketPolicy", "IlmPolicy", *["S3Object"] * 3),
         *("IamUser", "IamPolicy", "IamUserPolicyAttachment"),
     ]
