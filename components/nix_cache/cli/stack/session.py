@@ -99,8 +99,9 @@ def _carry_out(
     if planned.lost:
         console.note(
             f"WARNING: {', '.join(planned.lost)}: removed on the service together with the user, "
-            "and not restored, because a resource that belongs to no cache declares it; restore it "
-            f"afterwards with `{pulumi_command(stack, 'up', '--refresh')}`"
+            "and not restored, because a resource that belongs to no cache declares it; afterwards "
+            "run `pulumi state delete` with the URN of that resource, then "
+            f"`{pulumi_command(stack, 'up')}`"
         )
     if not (yes or console.confirmed(f"Start the {what}?")):
         raise ClientError(

@@ -16,6 +16,11 @@ _ABSENT = "not there"
 _NEW_BUCKET = "creates it again, with the cache's metadata alone: the other objects are lost"
 _NEW_SECRET = "creates the user again, with a new secret that must be handed out"  # noqa: S105
 _CREATED_AGAIN = "creates it again"
+_KEY_LEFT = (
+    "leaves it to the other resource that declares it: run `pulumi state delete` with that "
+    "resource's URN, then `pulumi up`"
+)
+"""The provider fails every refresh over a key that is gone."""
 
 
 def compare(declared: Declared, seen: Seen) -> list[Finding]:
@@ -153,7 +158,7 @@ def _user(made: User, seen: Seen) -> Iterator[Finding]:
             f"the access key {key} of the user {made.name} was deleted",
             "there",
             _ABSENT,
-            LEFT_TO_OTHERS,
+            _KEY_LEFT,
         )
     for key in sorted(there.access_keys - made.other_keys):
         yield Finding(
