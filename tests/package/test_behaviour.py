@@ -26,9 +26,7 @@ _CLIENT_TESTS = ROOT / "tests" / "unit" / "cli"
 def folder(tmp_path: Path) -> Path:
     """Provide a folder with those of its unit tests that need nothing but it, and no sources."""
     shutil.copy2(ROOT / "pyproject.toml", tmp_path)
-    shared = [
-        ROOT / "tests" / name for name in ("__init__.py", "conftest.py", "samples.py", "waiting.py")
-    ]
+    shared = (ROOT / "tests").glob("*.py")
     fakes = (ROOT / "tests" / "fakes").glob("*.py")
     tests = set((ROOT / "tests" / "unit").rglob("*.py")) - set(_CLIENT_TESTS.glob("test_*.py"))
     for file in [*shared, *fakes, *tests]:

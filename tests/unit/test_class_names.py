@@ -3,6 +3,7 @@
 import ast
 from collections import Counter
 
+from tests.sources import syntax_tree
 from tools.bootstrap import ROOT
 
 FOLDERS = ("bench", "components", "offline", "policies", "tools")
@@ -26,7 +27,7 @@ def test_a_class_name_has_one_meaning() -> None:
     names = Counter(
         node.name
         for file in files
-        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        for node in ast.walk(syntax_tree(file.read_text(encoding="utf-8")))
         if isinstance(node, ast.ClassDef) and not node.name.startswith("_")
     )
 

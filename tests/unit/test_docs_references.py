@@ -8,6 +8,7 @@ import pytest
 
 from nix_cache import docs
 from nix_cache.cli.help import pages
+from tests.sources import syntax_tree
 from tools.bootstrap import ROOT
 
 FOLDERS = ("components", "tools", "offline", "policies", "nix", "examples")
@@ -15,7 +16,7 @@ FOLDERS = ("components", "tools", "offline", "policies", "nix", "examples")
 
 def references(source: str) -> Iterator[tuple[int, tuple[str, ...] | None]]:
     """Yield the line and the arguments of each call of `docs.page`; None if they vary."""
-    for node in ast.walk(ast.parse(source)):
+    for node in ast.walk(syntax_tree(source)):
         match node:
             case ast.Call(
                 func=ast.Attribute(value=ast.Name(id="docs"), attr="page"),

@@ -11,6 +11,7 @@ import typer
 
 from nix_cache.cli.app import app
 from tests.pages import README, Block, blocks, commands, documents
+from tests.sources import syntax_tree
 from tools.bootstrap import ROOT
 
 LANGUAGES = {"caddyfile", "ini", "json", "nginx", "nix", "python", "sh", "text", "yaml"}
@@ -39,7 +40,7 @@ def claims() -> Iterator[tuple[str, str]]:
     for file in sorted((ROOT / "tests").rglob("test_*.py")):
         if file == Path(__file__):
             continue
-        tree = ast.parse(file.read_text(encoding="utf-8"))
+        tree = syntax_tree(file.read_text(encoding="utf-8"))
         names = {"README": README}
         for node in tree.body:
             match node:

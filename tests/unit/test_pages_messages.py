@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.pages import text
+from tests.sources import syntax_tree
 from tools.bootstrap import ROOT
 
 OF_OTHER_PROGRAMS = {
@@ -27,7 +28,7 @@ HEADINGS = re.findall(r"^### (.+)$", text("docs/troubleshooting.md"), re.MULTILI
 def messages() -> Iterator[str]:
     """Yield the texts in the package's sources, with an ellipsis for each value in them."""
     for file in (ROOT / "components" / "nix_cache").rglob("*.py"):
-        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        for node in ast.walk(syntax_tree(file.read_text(encoding="utf-8"))):
             match node:
                 case ast.JoinedStr(values=values):
                     yield "".join(

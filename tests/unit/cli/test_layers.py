@@ -8,6 +8,7 @@ import pytest
 
 import nix_cache.cli
 from nix_cache.backends.registry import BACKENDS
+from tests.sources import syntax_tree
 
 PACKAGE = "nix_cache.cli"
 FOLDER = Path(nix_cache.cli.__file__).parent
@@ -36,7 +37,7 @@ def allowed(part: str) -> frozenset[str]:
 
 def all_imports(source: str) -> Iterator[tuple[int, str]]:
     """Yield the whole names of what a module imports, also within functions, with their lines."""
-    for node in ast.walk(ast.parse(source)):
+    for node in ast.walk(syntax_tree(source)):
         if isinstance(node, ast.Import):
             yield from ((node.lineno, alias.name) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):

@@ -118,7 +118,7 @@ def test_a_verification_that_cannot_remove_its_cache_names_the_command_that_does
     assert raised.value.fix.endswith(f"and delete {kept}")
 
 
-def test_what_is_shielded_is_in_a_process_group_of_its_own(project: Path) -> None:
+def test_what_is_shielded_is_in_a_separate_process_group(project: Path) -> None:
     """A terminal sends Ctrl-C to every process of its foreground group."""
     pulumi = script(project, 'python3 -c "import os; print(os.getpgrp())"')
     stack = PulumiStack(project, "dev", pulumi, os.environ)

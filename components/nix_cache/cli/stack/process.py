@@ -26,7 +26,7 @@ def run(command: Sequence[str], **options: Any) -> "subprocess.CompletedProcess[
     ``subprocess.run`` would kill it after a quarter of a second. SIGHUP alone it does not handle,
     so it is started to ignore that, and gets SIGTERM in its place.
 
-    Within ``interrupt.shielded`` it gets no signal at all: it is in a process group of its own,
+    Within ``interrupt.shielded`` it gets no signal at all: it is in a separate process group,
     because a terminal sends Ctrl-C to every process of the foreground's.
     """
     is_apart = interrupt.is_shielded()
