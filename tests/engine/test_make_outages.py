@@ -79,7 +79,7 @@ def test_an_outage_never_costs_state(behind: Behind, fault: Fault, commands: lis
 
     behind.proxy.heal()
     again = behind.clone.run("repair").checked("make repair")
-    assert "No changes. The cache is up." in again.output
+    assert "is up to date (no changes)" in again.output
     for command, seconds in took.items():
         # The machine may be busier than when the stack came up.
         ordinary_seconds = max(behind.ordinary_seconds, again.seconds)
