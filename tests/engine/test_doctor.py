@@ -362,10 +362,11 @@ def test_a_narinfo_under_another_paths_name_is_found(public: Patient) -> None:
 
 
 def test_references_that_are_not_in_the_cache_are_a_warning(public: Patient) -> None:
-    """They may be in another cache, such as the official one."""
+    """They may be in another cache, which the manifest does not name as an upstream cache."""
     path = public.new_path(references=[f"{HASH}-glibc"])
     with public.having(path):
-        finding = only(public.examined("--all"), "referring to paths that are not", "warning")
+        found = public.examined("--all", source=public.source(upstreams={}))
+    finding = only(found, "referring to paths that are not", "warning")
 
     assert f"{HASH}-glibc" in str(finding["items"])
 

@@ -532,7 +532,7 @@ class TestRefusals:
         away = str(house.patient.seen_at(f"http://{closed.netloc}"))
         try:
             for profile, where, code, message in (
-                ("stranger", source, 2, "there is no profile stranger with a key pair"),
+                ("absent", source, 2, "there is no profile absent with a key pair"),
                 ("writer", source, 1, "the profile writer may not list in the bucket nix-cache (A"),
                 ("stranger", source, 1, "does not know the key of the profile stranger; name a"),
                 (
