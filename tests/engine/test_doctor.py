@@ -365,7 +365,7 @@ def test_references_that_are_not_in_the_cache_are_a_warning(public: Patient) -> 
     """They may be in another cache, which the manifest does not name as an upstream cache."""
     path = public.new_path(references=[f"{HASH}-glibc"])
     with public.having(path):
-        found = public.examined("--all", source=public.source(upstreams={}))
+        found = public.examined("--all", source=public.source(upstreams={}, descriptor=False))
     finding = only(found, "referring to paths that are not", "warning")
 
     assert f"{HASH}-glibc" in str(finding["items"])
