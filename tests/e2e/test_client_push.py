@@ -73,7 +73,7 @@ def test_nothing_on_standard_input_is_nothing_to_do(machine: WritingMachine) -> 
     done = machine.run("push", "--stdin", input="\n")
 
     assert done.exit_code == 0, done.output
-    assert "nothing to push" in done.err
+    assert "Nothing to push" in done.err
 
 
 def test_a_push_reports_what_was_pushed_and_how_fast(machine: WritingMachine) -> None:

@@ -23,7 +23,7 @@ let
   # What nixpkgs has by these names. A new requirement belongs here once it was found there.
   python3Packages =
     lib.genAttrs [
-      "boto3"
+      "botocore"
       "brotli"
       "hatchling"
       "pydantic"

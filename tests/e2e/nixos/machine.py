@@ -3,7 +3,6 @@
 import json
 import os
 import shutil
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -44,7 +43,7 @@ class NixOS:
             (bin_folder / name).symlink_to(Path(self.nix.real.cat()).with_name(name))
         for name in ("nix", "nix-store"):
             (bin_folder / name).symlink_to(self.nix.bin / name)
-        (bin_folder / "nix-cache").symlink_to(Path(sys.prefix) / "bin" / "nix-cache")
+        (bin_folder / "nix-cache").symlink_to(self.nix.bin / "nix-cache")
         systemctl = bin_folder / "systemctl"
         systemctl.write_text(SYSTEMCTL.format(log=self.systemctl_log))
         systemctl.chmod(0o755)

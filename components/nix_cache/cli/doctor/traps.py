@@ -90,6 +90,6 @@ def _signing(subject: Subject) -> Iterator[Finding]:
     else:
         yield error(
             "Nix does not sign its S3 requests: it was built without AWS support",
-            "its requests are anonymous, so private reads and pushes fail",
+            "its requests are anonymous, so reads of a private cache fail",
             "install Nix from nixos.org; the package of Debian lacks it",
         )
