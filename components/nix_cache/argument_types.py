@@ -266,7 +266,8 @@ class BinaryCacheArgs(TypedDict):
     ``b2``."""
     bucket: NotRequired[str]
     """The bucket's name. Policies and users are named after it. Default: ``nix-cache``. Must be 3
-    to 63 lower-case letters, digits and inner hyphens; dots break TLS."""
+    to 63 lower-case letters, digits and inner hyphens; on MinIO also single dots between letters
+    and digits."""
     public: NotRequired[bool]
     """Whether anonymous clients can read objects by name. Listing stays denied. Default:
     ``false``."""

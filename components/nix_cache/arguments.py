@@ -33,6 +33,14 @@ from nix_cache.iam.access import Privilege
 
 _Own = TypeVar("_Own", bound=BackendSettings)
 
+_LABEL = r"[a-z0-9]([a-z0-9-]*[a-z0-9])?"
+_BUCKET = re.compile(rf"{_LABEL}(\.{_LABEL})*")
+_IPV4 = re.compile(r"[0-9]+(\.[0-9]+){3}")
+"""What S3 refuses as a bucket's name, because it looks like an address."""
+
+_TAKING_DOTS = " and ".join(spec.title for spec in BACKENDS.values() if not spec.no_dots)
+"""The backends on which the name of a bucket may have dots."""
+
 
 def _secret_key(value: object) -> object:
     """Check a key that is known by now. One that is an Output is checked while deploying."""
@@ -47,6 +55,12 @@ def _earlier_generations(
         if current is not None and generation > current:
             raise ValueError(f"trusts generation {generation}, but the current one is {current}")
     return trusted
+
+
+def _bucket_name(name: str) -> str:
+    if not (3 <= len(name) <= 63 and _BUCKET.fullmatch(name)) or _IPV4.fullmatch(name):
+        raise ValueError("has an invalid format")
+    return name
 
 
 def _not_empty(items: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -156,11 +170,11 @@ class CacheSettings(SettingsModel):
     backend: Annotated[str, Choices(BACKENDS), AfterValidator(_known_backend)] = setting(
         "The storage service.", default="minio"
     )
-    bucket: str = setting(
+    bucket: Annotated[str, AfterValidator(_bucket_name)] = setting(
         "The bucket's name. Policies and users are named after it.",
-        must_be="3 to 63 lower-case letters, digits and inner hyphens; dots break TLS",
+        must_be="3 to 63 lower-case letters, digits and inner hyphens; on "
+        f"{_TAKING_DOTS} also single dots between letters and digits",
         default="nix-cache",
-        pattern=r"^[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$",
     )
     public: bool = setting(
         "Whether anonymous clients can read objects by name. Listing stays denied.",

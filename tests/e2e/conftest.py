@@ -152,9 +152,12 @@ def cache(
 def private_cache(
     engine: Engine, store_dir: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Cache]:
-    """Provide a private cache for all tests that leave its stack as it is."""
+    """Provide a private cache for all tests that leave its stack as it is.
+
+    The bucket has dots in its name, which Nix and the client have to get along with.
+    """
     folder = tmp_path_factory.mktemp("private-cache")
-    yield from shared_cache(folder, engine, store_dir, public=False)
+    yield from shared_cache(folder, engine, store_dir, public=False, bucket="private.example.org")
 
 
 @pytest.fixture

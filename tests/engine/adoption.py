@@ -4,23 +4,26 @@ import json
 
 from tests.engine.project import Project
 
-IDS = {
-    "nix-cache-bucket": "nix-cache",
-    "nix-cache-anonymous-read": "nix-cache",
-    "nix-cache-nixbuilder": "nixbuilder",
-    "nix-cache-write-policy": "nix-cache-write",
-    "nix-cache-nixbuilder-write": "nixbuilder/nix-cache-write",
-}
-"""By resource name, what the page says to write into the import file."""
+
+def ids(bucket: str) -> dict[str, str]:
+    """Return, by resource name, what the page says to write into the import file."""
+    return {
+        "nix-cache-bucket": bucket,
+        "nix-cache-anonymous-read": bucket,
+        "nix-cache-nixbuilder": "nixbuilder",
+        "nix-cache-write-policy": f"{bucket}-write",
+        "nix-cache-nixbuilder-write": f"nixbuilder/{bucket}-write",
+    }
 
 
-def keep_what_exists(project: Project) -> None:
+def keep_what_exists(project: Project, bucket: str = "nix-cache") -> None:
     """Write the ids of what exists into the file, and leave out what the engine makes itself."""
     file = project.folder / "import.json"
     written = json.loads(file.read_text())
+    known = ids(bucket)
     entries = [
-        {**entry, **({"id": IDS[entry["name"]]} if entry["name"] in IDS else {})}
+        {**entry, **({"id": known[entry["name"]]} if entry["name"] in known else {})}
         for entry in written["resources"]
-        if entry["name"] in IDS or "id" not in entry
+        if entry["name"] in known or "id" not in entry
     ]
     file.write_text(json.dumps({**written, "resources": entries}))

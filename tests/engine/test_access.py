@@ -33,7 +33,7 @@ def test_nix_cache_info_has_exactly_its_three_lines_and_its_type(caches: TwoCach
 
 def test_nix_cache_info_has_other_values_than_the_default_ones(caches: TwoCaches) -> None:
     """And a reader of a private cache gets it under the same type."""
-    answer = caches.client("private-cache-team-reader").get_object(
+    answer = caches.client("private.cache-team-reader").get_object(
         Bucket=PRIVATE, Key="nix-cache-info"
     )
 
@@ -52,8 +52,8 @@ def test_a_missing_narinfo_is_absent_for_anonymous_requests(caches: TwoCaches, m
     [
         (PUBLIC, "nixbuilder"),
         (PUBLIC, "team-reader"),
-        (PRIVATE, "private-cache-nixbuilder"),
-        (PRIVATE, "private-cache-team-reader"),
+        (PRIVATE, "private.cache-nixbuilder"),
+        (PRIVATE, "private.cache-team-reader"),
     ],
 )
 def test_a_missing_narinfo_is_an_absence_to_users(
@@ -127,7 +127,7 @@ def test_anonymous_requests_cannot_upload_by_a_form(caches: TwoCaches, bucket: s
 
 @pytest.mark.parametrize("key", WRITABLE)
 @pytest.mark.parametrize(
-    ("bucket", "writer"), [(PUBLIC, "nixbuilder"), (PRIVATE, "private-cache-nixbuilder")]
+    ("bucket", "writer"), [(PUBLIC, "nixbuilder"), (PRIVATE, "private.cache-nixbuilder")]
 )
 def test_a_writer_puts_and_reads_what_nix_writes(
     caches: TwoCaches, bucket: str, writer: str, key: str
@@ -180,8 +180,8 @@ def test_a_writer_aborts_an_upload_but_deletes_nothing_by_it(caches: TwoCaches) 
     ("bucket", "user"),
     [
         (PUBLIC, "team-reader"),
-        (PRIVATE, "private-cache-team-reader"),
-        (PRIVATE, "private-cache-nixbuilder"),
+        (PRIVATE, "private.cache-team-reader"),
+        (PRIVATE, "private.cache-nixbuilder"),
     ],
 )
 @pytest.mark.parametrize("key", [NAR, "nix-cache-info"])

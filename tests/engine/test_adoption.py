@@ -13,7 +13,7 @@ from minio.credentials.providers import StaticProvider
 
 from nix_cache.formats.narinfo import Narinfo, verify
 from nix_cache.iam.access import anonymous_read_policy
-from tests.engine.adoption import IDS, keep_what_exists
+from tests.engine.adoption import ids, keep_what_exists
 from tests.engine.conftest import s3_client
 from tests.engine.keys import new_secret_key
 from tests.engine.patient import signed
@@ -32,6 +32,8 @@ NarHash: sha256:0000000000000000000000000000000000000000000000000000
 NarSize: 3
 References: 00bgd045z0d4icpbc2yyz4gx48ak44la-kept
 """
+BUCKET = "team.cache"
+"""With a dot, which the makers of many buckets used."""
 USER_SECRET = "a-secret-made-by-hand"
 RECIPE_POLICY = {
     "Version": "2012-10-17",
@@ -39,7 +41,7 @@ RECIPE_POLICY = {
         {
             "Effect": "Allow",
             "Action": ["s3:GetObject", "s3:ListBucket", "s3:PutObject"],
-            "Resource": ["arn:aws:s3:::nix-cache", "arn:aws:s3:::nix-cache/*"],
+            "Resource": [f"arn:aws:s3:::{BUCKET}", f"arn:aws:s3:::{BUCKET}/*"],
         }
     ],
 }
@@ -56,12 +58,12 @@ def made_by_hand(server: LocalServer, tmp_path: Path) -> Minio:
     )
     policy_file = tmp_path / "policy.json"
     policy_file.write_text(json.dumps(RECIPE_POLICY))
-    s3.make_bucket("nix-cache")
-    s3.set_bucket_policy("nix-cache", json.dumps(anonymous_read_policy("nix-cache")))
-    s3.put_object("nix-cache", "nar/kept.nar", BytesIO(b"nar"), 3)
+    s3.make_bucket(BUCKET)
+    s3.set_bucket_policy(BUCKET, json.dumps(anonymous_read_policy(BUCKET)))
+    s3.put_object(BUCKET, "nar/kept.nar", BytesIO(b"nar"), 3)
     admin.user_add("nixbuilder", USER_SECRET)
-    admin.policy_add("nix-cache-write", str(policy_file))
-    admin.policy_set("nix-cache-write", user="nixbuilder")
+    admin.policy_add(f"{BUCKET}-write", str(policy_file))
+    admin.policy_set(f"{BUCKET}-write", user="nixbuilder")
     return s3
 
 
@@ -71,8 +73,9 @@ def test_a_cache_made_by_hand_is_adopted_and_then_narrowed(
     """Nothing is replaced: objects, key and the user's secret stay, and the rights shrink."""
     key = new_secret_key("nix-cache.example.org-1")
     announced = signed(NARINFO, key)
-    made_by_hand.put_object("nix-cache", NARINFO_KEY, BytesIO(announced.encode()), len(announced))
-    project.set(writers=[{"name": "nixbuilder"}])
+    made_by_hand.put_object(BUCKET, NARINFO_KEY, BytesIO(announced.encode()), len(announced))
+    minio = {**project.config["nix-cache:minio"], "userPrefix": ""}
+    project.set(bucket=BUCKET, writers=[{"name": "nixbuilder"}], minio=minio)
     project.set_secret("writers[0].signingKey", key)
     enable, begin = commands("docs/operations/adoption.md", "Write the import file")
     bring_in, look, finish, disable = commands(
@@ -81,11 +84,11 @@ def test_a_cache_made_by_hand_is_adopted_and_then_narrowed(
     project.pulumi("stack", "select", STACK)
     project.typed(enable)
     project.typed(begin)
-    keep_what_exists(project)
+    keep_what_exists(project, BUCKET)
     project.typed(bring_in)
 
     planned = project.planned()
-    assert {planned.get(name, "same") for name in IDS} <= {"same", "update"}
+    assert {planned.get(name, "same") for name in ids(BUCKET)} <= {"same", "update"}
     assert "s3:ListBucket" in project.typed(look)
     project.typed(finish)
     project.typed(disable)
@@ -93,10 +96,10 @@ def test_a_cache_made_by_hand_is_adopted_and_then_narrowed(
     project.up("--expect-no-changes")
 
     user = s3_client(server.url, "nixbuilder", USER_SECRET)
-    assert user.get_object(Bucket="nix-cache", Key="nar/kept.nar")["Body"].read() == b"nar"
+    assert user.get_object(Bucket=BUCKET, Key="nar/kept.nar")["Body"].read() == b"nar"
     with pytest.raises(user.exceptions.ClientError, match="AccessDenied"):
-        user.list_objects_v2(Bucket="nix-cache")
-    names = {entry.object_name for entry in made_by_hand.list_objects("nix-cache", recursive=True)}
+        user.list_objects_v2(Bucket=BUCKET)
+    names = {entry.object_name for entry in made_by_hand.list_objects(BUCKET, recursive=True)}
     assert names == {
         "nar/kept.nar",
         NARINFO_KEY,
@@ -106,5 +109,5 @@ def test_a_cache_made_by_hand_is_adopted_and_then_narrowed(
     }
     outputs = project.outputs(secrets=True)
     assert outputs["signingKeys"] == {"nixbuilder": key}
-    found = user.get_object(Bucket="nix-cache", Key=NARINFO_KEY)["Body"].read().decode()
+    found = user.get_object(Bucket=BUCKET, Key=NARINFO_KEY)["Body"].read().decode()
     assert verify(Narinfo.parse(found), outputs["publicKeys"]) == ("nix-cache.example.org-1",)

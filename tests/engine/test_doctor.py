@@ -32,7 +32,7 @@ from tests.fakes.forwarding import Headers
 from tools.engine import Engine
 from tools.server import LocalServer
 
-PUBLIC, PRIVATE = "nix-cache", "private-cache"
+PUBLIC, PRIVATE = "nix-cache", "private.cache"
 HASH = "0123456789abcdfghijklmnpqrsvwxyz"
 
 

@@ -141,11 +141,11 @@ ADMINISTRATION: dict[str, Callable[[MinioAdmin, str], object]] = {
     "server-info": lambda admin, _: admin.info(),
     "list-users": lambda admin, _: admin.user_list(),
     "add-user": lambda admin, _: admin.user_add("mallory", "a-secret-of-hers"),
-    "remove-user": lambda admin, _: admin.user_remove("private-cache-team-reader"),
-    "disable-user": lambda admin, _: admin.user_disable("private-cache-team-reader"),
+    "remove-user": lambda admin, _: admin.user_remove("private.cache-team-reader"),
+    "disable-user": lambda admin, _: admin.user_disable("private.cache-team-reader"),
     "change-own-secret": lambda admin, user: admin.user_add(user, "another-secret"),
     "change-another's-secret": lambda admin, _: admin.user_add(
-        "private-cache-team-reader", "another-secret"
+        "private.cache-team-reader", "another-secret"
     ),
     "add-access-key": lambda admin, _: admin.add_service_account(
         access_key="one-key-more", secret_key="and-its-secret"

@@ -15,8 +15,8 @@ from tools.server import LocalServer
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-PUBLIC, PRIVATE, FOREIGN = "nix-cache", "private-cache", "of-another-user"
-"""The buckets. The last one is not a cache."""
+PUBLIC, PRIVATE, FOREIGN = "nix-cache", "private.cache", "of-another-user"
+"""The buckets. The second has a dot, which MinIO allows. The last one is not a cache."""
 
 SETTINGS: dict[str, dict[str, Any]] = {
     PUBLIC: {"readers": ["team-reader"]},

@@ -86,6 +86,12 @@ class Completion:
     problems: Sequence["Problem"] = ()
 
 
+_DOTS_BREAK_TLS = (
+    "break TLS: requests name the bucket as a part of the host's name, and no certificate covers "
+    "such a name"
+)
+
+
 def _as_written(settings: Mapping[str, Any], _configured: Mapping[str, str]) -> Completion:
     return Completion(settings=settings)
 
@@ -116,6 +122,8 @@ class BackendSpec:
         has_readers_in_public: whether a public cache can have readers besides.
         lifecycle_rules: how many rules a bucket can have; None if the service documents no limit.
         unfinished_upload_days: after how many days unfinished uploads are removed.
+        no_dots: why the name of a bucket must not have dots, to follow "has dots, which"; empty
+            where it may.
         cdn: the CDN that the stack can put before the bucket; empty if there is none.
         has_oidc_writers: whether workflows can push without a stored credential.
     """
@@ -139,5 +147,6 @@ class BackendSpec:
     has_readers_in_public: bool = True
     lifecycle_rules: int | None
     unfinished_upload_days: int
+    no_dots: str = _DOTS_BREAK_TLS
     cdn: str = ""
     has_oidc_writers: bool = False

@@ -177,6 +177,13 @@ def _oidc_writers(cache: CacheSettings) -> Iterator[Problem]:
             )
 
 
+def _dots_in_bucket(cache: CacheSettings) -> Iterator[Problem]:
+    if "." in cache.bucket and (reason := BACKENDS[cache.backend].no_dots):
+        yield Problem(
+            "bucket", repr(cache.bucket), f"has dots, which {reason}", "use hyphens instead of dots"
+        )
+
+
 def _expiry_that_takes_too_many_rules(cache: CacheSettings) -> Iterator[Problem]:
     rules, backend = len(expiry_rules(cache.expire_after_days)), BACKENDS[cache.backend]
     if backend.lifecycle_rules is not None and rules > backend.lifecycle_rules:
@@ -195,6 +202,7 @@ _CONTRADICTIONS: tuple[
     (("writers", "readers", "public"), _names_used_twice),
     (("domain", "writers", "retiredPublicKeys"), _keys_of_one_name),
     (("backend", "writers"), _oidc_writers),
+    (("backend", "bucket"), _dots_in_bucket),
     (("backend", "expireAfterDays"), _expiry_that_takes_too_many_rules),
 )
 """Checks that need several settings, each with the ones it reads."""

@@ -13,6 +13,7 @@ from nix_cache.config.problems import Problem, SettingsError
 from nix_cache.config.setting import NAME_RULE
 from nix_cache.config.spelling import Spelling
 from nix_cache.formats import signing
+from tests.samples import SAMPLES
 
 LEAST: dict[str, Any] = {
     "domain": "cache.example.org",
@@ -118,7 +119,13 @@ def test_both_spellings_of_a_key_mean_the_same() -> None:
         ({"domain": "two words"}, "domain", "has an invalid format"),
         ({"domain": 7}, "domain", "is not text"),
         ({"backend": "floppy"}, "backend", "is not a known backend"),
-        ({"bucket": "my.cache"}, "bucket", "has an invalid format"),
+        ({"bucket": "my..cache"}, "bucket", "has an invalid format"),
+        ({"bucket": ".cache"}, "bucket", "has an invalid format"),
+        ({"bucket": "cache."}, "bucket", "has an invalid format"),
+        ({"bucket": "my.-cache"}, "bucket", "has an invalid format"),
+        ({"bucket": "my-.cache"}, "bucket", "has an invalid format"),
+        ({"bucket": "192.168.5.4"}, "bucket", "has an invalid format"),
+        ({"bucket": "a." * 31 + "bc"}, "bucket", "has an invalid format"),
         ({"bucket": "Cache"}, "bucket", "has an invalid format"),
         ({"bucket": "ab"}, "bucket", "has an invalid format"),
         ({"bucket": "a" * 64}, "bucket", "has an invalid format"),
@@ -529,6 +536,20 @@ def test_what_aws_would_refuse_or_leak_is_refused_before(
 ) -> None:
     """With the setting that is wrong."""
     assert {found for found, _ in aws_problems(aws, **settings)} == {key}
+
+
+@pytest.mark.parametrize("bucket", ["my.cache", "a.b", "cache.example.org", "1.2.3.4.5"])
+def test_the_bucket_may_have_dots_where_requests_have_its_name_in_their_path(bucket: str) -> None:
+    """Elsewhere the reason is in the message, and not that the format is invalid."""
+    for name, sample in SAMPLES.items():
+        settings = {**sample, "bucket": bucket}
+        if name == "minio":
+            assert check(settings).bucket == bucket
+            continue
+        with pytest.raises(SettingsError, match=r"bucket = '.*' has dots, which ") as refusal:
+            check(settings)
+        assert "use hyphens" in str(refusal.value)
+        assert ("TLS" in str(refusal.value)) == (name in ("aws", "spaces"))
 
 
 @pytest.mark.parametrize("backend", ["aws", "spaces", "b2"])

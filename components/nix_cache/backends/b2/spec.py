@@ -57,4 +57,5 @@ SPEC = BackendSpec(
     writers_also=frozenset({Right.REPLACE, Right.DELETE}),
     lifecycle_rules=100,
     unfinished_upload_days=7,
+    no_dots="Backblaze B2 does not allow in names of buckets",
 )

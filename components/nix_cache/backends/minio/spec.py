@@ -80,4 +80,5 @@ SPEC = BackendSpec(
     program_defaults={"endpoint": "the provider's server"},
     lifecycle_rules=1000,
     unfinished_upload_days=1,
+    no_dots="",  # requests have the bucket's name in their path
 )
