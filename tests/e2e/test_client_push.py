@@ -1,6 +1,7 @@
 """`nix-cache push`, with the real Nix to the real server."""
 
 import json
+import re
 
 import pytest
 
@@ -8,8 +9,9 @@ from nix_cache.formats import signing
 from nix_cache.formats.narinfo import narinfo_key, verify
 from tests.e2e import store_paths
 from tests.e2e.cache import WRITER, Cache
-from tests.e2e.conftest import NewCache
+from tests.e2e.conftest import NewCache, NewNix
 from tests.e2e.nix import Nix
+from tests.e2e.refusal import assert_accepted
 from tests.e2e.store_paths import Closure
 from tests.e2e.writer import WritingMachine
 
@@ -196,22 +198,62 @@ def test_credentials_in_the_environment_do_not_beat_the_profile(machine: Writing
     assert reported["pushed"] == [path]
 
 
-def test_a_path_that_readers_refuse_is_reported_and_not_taken_as_pushed(
+def test_what_was_pushed_unsigned_is_signed(
     built: Closure, machine: WritingMachine, cache: Cache
 ) -> None:
-    """What a user pushed unsigned stays unsigned, and the exit code says so."""
+    """The narinfo stays as it is otherwise."""
     unsigned = built.paths[0]
     machine.nix.get("copy", "--to", cache.outputs["pushUrls"][WRITER], unsigned)
+    before = cache.read(narinfo_key(unsigned))
+
+    reported = machine.push(built.root)
+
+    assert (reported["signed"], reported["refusedByReaders"]) == ([unsigned], [])
+    assert cache.read(narinfo_key(unsigned)).startswith(before)
+    assert verify(cache.narinfo(unsigned), cache.outputs["publicKeys"]) == (reported["keyName"],)
+    assert machine.push(built.root)["signed"] == []
+
+
+def test_a_path_that_readers_refuse_is_reported_and_replaced_on_request(
+    built: Closure, machine: WritingMachine, cache: Cache
+) -> None:
+    """It states other contents than this machine has, and the exit code says so."""
+    refused = built.paths[0]
+    machine.push(refused)
+    key = narinfo_key(refused)
+    cache.write(key, re.sub(b"NarSize: .*", b"NarSize: 7", cache.read(key)))
 
     done = machine.run("push", built.root)
 
     assert done.exit_code == 1, done.output
     assert "readers refuse 1 path" in done.err
-    assert f"{unsigned}: it is not signed ({narinfo_key(unsigned)})" in done.err
-    assert "deletes these narinfos" in done.err
+    assert f"{refused}: its signature by" in done.err
+    assert "nix-cache push --repair" in done.err
+    assert machine.push("--repair", built.root)["repaired"] == sorted([refused, built.root])
 
-    cache.root.delete_object(Bucket=cache.bucket, Key=narinfo_key(unsigned))
-    assert machine.push(built.root)["pushed"] == [unsigned]
+
+def test_a_nar_that_was_lost_or_overwritten_is_uploaded_again(
+    machine: WritingMachine, new_nix: NewNix, cache: Cache
+) -> None:
+    """The first by a plain push of the path, the second by the fix that doctor prints."""
+    lost, overwritten = (store_paths.build(machine.nix, 1).root for _ in range(2))
+    machine.push(lost, overwritten)
+    cache.root.delete_object(Bucket=cache.bucket, Key=cache.narinfo(lost).url)
+    nar = cache.narinfo(overwritten).url
+    cache.write(nar, bytes(len(cache.read(nar))))
+
+    assert machine.push(lost)["repaired"] == [lost]
+    named = ["--paths-from", "-", "--deep", "--json"]
+    examined = machine.run("doctor", cache.bucket, *named, input=f"{lost}\n{overwritten}\n")
+    (fix,) = [one["fix"] for one in json.loads(examined.out) if overwritten in str(one["items"])]
+    (command,) = re.findall("`nix-cache ([^`]*) PATH`", fix)
+    repaired = machine.run(*command.split(), overwritten)
+
+    assert repaired.exit_code == 0, repaired.output
+    reader = new_nix()
+    reader.configure(cache.outputs["nixConf"])
+    for path in (lost, overwritten):
+        assert_accepted(reader, path)
 
 
 def test_a_removed_writer_is_reported(nix: Nix, new_cache: NewCache) -> None:

@@ -121,17 +121,23 @@ class Pusher:
             return session.push(writer, [self.store.infos[-1].path], chosen)
 
     @contextlib.contextmanager
+    def store_of(self, infos: Sequence[PathInfo]) -> Iterator[None]:
+        """Let the local store have a closure, for every push within this block."""
+        with contextlib.ExitStack() as patches:
+            for name, replacement in {
+                "roots_of": lambda given, _: list(given),
+                "temp_root": lambda _: nullcontext(),
+                "closure_of": lambda _: list(infos),
+            }.items():
+                patches.enter_context(mock.patch.object(session, name, replacement))
+            yield
+
+    @contextlib.contextmanager
     def _without_nix(self, times: TimeLimits | None) -> Iterator[None]:
         identity = Identity("the test", Credentials(self.user, self.secret))
         impatient = partial(retry, first_wait_seconds=0.001, jitter_seconds=0.001)
-        with contextlib.ExitStack() as patches:
-            for name, replacement in {
-                "identify": lambda _: identity,
-                "roots_of": lambda given, _: list(given),
-                "temp_root": lambda _: nullcontext(),
-                "closure_of": lambda _: list(self.store.infos),
-            }.items():
-                patches.enter_context(mock.patch.object(session, name, replacement))
+        with self.store_of(self.store.infos), contextlib.ExitStack() as patches:
+            patches.enter_context(mock.patch.object(session, "identify", return_value=identity))
             if times is not None:
                 transport = partial(Transport, times)
                 patches.enter_context(mock.patch.object(session, "Transport", transport))

@@ -49,9 +49,20 @@ def distrust(narinfo: Narinfo, public_keys: Sequence[str]) -> Distrust | None:
     ours = [one for one in narinfo.signatures if signing.name_of(one) in trusted]
     if not ours:
         return Distrust.UNKNOWN_KEY
-    if any(len(decode_base64(one.partition(":")[2])) != SIGNATURE_BYTES for one in ours):
+    if malformed_signatures(narinfo, public_keys):
         return Distrust.MALFORMED_SIGNATURE
     return None if verify(narinfo, public_keys) else Distrust.BAD_SIGNATURE
+
+
+def malformed_signatures(narinfo: Narinfo, public_keys: Sequence[str]) -> tuple[str, ...]:
+    """Return the signatures at which Nix stops: by the name of a trusted key, of a wrong length."""
+    trusted = {signing.name_of(key.strip()) for key in public_keys}
+    return tuple(
+        one
+        for one in narinfo.signatures
+        if signing.name_of(one) in trusted
+        and len(decode_base64(one.partition(":")[2])) != SIGNATURE_BYTES
+    )
 
 
 def signers(narinfo: Narinfo) -> str:

@@ -102,7 +102,7 @@ class TestWhatTheCacheHolds:
         stranger = signing.generate("stranger-1")
         content = narinfo(signature(stranger), signature(KEY))
 
-        assert judge(PATH, content, [KEY.public_text]) == Held(PATH, 70, None)
+        assert judge(PATH, content, [KEY.public_text]) == Held(PATH, 70, None, "nar/x.nar.zst")
 
     @pytest.mark.parametrize(
         ("content", "fault"),

@@ -20,6 +20,8 @@ from nix_cache.cli.s3.multipart import MultipartUpload
 from nix_cache.cli.s3.reply import RedirectedError
 from nix_cache.cli.s3.transport import StoppedError, Transport
 from nix_cache.cli.upload.bucket import Bucket
+from nix_cache.formats.nix_hash import NixHash
+from nix_cache.formats.path_info import PathInfo
 from tests.unit.cli.client_caches import manifest
 from tests.unit.cli.misbehaving import Misbehaving, always, answer, misbehaving
 
@@ -27,6 +29,7 @@ PAIR = Credentials("key", "secret")
 QUICK = TimeLimits(backoff_seconds=0.01)
 CONTENT = bytes(range(256)) * 1000
 PATH = f"/nix/store/{'0' * 32}-name"
+INFO = PathInfo(PATH, NixHash.of(b"nar"), 3, (), None, (), None, True, 0)
 
 
 def client(url: str, transport: Transport | None = None) -> S3Client:
@@ -193,4 +196,4 @@ class TestAnswers:
 
         who = Requester("ci", "https://s3.example.org", "demo", "team", "the environment")
         with pytest.raises(Exception, match="cannot be had: the service that issues it answers"):
-            Bucket(manifest(), s3, who, 1).held([PATH])
+            Bucket(manifest(), s3, who, 1).held([INFO])

@@ -6,10 +6,13 @@ from enum import Enum
 
 from nix_cache.cli.doctor.finding import Finding, Level
 
-_PUSH_AGAIN = "delete its narinfo as the bucket's owner, and push it again with `nix-cache push`"
+_PUSH_AGAIN = (
+    "run `nix-cache push --repair PATH` on a machine that has the path; if there is none, delete "
+    "its narinfo as the bucket's owner"
+)
 _SIGN = (
-    "delete its narinfo as the bucket's owner, then `nix-cache push` it, which signs; a push never "
-    "signs what is there already"
+    "run `nix-cache push PATH` on a machine that has the path, which signs it; if that has other "
+    "contents, add --repair"
 )
 
 
@@ -37,7 +40,7 @@ class Fault(Enum):
         Level.ERROR,
         "not in the cache",
         "machines build what they cannot fetch",
-        "push it with `nix-cache push`",
+        "run `nix-cache push PATH` on a machine that has the path",
     )
     UNREADABLE = Advice(
         Level.ERROR,
@@ -61,7 +64,8 @@ class Fault(Enum):
         Level.ERROR,
         "signed by keys that are not trusted alone",
         "reading machines refuse it, and build it without a message",
-        f"if that key is one of yours, list it in `retiredPublicKeys`; else {_SIGN}",
+        "if that key is one of yours, list it in `retiredPublicKeys`, then sign all of its paths "
+        f"with `nix-cache resign`; else {_SIGN}",
     )
     BAD_SIGNATURE = Advice(
         Level.ERROR,
@@ -102,7 +106,7 @@ class Fault(Enum):
     NAR_ABSENT = Advice(
         Level.ERROR,
         "without a NAR",
-        "Nix believes the narinfo and fails at the download; `nix copy` never repairs it",
+        "Nix trusts the narinfo and fails at the download; `nix copy` never repairs it",
         _PUSH_AGAIN,
     )
     NAR_CONTENT = Advice(
@@ -127,7 +131,7 @@ class Fault(Enum):
         Level.WARNING,
         "referring to paths that are not in the cache",
         "a machine that has no other source for those has to build them",
-        "push the whole closure: `nix-cache push` does",
+        "run `nix-cache push PATH` on a machine that has the path: it pushes the whole closure",
     )
     REFERENCE_NOT_CHECKED = Advice(
         Level.NOT_CHECKED,
@@ -145,13 +149,14 @@ class Fault(Enum):
         Level.NOT_CHECKED,
         "with a narinfo that was not read",
         "",
-        "look at that object; delete it as the bucket's owner if it is not a narinfo",
+        f"look at that object; if it is not a narinfo, {_PUSH_AGAIN}",
     )
     NAR_NOT_CHECKED = Advice(
         Level.NOT_CHECKED,
         "with a NAR that was not checked",
         "",
-        "fetch the path with `nix copy --from` into an empty store to check it",
+        "fetch the path with `nix copy --from` into an empty store to check it; to replace it, "
+        f"{_PUSH_AGAIN}",
     )
 
 

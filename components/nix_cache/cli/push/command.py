@@ -73,11 +73,21 @@ def push(
     debug_info: Annotated[
         bool, typer.Option("--debug-info", help="Also upload an index of debug info files.")
     ] = False,
+    repair: Annotated[
+        bool,
+        typer.Option(
+            "--repair",
+            help="Upload the named paths again even if the cache has them, and all other paths of "
+            "their closures whose NAR is missing or has the wrong size, or that readers refuse.",
+        ),
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Sign store paths and upload them with their closures.
 
-    Skips paths that the cache has. Exits with 1 if the cache has a path that readers will refuse.
+    Skips paths that the cache has. Signs those that no current key of the cache signed, if they are
+    the same in the local store. Uploads a named path again if its NAR is missing or has the wrong
+    size. Exits with 1 if the cache has a path that readers will refuse.
     """
     from nix_cache.cli.nix.store_paths import entries_in
     from nix_cache.cli.upload import report, session
@@ -97,7 +107,7 @@ def push(
         leaves_to_upstreams=not upload_all,
         asks_upstreams=check_upstream,
     )
-    options = replace(options, further=Further(logs, listings, debug_info))
+    options = replace(options, further=Further(logs, listings, debug_info), repairs=repair)
     if upload_all and check_upstream:
         raise UsageError("--all and --check-upstream contradict each other", "give one of them")
     writer = find_writer(cache)

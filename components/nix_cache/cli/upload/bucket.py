@@ -17,7 +17,9 @@ from nix_cache.cli.upload.held import Held, judge
 from nix_cache.formats.cache_info import INFO_KEY
 from nix_cache.formats.collection_run import RUN_KEY
 from nix_cache.formats.manifest import Manifest
+from nix_cache.formats.nar_url import ElsewhereError, InvalidUrlError, NarUrl
 from nix_cache.formats.narinfo import narinfo_key
+from nix_cache.formats.path_info import PathInfo
 from nix_cache.formats.root_record import RootRecord, new_key
 
 _ABSENT = frozenset({"NoSuchKey", "AccessDenied", "404", "403"})
@@ -34,10 +36,19 @@ class Bucket:
         client: of the bucket, as the writer.
         who: the writer, for messages.
         jobs: how many requests there are at a time.
+        current: the names of the keys with which writers sign now.
     """
 
-    def __init__(self, manifest: Manifest, client: S3Client, who: Requester, jobs: int) -> None:
+    def __init__(
+        self,
+        manifest: Manifest,
+        client: S3Client,
+        who: Requester,
+        jobs: int,
+        current: frozenset[str] = frozenset(),
+    ) -> None:
         self._manifest = manifest
+        self._current = current
         self._client = client
         self._who = who
         self._jobs = jobs
@@ -88,12 +99,12 @@ class Bucket:
             return Seen.of(_if_there(lambda: self._client.get(RUN_KEY)))
 
     def held(
-        self, paths: Sequence[str], progress: Callable[[int], None] = lambda _: None
+        self, infos: Sequence[PathInfo], progress: Callable[[int], None] = lambda _: None
     ) -> dict[str, Held]:
         """Those of some paths that the cache has.
 
         Args:
-            paths: store paths.
+            infos: what the local store holds of the paths.
             progress: called with the number of paths that were asked for so far.
 
         Raises:
@@ -101,12 +112,53 @@ class Bucket:
             BusyError: it did not answer, or not now.
         """
         found: dict[str, Held] = {}
-        asked = in_parallel(self._held, paths, self._jobs)
-        for count, (path, held) in enumerate(asked, start=1):
+        asked = in_parallel(self._held, infos, self._jobs)
+        for count, (info, held) in enumerate(asked, start=1):
             if held:
-                found[path] = held
+                found[info.path] = held
             progress(count)
         return found
+
+    def without_nar(
+        self, held: Sequence[Held], progress: Callable[[int], None] = lambda _: None
+    ) -> set[str]:
+        """Return those of some paths whose NAR is missing, or has another size than is stated.
+
+        That takes one request for each. A NAR that is not in the bucket is not looked for.
+
+        Args:
+            held: the paths.
+            progress: called with the number of paths that were asked for so far.
+
+        Raises:
+            ClientError: the storage refused.
+            BusyError: it did not answer, or not now.
+        """
+        asked = in_parallel(self._has_nar, held, self._jobs)
+        found = set()
+        for count, (one, has_nar) in enumerate(asked, start=1):
+            if not has_nar:
+                found.add(one.path)
+            progress(count)
+        return found
+
+    def _has_nar(self, held: Held) -> bool:
+        if held.url is None:
+            return True
+        try:
+            key = NarUrl.parse(held.url).resolved(self._client.url)
+        except InvalidUrlError:
+            return False
+        except ElsewhereError:
+            return True
+        with self._explained():
+            answer = _if_there(lambda: self._client.head(key))
+        if answer is None:
+            return False
+        length = answer.headers.get("Content-Length", "")
+        if answer.headers.get("Content-Encoding") or not length.isdecimal():
+            return True
+        return held.stored_bytes in {None, int(length)}
 
     def absent(self, keys: Sequence[str]) -> set[str]:
         """Return those of some objects that are not there.
@@ -122,13 +174,16 @@ class Bucket:
         with self._explained():
             return _if_there(lambda: self._client.head(key)) is not None
 
-    def _held(self, path: str) -> Held | None:
+    def _held(self, info: PathInfo) -> Held | None:
+        path = info.path
         with self._explained():
             try:
                 content = _if_there(lambda: self._get(narinfo_key(path)))
             except (EncodingError, TooLargeError) as mistake:
                 return Held(path, None, f"its narinfo {mistake}")
-        return None if content is None else judge(path, content, self._manifest.public_keys)
+        if content is None:
+            return None
+        return judge(path, content, self._manifest.public_keys, info, self._current)
 
     def _get(self, key: str) -> bytes:
         """Return an object's content.

@@ -54,6 +54,8 @@ class UploadOptions:
         leaves_to_upstreams: whether paths that an upstream cache has are left to it.
         asks_upstreams: whether upstream caches are asked for that, in place of trusting the
             signatures in the local store.
+        repairs: whether the paths that are named are uploaded again, and all others are if their
+            NAR is missing or has the wrong size, or readers refuse them.
     """
 
     jobs: int = JOBS
@@ -63,6 +65,7 @@ class UploadOptions:
     further: Further = field(default_factory=Further, kw_only=True)
     leaves_to_upstreams: bool = True
     asks_upstreams: bool = False
+    repairs: bool = field(default=False, kw_only=True)
 
     @classmethod
     def of(

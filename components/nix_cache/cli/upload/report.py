@@ -25,6 +25,7 @@ class Result:
         skipped: the paths that the cache had already.
         seconds: how long the copying took.
         left: by store path, the URL of the upstream cache that has it.
+        repaired: the paths among those that were copied of which the cache had a part.
     """
 
     cache: str
@@ -34,6 +35,12 @@ class Result:
     skipped: Sequence[Held]
     seconds: float
     left: Mapping[str, str] = field(default_factory=dict)
+    repaired: frozenset[str] = frozenset()
+
+    @property
+    def signed(self) -> list[str]:
+        """The paths among those that were skipped that got a signature."""
+        return sorted(held.path for held in self.skipped if held.is_signed)
 
     @property
     def stored_bytes(self) -> int | None:
@@ -59,6 +66,8 @@ def document(result: Result) -> dict[str, Any]:
         "keyName": result.key_name,
         "pushed": sorted(held.path for held in result.pushed),
         "skipped": sorted(held.path for held in result.skipped),
+        "repaired": sorted(result.repaired),
+        "signed": result.signed,
         "upstream": dict(sorted(result.left.items())),
         "narBytes": result.nar_bytes,
         "storedBytes": result.stored_bytes,
@@ -83,15 +92,15 @@ def warnings(result: Result) -> Iterable[str]:
         return
     yield (
         f"WARNING: readers refuse {_count(len(refused), 'path')} that the cache {result.cache} "
-        "has already, and no push changes them:"
+        "has already:"
     )
     for held in refused[:_SHOWN]:
         yield f"  {held.path}: {held.fault} ({held.key})"
     if len(refused) > _SHOWN:
         yield f"  and {len(refused) - _SHOWN} more; --json prints all"
     yield (
-        "  Fix: the bucket's owner deletes these narinfos, then push again; or, if they are signed "
-        "by a former writer of yours, list that key in `retiredPublicKeys`."
+        "  Fix: run `nix-cache push --repair` with these paths; or, if they are signed by a former "
+        "writer of yours, list that key in `retiredPublicKeys`."
     )
 
 
@@ -103,6 +112,10 @@ def _rows(result: Result) -> Iterable[tuple[str, str]]:
     pushed = _count(len(result.pushed), "path")
     yield "pushed", f"{pushed}, {', '.join(details)}" if result.pushed else pushed
     yield "skipped", f"{_count(len(result.skipped), 'path')}, in the cache already"
+    if result.repaired:
+        yield "repaired", f"{_count(len(result.repaired), 'path')} of those that were pushed"
+    if result.signed:
+        yield "signed", f"{_count(len(result.signed), 'path')} of those that were skipped"
     if result.left:
         hosts = ", ".join(sorted({urlsplit(url).netloc for url in result.left.values()}))
         yield "upstream", f"{_count(len(result.left), 'path')}, left to {hosts}"

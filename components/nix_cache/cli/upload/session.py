@@ -5,11 +5,12 @@ The steps and their order are those of ``docs/reference/cache-protocol.md``.
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from nix_cache.cli.errors import ClientError
 from nix_cache.cli.machine import interrupt
+from nix_cache.cli.machine.parallel import in_parallel
 from nix_cache.cli.machine.progress import Progress
 from nix_cache.cli.machine.sizes import size
 from nix_cache.cli.nix.build_log import log_objects
@@ -27,6 +28,7 @@ from nix_cache.cli.upload.bucket import Bucket
 from nix_cache.cli.upload.held import Held
 from nix_cache.cli.upload.identity import identify
 from nix_cache.cli.upload.meter import Meter, Total
+from nix_cache.cli.upload.narinfos import Narinfos
 from nix_cache.cli.upload.objects import Objects
 from nix_cache.cli.upload.options import UploadOptions
 from nix_cache.cli.upload.report import Result
@@ -111,9 +113,12 @@ class _Push:
         self._writer = writer
         self._options = options
         self._progress = progress
-        self._bucket = Bucket(manifest, client, who, options.jobs)
+        self._bucket = Bucket(manifest, client, who, options.jobs, writer.current_keys)
         self._objects = Objects(client, who, options.part_bytes, progress.note)
-        self._uploader = Uploader(self._objects, writer.key, manifest.public_keys, options)
+        narinfos = Narinfos(client, who, progress.note)
+        self._uploader = Uploader(
+            self._objects, narinfos, writer.key, manifest.public_keys, options
+        )
 
     def abort(self) -> None:
         """Send nothing more, and abort uploads in parts."""
@@ -164,18 +169,21 @@ class _Push:
         retry(self._bucket.require_access, self._progress.note)
         self._protect(roots, paths, left_references(closure, left))
         before = self._look()
-        skipped = self._held(paths)
+        held = self._held(closure)
+        broken = self._broken(set(roots), held)
+        skipped = {path: one for path, one in held.items() if path not in broken}
         done = _Counted({})
         missing = [info for info in closure if info.path not in skipped]
         for _ in range(_ROUNDS):
-            self._upload(missing, len(paths), done)
+            self._upload(missing, len(paths), done, broken)
+            skipped |= self._sign(closure, skipped)
             now = collections.when_ended(self._look, self._progress.tell)
             if not before.may_have_deleted(now):
-                return self._result(done, skipped, left)
+                return self._result(done, skipped, left, broken)
             before = now
             missing = self._lost(closure, done)
             if not missing:
-                return self._result(done, skipped, left)
+                return self._result(done, skipped, left, broken)
             skipped = {path: one for path, one in skipped.items() if path not in _paths(missing)}
             self._progress.note(
                 f"A collection of the cache deleted {len(missing)} of these paths meanwhile; "
@@ -226,13 +234,47 @@ class _Push:
     def _look(self) -> collections.Seen:
         return retry(self._bucket.collections, self._progress.note)
 
-    def _held(self, paths: Sequence[str]) -> dict[str, Held]:
+    def _held(self, infos: Sequence[PathInfo]) -> dict[str, Held]:
         def report(count: int) -> None:
-            self._progress.tell(f"asked the cache for {count} of {len(paths)} paths")
+            self._progress.tell(f"asked the cache for {count} of {len(infos)} paths")
 
-        return retry(lambda: self._bucket.held(paths, report), self._progress.note)
+        return retry(lambda: self._bucket.held(infos, report), self._progress.note)
 
-    def _upload(self, missing: Sequence[PathInfo], of_paths: int, done: _Counted) -> None:
+    def _broken(self, roots: set[str], held: Mapping[str, Held]) -> set[str]:
+        """Those paths of the cache that are uploaded again.
+
+        The NAR of each costs a request, so that without ``--repair`` only those of the paths that
+        were named are asked for.
+        """
+        repairs = self._options.repairs
+        asked = [one for path, one in held.items() if repairs or path in roots]
+
+        def report(count: int) -> None:
+            self._progress.tell(f"asked the cache for {count} of {len(asked)} NARs")
+
+        broken = retry(lambda: self._bucket.without_nar(asked, report), self._progress.note)
+        if repairs:
+            broken |= roots & held.keys()
+            broken |= {path for path, one in held.items() if one.fault and not one.is_signable}
+        if self._writer.manifest.expire_after_days:
+            # A narinfo that is written now would outlive a NAR that was written earlier.
+            broken |= {path for path, one in held.items() if one.is_signable}
+        return broken
+
+    def _sign(self, closure: Sequence[PathInfo], skipped: Mapping[str, Held]) -> dict[str, Held]:
+        """Sign what lacks a signature, after what it refers to was uploaded."""
+        infos = [info for info in closure if (one := skipped.get(info.path)) and one.is_signable]
+        signed = {}
+        asked = in_parallel(self._uploader.sign, infos, self._options.jobs)
+        for count, (info, one) in enumerate(asked, start=1):
+            if one is not None:
+                signed[info.path] = replace(one, is_signed=True)
+            self._progress.tell(f"signed {count} of {len(infos)} paths")
+        return signed
+
+    def _upload(
+        self, missing: Sequence[PathInfo], of_paths: int, done: _Counted, broken: set[str]
+    ) -> None:
         if not missing:
             return
         sizes = {info.path: info.nar_size for info in missing}
@@ -246,7 +288,7 @@ class _Push:
             Total(len(missing), nar_bytes), self._progress, has_events=self._options.has_events
         )
         started = time.monotonic()
-        for uploaded in self._uploader.upload(missing, meter):
+        for uploaded in self._uploader.upload(missing, meter, broken):
             if uploaded.held.path not in done.uploaded:
                 done.nar_bytes += sizes[uploaded.held.path]
             done.uploaded[uploaded.held.path] = uploaded
@@ -254,13 +296,19 @@ class _Push:
 
     def _lost(self, closure: Sequence[PathInfo], done: _Counted) -> list[PathInfo]:
         """Those paths whose narinfo, or whose NAR that this push put, is not there any more."""
-        there = self._held([info.path for info in closure])
+        there = self._held(closure)
         keys = {uploaded.nar_key for uploaded in done.uploaded.values()}
         gone = retry(lambda: self._bucket.absent(sorted(keys)), self._progress.note)
         without_nar = {path for path, one in done.uploaded.items() if one.nar_key in gone}
         return [info for info in closure if info.path not in there or info.path in without_nar]
 
-    def _result(self, done: _Counted, skipped: dict[str, Held], left: Mapping[str, str]) -> Result:
+    def _result(
+        self,
+        done: _Counted,
+        skipped: Mapping[str, Held],
+        left: Mapping[str, str],
+        broken: set[str],
+    ) -> Result:
         return Result(
             cache=self._writer.record.name,
             key_name=self._writer.key.name,
@@ -269,6 +317,7 @@ class _Push:
             skipped=list(skipped.values()),
             seconds=done.seconds,
             left=left,
+            repaired=frozenset(broken & done.uploaded.keys()),
         )
 
 

@@ -2,14 +2,15 @@
 
 import os
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from nix_cache.cli.errors import ClientError
-from nix_cache.cli.upload.held import Held, judge
+from nix_cache.cli.upload.held import Held, judge, states_same
 from nix_cache.cli.upload.meter import Meter
+from nix_cache.cli.upload.narinfos import Narinfos
 from nix_cache.cli.upload.objects import Objects
 from nix_cache.cli.upload.options import UploadOptions
 from nix_cache.cli.upload.packing import is_large, packed
@@ -17,11 +18,12 @@ from nix_cache.cli.upload.schedule import Steps, in_order
 from nix_cache.formats.cache_object import CacheObject
 from nix_cache.formats.nar_listing import debug_info_objects, listing_object
 from nix_cache.formats.nar_writer import Entry, nar_chunks
-from nix_cache.formats.narinfo import NarinfoError, narinfo_key
+from nix_cache.formats.narinfo import Narinfo, NarinfoError, narinfo_key
 from nix_cache.formats.narinfo_writer import (
-    CONTENT_TYPE,
     NAR_CONTENT_TYPE,
     NarFile,
+    merged_signatures,
+    signed_again,
     signed_narinfo,
 )
 from nix_cache.formats.path_info import PathInfo
@@ -48,6 +50,7 @@ class Uploader:
 
     Args:
         objects: puts objects into the bucket.
+        narinfos: changes narinfos.
         key: what to sign with.
         public_keys: those that readers trust.
         options: how many paths there are at a time, and what is put beside NARs.
@@ -56,11 +59,13 @@ class Uploader:
     def __init__(
         self,
         objects: Objects,
+        narinfos: Narinfos,
         key: SecretKey,
         public_keys: Sequence[str],
         options: UploadOptions,
     ) -> None:
         self._objects = objects
+        self._narinfos = narinfos
         self._key = key
         self._public_keys = public_keys
         self._jobs = options.jobs
@@ -68,13 +73,16 @@ class Uploader:
         self._compressing = threading.Semaphore(max(1, os.cpu_count() or 1))
         self._large = threading.Semaphore(LARGE_AT_A_TIME)
 
-    def upload(self, infos: Sequence[PathInfo], meter: Meter) -> Iterator[Uploaded]:
+    def upload(
+        self, infos: Sequence[PathInfo], meter: Meter, replaced: Collection[str] = ()
+    ) -> Iterator[Uploaded]:
         """Upload some paths.
 
         Args:
             infos: the paths, each after its references. References that are not among them are in
                 the cache, or in an upstream cache.
             meter: counts what was uploaded.
+            replaced: the paths among them of which the cache has a narinfo.
 
         Yields:
             each path when its narinfo is in the cache.
@@ -95,7 +103,8 @@ class Uploader:
             return self._put_nar(info, meter)
 
         def put_narinfo(info: PathInfo, file: NarFile) -> None:
-            done[info.path] = self._put_narinfo(info, file)
+            is_new = info.path not in replaced
+            done[info.path] = self._put_narinfo(info, file, is_new=is_new)
 
         steps = Steps(put_nar, put_narinfo)
         for info in in_order(steps, infos, needs, self._jobs):
@@ -123,14 +132,42 @@ class Uploader:
         if self._further.debug_info:
             yield from debug_info_objects(nar_key, root)
 
-    def _put_narinfo(self, info: PathInfo, file: NarFile) -> Uploaded:
+    def sign(self, info: PathInfo) -> Held | None:
+        """Add a signature to a narinfo that states what the store holds.
+
+        Returns:
+            the path as the cache has it now; None if its narinfo is gone.
+
+        Raises:
+            ClientError: the storage refused or did not answer.
+        """
+
+        def signed(there: bytes | None) -> bytes | None:
+            try:
+                if there is None or not states_same(Narinfo.parse(there), info):
+                    return None
+                return signed_again(there, self._key, self._public_keys)
+            except NarinfoError:
+                return None
+
+        content = self._narinfos.change(narinfo_key(info.path), signed)
+        return None if content is None else judge(info.path, content, self._public_keys)
+
+    def _put_narinfo(self, info: PathInfo, file: NarFile, *, is_new: bool) -> Uploaded:
         try:
-            content = signed_narinfo(info, file, self._key)
+            narinfo = Narinfo.parse(signed_narinfo(info, file, self._key))
         except NarinfoError as mistake:
             raise ClientError(
                 f"the store's database holds something of {info.path} that Nix does not read: "
                 f"{mistake}",
                 "check the store with `nix-store --verify`",
             ) from None
-        self._objects.put(narinfo_key(info.path), content, CONTENT_TYPE)
+
+        def merged(there: bytes | None) -> bytes:
+            others = () if there is None else merged_signatures(there, narinfo, self._public_keys)
+            signatures = tuple(dict.fromkeys([*info.signatures, *others]))
+            return signed_narinfo(replace(info, signatures=signatures), file, self._key)
+
+        content = self._narinfos.change(narinfo_key(info.path), merged, is_new=is_new)
+        assert content is not None  # for the type checker
         return Uploaded(judge(info.path, content, self._public_keys), file.key)

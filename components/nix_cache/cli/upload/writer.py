@@ -36,6 +36,15 @@ class Writer:
         return self.record.manifest
 
     @property
+    def current_keys(self) -> frozenset[str]:
+        """The names of the keys with which the cache's writers sign now.
+
+        A manifest that names none, such as a published one, has no earlier keys that are known.
+        """
+        names = self.manifest.key_names.values() or map(signing.name_of, self.manifest.public_keys)
+        return frozenset({self.key.name, *names})
+
+    @property
     def profile(self) -> str:
         """The credentials profile that the push URL names; nothing if it names none."""
         return self.manifest.profiles.get(self.name, "")

@@ -1,0 +1,245 @@
+"""Narinfos that several clients may change at the same time: no client's signature is lost.
+
+A change is written only if the narinfo is still what it was made from: by a conditional request
+where the service has them, else by reading it right before and right after.
+``docs/reference/cache-protocol.md`` describes what remains possible on such a service.
+"""
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum, auto
+from typing import TypeVar
+
+from nix_cache.cli.limits import NARINFO_BYTES, TooLargeError
+from nix_cache.cli.s3.client import Answer, S3Client
+from nix_cache.cli.s3.clock import http_date
+from nix_cache.cli.s3.content_encoding import EncodingError, decoded
+from nix_cache.cli.s3.errors import AnsweredError, BusyError, StorageError
+from nix_cache.cli.s3.messages import Requester, explain
+from nix_cache.cli.s3.reply import OversizedError
+from nix_cache.cli.s3.retry import retry
+from nix_cache.formats.narinfo_writer import CONTENT_TYPE
+
+_ROUNDS = 20
+"""How often a narinfo is read again because another client changed it."""
+
+_MOST_UNCHANGED = 3
+"""Refused changes of a narinfo that is still as it was. Conditions cannot be used then."""
+
+_ABSENT = frozenset({403, 404})
+_LOST = frozenset({404, 409, 412})
+"""The narinfo is not what it was any more, or another client is changing it right now."""
+
+_NOT_IMPLEMENTED = frozenset({400, 501})
+_NEVER = '"00000000000000000000000000000000"'
+"""An ETag that no object has."""
+
+_Result = TypeVar("_Result")
+
+
+class UnreadableError(Exception):
+    """An object is there and cannot be read. The message is a clause without a subject."""
+
+
+class Conditions(Enum):
+    """Whether a service writes an object only under a condition."""
+
+    UNKNOWN = auto()
+    KEPT = auto()
+    IGNORED = auto()
+    """It overlooks conditions, or refuses requests that have one."""
+
+
+@dataclass(frozen=True)
+class Version:
+    """A narinfo as it was read.
+
+    Attributes:
+        content: what it states, without a Content-Encoding.
+        etag: another one for each content; empty if the service states none.
+        written: when, by the storage's clock; None if that is not stated.
+    """
+
+    content: bytes
+    etag: str
+    written: datetime | None
+
+
+Make = Callable[[bytes | None], bytes | None]
+"""Returns what a narinfo is to be, given what it is; None if it is to stay, or is not to be there.
+Given its own result, it returns the same."""
+
+
+class Narinfos:
+    """The narinfos of a cache, to be read and changed by several threads.
+
+    Args:
+        client: of the bucket.
+        who: who sends the requests, for messages.
+        report: called with a text before something is tried again.
+    """
+
+    def __init__(self, client: S3Client, who: Requester, report: Callable[[str], None]) -> None:
+        self._client = client
+        self._who = who
+        self._report = report
+        self._lock = threading.Lock()
+        self._conditions = Conditions.UNKNOWN
+        self._unprotected: dict[str, Make] = {}
+
+    def read(self, key: str) -> Version | None:
+        """Read a narinfo; None if it is not there.
+
+        Raises:
+            UnreadableError: it is too large, or its Content-Encoding cannot be undone.
+            ClientError: the storage refused or did not answer.
+        """
+        try:
+            answer = self._tried(lambda: self._found(key))
+            if answer is None:
+                return None
+            encoding = answer.headers.get("Content-Encoding")
+            content = decoded(answer.body, encoding, NARINFO_BYTES)
+        except OversizedError:
+            raise UnreadableError(str(TooLargeError(NARINFO_BYTES))) from None
+        except (EncodingError, TooLargeError) as mistake:
+            raise UnreadableError(str(mistake)) from None
+        etag = answer.headers.get("ETag", "").strip().removeprefix("W/")
+        return Version(content, etag, http_date(answer.headers.get("Last-Modified")))
+
+    def change(self, key: str, make: Make, *, is_new: bool = False) -> bytes | None:
+        """Change a narinfo, and keep what other clients change of it at the same time.
+
+        Args:
+            key: of the narinfo.
+            make: what it is to be.
+            is_new: whether it was not there when that was asked last.
+
+        Returns:
+            what is there now; None if nothing is.
+
+        Raises:
+            ClientError: the storage refused or did not answer, or other clients change it all the
+                time.
+        """
+        seen = None if is_new else self._readable(key)
+        unchanged = 0
+        for _ in range(_ROUNDS):
+            wanted = make(seen.content if seen else None)
+            if wanted is None or (seen is not None and wanted == seen.content):
+                return seen.content if seen else None
+            if self._put(key, wanted, seen):
+                if self._conditions is not Conditions.IGNORED or (is_new and seen is None):
+                    return wanted
+                with self._lock:
+                    self._unprotected[key] = make
+            before, seen = seen, self._readable(key)
+            unchanged += before is not None and before == seen
+            if unchanged == _MOST_UNCHANGED:  # such as behind a proxy that alters ETags
+                self._conditions = Conditions.IGNORED
+        raise BusyError(f"other clients change {key} all the time", "try again later")
+
+    def settle(self, wait_seconds: float, sleep: Callable[[float], None] = time.sleep) -> int:
+        """Make the changes again that another client overwrote with what it had read before.
+
+        That is possible only on a service that does not keep conditions.
+
+        Args:
+            wait_seconds: how long another client may take from reading a narinfo to writing it.
+            sleep: waits some seconds.
+
+        Returns:
+            how many changes were lost, and are made again.
+        """
+        repeated = 0
+        while self._unprotected:
+            sleep(wait_seconds)
+            with self._lock:
+                left, self._unprotected = self._unprotected, {}
+            for key, make in left.items():
+                before = self._readable(key)
+                if before is not None and make(before.content) not in {None, before.content}:
+                    repeated += 1
+                    self.change(key, make)
+        return repeated
+
+    @property
+    def needs_settling(self) -> bool:
+        """Whether something was changed on a service that does not keep conditions."""
+        return bool(self._unprotected)
+
+    def _readable(self, key: str) -> Version | None:
+        """Read a narinfo; one that cannot be read has no content, and is replaced."""
+        try:
+            return self.read(key)
+        except UnreadableError:
+            head = self._tried(lambda: self._client.head(key))
+            return Version(b"", head.headers.get("ETag", "") if head else "", None)
+
+    def _found(self, key: str) -> Answer | None:
+        try:
+            return self._client.get(key)
+        except AnsweredError as refusal:
+            if refusal.status in _ABSENT and refusal.code in {
+                *("NoSuchKey", "AccessDenied"),
+                str(refusal.status),
+            }:
+                return None
+            raise
+
+    def _put(self, key: str, content: bytes, seen: Version | None) -> bool:
+        """Write a narinfo if it is still as it was seen; returns whether that was so."""
+        condition = {"If-None-Match": "*"} if seen is None else {"If-Match": seen.etag}
+        if self._conditions is Conditions.IGNORED or (seen is not None and not seen.etag):
+            return self._put_unprotected(key, content, seen)
+        status = self._answered(key, content, condition)
+        if status in _NOT_IMPLEMENTED:
+            self._learn(Conditions.IGNORED)
+            return self._put_unprotected(key, content, seen)
+        if status in _LOST:
+            return False
+        if self._conditions is Conditions.UNKNOWN and seen is not None:
+            # The same content once more, under a condition that does not hold: no harm if it is
+            # overlooked.
+            is_kept = self._answered(key, content, {"If-Match": _NEVER}) in _LOST
+            self._learn(Conditions.KEPT if is_kept else Conditions.IGNORED)
+        return True
+
+    def _put_unprotected(self, key: str, content: bytes, seen: Version | None) -> bool:
+        if seen is not None:
+            now = self._readable(key)
+            if now is None or now.content != seen.content:
+                return False
+        self._tried(lambda: self._client.put(key, content, CONTENT_TYPE))
+        return True
+
+    def _answered(self, key: str, content: bytes, condition: dict[str, str]) -> int:
+        """Write under a condition; returns the status that says whether it was done."""
+        headers = {"Content-Type": CONTENT_TYPE, **condition}
+
+        def put() -> int:
+            try:
+                return self._client.succeeded("PUT", key, headers=headers, body=content).status
+            except AnsweredError as refusal:
+                if refusal.status in _LOST | _NOT_IMPLEMENTED and refusal.code != "NoSuchBucket":
+                    return refusal.status
+                raise
+
+        return self._tried(put)
+
+    def _learn(self, conditions: Conditions) -> None:
+        with self._lock:
+            if self._conditions is Conditions.UNKNOWN:
+                self._conditions = conditions
+
+    def _tried(self, work: Callable[[], _Result]) -> _Result:
+        def explained() -> _Result:
+            try:
+                return work()
+            except StorageError as failure:
+                raise explain(failure, self._who, "read and write narinfos") from None
+
+        return retry(explained, self._report)
