@@ -40,7 +40,7 @@ _NEVER = '"00000000000000000000000000000000"'
 _Result = TypeVar("_Result")
 
 
-class UnreadableError(Exception):
+class UnreadableNarinfoError(Exception):
     """An object is there and cannot be read. The message is a clause without a subject."""
 
 
@@ -94,7 +94,7 @@ class Narinfos:
         """Read a narinfo; None if it is not there.
 
         Raises:
-            UnreadableError: it is too large, or its Content-Encoding cannot be undone.
+            UnreadableNarinfoError: it is too large, or its Content-Encoding cannot be undone.
             ClientError: the storage refused or did not answer.
         """
         try:
@@ -104,9 +104,9 @@ class Narinfos:
             encoding = answer.headers.get("Content-Encoding")
             content = decoded(answer.body, encoding, NARINFO_BYTES)
         except OversizedError:
-            raise UnreadableError(str(TooLargeError(NARINFO_BYTES))) from None
+            raise UnreadableNarinfoError(str(TooLargeError(NARINFO_BYTES))) from None
         except (EncodingError, TooLargeError) as mistake:
-            raise UnreadableError(str(mistake)) from None
+            raise UnreadableNarinfoError(str(mistake)) from None
         etag = answer.headers.get("ETag", "").strip().removeprefix("W/")
         return Version(content, etag, http_date(answer.headers.get("Last-Modified")))
 
@@ -175,7 +175,7 @@ class Narinfos:
         """Read a narinfo; one that cannot be read has no content, and is replaced."""
         try:
             return self.read(key)
-        except UnreadableError:
+        except UnreadableNarinfoError:
             head = self._tried(lambda: self._client.head(key))
             return Version(b"", head.headers.get("ETag", "") if head else "", None)
 
