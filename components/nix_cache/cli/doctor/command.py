@@ -20,7 +20,7 @@ def doctor(
     ] = SAMPLE,
     everything: Annotated[
         bool,
-        typer.Option("--all", help="Check every store path. Needs --owner or --paths-from."),
+        typer.Option("--all", help="Check every store path. Needs --owner or named paths."),
     ] = False,
     paths_from: Annotated[
         Path | None,
@@ -29,6 +29,15 @@ def doctor(
             metavar="FILE",
             help="Check the store paths in this file, separated by white space or NUL. A path "
             "that the cache lacks is an error.",
+            show_default=False,
+        ),
+    ] = None,
+    named: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--path",
+            metavar="PATH",
+            help="Check this store path, and what Nix remembers of it. Repeatable.",
             show_default=False,
         ),
     ] = None,
@@ -71,6 +80,7 @@ def doctor(
         owner=owner,
         count=None if everything else sample,
         paths_from=paths_from,
+        named=tuple(named or ()),
         deep=deep,
     )
     if not session.run(request, as_json=as_json):

@@ -3,13 +3,12 @@
 import contextlib
 import random
 import re
-import sqlite3
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 from nix_cache.cli.doctor.subject import Subject
 from nix_cache.cli.nix import program
+from nix_cache.cli.nix.lookup_memory import memories
 from nix_cache.cli.s3.client import S3Client
 from nix_cache.cli.s3.listing import checked_pages
 
@@ -76,16 +75,12 @@ def listed(subject: Subject, owner: S3Client) -> Iterator[str]:
 
 
 def remembered(subject: Subject) -> list[str]:
-    """Return the hashes that Nix's own memory of caches has for this one."""
-    home = Path(subject.environment.get("HOME") or "/")
-    folder = Path(subject.environment.get("XDG_CACHE_HOME") or home / ".cache") / "nix"
-    beginning = (
-        subject.manifest.read_url if subject.manifest.public else f"s3://{subject.manifest.bucket}"
-    )
+    """Return the hashes of the paths that Nix found in this cache, as it remembers."""
     found: list[str] = []
-    for file in sorted(folder.glob("binary-cache-v*.sqlite")):
-        with contextlib.suppress(sqlite3.Error):
-            found += _rows(file, beginning)
+    with contextlib.suppress(OSError):
+        for memory in memories(subject.environment):
+            answers = memory.answers(subject.manifest.read_url)
+            found += (answer.store_hash for answer in answers if answer.is_present)
     return found
 
 
@@ -93,16 +88,6 @@ def in_local_store(subject: Subject) -> list[str]:
     """Return the hashes of the paths in the local store; none without a Nix."""
     paths = program.output([*program.NIX, "path-info", "--all"], subject.environment)
     return [] if paths is None else [path.rpartition("/")[2][:32] for path in paths.split()]
-
-
-def _rows(file: Path, beginning: str) -> list[str]:
-    with contextlib.closing(sqlite3.connect(f"{file.as_uri()}?mode=ro", uri=True)) as database:
-        rows = database.execute(
-            "select hashPart from NARs join BinaryCaches on NARs.cache = BinaryCaches.id "
-            "where present = 1 and substr(BinaryCaches.url, 1, ?) = ?",
-            (len(beginning), beginning),
-        )
-        return [row[0] for row in rows]
 
 
 def _shuffled(hashes: Iterable[str]) -> list[str]:

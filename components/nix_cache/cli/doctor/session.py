@@ -14,7 +14,7 @@ from nix_cache.cli.doctor.subject import Subject
 from nix_cache.cli.errors import UsageError
 from nix_cache.cli.machine import console
 from nix_cache.cli.machine.progress import Progress
-from nix_cache.cli.nix.store_paths import hashes_in
+from nix_cache.cli.nix.store_paths import hashes_in, store_hash
 from nix_cache.cli.s3.credentials import Credential, owner_credential, profile_credential
 
 
@@ -29,6 +29,7 @@ class DoctorRequest:
         owner: a credentials profile of the bucket's owner.
         count: how many paths are looked at; None for all.
         paths_from: a file of store paths to look at.
+        named: store paths to look at.
         deep: whether NARs are downloaded.
     """
 
@@ -39,6 +40,7 @@ class DoctorRequest:
     count: int | None
     paths_from: Path | None
     deep: bool
+    named: tuple[str, ...] = ()
 
 
 def run(request: DoctorRequest, *, as_json: bool) -> bool:
@@ -53,14 +55,15 @@ def run(request: DoctorRequest, *, as_json: bool) -> bool:
     """
     target = find_target(request.cache, request.project, secrets=True)
     subject = _subject(target, request.users, request.owner)
-    if request.count is None and subject.owner is None and request.paths_from is None:
+    named = _named(request)
+    if request.count is None and subject.owner is None and named is None:
         raise UsageError(
             "--all requires a list of all paths, which only the bucket's owner can read",
-            "add --owner with a profile of the owner, or --paths-from with a file of store paths",
+            "add --owner with a profile of the owner, or name store paths: --path or --paths-from",
         )
     wanted = Wanted(
         count=request.count,
-        named=hashes_in(request.paths_from) if request.paths_from else None,
+        named=named,
         deep=request.deep,
     )
     with Progress() as progress:
@@ -71,6 +74,15 @@ def run(request: DoctorRequest, *, as_json: bool) -> bool:
     else:
         report.table(results)
     return not any(result.finding.level is Level.ERROR for result in results)
+
+
+def _named(request: DoctorRequest) -> tuple[str, ...] | None:
+    """Return the hashes of the paths to look at; None if none were named."""
+    if not (request.named or request.paths_from):
+        return None
+    listed = hashes_in(request.paths_from) if request.paths_from else ()
+    given = (store_hash(text, "--path") for text in request.named)
+    return tuple(dict.fromkeys([*given, *listed]))
 
 
 def _subject(target: Target, users: Sequence[str], owner: str | None) -> Subject:
