@@ -20,10 +20,10 @@ from botocore.credentials import Credentials
 
 from nix_cache.cli.caches.record import Record
 from nix_cache.cli.limits import TimeLimits
+from nix_cache.cli.s3.credentials import Identity
 from nix_cache.cli.s3.retry import retry
 from nix_cache.cli.s3.transport import Transport
 from nix_cache.cli.upload import objects, session
-from nix_cache.cli.upload.identity import Identity
 from nix_cache.cli.upload.options import UploadOptions
 from nix_cache.cli.upload.report import Result
 from nix_cache.cli.upload.writer import Writer

@@ -138,7 +138,7 @@ class CollectedCache:
         transport = DoubleTransport(self.storage)
         target = Target(Source(MANIFEST), None)
         with (
-            mock.patch.object(session, "owner_credential", return_value=CREDENTIAL),
+            mock.patch.object(session, "owner_identity", return_value=CREDENTIAL),
             mock.patch.object(session, "find_target", return_value=target),
             mock.patch.object(gc_bucket, "Transport", return_value=transport),
             mock.patch.object(gc_bucket, "in_parallel", _one_by_one),

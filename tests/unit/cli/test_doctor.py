@@ -20,7 +20,6 @@ from nix_cache.cli.errors import ClientError, UsageError
 from nix_cache.cli.nix.store_paths import hashes_in
 from nix_cache.cli.nix.versions import Version
 from nix_cache.cli.s3 import answers
-from nix_cache.cli.s3.credentials import profile_credential
 from nix_cache.cli.s3.errors import AnsweredError
 from nix_cache.formats.manifest import Manifest
 from nix_cache.iam.lifecycle import NIX32, OWN_KEYS, expiry_rules
@@ -382,24 +381,6 @@ class TestSources:
 
         with pytest.raises(UsageError, match=r"paths:2: '\./result' is not a store path"):
             hashes_in(file)
-
-    def test_a_profile_is_found_whole_or_not_at_all(self, tmp_path: Path) -> None:
-        """In the user's file, or the one that the environment names."""
-        (tmp_path / ".aws").mkdir()
-        (tmp_path / ".aws" / "credentials").write_text(
-            "[half]\naws_access_key_id = a\n[whole]\naws_access_key_id = a\n"
-            "aws_secret_access_key = b\n"
-        )
-        named = tmp_path / "named"
-        named.write_text("[there]\naws_access_key_id = c\naws_secret_access_key = d\n")
-        variables = {"HOME": str(tmp_path), "AWS_SHARED_CREDENTIALS_FILE": str(named)}
-
-        found = {name: profile_credential(name, variables) for name in ("half", "whole", "there")}
-
-        assert found["half"] is None
-        assert found["whole"] is not None
-        assert found["there"] is not None
-        assert found["there"].access_key_id == "c"
 
 
 def test_the_command_line_imports_nothing_heavy() -> None:

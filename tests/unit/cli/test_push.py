@@ -13,12 +13,13 @@ from nix_cache.cli.errors import ClientError, UsageError
 from nix_cache.cli.machine.places import user_place
 from nix_cache.cli.machine.sizes import size
 from nix_cache.cli.nix import program
+from nix_cache.cli.s3.credentials import Identity
 from nix_cache.cli.s3.errors import AnsweredError, BusyError, Meaning, RefusedError, meaning
 from nix_cache.cli.s3.messages import Requester, explain
 from nix_cache.cli.s3.retry import TRIES, retry
 from nix_cache.cli.upload import report
 from nix_cache.cli.upload.held import Held, judge
-from nix_cache.cli.upload.identity import Identity, identify
+from nix_cache.cli.upload.identity import identify
 from nix_cache.cli.upload.report import Result
 from nix_cache.cli.upload.writer import Writer, as_writer, find_writer
 from nix_cache.formats import signing

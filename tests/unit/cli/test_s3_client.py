@@ -22,6 +22,7 @@ from nix_cache.cli.s3.errors import (
     IssuerError,
     MalformedAnswerError,
     Meaning,
+    NoCredentialError,
     RefusedError,
     StorageError,
     UnansweredError,
@@ -156,7 +157,7 @@ class TestCredentials:
             (
                 ServiceError(EXPIRED, "AssumeRoleWithWebIdentity"),
                 IssuerError,
-                Meaning.EXPIRED,
+                Meaning.NO_CREDENTIAL,
             ),
         ],
     )
@@ -170,7 +171,7 @@ class TestCredentials:
             client("http://127.0.0.1:9", DeferredRefreshableCredentials(fail, "test")).get("a")
 
         assert raised.value.meaning is found
-        assert isinstance(explain(raised.value, WRITER), RefusedError)
+        assert isinstance(explain(raised.value, WRITER), NoCredentialError)
 
 
 class TestMeanings:
@@ -202,7 +203,9 @@ class TestMeanings:
     def test_each_meaning_has_a_problem_and_a_fix(
         self, found: Meaning, requester: Requester
     ) -> None:
-        shown = explained(found, requester, "403 AccessDenied", "AccessDenied", "list")
+        shown = explained(
+            found, requester, "403 AccessDenied", "AccessDenied", "list", fix="log in"
+        )
 
         assert shown.problem
         assert shown.fix
@@ -216,6 +219,7 @@ class TestMeanings:
             (NoAnswerError("no answer within 20 s", given_up=True), UnansweredError),
             (AnsweredError(403, "AccessDenied"), RefusedError),
             (AnsweredError(418, ""), ClientError),
+            (CredentialError("no SSO session", "log in"), NoCredentialError),
         ],
     )
     def test_temporary_errors_are_distinguished_from_permanent_ones(

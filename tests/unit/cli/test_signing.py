@@ -276,6 +276,31 @@ def test_the_owner_signs_for_the_url_that_was_given_and_for_a_cache_in_use(
     assert storage.signed == {"id-of-owner"}
 
 
+def test_doctor_and_gc_sign_with_what_a_profile_of_the_aws_tools_gives(
+    storage: Storage, machine: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """For a writer and an owner; what fails is an error of that user alone."""
+    pair = '{"Version": 1, "AccessKeyId": "issued", "SecretAccessKey": "s"}'
+    (machine / "pair.json").write_text(pair)
+    config = machine / ".aws" / "config"
+    profiles = f"[profile admin]\ncredential_process = /bin/cat {machine}/pair.json\n"
+    config.write_text(
+        f"{profiles}[profile ci]\ncredential_process = /bin/cat {machine}/pair.json\n"
+    )
+    in_use(storage, profile="ci")
+
+    doctor(capsys, "demo")
+    assert storage.signed == {"issued"}
+    storage.signed.clear()
+    app.run(["gc", "demo", "--owner", "admin", "--older-than", "90", "--dry-run"])
+    assert storage.signed == {"issued"}
+
+    config.write_text(f"{profiles}[profile ci]\ncredential_process = /nowhere/get\n")
+    assert app.run(["doctor", "demo"]) == 1
+    said = " ".join("".join(capsys.readouterr()).split())
+    assert "the credential of the writer nixbuilder cannot be had: the profile ci in" in said
+
+
 def test_a_url_names_no_users(
     storage: Storage, served: ServedCache, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -563,16 +563,23 @@ class TestKeyPairs:
 
         assert "with that user's access key id" in refused(capsys, lambda: use(reported=reported))
 
-    def test_a_profile_that_logs_in_otherwise_is_not_given_a_key_pair(
-        self, capsys: pytest.CaptureFixture[str]
+    @pytest.mark.parametrize("secret", ["secret", ""])
+    def test_a_profile_that_logs_in_otherwise_is_used_as_it_is_after_consent(
+        self, capsys: pytest.CaptureFixture[str], secret: str
     ) -> None:
-        """It is a role or single sign-on of the user's."""
+        """It is a role or single sign-on of the user's, who is asked once."""
         Path(".aws").mkdir()
         Path(".aws/config").write_text("[profile nixreader]\nrole_arn = arn:aws:iam::1:role/x\n")
+        reported = outputs(public=False)
+        reported["credentials"][READER]["secretAccessKey"] = secret
 
-        said = refused(capsys, lambda: use(reported=outputs(public=False)))
+        said = refused(capsys, lambda: use("--yes", reported=reported))
+        assert f"which logs in by role_arn in {Path('.aws/config').absolute()}" in said
 
-        assert "which logs in by role_arn" in said
+        assert use("--replace-credentials", reported=reported) == 0
+        assert use(reported=reported) == 0
+        assert not Path(".aws/credentials").exists()
+        assert "the stack's key pair of nixreader is not written" in capsys.readouterr().err
 
     def test_a_profile_that_a_manifest_only_names_needs_consent(
         self, capsys: pytest.CaptureFixture[str]

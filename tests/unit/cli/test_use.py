@@ -14,6 +14,7 @@ from nix_cache.cli.caches import record
 from nix_cache.cli.machine.places import Place, system_place, user_place
 from nix_cache.cli.nix import installation
 from nix_cache.cli.nix.installation import Trust
+from nix_cache.cli.s3.credentials import find
 from nix_cache.cli.use import advice
 from nix_cache.cli.use.settings_plan import Wish, plan_use
 from tests.unit.cli import client_caches
@@ -29,7 +30,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Provide a user with a home and nix.conf, on a machine with another nix.conf."""
     home = tmp_path / "home"
     home.mkdir()
-    for name in ("NIX_CONFIG", "NIX_USER_CONF_FILES"):
+    for name in ("NIX_CONFIG", "NIX_USER_CONF_FILES", "AWS_SHARED_CREDENTIALS_FILE"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HOME", str(home))
     monkeypatch.setenv("XDG_CONFIG_HOME", str(home / ".config"))
@@ -286,6 +287,38 @@ def test_a_secret_that_the_stack_does_not_know_is_reported(
 
     assert "was left as it is" in capsys.readouterr().err
     assert Path(".aws/credentials").read_bytes() == by_hand
+
+
+def test_a_user_gets_credentials_where_the_aws_tools_look(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are found and removed without the variable, too."""
+    profiles = home / "profiles"
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(profiles))
+    Path("outputs.json").write_text(json.dumps(outputs()))
+    assert app.run(["use", "--user", "outputs.json", "--as", WRITER]) == 0
+    assert "[nixbuilder]" in profiles.read_text()
+    assert not Path(".aws").exists()
+
+    monkeypatch.delenv("AWS_SHARED_CREDENTIALS_FILE")
+    [used] = record.all_records(user_place())
+    found = find(WRITER, used.credentials_file)
+    assert found is not None
+    assert found.access_key_id == WRITER
+    assert app.run(["use", "--user", "demo", "--remove"]) == 0
+    assert not profiles.exists()
+
+
+def test_a_daemon_gets_credentials_in_roots_home(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It does not have the variables of a shell."""
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(home / "profiles"))
+
+    assert use("--as", WRITER, reported=outputs()) == 0
+
+    assert "[nixbuilder]" in Path(".aws/credentials").read_text()
+    assert find(WRITER) is not None
 
 
 def test_the_writer_stays_when_only_the_manifest_is_read_again(

@@ -23,6 +23,7 @@ class Record(BaseModel):
         writer: as whom this machine pushes; None if it only reads.
         reader: whose credential a private cache is read with; None if no reader was named.
         signing_key_file: the writer's secret key, an absolute path.
+        credentials_file: where its credentials are, if the environment named a file for them.
         source: what was given to ``nix-cache use``; None for standard input.
     """
 
@@ -36,6 +37,7 @@ class Record(BaseModel):
     writer: str | None = None
     reader: str | None = None
     signing_key_file: Path | None = None
+    credentials_file: Path | None = None
     source: str | None = None
 
     @property

@@ -48,6 +48,12 @@ def users(subject: Subject) -> Iterator[Finding]:
             for right in sorted(also):
                 yield ok(f"{name} can {right}: {BACKENDS[backend].title} has no narrower key")
             yield from _of_user(name, subject.as_user(user), also, is_writer=role == "writer")
+        elif failure := subject.lacking.get(user):
+            yield error(
+                f"the credential of {name} cannot be had: {failure.problem}",
+                "pushes and private reads as that user fail",
+                failure.fix,
+            )
         elif not subject.is_agreed:
             yield not_checked(
                 f"the rights of {name}",

@@ -11,11 +11,18 @@ from nix_cache.cli.doctor.checks import all_checks, examine
 from nix_cache.cli.doctor.finding import Level
 from nix_cache.cli.doctor.paths import Wanted
 from nix_cache.cli.doctor.subject import Subject
-from nix_cache.cli.errors import UsageError
+from nix_cache.cli.errors import ClientError, UsageError
 from nix_cache.cli.machine import console
 from nix_cache.cli.machine.progress import Progress
 from nix_cache.cli.nix.store_paths import hashes_in, store_hash
-from nix_cache.cli.s3.credentials import Credential, owner_credential, profile_credential
+from nix_cache.cli.s3.credentials import (
+    Credential,
+    Identity,
+    find,
+    owner_identity,
+    profile_identity,
+)
+from nix_cache.cli.s3.errors import NoCredentialError
 
 
 @dataclass(frozen=True)
@@ -98,13 +105,18 @@ def _subject(target: Target, users: Sequence[str], owner: str | None) -> Subject
             )
     if owner is not None:
         target.require_place_for_owner()
-    credentials = {
-        user: pair
-        for user in known
-        if (pair := _credential(user, target, named=user in users)) is not None
-    }
+    credentials: dict[str, Credential | Identity] = {}
+    lacking: dict[str, ClientError] = {}
+    for user in known:
+        try:
+            found = _credential(user, target, named=user in users)
+        except NoCredentialError as failure:
+            lacking[user] = failure
+        else:
+            if found is not None:
+                credentials[user] = found
     for user in users:
-        if user not in credentials:
+        if user not in credentials and user not in lacking:
             profile = target.profile(user, named=True) or manifest.profiles.get(user, user)
             raise UsageError(
                 f"no credential of {user} was found, neither in the source nor in a profile "
@@ -114,18 +126,26 @@ def _subject(target: Target, users: Sequence[str], owner: str | None) -> Subject
     return Subject(
         manifest=manifest,
         credentials=credentials,
+        lacking=lacking,
         users=tuple(users) or known,
-        owner=owner_credential(owner) if owner else None,
+        owner=owner_identity(owner) if owner else None,
         record=target.record,
         is_agreed=target.is_agreed,
         environment=os.environ,
     )
 
 
-def _credential(user: str, target: Target, *, named: bool) -> Credential | None:
-    """Return a user's key pair: the source's if it has the secret, else this machine's."""
+def _credential(user: str, target: Target, *, named: bool) -> Credential | Identity | None:
+    """Return a user's credential: the source's if it has the secret, else this machine's.
+
+    As the writer of this machine, doctor signs with what a push would sign with.
+    """
     pair = target.source.credentials.get(user)
     if pair and pair.secret_access_key:
         return pair
     profile = target.profile(user, named=named)
-    return profile_credential(profile) if profile else None
+    record = target.record
+    if record is not None and record.writer == user and user not in record.manifest.profiles:
+        return find("")
+    also = record.credentials_file if record else None
+    return profile_identity(profile, also) if profile else None

@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from nix_cache.cli.caches.record import Record
+from nix_cache.cli.errors import ClientError
 from nix_cache.cli.s3.client import S3Client, bucket_url
-from nix_cache.cli.s3.credentials import Credential
+from nix_cache.cli.s3.credentials import Credential, Identity
 from nix_cache.cli.s3.hosts import NoAnswerError
 from nix_cache.cli.s3.transport import Transport
 from nix_cache.formats.cache_info import INFO_KEY
@@ -30,16 +31,18 @@ class Subject:
         is_agreed: whether requests to the cache's storage may be signed with this machine's
             profiles.
         environment: the process's.
+        lacking: by writer and reader, why a credential that is there cannot be had.
         progress: called now and then with what is being done.
     """
 
     manifest: Manifest
-    credentials: Mapping[str, Credential] = field(default_factory=dict, repr=False)
+    credentials: Mapping[str, Credential | Identity] = field(default_factory=dict, repr=False)
     users: tuple[str, ...] = ()
-    owner: Credential | None = field(default=None, repr=False)
+    owner: Credential | Identity | None = field(default=None, repr=False)
     record: Record | None = None
     is_agreed: bool = True
     environment: Mapping[str, str] = field(default_factory=lambda: os.environ, repr=False)
+    lacking: Mapping[str, ClientError] = field(default_factory=dict)
     progress: Callable[[str], None] = lambda _: None
 
     @cached_property

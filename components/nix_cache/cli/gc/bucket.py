@@ -23,7 +23,7 @@ from nix_cache.cli.limits import LEDGER_BYTES
 from nix_cache.cli.machine.parallel import in_parallel
 from nix_cache.cli.s3.client import Answer, S3Client
 from nix_cache.cli.s3.clock import Clocks, http_date
-from nix_cache.cli.s3.credentials import Credential
+from nix_cache.cli.s3.credentials import Credential, Identity
 from nix_cache.cli.s3.errors import AnsweredError, RefusedError, StorageError
 from nix_cache.cli.s3.messages import Requester, explain
 from nix_cache.cli.s3.reply import OversizedError
@@ -51,7 +51,9 @@ class Bucket:
         jobs: how many narinfos are read at a time.
     """
 
-    def __init__(self, manifest: Manifest, credential: Credential, profile: str, jobs: int) -> None:
+    def __init__(
+        self, manifest: Manifest, credential: Credential | Identity, profile: str, jobs: int
+    ) -> None:
         self.report: Callable[[str], None] = lambda _: None
         """Called with what is being done."""
         self._manifest = manifest

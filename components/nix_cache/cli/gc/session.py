@@ -17,7 +17,7 @@ from nix_cache.cli.machine import console
 from nix_cache.cli.machine.progress import Progress
 from nix_cache.cli.nix.store_paths import hashes_in, store_hash
 from nix_cache.cli.s3.clock import Clocks
-from nix_cache.cli.s3.credentials import owner_credential
+from nix_cache.cli.s3.credentials import owner_identity
 
 LARGEST_SHARE = 0.9
 """Of the narinfos. More is hardly ever meant, and has to be agreed to on the command line."""
@@ -72,14 +72,14 @@ def run(request: CollectionRequest, *, as_json: bool, clock: Callable[[], dateti
         UsageError: the request makes no sense, or it cannot be agreed to.
         ClientError: the storage refused or did not answer, or the clocks differ.
     """
-    credential = owner_credential(request.owner)
+    identity = owner_identity(request.owner)
     target = find_target(request.cache, request.project)
     target.require_place_for_owner()
     manifest = target.manifest
     roots = _roots(request.roots_from)
     set_aside = frozenset(store_hash(name, "--set-aside") for name in request.set_aside)
     with Progress() as progress:
-        bucket = Bucket(manifest, credential, request.owner, request.jobs)
+        bucket = Bucket(manifest, identity, request.owner, request.jobs)
         bucket.report = progress.tell
         progress.tell(f"waiting for {manifest.endpoint}")
         clocks = bucket.clocks()

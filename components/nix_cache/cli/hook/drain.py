@@ -10,7 +10,7 @@ from nix_cache.cli.hook.failures import Failure
 from nix_cache.cli.hook.queue import Queue
 from nix_cache.cli.machine import console
 from nix_cache.cli.nix import program
-from nix_cache.cli.s3.errors import BusyError, RefusedError, UnansweredError
+from nix_cache.cli.s3.errors import BusyError, NoCredentialError, RefusedError, UnansweredError
 from nix_cache.cli.upload import report, session
 from nix_cache.cli.upload.options import UploadOptions
 from nix_cache.cli.upload.report import Result
@@ -160,7 +160,7 @@ class _Worker:
     def _try(self, paths: Sequence[str]) -> None:
         try:
             result = self._push(self._writer, paths, self._options)
-        except UnansweredError:
+        except (UnansweredError, NoCredentialError):
             raise
         except (BusyError, RefusedError) as failure:
             if not self._failures.is_split:

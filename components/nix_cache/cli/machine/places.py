@@ -63,15 +63,19 @@ def system_place(environment: Mapping[str, str] = os.environ) -> Place:
 
 
 def user_place(environment: Mapping[str, str] = os.environ) -> Place:
-    """Return the user's: the first nix.conf that Nix reads for them, and their credentials."""
+    """Return the user's: the first nix.conf that Nix reads for them, and their credentials.
+
+    ``AWS_SHARED_CREDENTIALS_FILE`` names the latter, as it does for Nix and the AWS tools.
+    """
     home = _home(os.geteuid(), environment)
     config = Path(environment.get("XDG_CONFIG_HOME") or home / ".config")
     state = Path(environment.get("XDG_STATE_HOME") or home / ".local" / "state")
     files = [name for name in environment.get("NIX_USER_CONF_FILES", "").split(":") if name]
+    credentials = environment.get("AWS_SHARED_CREDENTIALS_FILE")
     return Place(
         system=False,
         nix_conf=Path(files[0]) if files else config / "nix" / "nix.conf",
-        credentials=home / ".aws" / "credentials",
+        credentials=expanded(credentials) if credentials else home / ".aws" / "credentials",
         state=state / CLIENT_FOLDER,
     )
 
@@ -79,6 +83,11 @@ def user_place(environment: Mapping[str, str] = os.environ) -> Place:
 def default_place(environment: Mapping[str, str] = os.environ) -> Place:
     """Return the whole machine's for root, else the user's."""
     return system_place(environment) if os.geteuid() == 0 else user_place(environment)
+
+
+def expanded(path: str) -> Path:
+    """Return a path as the AWS tools read it, with ``~`` and variables."""
+    return Path(os.path.expandvars(path)).expanduser()
 
 
 def _home(uid: int, environment: Mapping[str, str]) -> Path:

@@ -19,7 +19,7 @@ from nix_cache.cli.s3 import answers
 from nix_cache.cli.s3.answers import Deleted, LifecycleRule, Page
 from nix_cache.cli.s3.aws_session import frozen
 from nix_cache.cli.s3.body import FilePart
-from nix_cache.cli.s3.credentials import Credential
+from nix_cache.cli.s3.credentials import Credential, Identity
 from nix_cache.cli.s3.errors import (
     NOT_ACCEPTED,
     AnsweredError,
@@ -91,7 +91,7 @@ class S3Client:
         transport: Transport,
         url: str,
         region: str,
-        credential: Credential | Credentials | None = None,
+        credential: Credential | Identity | Credentials | None = None,
     ) -> None:
         self.url = url.rstrip("/")
         self._transport = transport
@@ -102,7 +102,7 @@ class S3Client:
     def of(
         cls,
         manifest: Manifest,
-        credential: Credential | Credentials | None,
+        credential: Credential | Identity | Credentials | None,
         transport: Transport,
     ) -> Self:
         """Return the client of a cache's bucket, at the storage's endpoint and in path style."""
@@ -280,7 +280,7 @@ def bucket_url(manifest: Manifest) -> str:
     return f"{manifest.endpoint.rstrip('/')}/{manifest.bucket}"
 
 
-def _credentials(credential: Credential | Credentials | None) -> Credentials | None:
+def _credentials(credential: Credential | Identity | Credentials | None) -> Credentials | None:
     if isinstance(credential, Credential):
         return Credentials(credential.access_key_id, credential.secret_access_key)
-    return credential
+    return credential.credentials if isinstance(credential, Identity) else credential

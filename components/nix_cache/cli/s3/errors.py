@@ -116,7 +116,15 @@ class MalformedAnswerError(StorageError):
 
 
 class CredentialError(StorageError):
-    """A credential cannot be had, so no request was sent. The message is the reason."""
+    """A credential cannot be had, so no request was sent. The message is the reason.
+
+    Attributes:
+        fix: what to do about it.
+    """
+
+    def __init__(self, reason: str, fix: str = "correct that, then run the command again") -> None:
+        super().__init__(reason)
+        self.fix = fix
 
     @property
     def meaning(self) -> Meaning:
@@ -134,16 +142,11 @@ class IssuerError(CredentialError):
         code: the service's own code, such as ``AccessDenied``.
     """
 
-    def __init__(self, status: int, code: str) -> None:
-        super().__init__(f"the service that issues it answers {f'{status} {code}'.strip()}")
+    def __init__(self, status: int, code: str, operation: str, fix: str) -> None:
+        answer = f"{status} {code}".strip()
+        super().__init__(f"the service that issues it answers {answer} to {operation}", fix)
         self.status = status
         self.code = code
-
-    @property
-    def meaning(self) -> Meaning:
-        """What it means. A denial is one of the credential, not of the storage."""
-        found = meaning(self.status, self.code)
-        return found if found in {Meaning.BUSY, Meaning.EXPIRED} else Meaning.NO_CREDENTIAL
 
 
 class UnusableKeyError(StorageError):
@@ -163,3 +166,7 @@ class UnansweredError(BusyError):
 
 class RefusedError(ClientError):
     """The storage refuses this credential, whatever is asked."""
+
+
+class NoCredentialError(ClientError):
+    """A credential cannot be had, so that nothing can be done, now or a little later."""

@@ -7,7 +7,9 @@ from nix_cache.cli.errors import ClientError
 from nix_cache.cli.s3.errors import (
     AnsweredError,
     BusyError,
+    CredentialError,
     Meaning,
+    NoCredentialError,
     RefusedError,
     StorageError,
     UnansweredError,
@@ -42,7 +44,7 @@ _WRITER: Mapping[Meaning, _Text] = {
     ),
     Meaning.NO_CREDENTIAL: (
         "the credential of {name} ({origin}) cannot be had: {answer}",
-        "correct that, then try again",
+        "{fix}",
     ),
     Meaning.NO_ANSWER: (
         "the storage at {endpoint} does not answer: {answer}",
@@ -78,7 +80,7 @@ _OWNER: Mapping[Meaning, _Text] = {
     ),
     Meaning.NO_CREDENTIAL: (
         "the credential of the profile {name} cannot be had: {answer}",
-        "correct that, then run it again",
+        "{fix}",
     ),
     Meaning.NO_ANSWER: ("the storage at {endpoint} does not answer: {answer}", _AGAIN),
     Meaning.MALFORMED: (
@@ -137,7 +139,10 @@ def explain(failure: StorageError, requester: Requester, doing: str = "") -> Cli
     """
     code = failure.code if isinstance(failure, AnsweredError) else ""
     given_up = isinstance(failure, NoAnswerError) and failure.given_up
-    return explained(failure.meaning, requester, str(failure), code, doing, given_up=given_up)
+    fix = failure.fix if isinstance(failure, CredentialError) else ""
+    return explained(
+        failure.meaning, requester, str(failure), code, doing, given_up=given_up, fix=fix
+    )
 
 
 def explained(
@@ -148,6 +153,7 @@ def explained(
     doing: str = "",
     *,
     given_up: bool = False,
+    fix: str = "",
 ) -> ClientError:
     """Return the error to raise for what a storage's error means.
 
@@ -158,9 +164,10 @@ def explained(
         code: the storage's own code; empty without one.
         doing: what the request was to do, as in ``list``.
         given_up: whether the storage gets no further request.
+        fix: what to do about a credential that cannot be had.
     """
     texts = _WRITER if requester.is_writer else _OWNER
-    problem, fix = texts.get(found) or texts[Meaning.OTHER]
+    problem, advice = texts.get(found) or texts[Meaning.OTHER]
     values = {
         "name": requester.name,
         "endpoint": requester.endpoint,
@@ -172,12 +179,15 @@ def explained(
         "code": code,
         "doing": doing,
         "reason": f": {code}" if code else "",
+        "fix": fix,
     }
     kind = ClientError
-    if found in _REFUSED:
+    if found is Meaning.NO_CREDENTIAL:
+        kind = NoCredentialError
+    elif found in _REFUSED:
         kind = RefusedError
     elif found is Meaning.NO_ANSWER and given_up:
         kind = UnansweredError
     elif found in {Meaning.BUSY, Meaning.NO_ANSWER}:
         kind = BusyError
-    return kind(problem.format(**values), fix.format(**values))
+    return kind(problem.format(**values), advice.format(**values))

@@ -48,6 +48,12 @@ def differences(plan: SettingsPlan) -> Iterator[Difference]:
             ("(the present key pair)",),
             ("(another key pair)",),
         )
+    for profile, login in plan.other_logins.items():
+        yield Difference(
+            Topic.KEY_PAIRS,
+            f"credentials profile {profile}, which logs in by {login}",
+            added=("requests to this cache are signed with it, and not with the stack's key pair",),
+        )
 
 
 def _keys(previous: Record, new: Record) -> Iterator[Difference]:

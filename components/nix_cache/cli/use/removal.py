@@ -71,14 +71,13 @@ def plan_removal(place: Place, name: str) -> list[FileChange]:
     changes.extend(_gone(place.conf(hook), FileKind.HOOK_SETTINGS, name))
     changes.extend(_gone(place.folder / hook, FileKind.HOOK_SCRIPT, name))
     changes.extend(secrets_plan.old_key_removal(place, known, None))
-    credentials = files.read(place.credentials)
-    if credentials is not None:
-        shared = credentials_file.handed_over(credentials, name, _heirs(place, name))
-        rest = credentials_file.without_profiles(shared, name)
-        mode = files.private_mode(place.credentials) if rest != credentials else None
-        changes.append(
-            FileChange(place.credentials, credentials, rest, mode, mask=masking.credentials_line)
-        )
+    for path in secrets_plan.credentials_files(place, known):
+        credentials = files.read(path)
+        if credentials is not None:
+            shared = credentials_file.handed_over(credentials, name, _heirs(place, name))
+            rest = credentials_file.without_profiles(shared, name)
+            mode = files.private_mode(path) if rest != credentials else None
+            changes.append(FileChange(path, credentials, rest, mode, mask=masking.credentials_line))
     if known is not None:
         path = place.record(name)
         changes.append(FileChange(path, files.read(path), None))

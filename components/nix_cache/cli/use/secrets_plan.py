@@ -6,9 +6,6 @@ Reads files and writes none.
 from collections.abc import Iterator
 from pathlib import Path
 
-from botocore.configloader import raw_config_parse
-from botocore.exceptions import BotoCoreError
-
 from nix_cache.cli.caches import record
 from nix_cache.cli.caches.record import Record
 from nix_cache.cli.caches.source import Source
@@ -16,27 +13,12 @@ from nix_cache.cli.errors import ClientError, UsageError
 from nix_cache.cli.machine import files, masking
 from nix_cache.cli.machine.files import FileChange
 from nix_cache.cli.machine.places import Place
-from nix_cache.cli.s3.credentials import Credential
+from nix_cache.cli.s3.credentials import AwsFiles, Credential, aws_files, login_of
 from nix_cache.cli.use import credentials_file, safety
 from nix_cache.formats import signing
 from nix_cache.formats.manifest import Manifest
 
 _LONGEST_KEY_NAME = 200
-_LOGINS = frozenset(
-    {
-        "credential_process",
-        "credential_source",
-        "login_session",
-        "role_arn",
-        "source_profile",
-        "sso_account_id",
-        "sso_session",
-        "sso_start_url",
-        "web_identity_token_file",
-    }
-)
-"""Settings of a profile in the AWS configuration file that stand for a credential."""
-
 WITH_SECRETS = (
     "give all outputs of the stack with their secrets: name the stack, or "
     "`pulumi stack output --json --show-secrets | nix-cache use -`"
@@ -175,13 +157,45 @@ def replaced_profiles(source: Source, place: Place, users: list[str]) -> list[st
         if (pair := source.credentials.get(user)) is not None
         and pair.secret_access_key
         and credentials_file.holds_other(text, source.manifest.profiles[user], pair)
+        and not _login(source.manifest.profiles[user], place)
     ]
+
+
+def named_file(place: Place, previous: Record | None, *, is_written: bool) -> Path | None:
+    """Return the credentials file of a cache, if the environment names or named one.
+
+    Args:
+        place: whose settings these are.
+        previous: what is known of the cache from an earlier run.
+        is_written: whether credentials are written now.
+    """
+    if not is_written:
+        return previous.credentials_file if previous else None
+    path = place.credentials.absolute()
+    return None if place.system or path == aws_files()[-1].credentials.absolute() else path
+
+
+def credentials_files(place: Place, cache: Record | None) -> list[Path]:
+    """Return the files that may have profiles of a cache, each once."""
+    paths = [each.credentials for each in _looked_in(place)]
+    if cache is not None and cache.credentials_file is not None:
+        paths.append(cache.credentials_file)
+    return list(dict.fromkeys(paths))
+
+
+def _looked_in(place: Place) -> tuple[AwsFiles, ...]:
+    """Where the credentials of a place are looked for: the daemon has no variables of a shell."""
+    if place.system:
+        return (AwsFiles(place.credentials.with_name("config"), place.credentials),)
+    return aws_files()
 
 
 def credentials_change(
     source: Source, place: Place, name: str, users: list[str], remarks: list[str]
 ) -> Iterator[FileChange]:
     """Write the profiles of users, and report those that were left as they are.
+
+    A profile that logs in by other means than a key pair is left: its user chose that.
 
     Raises:
         ClientError: a credential is missing, or its profile was not written for this cache.
@@ -194,6 +208,12 @@ def credentials_change(
         if credential is None:
             raise ClientError(f"the source has no credential of {user}", WITH_SECRETS)
         profile = source.manifest.profiles[user]
+        if login := _login(profile, place):
+            remarks.append(
+                f"The profile {profile} logs in by {login}. It is used as it is: the stack's key "
+                f"pair of {user} is not written."
+            )
+            continue
         if credential.secret_access_key == "":
             _require_profile(text, profile, user, credential, place)
             remarks.append(
@@ -218,30 +238,37 @@ def _with_profile(
 ) -> bytes:
     safety.require_one_word(user, credential)
     try:
-        written = credentials_file.with_profile(text, name, profile, credential)
+        return credentials_file.with_profile(text, name, profile, credential)
     except credentials_file.ForeignProfileError:
         raise ClientError(
             f"{place.credentials} has a profile {profile} already, with another content, that was "
             f"not written for the cache {name}",
             "rename or remove that profile if nothing uses it",
         ) from None
-    if written != text:
-        _require_no_other_login(profile, place)
-    return written
 
 
-def _require_no_other_login(profile: str, place: Place) -> None:
-    """Refuse a profile that the AWS configuration file logs in by other means."""
-    path = place.credentials.with_name("config")
-    try:
-        found = raw_config_parse(str(path)).get(f"profile {profile}", {})
-    except BotoCoreError:
-        return
-    if others := sorted(_LOGINS & set(found)):
-        raise ClientError(
-            f"{path} has a profile {profile} already, which logs in by {others[0]}",
-            "rename that profile, or remove it if nothing uses it",
-        )
+def other_logins(
+    manifest: Manifest, place: Place, users: list[str], previous: Record | None
+) -> dict[str, str]:
+    """Return how profiles of users log in without a key pair, by profile.
+
+    A manifest could name any profile of the user's, so this is agreed to once.
+    """
+    known = set()
+    if previous is not None:
+        agreed = (previous.reader, previous.writer)
+        known = {previous.manifest.profiles.get(user or "") for user in agreed}
+    profiles = [manifest.profiles[user] for user in dict.fromkeys(users)]
+    found = {profile: _login(profile, place) for profile in profiles if profile not in known}
+    return {profile: login for profile, login in found.items() if login}
+
+
+def _login(profile: str, place: Place) -> str | None:
+    """Return how a profile logs in without a key pair, and the file; None if it does not."""
+    for each in _looked_in(place):
+        if found := login_of(profile, each):
+            return f"{found[0]} in {found[1]}"
+    return None
 
 
 def _require_profile(

@@ -48,6 +48,7 @@ class SettingsPlan:
         read_url: the substituter.
         changes: the files, in the order in which they have to change.
         replaced_profiles: credentials profiles that get another key pair.
+        other_logins: by profile, how it logs in without a key pair, where that is new to the cache.
         remarks: what the user should know besides.
     """
 
@@ -57,6 +58,7 @@ class SettingsPlan:
     read_url: str
     changes: list[FileChange]
     replaced_profiles: list[str]
+    other_logins: dict[str, str]
     remarks: list[str]
 
     @property
@@ -101,6 +103,7 @@ def plan_use(source: Source, wish: Wish) -> SettingsPlan:
         writer=writer,
         reader=reader,
         signing_key_file=key_file,
+        credentials_file=secrets_plan.named_file(place, previous, is_written=bool(users)),
         source=wish.origin,
     )
     settings = conf_file.settings_text(name, read_url, manifest.public_keys, key_file)
@@ -118,6 +121,7 @@ def plan_use(source: Source, wish: Wish) -> SettingsPlan:
             *secrets_plan.old_key_removal(place, previous, key_file),
         ],
         replaced_profiles=secrets_plan.replaced_profiles(source, place, users),
+        other_logins=secrets_plan.other_logins(manifest, place, users, previous),
         remarks=remarks,
     )
 
