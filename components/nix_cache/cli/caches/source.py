@@ -3,7 +3,7 @@
 import subprocess
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import BinaryIO
@@ -186,18 +186,21 @@ def _fetched(url: str) -> str:
     from nix_cache.cli.limits import MANIFEST
     from nix_cache.cli.machine.progress import Progress
     from nix_cache.cli.s3.content_encoding import EncodingError, decoded
+    from nix_cache.cli.s3.foreign import require_own
     from nix_cache.cli.s3.hosts import NoAnswerError
+    from nix_cache.cli.s3.reply import origin_of
     from nix_cache.cli.s3.transport import Transport
 
     address = f"{url.rstrip('/')}/{MANIFEST_KEY}"
     try:
         with Progress() as progress:
-            progress.tell(f"waiting for {address}")
+            progress.tell(f"waiting for {origin_of(url)}")
             reply = Transport().exchange("GET", address, {}, None, MANIFEST)
         body = decoded(reply.body, reply.headers.get("Content-Encoding"), MANIFEST.most_bytes)
-    except NoAnswerError as reason:
+    except NoAnswerError as failure:
+        where = origin_of(url)
         raise ClientError(
-            f"{address} cannot be read: {reason}", "check the URL and the network"
+            failure.problem(where), failure.cause.fix or "check the URL and the network"
         ) from None
     except (EncodingError, TooLargeError) as mistake:
         raise ClientError(f"{address} {mistake}", "check the URL") from None
@@ -206,6 +209,7 @@ def _fetched(url: str) -> str:
             f"{address} redirects to {target}, and keys are taken from nowhere else than asked",
             "name that URL if it is the cache's",
         )
+    require_own(replace(reply, body=body), "GET")
     if reply.status == 429 or reply.status >= 500:
         raise ClientError(
             f"{address} answers {reply.status}: the server is busy or faulty",

@@ -12,9 +12,10 @@ from nix_cache.cli.doctor.probes import LIST_QUERIES, NO_BUCKET
 from nix_cache.cli.doctor.subject import Subject
 from nix_cache.cli.s3.client import S3Client
 from nix_cache.cli.s3.clock import NOTABLE_SKEW, Clocks, http_date
-from nix_cache.cli.s3.connections import trust
-from nix_cache.cli.s3.deadline import Deadline, connect
+from nix_cache.cli.s3.connections import peer_certificate
+from nix_cache.cli.s3.foreign import foreign_answer
 from nix_cache.cli.s3.hosts import NoAnswerError
+from nix_cache.cli.s3.reply import Reply, origin_of
 from nix_cache.formats.cache_info import INFO_KEY
 
 CERTIFICATE_WARNING_DAYS = 14
@@ -22,21 +23,6 @@ CERTIFICATE_WARNING_DAYS = 14
 
 _LATENCY_WARNING_SECONDS = 1.0
 _TLS_SECONDS = 10.0
-
-_CERTIFICATE_FAULTS = {
-    10: ("has expired", "renew it, and make its renewal automatic"),
-    18: ("is signed by itself", "use one of a public authority, such as Let's Encrypt"),
-    19: (
-        "is signed by a private authority",
-        "add that authority where Nix looks: ssl-cert-file",
-    ),
-    20: (
-        "is signed by an unknown authority",
-        "serve the whole chain, or add its authority to ssl-cert-file",
-    ),
-    62: ("is for another host", "get one for this host, or correct the stack's endpoint"),
-}
-"""By OpenSSL's verification code."""
 
 
 def reachable(subject: Subject) -> Iterator[Finding]:
@@ -47,13 +33,9 @@ def reachable(subject: Subject) -> Iterator[Finding]:
     except NoAnswerError as failure:
         yield _unanswered(client, failure)
         return
-    if 300 <= first.status < 400:
-        target = first.headers.get("Location", "somewhere else")
-        yield error(
-            f"{client.url} redirects to {target}",
-            "signed requests are invalid there, and all others are sent twice",
-            "set the stack's endpoint to the final URL, then run `pulumi up`",
-        )
+    reply = Reply(f"{client.url}/{INFO_KEY}", first.status, first.headers, first.body)
+    if foreign := foreign_answer(reply, "GET"):
+        yield error(foreign.problem, "reads and pushes fail", foreign.fix)
     elif first.status >= 500:
         yield error(
             f"{client.url} answers {first}",
@@ -68,12 +50,12 @@ def reachable(subject: Subject) -> Iterator[Finding]:
 def tls(subject: Subject) -> Iterator[Finding]:
     """Yield whether the line is private, and for how long yet."""
     for url in sorted(
-        {_origin(subject.bucket_url), _origin((subject.reading or subject.anonymous).url)}
+        {origin_of(subject.bucket_url), origin_of((subject.reading or subject.anonymous).url)}
     ):
         parts = urlsplit(url)
         host = parts.hostname or ""
         if parts.scheme == "https":
-            yield _certificate_days(host, parts.port or 443)
+            yield _certificate_days(url)
         elif is_loopback(host):
             yield ok(f"{url} is on this machine, where no TLS is needed")
         else:
@@ -117,7 +99,7 @@ def _storage(subject: Subject) -> Iterator[Finding]:
     answer = subject.anonymous.request("GET", query=LIST_QUERIES["objects"])
     if answer.code == NO_BUCKET:
         yield error(
-            f"{_origin(subject.bucket_url)} has no bucket {subject.manifest.bucket}",
+            f"{origin_of(subject.bucket_url)} has no bucket {subject.manifest.bucket}",
             "the cache does not exist",
             "run `pulumi up`, or correct the stack's endpoint",
         )
@@ -130,20 +112,12 @@ def _storage(subject: Subject) -> Iterator[Finding]:
 
 
 def _unanswered(client: S3Client, failure: NoAnswerError) -> Finding:
-    if failure.certificate is not None:
-        mistake, fix = _CERTIFICATE_FAULTS.get(
-            failure.certificate.verify_code,
-            (f"is refused: {failure.certificate.verify_message}", "replace it"),
-        )
-        return error(
-            f"the certificate of {_origin(client.url)} {mistake}",
-            "Nix refuses the connection",
-            fix,
-        )
+    is_certificate = failure.cause.is_certificate
     return error(
-        f"{_origin(client.url)} does not answer: {failure}",
-        "reads and pushes fail",
-        "start the server, or correct the stack's endpoint; check DNS and firewalls",
+        failure.problem(origin_of(client.url)),
+        "Nix refuses the connection" if is_certificate else "reads and pushes fail",
+        failure.cause.fix
+        or "start the server, or correct the stack's endpoint; check DNS and firewalls",
     )
 
 
@@ -164,21 +138,14 @@ def _how_fast(client: S3Client) -> Finding:
     )
 
 
-def _certificate_days(host: str, port: int) -> Finding:
-    with (
-        Deadline(_TLS_SECONDS).kept(),
-        connect(host, port, _TLS_SECONDS) as line,
-        trust().wrap_socket(line, server_hostname=host) as secured,
-    ):
-        certificate = secured.getpeercert() or {}
+def _certificate_days(url: str) -> Finding:
+    host = urlsplit(url).hostname
+    certificate = peer_certificate(url, _TLS_SECONDS)
+    if "notAfter" not in certificate:
+        return not_checked(f"the certificate of {host}", "the connection did not show it")
     end = ssl.cert_time_to_seconds(str(certificate["notAfter"]))
     days = int((end - time.time()) // 86400)
     what = f"the certificate of {host} expires in {days} days"
     if days >= CERTIFICATE_WARNING_DAYS:
         return ok(what)
     return warning(what, "after that, Nix refuses the connection", "check why it was not renewed")
-
-
-def _origin(url: str) -> str:
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc}"

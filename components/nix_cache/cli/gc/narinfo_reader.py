@@ -9,7 +9,7 @@ from nix_cache.cli.gc.reading import Received
 from nix_cache.cli.machine.parallel import in_parallel
 from nix_cache.cli.s3.client import S3Client
 from nix_cache.cli.s3.errors import AnsweredError, StorageError
-from nix_cache.cli.s3.reply import OversizedError, RedirectedError
+from nix_cache.cli.s3.reply import ForeignAnswerError, OversizedError
 
 _MISSING = 404
 _MANY_FAILURES = 20
@@ -88,7 +88,7 @@ class NarinfoReader:
             return Entry.unreadable(stored, fault)
         try:
             answer = received(self._client, stored.key, stored.size)
-        except (StorageError, OversizedError, RedirectedError) as failure:
+        except (StorageError, OversizedError, ForeignAnswerError) as failure:
             if isinstance(failure, AnsweredError) and failure.status == _MISSING:
                 return _ChangedError("is answered as missing (404), although it is listed")
             return failure
@@ -99,7 +99,7 @@ class NarinfoReader:
 
 def received(client: S3Client, key: str, size: int) -> Received:
     """Return an object as it is stored, and one byte more than its size if there is one."""
-    answer = client.get(key)
+    answer = client.get(key, may_be_page=True)
     headers = answer.headers
     return Received(
         answer.body[: size + 1], headers.get("ETag", ""), headers.get("Content-Encoding", "")

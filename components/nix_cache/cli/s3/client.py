@@ -27,6 +27,7 @@ from nix_cache.cli.s3.errors import (
     UnusableKeyError,
     meaning,
 )
+from nix_cache.cli.s3.foreign import require_own
 from nix_cache.cli.s3.reply import Reply
 from nix_cache.cli.s3.transport import Transport
 from nix_cache.formats.manifest import Manifest
@@ -36,6 +37,8 @@ _ERROR = re.compile(rb"\s*(?:<\?xml[^>]*>\s*)?<Error[\s>]")
 _DOT_SEGMENT = re.compile(r"(?:^|/)\.{1,2}(?:/|$)")
 _ZONE = re.compile(r"%[^\]]*(?=\])")
 _MISSING = 404
+_PAGES = frozenset({"index.html"})
+"""Objects of a cache that are web pages."""
 
 
 @dataclass(frozen=True)
@@ -76,8 +79,9 @@ class S3Client:
     """A way into a bucket, as one user.
 
     ``request`` returns whatever was answered. All other methods raise an ``AnsweredError`` for an
-    error, a ``MalformedAnswerError`` for what S3 does not answer, and ``RedirectedError`` for a
-    redirect. All raise ``NoAnswerError`` and ``OversizedError`` as the transport does.
+    error, a ``MalformedAnswerError`` for what S3 does not answer, and a ``ForeignAnswerError`` for
+    the answer of something else, such as a redirect or a web page. All raise ``NoAnswerError`` and
+    ``OversizedError`` as the transport does.
 
     Args:
         transport: the run's connections.
@@ -143,9 +147,14 @@ class S3Client:
         with self._transport.opened(url, signed) as response:
             yield response
 
-    def get(self, key: str) -> Answer:
-        """Read an object as a whole."""
-        answer = self.succeeded("GET", key)
+    def get(self, key: str, *, may_be_page: bool = False) -> Answer:
+        """Read an object as a whole.
+
+        Args:
+            key: the object.
+            may_be_page: whether a web page is returned, too.
+        """
+        answer = self.succeeded("GET", key, may_be_page=may_be_page)
         if not answer.headers.get("Content-Length", "0").isdecimal():
             raise MalformedAnswerError("Content-Length is not a number")
         return answer
@@ -215,10 +224,12 @@ class S3Client:
         query: str = "",
         headers: Mapping[str, str] | None = None,
         body: bytes | FilePart = b"",
+        *,
+        may_be_page: bool = False,
     ) -> Answer:
         """Send one request as ``request`` does, and return the answer if it is a success."""
         reply = self._exchanged(method, key, query, headers or {}, body)
-        reply.require_no_redirect()
+        require_own(reply, method, may_be_page=may_be_page or key in _PAGES)
         answer = Answer(reply.status, reply.headers, reply.body)
         if reply.status >= 300:
             raise AnsweredError(reply.status, answer.code)

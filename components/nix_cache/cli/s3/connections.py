@@ -3,48 +3,18 @@
 import http.client
 import os
 import socket
-import ssl
-import sys
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit
-from urllib.request import (  # type: ignore[attr-defined]  # typeshed lacks the second on Linux
-    getproxies_environment,
-    proxy_bypass_environment,
-)
 
 import urllib3
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
-from nix_cache.cli.errors import ClientError
-from nix_cache.cli.s3.deadline import connect, tls_context
+from nix_cache.cli.s3.certificates import trust
+from nix_cache.cli.s3.deadline import Deadline, connect
+from nix_cache.cli.s3.proxies import proxy_of
 
 _BLOCK_BYTES = 1 << 16
 """What of a file is sent at a time."""
-
-_CERTIFICATE_VARIABLES = ("NIX_SSL_CERT_FILE", "SSL_CERT_FILE", "AWS_CA_BUNDLE")
-
-
-def certificates(environment: Mapping[str, str] = os.environ) -> str | None:
-    """Return the file of trusted certificates that Nix would use; None for the system's own."""
-    return next(filter(None, map(environment.get, _CERTIFICATE_VARIABLES)), None)
-
-
-def trust(environment: Mapping[str, str] = os.environ) -> ssl.SSLContext:
-    """Return a context that trusts those certificates.
-
-    Raises:
-        ClientError: the file that the environment names cannot be read.
-    """
-    chosen = certificates(environment)
-    try:
-        return tls_context(chosen or _fallback())
-    except OSError as failure:
-        raise ClientError(
-            f"the certificates in {chosen} cannot be read: {failure.strerror or failure}",
-            f"correct {' or '.join(_CERTIFICATE_VARIABLES)}",
-        ) from None
 
 
 def connections(
@@ -61,7 +31,10 @@ def connections(
         connect_seconds: the longest time for one address of the host.
         read_seconds: the longest time without a byte where no deadline is kept.
         jobs: how many connections are kept.
-        environment: names the certificates. Proxies are taken from the process's own.
+        environment: names the certificates and the proxies.
+
+    Raises:
+        ClientError: it names certificates or a proxy that cannot be used.
     """
     settings: dict[str, Any] = {
         "maxsize": jobs,
@@ -69,52 +42,44 @@ def connections(
         "timeout": urllib3.Timeout(connect=connect_seconds, read=read_seconds),
         "ssl_context": trust(environment) if url.startswith("https:") else None,
     }
-    proxy = proxy_of(url)
-    manager = (
-        urllib3.ProxyManager(proxy, proxy_headers=_login(proxy), **settings)
-        if proxy
-        else (urllib3.PoolManager(**settings))
-    )
+    proxy = proxy_of(url, environment)
+    if proxy is None:
+        manager = urllib3.PoolManager(**settings)
+    else:
+        manager = urllib3.ProxyManager(
+            proxy.url,
+            proxy_headers=dict(proxy.headers),
+            proxy_ssl_context=trust(environment) if proxy.url.startswith("https:") else None,
+            **settings,
+        )
     manager.pool_classes_by_scheme = {"http": _HTTPPool, "https": _HTTPSPool}
     return manager
 
 
-def proxy_of(url: str) -> str | None:
-    """Return the proxy for a URL, as the environment variables that curl and Nix read name it.
+def peer_certificate(
+    url: str, seconds: float, environment: Mapping[str, str] = os.environ
+) -> Mapping[str, Any]:
+    """Return the verified certificate of a host, as ``ssl.SSLSocket.getpeercert`` does.
+
+    Args:
+        url: of the host, with ``https``.
+        seconds: the longest time.
+        environment: names the certificates and the proxies.
 
     Raises:
-        ClientError: it is of a kind that is not supported.
+        urllib3.exceptions.HTTPError: the host cannot be reached, or its certificate is refused.
+        ClientError: the environment names something that cannot be used.
     """
-    parts = urlsplit(url)
-    known = getproxies_environment()
-    proxy = known.get(parts.scheme) or known.get("all")
-    if not proxy or proxy_bypass_environment(parts.netloc):
-        return None
-    proxy = proxy if "://" in proxy else f"http://{proxy}"
-    if urlsplit(proxy).scheme not in {"http", "https"}:
-        raise ClientError(
-            f"{parts.scheme}_proxy names a proxy of the unsupported kind {urlsplit(proxy).scheme}",
-            "name an http:// proxy, or list the host in no_proxy",
+    manager = connections(url, seconds, seconds, 1, environment)
+    with Deadline(seconds).kept():
+        response = manager.urlopen(
+            "HEAD", url, redirect=False, retries=False, preload_content=False
         )
-    return proxy
-
-
-def _login(proxy: str) -> dict[str, str]:
-    parts = urlsplit(proxy)
-    if parts.username is None:
-        return {}
-    login = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
-    return dict(urllib3.make_headers(proxy_basic_auth=login))
-
-
-def _fallback() -> str | None:
-    """Return botocore's certificates where the system has none; else None."""
-    paths = ssl.get_default_verify_paths()
-    if paths.cafile or paths.capath or sys.platform == "win32":
-        return None
-    import botocore
-
-    return str(Path(botocore.__file__).with_name("cacert.pem"))
+        try:
+            line: Any = getattr(response.connection, "sock", None)
+            return (line.getpeercert() if line else None) or {}
+        finally:
+            response.close()
 
 
 def _seconds(connection: HTTPConnection) -> float:

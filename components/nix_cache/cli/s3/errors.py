@@ -5,7 +5,9 @@ from enum import Enum
 
 from nix_cache.cli.errors import ClientError
 
-BUSY_STATUSES = frozenset({408, 429, 500, 502, 503, 504})
+BUSY_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504, *range(520, 525)})
+"""Statuses after which another try may succeed. 520 to 524 are those of a CDN without an answer."""
+
 _BUSY_WORDS = re.compile(
     r"could not connect|couldn't connect|connection (was )?(reset|refused)|connection closed|"
     r"timed? ?-?out|timeout was reached|empty reply|recv failure|send failure|broken pipe|"
@@ -27,16 +29,28 @@ class Meaning(Enum):
     DENIED = "the credential lacks the right"
     NO_CREDENTIAL = "the credential cannot be had"
     NO_ANSWER = "no answer came in time"
+    BLOCKED = "no answer can come before something between here and there is corrected"
     MALFORMED = "the answer is not that of a storage that speaks S3"
     TOO_LARGE = "the body of the request is larger than something on the way accepts"
     OTHER = "none of these"
 
 
 CODES = {
+    "BandwidthLimitExceeded": Meaning.BUSY,
     "InternalError": Meaning.BUSY,
+    "OperationAborted": Meaning.BUSY,
+    "PriorRequestNotComplete": Meaning.BUSY,
+    "RequestLimitExceeded": Meaning.BUSY,
+    "RequestThrottled": Meaning.BUSY,
+    "RequestThrottledException": Meaning.BUSY,
     "RequestTimeout": Meaning.BUSY,
+    "RequestTimeoutException": Meaning.BUSY,
     "ServiceUnavailable": Meaning.BUSY,
+    "ThrottledException": Meaning.BUSY,
+    "Throttling": Meaning.BUSY,
+    "ThrottlingException": Meaning.BUSY,
     "TooManyRequests": Meaning.BUSY,
+    "TooManyRequestsException": Meaning.BUSY,
     "InvalidAccessKeyId": Meaning.UNKNOWN_KEY,
     "InvalidSecurity": Meaning.UNKNOWN_KEY,
     "SignatureDoesNotMatch": Meaning.WRONG_SECRET,
@@ -48,7 +62,10 @@ CODES = {
     "NoSuchBucket": Meaning.NO_BUCKET,
     "NoSuchKey": Meaning.NO_OBJECT,
 }
-"""By the storage's own code for it. ``SlowDown`` has variants, such as ``SlowDownRead``."""
+"""By the storage's own code for it. ``SlowDown`` has variants, such as ``SlowDownRead``.
+
+Codes that mean BUSY are those after which AWS's SDKs try again, whatever the status.
+"""
 
 NOT_ACCEPTED = frozenset({Meaning.UNKNOWN_KEY, Meaning.WRONG_SECRET, Meaning.WRONG_CLOCK})
 """The credential itself was not accepted. Whether it has the right was not looked at."""
@@ -161,7 +178,10 @@ class BusyError(ClientError):
 
 
 class UnansweredError(BusyError):
-    """The storage gave no answer for so long that no other request should be tried now."""
+    """The storage cannot be used now, so no other request should be tried.
+
+    It gave no answer for too long, or something between here and there answers in its place.
+    """
 
 
 class RefusedError(ClientError):

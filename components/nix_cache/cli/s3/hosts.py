@@ -1,16 +1,15 @@
 """What one run knows of a host: whether it answers, and when it is given up."""
 
-import http.client
-import ssl
 import threading
 import time
 
-import urllib3
-
 from nix_cache.cli.limits import TimeLimits
+from nix_cache.cli.s3.causes import Cause, cause_of, reason_of
 from nix_cache.cli.s3.errors import Meaning, StorageError
 
-_LONGEST_REASON = 200
+_LARGE_BODY_BYTES = 1_000_000
+"""The smallest limits of proxies are as large as this."""
+
 _SILENT_SHARE = 0.9
 """Of the time without progress. Timers do not end at the same moment."""
 
@@ -19,25 +18,27 @@ class NoAnswerError(StorageError):
     """A host did not answer, or not completely. The message is the reason.
 
     Attributes:
-        certificate: the reason, if its certificate was refused.
+        cause: what kind of failure it is.
         given_up: whether the host gets no further request in this run.
     """
 
-    def __init__(
-        self,
-        reason: str,
-        certificate: ssl.SSLCertVerificationError | None = None,
-        *,
-        given_up: bool = False,
-    ) -> None:
+    def __init__(self, reason: str, cause: Cause = Cause.OTHER, *, given_up: bool = False) -> None:
         super().__init__(reason)
-        self.certificate = certificate
+        self.cause = cause
         self.given_up = given_up
 
     @property
     def meaning(self) -> Meaning:
-        """It is always the same."""
-        return Meaning.NO_ANSWER
+        """Whether another try may succeed."""
+        return Meaning.NO_ANSWER if self.cause.may_pass else Meaning.BLOCKED
+
+    def problem(self, where: str) -> str:
+        """Return the problem in words.
+
+        Args:
+            where: scheme, host and port.
+        """
+        return self.cause.problem(where, str(self))
 
 
 class Host:
@@ -56,6 +57,7 @@ class Host:
         self._stalled = 0
         self._slow = 0
         self._given_up: str | None = None
+        self._cause = Cause.OTHER
 
     def require_open(self) -> None:
         """Make sure that the host was not given up.
@@ -65,7 +67,7 @@ class Host:
         """
         with self._lock:
             if self._given_up is not None:
-                raise NoAnswerError(self._given_up, given_up=True)
+                raise NoAnswerError(self._given_up, self._cause, given_up=True)
 
     def left(self, started: float) -> float:
         """Return the seconds that a request has left, with all of its tries.
@@ -93,22 +95,26 @@ class Host:
             if self._slow >= self._times.slow_requests:
                 self._given_up = f"{self._slow} answers took too long"
 
-    def failed(self, failure: BaseException, started: float) -> NoAnswerError:
+    def failed(self, failure: BaseException, started: float, sent_bytes: int = 0) -> NoAnswerError:
         """Note that a request failed for good.
 
         Args:
             failure: of its last try.
             started: when its first try began.
+            sent_bytes: how much of a body was sent in that try.
 
         Returns:
             the error to raise.
         """
-        inner = innermost(failure)
-        reason = _reason(inner)
-        timed_out = isinstance(inner, TimeoutError)
+        reason, cause = reason_of(failure), cause_of(failure)
+        if cause is Cause.CLOSED and sent_bytes >= _LARGE_BODY_BYTES:
+            cause = Cause.LARGE_BODY
+        timed_out = cause is Cause.TIMEOUT
         now = time.monotonic()
         with self._lock:
-            if not self._has_answered:
+            if not cause.may_pass:
+                self._given_up = reason
+            elif not self._has_answered:
                 if self._left(started) <= 0:
                     why = f"no answer within {self._times.unanswered_seconds:.0f} s"
                     self._given_up = why if timed_out else f"{why}, but {reason}"
@@ -118,44 +124,13 @@ class Host:
                 reason = f"no progress within {self._times.stalled_seconds:.0f} s"
                 if silent or self._stalled >= self._times.stalled_requests:
                     self._given_up = reason
-            certificate = inner if isinstance(inner, ssl.SSLCertVerificationError) else None
+            if self._given_up is not None:
+                self._cause = cause
             return NoAnswerError(
-                self._given_up or reason, certificate, given_up=self._given_up is not None
+                self._given_up or reason, cause, given_up=self._given_up is not None
             )
 
     def _left(self, started: float) -> float:
         if self._has_answered:
             return started + self._times.stalled_seconds - time.monotonic()
         return self._first_asked + self._times.unanswered_seconds - time.monotonic()
-
-
-def innermost(failure: BaseException) -> BaseException:
-    """Return the first cause of a failure of urllib3: a reason, a cause, or an argument."""
-    seen = failure
-    while not isinstance(seen, ssl.SSLError):
-        candidates = (getattr(seen, "reason", None), seen.__cause__, *seen.args[:2])
-        inner = next((one for one in candidates if isinstance(one, BaseException)), None)
-        if inner is None:
-            break
-        seen = inner
-    if isinstance(seen, urllib3.exceptions.TimeoutError):
-        return TimeoutError("timed out")
-    return seen
-
-
-def _reason(inner: BaseException) -> str:
-    match inner:
-        case ssl.SSLCertVerificationError():
-            return inner.verify_message
-        case TimeoutError():
-            return "no answer in time"
-        case urllib3.exceptions.IncompleteRead() | http.client.IncompleteRead():
-            return "the answer was cut off"
-        case http.client.RemoteDisconnected():
-            return "it closed the connection without an answer"
-        case http.client.HTTPException() | urllib3.exceptions.InvalidChunkLength():
-            return "the answer is not valid HTTP"
-        case OSError(strerror=str(text)) if text:
-            return text
-    text = str(inner) or type(inner).__name__
-    return text if len(text) <= _LONGEST_REASON else f"{text[:_LONGEST_REASON]}…"

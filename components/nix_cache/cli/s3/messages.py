@@ -50,6 +50,7 @@ _WRITER: Mapping[Meaning, _Text] = {
         "the storage at {endpoint} does not answer: {answer}",
         "see that it runs and can be reached from here, then try again",
     ),
+    Meaning.BLOCKED: ("{endpoint} cannot be reached: {answer}", "correct that, then try again"),
     Meaning.TOO_LARGE: (
         "the storage at {endpoint}, or a proxy in front of it, refuses a body of this size "
         "({answer})",
@@ -83,6 +84,12 @@ _OWNER: Mapping[Meaning, _Text] = {
         "{fix}",
     ),
     Meaning.NO_ANSWER: ("the storage at {endpoint} does not answer: {answer}", _AGAIN),
+    Meaning.BLOCKED: ("{endpoint} cannot be reached: {answer}", "correct that, then run it again"),
+    Meaning.TOO_LARGE: (
+        "the storage at {endpoint}, or a proxy in front of it, refuses a body of this size "
+        "({answer})",
+        "raise the limit of the proxy",
+    ),
     Meaning.MALFORMED: (
         "the storage at {endpoint} gives a malformed answer, asked to {doing}; nothing more was "
         "removed",
@@ -95,7 +102,7 @@ _OWNER: Mapping[Meaning, _Text] = {
 }
 
 _REFUSED = frozenset(Meaning) - {
-    *(Meaning.BUSY, Meaning.NO_ANSWER, Meaning.MALFORMED, Meaning.TOO_LARGE),
+    *(Meaning.BUSY, Meaning.NO_ANSWER, Meaning.BLOCKED, Meaning.MALFORMED, Meaning.TOO_LARGE),
     Meaning.OTHER,
 }
 
@@ -138,11 +145,16 @@ def explain(failure: StorageError, requester: Requester, doing: str = "") -> Cli
         doing: what the request was to do, as in ``list``.
     """
     code = failure.code if isinstance(failure, AnsweredError) else ""
-    given_up = isinstance(failure, NoAnswerError) and failure.given_up
-    fix = failure.fix if isinstance(failure, CredentialError) else ""
-    return explained(
-        failure.meaning, requester, str(failure), code, doing, given_up=given_up, fix=fix
+    if not isinstance(failure, NoAnswerError):
+        fix = failure.fix if isinstance(failure, CredentialError) else ""
+        return explained(failure.meaning, requester, str(failure), code, doing, fix=fix)
+    found = explained(
+        failure.meaning, requester, str(failure), code, doing, given_up=failure.given_up
     )
+    where = requester.endpoint
+    if failure.cause.may_pass:
+        where = f"the storage at {where}"
+    return type(found)(failure.problem(where), failure.cause.fix or found.fix)
 
 
 def explained(
@@ -186,7 +198,7 @@ def explained(
         kind = NoCredentialError
     elif found in _REFUSED:
         kind = RefusedError
-    elif found is Meaning.NO_ANSWER and given_up:
+    elif found is Meaning.BLOCKED or (found is Meaning.NO_ANSWER and given_up):
         kind = UnansweredError
     elif found in {Meaning.BUSY, Meaning.NO_ANSWER}:
         kind = BusyError

@@ -1,24 +1,31 @@
 """A complete answer of a storage, and the errors that it may be."""
 
-import contextlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urljoin, urlsplit
 
 from nix_cache.cli.errors import ClientError
+from nix_cache.cli.s3.errors import UnansweredError
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _ENDPOINT = re.compile(rb"<Endpoint>([A-Za-z0-9.:-]{1,255})</Endpoint>")
 _UNNAMED = "a place that it does not name"
 _LONGEST_REGION = 40
+_SET_ENDPOINT = (
+    "set that URL as the endpoint in the stack, then run `pulumi up` and `nix-cache use`"
+)
 
 
 class OversizedError(ClientError):
     """A body is larger than the most that is read of its kind."""
 
 
-class RedirectedError(ClientError):
+class ForeignAnswerError(UnansweredError):
+    """Something else answers in place of the storage, such as a login page."""
+
+
+class RedirectedError(ForeignAnswerError):
     """An endpoint answers with a redirect, which is not followed."""
 
 
@@ -62,24 +69,53 @@ class Reply:
         Raises:
             RedirectedError: it is one.
         """
+        if found := self.moved():
+            raise found
+
+    def moved(self) -> RedirectedError | None:
+        """Return the error that a redirect is; None if it is not a redirect."""
         target = self.redirect
         if target is None:
-            return
+            return None
         here = origin_of(self.url)
         if region := self.headers.get("x-amz-bucket-region", "")[:_LONGEST_REGION]:
-            raise RedirectedError(
+            return RedirectedError(
                 f"the endpoint {here} redirects to {target}: the bucket is in the region {region}",
                 f"set the region {region} and its endpoint in the stack, then run `pulumi up` and "
                 "`nix-cache use`",
             )
-        with contextlib.suppress(ValueError):
-            parts = urlsplit(target)
-            if parts.netloc and f"{parts.scheme}://{parts.netloc}" != here:
-                target = f"{parts.scheme}://{parts.netloc}"
-        raise RedirectedError(
-            f"the endpoint {here} redirects to {target}",
-            "set that URL as the endpoint in the stack, then run `pulumi up` and `nix-cache use`",
+        return RedirectedError(*_moved(self.url, here, target))
+
+
+def _moved(url: str, here: str, target: str) -> tuple[str, str]:
+    """Return the problem and the fix of a redirect.
+
+    Args:
+        url: what was asked for.
+        here: the origin of that.
+        target: where it redirects to, in words if that is not a URL.
+    """
+    try:
+        asked, parts = urlsplit(url), urlsplit(target)
+    except ValueError:
+        asked = parts = urlsplit("")
+    if target == url:
+        return (
+            f"the endpoint {here} redirects to itself",
+            "correct the server or the proxy in front of it; both may add TLS for the other",
         )
+    if not parts.netloc:
+        return f"the endpoint {here} redirects to {target}", _SET_ENDPOINT
+    origin = f"{parts.scheme}://{parts.netloc}"
+    path, wanted = parts.path.rstrip("/"), asked.path.rstrip("/")
+    if not path or path.endswith(wanted):
+        prefix = path.removesuffix(wanted) if path else ""
+        return f"the endpoint {here} redirects to {origin}{prefix}", _SET_ENDPOINT
+    return (
+        f"the endpoint {here} redirects to {origin}, to another page than was asked for",
+        "if that is a login page, let requests to the cache pass without it; if the cache has "
+        f"moved, {_SET_ENDPOINT}",
+    )
 
 
 def origin_of(url: str) -> str:

@@ -7,12 +7,9 @@ upload of a part, is tried again by ``retry``.
 import datetime
 import email.utils
 import math
-import socket
-import ssl
 from collections.abc import Callable
 from typing import TypeVar
 
-import urllib3
 from tenacity import (
     RetryCallState,
     Retrying,
@@ -23,7 +20,6 @@ from tenacity import (
 )
 
 from nix_cache.cli.s3.errors import BUSY_STATUSES, BusyError, UnansweredError
-from nix_cache.cli.s3.hosts import innermost
 
 TRIES = 4
 """Of a whole step."""
@@ -68,16 +64,6 @@ def wait_seconds(
     if retry_after is None:
         return wait
     return min(max(wait, retry_after_seconds(retry_after)), most_seconds)
-
-
-def may_pass(failure: BaseException) -> bool:
-    """Return whether another try may succeed. A refused certificate or an unknown name stays so."""
-    inner = innermost(failure)
-    if isinstance(inner, socket.gaierror):
-        return inner.errno == socket.EAI_AGAIN
-    return not isinstance(
-        inner, ssl.SSLCertVerificationError | urllib3.exceptions.LocationValueError
-    )
 
 
 def retry_after_seconds(text: str | None) -> float:

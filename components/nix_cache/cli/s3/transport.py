@@ -18,12 +18,13 @@ import urllib3
 
 from nix_cache.cli.limits import ERROR_BYTES, TIMES, LimitKind, TimeLimits
 from nix_cache.cli.s3.body import FilePart, Reader
+from nix_cache.cli.s3.causes import cause_of
 from nix_cache.cli.s3.connections import connections
 from nix_cache.cli.s3.deadline import Deadline
 from nix_cache.cli.s3.hosts import Host
 from nix_cache.cli.s3.pace import AdaptiveLimit, RateLimit
 from nix_cache.cli.s3.reply import OversizedError, Reply, origin_of
-from nix_cache.cli.s3.retry import is_busy, is_repeatable, may_pass, wait_seconds
+from nix_cache.cli.s3.retry import is_busy, is_repeatable, wait_seconds
 
 JOBS = 25
 """Connections that are kept to each host, by default."""
@@ -126,6 +127,7 @@ class Transport:
             if self._rate is not None:
                 self._rate.take(count)
             progress.at = time.monotonic()
+            progress.sent_bytes += count
             host.heard()
             deadline.set(self._times.first_byte_seconds)
 
@@ -181,12 +183,13 @@ class Transport:
                 asked = time.monotonic()
                 with self._limit.slot():
                     progress.at += time.monotonic() - asked
+                    progress.sent_bytes = 0
                     deadline.set(min(times.first_byte_seconds, host.left(progress.at)))
                     answer = once(deadline, progress)
             except _FAILURES as failure:
-                is_last = attempt == times.tries or not can_repeat or not may_pass(failure)
+                is_last = attempt == times.tries or not can_repeat or not cause_of(failure).may_pass
                 if is_last or host.left(progress.at) <= wait:
-                    raise host.failed(failure, progress.at) from failure
+                    raise host.failed(failure, progress.at, progress.sent_bytes) from failure
             else:
                 if answer.status in _THROTTLED:
                     self._limit.throttled()
@@ -231,9 +234,15 @@ class Transport:
 
 @dataclass
 class _Progress:
-    """When a request began, or last sent some of a file."""
+    """How far a request is.
+
+    Attributes:
+        at: when it began, or last sent some of a file.
+        sent_bytes: of a file, in the present try.
+    """
 
     at: float
+    sent_bytes: int = 0
 
 
 def _take_back(body: bytes | Reader | None) -> None:

@@ -1,0 +1,90 @@
+"""Recognises answers that are not the storage's: redirects, web pages, portals and proxies. Pure.
+
+A signed request, or the absence of a path, must not be judged by the answer of something else.
+"""
+
+import re
+from collections.abc import Mapping
+
+from nix_cache.cli.s3.causes import Cause
+from nix_cache.cli.s3.reply import ForeignAnswerError, Reply, origin_of
+
+_PAGE = re.compile(
+    rb"(?:\xef\xbb\xbf)?\s*(?:<\?xml[^>]*\?>\s*|<!--.*?-->\s*)*(?:<!doctype\s+html|<html[\s>])",
+    re.IGNORECASE | re.DOTALL,
+)
+_TITLE = re.compile(rb"<title[^>]*>([^<]{1,80})</title>", re.IGNORECASE)
+_PLAIN_ON_TLS_PORT = re.compile(
+    rb"HTTP request (?:was sent )?to (?:an )?HTTPS (?:server|port)", re.I
+)
+_HEAD_BYTES = 4096
+_CHECK_URL = (
+    "open it in a browser: it may be a parked domain, a login page, or a proxy; then correct the "
+    "URL or endpoint"
+)
+
+
+def require_own(reply: Reply, method: str, *, may_be_page: bool = False) -> None:
+    """Refuse an answer that is not that of the storage.
+
+    Args:
+        reply: the answer.
+        method: of the request.
+        may_be_page: whether a web page is what was asked for.
+
+    Raises:
+        ForeignAnswerError: it is not. A redirect is a ``RedirectedError``.
+    """
+    if found := foreign_answer(reply, method, may_be_page=may_be_page):
+        raise found
+
+
+def foreign_answer(
+    reply: Reply, method: str, *, may_be_page: bool = False
+) -> ForeignAnswerError | None:
+    """Return what is wrong with an answer that is not that of the storage; None if it is its own.
+
+    Args:
+        reply: the answer.
+        method: of the request.
+        may_be_page: whether a web page is what was asked for.
+    """
+    where = origin_of(reply.url)
+    if reply.redirect is not None:
+        return reply.moved()
+    if reply.status == 407:
+        return ForeignAnswerError(Cause.PROXY_LOGIN.problem(where, "407"), Cause.PROXY_LOGIN.fix)
+    if reply.status == 511:
+        return ForeignAnswerError(
+            f"the network of this machine requires a login before {where} can be reached (511)",
+            "open a browser, log in to the network, and try again",
+        )
+    if reply.status == 400 and _PLAIN_ON_TLS_PORT.search(reply.body[:_HEAD_BYTES]):
+        return ForeignAnswerError(Cause.TLS_EXPECTED.problem(where, ""), Cause.TLS_EXPECTED.fix)
+    if may_be_page or not _is_page(reply, method):
+        return None
+    page = f"a web page{_titled(reply.body)}"
+    if reply.status < 300:
+        return ForeignAnswerError(f"{where} is {page}, not a binary cache", _CHECK_URL)
+    if reply.status in {401, 403}:
+        return ForeignAnswerError(
+            f"{where} answers {reply.status} with {page}, not as a storage",
+            "let the proxy or firewall in front of the storage pass requests to the cache",
+        )
+    return None
+
+
+def _is_page(reply: Reply, method: str) -> bool:
+    if method == "HEAD":
+        return reply.status < 300 and _type(reply.headers) == "text/html"
+    return _PAGE.match(reply.body[:_HEAD_BYTES]) is not None
+
+
+def _type(headers: Mapping[str, str]) -> str:
+    return headers.get("Content-Type", "").partition(";")[0].strip().lower()
+
+
+def _titled(body: bytes) -> str:
+    found = _TITLE.search(body[:_HEAD_BYTES])
+    text = " ".join(found[1].decode(errors="replace").split()) if found else ""
+    return f" ({text!r})" if text else ""
