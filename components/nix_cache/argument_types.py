@@ -290,6 +290,10 @@ class BinaryCacheArgs(TypedDict):
     priority: NotRequired[int]
     """Clients ask caches with a smaller number first; cache.nixos.org has 40. Default: ``40``. Must
     be a whole number from 0 to 1000."""
+    part_size_mib: NotRequired[int]
+    """Writers upload larger files in parts of this size, in MiB. Set it if a proxy in front of the
+    storage limits the size of requests. 0 lets the client choose: 16 MiB, or more for a file above
+    156 GiB. Default: ``0``. Must be a whole number from 5 to 5120, or 0."""
     want_mass_query: NotRequired[bool]
     """Whether clients may ask for many paths at once. Default: ``true``."""
     store_dir: NotRequired[str]

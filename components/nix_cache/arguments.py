@@ -28,6 +28,7 @@ from nix_cache.config.setting import (
 )
 from nix_cache.config.spelling import Spelling
 from nix_cache.formats import signing
+from nix_cache.formats.manifest import LARGEST_PART_MIB, SMALLEST_PART_MIB
 from nix_cache.formats.nixos_cache import DEFAULT_STORE_DIR, NIXOS_CACHE
 from nix_cache.iam.access import Privilege
 
@@ -77,6 +78,12 @@ def _known_backend(name: str) -> str:
     if name not in BACKENDS:
         raise ValueError("is not a known backend")
     return name
+
+
+def _part_size(mebibytes: int) -> int:
+    if 0 < mebibytes < SMALLEST_PART_MIB:
+        raise ValueError(f"is below {SMALLEST_PART_MIB}, the smallest part of an upload")
+    return mebibytes
 
 
 def _upstream_url(url: str) -> str:
@@ -216,6 +223,15 @@ class CacheSettings(SettingsModel):
         default=40,
         ge=0,
         le=1000,
+    )
+    part_size_mib: Annotated[int, AfterValidator(_part_size)] = setting(
+        "Writers upload larger files in parts of this size, in MiB. Set it if a proxy in front of "
+        "the storage limits the size of requests. 0 lets the client choose: 16 MiB, or more for a "
+        "file above 156 GiB.",
+        must_be=f"a whole number from {SMALLEST_PART_MIB} to {LARGEST_PART_MIB}, or 0",
+        default=0,
+        ge=0,
+        le=LARGEST_PART_MIB,
     )
     want_mass_query: bool = setting("Whether clients may ask for many paths at once.", default=True)
     store_dir: str = setting(

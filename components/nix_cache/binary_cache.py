@@ -223,6 +223,7 @@ def _manifest(settings: CacheSettings, location: Location, known: Mapping[str, A
         key_names={writer: signing.name_of(key) for writer, key in known["current_keys"].items()},
         readers=settings.reader_names,
         upstreams=dict(settings.upstream_caches),
+        part_size_mib=settings.part_size_mib,
         expire_after_days=settings.expire_after_days,
         landing_page=settings.has_landing_page,
         is_published=settings.has_manifest,

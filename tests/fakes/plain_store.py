@@ -41,7 +41,7 @@ IMPATIENT = TimeLimits(
     backoff_seconds=0.001,
     tries=2,
 )
-PART_BYTES = 6_000_000
+PART_SIZE_MIB = 6
 
 
 @dataclass
@@ -114,9 +114,10 @@ class Pusher:
             bucket=self.bucket,
             storeDir=str(self.store.folder),
             key=self.key,
+            partSizeMib=PART_SIZE_MIB,
         )
         writer = Writer(WRITER, Record(name="demo", manifest=described, writer=WRITER), self.key)
-        chosen = options or UploadOptions(jobs=4, part_bytes=PART_BYTES)
+        chosen = options or UploadOptions(jobs=4)
         with self._without_nix(times):
             return session.push(writer, [self.store.infos[-1].path], chosen)
 

@@ -456,6 +456,7 @@ def test_the_structured_output_is_complete_and_holds_no_secret() -> None:
         "keyNames": {"abc": "cache.example.org-abc-2", "def": "cache.example.org-def-1"},
         "readers": ["nixreader"],
         "upstreams": {url: list(keys) for url, keys in NIXOS_CACHE.items()},
+        "partSizeMib": 0,
         "expireAfterDays": 90,
         "landingPage": False,
         "descriptor": False,

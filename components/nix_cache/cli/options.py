@@ -22,6 +22,36 @@ WriterCache = Annotated[
 ]
 """Which cache a command that pushes is about."""
 
+Jobs = Annotated[
+    int,
+    typer.Option("--jobs", "-j", min=1, max=256, metavar="N", help="The most parallel requests."),
+]
+"""How many requests a command that pushes sends at a time."""
+
+PartSize = Annotated[
+    str | None,
+    typer.Option(
+        "--part-size",
+        metavar="MIB",
+        help="Upload larger files in parts of this size, for proxies that limit requests. "
+        "Default: $NIX_CACHE_PART_SIZE, the cache's partSizeMib, or 16.",
+        show_default=False,
+    ),
+]
+"""The size of parts, for a command that pushes."""
+
+LimitRate = Annotated[
+    str | None,
+    typer.Option(
+        "--limit-rate",
+        metavar="RATE",
+        help="Upload at most this many bytes per second, such as 500k or 2M. "
+        "Default: $NIX_CACHE_LIMIT_RATE, or no limit.",
+        show_default=False,
+    ),
+]
+"""How fast a command that pushes uploads."""
+
 Cache = Annotated[
     str | None,
     typer.Argument(

@@ -18,6 +18,10 @@ reason."""
 MANIFEST_KEY = "nix-cache.json"
 """The object in the bucket with the readers' part of the manifest."""
 
+SMALLEST_PART_MIB = 5
+LARGEST_PART_MIB = 5120
+"""Of an upload in parts, on S3."""
+
 
 class Manifest(BaseModel):
     """A cache, as its clients see it.
@@ -65,6 +69,8 @@ class Manifest(BaseModel):
     """Who has a credential for reading alone. Empty in what is published."""
     upstreams: dict[str, tuple[str, ...]] = {}
     """By the URL of each upstream cache, its public keys. Paths that it signed are not pushed."""
+    part_size_mib: int = 0
+    """Writers upload larger files in parts of so many MiB; 0 lets the client choose."""
     expire_after_days: int
     """Days after which entries go; 0 means that they stay."""
     landing_page: bool

@@ -29,9 +29,8 @@ from nix_cache.cli.machine.parallel import in_parallel
 from nix_cache.cli.s3.answers import Listed, Page
 from nix_cache.cli.s3.content_encoding import EncodingError, decoded
 from nix_cache.cli.s3.listing import checked_pages
-from nix_cache.cli.s3.multipart import MOST_PARTS
+from nix_cache.cli.s3.multipart import MOST_PARTS, PART_BYTES
 from nix_cache.cli.upload.collections import WAIT_SECONDS
-from nix_cache.cli.upload.options import PART_MEGABYTES
 from nix_cache.cli.upload.session import MOST_PATHS
 from nix_cache.cli.upload.uploader import LARGE_AT_A_TIME
 
@@ -268,7 +267,7 @@ def test_the_page_of_limits_shows_the_numbers_of_the_code() -> None:
         limits.DOCUMENT_BYTES,
         limits.PROGRAM_BYTES,
     ]
-    uploads = [WAIT_SECONDS, MOST_PATHS, MOST_PARTS, PART_MEGABYTES, LARGE_AT_A_TIME]
+    uploads = [WAIT_SECONDS, MOST_PATHS, MOST_PARTS, PART_BYTES >> 20, LARGE_AT_A_TIME]
 
     rows = [line for line in PAGE.read_text().splitlines() if line.startswith("| ")]
     shown = [row.strip("| ").rpartition(" | ")[2] for row in rows]

@@ -4,6 +4,7 @@ import errno
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -24,7 +25,12 @@ from nix_cache.cli.errors import ClientError, UsageError
 from nix_cache.cli.machine.progress import Progress
 from nix_cache.cli.s3.client import Answer
 from nix_cache.cli.s3.errors import BusyError
-from nix_cache.cli.s3.multipart import MOST_PARTS, SMALLEST_PART_BYTES, part_size
+from nix_cache.cli.s3.multipart import (
+    LARGEST_PART_BYTES,
+    MOST_PARTS,
+    SMALLEST_PART_BYTES,
+    part_size,
+)
 from nix_cache.cli.s3.pace import AdaptiveLimit, RateLimit
 from nix_cache.cli.upload.collections import Seen, when_ended
 from nix_cache.cli.upload.meter import Meter, Total
@@ -36,6 +42,7 @@ from nix_cache.formats.nar_writer import nar_chunks
 from nix_cache.formats.nix_hash import NixHash
 from nix_cache.formats.path_info import PathInfo
 from tests.fakes.plain_store import PlainStore
+from tests.unit.cli.client_caches import manifest
 from tests.unit.cli.peak_memory import peak_bytes, prelude
 from tools.bootstrap import ROOT
 
@@ -221,14 +228,14 @@ class TestOptions:
     @pytest.mark.parametrize(
         ("given", "part_bytes", "rate"),
         [
-            ({}, 16_000_000, None),
-            ({"part_size": "6", "limit_rate": "500k"}, 6_000_000, 500_000),
-            ({"part_size": "5000", "limit_rate": "2M"}, 5_000_000_000, 2_000_000),
-            ({"limit_rate": "1000"}, 16_000_000, 1000),
+            ({}, None, None),
+            ({"part_size": "5", "limit_rate": "500k"}, 5 << 20, 500_000),
+            ({"part_size": "5120", "limit_rate": "2M"}, 5 << 30, 2_000_000),
+            ({"limit_rate": "1000"}, None, 1000),
         ],
     )
     def test_options_are_read(
-        self, given: dict[str, str], part_bytes: int, rate: int | None
+        self, given: dict[str, str], part_bytes: int | None, rate: int | None
     ) -> None:
         """The environment counts where an option is not given."""
         found = read(**given)
@@ -236,14 +243,14 @@ class TestOptions:
 
         assert (found.part_bytes, found.bytes_per_second) == (part_bytes, rate)
         assert UploadOptions.of(environment=variables) == found
-        assert UploadOptions.of(part_size="7", environment=variables).part_bytes == 7_000_000
+        assert UploadOptions.of(part_size="7", environment=variables).part_bytes == 7 << 20
 
     @pytest.mark.parametrize(
         ("name", "text"),
         [
             *(
                 ("part_size", text)
-                for text in ("", "5", "0", "-6", "6M", "5001", "1e3", "\N{FULLWIDTH DIGIT NINE}")
+                for text in ("", "4", "0", "-6", "6M", "5121", "1e3", "\N{FULLWIDTH DIGIT NINE}")
             ),
             *(("limit_rate", text) for text in ("", "999", "0", "-1", "1.5M", "2T", "fast")),
         ],
@@ -258,15 +265,42 @@ class TestOptions:
             with pytest.raises(UsageError, match=f"^{variable} {text} is not a"):
                 UploadOptions.of(environment={variable: text})
 
-    @given(st.integers(0, 50 * 10**12), st.integers(0, 10**10))
-    def test_parts_are_few_enough_and_large_enough(self, total: int, wanted: int) -> None:
-        """For every service: at most 10,000 equal parts of at least 5 MiB."""
-        size = part_size(total, wanted)
+    def test_the_cache_chooses_the_size_of_parts_unless_the_user_does(self) -> None:
+        """A manifest that is older, or has 0, chooses none."""
+        assert read().part_bytes_of(manifest()) is None
+        assert read().part_bytes_of(manifest(partSizeMib=0)) is None
+        assert read().part_bytes_of(manifest(partSizeMib=90)) == 90 << 20
+        assert read(part_size="8").part_bytes_of(manifest(partSizeMib=90)) == 8 << 20
 
-        assert SMALLEST_PART_BYTES <= size <= 5 << 30
+    @given(st.integers(0, 10_000 * LARGEST_PART_BYTES))
+    def test_parts_are_few_enough_and_large_enough(self, total: int) -> None:
+        """For every service: at most 10,000 equal parts of at least 5 MiB."""
+        size = part_size(total, None)
+
+        assert SMALLEST_PART_BYTES <= size <= LARGEST_PART_BYTES
         assert -(-total // size) <= MOST_PARTS
-        if wanted >= SMALLEST_PART_BYTES and -(-total // wanted) <= MOST_PARTS:
-            assert size == min(wanted, 5 << 30) or size >= wanted
+
+    @given(st.integers(0, 10_000 * LARGEST_PART_BYTES), st.integers(5, 5120))
+    def test_a_chosen_size_is_kept_or_the_one_that_suffices_is_named(
+        self, total: int, mebibytes: int
+    ) -> None:
+        """Larger parts than chosen would not pass the proxy; the named size is the least one."""
+        chosen = mebibytes << 20
+        if total <= MOST_PARTS * chosen:
+            assert part_size(total, chosen) == chosen
+            return
+        with pytest.raises(ClientError, match=r"more than 10,000 parts of") as refusal:
+            part_size(total, chosen)
+        named = re.search(r"--part-size (\d+),", refusal.value.fix)
+        assert named
+        sufficient = int(named[1]) << 20
+        assert part_size(total, sufficient) == sufficient
+        with pytest.raises(ClientError):
+            part_size(total, sufficient - (1 << 20))
+
+    def test_a_file_that_s3_cannot_store_is_named(self) -> None:
+        with pytest.raises(ClientError, match=r"has .* bytes, and S3 stores at most"):
+            part_size(MOST_PARTS * LARGEST_PART_BYTES + 1, None)
 
 
 def answered(run: CollectionRun, age: timedelta | None) -> Answer:

@@ -88,8 +88,9 @@ def test_the_manifest_is_sorted_and_has_every_field() -> None:
     text = nix_conf.manifest_text(client_caches.manifest())
 
     assert text.endswith("}\n")
-    assert json.loads(text) == {**cache, "upstreams": {}}  # a manifest of 0.1.0 names none
-    assert list(json.loads(text)) == sorted([*cache, "upstreams"])
+    newer = {"upstreams": {}, "partSizeMib": 0}  # a manifest of 0.1.0 has neither
+    assert json.loads(text) == {**cache, **newer}
+    assert list(json.loads(text)) == sorted([*cache, *newer])
 
 
 def test_a_nix_string_cannot_be_broken_out_of() -> None:

@@ -11,7 +11,12 @@ from nix_cache.cli.caches import urls
 from nix_cache.cli.errors import ClientError, UsageError
 from nix_cache.cli.limits import DOCUMENT_BYTES
 from nix_cache.formats import signing
-from nix_cache.formats.manifest import MANIFEST_VERSION, Manifest
+from nix_cache.formats.manifest import (
+    LARGEST_PART_MIB,
+    MANIFEST_VERSION,
+    SMALLEST_PART_MIB,
+    Manifest,
+)
 
 STORE_DIR = re.compile(r"(/[A-Za-z0-9+_-][A-Za-z0-9+._-]*)+")
 """As the component's setting ``storeDir``."""
@@ -126,6 +131,8 @@ def _problems(found: Manifest) -> Iterator[tuple[str, str]]:
         yield "priority", f"is not between 0 and {_LARGEST_PRIORITY}"
     if not 0 <= found.expire_after_days <= _LONGEST_EXPIRY_DAYS:
         yield "expireAfterDays", f"is not between 0 and {_LONGEST_EXPIRY_DAYS}"
+    if found.part_size_mib and not SMALLEST_PART_MIB <= found.part_size_mib <= LARGEST_PART_MIB:
+        yield "partSizeMib", f"is neither 0 nor between {SMALLEST_PART_MIB} and {LARGEST_PART_MIB}"
     if not STORE_DIR.fullmatch(found.store_dir):
         yield "storeDir", "is not an absolute path such as /nix/store"
     try:

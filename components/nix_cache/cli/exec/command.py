@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from nix_cache.cli.options import JOBS, WriterCache
+from nix_cache.cli.options import JOBS, Jobs, LimitRate, PartSize, WriterCache
 
 
 def exec_command(
@@ -17,12 +17,9 @@ def exec_command(
         ),
     ],
     cache: WriterCache = None,
-    jobs: Annotated[
-        int,
-        typer.Option(
-            "--jobs", "-j", min=1, max=256, metavar="N", help="The most parallel requests."
-        ),
-    ] = JOBS,
+    jobs: Jobs = JOBS,
+    part_size: PartSize = None,
+    limit_rate: LimitRate = None,
 ) -> None:
     """Run a command and push the store paths that it built.
 
@@ -35,4 +32,5 @@ def exec_command(
     from nix_cache.cli.upload.options import UploadOptions
     from nix_cache.cli.upload.writer import find_writer
 
-    raise typer.Exit(run(find_writer(cache), command, UploadOptions.of(jobs=jobs)))
+    options = UploadOptions.of(jobs=jobs, part_size=part_size, limit_rate=limit_rate)
+    raise typer.Exit(run(find_writer(cache), command, options))

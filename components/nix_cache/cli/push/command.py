@@ -8,7 +8,7 @@ import typer
 
 from nix_cache.cli.errors import ExitCode, UsageError
 from nix_cache.cli.machine import console
-from nix_cache.cli.options import JOBS, AsJson, WriterCache
+from nix_cache.cli.options import JOBS, AsJson, Jobs, LimitRate, PartSize, WriterCache
 
 
 def push(
@@ -28,12 +28,7 @@ def push(
             help="Also push the paths on standard input, separated by white space or NUL.",
         ),
     ] = False,
-    jobs: Annotated[
-        int,
-        typer.Option(
-            "--jobs", "-j", min=1, max=256, metavar="N", help="The most parallel requests."
-        ),
-    ] = JOBS,
+    jobs: Jobs = JOBS,
     upload_all: Annotated[
         bool,
         typer.Option("--all", help="Also upload paths that an upstream cache of the stack signed."),
@@ -46,26 +41,8 @@ def push(
             "are.",
         ),
     ] = False,
-    part_size: Annotated[
-        str | None,
-        typer.Option(
-            "--part-size",
-            metavar="MB",
-            help="Upload larger files in parts of this size, for proxies that limit requests. "
-            "Default: $NIX_CACHE_PART_SIZE, or 16.",
-            show_default=False,
-        ),
-    ] = None,
-    limit_rate: Annotated[
-        str | None,
-        typer.Option(
-            "--limit-rate",
-            metavar="RATE",
-            help="Upload at most this many bytes per second, such as 500k or 2M. "
-            "Default: $NIX_CACHE_LIMIT_RATE, or no limit.",
-            show_default=False,
-        ),
-    ] = None,
+    part_size: PartSize = None,
+    limit_rate: LimitRate = None,
     logs: Annotated[bool, typer.Option("--logs", help="Also upload build logs.")] = False,
     listings: Annotated[
         bool, typer.Option("--listings", help="Also upload a list of the files of each path.")

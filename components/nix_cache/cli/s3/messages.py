@@ -54,7 +54,8 @@ _WRITER: Mapping[Meaning, _Text] = {
     Meaning.TOO_LARGE: (
         "the storage at {endpoint}, or a proxy in front of it, refuses a body of this size "
         "({answer})",
-        "push with smaller parts, such as --part-size 8, or raise the limit of the proxy",
+        "push with smaller parts, such as --part-size 8, set partSizeMib of the stack for all "
+        "writers, or raise the limit of the proxy",
     ),
     Meaning.MALFORMED: ("{endpoint} is not the storage of the cache: {answer}", _LOOK),
     Meaning.OTHER: ("the storage at {endpoint} answers {answer}", _LOOK),

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from urllib.parse import quote
 from xml.sax.saxutils import escape
 
+from nix_cache.cli.errors import ClientError
 from nix_cache.cli.s3.body import FilePart
 from nix_cache.cli.s3.client import S3Client
 from nix_cache.cli.s3.errors import AnsweredError, MalformedAnswerError
@@ -17,21 +18,42 @@ LARGEST_PART_BYTES = 5 << 30
 
 MOST_PARTS = 10_000
 
+PART_BYTES = 16 << 20
+"""Of parts whose size is not chosen."""
+
 _MEBIBYTE = 1 << 20
 _UPLOAD_ID = re.compile(rb"<UploadId>([^<]+)</UploadId>")
 _NO_UPLOAD = "NoSuchUpload"
 
 
-def part_size(total_bytes: int, wanted_bytes: int) -> int:
+def part_size(total_bytes: int, chosen_bytes: int | None) -> int:
     """Return the size of the parts of an upload, in bytes.
 
     Args:
         total_bytes: the size of the object.
-        wanted_bytes: the size that the user wants. It is kept unless there would be too many parts.
+        chosen_bytes: the size that the user or the cache chose, which is never exceeded: larger
+            parts may not pass a proxy. None for what suits the object.
+
+    Raises:
+        ClientError: the object does not fit into as many parts as there may be.
     """
     needed = -(-total_bytes // MOST_PARTS)
-    rounded = -(-needed // _MEBIBYTE) * _MEBIBYTE
-    return min(max(wanted_bytes, SMALLEST_PART_BYTES, rounded), LARGEST_PART_BYTES)
+    needed_mebibytes = -(-needed // _MEBIBYTE)
+    if needed > LARGEST_PART_BYTES:
+        raise ClientError(
+            f"the compressed NAR has {total_bytes:,} bytes, and S3 stores at most "
+            f"{MOST_PARTS * LARGEST_PART_BYTES:,}",
+            "split the store path",
+        )
+    if chosen_bytes is None:
+        return max(PART_BYTES, needed_mebibytes * _MEBIBYTE)
+    if needed > chosen_bytes:
+        raise ClientError(
+            f"the compressed NAR has {total_bytes:,} bytes, more than {MOST_PARTS:,} parts of "
+            f"{chosen_bytes:,} bytes",
+            f"push with --part-size {needed_mebibytes}, or set partSizeMib of the stack to that",
+        )
+    return chosen_bytes
 
 
 class MultipartUpload:

@@ -8,15 +8,11 @@ from typing import Self
 
 from nix_cache.cli.errors import UsageError
 from nix_cache.cli.options import JOBS
+from nix_cache.formats.manifest import LARGEST_PART_MIB, SMALLEST_PART_MIB, Manifest
 
 PART_SIZE_VARIABLE = "NIX_CACHE_PART_SIZE"
 LIMIT_RATE_VARIABLE = "NIX_CACHE_LIMIT_RATE"
 
-PART_MEGABYTES = 16
-SMALLEST_PART_MEGABYTES = 6
-"""S3 wants 5 MiB, which is more than 5 MB."""
-
-_LARGEST_PART_MEGABYTES = 5000
 _RATE = re.compile(r"([0-9]{1,12})([kKmMgG]?)")
 _UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9}
 
@@ -47,7 +43,8 @@ class UploadOptions:
 
     Attributes:
         jobs: the most requests at a time.
-        part_bytes: larger files are put in parts of this size.
+        part_bytes: larger files are put in parts of this size; None for the size that the cache
+            chooses, or that suits the file.
         bytes_per_second: how fast NARs are sent; None for no limit.
         has_events: whether progress is printed for programs.
         further: what is uploaded beside store paths.
@@ -59,7 +56,7 @@ class UploadOptions:
     """
 
     jobs: int = JOBS
-    part_bytes: int = PART_MEGABYTES * 10**6
+    part_bytes: int | None = None
     bytes_per_second: int | None = None
     has_events: bool = False
     further: Further = field(default_factory=Further, kw_only=True)
@@ -83,7 +80,7 @@ class UploadOptions:
 
         Args:
             jobs: the most requests at a time.
-            part_size: in MB; None if it was not given.
+            part_size: in MiB; None if it was not given.
             limit_rate: as in ``500k``; None if it was not given.
             has_events: whether progress is printed for programs.
             leaves_to_upstreams: whether paths that an upstream cache has are left to it.
@@ -102,6 +99,10 @@ class UploadOptions:
             jobs, _part_bytes(part), _rate(rate), has_events, leaves_to_upstreams, asks_upstreams
         )
 
+    def part_bytes_of(self, manifest: Manifest) -> int | None:
+        """Return the size of parts that was chosen here or for the cache; None if none was."""
+        return self.part_bytes or (manifest.part_size_mib << 20) or None
+
 
 @dataclass(frozen=True)
 class _Given:
@@ -109,18 +110,17 @@ class _Given:
     text: str | None
 
 
-def _part_bytes(given: _Given) -> int:
+def _part_bytes(given: _Given) -> int | None:
     if given.text is None:
-        return PART_MEGABYTES * 10**6
+        return None
     number = int(given.text) if re.fullmatch("[0-9]{1,6}", given.text) else 0
-    if not SMALLEST_PART_MEGABYTES <= number <= _LARGEST_PART_MEGABYTES:
+    if not SMALLEST_PART_MIB <= number <= LARGEST_PART_MIB:
         raise UsageError(
-            f"{given.name} {given.text} is not a size in MB from {SMALLEST_PART_MEGABYTES} to "
-            f"{_LARGEST_PART_MEGABYTES}",
-            f"give a whole number, such as {SMALLEST_PART_MEGABYTES} behind a proxy that accepts "
-            "10 MB",
+            f"{given.name} {given.text} is not a size in MiB from {SMALLEST_PART_MIB} to "
+            f"{LARGEST_PART_MIB}",
+            "give a whole number, such as 8 behind a proxy that accepts 10 MB",
         )
-    return number * 10**6
+    return number << 20
 
 
 def _rate(given: _Given) -> int | None:

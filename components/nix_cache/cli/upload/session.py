@@ -114,7 +114,7 @@ class _Push:
         self._options = options
         self._progress = progress
         self._bucket = Bucket(manifest, client, who, options.jobs, writer.current_keys)
-        self._objects = Objects(client, who, options.part_bytes, progress.note)
+        self._objects = Objects(client, who, options.part_bytes_of(manifest), progress.note)
         narinfos = Narinfos(client, who, progress.note)
         self._uploader = Uploader(
             self._objects, narinfos, writer.key, manifest.public_keys, options

@@ -1,20 +1,13 @@
 """The command `nix-cache watch-store`: its options. What it does is imported when it runs."""
 
-from typing import Annotated
-
-import typer
-
-from nix_cache.cli.options import JOBS, WriterCache
+from nix_cache.cli.options import JOBS, Jobs, LimitRate, PartSize, WriterCache
 
 
 def watch_store(
     cache: WriterCache = None,
-    jobs: Annotated[
-        int,
-        typer.Option(
-            "--jobs", "-j", min=1, max=256, metavar="N", help="The most parallel requests."
-        ),
-    ] = JOBS,
+    jobs: Jobs = JOBS,
+    part_size: PartSize = None,
+    limit_rate: LimitRate = None,
 ) -> None:
     """Push new store paths until Ctrl-C or SIGTERM.
 
@@ -27,4 +20,5 @@ def watch_store(
     from nix_cache.cli.upload.writer import find_writer
     from nix_cache.cli.watch.session import watch
 
-    watch(find_writer(cache), UploadOptions.of(jobs=jobs))
+    options = UploadOptions.of(jobs=jobs, part_size=part_size, limit_rate=limit_rate)
+    watch(find_writer(cache), options)
