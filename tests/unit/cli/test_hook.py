@@ -1,9 +1,11 @@
 """The post-build hook's script, run by the shell, and its queue."""
 
+import fcntl
 import json
 import multiprocessing
 import os
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Sequence
@@ -15,7 +17,7 @@ import pytest
 from nix_cache.cli.caches.record import Record
 from nix_cache.cli.errors import ClientError
 from nix_cache.cli.hook import drain, installation, status, texts
-from nix_cache.cli.hook.queue import Queue
+from nix_cache.cli.hook.queue import LARGEST_LOG_BYTES, Queue
 from nix_cache.cli.hook.texts import Hook
 from nix_cache.cli.machine import files
 from nix_cache.cli.s3.errors import BusyError, RefusedError, UnansweredError
@@ -25,7 +27,7 @@ from nix_cache.cli.upload.report import Result
 from nix_cache.cli.upload.writer import Writer
 from nix_cache.redaction import keep_secret
 from tests.unit.cli.client_caches import KEY, WRITER, manifest
-from tests.waiting import wait_until
+from tests.waiting import is_running, wait_until
 
 ONE, TWO, THREE = (f"/nix/store/{digit * 32}-built" for digit in "123")
 
@@ -103,7 +105,9 @@ def test_a_link_is_never_made_within_a_store_path(hook: Hook, tmp_path: Path) ->
     """Two hooks at once may queue the same path; the second link must not go into the first."""
     built = tmp_path / f"{'1' * 32}-built"
     built.mkdir()
-    blind = texts.script(hook).replace('[ -L "$entry" ] || ln', "ln")  # as if both had just looked
+    text = texts.script(hook)
+    blind = text.replace('[ -L "$folder/queue/${path##*/}" ] || new', "new")
+    assert blind != text  # as if both had just looked
     hook.script.write_text(blind)
     for _ in range(2):
         subprocess.run(
@@ -114,30 +118,19 @@ def test_a_link_is_never_made_within_a_store_path(hook: Hook, tmp_path: Path) ->
         )
 
     assert list(built.iterdir()) == []
+    assert waiting(hook) == [str(built)]
 
 
-def test_many_hooks_at_once_lose_nothing(hook: Hook) -> None:
-    """Each runs in its own process, as builds do."""
-    paths = [f"/nix/store/{number:032d}-built" for number in range(40)]
-    threads = [threading.Thread(target=run, args=(hook, path, ONE)) for path in paths]
-    hook.script.write_text(texts.script(hook))
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-
-    assert waiting(hook) == sorted([*paths, ONE])
-
-
-def test_a_worker_that_waits_for_its_turn_is_enough(hook: Hook) -> None:
-    """It will see what was just queued, so no other is started."""
+@pytest.mark.parametrize("content", ["{pid}\n", "\n99999999\n{pid}\n"], ids=["one", "last"])
+def test_a_worker_that_will_see_the_path_is_enough(hook: Hook, content: str) -> None:
+    """Also one whose number is not the first, as hooks add the numbers of those that they start."""
     hook.folder.mkdir()
     process = subprocess.Popen(
         ["sh", "-c", "read -r end", "nix-cache", "hook", "--drain", "--to", "demo"],
         stdin=subprocess.PIPE,
     )
     try:
-        (hook.folder / "waiting").write_text(f"{process.pid}\n")
+        (hook.folder / "worker").write_text(content.format(pid=process.pid))
         assert run(hook, ONE).returncode == 0
         assert started(hook) is None
         assert waiting(hook) == [ONE]
@@ -147,12 +140,12 @@ def test_a_worker_that_waits_for_its_turn_is_enough(hook: Hook) -> None:
 
 @pytest.mark.parametrize(
     "content",
-    ["1\n", pytest.param(f"{os.getpid()}\n", id="ours"), "99999999\n", "", "x y\n"],
+    ["1\n", pytest.param(f"{os.getpid()}\n", id="ours"), "99999999\n", "", "x y\n", "../1\n"],
 )
 def test_the_number_of_a_worker_that_is_gone_counts_for_nothing(hook: Hook, content: str) -> None:
     """After a restart it may be another user's."""
     hook.folder.mkdir()
-    (hook.folder / "waiting").write_text(content)
+    (hook.folder / "worker").write_text(content)
 
     done = run(hook, ONE)
 
@@ -181,16 +174,17 @@ def test_a_folder_in_the_way_is_reported_and_fails_nothing(hook: Hook) -> None:
     assert f"nix-cache: {ONE} could not be queued in {hook.folder}" in done.stderr
 
 
-def test_a_log_that_has_grown_is_set_aside(hook: Hook) -> None:
+def test_a_log_that_has_grown_is_set_aside(record: Record, queue: Queue) -> None:
     """One old log is kept, so the disk does not fill up."""
-    hook.folder.mkdir()
-    (hook.folder / "log").write_text("x" * 1_000_001)
+    queue.log.write_text("x" * LARGEST_LOG_BYTES)
+    assert drain.drain(record, queue, Pushes({})) is True
+    assert queue.log.exists()
+    queue.log.write_text("x" * (LARGEST_LOG_BYTES + 1))
 
-    assert run(hook, ONE).returncode == 0
+    assert drain.drain(record, queue, Pushes({})) is True
 
-    assert (hook.folder / "log.1").stat().st_size == 1_000_001
-    assert started(hook) is not None
-    assert (hook.folder / "log").stat().st_size < 1000
+    assert not queue.log.exists()
+    assert Path(f"{queue.log}.1").stat().st_size == LARGEST_LOG_BYTES + 1
 
 
 def test_a_log_that_cannot_be_written_stops_no_worker(hook: Hook) -> None:
@@ -333,20 +327,136 @@ def test_one_works_one_waits_and_no_more(queue: Queue) -> None:
     second, third = (
         spawn.Process(target=_take_turn, args=(queue.folder, reported)) for _ in range(2)
     )
-    note = queue.folder / "waiting"
+    note = queue.folder / "worker"
     with queue.turn() as is_ours:
         assert is_ours
-        assert note.read_text() == ""
+        assert note.read_text() == f"{os.getpid()}\n"
         second.start()
-        wait_until(lambda: note.read_text() != "", "waiting")
-        assert note.read_text() == f"{second.pid}\n"
+        wait_until(lambda: _is_locked(queue.folder / "waiting"), "waiting")
         third.start()
         third.join(20)
         assert reported.get(timeout=5) is False
         assert second.is_alive()
     second.join(20)
     assert reported.get(timeout=5) is True
-    assert note.read_text() == ""
+    assert not note.exists()
+
+
+def _is_locked(file: Path) -> bool:
+    """Return whether another process holds the lock of a file."""
+    if not file.exists():
+        return False
+    with file.open() as opened:
+        try:
+            fcntl.flock(opened, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
+
+
+def test_a_run_ends_only_after_it_looked_at_what_hooks_left_to_it(
+    record: Record, queue: Queue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A hook found the worker's file just before it went, so it started no other."""
+    put(queue, ONE)
+    retire, late, announced = Queue.retire, [THREE, TWO], []
+
+    def retire_late(self: Queue) -> None:
+        announced.append((queue.folder / "worker").exists())
+        if late:
+            put(queue, late.pop())
+        retire(self)
+
+    monkeypatch.setattr(Queue, "retire", retire_late)
+    pushes = Pushes({})
+    assert drain.drain(record, queue, pushes) is True
+
+    assert pushes.calls == [[ONE], [TWO], [THREE]]
+    assert announced == [True, True, True, False]
+
+
+CLIENT = """\
+#!{python}
+import os, sys
+sys.path[:] = {path!r}
+here = {here!r}
+def note(name, text):
+    with open(f"{{here}}/{{name}}", "a") as file:
+        file.write(f"{{text}}\\n")
+note("starts", os.getpid())
+from pathlib import Path
+from nix_cache.cli.hook import drain
+from nix_cache.cli.hook.queue import Queue
+from nix_cache.cli.upload.report import Result
+from tests.unit.cli import test_hook
+from tests.waiting import wait_until
+def push(writer, paths, options):
+    wait_until(Path(here, "go").exists, "the test", seconds=test_hook.BUSY_SECONDS)
+    for path in paths:
+        note("pushed", path)
+        if os.path.exists(f"{{here}}/kill"):
+            os.unlink(f"{{here}}/kill")
+            os.kill(os.getpid(), 9)
+    return Result("demo", writer.key.name, [], 0, [], 0.0)
+drain.program.invalid = lambda paths: []
+record = test_hook.writing_record(Path({here!r}))
+if not drain.drain(record, Queue(Path({folder!r})), push):
+    note("failed", os.getpid())
+"""
+HOOKS = 80
+BUSY_SECONDS = 120.0
+"""So many processes at once are slow on a busy machine."""
+
+
+def lines(file: Path) -> list[str]:
+    """Return the lines of a file; none if it is missing."""
+    return file.read_text().splitlines() if file.exists() else []
+
+
+@pytest.mark.parametrize("is_killed", [False, True], ids=["to its end", "killed"])
+def test_many_hooks_at_once_lose_nothing_and_start_one_worker(hook: Hook, is_killed: bool) -> None:
+    """Each in its own shell. What they queue while the worker pushes is pushed too, once."""
+    here = hook.client.parent
+    values = {"here": str(here), "folder": str(hook.folder)}
+    hook.client.write_text(CLIENT.format(python=sys.executable, path=sys.path, **values))
+    hook.script.write_text(texts.script(hook))
+    pushed, starts = here / "pushed", here / "starts"
+    if is_killed:
+        (here / "kill").touch()
+    paths = [f"/nix/store/{number:032d}-built" for number in range(HOOKS)]
+    environment = {"PATH": os.environ["PATH"]}
+    shells = [
+        subprocess.Popen(
+            ["/bin/sh", str(hook.script)],
+            env={**environment, "OUT_PATHS": f"{path} {ONE}"},
+            stderr=subprocess.PIPE,
+        )
+        for path in paths
+    ]
+    assert {shell.communicate(timeout=BUSY_SECONDS)[1] for shell in shells} == {b""}
+    assert {shell.returncode for shell in shells} == {0}
+    assert len(lines(starts)) <= 3  # one, but for hooks that found the file before it had a number
+    if is_killed:
+        (here / "go").touch()
+        wait_until(
+            lambda: not all(is_running(int(pid)) for pid in lines(starts)),
+            "the end of the worker",
+            seconds=BUSY_SECONDS,
+        )
+        run(hook, TWO)
+    else:
+        run(hook, TWO)
+        (here / "go").touch()
+    wait_until(
+        lambda: not waiting(hook) and not (hook.folder / "worker").exists(),
+        "the end",
+        seconds=BUSY_SECONDS,
+    )
+
+    assert sorted(set(lines(pushed))) == sorted([*paths, ONE, TWO])
+    assert len(lines(pushed)) == HOOKS + 2 + is_killed
+    assert len(lines(starts)) <= 3 + is_killed
+    assert not (here / "failed").exists()
 
 
 class Pushes:
@@ -373,6 +483,11 @@ class Pushes:
 @pytest.fixture
 def record(tmp_path: Path) -> Record:
     """Provide a cache that this machine writes to."""
+    return writing_record(tmp_path)
+
+
+def writing_record(tmp_path: Path) -> Record:
+    """Return a cache that this machine writes to."""
     key_file = tmp_path / "key.sec"
     key_file.write_text(KEY.secret_text)
     return Record(name="demo", manifest=manifest(), writer=WRITER, signing_key_file=key_file)

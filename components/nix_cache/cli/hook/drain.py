@@ -111,7 +111,7 @@ class _Worker:
             if known and not known.is_due(self._clock()):
                 self._tried.add(path)
                 self._report(_postponed(path, known))
-        while waiting := [path for path in self._queue.paths() if path not in self._tried]:
+        while waiting := self._waiting():
             console.note(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {len(waiting)} paths wait")
             there = self._without_gone(waiting)
             new = [path for path in there if self._failures.of(path) is None]
@@ -124,6 +124,18 @@ class _Worker:
             raise self._untaken[-1][1]
         self._settle()
         self._failures.is_split = self._was_untaken
+
+    def _waiting(self) -> list[str]:
+        """Return the paths that this run has not tried; with none left, hooks start another run."""
+        if waiting := self._untried():
+            return waiting
+        self._queue.retire()
+        if waiting := self._untried():
+            self._queue.announce()
+        return waiting
+
+    def _untried(self) -> list[str]:
+        return [path for path in self._queue.paths() if path not in self._tried]
 
     def save(self) -> None:
         """Keep what is known of failed paths. A full disk is no reason to stop."""

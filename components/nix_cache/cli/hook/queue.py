@@ -19,6 +19,9 @@ from nix_cache.cli.machine.located import locate, reading
 from nix_cache.formats.narinfo import BASE_NAME
 from nix_cache.redaction import redacted
 
+LARGEST_LOG_BYTES = 1_000_000
+"""A log that is larger is set aside after a run."""
+
 _LONGEST_ERROR = 10_000
 
 
@@ -39,6 +42,7 @@ class Queue:
         self._failures = folder / "failures"
         self._running = folder / "running"
         self._waiting = folder / "waiting"
+        self._worker = folder / "worker"
 
     def paths(self) -> list[str]:
         """Return the store paths that wait, the oldest first.
@@ -161,17 +165,47 @@ class Queue:
             except BlockingIOError:
                 yield False
                 return
-            with _noted(waiting.fileno(), str(os.getpid())):
-                fcntl.flock(running, fcntl.LOCK_EX)
+            fcntl.flock(running, fcntl.LOCK_EX)
             fcntl.flock(waiting, fcntl.LOCK_UN)
             with _noted(running.fileno(), _now()):
-                yield True
+                self.announce()
+                try:
+                    yield True
+                finally:
+                    self.retire()
+                    self._set_log_aside()
+
+    def announce(self) -> None:
+        """Let hooks know that this process pushes what they queue, so that they start no other.
+
+        On a full disk they do, and the one that they start waits for its turn.
+        """
+        new = self._worker.with_name(f".{self._worker.name}.new")
+        with contextlib.suppress(OSError):
+            new.unlink(missing_ok=True)
+            with _opened(new, files.PUBLIC_FILE) as file:
+                file.write(f"{os.getpid()}\n")
+            new.replace(self._worker)
+
+    def retire(self) -> None:
+        """Undo ``announce``. What is queued from now on is left to another process.
+
+        So look at the queue once more after this.
+        """
+        with contextlib.suppress(OSError):
+            self._worker.unlink(missing_ok=True)
+
+    def _set_log_aside(self) -> None:
+        """Keep one old log, so that the disk does not fill up."""
+        with contextlib.suppress(OSError):
+            if self.log.stat().st_size > LARGEST_LOG_BYTES:
+                self.log.replace(f"{self.log}.1")
 
     def clear(self) -> None:
         """Remove everything, unless something is in the queue."""
         if self.paths() or self.faults():
             return
-        own = (self._error, self._failures, self._running, self._waiting)
+        own = (self._error, self._failures, self._running, self._waiting, self._worker)
         for file in (*own, self.log, Path(f"{self.log}.1")):
             with contextlib.suppress(OSError):
                 file.unlink(missing_ok=True)
@@ -197,10 +231,9 @@ def _opened(path: Path, mode: int) -> TextIO:
 
 @contextlib.contextmanager
 def _noted(descriptor: int, text: str) -> Iterator[None]:
-    """Keep a line in a file while something goes on.
+    """Keep a line in a file while a run goes on.
 
-    A hook reads who waits, and need not start one more of us. Who asks for the state reads when a
-    run began that did not live to remove this.
+    `hook --status` reads from it when a run began that did not live to remove it.
     """
     os.ftruncate(descriptor, 0)
     os.write(descriptor, f"{text}\n".encode())
