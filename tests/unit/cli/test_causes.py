@@ -245,6 +245,7 @@ class TestNetwork:
 
         assert failure.value.cause is Cause.LARGE_BODY
         assert "--part-size" in explain(failure.value, WRITER).fix
+        assert "partSizeMib" in explain(failure.value, WRITER).fix
 
 
 class TestProxies:

@@ -1,6 +1,5 @@
 """What the S3 client sends for an upload, and how it reads redirects, denials and odd hosts."""
 
-import functools
 import hashlib
 import os
 import socket
@@ -15,17 +14,12 @@ from botocore.exceptions import ClientError as ServiceError
 from nix_cache.cli.limits import TimeLimits
 from nix_cache.cli.s3.body import FilePart
 from nix_cache.cli.s3.client import S3Client
-from nix_cache.cli.s3.errors import BusyError, IssuerError, Meaning, UnusableKeyError
+from nix_cache.cli.s3.errors import IssuerError, Meaning, UnusableKeyError
 from nix_cache.cli.s3.messages import Requester
 from nix_cache.cli.s3.multipart import MultipartUpload
 from nix_cache.cli.s3.reply import RedirectedError
-from nix_cache.cli.s3.retry import retry
 from nix_cache.cli.s3.transport import StoppedError, Transport
-from nix_cache.cli.upload import objects
 from nix_cache.cli.upload.bucket import Bucket
-from nix_cache.cli.upload.objects import Objects
-from nix_cache.cli.upload.packing import Packed
-from nix_cache.formats.narinfo_writer import NarFile
 from nix_cache.formats.nix_hash import NixHash
 from nix_cache.formats.path_info import PathInfo
 from tests.unit.cli.client_caches import manifest
@@ -84,33 +78,6 @@ class TestFiles:
 
         assert [body_of(request) for request in server.received] == [CONTENT, CONTENT]
         assert sum(sent) == len(CONTENT)
-
-    @pytest.mark.parametrize(("size", "is_hinted"), [(2_000_000, True), (900_000, False)])
-    def test_a_closed_connection_during_a_large_body_may_be_a_limit_of_a_proxy(
-        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int, is_hinted: bool
-    ) -> None:
-        """Such a proxy does not read on to answer 413. The message names that as one cause."""
-        (tmp_path / "file").write_bytes(bytes(size))
-        soon = functools.partial(retry, first_wait_seconds=0.001, jitter_seconds=0.001)
-        monkeypatch.setattr(objects, "retry", soon)
-
-        def close(_server: Misbehaving, line: socket.socket, _number: int) -> None:
-            line.shutdown(socket.SHUT_RDWR)
-            raise ConnectionResetError
-
-        nar_file = NarFile(NixHash.of(bytes(size)), size)
-        with (tmp_path / "file").open("rb") as file, misbehaving(close) as server:
-            putting = Objects(
-                client(server.url),
-                Requester("ci", server.url, "demo", "team", "the environment"),
-                None,
-                lambda _: None,
-            )
-            with pytest.raises(BusyError) as refused:
-                putting.put_file("nar/a", Packed(nar_file, file.fileno()), "x/y", lambda _: None)
-
-        assert ("partSizeMib" in refused.value.fix) is is_hinted
-        assert "does not answer" in refused.value.problem
 
     def test_nothing_is_sent_after_a_stop(self, part: FilePart) -> None:
         """An interrupted command aborts its uploads; parts that come later would undo that."""

@@ -8,7 +8,7 @@ from typing import TypeVar
 from nix_cache.cli.machine.parallel import in_parallel
 from nix_cache.cli.s3.body import FilePart
 from nix_cache.cli.s3.client import S3Client
-from nix_cache.cli.s3.errors import Meaning, StorageError
+from nix_cache.cli.s3.errors import StorageError
 from nix_cache.cli.s3.messages import Requester, explain
 from nix_cache.cli.s3.multipart import MultipartUpload, part_size
 from nix_cache.cli.s3.retry import retry
@@ -17,14 +17,6 @@ from nix_cache.cli.upload.packing import Packed
 _PARTS_AT_A_TIME = 8
 _ABORT_SECONDS = 0.5
 """For all uploads together: an interrupted command ends within a second."""
-
-_USUAL_LIMIT_BYTES = 1_000_000
-"""The smallest limit of bodies that proxies have unless they are configured."""
-
-_LIMITED = (
-    "if a proxy in front of it limits the size of requests, it may close the connection: push with "
-    "smaller parts, such as --part-size 8, or set partSizeMib of the stack"
-)
 
 _Result = TypeVar("_Result")
 
@@ -80,7 +72,7 @@ class Objects:
         if total <= size:
             digest = packed.file.file_hash.digest.hex()
             whole = FilePart(packed.descriptor, 0, total, digest, sent)
-            self._tried(lambda: self._client.put(key, whole, content_type), total)
+            self._tried(lambda: self._client.put(key, whole, content_type))
             return
         parts = [
             FilePart(packed.descriptor, start, min(size, total - start), sent=sent)
@@ -93,8 +85,7 @@ class Objects:
             numbers = range(1, len(parts) + 1)
 
             def send(number: int) -> str:
-                part = parts[number - 1]
-                return self._tried(lambda: upload.put(number, part), part.size)
+                return self._tried(lambda: upload.put(number, parts[number - 1]))
 
             etags = dict(in_parallel(send, numbers, _PARTS_AT_A_TIME))
             self._tried(lambda: upload.complete([etags[number] for number in numbers], total))
@@ -123,14 +114,11 @@ class Objects:
         with self._lock:
             self._begun.discard(upload)
 
-    def _tried(self, work: Callable[[], _Result], body_bytes: int = 0) -> _Result:
-        return retry(lambda: self._explained(work, body_bytes), self._report)
+    def _tried(self, work: Callable[[], _Result]) -> _Result:
+        return retry(lambda: self._explained(work), self._report)
 
-    def _explained(self, work: Callable[[], _Result], body_bytes: int) -> _Result:
+    def _explained(self, work: Callable[[], _Result]) -> _Result:
         try:
             return work()
         except StorageError as failure:
-            error = explain(failure, self._who)
-            if failure.meaning is Meaning.NO_ANSWER and body_bytes > _USUAL_LIMIT_BYTES:
-                raise type(error)(error.problem, f"{error.fix}; {_LIMITED}") from None
-            raise error from None
+            raise explain(failure, self._who) from None
