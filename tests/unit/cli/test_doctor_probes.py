@@ -13,6 +13,7 @@ from nix_cache.cli.doctor.probes import Outcome
 from nix_cache.cli.s3.client import Answer, S3Client
 from nix_cache.cli.s3.hosts import NoAnswerError
 from nix_cache.cli.s3.transport import Transport
+from tests.unit.cli.misbehaving import always, answer, misbehaving
 
 
 class CarelessStorage(ThreadingHTTPServer):
@@ -144,6 +145,7 @@ def test_an_upload_that_was_begun_is_aborted(storage: CarelessStorage, client: S
 
 def test_a_busy_server_is_asked_again(storage: CarelessStorage, client: S3Client) -> None:
     """A few times, and then its answer counts: as unclear, not as a refusal."""
+    storage.objects["/x"] = b"content"
     storage.refusals = 2
     assert probes.get(client, "x").outcome is Outcome.ALLOWED
     storage.refusals = 99
@@ -153,9 +155,37 @@ def test_a_busy_server_is_asked_again(storage: CarelessStorage, client: S3Client
 
 
 def test_an_answer_that_no_storage_gives_says_nothing_of_rights(client: S3Client) -> None:
-    """A 404 without the storage's own word for it may be any user's."""
-    assert probes.get(client, "missing").outcome is Outcome.ALLOWED
+    """A 404 to a read may hide the object, and without the storage's own word be any server's."""
+    assert probes.get(client, "missing").outcome is Outcome.UNCLEAR
+    assert probes.ask(client, "policy").outcome is Outcome.ALLOWED
     assert probes.get(client, "bare").outcome is Outcome.UNCLEAR
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "outcome"),
+    [
+        ("200 OK", b"StoreDir: /nix/store\n", Outcome.ALLOWED),
+        ("200 OK", b"<!doctype html><title>Log in</title>", Outcome.UNCLEAR),
+        ("302 Found", b"", Outcome.UNCLEAR),
+        ("400 Bad Request", b"<Error><Code>InvalidRequest</Code></Error>", Outcome.REFUSED),
+        ("400 Bad Request", b"", Outcome.UNCLEAR),
+        ("401 Unauthorized", b"", Outcome.REFUSED),
+        ("403 Forbidden", b"<Error><Code>AccessDenied</Code></Error>", Outcome.REFUSED),
+        ("404 Not Found", b"", Outcome.UNCLEAR),
+        ("404 Not Found", b"<Error><Code>NoSuchKey</Code></Error>", Outcome.UNCLEAR),
+        ("405 Method Not Allowed", b"", Outcome.REFUSED),
+        ("410 Gone", b"", Outcome.UNCLEAR),
+        ("451 Unavailable", b"", Outcome.UNCLEAR),
+    ],
+)
+def test_only_a_successful_answer_is_access(status: str, body: bytes, outcome: Outcome) -> None:
+    """Every other one is a refusal or unclear."""
+    with misbehaving(always(answer(body, status))) as server:
+        client = S3Client(Transport(), f"{server.url}/bucket", "us-east-1")
+        trial = probes.get(client, "nix-cache-info")
+
+    assert trial.outcome is outcome
+    assert trial.answer.startswith(status[:3])
 
 
 def test_a_server_that_is_gone_is_reported_by_its_reason() -> None:

@@ -287,6 +287,20 @@ class TestRetries:
             assert asked(server.url).body == b"here"
         assert len(server.requests) == 3
 
+    def test_a_code_for_busy_counts_with_any_status(self) -> None:
+        """AWS answers 400 where a body came too slowly."""
+        busy = answer(b"<Error><Code>RequestTimeout</Code></Error>", "400 Bad Request")
+        with misbehaving(first_then(always(busy), always(answer(b"here")))) as server:
+            assert asked(server.url).body == b"here"
+
+    @pytest.mark.parametrize("status", [301, 400, 401, 403, 404, 407, 409, 411, 413, 501, 505, 511])
+    def test_all_other_answers_stay(self, status: int) -> None:
+        """They are asked for once."""
+        refusal = answer(b"<Error><Code>AccessDenied</Code></Error>", f"{status} No")
+        with misbehaving(always(refusal)) as server:
+            assert asked(server.url).status == status
+        assert len(server.requests) == 1
+
     def test_what_may_have_been_done_is_not_done_twice(self) -> None:
         """A POST may have begun an upload although its answer is lost; a refused one has not."""
 
@@ -517,9 +531,12 @@ class TestConnections:
 
 
 def test_the_longest_times_are_those_that_are_promised() -> None:
-    """20 s for a host that never answered, 60 s without progress, 10 s between two tries."""
+    """15 s for a host that never answered, as a command ends within 20 s.
+
+    60 s without progress, 10 s between two tries.
+    """
     assert (TIMES.unanswered_seconds, TIMES.stalled_seconds, TIMES.retry_after_seconds) == (
-        20,
+        15,
         60,
         10,
     )

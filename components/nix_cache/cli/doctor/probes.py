@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from nix_cache.cli.s3.client import Answer, S3Client
+from nix_cache.cli.s3.foreign import is_page
 from nix_cache.iam.access import ROOT_RECORD_KEYS, WRITABLE_KEYS
 from nix_cache.iam.lifecycle import NIX32
 
@@ -21,6 +22,17 @@ _CHECKSUM_CODES = frozenset(
     {"BadDigest", "XAmzContentChecksumMismatch", "XAmzContentSHA256Mismatch"}
 )
 _NOT_OFFERED = frozenset({405, 501})
+_UNSIGNED_CODES = frozenset(
+    {
+        "AuthorizationHeaderMalformed",
+        "InvalidRequest",
+        "MissingAuthenticationToken",
+        "MissingSecurityElement",
+        "MissingSecurityHeader",
+    }
+)
+"""With status 400: how some storages refuse a request because it is not signed."""
+
 NO_BUCKET = "NoSuchBucket"
 _UPLOAD_ID = re.compile(rb"<UploadId>([^<]+)</UploadId>")
 
@@ -87,8 +99,12 @@ def ask(client: S3Client, query: str) -> Trial:
 
 
 def get(client: S3Client, key: str) -> Trial:
-    """Try to read an object that exists."""
-    return _trial(client.request("GET", key))
+    """Try to read an object that exists. Only a successful answer shows that it can be read."""
+    answer = client.request("GET", key)
+    trial = _trial(answer)
+    if trial.outcome is Outcome.ALLOWED and answer.status >= 300:
+        return Trial(Outcome.UNCLEAR, trial.answer)
+    return trial
 
 
 def put(client: S3Client, key: str, present: Answer | None = None) -> Trial:
@@ -144,10 +160,16 @@ def removed(client: S3Client, key: str) -> bool:
 
 def _trial(answer: Answer) -> Trial:
     """Return the trial's outcome: the response "no such object" shows that the right was there."""
-    if answer.is_refusal or answer.status in _NOT_OFFERED:
+    if answer.is_refusal or answer.status in _NOT_OFFERED or _is_unsigned(answer):
         outcome = Outcome.REFUSED
+    elif is_page(answer):
+        return Trial(Outcome.UNCLEAR, f"{answer} with a web page, which is not the storage's")
     elif answer.status < 300 or (answer.code.startswith("NoSuch") and answer.code != NO_BUCKET):
         outcome = Outcome.ALLOWED
     else:
         outcome = Outcome.UNCLEAR
     return Trial(outcome, str(answer))
+
+
+def _is_unsigned(answer: Answer) -> bool:
+    return answer.status == 400 and answer.code in _UNSIGNED_CODES

@@ -113,10 +113,17 @@ def _of_user(
 
 
 def _reading(subject: Subject, client: S3Client) -> Finding:
-    is_allowed = probes.get(client, INFO_KEY).outcome is not Outcome.REFUSED
+    trial = probes.get(client, INFO_KEY)
+    if trial.outcome is Outcome.UNCLEAR:
+        return not_checked(
+            f"whether {_ANONYMOUS} can read",
+            f"the answer is {trial.answer}, which is neither a success nor a refusal",
+            f"see whether {INFO_KEY} is there, and what the proxy in front of the storage does",
+        )
+    is_allowed = trial.outcome is Outcome.ALLOWED
     if subject.manifest.public and not is_allowed:
         return error(
-            "anonymous clients cannot read a public cache",
+            f"anonymous clients cannot read a public cache: {trial.answer}",
             "machines without a credential cannot use it",
             f"the bucket policy was changed: {REPAIR}",
         )

@@ -6,14 +6,14 @@ from typing import Self
 
 from nix_cache.cli.machine import console
 
-_QUIET_SECONDS = 2.0
+_QUIET_SECONDS = 1.0
 _LINE_SECONDS = 10.0
 
 
 class Progress:
     """Reports on standard error what is being done: one moving line on a terminal, else some lines.
 
-    What is done within two seconds is not worth a word.
+    What is done within a second is not worth a word.
     """
 
     def __init__(self) -> None:

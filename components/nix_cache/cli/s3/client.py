@@ -28,11 +28,10 @@ from nix_cache.cli.s3.errors import (
     meaning,
 )
 from nix_cache.cli.s3.foreign import require_own
-from nix_cache.cli.s3.reply import Reply
+from nix_cache.cli.s3.reply import Reply, error_code
 from nix_cache.cli.s3.transport import Transport
 from nix_cache.formats.manifest import Manifest
 
-_CODE = re.compile(rb"<Code>([A-Za-z0-9]+)</Code>")
 _ERROR = re.compile(rb"\s*(?:<\?xml[^>]*>\s*)?<Error[\s>]")
 _DOT_SEGMENT = re.compile(r"(?:^|/)\.{1,2}(?:/|$)")
 _ZONE = re.compile(r"%[^\]]*(?=\])")
@@ -58,8 +57,7 @@ class Answer:
     @property
     def code(self) -> str:
         """The storage's own word for an error, such as ``AccessDenied``; empty without one."""
-        found = _CODE.search(self.body)
-        return found[1].decode() if found else ""
+        return error_code(self.body)
 
     @property
     def is_stranger(self) -> bool:

@@ -5,6 +5,7 @@ A signed request, or the absence of a path, must not be judged by the answer of 
 
 import re
 from collections.abc import Mapping
+from typing import Protocol
 
 from nix_cache.cli.s3.causes import Cause
 from nix_cache.cli.s3.reply import ForeignAnswerError, Reply, origin_of
@@ -22,6 +23,22 @@ _CHECK_URL = (
     "open it in a browser: it may be a parked domain, a login page, or a proxy; then correct the "
     "URL or endpoint"
 )
+
+
+class HasBody(Protocol):
+    """A complete answer."""
+
+    @property
+    def status(self) -> int:
+        """The HTTP status."""
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """By name."""
+
+    @property
+    def body(self) -> bytes:
+        """As it was received."""
 
 
 def require_own(reply: Reply, method: str, *, may_be_page: bool = False) -> None:
@@ -61,7 +78,7 @@ def foreign_answer(
         )
     if reply.status == 400 and _PLAIN_ON_TLS_PORT.search(reply.body[:_HEAD_BYTES]):
         return ForeignAnswerError(Cause.TLS_EXPECTED.problem(where, ""), Cause.TLS_EXPECTED.fix)
-    if may_be_page or not _is_page(reply, method):
+    if may_be_page or not is_page(reply, method):
         return None
     page = f"a web page{_titled(reply.body)}"
     if reply.status < 300:
@@ -74,10 +91,11 @@ def foreign_answer(
     return None
 
 
-def _is_page(reply: Reply, method: str) -> bool:
+def is_page(answer: HasBody, method: str = "GET") -> bool:
+    """Return whether an answer is a web page; that to HEAD if its type says so."""
     if method == "HEAD":
-        return reply.status < 300 and _type(reply.headers) == "text/html"
-    return _PAGE.match(reply.body[:_HEAD_BYTES]) is not None
+        return answer.status < 300 and _type(answer.headers) == "text/html"
+    return _PAGE.match(answer.body[:_HEAD_BYTES]) is not None
 
 
 def _type(headers: Mapping[str, str]) -> str:

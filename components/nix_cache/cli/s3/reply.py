@@ -9,6 +9,7 @@ from nix_cache.cli.errors import ClientError
 from nix_cache.cli.s3.errors import UnansweredError
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_CODE = re.compile(rb"<Code>([A-Za-z0-9]+)</Code>")
 _ENDPOINT = re.compile(rb"<Endpoint>([A-Za-z0-9.:-]{1,255})</Endpoint>")
 _UNNAMED = "a place that it does not name"
 _LONGEST_REGION = 40
@@ -44,6 +45,11 @@ class Reply:
     status: int
     headers: Mapping[str, str]
     body: bytes
+
+    @property
+    def code(self) -> str:
+        """The storage's own word for an error, such as ``AccessDenied``; empty without one."""
+        return error_code(self.body)
 
     @property
     def redirect(self) -> str | None:
@@ -116,6 +122,12 @@ def _moved(url: str, here: str, target: str) -> tuple[str, str]:
         "if that is a login page, let requests to the cache pass without it; if the cache has "
         f"moved, {_SET_ENDPOINT}",
     )
+
+
+def error_code(body: bytes) -> str:
+    """Return the storage's own word in an error document; empty without one."""
+    found = _CODE.search(body)
+    return found[1].decode() if found else ""
 
 
 def origin_of(url: str) -> str:

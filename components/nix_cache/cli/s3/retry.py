@@ -19,7 +19,7 @@ from tenacity import (
     wait_random,
 )
 
-from nix_cache.cli.s3.errors import BUSY_STATUSES, BusyError, UnansweredError
+from nix_cache.cli.s3.errors import BusyError, Meaning, UnansweredError, meaning
 
 TRIES = 4
 """Of a whole step."""
@@ -44,9 +44,14 @@ def is_repeatable(method: str, query: str) -> bool:
     return method in _REPEATABLE or query.startswith(("delete", "uploads", "uploadId="))
 
 
-def is_busy(status: int) -> bool:
-    """Return whether a server that answers so may answer otherwise a little later."""
-    return status in BUSY_STATUSES
+def is_busy(status: int, code: str = "") -> bool:
+    """Return whether a server that answers so may answer otherwise a little later.
+
+    Args:
+        status: the HTTP status.
+        code: the storage's own code, which counts with any status of an error.
+    """
+    return status >= 400 and meaning(status, code) is Meaning.BUSY
 
 
 def wait_seconds(

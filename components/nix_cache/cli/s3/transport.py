@@ -200,7 +200,8 @@ class Transport:
                     attempt, times.backoff_seconds, after, times.retry_after_seconds
                 )
                 is_last = attempt == times.tries or host.left(progress.at) <= wait
-                if not is_busy(answer.status) or is_last:
+                code = answer.code if isinstance(answer, Reply) and answer.status >= 400 else ""
+                if not is_busy(answer.status, code) or is_last:
                     return answer
                 if isinstance(answer, urllib3.BaseHTTPResponse):
                     answer.close()
