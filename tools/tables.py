@@ -1,4 +1,4 @@
-"""Part of `make schema`: tables in documents, of settings, backends and the manifest's fields."""
+"""Part of `make schema`: tables in documents: settings, backends, the manifest, known faults."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -8,6 +8,7 @@ from typing import Any
 
 from nix_cache.backends.comparison import comparison
 from nix_cache.backends.registry import BACKENDS
+from nix_cache.cli.nix.known_faults import KNOWN_FAULTS
 from nix_cache.config.catalogue import Group, Setting, all_settings
 from nix_cache.formats.manifest import Manifest
 from tools.bootstrap import ROOT
@@ -34,6 +35,7 @@ def with_tables(written: str) -> str:
     """
     tables = {
         "backends": _comparison(),
+        "known-faults": table(("versions", "the Nix", "it matters if the machine"), _faults()),
         "manifest": table(("field", "type", "meaning"), _manifest()),
         "settings": _settings(_common()),
     }
@@ -44,6 +46,13 @@ def with_tables(written: str) -> str:
 def _comparison() -> str:
     head, *rows = comparison()
     return table(head, rows)
+
+
+def _faults() -> Iterator[tuple[str, ...]]:
+    for fault in KNOWN_FAULTS:
+        conditions = ", and ".join(sorted(fault.conditions)) or "reads any cache"
+        what = f"[{fault.problem}]({fault.source}): {fault.why}"
+        yield fault.affected, what, conditions
 
 
 def _manifest() -> Iterator[tuple[str, ...]]:

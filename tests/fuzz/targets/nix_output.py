@@ -1,7 +1,7 @@
 """What Nix prints: versions, store paths and settings."""
 
 from nix_cache.cli.doctor.machine import effective, same_cache
-from nix_cache.cli.nix import program
+from nix_cache.cli.nix import versions
 from nix_cache.formats import path_info
 from tests.fuzz.target import Shape, Target
 
@@ -9,8 +9,8 @@ _PATH = b"/nix/store/w9yy7v61ipb5rx6i35zq1mvc2iqfmps1-hello-2.10"
 
 
 def _check_version(data: bytes) -> bool:
-    version = program.version_in(data.decode(errors="replace"))
-    return version is not None and all(part >= 0 for part in version)
+    found = versions.installed(data.decode(errors="replace"))
+    return found is not None and all(part >= 0 for part in found.version)
 
 
 def _check_path_infos(data: bytes) -> bool:

@@ -17,8 +17,9 @@ from nix_cache.cli.doctor.faults import Fault, findings
 from nix_cache.cli.doctor.finding import Finding, Level, error, not_checked, ok, warning
 from nix_cache.cli.doctor.subject import Subject
 from nix_cache.cli.errors import ClientError, UsageError
+from nix_cache.cli.nix.known_faults import KNOWN_FAULTS
 from nix_cache.cli.nix.store_paths import hashes_in
-from nix_cache.cli.nix.versions import Version
+from nix_cache.cli.nix.versions import installed
 from nix_cache.cli.s3 import answers
 from nix_cache.cli.s3.errors import AnsweredError
 from nix_cache.formats.manifest import Manifest
@@ -177,32 +178,44 @@ class TestVersions:
     """Which Nix has which trap."""
 
     @pytest.mark.parametrize(
-        ("version", "backend", "public", "variables", "expected"),
+        ("printed", "backend", "public", "variables", "expected"),
         [
-            ((2, 34, 2), "b2", False, {}, []),
-            ((2, 34, 1), "b2", False, {}, [Level.ERROR]),
-            ((2, 34, 1), "b2", True, {}, []),
-            ((2, 32, 9), "b2", False, {}, [Level.ERROR]),
-            ((2, 33, 0), "minio", False, {}, []),
-            ((2, 32, 9), "minio", False, {}, [Level.WARNING]),
-            ((2, 32, 9), "minio", True, {}, []),
+            ("(Nix) 2.34.8", "b2", False, {}, []),
+            ("(Nix) 2.34.1", "b2", False, {}, [Level.ERROR, Level.WARNING]),
+            ("(Nix) 2.34.1", "b2", True, {}, [Level.WARNING]),
+            ("(Nix) 2.32.9", "b2", False, {}, [Level.ERROR, Level.WARNING]),
+            ("(Nix) 2.33.6", "minio", False, {}, []),
+            ("(Nix) 2.32.8", "minio", False, {}, [Level.WARNING]),
+            ("(Nix) 2.32.8", "minio", True, {}, []),
+            ("(Nix) 2.33.1", "minio", False, {}, [Level.WARNING, Level.WARNING]),
+            ("(Nix) 2.24.5", "minio", True, {}, [Level.ERROR, Level.WARNING]),
+            ("(Nix) 2.28.0", "aws", False, {}, [Level.WARNING, Level.ERROR, Level.WARNING]),
+            ("(Nix) 2.34.8", "minio", True, {"https_proxy": "http://p"}, [Level.WARNING]),
+            ("(Nix) 2.35.0", "minio", True, {"https_proxy": "http://p"}, []),
             *(
-                ((2, minor, patch), "aws", False, {"AWS_WEB_IDENTITY_TOKEN_FILE": "x"}, found)
-                for minor, patch, found in [
-                    (33, 0, [Level.ERROR]),
-                    (33, 3, [Level.ERROR]),
-                    (33, 4, []),
-                    (34, 0, [Level.ERROR]),
-                    (34, 1, [Level.ERROR]),
-                    (34, 2, []),
+                (f"(Nix) 2.{version}", "aws", False, {variable: "x"}, found)
+                for variable in (
+                    "AWS_WEB_IDENTITY_TOKEN_FILE",
+                    "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+                )
+                for version, found in [
+                    ("33.3", [Level.ERROR, Level.WARNING]),
+                    ("33.4", [Level.WARNING]),
+                    ("34.1", [Level.ERROR, Level.WARNING]),
+                    ("34.2", [Level.WARNING]),
                 ]
             ),
-            ((2, 33, 3), "aws", False, {}, []),
+            # Determinate Nix has the faults of its Nix, and Lix has its own.
+            ("(Determinate Nix 3.15.2) 2.33.1", "minio", False, {}, [Level.WARNING] * 2),
+            ("(Determinate Nix 3.20.0) 2.34.8", "minio", False, {}, []),
+            ("(Lix, like Nix) 2.95.1", "b2", False, {}, []),
+            ("(Lix, like Nix) 2.91.1", "minio", False, {"https_proxy": "p"}, [Level.ERROR]),
+            ("(Lix, like Nix) 2.91.1", "minio", True, {"https_proxy": "p"}, []),
         ],
     )
-    def test_a_version_has_the_traps_that_are_known_of_it(
+    def test_a_version_has_the_faults_that_are_known_of_it(
         self,
-        version: Version,
+        printed: str,
         backend: str,
         public: bool,
         variables: dict[str, str],
@@ -210,8 +223,58 @@ class TestVersions:
     ) -> None:
         """And none that matters only elsewhere."""
         subject = Subject(described(backend=backend, public=public), environment=variables)
+        nix = installed(f"nix {printed}\n")
+        assert nix is not None
 
-        assert levels(traps.version_traps(version, subject)) == expected
+        found = list(traps.version_faults(nix, subject))
+
+        assert levels(iter(found)) == expected
+        assert all(one.what.startswith(nix.name) and "https://" in one.fix for one in found)
+
+    def test_a_profile_that_logs_in_by_sso_needs_a_nix_that_knows_it(self, tmp_path: Path) -> None:
+        """It is root's, as the daemon reads a private cache."""
+        read_url = "s3://demo?endpoint=https://s3.example.org&profile=nixreader"
+        subject = Subject(
+            described(public=False, readUrl=read_url), environment={"HOME": str(tmp_path)}
+        )
+        nix = installed("nix (Nix) 2.33.1")
+        assert nix is not None
+        assert Level.ERROR not in levels(traps.version_faults(nix, subject))
+
+        (tmp_path / ".aws").mkdir()
+        (tmp_path / ".aws" / "config").write_text("[profile nixreader]\nsso_session = work\n")
+
+        assert "Nix 2.33.1 does not know SSO" in {
+            one.what for one in traps.version_faults(nix, subject)
+        }
+
+    def test_every_known_fault_has_a_public_source_and_versions_in_order(self) -> None:
+        """So that anyone can check the table."""
+        for fault in KNOWN_FAULTS:
+            assert fault.source.startswith("https://")
+            ends = [end for gap in fault.gaps for end in gap]
+            assert ends == sorted(set(ends))
+            assert fault.fix.endswith(" or newer")
+
+    @pytest.mark.parametrize("printed", ["nix (Lix, like Nix) 2.95.1", "nix (Nix) 2.34.8", "?"])
+    def test_every_nix_is_tried_out_whether_it_signs(self, tmp_path: Path, printed: str) -> None:
+        """Also one of an unknown version, if it reads over S3."""
+        nix = tmp_path / "nix"
+        nix.write_text(f"#!/bin/sh\n[ $1 = --version ] && echo '{printed}'\n")
+        nix.chmod(0o755)
+        variables = {"PATH": f"{tmp_path}:/usr/bin:/bin", "HOME": str(tmp_path)}
+
+        def tried(*, public: bool) -> bool:
+            subject = Subject(described(public=public), environment=variables)
+            return any("signs S3 requests" in one.what for one in traps.nix_version(subject))
+
+        assert tried(public=False)
+        assert not tried(public=True)
+
+    @pytest.mark.parametrize("printed", ["nix (Nix)", "nix (Tvix) 1.2.3", "", "bash 5"])
+    def test_an_unknown_nix_has_no_version(self, printed: str) -> None:
+        """It is reported as unknown, and not judged."""
+        assert installed(printed) is None
 
     def test_two_caches_in_use_with_one_bucket_name_are_reported(self, tmp_path: Path) -> None:
         """On two endpoints; a cache is not compared with itself."""

@@ -309,6 +309,23 @@ def test_a_user_gets_credentials_where_the_aws_tools_look(
     assert not profiles.exists()
 
 
+def test_a_known_fault_of_the_installed_nix_is_a_warning(
+    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With the version that has none, and where it is documented."""
+    nix = home / "bin" / "nix"
+    nix.parent.mkdir()
+    nix.write_text("#!/bin/sh\necho 'nix (Determinate Nix 3.15.2) 2.33.1'\n")
+    nix.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{nix.parent}:{os.environ['PATH']}")
+
+    assert use(reported=outputs(public=False)) == 0
+
+    said = " ".join(capsys.readouterr().err.split())
+    assert "WARNING: Determinate Nix 3.15.2 (Nix 2.33.1) signs the header Accept-Encoding" in said
+    assert "install Nix 2.33.2 or newer. See https://github.com/NixOS/nix/issues/15019" in said
+
+
 def test_a_daemon_gets_credentials_in_roots_home(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

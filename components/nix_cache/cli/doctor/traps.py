@@ -2,14 +2,17 @@
 
 import tempfile
 from collections.abc import Iterator
+from urllib.parse import parse_qs, urlsplit
 
 from nix_cache.cli.caches.record import known_records
 from nix_cache.cli.doctor.finding import Finding, error, not_checked, ok, warning
 from nix_cache.cli.doctor.signing_trial import signing_trial
 from nix_cache.cli.doctor.subject import Subject
 from nix_cache.cli.machine.places import system_place, user_place
-from nix_cache.cli.nix import program, versions
-from nix_cache.cli.nix.versions import Version, spelled
+from nix_cache.cli.nix import known_faults, program
+from nix_cache.cli.nix.versions import InstalledNix, installed
+from nix_cache.cli.s3.credentials import AwsFiles, login_of
+from nix_cache.cli.s3.errors import NoCredentialError
 
 _SIGNING_SECONDS = 20.0
 
@@ -20,27 +23,41 @@ def nix_version(subject: Subject) -> Iterator[Finding]:
     if printed is None:
         yield not_checked("the version of Nix", "there is no Nix on PATH")
         return
-    version = program.version_in(printed)
-    if version is None:
+    nix = installed(printed)
+    if nix is None:
         yield not_checked("the version of Nix", f"{printed.strip()} is an unknown version")
-        return
-    troubles = list(version_traps(version, subject))
-    yield from troubles or [ok(f"Nix {spelled(version)} has no known problem with this cache")]
+    else:
+        troubles = list(version_faults(nix, subject))
+        yield from troubles or [ok(f"{nix.name} has no known problem with this cache")]
     if uses_s3(subject):
         yield from _signing(subject)
 
 
-def version_traps(version: Version, subject: Subject) -> Iterator[Finding]:
-    """Yield the traps of one version of Nix, for one cache."""
-    traps = versions.version_traps(
-        version,
+def version_faults(nix: InstalledNix, subject: Subject) -> Iterator[Finding]:
+    """Yield the known faults of one version of Nix, for one cache."""
+    holding = known_faults.conditions(
         subject.manifest.backend,
         speaks_s3=uses_s3(subject),
         environment=subject.environment,
+        login=_login(subject),
     )
-    for trap in traps:
-        found = error if trap.is_fatal else warning
-        yield found(trap.problem, trap.why, trap.fix)
+    for fault in known_faults.faults_of(nix, holding):
+        found = error if fault.is_fatal else warning
+        yield found(f"{nix.name} {fault.problem}", fault.why, f"{fault.fix}: {fault.source}")
+
+
+def _login(subject: Subject) -> str | None:
+    """Return how the profile with which root reads a private cache logs in without a key pair."""
+    if subject.manifest.public:
+        return None
+    query = parse_qs(urlsplit(subject.manifest.read_url).query)
+    credentials = system_place(subject.environment).credentials
+    files = AwsFiles(credentials.with_name("config"), credentials)
+    try:
+        found = login_of(query.get("profile", ["default"])[0], files)
+    except NoCredentialError:
+        return None  # the check of the daemon's credentials reports it
+    return found[0] if found else None
 
 
 def uses_s3(subject: Subject) -> bool:

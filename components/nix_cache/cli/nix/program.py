@@ -1,7 +1,6 @@
 """The real Nix of this machine: its version, and its store's paths."""
 
 import os
-import re
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -9,27 +8,21 @@ from pathlib import Path
 from nix_cache.cli.errors import ClientError, UsageError
 from nix_cache.cli.limits import PROGRAM_SECONDS, TooLargeError
 from nix_cache.cli.machine import child
+from nix_cache.cli.nix.versions import InstalledNix, installed
 from nix_cache.formats.narinfo import BASE_NAME
 
 NIX = ("nix", "--extra-experimental-features", "nix-command")
 _MOST_LINKS = 40
 _TIMEOUT_SECONDS = 60.0
-_VERSION = re.compile(r"nix \(Nix\) ([0-9]{1,9})\.([0-9]{1,9})(?:\.([0-9]{1,9}))?")
 
 
-def version(environment: Mapping[str, str] = os.environ) -> tuple[int, int, int] | None:
-    """Return the version of Nix; None of a derivative of it, whose numbers mean something else.
+def version(environment: Mapping[str, str] = os.environ) -> InstalledNix | None:
+    """Return the installed Nix; None of an unknown one.
 
     Raises:
         ClientError: there is no Nix, or it does not run.
     """
-    return version_in(ask(["nix", "--version"], environment))
-
-
-def version_in(printed: str) -> tuple[int, int, int] | None:
-    """Return the version in what ``nix --version`` printed; None of a derivative of Nix."""
-    found = _VERSION.match(printed)
-    return (int(found[1]), int(found[2]), int(found[3] or 0)) if found else None
+    return installed(ask(["nix", "--version"], environment))
 
 
 def ask(

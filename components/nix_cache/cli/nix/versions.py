@@ -1,76 +1,59 @@
-"""Known traps of versions of Nix. Pure.
+"""Which Nix is installed: Nix, Determinate Nix or Lix, in what version. Pure."""
 
-Which versions do what was found by reading Nix's release notes and issues, and by running them.
-"""
-
-from collections.abc import Iterator, Mapping
+import re
 from dataclasses import dataclass
+from enum import StrEnum
 
 Version = tuple[int, int, int]
 
-_MODERN: Version = (2, 33, 0)
-"""The first with Nix's own S3 code, instead of that of the AWS SDK."""
+_NUMBER = r"([0-9]{1,9})\.([0-9]{1,9})(?:\.([0-9]{1,9}))?"
+_PRINTED = re.compile(
+    rf"nix(?:-env)? \((?:(?P<nix>Nix)|(?P<lix>Lix)[^)]*|Determinate Nix (?P<own>[0-9.]{{1,30}}))\) "
+    rf"{_NUMBER}"
+)
 
-_B2_WORKS: Version = (2, 34, 2)
-_NO_WEB_IDENTITY = (((2, 33, 0), (2, 33, 3)), ((2, 34, 0), (2, 34, 1)))
-"""First and last version of each gap."""
+
+class Flavour(StrEnum):
+    """A Nix with its own versions."""
+
+    NIX = "Nix"
+    DETERMINATE = "Determinate Nix"
+    LIX = "Lix"
 
 
 @dataclass(frozen=True)
-class Trap:
-    """A way in which a version of Nix fails.
+class InstalledNix:
+    """The Nix of a machine.
 
     Attributes:
-        problem: what is wrong with the version.
-        why: what follows from it.
-        fix: what to do about it.
-        is_fatal: whether nothing works with it.
+        flavour: whose Nix it is.
+        version: of Lix its own; of Nix and Determinate Nix that of Nix, which decides its faults.
+        name: what it is called, such as ``Determinate Nix 3.15.2 (Nix 2.33.1)``.
     """
 
-    problem: str
-    why: str
-    fix: str
-    is_fatal: bool
+    flavour: Flavour
+    version: Version
+    name: str
+
+    @property
+    def of_nix(self) -> Version | None:
+        """The version of Nix that it is; None of Lix, whose numbers mean something else."""
+        return None if self.flavour is Flavour.LIX else self.version
 
 
-def version_traps(
-    version: Version, backend: str, *, speaks_s3: bool, environment: Mapping[str, str]
-) -> Iterator[Trap]:
-    """Return the traps of one version of Nix, for one cache.
-
-    Args:
-        version: the version.
-        backend: the cache's.
-        speaks_s3: whether this machine's Nix reads the cache over S3. Over HTTP, no trap is known.
-        environment: that of Nix.
-    """
-    if not speaks_s3:
-        return
-    nix = f"Nix {spelled(version)}"
-    if backend == "b2" and version < _B2_WORKS:
-        yield Trap(
-            f"{nix} is incompatible with Backblaze B2",
-            "B2 rejects checksums that it sends along",
-            f"install Nix {spelled(_B2_WORKS)} or newer",
-            is_fatal=True,
-        )
-    elif version < _MODERN:
-        yield Trap(
-            f"{nix} is older than {spelled(_MODERN)}",
-            "its S3 code differs: a 403 is not taken as missing, and environment credentials do "
-            "not come first",
-            "install a newer Nix",
-            is_fatal=False,
-        )
-    if "AWS_WEB_IDENTITY_TOKEN_FILE" in environment and any(
-        first <= version <= last for first, last in _NO_WEB_IDENTITY
-    ):
-        yield Trap(
-            f"{nix} does not know web identities, and this environment has one",
-            "it finds no credential, and sends anonymous requests",
-            "install Nix 2.33.4, 2.34.2 or newer",
-            is_fatal=True,
-        )
+def installed(printed: str) -> InstalledNix | None:
+    """Return what ``nix --version`` printed; None if that is unknown."""
+    found = _PRINTED.match(printed)
+    if found is None:
+        return None
+    major, minor, patch = found.groups()[-3:]
+    version = (int(major), int(minor), int(patch or 0))
+    if found["lix"]:
+        return InstalledNix(Flavour.LIX, version, f"Lix {spelled(version)}")
+    if found["own"]:
+        name = f"Determinate Nix {found['own']} (Nix {spelled(version)})"
+        return InstalledNix(Flavour.DETERMINATE, version, name)
+    return InstalledNix(Flavour.NIX, version, f"Nix {spelled(version)}")
 
 
 def spelled(version: Version) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from nix_cache.cli.caches.source import is_stack
 from nix_cache.cli.machine.places import Place, system_place
-from nix_cache.cli.nix import installation
+from nix_cache.cli.nix import installation, known_faults, program, versions
 from nix_cache.cli.nix.installation import Trust
 from nix_cache.cli.use.settings_plan import SettingsPlan
 from nix_cache.formats.manifest import Manifest
@@ -29,6 +29,7 @@ def after_use(
     yield from plan.remarks
     for found in installation.obstacles(place, environment):
         yield f"WARNING: {found.where}: {found.problem}; {found.fix}."
+    yield from _known_faults(plan, environment)
     if place.system:
         yield from installation.restart_advice(place)
         return
@@ -66,6 +67,20 @@ def instead_of_writing(manifest: Manifest, maker: str, place: Place) -> Iterator
             "The cache is private: its reader's profile goes into root's ~/.aws/credentials, "
             "mode 0600, for it is the daemon that fetches."
         )
+
+
+def _known_faults(plan: SettingsPlan, environment: Mapping[str, str]) -> Iterator[str]:
+    """Yield the faults of the installed Nix that matter to the cache."""
+    printed = program.output(["nix", "--version"], environment)
+    nix = versions.installed(printed) if printed else None
+    if nix is None:
+        return
+    manifest = plan.record.manifest
+    holding = known_faults.conditions(
+        manifest.backend, speaks_s3=not manifest.public, environment=environment
+    )
+    for fault in known_faults.faults_of(nix, holding):
+        yield f"WARNING: {nix.name} {fault.problem}: {fault.why}; {fault.fix}. See {fault.source}"
 
 
 def as_root(plan: SettingsPlan, source: str) -> str:

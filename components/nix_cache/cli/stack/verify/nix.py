@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from nix_cache.cli.nix.program import NIX, ask, version
+from nix_cache.cli.nix.versions import spelled
 
 
 def why_not(least: tuple[int, int, int]) -> str:
@@ -15,8 +16,10 @@ def why_not(least: tuple[int, int, int]) -> str:
     if shutil.which("nix") is None:
         return "no nix was found on PATH"
     found = version()
-    if found is None or found < least:
-        return f"the nix on PATH is older than {'.'.join(map(str, least))}"
+    if found is None:
+        return "the nix on PATH is of an unknown version"
+    if found.of_nix is not None and found.of_nix < least:
+        return f"{found.name}, the nix on PATH, is older than {spelled(least)}"
     return ""
 
 
