@@ -6,12 +6,10 @@ import hashlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Self
 from urllib.parse import quote, urlencode, urlsplit
 
 import urllib3
-from botocore.auth import S3SigV4Auth
-from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
 from nix_cache.cli.limits import body_limit
@@ -29,15 +27,17 @@ from nix_cache.cli.s3.errors import (
 )
 from nix_cache.cli.s3.foreign import require_own
 from nix_cache.cli.s3.reply import Reply, error_code
+from nix_cache.cli.s3.signature import EMPTY_DIGEST, Signer, host_of
 from nix_cache.cli.s3.transport import Transport
 from nix_cache.formats.manifest import Manifest
 
 _ERROR = re.compile(rb"\s*(?:<\?xml[^>]*>\s*)?<Error[\s>]")
 _DOT_SEGMENT = re.compile(r"(?:^|/)\.{1,2}(?:/|$)")
-_ZONE = re.compile(r"%[^\]]*(?=\])")
 _MISSING = 404
 _PAGES = frozenset({"index.html"})
 """Objects of a cache that are web pages."""
+
+_WITH_BODY = frozenset({"POST", "PUT"})
 
 
 @dataclass(frozen=True)
@@ -98,6 +98,8 @@ class S3Client:
         self.url = url.rstrip("/")
         self._transport = transport
         self._region = region
+        self._host = host_of(self.url)
+        self._signer = Signer(region)
         self._credentials = _credentials(credential)
 
     @classmethod
@@ -255,33 +257,19 @@ class S3Client:
         is_whole_host = not urlsplit(self.url).path  # in virtual-hosted style
         url = f"{self.url}/{quote(key)}" if key or is_whole_host else self.url
         url = f"{url}?{query}" if query else url
-        sent = {**headers, **_host_without_zone(url)}
-        if isinstance(body, FilePart):
-            sent["Content-Length"] = str(body.size)
-        content = None if isinstance(body, FilePart) else body or None
-        request = AWSRequest(method, url, headers=sent, data=content)
-        if self._credentials is not None:
-            part = body if isinstance(body, FilePart) else None
-            _Signer(frozen(self._credentials), self._region, part).add_auth(request)
-        ready = request.prepare()
-        return ready.url, dict(ready.headers)
+        sent = {"Host": self._host, **headers}
+        if body or method in _WITH_BODY:
+            sent["Content-Length"] = str(len(body))
+        if self._credentials is None:
+            return url, sent
+        secret = frozen(self._credentials)
+        return url, self._signer.headers(method, url, sent, _digest(body), secret)
 
 
-class _Signer(S3SigV4Auth):
-    """Signs a request, also one whose body is a part of a file."""
-
-    def __init__(self, credentials: Any, region: str, part: FilePart | None) -> None:
-        super().__init__(credentials, "s3", region)
-        self._part = part
-
-    def payload(self, request: AWSRequest) -> str:
-        return self._part.digest() if self._part else str(super().payload(request))
-
-
-def _host_without_zone(url: str) -> dict[str, str]:
-    """Return the header Host without the zone of an IPv6 address, which is local."""
-    netloc = urlsplit(url).netloc
-    return {"Host": _ZONE.sub("", netloc)} if "%" in netloc else {}
+def _digest(body: bytes | FilePart) -> str:
+    if isinstance(body, FilePart):
+        return body.digest()
+    return hashlib.sha256(body).hexdigest() if body else EMPTY_DIGEST
 
 
 def bucket_url(manifest: Manifest) -> str:

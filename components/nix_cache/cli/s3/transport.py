@@ -7,6 +7,7 @@ addresses exceeds the limits.
 import contextlib
 import http.client
 import os
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -17,6 +18,7 @@ from urllib.parse import urlsplit
 import urllib3
 
 from nix_cache.cli.limits import ERROR_BYTES, TIMES, LimitKind, TimeLimits
+from nix_cache.cli.s3 import wire
 from nix_cache.cli.s3.body import FilePart, Reader
 from nix_cache.cli.s3.causes import cause_of
 from nix_cache.cli.s3.connections import connections
@@ -30,6 +32,9 @@ JOBS = 25
 """Connections that are kept to each host, by default."""
 
 _CHUNK_BYTES = 1 << 16
+_SENT_BYTES = 1 << 18
+"""Of a file, at a time."""
+
 _THROTTLED = frozenset({429, 503})
 _FAILURES = (urllib3.exceptions.HTTPError, http.client.HTTPException, OSError, UnicodeError)
 
@@ -64,7 +69,7 @@ class Transport:
         self._stopped = threading.Event()
         self._limit = AdaptiveLimit(jobs)
         self._lock = threading.Lock()
-        self._hosts: dict[str, tuple[Host, urllib3.PoolManager]] = {}
+        self._hosts: dict[str, _Known] = {}
 
     def exchange(
         self,
@@ -89,27 +94,22 @@ class Transport:
             NoAnswerError: there was none in time.
             OversizedError: the body is larger than its kind may be.
         """
-        host, manager = self._host(url)
+        host = self._host(url)
 
         def once(deadline: Deadline, progress: _Progress) -> Reply:
-            reader = self._reader(host, deadline, progress, body)
+            reader = self._reader(host.state, deadline, progress, body)
             try:
-                response = self._sent(host, manager, deadline, method, url, headers, reader)
-                try:
-                    deadline.set(host.left(progress.at))
-                    with deadline.kept():
-                        content = b"" if method == "HEAD" else _body(response, url, kind)
-                finally:
-                    response.drain_conn() if method == "HEAD" else response.close()
+                request = _Request(method, url, headers, reader)
+                reply = self._exchanged(host, deadline, progress, request, kind)
             except BaseException:
                 _take_back(reader)
                 raise
-            if is_busy(response.status):
+            if is_busy(reply.status):
                 _take_back(reader)
-            host.took(time.monotonic() - progress.at)
-            return Reply(url, response.status, response.headers, content)
+            host.state.took(time.monotonic() - progress.at)
+            return reply
 
-        return self._tried(host, is_repeatable(method, urlsplit(url).query), once)
+        return self._tried(host.state, is_repeatable(method, urlsplit(url).query), once)
 
     def stop(self) -> None:
         """Let no file be sent any further: requests that send one fail."""
@@ -131,8 +131,8 @@ class Transport:
             host.heard()
             deadline.set(self._times.first_byte_seconds)
 
-        piece_bytes = _CHUNK_BYTES if self._rate is None else self._rate.piece_bytes
-        return Reader(body, min(_CHUNK_BYTES, piece_bytes), before)
+        piece_bytes = _SENT_BYTES if self._rate is None else self._rate.piece_bytes
+        return Reader(body, min(_SENT_BYTES, piece_bytes), before)
 
     @contextlib.contextmanager
     def opened(self, url: str, headers: Mapping[str, str]) -> Iterator[urllib3.BaseHTTPResponse]:
@@ -141,26 +141,26 @@ class Transport:
         Raises:
             NoAnswerError: there was no answer in time. Reading raises it, too.
         """
-        host, manager = self._host(url)
+        host = self._host(url)
         started = time.monotonic()
         kept: list[Deadline] = []
 
         def once(deadline: Deadline, _: _Progress) -> urllib3.BaseHTTPResponse:
             kept[:] = [deadline]
-            return self._sent(host, manager, deadline, "GET", url, headers, None)
+            return self._sent(host, deadline, _Request("GET", url, headers, None))
 
-        response = self._tried(host, True, once)
+        response = self._tried(host.state, True, once)
         [deadline] = kept
         deadline.renew(self._times.stalled_seconds, self._times.progress_bytes)
         try:
             with deadline.kept():
                 yield response
         except (urllib3.exceptions.HTTPError, http.client.HTTPException) as failure:
-            raise host.failed(failure, started) from failure
+            raise host.state.failed(failure, started) from failure
         finally:
             response.close()
 
-    def _host(self, url: str) -> tuple[Host, urllib3.PoolManager]:
+    def _host(self, url: str) -> "_Known":
         origin = origin_of(url)
         with self._lock:
             if origin not in self._hosts:
@@ -168,7 +168,7 @@ class Transport:
                 manager = connections(
                     url, times.connect_seconds, times.stalled_seconds, self._jobs, self._environment
                 )
-                self._hosts[origin] = (Host(times), manager)
+                self._hosts[origin] = _Known(Host(times), manager, wire.Idle(manager, origin))
             return self._hosts[origin]
 
     def _tried(
@@ -208,29 +208,123 @@ class Transport:
             time.sleep(wait)
         raise AssertionError("the last try returns or raises")
 
-    def _sent(
+    def _exchanged(
         self,
-        host: Host,
-        manager: urllib3.PoolManager,
+        host: "_Known",
         deadline: Deadline,
-        method: str,
-        url: str,
-        headers: Mapping[str, str],
-        body: bytes | Reader | None,
+        progress: "_Progress",
+        request: "_Request",
+        kind: LimitKind,
+    ) -> Reply:
+        """Send a request over a connection that is open, or over a new one."""
+        connection = host.idle.take() if request.target else None
+        if connection is None:
+            response = self._sent(host, deadline, request)
+            try:
+                return self._read(host, deadline, progress, request, kind, response)
+            finally:
+                response.close()
+        keeps = False
+        try:
+            with deadline.kept():
+                line: socket.socket = connection.sock
+                wire.send(line, request.method, request.target, request.headers, request.body)
+                head = wire.received(line, request.method)
+            host.state.answered()
+            if isinstance(head, bytes):
+                with deadline.kept():
+                    answer, response = wire.other_answer(connection, request.method, head)
+                reply = self._read(host, deadline, progress, request, kind, response)
+                keeps = answer.isclosed() and not answer.will_close
+                response.close()
+                return reply
+            deadline.set(host.state.left(progress.at))
+            with deadline.kept():
+                is_error = head.status >= 300
+                if not is_error and head.length > kind.most_bytes:
+                    raise _oversized(request.url, kind)
+                content = wire.rest(line, head, ERROR_BYTES if is_error else kind.most_bytes)
+            keeps = head.keeps and len(content) == head.length
+            return Reply(request.url, head.status, head.headers, content)
+        finally:
+            if not keeps:
+                connection.close()
+            host.idle.give_back(connection)
+
+    def _read(
+        self,
+        host: "_Known",
+        deadline: Deadline,
+        progress: "_Progress",
+        request: "_Request",
+        kind: LimitKind,
+        response: urllib3.BaseHTTPResponse,
+    ) -> Reply:
+        deadline.set(host.state.left(progress.at))
+        with deadline.kept():
+            if request.method == "HEAD":
+                response.drain_conn()
+                content = b""
+            else:
+                content = _body(response, request.url, kind)
+        return Reply(request.url, response.status, response.headers, content)
+
+    def _sent(
+        self, host: "_Known", deadline: Deadline, request: "_Request"
     ) -> urllib3.BaseHTTPResponse:
         with deadline.kept():
-            response = manager.urlopen(
-                method,
-                url,
-                body=body,
-                headers=headers,
+            response = host.manager.urlopen(
+                request.method,
+                request.url,
+                body=request.body,
+                headers=request.headers,
                 redirect=False,
                 retries=False,
                 preload_content=False,
                 decode_content=False,
             )
-        host.answered()
+        host.state.answered()
         return response
+
+
+@dataclass(frozen=True)
+class _Known:
+    """A host of this run.
+
+    Attributes:
+        state: whether it answers.
+        manager: its connections.
+        idle: those of them that are open and not in use.
+    """
+
+    state: Host
+    manager: urllib3.PoolManager
+    idle: wire.Idle
+
+
+@dataclass(frozen=True)
+class _Request:
+    """What is sent.
+
+    Attributes:
+        method: of HTTP.
+        url: with its query, encoded.
+        headers: all that are needed.
+        body: what is sent along.
+    """
+
+    method: str
+    url: str
+    headers: Mapping[str, str]
+    body: bytes | Reader | None
+
+    @property
+    def target(self) -> str:
+        """The path and the query; empty if the request needs more than to be written down."""
+        _, _, path, query, fragment = urlsplit(self.url)
+        target = f"{path}?{query}" if query else path
+        is_plain = not fragment and wire.is_plain(self.method, target, self.headers)
+        return target if is_plain and "Host" in self.headers else ""
 
 
 @dataclass

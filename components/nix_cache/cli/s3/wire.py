@@ -1,0 +1,294 @@
+"""One small request over a connection that is open: what urllib3 does, in a fifth of the time.
+
+urllib3 opens the connections and sends whatever is not plain. Here an answer is parsed if it is as
+all storages write them; any other one is left to ``http.client``, byte for byte.
+"""
+
+import http.client
+import io
+import queue
+import re
+import socket
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import IO, Any, Protocol
+
+import urllib3
+from urllib3.connection import HTTPConnection
+from urllib3.util.connection import is_connection_dropped
+
+_USER_AGENT = f"python-urllib3/{version('urllib3')}"
+_PIECE_BYTES = 1 << 18
+_RECEIVED_BYTES = 1 << 16
+_LONGEST_HEAD_BYTES = 1 << 15
+_END = b"\r\n\r\n"
+_TARGET = re.compile(r"/[!\"$-~]*")
+"""A path and a query, encoded. A fragment is not sent."""
+
+_REQUEST_VALUE = re.compile(r"[\x20-\x7e]*")
+_STATUS_LINE = re.compile(r"HTTP/1\.1 ([2-5][0-9][0-9])(?: [\t\x20-\x7e\x80-\xff]*)?")
+_FIELD = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([\t\x20-\x7e\x80-\xff]*)")
+_LENGTH = re.compile(r"[0-9]{1,18}")
+_WITHOUT_BODY = frozenset({204, 304})
+
+
+class Body(Protocol):
+    """What is sent in pieces."""
+
+    def read(self, count: int = -1) -> bytes:
+        """Return the next bytes; none at the end."""
+
+
+class Headers(Mapping[str, str]):
+    """Headers by name, in any letter case. Several of one name are joined by commas.
+
+    Args:
+        fields: the names and values.
+    """
+
+    def __init__(self, fields: Iterator[tuple[str, str]]) -> None:
+        self._values: dict[str, str] = {}
+        for name, value in fields:
+            key = name.lower()
+            before = self._values.get(key)
+            self._values[key] = value if before is None else f"{before}, {value}"
+
+    def __getitem__(self, name: str) -> str:
+        return self._values[name.lower()]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values)
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+
+@dataclass(frozen=True)
+class Head:
+    """The start of an answer.
+
+    Attributes:
+        status: the HTTP status.
+        headers: its headers.
+        length: of the body in bytes.
+        keeps: whether the connection may be used again when the body was read.
+        start: what was received of the body.
+    """
+
+    status: int
+    headers: Headers
+    length: int
+    keeps: bool
+    start: bytes
+
+
+class Idle:
+    """The open connections to a host that no request uses.
+
+    Args:
+        manager: the connections.
+        url: of something at the host.
+    """
+
+    def __init__(self, manager: urllib3.PoolManager, url: str) -> None:
+        self._manager = manager
+        self._url = url
+        self._pool: urllib3.HTTPConnectionPool | None = None
+
+    def take(self) -> HTTPConnection | None:
+        """Return one; None if there is none, or if a proxy wants to see whole requests.
+
+        Raises:
+            LocationValueError: the URL names no host.
+        """
+        if self._pool is None:
+            self._pool = self._manager.connection_from_url(self._url)
+        pool = self._pool
+        if pool.pool is None or (pool.proxy is not None and pool.scheme == "http"):
+            return None
+        try:
+            found = pool.pool.get(block=False)
+        except queue.Empty:
+            return None
+        if found is None or is_connection_dropped(found) or found.sock is None:
+            if found is not None:
+                found.close()
+            self.give_back(found)
+            return None
+        assert isinstance(found, HTTPConnection)
+        return found
+
+    def give_back(self, connection: HTTPConnection | None) -> None:
+        """Keep a connection for the next request. A closed one is opened again by that."""
+        pool = self._pool
+        try:
+            assert pool is not None  # for the type checker
+            assert pool.pool is not None
+            pool.pool.put(connection, block=False)
+        except queue.Full:
+            if connection is not None:
+                connection.close()
+
+
+def is_plain(method: str, target: str, headers: Mapping[str, str]) -> bool:
+    """Return whether a request can be written down as it is."""
+    return (
+        method.isalpha()
+        and _TARGET.fullmatch(target) is not None
+        and all(map(_REQUEST_VALUE.fullmatch, headers.values()))
+    )
+
+
+def send(
+    line: socket.socket,
+    method: str,
+    target: str,
+    headers: Mapping[str, str],
+    body: bytes | Body | None,
+) -> None:
+    """Send a request. A server that closes the connection meanwhile may have answered before.
+
+    Args:
+        line: the connection's socket.
+        method: of HTTP.
+        target: the path and the query, encoded.
+        headers: all of them, with ``Host``, and with ``Content-Length`` if there is a body.
+        body: what is sent along.
+    """
+    fields = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+    head = (
+        f"{method} {target} HTTP/1.1\r\nAccept-Encoding: identity\r\n"
+        f"User-Agent: {_USER_AGENT}\r\n{fields}\r\n"
+    ).encode("ascii")
+    try:
+        if body is None or isinstance(body, bytes):
+            line.sendall(head + body if body else head)
+            return
+        line.sendall(head)
+        while piece := body.read(_PIECE_BYTES):
+            line.sendall(piece)
+    except (BrokenPipeError, ConnectionResetError):
+        return
+
+
+def received(line: socket.socket, method: str) -> Head | bytes:
+    """Receive the start of an answer.
+
+    Returns:
+        the start, or if it is not plain what was received of it.
+
+    Raises:
+        RemoteDisconnected: there was none.
+        IncompleteRead: it was cut off.
+    """
+    content = b""
+    while (end := content.find(_END)) < 0:
+        piece = line.recv(_RECEIVED_BYTES)
+        if not piece and content:
+            raise http.client.IncompleteRead(content)
+        if not piece:
+            raise http.client.RemoteDisconnected("Remote end closed connection without response")
+        content += piece
+        if len(content) > _LONGEST_HEAD_BYTES:
+            return content
+    return _head(content[:end].decode("latin-1"), content[end + len(_END) :], method) or content
+
+
+def _head(text: str, start: bytes, method: str) -> Head | None:
+    """Return the parts of a head; None if it is not plain."""
+    first, *lines = text.split("\r\n")
+    status_line = _STATUS_LINE.fullmatch(first)
+    fields = [_FIELD.fullmatch(line) for line in lines]
+    if status_line is None or None in fields:
+        return None
+    headers = Headers((found[1], found[2].rstrip(" \t")) for found in fields if found)
+    status = int(status_line[1])
+    stated = headers.get("content-length", "")
+    if "transfer-encoding" in headers:
+        return None
+    if method == "HEAD" or status in _WITHOUT_BODY:
+        stated = "0"
+    if not _LENGTH.fullmatch(stated):
+        return None
+    length = int(stated)
+    connection = headers.get("connection", "keep-alive").lower()
+    keeps = connection == "keep-alive" and len(start) <= length
+    return Head(status, headers, length, keeps, start[:length])
+
+
+def rest(line: socket.socket, head: Head, most_bytes: int) -> bytes:
+    """Receive a body, or of a longer one the first bytes.
+
+    Raises:
+        IncompleteRead: it was cut off.
+    """
+    wanted = min(head.length, most_bytes)
+    if len(head.start) >= wanted:
+        return head.start[:wanted]
+    pieces, size = [head.start], len(head.start)
+    while size < wanted:
+        piece = line.recv(min(_RECEIVED_BYTES, wanted - size))
+        if not piece:
+            raise http.client.IncompleteRead(b"", wanted - size)
+        pieces.append(piece)
+        size += len(piece)
+    return b"".join(pieces)
+
+
+def other_answer(
+    connection: HTTPConnection, method: str, content: bytes
+) -> tuple[http.client.HTTPResponse, urllib3.BaseHTTPResponse]:
+    """Read an answer that is not plain.
+
+    Args:
+        connection: the one over which it comes.
+        method: of the request.
+        content: what was received of it.
+
+    Returns:
+        the answer, and the same for reading it.
+    """
+    source: Any = _Replayed(connection.sock, content)
+    response = connection.response_class(source, method=method)
+    response.begin()
+    return response, urllib3.HTTPResponse(
+        body=response,
+        headers=urllib3.HTTPHeaderDict(response.headers.items()),
+        status=response.status,
+        version=response.version,
+        reason=response.reason,
+        preload_content=False,
+        decode_content=False,
+        original_response=response,
+        request_method=method,
+    )
+
+
+class _Replayed(io.RawIOBase):
+    """A socket, after what was received of it.
+
+    Args:
+        line: the socket.
+        content: what was received.
+    """
+
+    def __init__(self, line: socket.socket, content: bytes) -> None:
+        self._line = line
+        self._content = content
+
+    def makefile(self, _mode: str) -> IO[bytes]:
+        """Return it as a file, as ``http.client`` wants a socket to do."""
+        return io.BufferedReader(self)
+
+    def readable(self) -> bool:
+        """Return whether it can be read."""
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        """Read some bytes."""
+        if not self._content:
+            return self._line.recv_into(buffer)
+        count = min(len(buffer), len(self._content))
+        buffer[:count], self._content = self._content[:count], self._content[count:]
+        return count
