@@ -142,6 +142,8 @@ def body_limit(key: str) -> LimitKind:
     Args:
         key: the object's; empty for the bucket itself, which answers with a page of a listing.
     """
+    if _NARINFO_KEY.fullmatch(key):
+        return NARINFO
     from nix_cache.formats.cache_info import INFO_KEY
     from nix_cache.formats.manifest import MANIFEST_KEY  # these imports take a while
     from nix_cache.formats.own_objects import ROOTS_PREFIX
@@ -156,7 +158,7 @@ def body_limit(key: str) -> LimitKind:
         return LEDGER
     if key.startswith(ROOTS_PREFIX):
         return ROOT_RECORD
-    return NARINFO if _NARINFO_KEY.fullmatch(key) else OBJECT
+    return OBJECT
 
 
 def listed_objects(environment: Mapping[str, str] = os.environ) -> int:

@@ -93,6 +93,24 @@ def store_path(
     return _made("output:out", (), NixHash("sha256", inner), name, store_dir)
 
 
+def is_address_of(address: ContentAddress, path: str, references: Sequence[str]) -> bool:
+    """Return whether a store path follows from a content address.
+
+    Args:
+        address: the content address.
+        path: the full path.
+        references: full paths that it refers to; itself may be among them.
+
+    Raises:
+        ContentAddressError: Nix has no path for this address and these references, and stops.
+    """
+    store_dir, _, base_name = path.rpartition("/")
+    others = [reference for reference in references if reference != path]
+    has_self = len(others) < len(references)
+    name = base_name.partition("-")[2]
+    return store_path(address, name, others, has_self=has_self, store_dir=store_dir) == path
+
+
 def _made(kind: str, references: Sequence[str], content: NixHash, name: str, store_dir: str) -> str:
     own = [reference for reference in references if reference == "self"]
     others = sorted({*references} - {"self"})

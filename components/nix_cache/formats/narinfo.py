@@ -7,9 +7,10 @@ What is accepted here and what is not follows Nix 2.34 (``NarInfo::NarInfo``), b
 import base64
 import posixpath
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Self
+from functools import lru_cache
+from typing import Any, Self
 
 from nacl.exceptions import CryptoError
 from nacl.signing import VerifyKey
@@ -94,7 +95,7 @@ class Narinfo:
         """
         if isinstance(content, str):
             content = content.encode("utf-8", "backslashreplace")
-        values: dict[str, str] = {}
+        read: dict[str, Any] = {}
         signatures: dict[str, None] = {}
         references: tuple[str, ...] = ()
         deriver: str | None = None
@@ -115,16 +116,20 @@ class Narinfo:
                 if value != _UNKNOWN_DERIVER:
                     deriver = _base_name("Deriver", value)
             elif name in _CHECKS:
-                _CHECKS[name](name, value)
-                values[name] = value
+                read[name] = _CHECKS[name](name, value)
+        for name in ("StorePath", "URL", "NarHash", "NarSize"):
+            if read.get(name, "") == "":
+                raise NarinfoError(f"{name} is missing")
+        if not read["NarSize"]:
+            raise NarinfoError("NarSize is 0")
         return cls(
-            store_path=_store_path("StorePath", _required(values, "StorePath")),
-            url=_required(values, "URL"),
-            compression=values.get("Compression") or _DEFAULT_COMPRESSION,
-            file_hash=_hash("FileHash", values["FileHash"]) if "FileHash" in values else None,
-            file_size=_size("FileSize", values.get("FileSize", "0")) or None,
-            nar_hash=_hash("NarHash", _required(values, "NarHash")),
-            nar_size=_required_size("NarSize", _required(values, "NarSize")),
+            store_path=read["StorePath"],
+            url=read["URL"],
+            compression=read.get("Compression") or _DEFAULT_COMPRESSION,
+            file_hash=read.get("FileHash"),
+            file_size=read.get("FileSize") or None,
+            nar_hash=read["NarHash"],
+            nar_size=read["NarSize"],
             references=references,
             deriver=deriver,
             signatures=tuple(signatures),
@@ -149,8 +154,8 @@ class Narinfo:
     @property
     def fingerprint(self) -> str:
         """The text that signatures are made over."""
-        references = sorted({f"{self.store_dir}/{name}" for name in self.references})
-        return f"1;{self.store_path};{self.nar_hash.nix32};{self.nar_size};{','.join(references)}"
+        references = [f"{self.store_dir}/{name}" for name in self.references]
+        return fingerprint(self.store_path, self.nar_hash, self.nar_size, references)
 
     @property
     def is_content_addressed(self) -> bool:
@@ -162,15 +167,22 @@ class Narinfo:
         """
         if self.content_address is None:
             return False
-        others = [name for name in self.references if name != self.base_name]
-        path = content_address.store_path(
-            self.content_address,
-            self.base_name.partition("-")[2],
-            [f"{self.store_dir}/{name}" for name in others],
-            has_self=self.base_name in self.references,
-            store_dir=self.store_dir,
-        )
-        return path == self.store_path
+        references = [f"{self.store_dir}/{name}" for name in self.references]
+        return content_address.is_address_of(self.content_address, self.store_path, references)
+
+
+def fingerprint(
+    store_path: str, nar_hash: NixHash, nar_size: int, references: Iterable[str]
+) -> str:
+    """Return the text that signatures are made over.
+
+    Args:
+        store_path: the full path.
+        nar_hash: of the NAR.
+        nar_size: of the NAR, in bytes.
+        references: full paths.
+    """
+    return f"1;{store_path};{nar_hash.nix32};{nar_size};{','.join(sorted(set(references)))}"
 
 
 def narinfo_key(store_path: str) -> str:
@@ -191,11 +203,7 @@ def verify(narinfo: Narinfo, public_keys: Iterable[str]) -> tuple[str, ...]:
     Raises:
         KeyFormatError: a public key is malformed.
     """
-    keys: dict[str, VerifyKey] = {}
-    for public_key in public_keys:
-        name = signing.parse_public_key(public_key)
-        material = base64.b64decode(public_key.strip().partition(":")[2])
-        keys.setdefault(name, VerifyKey(material))
+    keys = _verify_keys(tuple(public_keys))
     message = narinfo.fingerprint.encode()
     good: dict[str, None] = {}
     for signature in narinfo.signatures:
@@ -203,6 +211,16 @@ def verify(narinfo: Narinfo, public_keys: Iterable[str]) -> tuple[str, ...]:
         if name in keys and _is_valid(keys[name], message, decode_base64(encoded)):
             good[name] = None
     return tuple(good)
+
+
+@lru_cache(maxsize=8)
+def _verify_keys(public_keys: tuple[str, ...]) -> Mapping[str, VerifyKey]:
+    keys: dict[str, VerifyKey] = {}
+    for public_key in public_keys:
+        name = signing.parse_public_key(public_key)
+        material = base64.b64decode(public_key.strip().partition(":")[2])
+        keys.setdefault(name, VerifyKey(material))
+    return keys
 
 
 def _is_valid(key: VerifyKey, message: bytes, signature: bytes) -> bool:
@@ -235,12 +253,6 @@ def _fields(content: bytes) -> Iterator[tuple[str, str]]:
 
 def _text(content: bytes) -> str:
     return content.decode("utf-8", "backslashreplace")
-
-
-def _required(values: dict[str, str], name: str) -> str:
-    if not values.get(name):
-        raise NarinfoError(f"{name} is missing")
-    return values[name]
 
 
 def _store_path(field: str, value: str) -> str:
@@ -289,12 +301,6 @@ def _size(field: str, value: str) -> int:
     return int(match[1])
 
 
-def _required_size(field: str, value: str) -> int:
-    if size := _size(field, value):
-        return size
-    raise NarinfoError(f"{field} is 0")
-
-
 _CHECKS = {
     "StorePath": _store_path,
     "URL": lambda _, value: value,
@@ -304,7 +310,7 @@ _CHECKS = {
     "NarHash": _hash,
     "NarSize": _size,
 }
-"""What each occurrence of a field of which the last one counts has to pass."""
+"""What reads each occurrence of a field of which the last one counts."""
 
 
 def _shown(value: str) -> str:

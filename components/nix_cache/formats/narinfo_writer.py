@@ -1,9 +1,15 @@
 """Narinfos as text, signed: what a writer puts beside a NAR. Pure."""
 
-from collections.abc import Iterable, Iterator, Sequence
+import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from nix_cache.formats.narinfo import Narinfo, NarinfoError, verify
+from nix_cache.formats.content_address import (
+    ContentAddress,
+    ContentAddressError,
+    is_address_of,
+)
+from nix_cache.formats.narinfo import Narinfo, NarinfoError, fingerprint, verify
 from nix_cache.formats.narinfo_trust import malformed_signatures
 from nix_cache.formats.nix_hash import NixHash
 from nix_cache.formats.path_info import PathInfo
@@ -12,6 +18,15 @@ from nix_cache.iam.lifecycle import NAR_PREFIX
 
 CONTENT_TYPE = "text/x-nix-narinfo"
 NAR_CONTENT_TYPE = "application/x-nix-nar"
+
+_NAR = re.compile(
+    rb"StorePath: ([^\n]+)\n"
+    rb"URL: (nar/([01][0-9a-df-np-sv-z]{51})\.nar\.zst)\n"
+    rb"Compression: zstd\n"
+    rb"FileHash: sha256:\3\n"
+    rb"FileSize: ([1-9][0-9]{0,17})\n"
+)
+"""The first lines of what ``signed_narinfo`` makes."""
 
 
 @dataclass(frozen=True)
@@ -48,9 +63,57 @@ def signed_narinfo(info: PathInfo, file: NarFile, key: SecretKey) -> bytes:
     Raises:
         NarinfoError: Nix would not read it.
     """
+    Narinfo.parse(_text(info, file, []))
+    return _text(info, file, _signatures(info, key))
+
+
+@dataclass(frozen=True)
+class StoredNar:
+    """A NAR, as a narinfo describes it.
+
+    Attributes:
+        url: where it is.
+        file_size: its size in bytes.
+    """
+
+    url: str
+    file_size: int
+
+
+def stored_nar(content: bytes, info: PathInfo, key: SecretKey) -> StoredNar | None:
+    """Return the NAR of a narinfo that is what ``signed_narinfo`` makes of a store path.
+
+    That is so for most paths that are pushed again, and takes a third of the time of reading a
+    narinfo and checking its signature.
+
+    Args:
+        content: the narinfo, as it is stored.
+        info: what the store holds of the path.
+        key: what it is to be signed with.
+
+    Returns:
+        its NAR; None if the narinfo is not the same in every byte, or if readers refuse the path.
+    """
+    found = _NAR.match(content)
+    if found is None:
+        return None
+    nar = StoredNar(found[2].decode(), int(found[4]))
+    same = "".join(f"{line}\n" for line in _lines_of_path(info, _signatures(info, key))).encode()
+    if found[1] != info.path.encode() or content[found.end() :] != same:
+        return None
+    try:
+        is_right = info.ca is None or is_address_of(
+            ContentAddress.parse(info.ca), info.path, info.references
+        )
+    except ContentAddressError:
+        return None
+    return nar if is_right else None
+
+
+def _signatures(info: PathInfo, key: SecretKey) -> list[str]:
     others = [one for one in info.signatures if one.partition(":")[0] != key.name]
-    unsigned = Narinfo.parse(_text(info, file, []))
-    return _text(info, file, [*others, key.sign(unsigned.fingerprint.encode())])
+    text = fingerprint(info.path, info.nar_hash, info.nar_size, info.references)
+    return [*others, key.sign(text.encode())]
 
 
 def signed_again(content: bytes, key: SecretKey, public_keys: Sequence[str]) -> bytes:
@@ -107,24 +170,28 @@ def merged_signatures(
 
 
 def _text(info: PathInfo, file: NarFile, signatures: Iterable[str]) -> bytes:
-    return "".join(f"{line}\n" for line in _lines(info, file, signatures)).encode()
+    lines = (
+        f"StorePath: {info.path}",
+        f"URL: {file.key}",
+        f"Compression: {file.compression}",
+        f"FileHash: {file.file_hash.nix32}",
+        f"FileSize: {file.file_size}",
+        *_lines_of_path(info, signatures),
+    )
+    return "".join(f"{line}\n" for line in lines).encode()
 
 
-def _lines(info: PathInfo, file: NarFile, signatures: Iterable[str]) -> Iterator[str]:
-    references = " ".join(_base_name(path) for path in info.references)
-    yield f"StorePath: {info.path}"
-    yield f"URL: {file.key}"
-    yield f"Compression: {file.compression}"
-    yield f"FileHash: {file.file_hash.nix32}"
-    yield f"FileSize: {file.file_size}"
-    yield f"NarHash: {info.nar_hash.nix32}"
-    yield f"NarSize: {info.nar_size}"
-    yield f"References: {references}"
-    if info.deriver:
-        yield f"Deriver: {_base_name(info.deriver)}"
-    yield from (f"Sig: {signature}" for signature in signatures)
-    if info.ca:
-        yield f"CA: {info.ca}"
+def _lines_of_path(info: PathInfo, signatures: Iterable[str]) -> list[str]:
+    """Return the lines that do not depend on how the NAR is stored; the last ones."""
+    references = " ".join(map(_base_name, info.references))
+    return [
+        f"NarHash: {info.nar_hash.nix32}",
+        f"NarSize: {info.nar_size}",
+        f"References: {references}",
+        *([f"Deriver: {_base_name(info.deriver)}"] if info.deriver else ()),
+        *(f"Sig: {signature}" for signature in signatures),
+        *([f"CA: {info.ca}"] if info.ca else ()),
+    ]
 
 
 def _base_name(path: str) -> str:

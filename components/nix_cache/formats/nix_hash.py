@@ -5,6 +5,7 @@ import binascii
 import hashlib
 import re
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Self
 
 from nix_cache.iam.lifecycle import NIX32
@@ -14,6 +15,11 @@ DIGEST_BYTES = {"md5": 16, "sha1": 20, "sha256": 32, "sha512": 64}
 
 _BASE64 = re.compile(r"[A-Za-z0-9+/]*")
 _BASE16 = re.compile(r"[0-9A-Fa-f]*")
+
+
+_FROM_BASE32 = bytes.maketrans(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", NIX32.encode())
+_TO_PYTHON = str.maketrans(NIX32, "0123456789abcdefghijklmnopqrstuv")
+_WITHOUT_NIX32 = str.maketrans("", "", NIX32)
 
 
 class HashFormatError(ValueError):
@@ -64,7 +70,7 @@ class NixHash:
         """Return the SHA-256 of something."""
         return cls("sha256", hashlib.sha256(content).digest())
 
-    @property
+    @cached_property
     def nix32(self) -> str:
         """As in a narinfo and in what is signed: ``sha256:<52 characters>``."""
         return f"{self.algorithm}:{encode_nix32(self.digest)}"
@@ -104,9 +110,12 @@ def nix32_length(size_bytes: int) -> int:
 
 def encode_nix32(digest: bytes) -> str:
     """Return a digest in nix32: its first byte is the least significant, its last digit too."""
-    number = int.from_bytes(digest, "little")
     digits = nix32_length(len(digest))
-    return "".join(NIX32[number >> (5 * place) & 31] for place in reversed(range(digits)))
+    # base32 takes groups of eight digits, from the most significant one.
+    groups = -(-digits // 8)
+    number = int.from_bytes(digest, "little") << 5 * (8 * groups - digits)
+    encoded = base64.b32encode(number.to_bytes(5 * groups, "big"))
+    return encoded[:digits].translate(_FROM_BASE32).decode("ascii")
 
 
 def decode_nix32(text: str, size_bytes: int) -> bytes:
@@ -115,12 +124,10 @@ def decode_nix32(text: str, size_bytes: int) -> bytes:
     Raises:
         HashFormatError: a character is not of the alphabet, or the number is too large.
     """
-    number = 0
-    for character in text:
-        value = NIX32.find(character)
-        if value < 0:
-            raise HashFormatError(f"{character!r} is not a character of nix32")
-        number = number << 5 | value
+    strange = text.translate(_WITHOUT_NIX32)
+    if strange:
+        raise HashFormatError(f"{strange[0]!r} is not a character of nix32")
+    number = int(text.translate(_TO_PYTHON) or "0", 32)
     try:
         return number.to_bytes(size_bytes, "little")
     except OverflowError:

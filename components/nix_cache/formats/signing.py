@@ -8,8 +8,13 @@ import base64
 import binascii
 import re
 from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 from nix_cache.redaction import keep_secret
+
+if TYPE_CHECKING:
+    from nacl.signing import SigningKey as Ed25519Key
 
 KEY_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 """Names that survive in nix.conf (where keys are separated by blanks) and in file names."""
@@ -44,17 +49,19 @@ class SecretKey:
 
     def sign(self, message: bytes) -> str:
         """Return a signature as narinfos have it: ``NAME:BASE64``."""
-        from nacl.signing import SigningKey as Ed25519Key
-
-        return f"{self.name}:{_encode(Ed25519Key(self.seed).sign(message).signature)}"
+        return f"{self.name}:{_encode(self._key.sign(message).signature)}"
 
     def __repr__(self) -> str:
         return f"SecretKey(name={self.name!r})"
 
-    def _public_bytes(self) -> bytes:
-        from nacl.signing import SigningKey as Ed25519Key
+    @cached_property
+    def _key(self) -> "Ed25519Key":
+        from nacl.signing import SigningKey as Ed25519Key  # previews without changes do without
 
-        return bytes(Ed25519Key(self.seed).verify_key)
+        return Ed25519Key(self.seed)
+
+    def _public_bytes(self) -> bytes:
+        return bytes(self._key.verify_key)
 
 
 def key_name(domain: str, writer: str, generation: int) -> str:
@@ -64,7 +71,7 @@ def key_name(domain: str, writer: str, generation: int) -> str:
 
 def generate(name: str) -> SecretKey:
     """Return a new key from the operating system's random source."""
-    from nacl.signing import SigningKey as Ed25519Key  # previews without changes do without
+    from nacl.signing import SigningKey as Ed25519Key
 
     return SecretKey(name, bytes(Ed25519Key.generate()))
 

@@ -197,3 +197,40 @@ class TestAnswers:
         who = Requester("ci", "https://s3.example.org", "demo", "team", "the environment")
         with pytest.raises(Exception, match="cannot be had: the service that issues it answers"):
             Bucket(manifest(), s3, who, 1).held([INFO])
+
+
+class TestSignedReads:
+    """Narinfos are read without a signature only where the storage allows that."""
+
+    @pytest.mark.parametrize("is_allowed", [True, False])
+    def test_a_public_bucket_is_asked_anonymously_if_it_answers(self, is_allowed: bool) -> None:
+        """Behind a CDN, the bucket of a public cache can be private."""
+
+        def act(server: Misbehaving, line: socket.socket, _number: int) -> None:
+            is_signed = b"authorization:" in server.received[-1].lower()
+            line.sendall(answer(b"x") if is_signed or is_allowed else answer(b"", "403 Forbidden"))
+
+        with misbehaving(act) as server:
+            bucket = _bucket(server.url, public=True)
+            bucket.require_access()
+            assert INFO.path in bucket.held([INFO])
+
+        assert _are_signed(server) == [True, False, not is_allowed]
+
+    def test_a_private_bucket_is_never_asked_anonymously(self) -> None:
+        with misbehaving(always(answer(b"x"))) as server:
+            bucket = _bucket(server.url, public=False)
+            bucket.require_access()
+            bucket.held([INFO])
+
+        assert _are_signed(server) == [True, True]
+
+
+def _bucket(url: str, *, public: bool) -> Bucket:
+    cache = manifest(endpoint=url, public=public)
+    client = S3Client.of(cache, PAIR, Transport(QUICK))
+    return Bucket(cache, client, Requester("ci", url, "demo"), 1)
+
+
+def _are_signed(server: Misbehaving) -> list[bool]:
+    return [b"authorization:" in request.lower() for request in server.received]

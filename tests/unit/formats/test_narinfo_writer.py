@@ -6,7 +6,7 @@ import pytest
 
 from nix_cache.formats import signing
 from nix_cache.formats.narinfo import Narinfo, NarinfoError, verify
-from nix_cache.formats.narinfo_writer import NarFile, signed_narinfo
+from nix_cache.formats.narinfo_writer import NarFile, StoredNar, signed_narinfo, stored_nar
 from nix_cache.formats.nix_hash import NixHash
 from nix_cache.formats.path_info import PathInfo
 
@@ -70,3 +70,30 @@ def test_what_nix_would_not_read_is_not_written() -> None:
     """A database that holds nonsense does not spread."""
     with pytest.raises(NarinfoError):
         signed_narinfo(replace(INFO, nar_size=0), FILE, KEY)
+
+
+class TestStoredNar:
+    """Our own narinfos are recognised without being read."""
+
+    def test_what_is_written_is_recognised(self) -> None:
+        nar = stored_nar(signed_narinfo(INFO, FILE, KEY), INFO, KEY)
+
+        assert nar == StoredNar(FILE.key, FILE.file_size)
+
+    def test_no_other_narinfo_is(self) -> None:
+        """Wherever a byte differs, except in the name, the hash and the size of the file."""
+        content = signed_narinfo(INFO, FILE, KEY)
+        changed = [content[:at] + b"1" + content[at + 1 :] for at in range(len(content))]
+        found = {one for one in changed if one != content and stored_nar(one, INFO, KEY)}
+
+        assert all(Narinfo.parse(one).file_size != FILE.file_size for one in found)
+        assert stored_nar(content + b"Sig: other:AAAA\n", INFO, KEY) is None
+        assert stored_nar(content[:-1], INFO, KEY) is None
+        assert stored_nar(content, INFO, OTHER) is None
+        assert stored_nar(content, replace(INFO, nar_size=121), KEY) is None
+
+    def test_a_path_that_does_not_follow_from_its_address_is_not(self) -> None:
+        """Readers refuse it."""
+        info = replace(INFO, ca=f"text:{NixHash.of(b'text').nix32}", references=())
+
+        assert stored_nar(signed_narinfo(info, FILE, KEY), info, KEY) is None

@@ -7,17 +7,10 @@ upload of a part, is tried again by ``retry``.
 import datetime
 import email.utils
 import math
+import random
+import time
 from collections.abc import Callable
 from typing import TypeVar
-
-from tenacity import (
-    RetryCallState,
-    Retrying,
-    retry_if_exception,
-    stop_after_attempt,
-    wait_exponential,
-    wait_random,
-)
 
 from nix_cache.cli.s3.errors import BusyError, Meaning, UnansweredError, meaning
 
@@ -111,21 +104,15 @@ def retry(
         BusyError: the server was busy each time.
         UnansweredError: it gave no answer within the limits; like all other errors, at once.
     """
-
-    def report_wait(state: RetryCallState) -> None:
-        failure = state.outcome.exception() if state.outcome else None
-        problem = failure.problem if isinstance(failure, BusyError) else failure
-        report(f"{problem}; trying again in {state.upcoming_sleep:.0f} s")
-
-    retrying = Retrying(
-        retry=retry_if_exception(_is_busy),
-        stop=stop_after_attempt(TRIES),
-        wait=wait_exponential(first_wait_seconds) + wait_random(0, jitter_seconds),
-        before_sleep=report_wait,
-        reraise=True,
-    )
-    return retrying(work)
-
-
-def _is_busy(failure: BaseException) -> bool:
-    return isinstance(failure, BusyError) and not isinstance(failure, UnansweredError)
+    for attempt in range(1, TRIES):
+        try:
+            return work()
+        except UnansweredError:
+            raise
+        except BusyError as failure:
+            # The random part needs no secrecy.
+            jitter = random.uniform(0, jitter_seconds)  # noqa: S311
+            wait = first_wait_seconds * 2 ** (attempt - 1) + jitter
+            report(f"{failure.problem}; trying again in {wait:.0f} s")
+        time.sleep(wait)
+    return work()

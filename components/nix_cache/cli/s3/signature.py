@@ -72,7 +72,9 @@ class Signer:
             now: the time in seconds since 1970; None for the clock's.
         """
         stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now))
-        sent = {"Host": host_of(url), **headers, "X-Amz-Date": stamp}
+        sent = {**headers, "X-Amz-Date": stamp}
+        if "Host" not in sent:
+            sent["Host"] = host_of(url)
         if secret.token:
             sent["X-Amz-Security-Token"] = secret.token
         sent["X-Amz-Content-SHA256"] = digest

@@ -195,13 +195,14 @@ class Transport:
                     self._limit.throttled()
                 else:
                     self._limit.succeeded()
+                code = answer.code if isinstance(answer, Reply) and answer.status >= 400 else ""
+                if not is_busy(answer.status, code):
+                    return answer
                 after = answer.headers.get("Retry-After", "")
                 wait = wait_seconds(
                     attempt, times.backoff_seconds, after, times.retry_after_seconds
                 )
-                is_last = attempt == times.tries or host.left(progress.at) <= wait
-                code = answer.code if isinstance(answer, Reply) and answer.status >= 400 else ""
-                if not is_busy(answer.status, code) or is_last:
+                if attempt == times.tries or host.left(progress.at) <= wait:
                     return answer
                 if isinstance(answer, urllib3.BaseHTTPResponse):
                     answer.close()

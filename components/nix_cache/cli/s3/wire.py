@@ -9,7 +9,7 @@ import io
 import queue
 import re
 import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import IO, Any, Protocol
@@ -27,8 +27,10 @@ _TARGET = re.compile(r"/[!\"$-~]*")
 """A path and a query, encoded. A fragment is not sent."""
 
 _REQUEST_VALUE = re.compile(r"[\x20-\x7e]*")
-_STATUS_LINE = re.compile(r"HTTP/1\.1 ([2-5][0-9][0-9])(?: [\t\x20-\x7e\x80-\xff]*)?")
-_FIELD = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([\t\x20-\x7e\x80-\xff]*)")
+_HEAD = re.compile(
+    r"HTTP/1\.1 ([2-5][0-9][0-9])(?: [\t\x20-\x7e\x80-\xff]*)?"
+    r"((?:\r\n[!#$%&'*+.^_`|~0-9A-Za-z-]+:[\t\x20-\x7e\x80-\xff]*)*)"
+)
 _LENGTH = re.compile(r"[0-9]{1,18}")
 _WITHOUT_BODY = frozenset({204, 304})
 
@@ -44,15 +46,16 @@ class Headers(Mapping[str, str]):
     """Headers by name, in any letter case. Several of one name are joined by commas.
 
     Args:
-        fields: the names and values.
+        lines: of a head, each with a name, a colon and a value.
     """
 
-    def __init__(self, fields: Iterator[tuple[str, str]]) -> None:
-        self._values: dict[str, str] = {}
-        for name, value in fields:
-            key = name.lower()
-            before = self._values.get(key)
-            self._values[key] = value if before is None else f"{before}, {value}"
+    def __init__(self, lines: Iterable[str]) -> None:
+        values: dict[str, str] = {}
+        for line in lines:
+            name, _, value = line.partition(":")
+            key, value = name.lower(), value.strip(" \t")
+            values[key] = f"{values[key]}, {value}" if key in values else value
+        self._values = values
 
     def __getitem__(self, name: str) -> str:
         return self._values[name.lower()]
@@ -197,13 +200,11 @@ def received(line: socket.socket, method: str) -> Head | bytes:
 
 def _head(text: str, start: bytes, method: str) -> Head | None:
     """Return the parts of a head; None if it is not plain."""
-    first, *lines = text.split("\r\n")
-    status_line = _STATUS_LINE.fullmatch(first)
-    fields = [_FIELD.fullmatch(line) for line in lines]
-    if status_line is None or None in fields:
+    found = _HEAD.fullmatch(text)
+    if found is None:
         return None
-    headers = Headers((found[1], found[2].rstrip(" \t")) for found in fields if found)
-    status = int(status_line[1])
+    headers = Headers(found[2].split("\r\n")[1:])
+    status = int(found[1])
     stated = headers.get("content-length", "")
     if "transfer-encoding" in headers:
         return None

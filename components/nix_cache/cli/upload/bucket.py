@@ -1,7 +1,7 @@
 """The bucket as a writer reads it: which narinfos and NARs are there, and collections."""
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TypeVar
 
 from nix_cache.cli.errors import ClientError
@@ -21,6 +21,7 @@ from nix_cache.formats.nar_url import ElsewhereError, InvalidUrlError, NarUrl
 from nix_cache.formats.narinfo import narinfo_key
 from nix_cache.formats.path_info import PathInfo
 from nix_cache.formats.root_record import RootRecord, new_key
+from nix_cache.formats.signing import SecretKey
 
 _ABSENT = frozenset({"NoSuchKey", "AccessDenied", "404", "403"})
 """A storage answers a user who may not list that a missing object is forbidden."""
@@ -37,6 +38,7 @@ class Bucket:
         who: the writer, for messages.
         jobs: how many requests there are at a time.
         current: the names of the keys with which writers sign now.
+        key: the one of them that is here.
     """
 
     def __init__(
@@ -46,15 +48,22 @@ class Bucket:
         who: Requester,
         jobs: int,
         current: frozenset[str] = frozenset(),
+        key: SecretKey | None = None,
     ) -> None:
         self._manifest = manifest
+        self._key = key
         self._current = current
         self._client = client
+        self._reader = client
         self._who = who
         self._jobs = jobs
 
     def require_access(self) -> None:
-        """Make sure that the writer may read what is always there.
+        """Make sure that the writer may read what is always there, and how narinfos are read.
+
+        Where anonymous requests may read the bucket itself, narinfos are read without a signature:
+        to check one takes a storage as long as all the rest of a small request. Requests go to the
+        storage either way, never to a CDN.
 
         Raises:
             ClientError: the storage refused, and this says why.
@@ -62,12 +71,17 @@ class Bucket:
         """
         with self._explained():
             try:
-                self._get(INFO_KEY)
+                self._get(INFO_KEY, self._client)
             except (EncodingError, TooLargeError) as mistake:
                 raise ClientError(
                     f"{INFO_KEY} at {self._manifest.endpoint} {mistake}",
                     "see what answers there: it is not the cache's storage",
                 ) from None
+        if self._manifest.public:
+            anonymous = self._client.anonymous_at(self._client.url)
+            with suppress(StorageError, ClientError, EncodingError, TooLargeError):
+                self._get(INFO_KEY, anonymous)
+                self._reader = anonymous
 
     def protect(self, record: RootRecord) -> bool:
         """Write a root record, so that a collection keeps what the push relies on.
@@ -178,14 +192,15 @@ class Bucket:
         path = info.path
         with self._explained():
             try:
-                content = _if_there(lambda: self._get(narinfo_key(path)))
+                content = _if_there(lambda: self._get(narinfo_key(path), self._reader))
             except (EncodingError, TooLargeError) as mistake:
                 return Held(path, None, f"its narinfo {mistake}")
         if content is None:
             return None
-        return judge(path, content, self._manifest.public_keys, info, self._current)
+        return judge(path, content, self._manifest.public_keys, info, self._current, self._key)
 
-    def _get(self, key: str) -> bytes:
+    @staticmethod
+    def _get(key: str, client: S3Client) -> bytes:
         """Return an object's content.
 
         Raises:
@@ -194,7 +209,7 @@ class Bucket:
         """
         most_bytes = body_limit(key).most_bytes
         try:
-            answer = self._client.get(key)
+            answer = client.get(key)
         except OversizedError:
             raise TooLargeError(most_bytes) from None
         return decoded(answer.body, answer.headers.get("Content-Encoding"), most_bytes)

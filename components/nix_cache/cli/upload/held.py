@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 from nix_cache.formats.narinfo import COMPRESSIONS, Narinfo, NarinfoError, narinfo_key, verify
 from nix_cache.formats.narinfo_trust import Distrust, distrust, signers
+from nix_cache.formats.narinfo_writer import stored_nar
 from nix_cache.formats.path_info import PathInfo
-from nix_cache.formats.signing import name_of
+from nix_cache.formats.signing import SecretKey, name_of
 
 _CURED_BY_SIGNING = frozenset(
     {
@@ -52,6 +53,7 @@ def judge(
     public_keys: Sequence[str],
     info: PathInfo | None = None,
     current: frozenset[str] = frozenset(),
+    key: SecretKey | None = None,
 ) -> Held:
     """Return whether readers take a path.
 
@@ -61,7 +63,10 @@ def judge(
         public_keys: those that readers trust.
         info: what the local store holds of it, to find out whether it can be signed.
         current: the names of the keys with which writers sign now.
+        key: the one of them that is here.
     """
+    if info is not None and key is not None and (nar := stored_nar(content, info, key)) is not None:
+        return Held(path, nar.file_size, None, nar.url)
     try:
         narinfo = Narinfo.parse(content)
     except NarinfoError as mistake:

@@ -113,7 +113,7 @@ class _Push:
         self._writer = writer
         self._options = options
         self._progress = progress
-        self._bucket = Bucket(manifest, client, who, options.jobs, writer.current_keys)
+        self._bucket = Bucket(manifest, client, who, options.jobs, writer.current_keys, writer.key)
         self._objects = Objects(client, who, options.part_bytes_of(manifest), progress.note)
         narinfos = Narinfos(client, who, progress.note)
         self._uploader = Uploader(

@@ -155,7 +155,7 @@ class Uploader:
 
     def _put_narinfo(self, info: PathInfo, file: NarFile, *, is_new: bool) -> Uploaded:
         try:
-            narinfo = Narinfo.parse(signed_narinfo(info, file, self._key))
+            wanted = signed_narinfo(info, file, self._key)
         except NarinfoError as mistake:
             raise ClientError(
                 f"the store's database holds something of {info.path} that Nix does not read: "
@@ -164,10 +164,12 @@ class Uploader:
             ) from None
 
         def merged(there: bytes | None) -> bytes:
-            others = () if there is None else merged_signatures(there, narinfo, self._public_keys)
+            if there is None:
+                return wanted
+            others = merged_signatures(there, Narinfo.parse(wanted), self._public_keys)
             signatures = tuple(dict.fromkeys([*info.signatures, *others]))
             return signed_narinfo(replace(info, signatures=signatures), file, self._key)
 
         content = self._narinfos.change(narinfo_key(info.path), merged, is_new=is_new)
         assert content is not None  # for the type checker
-        return Uploaded(judge(info.path, content, self._public_keys), file.key)
+        return Uploaded(judge(info.path, content, self._public_keys, info, key=self._key), file.key)
