@@ -30,17 +30,24 @@ def shown_value(value: str) -> str:
     """Return a value that stands alone, such as that of a setting, as it may be shown in a message.
 
     What stands before an ``@`` may be a password, with any characters in it, also where the scheme
-    of the URL is missing. What looks like key material is masked as a whole, except for a public
-    key. Long values are cut.
+    of the URL is missing. What looks like key material is masked as a whole, except for public
+    keys. Long values are cut.
     """
-    if _KEY_MATERIAL.search(value) and not _PUBLIC_KEY.fullmatch(value.strip(" '\"")):
+    is_public = _are_public_keys(value)
+    if _KEY_MATERIAL.search(value) and not is_public:
         return "(secret)"
     before, at, host = value.rpartition("@")
     scheme, slashes, _ = before.partition("://")
-    if at and (slashes or ":" in scheme):
+    if at and not is_public and (slashes or ":" in scheme):
         value = f"{scheme}{slashes}{MASK}@{host}" if slashes else f"{MASK}@{host}"
     text = shown(value)
     return text if len(text) <= _LONGEST_VALUE else f"{text[: _LONGEST_VALUE - 3]}..."
+
+
+def _are_public_keys(value: str) -> bool:
+    """Return whether a value is a public key, or a list of them as nix.conf or Python writes it."""
+    words = re.split(r"[\s,]+", value.strip(" []()"))
+    return all(_PUBLIC_KEY.fullmatch(word.strip("'\"")) for word in words)
 
 
 class ShownError(Exception):

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -43,11 +44,16 @@ def use(nix: Nix, *arguments: str, given: str = "", path: str = "") -> str:
 
 
 @contextlib.contextmanager
-def daemon(nix: Nix) -> Iterator[None]:
-    """Provide a daemon of the machine, which its Nix talks to."""
+def daemon(nix: Nix, **variables: str) -> Iterator[None]:
+    """Provide a daemon of the machine, which its Nix talks to.
+
+    Args:
+        nix: the machine.
+        variables: what the daemon has in its environment besides.
+    """
     process = subprocess.Popen(
         [nix.bin / "nix", "daemon"],
-        env=nix.environment,
+        env={**nix.environment, **variables},
         cwd=nix.home,
         stdin=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
@@ -172,6 +178,43 @@ def test_a_running_daemon_takes_a_trusted_users_settings_at_once(
         use(nix, cache.read_url, "--yes", "--user")
 
         assert_pulls(nix, closure)
+
+
+def test_a_user_who_is_not_trusted_uses_what_root_lists_in_trusted_substituters(
+    cache: Cache, closure: Closure, nix: Nix
+) -> None:
+    """Doctor's fix is complete: its lines in root's nix.conf, and a restart."""
+    untrusted = "trusted-users = nobody"
+    nix.configure(untrusted)
+    use(nix, cache.read_url, "--yes", "--user")
+    with daemon(nix, NIX_USER_CONF_FILES=""):
+        assert nix.realise(closure.root).exit_code != 0
+        [error] = findings(nix, "error")
+        assert error["what"].startswith("the daemon does not trust this user")
+        assert str(nix.conf) in error["fix"]
+
+    nix.configure(untrusted, *error["items"])
+    nix.forget_caches()
+    with daemon(nix, NIX_USER_CONF_FILES=""):
+        assert_pulls(nix, closure)
+        assert findings(nix, "error") == []
+        assert any("lets every user choose" in one["what"] for one in findings(nix, "ok"))
+
+
+def findings(nix: Nix, level: str) -> list[dict[str, Any]]:
+    """Return what doctor finds of one level about the machine."""
+    done = subprocess.run(
+        [sys.executable, "-m", "nix_cache.cli", "doctor", "--json", "--sample", "0"],
+        env=nix.environment,
+        cwd=nix.home,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.stdout, done.stderr
+    found = [one for one in json.loads(done.stdout) if one["level"] == level]
+    return [one for one in found if one["theme"] == "this machine"]
 
 
 def test_the_daemon_pulls_from_a_private_cache(

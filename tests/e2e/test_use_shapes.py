@@ -100,7 +100,6 @@ SHAPES: dict[str, Callable[[Path], None]] = {
     "read-only": write(b"max-jobs = 4\n", 0o444),
     "private": write(b"access-tokens = github.com=secret\n", 0o600),
     "includes": with_includes,
-    "a required include is missing": write(b"include gone.conf\n"),
     "CRLF": write(b"max-jobs = 4\r\ncores = 2\r\n"),
     "CRLF without the final one": write(b"max-jobs = 4\r\ncores = 2"),
     "mixed line ends": write(b"max-jobs = 4\r\ncores = 2\n\r"),
@@ -130,7 +129,6 @@ SHAPES: dict[str, Callable[[Path], None]] = {
     "BOM": write(b"\xef\xbb\xbfmax-jobs = 4\ncores = 3\n"),
     "NUL": write(b"foo = \x00\n"),
     "blank lines": write(b"\n\n\nmax-jobs = 4\n\n\n\n"),
-    "syntax error": write(b"max-jobs=4\n"),
     "our earlier cache": our_earlier_cache,
 }
 
@@ -227,6 +225,26 @@ def on_own_folder(nix: Nix, folder: Path) -> Nix:
     return other
 
 
+@pytest.mark.parametrize(
+    "text", ["max-jobs=4\n", "include gone.conf\n", "# one\nextra-substituters: https://x\n"]
+)
+def test_a_file_that_the_real_nix_refuses_is_not_added_to(
+    module_nix: Nix, tmp_path: Path, text: str
+) -> None:
+    """The line is named, and `doctor` names it too, instead of a missing Nix."""
+    nix = on_own_folder(module_nix, tmp_path)
+    conf = tmp_path / "etc" / "nix.conf"
+    conf.write_text(text)
+    assert effect(nix).refusal
+    before = files_below(tmp_path)
+
+    used = nix_cache(nix, "use", "-")
+
+    assert used.returncode == 1
+    assert used.stderr.startswith(f"error: {conf}:{text.count(chr(10))} ")
+    assert files_below(tmp_path) == before
+
+
 def test_a_link_into_the_store_gets_a_module_and_no_change(
     module_nix: Nix, store_dir: str, tmp_path: Path
 ) -> None:
@@ -284,8 +302,8 @@ def test_what_defeats_the_cache_elsewhere_is_reported(module_nix: Nix, tmp_path:
     done = nix_cache(nix, "use", "-")
 
     assert effect(nix).settings["substituters"] == ["https://mine"]
-    assert f"WARNING: {own}:2: substituters replaces the list and is read later" in done.stderr
-    assert "WARNING: NIX_CONFIG: require-sigs = false" in done.stderr
+    assert f"WARNING: {own}:2: substituters replaces the list, so what {tmp_path}" in done.stderr
+    assert "WARNING: NIX_CONFIG:5: require-sigs = false" in done.stderr
 
 
 def test_after_a_rotation_only_the_new_key_signs(module_nix: Nix, tmp_path: Path) -> None:

@@ -57,6 +57,16 @@ def test_a_password_in_an_endpoint_is_refused_and_not_shown(endpoint: str) -> No
     assert PASSWORD not in said
 
 
+@pytest.mark.parametrize("name", ["k-1", "example.net/team.a-1", "example.net/a+b-1", "u@host-1"])
+def test_public_keys_are_shown_under_any_name(name: str) -> None:
+    """Alone and in lists; one secret key masks the whole list."""
+    public = f"{name}:{PUBLIC_KEY.partition(':')[2]}"
+    for text in (public, f"'{public}'", f"['{public}', '{public}']", f"{public} {public}"):
+        assert name[:1] in shown_value(text)
+        assert "secret" not in shown_value(text)
+    assert shown_value(f"{public} {SECRET_KEY}") == "(secret)"
+
+
 def test_a_url_with_an_empty_user_is_refused() -> None:
     assert "has credentials in it" in mistakes(minio={"endpoint": "http://@h:9000"})
     assert "has credentials in it" in mistakes(minio={"endpoint": "http://:@h:9000"})

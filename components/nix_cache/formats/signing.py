@@ -17,7 +17,10 @@ if TYPE_CHECKING:
     from nacl.signing import SigningKey as Ed25519Key
 
 KEY_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
-"""Names that survive in nix.conf (where keys are separated by blanks) and in file names."""
+"""Names of keys that this project makes or stores. They are also names of files."""
+
+_NOT_IN_PUBLIC_NAMES = re.compile(r"[\s:#]")
+"""Nix takes any other character. In nix.conf, white space separates keys and ``#`` comments."""
 
 _SEED_BYTES = 32
 _PUBLIC_BYTES = 32
@@ -82,7 +85,10 @@ def parse_secret_key(text: str) -> SecretKey:
     Raises:
         KeyFormatError: the text is not ``name:base64`` of 64 bytes whose halves belong together.
     """
-    name, material = _split(text, "secret", _SEED_BYTES + _PUBLIC_BYTES)
+    name, encoded = _named(text)
+    if not KEY_NAME.fullmatch(name):
+        raise KeyFormatError("its name has characters other than letters, digits, '.', '_' and '-'")
+    material = _decoded(encoded, "secret", _SEED_BYTES + _PUBLIC_BYTES)
     key = SecretKey(name, material[:_SEED_BYTES])
     if key.secret_text.partition(":")[2] != _encode(material):
         raise KeyFormatError("its public half does not belong to its secret half")
@@ -95,21 +101,30 @@ def name_of(key: str) -> str:
 
 
 def parse_public_key(text: str) -> str:
-    """Check a public key and give back its name.
+    """Check a public key and give back its name, which may be any that nix.conf can hold.
 
     Raises:
         KeyFormatError: the text is not ``name:base64`` of 32 bytes.
     """
-    name, _ = _split(text, "public", _PUBLIC_BYTES)
+    name, encoded = _named(text)
+    if not name:
+        raise KeyFormatError("it has no name before the colon")
+    if _NOT_IN_PUBLIC_NAMES.search(name) or not name.isprintable():
+        raise KeyFormatError(
+            "its name has white space, '#' or a control character, which nix.conf cannot hold"
+        )
+    _decoded(encoded, "public", _PUBLIC_BYTES)
     return name
 
 
-def _split(text: str, half: str, expected_bytes: int) -> tuple[str, bytes]:
+def _named(text: str) -> tuple[str, str]:
     name, colon, encoded = text.strip().partition(":")
     if not colon:
         raise KeyFormatError("it has no colon between a name and the key")
-    if not KEY_NAME.fullmatch(name):
-        raise KeyFormatError("its name has characters other than letters, digits, '.', '_' and '-'")
+    return name, encoded
+
+
+def _decoded(encoded: str, half: str, expected_bytes: int) -> bytes:
     try:
         material = base64.b64decode(encoded, validate=True)
     except (binascii.Error, ValueError):
@@ -118,7 +133,7 @@ def _split(text: str, half: str, expected_bytes: int) -> tuple[str, bytes]:
         raise KeyFormatError(
             f"a {half} key has {expected_bytes} bytes after the colon, this has {len(material)}"
         )
-    return name, material
+    return material
 
 
 def _encode(material: bytes) -> str:

@@ -43,7 +43,32 @@ def s3_push_url(bucket: str, endpoint: str, region: str, profile: str) -> str:
 
 def substituter_settings(read_url: str, public_keys: Sequence[str]) -> str:
     """Return what every machine that uses the cache adds to nix.conf."""
-    return f"extra-substituters = {read_url}\nextra-trusted-public-keys = {' '.join(public_keys)}\n"
+    return f"extra-substituters = {read_url}\n{key_settings(public_keys)}"
+
+
+def key_settings(public_keys: Sequence[str]) -> str:
+    """Return what a machine adds that names the cache already."""
+    return f"extra-trusted-public-keys = {' '.join(public_keys)}\n"
+
+
+def trusting_settings(read_url: str, public_keys: Sequence[str]) -> tuple[str, str]:
+    """Return what lets all users of a machine use the cache, without more rights than that."""
+    return (
+        f"extra-trusted-substituters = {read_url}",
+        f"extra-trusted-public-keys = {' '.join(public_keys)}",
+    )
+
+
+def trusting_options(
+    attribute: str, read_url: str, public_keys: Sequence[str], *, merged: bool
+) -> tuple[str, ...]:
+    """Return the same in the language of a module system, as for ``generated_settings``."""
+    values = {"trusted-substituters": [read_url], "trusted-public-keys": public_keys}
+    prefix = "" if merged else "extra-"
+    return tuple(
+        f"{attribute}.{prefix}{name} = [ {' '.join(map(_nix_string, items))} ];"
+        for name, items in values.items()
+    )
 
 
 def nix_conf(read_url: str, public_keys: Sequence[str], secret_key_name: str) -> str:
@@ -65,19 +90,35 @@ def nixos_module(read_url: str, public_keys: Sequence[str]) -> str:
     return _nix_settings("nix.settings", read_url, public_keys)
 
 
+def generated_settings(
+    attribute: str, read_url: str, public_keys: Sequence[str], *, merged: bool
+) -> str:
+    """Return the same for another module system.
+
+    Args:
+        attribute: the option that holds settings of Nix.
+        read_url: the substituter.
+        public_keys: its keys.
+        merged: whether the option's lists add to each other under the settings' plain names.
+    """
+    return _nix_settings(attribute, read_url, public_keys, prefix="" if merged else "extra-")
+
+
 def flake_config(read_url: str, public_keys: Sequence[str]) -> str:
     """Return the same for ``flake.nix``: Nix asks users of the flake whether to accept it."""
     return _nix_settings("nixConfig", read_url, public_keys)
 
 
-def _nix_settings(attribute: str, read_url: str, public_keys: Sequence[str]) -> str:
+def _nix_settings(
+    attribute: str, read_url: str, public_keys: Sequence[str], *, prefix: str = "extra-"
+) -> str:
     """Return an attribute set that can be read alone, or added to one that is there."""
     return "\n".join(
         [
             "{",
             f"  {attribute} = {{",
-            f"    extra-substituters = {_nix_list([read_url])};",
-            f"    extra-trusted-public-keys = {_nix_list(public_keys)};",
+            f"    {prefix}substituters = {_nix_list([read_url])};",
+            f"    {prefix}trusted-public-keys = {_nix_list(public_keys)};",
             "  };",
             "}",
             "",

@@ -1,7 +1,7 @@
 """What Nix prints: versions, store paths and settings."""
 
-from nix_cache.cli.doctor.machine import effective, same_cache
-from nix_cache.cli.nix import versions
+from nix_cache.cli.caches.same_cache import same_cache
+from nix_cache.cli.nix import effective, versions
 from nix_cache.formats import path_info
 from tests.fuzz.target import Shape, Target
 
@@ -23,7 +23,7 @@ def _check_path_infos(data: bytes) -> bool:
 
 
 def _check_settings(data: bytes) -> bool:
-    return effective(data.decode(errors="replace")) is not None
+    return effective.parsed(data.decode(errors="replace")) is not None
 
 
 def _check_urls(data: bytes) -> bool:

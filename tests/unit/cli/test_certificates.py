@@ -44,7 +44,7 @@ def write(file: Path, text: str) -> Path:
         ),
         (
             {"NIX_CONFIG": "ssl-cert-file = /d", "NIX_SSL_CERT_FILE": "/a"},
-            Certificates("/d", "ssl-cert-file in NIX_CONFIG"),
+            Certificates("/d", "ssl-cert-file in NIX_CONFIG:1"),
         ),
     ],
 )

@@ -295,23 +295,6 @@ class TestVersions:
 class TestMachine:
     """Whether nix.conf lets a machine use the cache."""
 
-    @pytest.mark.parametrize(
-        ("one", "other", "expected"),
-        [
-            ("https://a/b", "https://a/b/", True),
-            ("https://a/b", "https://a/c", False),
-            ("s3://b?endpoint=x&profile=p", "s3://b?profile=q&endpoint=x", True),
-            ("s3://b?endpoint=x", "s3://b?endpoint=y", False),
-            ("s3://b?endpoint=x", "s3://c?endpoint=x", False),
-            ("s3://b", "https://b", False),
-        ],
-    )
-    def test_substituters_are_of_one_cache_if_they_lead_to_one(
-        self, one: str, other: str, expected: bool
-    ) -> None:
-        """Whatever else is in their URLs."""
-        assert machine.same_cache(one, other) is expected
-
     def test_a_machine_that_does_not_use_the_cache_is_no_error(self, tmp_path: Path) -> None:
         """A user may look at a cache from anywhere."""
         subject = Subject(described(), environment={"HOME": str(tmp_path)})

@@ -11,7 +11,7 @@ from nix_cache.cli.doctor.finding import Level
 from nix_cache.cli.doctor.subject import Subject
 from nix_cache.cli.errors import ClientError
 from nix_cache.cli.machine.places import Place, system_place
-from nix_cache.cli.nix import installation
+from nix_cache.cli.nix import obstacles
 from nix_cache.cli.nix.conf_includes import (
     DEEPEST_INCLUDE,
     MOST_BYTES,
@@ -111,7 +111,7 @@ def test_a_huge_file_is_refused_without_reading_it(place: Place) -> None:
 
     assert f"more than {MOST_BYTES:,} bytes" in mistakes_in(place.nix_conf)[0].problem
     with pytest.raises(ClientError, match="more than"):
-        installation.require_finite(place)
+        obstacles.require_sound()
 
 
 def test_what_is_not_a_file_is_not_read(place: Place) -> None:
@@ -134,7 +134,8 @@ def test_a_required_file_that_is_missing_is_a_mistake(place: Place) -> None:
     [mistake] = mistakes_in(place.nix_conf)
     assert mistake.where == f"{place.nix_conf}:3"
     assert not mistake.endless
-    installation.require_finite(place)
+    with pytest.raises(ClientError, match=r"nix\.conf:3 includes .*gone\.conf"):
+        obstacles.require_sound()
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,9 @@ import pytest
 from nix_cache.cli import app
 from nix_cache.cli.caches import record
 from nix_cache.cli.machine.places import Place, system_place, user_place
-from nix_cache.cli.nix import installation
-from nix_cache.cli.nix.installation import Trust
+from nix_cache.cli.nix import daemon
+from nix_cache.cli.nix.daemon import Trust
+from nix_cache.cli.nix.obstacles import CacheNeeds, ObstacleKind, obstacles
 from nix_cache.cli.s3.credentials import find
 from nix_cache.cli.use import advice
 from nix_cache.cli.use.settings_plan import Wish, plan_use
@@ -22,6 +23,7 @@ from tests.unit.cli.client_caches import KEY, NEXT_KEY, READER, WRITER, outputs
 from tests.unit.cli.test_use_files import tree, without_privileges
 from tests.unit.test_package import run_without
 
+URL = "https://s3.example.org/demo"
 OTHER_PROFILES = b"# mine\n[default]\naws_access_key_id = a\naws_secret_access_key = b"
 
 
@@ -416,21 +418,6 @@ def test_a_key_in_a_folder_with_a_blank_is_refused(
     assert use(reported=outputs()) == 0
 
 
-def test_nixos_gets_the_module(tmp_path: Path) -> None:
-    """By its marker for the machine, or by the link into the store for a user who has one."""
-    marker = tmp_path / "NIXOS"
-    store = Path("/nix/store")
-    user = Place(system=False, nix_conf=tmp_path / "n", credentials=tmp_path, state=tmp_path)
-
-    assert installation.generator(place(), store, chosen=False, marker=marker) is None
-    marker.touch()
-    assert installation.generator(place(), store, chosen=True, marker=marker) == "NixOS"
-    assert installation.generator(user, store, chosen=False, marker=marker) == "NixOS"
-    assert installation.generator(user, store, chosen=True, marker=marker) is None
-    user.nix_conf.symlink_to("/nix/store/0000-nix.conf")
-    assert installation.generator(user, store, chosen=True, marker=marker) == "home-manager"
-
-
 def test_a_link_into_the_store_changes_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     """The module is printed, and the command succeeds."""
     place().nix_conf.parent.mkdir()
@@ -455,13 +442,18 @@ def test_what_defeats_the_cache_is_reported(monkeypatch: pytest.MonkeyPatch) -> 
     (own / "more.conf").write_text("\nbinary-caches = https://x\n!include more.conf\n")
     monkeypatch.setenv("NIX_CONFIG", "substitute = false")
 
-    found = [(obstacle.where, obstacle.fix) for obstacle in installation.obstacles(place())]
+    wanted = CacheNeeds(lambda url: url == URL, [KEY.public_text])
+    found = [(one.where, one.kind, one.fix) for one in obstacles(wanted)]
 
     assert found == [
-        (f"{own}/more.conf:3", "remove that line"),
-        (f"{own}/more.conf:2", "write extra-substituters there instead"),
-        (f"{own}/nix.conf:2", "take that line out"),
-        ("NIX_CONFIG", "take that line out"),
+        (f"{own}/more.conf:3", ObstacleKind.MISTAKE, "remove that line"),
+        (
+            f"{own}/more.conf:2",
+            ObstacleKind.LIST,
+            f"write extra-substituters there instead, or add {URL} to that line",
+        ),
+        (f"{own}/nix.conf:2", ObstacleKind.UNSAFE, "take that line out"),
+        ("NIX_CONFIG:1", ObstacleKind.CACHES_OFF, "take that line out"),
     ]
 
 
@@ -482,8 +474,8 @@ def test_the_daemon_is_asked_whether_it_trusts_the_user(
     nix.write_text(f"#!/bin/sh\necho {shlex.quote(said)}\n")
     nix.chmod(0o755)
 
-    assert installation.trust({"PATH": f"{tmp_path}:/bin"}) is trust
-    assert installation.trust({"PATH": "/nowhere"}) is Trust.UNKNOWN
+    assert daemon.trust({"PATH": f"{tmp_path}:/bin"}) is trust
+    assert daemon.trust({"PATH": "/nowhere"}) is Trust.UNKNOWN
 
 
 @pytest.mark.parametrize(
@@ -513,8 +505,13 @@ def test_an_ordinary_user_gets_a_list_of_what_the_daemon_ignores() -> None:
         name = pwd.getpwuid(os.geteuid()).pw_name
         reported = list(advice.after_use(plan, user, "-", {"PATH": "/nowhere"}))
 
-    assert f"`extra-trusted-users = {name}` in {place().nix_conf} makes" in reported[0]
-    assert f"does not see those in {user.credentials}. For the daemon: pulumi stack" in reported[1]
+    text = "\n".join(reported)
+    manifest = plan.record.manifest
+    assert "The Nix daemon takes these settings only from users that it trusts." in text
+    assert f"\n  extra-trusted-substituters = {manifest.read_url}\n" in text
+    assert f"\n  extra-trusted-public-keys = {KEY.public_text}\n" in text
+    assert f"Do not add {name} to trusted-users" in text
+    assert f"does not see those in {user.credentials}. For the daemon: pulumi stack" in text
 
 
 def test_root_gets_neither_note() -> None:
@@ -522,15 +519,6 @@ def test_root_gets_neither_note() -> None:
     plan = plan_use(client_caches.source(public=False), Wish(place()))
 
     assert not any("trust" in line for line in advice.after_use(plan, place(), "-", {}))
-
-
-def test_the_daemon_is_restarted_only_for_the_machines_settings(tmp_path: Path) -> None:
-    """A trusted user's reach it with every request. Found out with Nix 2.34."""
-    socket = tmp_path / "socket"
-
-    assert installation.restart_command(socket=socket) is None
-    socket.touch()
-    assert "nix-daemon" in str(installation.restart_command(socket=socket))
 
 
 def test_use_works_without_pulumi() -> None:

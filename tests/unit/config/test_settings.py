@@ -236,6 +236,14 @@ def test_options_that_contradict_each_other_are_refused(
     assert any(k == key and mistake in m for k, m in problems(**settings))
 
 
+@pytest.mark.parametrize("name", ["example.net/team.a-1", "example.net/a+b-1", "user@host_1"])
+def test_keys_of_any_name_may_be_retired(name: str) -> None:
+    """They may come from another cache."""
+    key = f"{name}:{KEY.public_text.partition(':')[2]}"
+
+    assert check({**LEAST, "retiredPublicKeys": [key]}).retired_public_keys == (key,)
+
+
 def test_all_mistakes_are_reported_at_once() -> None:
     """No user has to run the program as often as they have made mistakes."""
     found = problems(

@@ -74,6 +74,30 @@ def test_a_public_key_gives_its_name_and_a_secret_one_is_refused_in_its_place() 
         signing.parse_public_key(SECRET_TEXT)
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "example.net/team.a-1",
+        "example.net/a+b-1",
+        "user@host_1",
+        "hydra.nixos.org-1",
+        "-",
+        "(x)$y'z\"",
+        "schlüssel-1",
+    ],
+)
+def test_a_public_key_has_any_name_that_nix_allows(name: str) -> None:
+    """Caches of others choose the names. Nix forbids only the colon that ends the name."""
+    assert signing.parse_public_key(f"{name}:{PUBLIC_TEXT.partition(':')[2]}") == name
+
+
+@pytest.mark.parametrize("name", ["", "a b", "a\tb", "a#b", "a\x1b[0m", "a\u202eb", "a\u00a0b"])
+def test_a_name_that_nix_conf_cannot_hold_is_refused(name: str) -> None:
+    """Or one that would hide what it is where it is shown."""
+    with pytest.raises(signing.KeyFormatError, match="name"):
+        signing.parse_public_key(f"{name}:{PUBLIC_TEXT.partition(':')[2]}")
+
+
 def test_a_key_is_named_after_domain_writer_and_generation() -> None:
     """The form that readers see in their nix.conf."""
     assert signing.key_name("cache.example.org", "ci", 3) == "cache.example.org-ci-3"

@@ -1,18 +1,20 @@
 """This machine: does its nix.conf let it use the cache, and does the daemon find credentials?"""
 
-import json
 import stat
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+from nix_cache.cli.caches import trusting
 from nix_cache.cli.caches.record import all_records
+from nix_cache.cli.caches.same_cache import same_cache
 from nix_cache.cli.doctor.finding import Finding, error, not_checked, ok, warning
 from nix_cache.cli.doctor.subject import Subject
-from nix_cache.cli.machine.places import default_place, system_place, user_place
-from nix_cache.cli.nix import program
-from nix_cache.cli.nix.conf_includes import IncludeMistake, mistakes_in
-from nix_cache.cli.nix.installation import Trust, obstacles, trust
+from nix_cache.cli.machine.places import system_place, user_place
+from nix_cache.cli.nix import conf_sources, daemon, effective, installation, program
+from nix_cache.cli.nix.daemon import Trust
+from nix_cache.cli.nix.obstacles import CacheNeeds, Obstacle, ObstacleKind, obstacles
 from nix_cache.cli.s3.credentials import profile_in
 from nix_cache.formats.signing import name_of
 
@@ -21,26 +23,22 @@ _USE = "run `nix-cache use` with the cache's source"
 
 def settings(subject: Subject) -> Iterator[Finding]:
     """Yield whether this machine's nix.conf lets it use the cache."""
-    mistakes = list(_includes(subject))
+    environment = subject.environment
+    answer = effective.shown(environment)
+    read = conf_sources.all_settings(environment)
+    mistakes = list(read.mistakes)
+    if answer.failure and not mistakes:
+        mistakes = [effective.located(read.lines, answer.failure, environment)]
     for mistake in mistakes:
-        yield error(f"{mistake.where} {mistake.problem}", "Nix cannot read nix.conf", mistake.fix)
-    text = program.output([*program.NIX, "config", "show", "--json"], subject.environment)
-    config = effective(text) if text is not None else None
-    if config is None:
+        yield error(f"{mistake.where} {mistake.problem}", "Nix cannot use nix.conf", mistake.fix)
+    if answer.settings is None:
         if not mistakes:
             yield not_checked("nix.conf", "there is no Nix on PATH that can show its settings")
         return
-    yield from judged(config, subject)
+    yield from judged(answer.settings, subject)
+    yield from _installation(subject)
     yield from _trust(subject)
     yield from _store(subject)
-
-
-def effective(text: str) -> dict[str, Any] | None:
-    """Return the settings that ``nix config show --json`` printed, by name; None if it did not."""
-    try:
-        return {name: entry["value"] for name, entry in json.loads(text).items()}
-    except (ValueError, AttributeError, KeyError, TypeError, RecursionError):
-        return None
 
 
 def judged(config: Mapping[str, Any], subject: Subject) -> Iterator[Finding]:
@@ -51,26 +49,29 @@ def judged(config: Mapping[str, Any], subject: Subject) -> Iterator[Finding]:
         subject: the cache.
     """
     url = subject.manifest.read_url
-    is_used = any(same_cache(url, other) for other in config.get("substituters", ()))
-    if not is_used and subject.record is None:
-        yield not_checked("nix.conf", "this machine does not use the cache", _USE)
+    names = [other for other in config.get("substituters", ()) if same_cache(url, other)]
+    found = _obstacles(subject)
+    is_discarded = any(one.kind is ObstacleKind.LIST for one in found)
+    if not names and not is_discarded and subject.record is None:
+        yield from _not_in_use(subject)
         return
-    if is_used:
+    yield from map(_in_the_way, found)
+    if names:
         yield ok("nix.conf names the cache as a substituter")
-    else:
+    elif not is_discarded:
         yield error(
             f"nix.conf does not name the substituter {url}",
             "Nix never asks the cache, although `nix-cache use` was run here",
             f"look for a later `substituters =` in nix.conf or NIX_CONFIG, or {_USE} again",
-            _in_the_way(subject),
+        )
+    if len(names) > 1:
+        yield warning(
+            "nix.conf names the cache in more than one spelling",
+            "Nix asks it once for each",
+            "keep one of these URLs",
+            names,
         )
     yield from _keys(config, subject)
-    if not config.get("require-sigs", True):
-        yield warning(
-            "nix.conf has require-sigs = false",
-            "this machine accepts unsigned paths from every substituter",
-            "remove that line",
-        )
 
 
 def credentials(subject: Subject) -> Iterator[Finding]:
@@ -105,28 +106,38 @@ def credentials(subject: Subject) -> Iterator[Finding]:
         yield ok(f"the daemon finds the profile {profile} in {file}, which only root can read")
 
 
-def same_cache(url: str, other: str) -> bool:
-    """Return whether two URLs are of one cache. Of S3 URLs, bucket and endpoint count."""
-    try:
-        mine, theirs = urlsplit(url), urlsplit(other)
-    except ValueError:  # a substituter that Nix cannot read either
-        return url == other
-    if mine.scheme != "s3" or theirs.scheme != "s3":
-        return url.rstrip("/") == other.rstrip("/")
-    endpoints = (parse_qs(parts.query).get("endpoint") for parts in (mine, theirs))
-    return mine.netloc == theirs.netloc and len({*map(str, endpoints)}) == 1
+def _obstacles(subject: Subject) -> list[Obstacle]:
+    """Return the lines that undo the cache's settings, or let unsigned paths in."""
+    manifest = subject.manifest
+    wanted = CacheNeeds(lambda url: same_cache(url, manifest.read_url), manifest.public_keys)
+    found = obstacles(wanted, subject.environment, Path())
+    return [one for one in found if one.kind is not ObstacleKind.MISTAKE]  # reported before
 
 
-def _includes(subject: Subject) -> Iterator[IncludeMistake]:
-    places = (system_place(subject.environment), user_place(subject.environment))
-    for path in dict.fromkeys(place.nix_conf for place in places):
-        yield from mistakes_in(path)
+def _in_the_way(found: Obstacle) -> Finding:
+    report = warning if found.kind in {ObstacleKind.UNSAFE, ObstacleKind.PROJECT} else error
+    return report(f"{found.where}: {found.problem}", found.why, found.fix)
 
 
-def _in_the_way(subject: Subject) -> Iterator[str]:
-    """Yield the lines that undo the cache's settings."""
-    for obstacle in obstacles(default_place(subject.environment), subject.environment):
-        yield f"{obstacle.where} {obstacle.problem}"
+def _not_in_use(subject: Subject) -> Iterator[Finding]:
+    if trusting.missing(subject.manifest, subject.environment):
+        yield not_checked("nix.conf", "this machine does not use the cache", _USE)
+    else:
+        yield ok("the machine's nix.conf lets every user choose the cache as a substituter")
+
+
+def _installation(subject: Subject) -> Iterator[Finding]:
+    """Yield which Nix this machine has, and where its settings last."""
+    place = system_place(subject.environment)
+    version = program.output(["nix", "--version"], subject.environment) or ""
+    kind = installation.recognise(place, version=version)
+    maker = installation.generator(place, Path(subject.manifest.store_dir), chosen=True)
+    if maker is not None:
+        yield ok(f"the installation is {kind}; settings belong in its option {maker.attribute}")
+    else:
+        yield ok(
+            f"the installation is {kind}; settings last in {installation.settings_file(place)}"
+        )
 
 
 def _keys(config: Mapping[str, Any], subject: Subject) -> Iterator[Finding]:
@@ -143,22 +154,27 @@ def _keys(config: Mapping[str, Any], subject: Subject) -> Iterator[Finding]:
 
 
 def _trust(subject: Subject) -> Iterator[Finding]:
-    """Who is not trusted by the daemon adds substituters in vain."""
+    """Yield whether a user's own settings count, where the cache is in use by a user."""
     if subject.record is None or subject.record.name not in {
         record.name for record in all_records(user_place(subject.environment))
     }:
         return
-    match trust(subject.environment):
+    lacking = trusting.missing(subject.manifest, subject.environment)
+    place = system_place(subject.environment)
+    where = installation.settings_file(place)
+    match daemon.trust(subject.environment):
         case Trust.TRUSTED:
             yield ok("the daemon trusts this user, so their nix.conf counts")
+        case _ if not lacking:
+            yield ok(f"{place.nix_conf} lets every user choose the cache and trusts its keys")
         case Trust.UNKNOWN:
             yield not_checked("whether the daemon trusts this user", "Nix did not report it")
         case Trust.UNTRUSTED:
             yield error(
                 "the daemon does not trust this user, whose own nix.conf names the cache",
                 "it ignores substituters and keys of users that it does not trust",
-                "run `sudo nix-cache use --system`, or add the user to trusted-users in "
-                "/etc/nix/nix.conf",
+                f"as root add these lines to {where}. {daemon.restart_order()}",
+                lacking,
             )
 
 

@@ -10,12 +10,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from nix_cache.cli.doctor.finding import Finding, error, not_checked, ok, warning
-from nix_cache.cli.doctor.machine import effective
 from nix_cache.cli.doctor.path_check import MISSING_STATUSES, PathCheck
 from nix_cache.cli.doctor.paths import Wanted
 from nix_cache.cli.doctor.subject import WORKERS, Subject
 from nix_cache.cli.machine.parallel import in_parallel
-from nix_cache.cli.nix import program
+from nix_cache.cli.nix import effective, program
 from nix_cache.cli.nix.lookup_memory import (
     NEGATIVE_TTL,
     POSITIVE_TTL,
@@ -163,8 +162,7 @@ def _settings(one: Memory, environment: Mapping[str, str]) -> Mapping[str, objec
             **{name: value for name, value in environment.items() if name != "NIX_CONFIG"},
             "NIX_USER_CONF_FILES": os.devnull,
         }
-    text = program.output([*program.NIX, "config", "show", "--json"], environment)
-    return (effective(text) if text else None) or {}
+    return effective.shown(environment).settings or {}
 
 
 def _is_of_another(one: Memory) -> bool:

@@ -61,7 +61,7 @@ def hook(
 
 def _install(record: "Record") -> None:
     from nix_cache.cli.hook import installation, texts
-    from nix_cache.cli.nix.installation import restart_advice
+    from nix_cache.cli.nix.daemon import restart_advice
     from nix_cache.cli.upload.writer import as_writer
 
     as_writer(record)
@@ -81,7 +81,7 @@ def _install(record: "Record") -> None:
 
 def _remove(record: "Record") -> None:
     from nix_cache.cli.hook import installation
-    from nix_cache.cli.nix.installation import restart_advice
+    from nix_cache.cli.nix.daemon import restart_advice
 
     rows = [(str(change.path), "removed") for change in installation.remove(record)]
     if not rows:

@@ -15,7 +15,7 @@ from nix_cache.cli.machine.files import FileChange
 from nix_cache.cli.machine.located import changeable_by_others
 from nix_cache.cli.machine.ownership import FileKind
 from nix_cache.cli.machine.places import Place, hook_name, system_place, user_place
-from nix_cache.cli.nix import conf_file, installation, program
+from nix_cache.cli.nix import conf_file, daemon, installation, program
 
 _PROGRAM = "nix-cache"
 _SCRIPT_MODE = 0o755
@@ -71,13 +71,14 @@ def install(record: Record, hook: Hook) -> list[FileChange]:
     changes = [FileChange(hook.script, script, texts.script(hook).encode(), _SCRIPT_MODE)]
     if generator(record) is None:
         name = hook_name(record.name)
-        conf, before = place.conf(name), files.read(place.nix_conf)
+        nix_conf = installation.settings_file(place)
+        conf, before = place.conf(name), files.read(nix_conf)
         settings = files.read(conf)
         ownership.require_own(FileKind.HOOK_SETTINGS, conf, settings, hook.name)
         changes += [
             FileChange(conf, settings, texts.settings(hook).encode(), files.PUBLIC_FILE),
             FileChange(
-                place.nix_conf,
+                nix_conf,
                 before,
                 conf_file.with_include(before, name),
                 mask=masking.nix_conf_line,
@@ -95,7 +96,6 @@ def remove(record: Record) -> list[FileChange]:
         what was changed.
     """
     place, name = place_of(record), hook_name(record.name)
-    nix_conf = files.read(place.nix_conf)
     changes = []
     for kind, path in (
         (FileKind.HOOK_SETTINGS, place.conf(name)),
@@ -107,9 +107,11 @@ def remove(record: Record) -> list[FileChange]:
     is_foreign = files.read(place.conf(name)) is not None and all(
         change.path != place.conf(name) for change in changes
     )
-    if nix_conf is not None and not is_foreign:
-        after = conf_file.without_include(nix_conf, name)
-        changes.insert(0, FileChange(place.nix_conf, nix_conf, after, mask=masking.nix_conf_line))
+    for path in installation.settings_files(place):
+        before = files.read(path)
+        if before is not None and not is_foreign:
+            after = conf_file.without_include(before, name)
+            changes.insert(0, FileChange(path, before, after, mask=masking.nix_conf_line))
     needed = [change for change in changes if change.needed]
     files.apply(needed)
     queue = Queue(folder_of(place, record.name))
@@ -125,7 +127,9 @@ def remove(record: Record) -> list[FileChange]:
 
 def generator(record: Record) -> str | None:
     """Who makes nix.conf; None if it is there to be written."""
-    return installation.generator(place_of(record), Path(record.manifest.store_dir), chosen=False)
+    store = Path(record.manifest.store_dir)
+    found = installation.generator(place_of(record), store, chosen=False)
+    return found.kind if found else None
 
 
 def make_queue(queue: Queue, name: str) -> None:
@@ -162,7 +166,7 @@ def _require_runnable(place: Place, hook: Hook) -> None:
                     f"root would run the hook from {folder}, and another user can change {other}",
                     "unset XDG_CONFIG_HOME and XDG_STATE_HOME, or use the cache with --system",
                 )
-    if not place.system and os.geteuid() != 0 and installation.DAEMON_SOCKET.exists():
+    if not place.system and os.geteuid() != 0 and daemon.exists():
         raise ClientError(
             "the Nix daemon runs the hook as root, and this cache is used by this user alone",
             "as root run `nix-cache use` with --as, then `nix-cache hook --install`",

@@ -91,11 +91,16 @@ def nix_conf_line(line: str) -> str:
     setting = _SETTING.fullmatch(said)
     if setting is None:
         return f"{MASK} {rest}".rstrip()
-    if setting["name"].removeprefix("extra-") not in _SHOWN_SETTINGS:
+    if not is_shown_setting(setting["name"]):
         return f"{setting['start']}{MASK}{setting['end']}{rest}"
     words = re.split(r"(\s+)", setting["value"])
     mask = _key if setting["name"].endswith(_PUBLIC_KEYS) else _word
     return setting["start"] + "".join(map(mask, words)) + setting["end"] + rest
+
+
+def is_shown_setting(name: str) -> bool:
+    """Return whether a name is that of a setting of nix.conf whose value is not secret."""
+    return name.removeprefix("extra-") in _SHOWN_SETTINGS
 
 
 def credentials_line(line: str) -> str:

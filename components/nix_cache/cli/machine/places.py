@@ -63,21 +63,33 @@ def system_place(environment: Mapping[str, str] = os.environ) -> Place:
 
 
 def user_place(environment: Mapping[str, str] = os.environ) -> Place:
-    """Return the user's: the first nix.conf that Nix reads for them, and their credentials.
+    """Return the user's: the nix.conf that Nix reads last for them, and their credentials.
 
     ``AWS_SHARED_CREDENTIALS_FILE`` names the latter, as it does for Nix and the AWS tools.
     """
     home = _home(os.geteuid(), environment)
-    config = Path(environment.get("XDG_CONFIG_HOME") or home / ".config")
     state = Path(environment.get("XDG_STATE_HOME") or home / ".local" / "state")
-    files = [name for name in environment.get("NIX_USER_CONF_FILES", "").split(":") if name]
+    files = user_conf_files(environment)
     credentials = environment.get("AWS_SHARED_CREDENTIALS_FILE")
     return Place(
         system=False,
-        nix_conf=Path(files[0]) if files else config / "nix" / "nix.conf",
+        nix_conf=files[0] if files else _config_home(environment) / "nix.conf",
         credentials=expanded(credentials) if credentials else home / ".aws" / "credentials",
         state=state / CLIENT_FOLDER,
     )
+
+
+def user_conf_files(environment: Mapping[str, str] = os.environ) -> list[Path]:
+    """Return the users' files that Nix reads, in the order of their weight: the first counts most.
+
+    Those of ``NIX_USER_CONF_FILES``, even if it is empty, or else the user's own and those of
+    ``XDG_CONFIG_DIRS``, such as ``/etc/xdg/nix/nix.conf``.
+    """
+    if (given := environment.get("NIX_USER_CONF_FILES")) is not None:
+        return [Path(name) for name in given.split(":") if name]
+    shared = environment.get("XDG_CONFIG_DIRS", "/etc/xdg").split(":")
+    folders = [Path(name) / "nix" for name in shared if name]
+    return [folder / "nix.conf" for folder in (_config_home(environment), *folders)]
 
 
 def default_place(environment: Mapping[str, str] = os.environ) -> Place:
@@ -88,6 +100,15 @@ def default_place(environment: Mapping[str, str] = os.environ) -> Place:
 def expanded(path: str) -> Path:
     """Return a path as the AWS tools read it, with ``~`` and variables."""
     return Path(os.path.expandvars(path)).expanduser()
+
+
+def _config_home(environment: Mapping[str, str]) -> Path:
+    """Return the folder of the user's own nix.conf. Nix takes an empty variable for ``/``."""
+    if (folder := environment.get("NIX_CONFIG_HOME")) is not None:
+        return Path(folder or "/")
+    if (folder := environment.get("XDG_CONFIG_HOME")) is not None:
+        return Path(folder or "/") / "nix"
+    return _home(os.geteuid(), environment) / ".config" / "nix"
 
 
 def _home(uid: int, environment: Mapping[str, str]) -> Path:

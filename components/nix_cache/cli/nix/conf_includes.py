@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nix_cache.cli.nix import conf_file
+from nix_cache.cli.nix.conf_file import Line, SyntaxMistake
 
 DEEPEST_INCLUDE = 32
 """Files that include each other in a chain. Real ones have two or three."""
@@ -27,14 +28,21 @@ MOST_BYTES = 20_000_000
 
 @dataclass(frozen=True)
 class PlacedLine:
-    """A line of nix.conf and the file and number under which messages name it."""
+    """A line of nix.conf and where it is.
+
+    Attributes:
+        where: the file and number under which messages name it.
+        line: the line.
+        file: its file; None for a variable.
+    """
 
     where: str
-    line: conf_file.Line
+    line: Line
+    file: Path | None = None
 
 
 @dataclass(frozen=True)
-class IncludeMistake:
+class ConfMistake:
     """A line over which Nix fails, or which cannot be followed to its end.
 
     Attributes:
@@ -58,7 +66,7 @@ class NixConfReader:
     """
 
     def __init__(self) -> None:
-        self.mistakes: list[IncludeMistake] = []
+        self.mistakes: list[ConfMistake] = []
         self._includes = 0
         self._bytes = 0
 
@@ -66,9 +74,27 @@ class NixConfReader:
         """Yield the settings of a file and of what it includes; none of one that cannot be read."""
         yield from self._file(path, (), str(path))
 
-    def included(self, path: Path, line: conf_file.Line) -> Iterator[PlacedLine]:
+    def included(self, path: Path, line: Line) -> Iterator[PlacedLine]:
         """Yield what one line of a file stands for: itself, or the settings that it includes."""
-        yield from self._followed(path, (_identity(path),), line)
+        yield from self._followed(f"{path}:{line.number}", path, (_identity(path),), line)
+
+    def text(self, text: bytes, name: str) -> Iterator[PlacedLine]:
+        """Yield the settings of a variable's value. Nix follows no relative path from there.
+
+        Args:
+            text: the value.
+            name: the variable's, under which messages name its lines.
+        """
+        for line in conf_file.scan(text):
+            where = f"{name}:{line.number}"
+            if isinstance(line, Line) and line.name == "include" and line.value[0][0] != "/":
+                self._add(
+                    where,
+                    "includes a file by a relative path, so every Nix command fails",
+                    "write an absolute path",
+                )
+            else:
+                yield from self._followed(where, None, (), line)
 
     def _file(self, path: Path, opened: Sequence[str], where: str) -> Iterator[PlacedLine]:
         content = _content(path, MOST_BYTES - self._bytes)
@@ -83,19 +109,21 @@ class NixConfReader:
             )
             return
         opened = (*opened, _identity(path))
-        for line in conf_file.parse(content):
-            yield from self._followed(path, opened, line)
+        for line in conf_file.scan(content):
+            yield from self._followed(f"{path}:{line.number}", path, opened, line)
 
     def _followed(
-        self, path: Path, opened: Sequence[str], line: conf_file.Line
+        self, where: str, file: Path | None, opened: Sequence[str], line: Line | SyntaxMistake
     ) -> Iterator[PlacedLine]:
         if len(self.mistakes) >= MOST_MISTAKES:
             return
-        where = f"{path}:{line.number}"
-        if line.name != "include":
-            yield PlacedLine(where, line)
+        if isinstance(line, SyntaxMistake):
+            self._add(where, line.problem, line.fix)
             return
-        target = path.parent / line.value[0]
+        if line.name != "include":
+            yield PlacedLine(where, line, file)
+            return
+        target = (file.parent if file else Path("/")) / line.value[0]
         if "\0" in line.value[0]:
             self._refuse(where, "includes a file with NUL in its name", "remove that line")
         elif _identity(target) in opened:
@@ -113,22 +141,23 @@ class NixConfReader:
                 "put the settings into fewer files",
             )
         elif line.must_exist and not _exists(target):
-            self.mistakes.append(
-                IncludeMistake(
-                    where,
-                    f"includes {target}, which does not exist, so every Nix command fails",
-                    "create that file, or write !include, which ignores a missing file",
-                )
+            self._add(
+                where,
+                f"includes {target}, which does not exist, so every Nix command fails",
+                "create that file, or write !include, which ignores a missing file",
             )
         else:
             self._includes += 1
             yield from self._file(target, opened, where)
 
+    def _add(self, where: str, problem: str, fix: str) -> None:
+        self.mistakes.append(ConfMistake(where, problem, fix))
+
     def _refuse(self, where: str, problem: str, fix: str) -> None:
-        self.mistakes.append(IncludeMistake(where, problem, fix, endless=True))
+        self.mistakes.append(ConfMistake(where, problem, fix, endless=True))
 
 
-def mistakes_in(path: Path) -> list[IncludeMistake]:
+def mistakes_in(path: Path) -> list[ConfMistake]:
     """Return the lines of a nix.conf, and of what it includes, over which Nix fails."""
     reader = NixConfReader()
     for _ in reader.file(path):

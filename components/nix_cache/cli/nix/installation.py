@@ -1,175 +1,258 @@
-"""What on this machine keeps a cache's settings from having effect."""
+"""Which installation of Nix this machine has, and where its settings last."""
 
-import json
 import os
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
 from nix_cache.cli.errors import ClientError
-from nix_cache.cli.machine.places import Place, system_place, user_place
-from nix_cache.cli.nix import conf_file, program
-from nix_cache.cli.nix.conf_includes import NixConfReader, PlacedLine, mistakes_in
+from nix_cache.cli.machine.located import reading
+from nix_cache.cli.machine.places import Place
+from nix_cache.cli.nix import conf_file
 
-NIXOS_MARKER = Path("/etc/NIXOS")
-DAEMON_SOCKET = Path("/nix/var/nix/daemon-socket/socket")
-NIX_TIMEOUT_SECONDS = 20.0
+ROOT = Path("/")
+STORE = Path("/nix/store")
+CUSTOM_CONF = "nix.custom.conf"
+"""Where settings of users last beside a nix.conf that an installer replaces."""
 
-_REPLACING = {
-    "substituters": "substituters",
-    "binary-caches": "substituters",
-    "trusted-public-keys": "trusted-public-keys",
-    "binary-cache-public-keys": "trusted-public-keys",
-}
-"""Settings that put a list in the place of the one so far, by all of their names."""
+_MOST_BYTES = 1_000_000
+"""Of a file that is looked at for a mark."""
 
 
-class Trust(StrEnum):
-    """Whether the daemon takes settings from this user."""
+class Kind(StrEnum):
+    """An installation, by its name."""
 
-    TRUSTED = "trusted"
-    UNTRUSTED = "untrusted"
-    UNKNOWN = "unknown"
+    NIX_DARWIN = "nix-darwin"
+    NIXOS = "NixOS"
+    HOME_MANAGER = "home-manager"
+    SYSTEM_MANAGER = "system-manager"
+    DETERMINATE = "Determinate Nix"
+    LIX = "Lix"
+    NIX = "Nix"
 
 
 @dataclass(frozen=True)
-class Obstacle:
-    """A line that defeats settings of the cache.
+class Marks:
+    """How an installation is recognised. One mark is enough.
 
     Attributes:
-        where: the file and line, or the variable.
-        problem: what it does.
-        fix: what to do about it.
+        kind: the installation.
+        paths: files that only it has, below the root folder.
+        contents: files below the root folder, and what stands in them.
+        header: what stands in the first comments of the nix.conf that it makes.
+        version: what ``nix --version`` prints.
+        source: where the marks are from.
     """
 
-    where: str
-    problem: str
-    fix: str
+    kind: Kind
+    source: str
+    paths: tuple[str, ...] = ()
+    contents: tuple[tuple[str, str], ...] = ()
+    header: str | None = None
+    version: str | None = None
 
 
-def generator(
-    place: Place, store: Path, *, chosen: bool, marker: Path = NIXOS_MARKER
-) -> str | None:
-    """Who makes the place's nix.conf, so that a change of it would be lost; None if nothing does.
+MARKS = (
+    Marks(
+        Kind.NIX_DARWIN,
+        "modules/nix and modules/system of nix-darwin",
+        paths=(
+            "run/current-system/darwin-version",
+            "run/current-system/darwin-version.json",
+            "run/current-system/sw/bin/darwin-rebuild",
+            "nix/var/nix/profiles/system/darwin-version",
+        ),
+        header=r"nix-darwin configuration",
+    ),
+    Marks(
+        Kind.NIXOS,
+        "nixos/modules/config/nix.nix and nixos/modules/system of nixpkgs",
+        paths=("etc/NIXOS", "run/current-system/nixos-version"),
+        header=r"NixOS configuration",
+    ),
+    Marks(Kind.HOME_MANAGER, "modules/misc/nix.nix of home-manager", header=r"Home Manager config"),
+    Marks(
+        Kind.SYSTEM_MANAGER,
+        "numtide/system-manager, which links files of /etc",
+        paths=("etc/.system-manager-static",),
+    ),
+    Marks(
+        Kind.DETERMINATE,
+        "Determinate's installer: its daemon, receipt and nix.conf",
+        paths=(
+            "usr/local/bin/determinate-nixd",
+            "nix/var/determinate",
+            "etc/determinate",
+            "Library/LaunchDaemons/systems.determinate.nix-daemon.plist",
+        ),
+        contents=(("nix/receipt.json", r'"determinate_nix"\s*:\s*true'),),
+        header=r"DETERMINATE NIX CONFIG|DeterminateSystems/determinate",
+        version=r"nix \(Determinate Nix",
+    ),
+    Marks(
+        Kind.LIX,
+        "Lix's installer and its program",
+        contents=(("nix/receipt.json", r"lix-installer|lix\.systems"),),
+        header=r"lix-installer|lix\.systems",
+        version=r"nix \(Lix",
+    ),
+)
+"""The first that fits counts: a system that makes nix.conf comes before its Nix."""
+
+
+@dataclass(frozen=True)
+class Generator:
+    """What makes a nix.conf, so that a change of it would be lost.
+
+    Attributes:
+        kind: the installation.
+        attribute: the option that holds settings of Nix, in its language.
+        adds: whether the option's lists are merged by the module system. Else only settings that
+            start with ``extra-`` add to what is there.
+        switch: the command that puts a changed configuration into effect.
+        remark: what the configuration needs besides; may be empty.
+        source: where the option is from.
+    """
+
+    kind: Kind
+    attribute: str
+    switch: str
+    source: str
+    adds: bool = False
+    remark: str = ""
+
+
+NIXOS = Generator(
+    Kind.NIXOS,
+    "nix.settings",
+    "sudo nixos-rebuild switch",
+    "nixos/modules/config/nix.nix, which writes settings with extra- last",
+)
+NIX_DARWIN = Generator(
+    Kind.NIX_DARWIN,
+    "nix.settings",
+    "sudo darwin-rebuild switch",
+    "modules/nix/default.nix, which sorts the settings: extra-substituters before substituters",
+    adds=True,
+)
+HOME_MANAGER = Generator(
+    Kind.HOME_MANAGER,
+    "nix.settings",
+    "home-manager switch",
+    "modules/misc/nix.nix",
+    remark="home-manager needs `nix.package` for that, for example `nix.package = pkgs.nix;`.",
+)
+DETERMINATE = Generator(
+    Kind.DETERMINATE,
+    "determinateNix.customSettings",
+    "sudo darwin-rebuild switch",
+    "Determinate's module for nix-darwin, which makes nix.custom.conf",
+)
+SYSTEM_MANAGER = Generator(
+    Kind.SYSTEM_MANAGER, "nix.settings", "sudo system-manager switch", "numtide/system-manager"
+)
+GENERATORS = {one.kind: one for one in (NIXOS, NIX_DARWIN, SYSTEM_MANAGER)}
+"""Of the machine's nix.conf."""
+
+
+def recognise(place: Place, root: Path = ROOT, *, version: str = "") -> Kind:
+    """Return which installation of Nix this machine has.
+
+    What a nix.conf states of its maker counts most, then the machine's files, then the program.
+
+    Args:
+        place: whose nix.conf is looked at.
+        root: the folder below which the machine's files are looked for.
+        version: what ``nix --version`` printed, if it was asked.
+    """
+    header = _start(place.nix_conf).decode(errors="replace")
+    fits: tuple[Callable[[Marks], bool], ...] = (
+        lambda marks: bool(marks.header and re.search(marks.header, header)),
+        lambda marks: _has_files(marks, root),
+        lambda marks: bool(marks.version and re.match(marks.version, version)),
+    )
+    for fit in fits:
+        for marks in MARKS:
+            if fit(marks):
+                return marks.kind
+    return Kind.NIX
+
+
+def settings_file(place: Place, root: Path = ROOT) -> Path:
+    """Return the file into which settings of a place go so that they last.
+
+    Beside a nix.conf that an installer replaces that is ``nix.custom.conf``, even if it does not
+    exist yet.
+    """
+    custom = place.nix_conf.with_name(CUSTOM_CONF)
+    if not place.system:
+        return place.nix_conf
+    if includes_custom_conf(place.nix_conf) or (
+        place.nix_conf == root / "etc" / "nix" / "nix.conf"
+        and recognise(place, root) is Kind.DETERMINATE
+    ):
+        return custom
+    return place.nix_conf
+
+
+def settings_files(place: Place) -> tuple[Path, ...]:
+    """Return the files of a place that may include settings of caches, also from earlier runs."""
+    if place.system:
+        return (place.nix_conf, place.nix_conf.with_name(CUSTOM_CONF))
+    return (place.nix_conf,)
+
+
+def includes_custom_conf(nix_conf: Path) -> bool:
+    """Return whether a nix.conf includes ``nix.custom.conf`` beside it, by any spelling."""
+    wanted = os.path.normpath(nix_conf.with_name(CUSTOM_CONF).absolute())
+    return any(
+        os.path.normpath(nix_conf.parent.absolute() / line.value[0]) == wanted
+        for line in conf_file.parse(_start(nix_conf))
+        if line.name == "include"
+    )
+
+
+def generator(place: Place, store: Path, *, chosen: bool, root: Path = ROOT) -> Generator | None:
+    """Return what makes the place's settings, so that a change would be lost; None if nothing does.
 
     Args:
         place: whose nix.conf.
         store: the Nix store, where generated files are.
         chosen: whether the user named the place. On NixOS no user's file is written by default.
-        marker: the file by which NixOS is known.
+        root: the folder below which the machine's files are looked for.
     """
-    if Path(os.path.realpath(place.nix_conf)).is_relative_to(store):
-        return "NixOS" if place.system else "home-manager"
-    return "NixOS" if marker.exists() and (place.system or not chosen) else None
+    stores = (store, STORE, root / STORE.relative_to("/"))
+    found = recognise(place, root)
+    if _is_in(place.nix_conf, stores):
+        if not place.system:
+            return HOME_MANAGER
+        is_macos = (root / "Library" / "LaunchDaemons").is_dir()  # only nix-darwin links it there
+        return GENERATORS.get(found, NIX_DARWIN if is_macos else NIXOS)
+    if found is Kind.NIXOS:
+        return NIXOS if place.system or not chosen else None
+    if place.system and _is_in(settings_file(place, root), stores):
+        return DETERMINATE
+    return None
 
 
-def replaced_after(place: Place, text: bytes, name: str) -> bool:
-    """Return whether a line of nix.conf or of an included file undoes a cache before it."""
-    number = conf_file.include_line(text, name)
-    if number is None:
-        return False
-    reader = NixConfReader()
-    return any(
-        placed.line.name in _REPLACING
-        for line in conf_file.parse(text)
-        if line.number > number
-        for placed in reader.included(place.nix_conf, line)
+def _is_in(path: Path, stores: Sequence[Path]) -> bool:
+    real = Path(os.path.realpath(path))
+    return any(real.is_relative_to(store) for store in stores)
+
+
+def _has_files(marks: Marks, root: Path) -> bool:
+    return any((root / path).exists() for path in marks.paths) or any(
+        re.search(pattern, _start(root / path).decode(errors="replace"))
+        for path, pattern in marks.contents
     )
 
 
-def require_finite(place: Place) -> None:
-    """Refuse a nix.conf that is not read to its end, by Nix or here.
-
-    Raises:
-        ClientError: naming the first such line.
-    """
-    for mistake in mistakes_in(place.nix_conf):
-        if mistake.endless:
-            raise ClientError(f"{mistake.where} {mistake.problem}", mistake.fix)
-
-
-def obstacles(place: Place, environment: Mapping[str, str] = os.environ) -> list[Obstacle]:
-    """Return what else is read after the place's nix.conf and undoes it, and what is unsafe."""
-    reader = NixConfReader()
-    lines = list(reader.file(place.nix_conf))
-    later = list(_later(place, environment, reader))
-    found = [Obstacle(one.where, one.problem, one.fix) for one in reader.mistakes]
-    found += [_replacement(placed) for placed in later if placed.line.name in _REPLACING]
-    for placed in [*lines, *later]:
-        found.extend(_switch(placed))
-    return list(dict.fromkeys(found))
-
-
-def trust(environment: Mapping[str, str] = os.environ) -> Trust:
-    """Ask the daemon, through the installed Nix, whether it trusts this user."""
-    command = [*program.NIX, "store", "info", "--json"]
-    printed = program.output(command, environment, timeout_seconds=NIX_TIMEOUT_SECONDS)
+def _start(path: Path) -> bytes:
+    """Return the first bytes of a file; nothing where there is none to read."""
     try:
-        trusted = json.loads(printed or "")["trusted"]
-    except (ValueError, KeyError, TypeError, RecursionError):
-        return Trust.UNKNOWN
-    return Trust.TRUSTED if trusted else Trust.UNTRUSTED
-
-
-def restart_command(*, socket: Path = DAEMON_SOCKET) -> str | None:
-    """How the daemon is made to read the machine's nix.conf, which it does only when it starts.
-
-    Args:
-        socket: the daemon's, by which it is known.
-
-    Returns:
-        the command; None if there is no daemon.
-    """
-    if not socket.exists():
-        return None
-    if Path("/run/systemd/system").exists():
-        return "systemctl restart nix-daemon"
-    if Path("/Library/LaunchDaemons/org.nixos.nix-daemon.plist").exists():
-        return "launchctl kickstart -k system/org.nixos.nix-daemon"
-    return "restart nix-daemon"
-
-
-def restart_advice(place: Place) -> Iterator[str]:
-    """Return how to make the daemon read a changed nix.conf; nothing where there is no daemon."""
-    command = restart_command() if place.system else None
-    if command is not None:
-        yield f"The Nix daemon reads nix.conf when it starts. Restart it: {command}"
-
-
-def _later(
-    place: Place, environment: Mapping[str, str], reader: NixConfReader
-) -> Iterator[PlacedLine]:
-    """Yield what is read after the place: the user's file after the machine's, NIX_CONFIG."""
-    if place.system:
-        own = user_place(environment).nix_conf
-        if own != system_place(environment).nix_conf:
-            yield from reader.file(own)
-    text = environment.get("NIX_CONFIG", "").encode(errors="surrogateescape")
-    for line in conf_file.parse(text):
-        yield PlacedLine("NIX_CONFIG", line)
-
-
-def _replacement(placed: PlacedLine) -> Obstacle:
-    setting = _REPLACING[placed.line.name]
-    return Obstacle(
-        placed.where,
-        f"{placed.line.name} replaces the list and is read later, so the cache is not in it",
-        f"write extra-{setting} there instead",
-    )
-
-
-def _switch(placed: PlacedLine) -> Iterator[Obstacle]:
-    match placed.line.name, placed.line.value:
-        case "require-sigs", ("false",):
-            yield Obstacle(
-                placed.where,
-                "require-sigs = false lets unsigned paths in, from every cache",
-                "take that line out",
-            )
-        case (("substitute" | "build-use-substitutes"), ("false",)):
-            yield Obstacle(
-                placed.where,
-                f"{placed.line.name} = false turns all caches off",
-                "take that line out",
-            )
+        with reading(path) as file:
+            return file.read(_MOST_BYTES)
+    except (OSError, ClientError):
+        return b""

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nix_cache.cli.machine.places import Place, system_place, user_place
-from nix_cache.cli.nix.installation import DAEMON_SOCKET
+from nix_cache.cli.nix.daemon import DAEMON_SOCKET
 
 POSITIVE_TTL = ("narinfo-cache-positive-ttl", 30 * 24 * 3600)
 NEGATIVE_TTL = ("narinfo-cache-negative-ttl", 3600)

@@ -88,11 +88,27 @@ def output(
         environment: its.
         timeout_seconds: after how long it is taken to hang.
     """
+    done = attempt(command, environment, timeout_seconds=timeout_seconds)
+    return done.stdout if done is not None and done.returncode == 0 else None
+
+
+def attempt(
+    command: Sequence[str],
+    environment: Mapping[str, str] = os.environ,
+    *,
+    timeout_seconds: float = _TIMEOUT_SECONDS,
+) -> child.Done | None:
+    """Return how one of Nix's programs ended; None if it is missing or hangs.
+
+    Args:
+        command: the program and its arguments.
+        environment: its.
+        timeout_seconds: after how long it is taken to hang.
+    """
     try:
-        done = _run(command, environment, (), timeout_seconds)
+        return _run(command, environment, (), timeout_seconds)
     except (OSError, subprocess.TimeoutExpired, TooLargeError):
         return None
-    return done.stdout if done.returncode == 0 else None
 
 
 def _run(

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from nix_cache.cli.caches import manifest_rules, source
 from nix_cache.cli.caches.manifest_rules import PublicKey
+from nix_cache.cli.caches.same_cache import same_cache
 from nix_cache.cli.errors import ClientError, UsageError
 from nix_cache.cli.machine import console
 from nix_cache.cli.use import diff
@@ -157,7 +158,7 @@ def _existing_files(plan: SettingsPlan) -> Iterator[str]:
 
 
 def _warnings(url: str, manifest: Manifest) -> Iterator[str]:
-    if _address(url) != _address(manifest.read_url):
+    if not same_cache(url, manifest.read_url):
         yield (
             f"  WARNING: it is read from another place than was asked for: "
             f"{manifest.read_url}, and not {url}"
@@ -188,11 +189,6 @@ def _listed(title: str, sign: str, keys: Sequence[str]) -> Iterator[str]:
     if keys:
         yield f"  {title}"
         yield from (f"    {sign}{key}" for key in keys)
-
-
-def _address(url: str) -> tuple[str, str, str]:
-    parts = urlsplit(url)
-    return parts.scheme, parts.netloc.lower(), parts.path.rstrip("/")
 
 
 def _could_be_changed_on_the_way(url: str) -> bool:

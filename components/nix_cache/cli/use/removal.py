@@ -5,12 +5,13 @@ from pathlib import Path
 
 from nix_cache.cli.caches import record
 from nix_cache.cli.caches.record import Record
+from nix_cache.cli.caches.same_cache import same_cache
 from nix_cache.cli.errors import UsageError
 from nix_cache.cli.machine import files, masking, ownership
 from nix_cache.cli.machine.files import FileChange
 from nix_cache.cli.machine.ownership import FileKind
 from nix_cache.cli.machine.places import Place, hook_name
-from nix_cache.cli.nix import conf_file
+from nix_cache.cli.nix import conf_file, installation
 from nix_cache.cli.use import credentials_file, secrets_plan
 from nix_cache.redaction import redacted
 
@@ -34,8 +35,7 @@ def cache_name(place: Place, source: str, name: str | None) -> str:
     same = [
         found.name
         for found in known
-        if name is None
-        and source.rstrip("/") in {found.source, found.manifest.read_url.rstrip("/")}
+        if name is None and (source == found.source or same_cache(source, found.manifest.read_url))
     ]
     if len(same) == 1:
         return same[0]
@@ -59,13 +59,13 @@ def plan_removal(place: Place, name: str) -> list[FileChange]:
     """
     changes = []
     hook = hook_name(name)
-    nix_conf = files.read(place.nix_conf)
-    if nix_conf is not None:
-        after: bytes | None = nix_conf
+    for path in installation.settings_files(place):
+        before = files.read(path)
+        after = before
         for included in (hook, name):
             if after is not None and not _is_of_another(place, included, name):
                 after = conf_file.without_include(after, included)
-        changes.append(FileChange(place.nix_conf, nix_conf, after, mask=masking.nix_conf_line))
+        changes.append(FileChange(path, before, after, mask=masking.nix_conf_line))
     known = record.load(place, name)
     changes.extend(_gone(place.conf(name), FileKind.SETTINGS, name))
     changes.extend(_gone(place.conf(hook), FileKind.HOOK_SETTINGS, name))
@@ -119,9 +119,9 @@ def _profiles(cache: Record) -> list[str]:
 
 def _traces(place: Place) -> set[str]:
     """Return the caches that anything is left of, also where the record is missing."""
-    nix_conf = files.read(place.nix_conf) or b""
+    texts = [files.read(path) or b"" for path in installation.settings_files(place)]
     names = {
-        *conf_file.included_names(nix_conf),
+        *(name for text in texts for name in conf_file.included_names(text)),
         *(path.stem for path in place.folder.glob("*.conf")),
     }
     known = (found.name for found in record.all_records(place))

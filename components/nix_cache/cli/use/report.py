@@ -70,11 +70,19 @@ class UseReport:
             console.columns(self.changes, where)
 
 
-def print_module(module: str, remarks: Iterable[str], *, as_json: bool) -> None:
-    """Print a module to be put somewhere by hand, and that nothing was changed."""
+def print_module(module: str, system: str, remarks: Iterable[str], *, as_json: bool) -> None:
+    """Print a module to be put somewhere by hand, and that nothing was changed.
+
+    Args:
+        module: its text.
+        system: whose language it is in.
+        remarks: what to do with it.
+        as_json: whether a program reads it. ``nixosModule`` is its older name there.
+    """
     said = list(remarks)
     if as_json:
-        console.document({"dryRun": False, "files": [], "remarks": said, "nixosModule": module})
+        document = {"module": module, "moduleSystem": system, "nixosModule": module}
+        console.document({"dryRun": False, "files": [], "remarks": said, **document})
         return
     for remark in said:
         console.note(remark)

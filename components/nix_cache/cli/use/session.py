@@ -8,7 +8,8 @@ from nix_cache.cli.caches import manifest_rules, record, source
 from nix_cache.cli.caches.source import Source
 from nix_cache.cli.machine import console, files, places
 from nix_cache.cli.machine.places import Place
-from nix_cache.cli.nix import installation
+from nix_cache.cli.nix import daemon, installation, obstacles
+from nix_cache.cli.nix.installation import Generator
 from nix_cache.cli.use import advice, consent, removal, safety
 from nix_cache.cli.use.consent import Agreement
 from nix_cache.cli.use.report import UseReport, print_module
@@ -61,6 +62,7 @@ def use(request: UseRequest, *, as_json: bool) -> bool:
     if maker := installation.generator(place, store, chosen=request.system is not None):
         _print_module(loaded.manifest, maker, place, as_json=as_json)
         return True
+    obstacles.require_sound()
     plan = plan_use(loaded, wish)
     files.require_writable(plan.changes)
     report = UseReport.of(plan.record.name, plan.changes, as_json=as_json)
@@ -100,7 +102,7 @@ def remove(request: UseRequest, *, as_json: bool) -> None:
         place.folder.rmdir()
     report.print_done(
         f"Removed the cache {name} from {'this machine' if place.system else 'this user'}.",
-        [*removal.left_alone(place, name), *installation.restart_advice(place)],
+        [*removal.left_alone(place, name), *daemon.restart_advice(place)],
     )
 
 
@@ -128,8 +130,10 @@ def _load(given: str, wish: Wish, project: Path | None) -> Source:
     return source.load(given, secrets=True, project=project)
 
 
-def _print_module(manifest: Manifest, maker: str, place: Place, *, as_json: bool) -> None:
+def _print_module(manifest: Manifest, maker: Generator, place: Place, *, as_json: bool) -> None:
     manifest_rules.require_valid(manifest)
-    module = nix_conf.nixos_module(manifest.read_url, manifest.public_keys)
+    module = nix_conf.generated_settings(
+        maker.attribute, manifest.read_url, manifest.public_keys, merged=maker.adds
+    )
     remarks = advice.instead_of_writing(manifest, maker, place)
-    print_module(module, remarks, as_json=as_json)
+    print_module(module, maker.kind, remarks, as_json=as_json)

@@ -1,20 +1,23 @@
 """What `nix-cache use` would change on this machine. Reads files and writes none."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import quote, urlencode
 
 from nix_cache.cli.caches import manifest_rules, record, urls
 from nix_cache.cli.caches.record import Record
+from nix_cache.cli.caches.same_cache import same_access, same_cache
 from nix_cache.cli.caches.source import Origin, Source
 from nix_cache.cli.errors import ClientError, UsageError
 from nix_cache.cli.machine import files, masking, ownership
 from nix_cache.cli.machine.files import FileChange
 from nix_cache.cli.machine.ownership import FileKind
 from nix_cache.cli.machine.places import Place
-from nix_cache.cli.nix import conf_file, installation
+from nix_cache.cli.nix import conf_file, conf_lists, conf_sources, installation, obstacles
 from nix_cache.cli.use import safety, secrets_plan
 from nix_cache.formats.manifest import Manifest
+from nix_cache.redaction import redacted
 
 
 @dataclass(frozen=True)
@@ -106,7 +109,10 @@ def plan_use(source: Source, wish: Wish) -> SettingsPlan:
         credentials_file=secrets_plan.named_file(place, previous, is_written=bool(users)),
         source=wish.origin,
     )
-    settings = conf_file.settings_text(name, read_url, manifest.public_keys, key_file)
+    known = _known_otherwise(place, name, read_url, remarks)
+    settings = conf_file.settings_text(
+        name, None if known else read_url, manifest.public_keys, key_file
+    )
     return SettingsPlan(
         place=place,
         previous=previous,
@@ -116,7 +122,7 @@ def plan_use(source: Source, wish: Wish) -> SettingsPlan:
             *(secrets_plan.key_change(key, place, name, previous) if key else ()),
             *secrets_plan.credentials_change(source, place, name, users, remarks),
             _settings_change(place.conf(name), settings, name),
-            _nix_conf_change(place, name),
+            *_nix_conf_changes(place, name),
             _change(place.record(name), record.text(new), files.PUBLIC_FILE),
             *secrets_plan.old_key_removal(place, previous, key_file),
         ],
@@ -135,12 +141,11 @@ def cache_name(source: Source, wish: Wish) -> str:
         ClientError: a record cannot be read.
     """
     if wish.name is None and source.origin is Origin.URL and wish.origin is not None:
-        url = wish.origin.rstrip("/")
-        known = record.all_records(wish.place)
         names = [
             one.name
-            for one in known
-            if url in {(one.source or "").rstrip("/"), one.manifest.read_url.rstrip("/")}
+            for one in record.all_records(wish.place)
+            for url in (one.source, one.manifest.read_url)
+            if url is not None and same_cache(wish.origin, url)
         ]
         if names and source.manifest.bucket not in names:
             return names[0]
@@ -208,19 +213,49 @@ def _require_own_key_names(place: Place, manifest: Manifest, name: str) -> None:
                 )
 
 
-def _nix_conf_change(place: Place, name: str) -> FileChange:
-    """Include the settings at the end, and again there when a later line has undone them."""
-    installation.require_finite(place)
-    before = files.read(place.nix_conf)
-    text = before
-    if text is not None and installation.replaced_after(place, text, name):
-        text = conf_file.without_include(text, name)
-    after = conf_file.with_include(text, name)
-    return FileChange(place.nix_conf, before, after, mask=masking.nix_conf_line)
+def _nix_conf_changes(place: Place, name: str) -> Iterator[FileChange]:
+    """Include the settings at the end, and again there when a later line has undone them.
+
+    They go into the file in which they last. An include in another file is moved there.
+    """
+    chosen = installation.settings_file(place)
+    for path in installation.settings_files(place):
+        before = files.read(path)
+        text = before
+        if text is not None and (path != chosen or obstacles.replaced_after(path, text, name)):
+            text = conf_file.without_include(text, name)
+        after = conf_file.with_include(text, name) if path == chosen else text
+        if path == chosen or before != after:
+            yield FileChange(path, before, after, mask=masking.nix_conf_line)
+
+
+def _known_otherwise(place: Place, name: str, read_url: str, remarks: list[str]) -> bool:
+    """Return whether a line that is not this client's for the cache names the substituter already.
+
+    Nix compares URLs as texts, so a second spelling would be asked a second time.
+    """
+    settings = conf_sources.machine_settings() if place.system else conf_sources.file_settings()
+    own = place.conf(name)
+    lines = [one for one in settings.lines if one.file != own]
+    for item in conf_lists.history(lines, conf_lists.SUBSTITUTERS).items:
+        if not same_cache(item.value, read_url):
+            continue
+        shown = redacted(item.value)
+        if same_access(item.value, read_url):
+            remarks.append(
+                f"{item.where} names the cache already, as {shown}, so it is not added again as "
+                f"{read_url}. To use that URL, remove it from that line and run this again."
+            )
+            return True
+        remarks.append(
+            f"WARNING: {item.where} names the cache as {shown} too, so Nix asks it twice. Remove "
+            "it from that line."
+        )
+    return False
 
 
 def _require_same_cache(previous: Record | None, manifest: Manifest, name: str) -> None:
-    if previous and previous.manifest.read_url != manifest.read_url:
+    if previous and not same_cache(previous.manifest.read_url, manifest.read_url):
         raise UsageError(
             f"the name {name} is taken by the cache {previous.manifest.read_url}, and this is "
             f"{manifest.read_url}",
