@@ -191,7 +191,8 @@ def test_a_machine_that_uses_the_cache_is_well(
 ) -> None:
     """Set up by `use`; the paths that it pulled are known from Nix's own memory."""
     reader = new_nix()
-    used = client(reader, "use", source_of(cache, reader), "--name", "team")
+    outages = ("--connect-timeout", "5", "--fallback")
+    used = client(reader, "use", source_of(cache, reader), "--name", "team", *outages)
     assert used.returncode == 0, used.stderr
     assert reader.realise(pushed).exit_code == 0
 
@@ -200,6 +201,9 @@ def test_a_machine_that_uses_the_cache_is_well(
     assert (found.of("error"), found.of("warning", "this machine")) == ([], [])
     here = found.of("ok", "this machine")
     assert "nix.conf names the cache as a substituter" in here
+    assert any(
+        "waits up to 29 s and goes on without it (connect-timeout 5" in what for what in here
+    )
     assert "nix.conf trusts every key of the cache" in here
     assert f"the store is {reader.store_dir} here as in the cache" in here
     assert any(what.endswith("has no known problem with this cache") for what in here)

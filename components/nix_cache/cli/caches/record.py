@@ -13,6 +13,9 @@ from nix_cache.cli.machine import files
 from nix_cache.cli.machine.places import Place, system_place, user_place
 from nix_cache.formats.manifest import Manifest
 
+MOST_TIMEOUT_SECONDS = 300
+"""What curl takes without a setting."""
+
 
 class Record(BaseModel):
     """A cache that is in use here.
@@ -25,6 +28,8 @@ class Record(BaseModel):
         signing_key_file: the writer's secret key, an absolute path.
         credentials_file: where its credentials are, if the environment named a file for them.
         source: what was given to ``nix-cache use``; None for standard input.
+        connect_timeout_seconds: Nix's ``connect-timeout`` as it was asked for; 0 if it was not.
+        fallback: whether Nix's ``fallback`` was asked for.
     """
 
     model_config = ConfigDict(
@@ -39,6 +44,8 @@ class Record(BaseModel):
     signing_key_file: Path | None = None
     credentials_file: Path | None = None
     source: str | None = None
+    connect_timeout_seconds: int = Field(default=0, ge=0, le=MOST_TIMEOUT_SECONDS)
+    fallback: bool = False
 
     @property
     def source_with_secrets(self) -> str:

@@ -6,7 +6,7 @@ from typing import Self
 
 from nix_cache.cli.machine import console
 
-_QUIET_SECONDS = 1.0
+_QUIET_SECONDS = 0.8
 _LINE_SECONDS = 10.0
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nix_cache.cli.errors import ClientError
-from nix_cache.cli.nix.plain_setting import plain_setting
+from nix_cache.cli.nix import conf_sources
 from nix_cache.cli.s3.deadline import tls_context
 
 SETTING = "ssl-cert-file"
@@ -61,11 +61,13 @@ def certificates(
         environment: the process's.
         root: below which the bundles of the system are.
     """
-    setting = plain_setting(SETTING, environment)
-    if setting is not None:
-        if setting.value:
-            return Certificates(setting.value, f"{SETTING} in {setting.where}")
-        return _bundle(environment, root)
+    lines = conf_sources.all_settings(environment).lines
+    if set_here := [placed for placed in lines if placed.line.name == SETTING]:
+        last = set_here[-1]
+        file = " ".join(last.line.value)
+        return (
+            Certificates(file, f"{SETTING} in {last.where}") if file else _bundle(environment, root)
+        )
     for name in VARIABLES:
         if name in environment:
             if environment[name]:

@@ -79,6 +79,26 @@ def use(
             help="Replace the credentials that this machine has for the cache.",
         ),
     ] = False,
+    connect_timeout: Annotated[
+        int | None,
+        typer.Option(
+            "--connect-timeout",
+            min=0,
+            max=300,
+            metavar="SECONDS",
+            help="Let Nix wait at most SECONDS for a connection to any cache, such as 5. 0 leaves "
+            "that to Nix.",
+            show_default=False,
+        ),
+    ] = None,
+    fallback: Annotated[
+        bool | None,
+        typer.Option(
+            "--fallback/--no-fallback",
+            help="Let Nix build what a cache fails to deliver, also while it does not answer.",
+            show_default=False,
+        ),
+    ] = None,
     project: Project = None,
     as_json: AsJson = False,
 ) -> None:
@@ -87,7 +107,7 @@ def use(
     Writes the cache's URL, public keys and, if needed, credentials to separate files, and includes
     them in nix.conf. Other settings in nix.conf do not change.
     """
-    from nix_cache.cli.use import consent, session
+    from nix_cache.cli.use import consent, outages, session
 
     request = session.UseRequest(
         given=given,
@@ -102,6 +122,7 @@ def use(
             key_pairs=replace_credentials,
         ),
         project=project,
+        outages=outages.OutageWish(connect_timeout, fallback),
     )
     if remove:
         session.remove(request, as_json=as_json)

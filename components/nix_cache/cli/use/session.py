@@ -12,6 +12,7 @@ from nix_cache.cli.nix import daemon, installation, obstacles
 from nix_cache.cli.nix.installation import Generator
 from nix_cache.cli.use import advice, consent, removal, safety
 from nix_cache.cli.use.consent import Agreement
+from nix_cache.cli.use.outages import NO_WISH, OutageWish, generated_remark
 from nix_cache.cli.use.report import UseReport, print_module
 from nix_cache.cli.use.settings_plan import Wish, plan_use
 from nix_cache.formats.manifest import Manifest
@@ -31,6 +32,7 @@ class UseRequest:
         dry_run: whether files stay as they are.
         agreement: what the command line agrees to beforehand.
         project: the folder of the stack's program; the current one if None.
+        outages: what Nix does while the cache does not answer.
     """
 
     given: str
@@ -41,6 +43,7 @@ class UseRequest:
     dry_run: bool
     agreement: Agreement
     project: Path | None
+    outages: OutageWish = NO_WISH
 
 
 def use(request: UseRequest, *, as_json: bool) -> bool:
@@ -54,13 +57,20 @@ def use(request: UseRequest, *, as_json: bool) -> bool:
         ClientError: the source cannot be read, or a file cannot be written.
     """
     place = _place(request.system)
-    wish = Wish(place, request.name, request.writer, request.reader, _lasting(request.given))
+    wish = Wish(
+        place,
+        request.name,
+        request.writer,
+        request.reader,
+        _lasting(request.given),
+        request.outages,
+    )
     loaded = _load(request.given, wish, request.project)
     consent.require_expected(loaded.manifest, request.agreement)
     safety.require_store_elsewhere(place, loaded.manifest.store_dir)
     store = Path(loaded.manifest.store_dir)
     if maker := installation.generator(place, store, chosen=request.system is not None):
-        _print_module(loaded.manifest, maker, place, as_json=as_json)
+        _print_module(loaded.manifest, maker, place, request.outages, as_json=as_json)
         return True
     obstacles.require_sound()
     plan = plan_use(loaded, wish)
@@ -130,10 +140,15 @@ def _load(given: str, wish: Wish, project: Path | None) -> Source:
     return source.load(given, secrets=True, project=project)
 
 
-def _print_module(manifest: Manifest, maker: Generator, place: Place, *, as_json: bool) -> None:
+def _print_module(
+    manifest: Manifest, maker: Generator, place: Place, outages: OutageWish, *, as_json: bool
+) -> None:
     manifest_rules.require_valid(manifest)
     module = nix_conf.generated_settings(
         maker.attribute, manifest.read_url, manifest.public_keys, merged=maker.adds
     )
-    remarks = advice.instead_of_writing(manifest, maker, place)
+    remarks = [
+        *advice.instead_of_writing(manifest, maker, place),
+        *generated_remark(outages, maker.attribute),
+    ]
     print_module(module, maker.kind, remarks, as_json=as_json)

@@ -16,6 +16,7 @@ from nix_cache.cli.machine.ownership import FileKind
 from nix_cache.cli.machine.places import Place
 from nix_cache.cli.nix import conf_file, conf_lists, conf_sources, installation, obstacles
 from nix_cache.cli.use import safety, secrets_plan
+from nix_cache.cli.use.outages import NO_WISH, OutageWish, outage_lines
 from nix_cache.formats.manifest import Manifest
 from nix_cache.redaction import redacted
 
@@ -31,6 +32,7 @@ class Wish:
         reader: whose credential a private cache is to be read with; as before if None, or that
             which the cache's read URL names.
         origin: what was given as the source, if it can be read again.
+        outages: what Nix does while the cache does not answer.
     """
 
     place: Place
@@ -38,6 +40,7 @@ class Wish:
     writer: str | None = None
     reader: str | None = None
     origin: str | None = None
+    outages: OutageWish = NO_WISH
 
 
 @dataclass(frozen=True)
@@ -100,6 +103,7 @@ def plan_use(source: Source, wish: Wish) -> SettingsPlan:
 
     # A writer without a stored credential has no profile.
     users = [user for user in (reader, writer if key else None) if user in manifest.profiles]
+    timeout, fallback = wish.outages.after(previous)
     new = Record(
         name=name,
         manifest=manifest,
@@ -108,6 +112,8 @@ def plan_use(source: Source, wish: Wish) -> SettingsPlan:
         signing_key_file=key_file,
         credentials_file=secrets_plan.named_file(place, previous, is_written=bool(users)),
         source=wish.origin,
+        connect_timeout_seconds=timeout,
+        fallback=fallback,
     )
     known = _known_otherwise(place, name, read_url, remarks)
     settings = conf_file.settings_text(
@@ -121,7 +127,7 @@ def plan_use(source: Source, wish: Wish) -> SettingsPlan:
         changes=[
             *(secrets_plan.key_change(key, place, name, previous) if key else ()),
             *secrets_plan.credentials_change(source, place, name, users, remarks),
-            _settings_change(place.conf(name), settings, name),
+            _settings_change(place.conf(name), settings + outage_lines(new).encode(), name),
             *_nix_conf_changes(place, name),
             _change(place.record(name), record.text(new), files.PUBLIC_FILE),
             *secrets_plan.old_key_removal(place, previous, key_file),
