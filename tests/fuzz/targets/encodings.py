@@ -9,9 +9,9 @@ import zlib
 import brotli
 import zstandard
 
-from nix_cache.cli.doctor.decompression import NotDecompressedError, UnknownCompressionError
-from nix_cache.cli.doctor.nar import compare
 from nix_cache.cli.limits import NAR_DECODER_BYTES, TooLargeError
+from nix_cache.cli.nars.compare import compare
+from nix_cache.cli.nars.decompression import NotDecompressedError, UnknownCompressionError
 from nix_cache.cli.s3.content_encoding import EncodingError, decoded
 from nix_cache.formats.nar import NarError, read_nar
 from nix_cache.formats.narinfo import Narinfo

@@ -9,15 +9,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nix_cache.cli.doctor.decompression import (
+from nix_cache.cli.nars.compare import Compared, compare
+from nix_cache.cli.nars.decompression import (
     NeedsMemoryError,
     NotDecompressedError,
     UnknownCompressionError,
     decoded,
     decompressed,
 )
-from nix_cache.cli.doctor.memory import Memory
-from nix_cache.cli.doctor.nar import Compared, compare
+from nix_cache.cli.nars.memory import Memory
 from nix_cache.formats.content_address import Method
 from nix_cache.formats.nar import NarError
 from nix_cache.formats.narinfo import Narinfo

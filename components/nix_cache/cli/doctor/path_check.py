@@ -4,12 +4,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
-from nix_cache.cli.doctor import decompression
 from nix_cache.cli.doctor.faults import Fault
-from nix_cache.cli.doctor.memory import Memory
-from nix_cache.cli.doctor.nar import Compared, compare
 from nix_cache.cli.errors import ClientError
 from nix_cache.cli.limits import NAR_DECODER_BYTES, NARINFO_BYTES, TooLargeError
+from nix_cache.cli.nars import decompression
+from nix_cache.cli.nars.compare import Compared, compare
+from nix_cache.cli.nars.memory import Memory
 from nix_cache.cli.s3 import content_encoding
 from nix_cache.cli.s3.client import Answer, S3Client
 from nix_cache.cli.s3.hosts import NoAnswerError

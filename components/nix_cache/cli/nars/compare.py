@@ -3,7 +3,7 @@
 import hashlib
 from dataclasses import dataclass
 
-from nix_cache.cli.doctor.decompression import NotDecompressedError, decompressed
+from nix_cache.cli.nars.decompression import NotDecompressedError, decompressed
 from nix_cache.formats.content_address import Method
 from nix_cache.formats.nar import BLOCK_BYTES, Nar, NarError, Readable, read_nar
 from nix_cache.formats.narinfo import Narinfo

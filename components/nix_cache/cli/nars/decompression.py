@@ -4,7 +4,7 @@ import bz2
 import lzma
 from collections.abc import Callable
 
-from nix_cache.cli.doctor.decompressors import (
+from nix_cache.cli.nars.decompressors import (
     Blocks,
     Brotli,
     Decompressor,

@@ -1,0 +1,1 @@
+"""Stored NARs: decompressed within limits of memory, and compared with their narinfos."""
