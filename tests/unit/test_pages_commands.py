@@ -23,7 +23,8 @@ COMMANDS = [block for block in BLOCKS if block.language == "sh"]
 FOR_USERS = [block for block in COMMANDS if block.page != "CONTRIBUTING.md"]
 """A test cannot run the tests, which is what developers' commands do."""
 CLIENT = re.compile(
-    r"(?:^|[\s(])nix-cache ((?:use|push|exec|watch-store|hook|doctor|gc|help|stack)\b[^|#)\n]*)",
+    r"(?:^|[\s(])nix-cache "
+    r"((?:use|push|exec|watch-store|hook|doctor|gc|resign|help|stack)\b[^|#)\n]*)",
     re.MULTILINE,
 )
 MAKE = re.compile(r"(?:^|\s|\()make ([a-z0-9-]+)", re.MULTILINE)

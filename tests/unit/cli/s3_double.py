@@ -1,6 +1,7 @@
 """A storage that speaks S3 and is in memory: it answers real clients, without a network.
 
-It does what `nix-cache gc` needs of S3, and fails the test over anything else it is asked for.
+It does what `nix-cache gc` and `nix-cache resign` need of S3, and fails the test over anything else
+it is asked for.
 """
 
 import re
@@ -81,6 +82,8 @@ class S3Double:
         seen: what was there when the objects outside of folders were listed last.
         deletions: each deletion: its keys, and what was seen at that time.
         present: by key, what was last answered to HEAD: whether it is there.
+        conditions: whether it writes only under the conditions of requests, overlooks these, or
+            refuses requests that have one: ``kept``, ``ignored`` or ``refused``.
         log: in their order, ``list`` for objects outside of folders, ``put`` and ``delete``.
     """
 
@@ -100,6 +103,7 @@ class S3Double:
     seen: dict[str, Held] = field(default_factory=dict)
     deletions: list[tuple[list[str], dict[str, Held]]] = field(default_factory=list)
     present: dict[str, bool] = field(default_factory=dict)
+    conditions: str = "kept"
     log: list[str] = field(default_factory=list)
 
     def put(
@@ -123,7 +127,8 @@ class S3Double:
         assert bucket == self.bucket, url
         key = unquote(rest[0]) if rest else ""
         query = {name: values[0] for name, values in parse_qs(parts.query, True).items()}
-        answer = self.answer(method, key, query, body or b"")
+        refusal = self._condition(key, headers) if method == "PUT" else None
+        answer = refusal or self.answer(method, key, query, body or b"")
         if method == "GET" and key in self.faults:
             answer = self.faults[key](answer)
         stated = answer.headers.get("Content-Length", "")
@@ -160,6 +165,20 @@ class S3Double:
             case "POST", False, ["delete"]:
                 return self._deletion(body)
         raise AssertionError(f"the double does not implement {method} {key} {query}")
+
+    def _condition(self, key: str, headers: Mapping[str, str]) -> Answer | None:
+        """Return the answer to a write whose condition does not hold."""
+        wanted, absent = headers.get("If-Match"), headers.get("If-None-Match")
+        if self.conditions == "ignored" or (wanted is None and absent is None):
+            return None
+        if self.conditions == "refused":
+            return _error(501, "NotImplemented")
+        held = self.objects.get(key)
+        if wanted is not None and held is None:
+            return missing()
+        if (absent and held) or (wanted and held and held.etag != wanted):
+            return _error(412, "PreconditionFailed")
+        return None
 
     def _page(self, query: dict[str, str]) -> Answer:
         prefix, delimiter = query.get("prefix", ""), query.get("delimiter", "")
@@ -223,8 +242,12 @@ class S3Double:
 
 def missing() -> Answer:
     """Return what S3 answers for an object that is not there."""
-    body = b"<Error><Code>NoSuchKey</Code><Message>missing</Message></Error>"
-    return Answer(404, {"Content-Length": str(len(body))}, body)
+    return _error(404, "NoSuchKey")
+
+
+def _error(status: int, code: str) -> Answer:
+    body = f"<Error><Code>{code}</Code><Message>no</Message></Error>".encode()
+    return Answer(status, {"Content-Length": str(len(body))}, body)
 
 
 def _http(moment: datetime) -> str:

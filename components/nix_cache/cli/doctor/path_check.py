@@ -1,15 +1,20 @@
 """One path of a cache: whether Nix takes its narinfo and its NAR."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import Enum
 
 from nix_cache.cli.doctor.faults import Fault
 from nix_cache.cli.errors import ClientError
-from nix_cache.cli.limits import NAR_DECODER_BYTES, NARINFO_BYTES, TooLargeError
+from nix_cache.cli.limits import NARINFO_BYTES, TooLargeError
 from nix_cache.cli.nars import decompression
-from nix_cache.cli.nars.compare import Compared, compare
-from nix_cache.cli.nars.memory import Memory
+from nix_cache.cli.nars.reader import (
+    REDIRECTED,
+    SUCCESS_STATUSES,
+    NarReader,
+    NarStatusError,
+    is_redirect,
+)
 from nix_cache.cli.s3 import content_encoding
 from nix_cache.cli.s3.client import Answer, S3Client
 from nix_cache.cli.s3.hosts import NoAnswerError
@@ -20,20 +25,6 @@ from nix_cache.formats.narinfo_trust import Distrust, distrust, signers
 
 MISSING_STATUSES = frozenset({401, 403, 404, 407, 410})
 """What Nix takes for an object that is not there."""
-
-SUCCESS_STATUSES = frozenset({200, 201, 204, 206})
-"""What Nix takes for the object itself."""
-
-_REDIRECT_STATUSES = frozenset({301, 302, 303, 307, 308})
-
-_SMALL_DECODER_BYTES = 12_000_000
-"""For the usual levels: ``xz -6`` needs 9 MB, ``zstd -19`` 8 MiB."""
-
-_SMALL_BYTES = 20_000_000
-"""What one NAR takes with such a decompressor. The window of Brotli has up to 16 MiB."""
-
-_LARGE_BYTES = NAR_DECODER_BYTES + 10_000_000
-"""What all NARs take together that are read at a time, and one that needs much memory alone."""
 
 _DISTRUST = {
     Distrust.UNSIGNED: Fault.UNSIGNED,
@@ -88,7 +79,7 @@ class PathCheck:
         self._manifest = manifest
         self._client = client
         self._deep = deep
-        self._memory = Memory(_LARGE_BYTES)
+        self._nars = NarReader(client)
 
     def examined(self, store_hash: str) -> Examined:
         """Look at one path."""
@@ -107,8 +98,8 @@ class PathCheck:
         if answer.status in MISSING_STATUSES:
             yield Fault.ABSENT, store_hash
             return
-        if _is_redirect(answer.status, answer.headers):
-            yield Fault.NOT_READ, f"{store_hash}: {_REDIRECTED}"
+        if is_redirect(answer.status, answer.headers):
+            yield Fault.NOT_READ, f"{store_hash}: {REDIRECTED}"
             return
         if answer.status not in SUCCESS_STATUSES:
             yield Fault.UNREADABLE, f"{store_hash}: answered {answer}"
@@ -171,8 +162,8 @@ class PathCheck:
         self, examined: Examined, narinfo: Narinfo, key: str
     ) -> Iterator[tuple[Fault, str]]:
         try:
-            compared = self._compared(narinfo, key)
-        except _StatusError as answer:
+            compared = self._nars.compared(narinfo, key)
+        except NarStatusError as answer:
             fault = Fault.NAR_ABSENT if answer.status in MISSING_STATUSES else Fault.NO_ANSWER
             yield fault, f"{narinfo.url} is answered {answer.status}"
         except decompression.UnknownCompressionError as reason:
@@ -185,39 +176,6 @@ class PathCheck:
                 yield Fault.NAR_CONTENT, compared.refusal
             elif compared.file_differences:
                 yield Fault.FILE_DIFFERS, "; ".join(compared.file_differences)
-
-    def _compared(self, narinfo: Narinfo, key: str) -> Compared:
-        try:
-            return self._read(narinfo, key, _SMALL_DECODER_BYTES, _SMALL_BYTES)
-        except decompression.NeedsMemoryError:
-            return self._read(narinfo, key, NAR_DECODER_BYTES, _LARGE_BYTES)
-
-    def _read(
-        self, narinfo: Narinfo, key: str, decoder_bytes: int, reserved_bytes: int
-    ) -> Compared:
-        with self._memory.reserved(reserved_bytes), self._client.streamed(key) as response:
-            if _is_redirect(response.status, response.headers):
-                raise decompression.NotDecompressedError(_REDIRECTED)
-            if response.status not in SUCCESS_STATUSES:
-                raise _StatusError(response.status)
-            encoding = response.headers.get("Content-Encoding")
-            stored = decompression.decoded(response, encoding, decoder_bytes)
-            return compare(stored, narinfo, decoder_bytes)
-
-
-_REDIRECTED = "it is redirected, and redirects are not followed here"
-
-
-def _is_redirect(status: int, headers: Mapping[str, str]) -> bool:
-    return status in _REDIRECT_STATUSES and bool(headers.get("Location"))
-
-
-class _StatusError(Exception):
-    """A NAR is answered with an error."""
-
-    def __init__(self, status: int) -> None:
-        super().__init__(status)
-        self.status = status
 
 
 def _body(answer: Answer) -> bytes:

@@ -1,0 +1,1 @@
+"""The command `nix-cache resign`: sign a cache with the current key of a writer."""

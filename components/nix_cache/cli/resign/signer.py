@@ -1,0 +1,107 @@
+"""With which key a cache is signed again, and which keys its paths may be trusted by."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from nix_cache.cli.caches.target import Target
+from nix_cache.cli.errors import ClientError, UsageError
+from nix_cache.cli.resign.verdict import Terms
+from nix_cache.cli.upload.writer import read_key
+from nix_cache.formats import signing
+from nix_cache.formats.signing import KeyFormatError, SecretKey, name_of
+
+
+def find_terms(
+    target: Target, writer: str | None, leaked: Sequence[str], before: str | None
+) -> Terms:
+    """Return with which key to sign, and what is trusted.
+
+    Args:
+        target: the cache, with the secrets of its source.
+        writer: whose key signs; None for the only one that is here.
+        leaked: public keys.
+        before: a time in ISO 8601, in UTC if it names no zone.
+
+    Raises:
+        UsageError: a key or the time has an invalid format, or no writer is known.
+        ClientError: there is no signing key here, or readers do not trust it.
+    """
+    manifest = target.manifest
+    leaked_keys = tuple(_public_key(key) for key in leaked)
+    key = _signing_key(target, writer)
+    if key.public_text not in manifest.public_keys:
+        raise ClientError(
+            f"the key {key.name} is not among the public keys of the cache, so readers would not "
+            "trust its signatures",
+            "run `pulumi up` on the stack, then name the stack or its outputs",
+        )
+    if key.public_text in leaked_keys:
+        raise UsageError(
+            f"the key {key.name} leaked, so it cannot sign",
+            "raise the writer's generation and run `pulumi up` first",
+        )
+    names = manifest.key_names.values() or map(name_of, manifest.public_keys)
+    trusted = tuple(one for one in manifest.public_keys if one not in leaked_keys)
+    return Terms(
+        key,
+        trusted,
+        frozenset({key.name, *names}) & {name_of(one) for one in trusted},
+        leaked_keys,
+        _time(before, leaked_keys),
+    )
+
+
+def _signing_key(target: Target, writer: str | None) -> SecretKey:
+    manifest, record, given = target.manifest, target.record, target.source.signing_keys
+    if writer is None:
+        writer = record.writer if record is not None else None
+        if writer is None and len(given) == 1:
+            (writer,) = given
+    known = ", ".join(sorted({*manifest.key_names, *given})) or "the writers of the stack"
+    if writer is None:
+        raise UsageError("it is not clear whose key signs", f"name a writer with --as: {known}")
+    if writer in given:
+        try:
+            return signing.parse_secret_key(given[writer])
+        except KeyFormatError as mistake:
+            raise ClientError(
+                f"the signing key of {writer} cannot be read: {mistake}",
+                "take the stack's outputs as `pulumi stack output --json --show-secrets` prints "
+                "them",
+            ) from None
+    fix = "name the stack, or a file with its outputs and secrets"
+    if record is not None and record.writer == writer and record.signing_key_file is not None:
+        return read_key(record.signing_key_file, fix)
+    if manifest.key_names and writer not in manifest.key_names:
+        raise UsageError(f"the cache has no writer {writer}", f"name one of: {known}")
+    raise UsageError(f"the signing key of {writer} is not known here", fix)
+
+
+def _public_key(text: str) -> str:
+    try:
+        signing.parse_public_key(text)
+    except KeyFormatError as mistake:
+        raise UsageError(
+            f"the value of --leaked is not a public key: {mistake}",
+            "give NAME:BASE64, as an earlier nix.conf or manifest has it",
+        ) from None
+    return text.strip()
+
+
+def _time(text: str | None, leaked: Sequence[str]) -> datetime | None:
+    if text is None:
+        return None
+    if not leaked:
+        raise UsageError("--before means nothing without a leaked key", "name it with --leaked")
+    try:
+        time = datetime.fromisoformat(text.strip())
+    except ValueError:
+        raise UsageError(
+            f"--before {text!r} is not a time", "give one such as 2026-11-27T08:00Z"
+        ) from None
+    time = time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
+    if time > datetime.now(UTC):
+        raise UsageError(
+            f"--before {text!r} has not come yet", "give the last time when the key was secret"
+        )
+    return time
