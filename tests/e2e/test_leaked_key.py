@@ -1,5 +1,10 @@
 """A signing key got out: what it signed is refused, and what is trusted is signed again."""
 
+import json
+import time
+from datetime import UTC, datetime
+from typing import Any
+
 from nix_cache.formats.narinfo import narinfo_key
 from tests.e2e import store_paths
 from tests.e2e.cache import Cache
@@ -9,17 +14,21 @@ from tests.e2e.refusal import UNTRUSTED, assert_accepted, assert_refused
 from tests.pages import commands
 
 
-def sign_again(cache: Cache, machine: Nix, path: str) -> None:
-    """Follow the page on a machine that has the path."""
-    filled_in = {
-        "NEW_KEY_FILE": str(machine.write_key(cache.outputs["signingKeys"]["builder"])),
-        '"$PUSH_URL"': cache.outputs["pushUrls"]["builder"],
-        "PATH": path,
-    }
-    for line in commands("docs/operations/compromised-writer.md", "Replace a signing key"):
-        nix, *arguments = line.split()
-        assert nix == "nix"
-        machine.get(*(filled_in.get(argument, argument) for argument in arguments))
+def sign_again(cache: Cache, machine: Nix, leaked: str, before: datetime) -> dict[str, Any]:
+    """Follow the page as the bucket's owner; returns what is printed for programs."""
+    connection = cache.server.connection()
+    owner = {"accessKeyId": connection.user, "secretAccessKey": connection.password}
+    machine.add_profile("minio-root", owner)
+    outputs = machine.home / "outputs.json"
+    outputs.touch(mode=0o600)
+    outputs.write_text(json.dumps(cache.outputs))
+    filled_in = {"prod": str(outputs), "KEY": leaked, "TIME": before.isoformat()}
+    (line,) = commands("docs/operations/compromised-writer.md", "Replace a signing key")
+    program, *arguments = [filled_in.get(argument, argument) for argument in line.split()]
+    done = machine.run(*arguments, "--yes", "--json", program=program)
+    assert done.exit_code == 1, done.output
+    result: dict[str, Any] = json.loads(done.out)
+    return result
 
 
 def say_other_contents(cache: Cache, path: str) -> None:
@@ -35,25 +44,34 @@ def say_other_contents(cache: Cache, path: str) -> None:
 def test_what_is_trusted_is_signed_again_and_nothing_else(
     new_cache: NewCache, nix: Nix, new_nix: NewNix
 ) -> None:
-    """Readers get the one, refuse the other, and never get what a user put in its place."""
+    """Readers get what is old or built here, and refuse what came later or was replaced."""
     cache = new_cache(writers=["builder"])
     cache.let_write(nix, "builder")
-    trusted, doubtful, replaced = (store_paths.build(nix).root for _ in range(3))
-    for path in (trusted, doubtful, replaced):
-        assert cache.push(nix, path, writer="builder").exit_code == 0
+    attacker = new_nix()
+    cache.let_write(attacker, "builder")
+    (leaked,) = cache.outputs["publicKeys"]
+    old, replaced, built_here = (store_paths.build(nix).root for _ in range(3))
+    others = [store_paths.build(attacker).root for _ in range(2)]
+    kept, foreign = others
+    for machine, path in ((nix, old), (nix, replaced), (nix, built_here), (attacker, kept)):
+        assert cache.push(machine, path, writer="builder").exit_code == 0
+    time.sleep(1.1)
+    leak = datetime.now(UTC)
+    time.sleep(1.1)
+    assert cache.push(attacker, foreign, writer="builder").exit_code == 0
+    cache.write(narinfo_key(built_here), cache.read(narinfo_key(built_here)))
     say_other_contents(cache, replaced)
-    nix.forget_caches()
 
     cache.change(writers=[{"name": "builder", "generation": 2, "trustedGenerations": []}])
-    for path in (trusted, replaced):
-        sign_again(cache, nix, path)
+    result = sign_again(cache, nix, leaked, leak)
 
+    assert result["signed"] == {"byTrustedKey": 0, "asInLocalStore": 1, "beforeLeak": 2}
+    assert sorted(result["untrusted"]) == sorted([replaced, foreign])
     reader = new_nix()
     reader.configure(cache.outputs["nixConf"])
-    assert_accepted(reader, trusted)
-    assert_refused(reader, doubtful, UNTRUSTED)
-    assert_refused(reader, replaced, UNTRUSTED)
-    signers = [signature.partition(":")[0] for signature in cache.narinfo(trusted).signatures]
-    assert "cache.example.org-builder-2" in signers
-    names = [signature.partition(":")[0] for signature in cache.narinfo(replaced).signatures]
-    assert names == ["cache.example.org-builder-1"]
+    for path in (old, kept, built_here):
+        assert_accepted(reader, path)
+        signers = [signature.partition(":")[0] for signature in cache.narinfo(path).signatures]
+        assert signers == [f"cache.example.org-builder-{generation}" for generation in (1, 2)]
+    for path in (replaced, foreign):
+        assert_refused(reader, path, UNTRUSTED)

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from nix_cache.cli.resign import bucket as resign_bucket
 from nix_cache.cli.resign.bucket import Judged, contents_hash
-from nix_cache.cli.resign.verdict import Ground, Terms
+from nix_cache.cli.resign.verdict import Ground, TrustTerms
 from nix_cache.cli.s3.client import S3Client
 from nix_cache.cli.s3.credentials import Credential
 from nix_cache.cli.s3.messages import Requester
@@ -61,7 +61,7 @@ def bare() -> bytes:
 
 
 @dataclass
-class House:
+class ContestedNarinfo:
     """Clients of one storage.
 
     Attributes:
@@ -76,7 +76,7 @@ class House:
 
     def re_signer(self, number: int) -> Callable[[], None]:
         """Return one who signs what an old key signed, and looks again in the end."""
-        terms = Terms(KEYS[number], TRUSTED, frozenset({KEYS[number].name}))
+        terms = TrustTerms(KEYS[number], TRUSTED, frozenset({KEYS[number].name}))
         contents = contents_hash(Narinfo.parse(stored()))
         planned = Judged(KEY, Ground.TRUSTED_KEY, PATH, contents)
         transport = self.order.transport(self.storage)
@@ -128,12 +128,12 @@ class House:
         return set(verify(Narinfo.parse(self.storage.objects[KEY].content), keys))
 
 
-def house(schedule: list[int], conditions: str, content: bytes | None) -> House:
+def contested(schedule: list[int], conditions: str, content: bytes | None) -> ContestedNarinfo:
     """Return a storage, with the narinfo or without it."""
     storage = S3Double(MANIFEST.bucket, conditions=conditions)
     if content is not None:
         storage.put(KEY, content)
-    return House(Interleaved(schedule), storage)
+    return ContestedNarinfo(Interleaved(schedule), storage)
 
 
 ORDERS = st.lists(st.integers(0, 23), min_size=1, max_size=24)
@@ -145,8 +145,8 @@ SETTINGS = settings(deadline=None, max_examples=60, suppress_health_check=[Healt
 def test_no_signature_is_lost_where_the_service_keeps_conditions(
     schedule: list[int], pushers: int
 ) -> None:
-    """Whoever signs; lines of others stay, and so do signatures that nobody trusts."""
-    found = house(schedule, "kept", stored(OLD_KEY, FOREIGN_KEY))
+    """Of writers and re-signers; other lines stay, and so do signatures by unknown keys."""
+    found = contested(schedule, "kept", stored(OLD_KEY, FOREIGN_KEY))
     kinds = [found.signing_pusher] * pushers + [found.re_signer] * (4 - pushers)
 
     found.order.run([kind(number) for number, kind in enumerate(kinds)])
@@ -161,7 +161,7 @@ def test_no_signature_of_a_re_signer_is_lost_without_conditions(
     schedule: list[int], pushers: int, conditions: str
 ) -> None:
     """They look again once no other client can be between reading and writing."""
-    found = house(schedule, conditions, stored(OLD_KEY, FOREIGN_KEY))
+    found = contested(schedule, conditions, stored(OLD_KEY, FOREIGN_KEY))
     kinds = [found.signing_pusher] * pushers + [found.re_signer] * (4 - pushers)
 
     found.order.run([kind(number) for number, kind in enumerate(kinds)])
@@ -174,7 +174,7 @@ def test_no_signature_of_a_re_signer_is_lost_without_conditions(
 @given(ORDERS)
 def test_writers_who_upload_one_path_keep_each_others_signatures(schedule: list[int]) -> None:
     """And that of a re-signer who came between them."""
-    found = house(schedule, "kept", None)
+    found = contested(schedule, "kept", None)
     clients = [found.uploading_pusher(0), found.uploading_pusher(1), found.re_signer(2)]
 
     found.order.run(clients)
@@ -190,7 +190,7 @@ def test_writers_who_upload_one_path_keep_each_others_signatures(schedule: list[
 @given(ORDERS)
 def test_a_narinfo_that_a_collection_deleted_does_not_come_back(schedule: list[int]) -> None:
     """Where the service keeps conditions."""
-    found = house(schedule, "kept", stored(OLD_KEY))
+    found = contested(schedule, "kept", stored(OLD_KEY))
 
     found.order.run([found.collection, found.re_signer(0), found.signing_pusher(1)])
 
@@ -200,10 +200,10 @@ def test_a_narinfo_that_a_collection_deleted_does_not_come_back(schedule: list[i
 @pytest.mark.parametrize("conditions", ["kept", "ignored", "refused"])
 def test_one_client_signs_once_and_leaves_what_is_signed(conditions: str) -> None:
     """The second time nothing is written."""
-    found = house([0], conditions, stored(OLD_KEY))
+    found = contested([0], conditions, stored(OLD_KEY))
     found.order.run([found.re_signer(0)])
     signed = found.storage.objects[KEY]
-    again = House(Interleaved([0]), found.storage)
+    again = ContestedNarinfo(Interleaved([0]), found.storage)
 
     again.order.run([again.re_signer(0)])
 
@@ -213,7 +213,7 @@ def test_one_client_signs_once_and_leaves_what_is_signed(conditions: str) -> Non
 
 def test_a_narinfo_whose_etag_a_proxy_alters_is_signed_all_the_same() -> None:
     """Conditions cannot be used, so it is read right before and after."""
-    found = house([0], "kept", stored(OLD_KEY))
+    found = contested([0], "kept", stored(OLD_KEY))
     found.storage.faults[KEY] = lambda answer: type(answer)(
         answer.status, {**answer.headers, "ETag": 'W/"other"'}, answer.body
     )

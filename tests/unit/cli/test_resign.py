@@ -24,7 +24,7 @@ from nix_cache.cli.resign import report, session, signer
 from nix_cache.cli.resign.verdict import (
     Ground,
     Settled,
-    Terms,
+    TrustTerms,
     Untrusted,
     Verdict,
     is_evidence,
@@ -45,7 +45,7 @@ LEAKED, STRANGER = signing.generate("leaked-1"), signing.generate("stranger-1")
 OTHER = signing.generate("cache.example.org-other-1")
 BEFORE = datetime(2026, 11, 1, tzinfo=UTC)
 OWNER = Credential(access_key_id="owner", secret_access_key="secret")
-TERMS = Terms(
+TERMS = TrustTerms(
     NEXT_KEY,
     (NEXT_KEY.public_text, KEY.public_text, OTHER.public_text),
     frozenset({NEXT_KEY.name, OTHER.name}),
@@ -78,7 +78,7 @@ def narinfo(number: int, *signatures: str | signing.SecretKey, **fields: Any) ->
 
 
 def verdict(
-    content: bytes, terms: Terms = TERMS, written: datetime | None = BEFORE - timedelta(days=1)
+    content: bytes, terms: TrustTerms = TERMS, written: datetime | None = BEFORE - timedelta(days=1)
 ) -> Verdict:
     """Return what is to be done with the first of the paths."""
     return judge(narinfo_key(path_info(0).path), Narinfo.parse(content), written, terms)
@@ -249,7 +249,7 @@ class SignedCache:
         known = {info.path: info for info in self.local}
         real = resign_plan.make_plan
 
-        def planned(*arguments: Any) -> resign_plan.Plan:
+        def planned(*arguments: Any) -> resign_plan.SigningPlan:
             plan = real(*arguments)
             if self.after_plan:
                 self.after_plan()

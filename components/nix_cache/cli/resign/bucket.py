@@ -11,7 +11,7 @@ from urllib.parse import quote
 from nix_cache.cli.machine.parallel import in_parallel
 from nix_cache.cli.nars import decompression
 from nix_cache.cli.nars.reader import NarReader, NarStatusError
-from nix_cache.cli.resign.verdict import Ground, Terms, Untrusted, Verdict, judge
+from nix_cache.cli.resign.verdict import Ground, TrustTerms, Untrusted, Verdict, judge
 from nix_cache.cli.s3.client import S3Client
 from nix_cache.cli.s3.clock import Clocks, http_date
 from nix_cache.cli.s3.credentials import Credential
@@ -117,7 +117,9 @@ class Bucket:
                 progress(f"listed {len(found)} narinfos")
         return found
 
-    def judged(self, keys: Sequence[str], terms: Terms, local: frozenset[str]) -> Iterator[Judged]:
+    def judged(
+        self, keys: Sequence[str], terms: TrustTerms, local: frozenset[str]
+    ) -> Iterator[Judged]:
         """Read narinfos, several at a time, and judge them.
 
         Args:
@@ -131,7 +133,7 @@ class Bucket:
         for _, one in in_parallel(lambda key: self._judged(key, terms, local), keys, self._jobs):
             yield one
 
-    def sign(self, planned: Judged, terms: Terms) -> Verdict | None:
+    def sign(self, planned: Judged, terms: TrustTerms) -> Verdict | None:
         """Sign a path, if its narinfo still states what it stated.
 
         Returns:
@@ -164,7 +166,7 @@ class Bucket:
             return None
         return changed[0] if changed else verdict
 
-    def _judged(self, key: str, terms: Terms, local: frozenset[str]) -> Judged:
+    def _judged(self, key: str, terms: TrustTerms, local: frozenset[str]) -> Judged:
         try:
             version = self.narinfos.read(key)
             narinfo = None if version is None else Narinfo.parse(version.content)

@@ -7,14 +7,14 @@ from dataclasses import dataclass, field, replace
 from nix_cache.cli.nix import program
 from nix_cache.cli.nix.closure import path_infos
 from nix_cache.cli.resign.bucket import Bucket, Judged
-from nix_cache.cli.resign.verdict import Ground, Settled, Terms, Untrusted, is_evidence
+from nix_cache.cli.resign.verdict import Ground, Settled, TrustTerms, Untrusted, is_evidence
 from nix_cache.cli.upload.held import states_same
 
 _BATCH = 1000
 
 
 @dataclass
-class Plan:
+class SigningPlan:
     """What is to be signed, and what is not.
 
     Attributes:
@@ -61,7 +61,7 @@ class Signed:
     seconds: float = 0.0
 
 
-def make_plan(bucket: Bucket, terms: Terms, progress: Callable[[str], None]) -> Plan:
+def make_plan(bucket: Bucket, terms: TrustTerms, progress: Callable[[str], None]) -> SigningPlan:
     """Read a cache's narinfos, and find out which are to be signed.
 
     Raises:
@@ -70,7 +70,7 @@ def make_plan(bucket: Bucket, terms: Terms, progress: Callable[[str], None]) -> 
     progress("asking Nix which paths there are")
     local = _local_paths()
     keys = bucket.keys(progress)
-    plan, possible = Plan(), list[Judged]()
+    plan, possible = SigningPlan(), list[Judged]()
     for count, one in enumerate(bucket.judged(keys, terms, local), start=1):
         if one.narinfo is None:
             plan.add(one)
@@ -88,7 +88,7 @@ def _local_paths() -> frozenset[str]:
     return frozenset() if printed is None else frozenset(printed.split())
 
 
-def _compared(possible: list[Judged], terms: Terms) -> Iterator[Judged]:
+def _compared(possible: list[Judged], terms: TrustTerms) -> Iterator[Judged]:
     """Yield the narinfos again, with another verdict if the local store has the same."""
     for start in range(0, len(possible), _BATCH):
         batch = possible[start : start + _BATCH]

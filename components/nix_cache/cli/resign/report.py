@@ -5,8 +5,8 @@ from typing import Any
 
 from nix_cache.cli.machine import console
 from nix_cache.cli.machine.console import Console
-from nix_cache.cli.resign.plan import Plan, Signed
-from nix_cache.cli.resign.verdict import Ground, Settled, Terms
+from nix_cache.cli.resign.plan import Signed, SigningPlan
+from nix_cache.cli.resign.verdict import Ground, Settled, TrustTerms
 from nix_cache.formats.manifest import Manifest
 
 _SHOWN = 10
@@ -20,7 +20,7 @@ _FIELDS = {
 }
 
 
-def document(plan: Plan, terms: Terms, signed: Signed | None) -> dict[str, Any]:
+def document(plan: SigningPlan, terms: TrustTerms, signed: Signed | None) -> dict[str, Any]:
     """Return the result for programs.
 
     Args:
@@ -43,12 +43,12 @@ def document(plan: Plan, terms: Terms, signed: Signed | None) -> dict[str, Any]:
     }
 
 
-def print_plan(plan: Plan, where: Console) -> None:
+def print_plan(plan: SigningPlan, where: Console) -> None:
     """Print what would be signed and what would not."""
     console.columns(_rows(plan, plan.grounds(), "sign"), where)
 
 
-def print_done(plan: Plan, terms: Terms, signed: Signed) -> None:
+def print_done(plan: SigningPlan, terms: TrustTerms, signed: Signed) -> None:
     """Print what was signed."""
     count = sum(signed.grounds.values())
     if not count:
@@ -84,7 +84,7 @@ def untrusted_lines(untrusted: Mapping[str, str]) -> Iterator[str]:
     )
 
 
-def remarks(terms: Terms, manifest: Manifest) -> Iterator[str]:
+def remarks(terms: TrustTerms, manifest: Manifest) -> Iterator[str]:
     """Yield what has to be done besides."""
     if still := [key for key in terms.leaked if key in manifest.public_keys]:
         names = ", ".join(key.partition(":")[0] for key in still)
@@ -114,7 +114,9 @@ def progress(count: int, total: int, seconds: float) -> str:
     return f"signed {count:,} of {total:,} paths{_rate(count, seconds)}{left}"
 
 
-def _rows(plan: Plan, grounds: Mapping[Ground, int], verb: str) -> Iterator[tuple[str, str, str]]:
+def _rows(
+    plan: SigningPlan, grounds: Mapping[Ground, int], verb: str
+) -> Iterator[tuple[str, str, str]]:
     for ground in Ground:
         if grounds.get(ground):
             yield verb, _count(grounds[ground]), ground.value

@@ -16,9 +16,9 @@ from nix_cache.cli.machine.parallel import in_parallel
 from nix_cache.cli.machine.progress import Progress
 from nix_cache.cli.resign import report
 from nix_cache.cli.resign.bucket import Bucket, Judged
-from nix_cache.cli.resign.plan import Plan, Signed, make_plan
+from nix_cache.cli.resign.plan import Signed, SigningPlan, make_plan
 from nix_cache.cli.resign.signer import find_terms
-from nix_cache.cli.resign.verdict import Ground, Terms, Untrusted
+from nix_cache.cli.resign.verdict import Ground, TrustTerms, Untrusted
 from nix_cache.cli.s3.clock import Clocks
 from nix_cache.cli.s3.credentials import owner_credential
 from nix_cache.cli.upload import collections
@@ -104,7 +104,9 @@ def run(request: SigningRequest, *, as_json: bool) -> bool:
     return not (plan.untrusted or signed.refused)
 
 
-def _sign(bucket: Bucket, plan: Plan, terms: Terms, jobs: int, progress: Progress) -> Signed:
+def _sign(
+    bucket: Bucket, plan: SigningPlan, terms: TrustTerms, jobs: int, progress: Progress
+) -> Signed:
     done, started, total = Signed(), time.monotonic(), len(plan.signing)
 
     def sign(one: Judged) -> object:
@@ -143,7 +145,7 @@ def _require_same_time(clocks: Clocks | None) -> None:
         )
 
 
-def _is_agreed(plan: Plan, terms: Terms, bucket: str, *, agreed: bool) -> bool:
+def _is_agreed(plan: SigningPlan, terms: TrustTerms, bucket: str, *, agreed: bool) -> bool:
     if agreed:
         return True
     if sys.stdin is None or not sys.stdin.isatty():

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 from nix_cache.cli.caches.target import Target
 from nix_cache.cli.errors import ClientError, UsageError
-from nix_cache.cli.resign.verdict import Terms
+from nix_cache.cli.resign.verdict import TrustTerms
 from nix_cache.cli.upload.writer import read_key
 from nix_cache.formats import signing
 from nix_cache.formats.signing import KeyFormatError, SecretKey, name_of
@@ -13,7 +13,7 @@ from nix_cache.formats.signing import KeyFormatError, SecretKey, name_of
 
 def find_terms(
     target: Target, writer: str | None, leaked: Sequence[str], before: str | None
-) -> Terms:
+) -> TrustTerms:
     """Return with which key to sign, and what is trusted.
 
     Args:
@@ -42,7 +42,7 @@ def find_terms(
         )
     names = manifest.key_names.values() or map(name_of, manifest.public_keys)
     trusted = tuple(one for one in manifest.public_keys if one not in leaked_keys)
-    return Terms(
+    return TrustTerms(
         key,
         trusted,
         frozenset({key.name, *names}) & {name_of(one) for one in trusted},

@@ -12,7 +12,7 @@ from nix_cache.formats.signing import SecretKey, name_of
 
 
 @dataclass(frozen=True)
-class Terms:
+class TrustTerms:
     """What is trusted.
 
     Attributes:
@@ -66,7 +66,7 @@ class Untrusted:
 Verdict = Ground | Settled | Untrusted
 
 
-def judge(key: str, narinfo: Narinfo, written: datetime | None, terms: Terms) -> Verdict:
+def judge(key: str, narinfo: Narinfo, written: datetime | None, terms: TrustTerms) -> Verdict:
     """Return what is to be done with a path, by what the cache states of it.
 
     Args:
@@ -100,7 +100,7 @@ def judge(key: str, narinfo: Narinfo, written: datetime | None, terms: Terms) ->
     return Untrusted(f"it is signed by {signers(narinfo)} alone")
 
 
-def is_evidence(info: PathInfo, terms: Terms) -> bool:
+def is_evidence(info: PathInfo, terms: TrustTerms) -> bool:
     """Return whether a path of the local store shows what its contents have to be.
 
     Once a key leaked, the path may have come from the cache with a signature by that key. So
@@ -116,7 +116,7 @@ def is_evidence(info: PathInfo, terms: Terms) -> bool:
     )
 
 
-def _before_leak(names: str, written: datetime | None, terms: Terms) -> Verdict:
+def _before_leak(names: str, written: datetime | None, terms: TrustTerms) -> Verdict:
     if terms.before is None:
         return Untrusted(f"only the leaked key {names} signed it")
     if written is None:
