@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from unittest import mock
 
 import pytest
+from botocore.credentials import Credentials
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -17,7 +18,7 @@ from nix_cache.cli.resign import bucket as resign_bucket
 from nix_cache.cli.resign.bucket import Judged, contents_hash
 from nix_cache.cli.resign.verdict import Ground, TrustTerms
 from nix_cache.cli.s3.client import S3Client
-from nix_cache.cli.s3.credentials import Credential
+from nix_cache.cli.s3.credentials import Identity
 from nix_cache.cli.s3.messages import Requester
 from nix_cache.cli.upload.narinfos import Narinfos
 from nix_cache.cli.upload.objects import Objects
@@ -39,7 +40,7 @@ INFO = PathInfo(PATH, NixHash.of(b"nar"), 3, (), None, (), None, True, 0)
 OLD_KEY, FOREIGN_KEY = signing.generate("old-1"), signing.generate("foreign-1")
 KEYS = [signing.generate(f"client-{number}") for number in range(4)]
 TRUSTED = tuple(key.public_text for key in (OLD_KEY, *KEYS))
-OWNER = Credential(access_key_id="owner", secret_access_key="secret")
+OWNER = Identity("the test", Credentials("owner", "secret"))
 WHO = Requester("nixbuilder", MANIFEST.endpoint, MANIFEST.bucket, "demo", "the test")
 
 
@@ -117,7 +118,7 @@ class ContestedNarinfo:
     def uploader(self, number: int) -> Uploader:
         """Return what pushes as one of the clients."""
         transport = self.order.transport(self.storage)
-        client = S3Client.of(MANIFEST, OWNER, transport)
+        client = S3Client.of(MANIFEST, OWNER.credentials, transport)
         narinfos = Narinfos(client, WHO, lambda _: None)
         objects = Objects(client, WHO, 10**7, lambda _: None)
         return Uploader(objects, narinfos, KEYS[number], TRUSTED, UploadOptions(jobs=1))

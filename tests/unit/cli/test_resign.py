@@ -13,6 +13,7 @@ from unittest import mock
 
 import pytest
 import zstandard
+from botocore.credentials import Credentials
 
 from nix_cache.cli.caches.record import Record
 from nix_cache.cli.caches.source import Source
@@ -30,7 +31,7 @@ from nix_cache.cli.resign.verdict import (
     is_evidence,
     judge,
 )
-from nix_cache.cli.s3.credentials import Credential
+from nix_cache.cli.s3.credentials import Identity
 from nix_cache.formats import content_address, signing
 from nix_cache.formats.narinfo import Narinfo, narinfo_key, verify
 from nix_cache.formats.narinfo_writer import NarFile, signed_narinfo
@@ -44,7 +45,7 @@ from tests.unit.cli.s3_double import DoubleTransport, S3Double
 LEAKED, STRANGER = signing.generate("leaked-1"), signing.generate("stranger-1")
 OTHER = signing.generate("cache.example.org-other-1")
 BEFORE = datetime(2026, 11, 1, tzinfo=UTC)
-OWNER = Credential(access_key_id="owner", secret_access_key="secret")
+OWNER = Identity("the test", Credentials("owner", "secret"))
 TERMS = TrustTerms(
     NEXT_KEY,
     (NEXT_KEY.public_text, KEY.public_text, OTHER.public_text),
@@ -146,6 +147,10 @@ class TestVerdict:
         ("written", "expected"),
         [
             (BEFORE - timedelta(seconds=1), Ground.BEFORE_LEAK),
+            (
+                BEFORE - timedelta(seconds=0.5),  # a date without its fraction may be younger
+                "only the leaked key leaked-1 signed it, on 2026-10-31 23:59:59Z",
+            ),
             (BEFORE, "only the leaked key leaked-1 signed it, on 2026-11-01 00:00:00Z"),
             (None, "only the leaked key leaked-1 signed it, and when is not known"),
         ],
@@ -257,7 +262,7 @@ class SignedCache:
 
         out, err = io.StringIO(), io.StringIO()
         with (
-            mock.patch.object(session, "owner_credential", return_value=OWNER),
+            mock.patch.object(session, "owner_identity", return_value=OWNER),
             mock.patch.object(session, "find_target", return_value=target),
             mock.patch.object(session, "make_plan", planned),
             mock.patch.object(session, "SETTLING_SECONDS", 0.0),

@@ -14,7 +14,7 @@ from nix_cache.cli.nars.reader import NarReader, NarStatusError
 from nix_cache.cli.resign.verdict import Ground, TrustTerms, Untrusted, Verdict, judge
 from nix_cache.cli.s3.client import S3Client
 from nix_cache.cli.s3.clock import Clocks, http_date
-from nix_cache.cli.s3.credentials import Credential
+from nix_cache.cli.s3.credentials import Identity
 from nix_cache.cli.s3.errors import AnsweredError, StorageError
 from nix_cache.cli.s3.listing import checked_pages
 from nix_cache.cli.s3.messages import Requester, explain
@@ -57,8 +57,8 @@ class Bucket:
 
     Args:
         manifest: the cache.
-        credential: of one who may list, read and write.
-        profile: where that is from, for messages.
+        identity: of one who may list, read and write.
+        profile: its profile, for messages.
         jobs: how many requests there are at a time.
         report: called with a text before something is tried again.
     """
@@ -66,7 +66,7 @@ class Bucket:
     def __init__(
         self,
         manifest: Manifest,
-        credential: Credential,
+        identity: Identity,
         profile: str,
         jobs: int,
         report: Callable[[str], None],
@@ -74,7 +74,7 @@ class Bucket:
         self._manifest = manifest
         self._jobs = jobs
         self._owner = Requester(profile, manifest.endpoint, manifest.bucket)
-        self._client = S3Client.of(manifest, credential, Transport(jobs=jobs))
+        self._client = S3Client.of(manifest, identity.credentials, Transport(jobs=jobs))
         self._nars = NarReader(self._client)
         self._report = report
         self.narinfos = Narinfos(self._client, self._owner, report)

@@ -20,7 +20,7 @@ from nix_cache.cli.resign.plan import Signed, SigningPlan, make_plan
 from nix_cache.cli.resign.signer import find_terms
 from nix_cache.cli.resign.verdict import Ground, TrustTerms, Untrusted
 from nix_cache.cli.s3.clock import Clocks
-from nix_cache.cli.s3.credentials import owner_credential
+from nix_cache.cli.s3.credentials import owner_identity
 from nix_cache.cli.upload import collections
 
 SETTLING_SECONDS = TIMES.stalled_seconds
@@ -68,12 +68,12 @@ def run(request: SigningRequest, *, as_json: bool) -> bool:
         UsageError: the request makes no sense, or it cannot be agreed to.
         ClientError: the storage refused or did not answer, or there is no key to sign with.
     """
-    credential = owner_credential(request.owner)
+    identity = owner_identity(request.owner)
     target = find_target(request.cache, request.project, secrets=True)
     target.require_place_for_owner()
     terms = find_terms(target, request.writer, request.leaked, request.before)
     with Progress() as progress:
-        bucket = Bucket(target.manifest, credential, request.owner, request.jobs, progress.note)
+        bucket = Bucket(target.manifest, identity, request.owner, request.jobs, progress.note)
         progress.tell(f"waiting for {target.manifest.endpoint}")
         if terms.before is not None:
             _require_same_time(bucket.clocks())

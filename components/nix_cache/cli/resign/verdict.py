@@ -1,7 +1,7 @@
 """Which paths of a cache are signed again, and why. Pure."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import Enum
 
 from nix_cache.formats.content_address import ContentAddressError
@@ -9,6 +9,9 @@ from nix_cache.formats.narinfo import Narinfo, verify
 from nix_cache.formats.narinfo_trust import malformed_signatures, signers
 from nix_cache.formats.path_info import PathInfo
 from nix_cache.formats.signing import SecretKey, name_of
+
+_DATE_PRECISION = timedelta(seconds=1)
+"""The storage leaves out what is less than a second."""
 
 
 @dataclass(frozen=True)
@@ -121,6 +124,6 @@ def _before_leak(names: str, written: datetime | None, terms: TrustTerms) -> Ver
         return Untrusted(f"only the leaked key {names} signed it")
     if written is None:
         return Untrusted(f"only the leaked key {names} signed it, and when is not known")
-    if written >= terms.before:
+    if written + _DATE_PRECISION > terms.before:
         return Untrusted(f"only the leaked key {names} signed it, on {written:%Y-%m-%d %H:%M:%SZ}")
     return Ground.BEFORE_LEAK

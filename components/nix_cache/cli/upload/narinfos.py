@@ -181,7 +181,7 @@ class Narinfos:
 
     def _found(self, key: str) -> Answer | None:
         try:
-            return self._client.get(key)
+            return self._client.get(key, may_be_page=True)
         except AnsweredError as refusal:
             if refusal.status in _ABSENT and refusal.code in {
                 *("NoSuchKey", "AccessDenied"),
