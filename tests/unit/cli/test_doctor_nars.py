@@ -17,7 +17,7 @@ from nix_cache.cli.nars.decompression import (
     decoded,
     decompressed,
 )
-from nix_cache.cli.nars.memory import Memory
+from nix_cache.cli.nars.memory import MemoryBudget
 from nix_cache.formats.content_address import Method
 from nix_cache.formats.nar import NarError
 from nix_cache.formats.narinfo import Narinfo
@@ -250,7 +250,7 @@ def test_a_content_encoding_that_curl_does_not_know_is_an_error(encoding: str) -
 
 def test_memory_is_given_only_while_there_is_some() -> None:
     """Who needs more waits until others are done."""
-    memory, peak, now, lock = Memory(100), [0], [0], threading.Lock()
+    memory, peak, now, lock = MemoryBudget(100), [0], [0], threading.Lock()
 
     def work(size: int) -> None:
         with memory.reserved(size):

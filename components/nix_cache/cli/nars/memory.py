@@ -5,7 +5,7 @@ import threading
 from collections.abc import Iterator
 
 
-class Memory:
+class MemoryBudget:
     """An amount of memory of which threads reserve parts.
 
     Args:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from nix_cache.cli.limits import NAR_DECODER_BYTES
 from nix_cache.cli.nars import decompression
 from nix_cache.cli.nars.compare import Compared, compare
-from nix_cache.cli.nars.memory import Memory
+from nix_cache.cli.nars.memory import MemoryBudget
 from nix_cache.cli.s3.client import S3Client
 from nix_cache.formats.narinfo import Narinfo
 
@@ -42,7 +42,7 @@ class NarReader:
 
     def __init__(self, client: S3Client) -> None:
         self._client = client
-        self._memory = Memory(_LARGE_BYTES)
+        self._memory = MemoryBudget(_LARGE_BYTES)
 
     def compared(self, narinfo: Narinfo, key: str) -> Compared:
         """Read a NAR, and compare it with its narinfo.
