@@ -1,5 +1,11 @@
 # The command `nix-cache`, made as nixpkgs makes Python programs: `pkgs.callPackage ./package.nix { }`.
-{ lib, python3Packages }:
+# Its version and its requirements are those of pyproject.toml.
+{
+  installShellFiles,
+  lib,
+  python3Packages,
+  stdenv,
+}:
 let
   project = (lib.importTOML ../components/pyproject.toml).project;
   requirements = project.dependencies ++ project.optional-dependencies.client;
@@ -11,13 +17,33 @@ python3Packages.buildPythonApplication {
   pname = project.name;
   inherit (project) version;
   pyproject = true;
-  src = ../components;
+
+  # The build adds the documentation, which is beside the package.
+  src = lib.fileset.toSource {
+    root = ../.;
+    fileset = lib.fileset.unions [
+      ../components
+      ../docs
+    ];
+  };
+  sourceRoot = "source/components";
+
   build-system = [ python3Packages.hatchling ];
   dependencies = map dependency requirements;
+  nativeBuildInputs = [ installShellFiles ];
   pythonImportsCheck = [ "nix_cache.cli.app" ];
+
+  postInstall = lib.optionalString (stdenv.buildPlatform.canExecute stdenv.hostPlatform) ''
+    for shell in bash fish zsh; do
+      _NIX_CACHE_COMPLETE=source_$shell $out/bin/nix-cache --help >nix-cache.$shell
+      installShellCompletion --cmd nix-cache --$shell nix-cache.$shell
+    done
+  '';
+
   meta = {
-    inherit (project) description;
+    description = "Use, fill and check self-hosted Nix binary caches";
     license = lib.licenses.asl20;
     mainProgram = "nix-cache";
+    platforms = lib.platforms.unix;
   };
 }

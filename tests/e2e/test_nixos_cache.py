@@ -4,6 +4,7 @@ No machine is switched: the user's folders stand in for root's, and a script for
 """
 
 import os
+import shutil
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
@@ -125,11 +126,30 @@ def make_files(nixos: NixOS, found: Mapping[str, Any]) -> None:
 
 
 def run_service(nix: Nix, service: Mapping[str, Any]) -> None:
-    """Do what systemd does when it is asked for a service; it has to succeed."""
+    """Do what systemd does when it is asked for a service; it has to succeed.
+
+    The user's Nix has no daemon. The files with the secrets are gone meanwhile: only their copies
+    are there.
+    """
+    folders = {"%d": nix.folder / "credentials", "%C": nix.folder / "cache"}
+    folders["%d"].mkdir(mode=0o700)
+    originals = []
+    for entry in service["serviceConfig"]["LoadCredential"]:
+        name, _, original = entry.partition(":")
+        shutil.copy(original, folders["%d"] / name)
+        originals.append(Path(original))
+    given = {}
+    for name, value in service["environment"].items():
+        for word, folder in folders.items():
+            value = value.replace(word, str(folder))
+        given[name] = value
+    del given["NIX_REMOTE"]
+    for original in originals:
+        original.rename(original.with_suffix(".away"))
     path = ":".join([*(f"{folder}/bin" for folder in service["path"]), os.defpath])
     done = subprocess.run(
         service["serviceConfig"]["ExecStart"].split(),
-        env={**nix.environment, "PATH": path, **service["environment"]},
+        env={**nix.environment, "PATH": path, **given},
         cwd="/",
         stdin=subprocess.DEVNULL,
         capture_output=True,

@@ -6,13 +6,12 @@ nixpkgs cannot be had from package registries. Where there is a copy of its lib,
 
 import json
 import re
-import shutil
 import subprocess
-import tomllib
 
-from packaging.requirements import Requirement
+import pytest
 
 from nix_cache.cli.machine.places import hook_name, system_place
+from nix_cache.cli.upload.writer import SIGNING_KEY_FILE_VARIABLE
 from nix_cache.render import nix_conf
 from tests.e2e.nixos.configurations import (
     KEYS,
@@ -27,9 +26,7 @@ from tests.e2e.nixos.configurations import nixos as nixos
 from tests.e2e.nixos.machine import NixOS
 from tools.bootstrap import ROOT
 
-FOLDER = ROOT / "nix"
-PROJECT = ROOT / "components" / "pyproject.toml"
-README = FOLDER / "README.md"
+README = ROOT / "nix" / "README.md"
 
 
 def test_a_manifest_gives_the_settings_that_the_stack_gives(nixos: NixOS) -> None:
@@ -41,7 +38,8 @@ def test_a_manifest_gives_the_settings_that_the_stack_gives(nixos: NixOS) -> Non
     stack = json.loads(nixos.nix.get("eval", "--json", "--expr", given))
     assert found["settings"] == stack["nix"]["settings"]
     assert found["systemd"]["services"] == found["systemd"]["timers"] == {}
-    assert found["environment"] == {"etc": {}, "systemPackages": []}
+    assert found["environment"]["systemPackages"] == []
+    assert list(found["environment"]["etc"]) == ["nix/nix-cache/team.json"]
 
 
 def test_what_is_set_by_hand_counts_and_adds_to_other_settings(nixos: NixOS) -> None:
@@ -99,11 +97,9 @@ def test_a_writer_gets_units_that_push(nixos: NixOS) -> None:
     found = nixos.evaluate(f'{PUSHES} services.nix-cache.caches.team.push.interval = "1h";')
 
     service = found["systemd"]["services"]["nix-cache-push-team"]
-    assert service["serviceConfig"] == {
-        "Type": "oneshot",
-        "ExecStart": f"{nixos.programs}/bin/nix-cache hook --drain --to team",
-    }
-    assert service["environment"] == {"AWS_SHARED_CREDENTIALS_FILE": "/run/secrets/credentials"}
+    run = service["serviceConfig"]
+    assert run["Type"] == "oneshot"
+    assert run["ExecStart"] == f"{nixos.programs}/bin/nix-cache hook --drain --to team"
     assert service["path"] == [str(nixos.programs)]
     assert service["startLimitIntervalSec"] == 0
     assert service["wants"] == service["after"] == ["network-online.target"]
@@ -117,6 +113,140 @@ def test_a_writer_gets_units_that_push(nixos: NixOS) -> None:
         f"d {roots} 0755 root root -",
         f"L {queue}/queue - - - - {roots}",
     ]
+    assert run["ReadWritePaths"] == [queue, roots]
+
+
+def test_a_service_gets_copies_of_the_secrets_and_no_rights_beside(nixos: NixOS) -> None:
+    """The manager reads them, so root's service needs no capability, whoever owns the files."""
+    found = nixos.evaluate(PUSHES)
+
+    service = found["systemd"]["services"]["nix-cache-push-team"]
+    run = service["serviceConfig"]
+    assert run["LoadCredential"] == [
+        "signing-key:/run/secrets/key",
+        "credentials:/run/secrets/credentials",
+    ]
+    assert service["environment"] == {
+        SIGNING_KEY_FILE_VARIABLE: "%d/signing-key",
+        "AWS_SHARED_CREDENTIALS_FILE": "%d/credentials",
+        "NIX_REMOTE": "daemon",
+        "XDG_CACHE_HOME": "%C/nix-cache/team",
+    }
+    assert run["CacheDirectory"] == "nix-cache/team"
+    assert run["CapabilityBoundingSet"] == ""
+    assert run["ProtectSystem"] == "strict"
+    assert run["ProtectHome"] is True
+    assert "/run/secrets" not in json.dumps(service["environment"])
+
+
+def test_a_service_without_a_credentials_file_sees_roots(nixos: NixOS) -> None:
+    """The profile may be in /root/.aws/credentials, or come from a role."""
+    role = """
+        services.nix-cache.credentialsFile = lib.mkForce null;
+        services.nix-cache.awsConfigFile = "/a";
+    """
+    found = nixos.evaluate(f"imports = [ {{ {role} }} ]; {PUSHES}")
+
+    service = found["systemd"]["services"]["nix-cache-push-team"]
+    assert service["serviceConfig"]["ProtectHome"] == "read-only"
+    assert service["serviceConfig"]["LoadCredential"] == ["signing-key:/run/secrets/key"]
+    assert service["environment"]["AWS_CONFIG_FILE"] == "/a"
+    assert "AWS_SHARED_CREDENTIALS_FILE" not in service["environment"]
+    assert found["systemd"]["services"]["nix-daemon"]["environment"] == {"AWS_CONFIG_FILE": "/a"}
+
+
+def test_a_machine_can_watch_its_store_instead(nixos: NixOS) -> None:
+    """By a service with a user of its own, and without a hook and a queue."""
+    found = nixos.evaluate(f"""{PUSHES}
+        services.nix-cache.caches.team.push = {{
+          trigger = "watch-store"; limitRate = "2M"; partSize = 8;
+        }};
+    """)
+
+    assert set(found["systemd"]["services"]) == {"nix-daemon", "nix-cache-watch-team"}
+    service = found["systemd"]["services"]["nix-cache-watch-team"]
+    run = service["serviceConfig"]
+    assert run["ExecStart"] == f"{nixos.programs}/bin/nix-cache watch-store --to team"
+    assert (run["DynamicUser"], run["Restart"]) == (True, "always")
+    assert "ReadWritePaths" not in run
+    assert service["wantedBy"] == ["multi-user.target"]
+    assert service["environment"]["NIX_CACHE_LIMIT_RATE"] == "2M"
+    assert service["environment"]["NIX_CACHE_PART_SIZE"] == "8"
+    assert "post-build-hook" not in found["settings"]
+    assert found["systemd"]["timers"] == {}
+    assert found["systemd"]["tmpfiles"]["rules"] == []
+    assert set(found["environment"]["etc"]) == {"nix/nix-cache/team.json"}
+
+
+def test_an_optional_cache_is_one_that_users_may_choose(nixos: NixOS) -> None:
+    """Its keys are trusted, and no build asks it by itself."""
+    found = nixos.evaluate(f"{READS} services.nix-cache.caches.team.optional = true;")
+
+    assert found["settings"] == {
+        "extra-trusted-substituters": [READ_URL],
+        "extra-trusted-public-keys": KEYS,
+    }
+
+
+def test_a_cache_behind_a_password_is_read_with_a_netrc_file(nixos: NixOS) -> None:
+    """By its path."""
+    found = nixos.evaluate(f'{READS} services.nix-cache.netrcFile = "/run/secrets/netrc";')
+
+    assert found["settings"]["netrc-file"] == "/run/secrets/netrc"
+
+
+def test_other_upstreams_are_what_the_command_gets(nixos: NixOS) -> None:
+    """In place of the manifest's; none of them means that everything is pushed."""
+    chosen = f'upstreams."https://cache.example.org" = [ "{KEYS[0]}" ];'
+
+    found = nixos.evaluate(f"{PUSHES} services.nix-cache.caches.team.push = {{ {chosen} }};")
+
+    record = json.loads(found["environment"]["etc"]["nix/nix-cache/team.json"]["text"])
+    assert record["description"]["upstreams"] == {"https://cache.example.org": [KEYS[0]]}
+
+
+@pytest.mark.parametrize("secrets", ["sops", "age"])
+def test_secrets_are_named_as_sops_nix_and_agenix_give_them(nixos: NixOS, secrets: str) -> None:
+    """By the option `path`, which both of them have."""
+    found = nixos.evaluate(f"""{{ config, ... }}: {{
+        {secrets}.secrets."credentials" = {{ }};
+        {secrets}.secrets."key" = {{ }};
+        services.nix-cache.credentialsFile = config.{secrets}.secrets.credentials.path;
+        services.nix-cache.caches.team = {{
+          manifest = ./nix-cache.json;
+          push.enable = true;
+          push.writer = "nixbuilder";
+          push.signingKeyFile = config.{secrets}.secrets.key.path;
+        }};
+    }}""")
+
+    folder = {"sops": "/run/secrets", "age": "/run/agenix"}[secrets]
+    assert found["settings"]["extra-secret-key-files"] == [f"{folder}/key"]
+    service = found["systemd"]["services"]["nix-cache-push-team"]
+    assert service["serviceConfig"]["LoadCredential"] == [
+        f"signing-key:{folder}/key",
+        f"credentials:{folder}/credentials",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("setting", "warning"),
+    [
+        (
+            "substitute = false;",
+            "`nix.settings.substitute` is false, so Nix reads no binary cache.",
+        ),
+        ("require-sigs = false;", "`nix.settings.require-sigs` is false, so Nix takes unsigned"),
+    ],
+)
+def test_settings_that_defeat_a_cache_are_reported(
+    nixos: NixOS, setting: str, warning: str
+) -> None:
+    """As warnings, with the fix. Without a cache there is none."""
+    found = nixos.evaluate(f"{READS} nix.settings = {{ {setting} }};")
+
+    assert [text.startswith(warning) for text in found["warnings"]] == [True]
+    assert nixos.evaluate(f"nix.settings = {{ {setting} }};")["warnings"] == []
 
 
 def test_a_writer_signs_and_is_known_to_the_command(nixos: NixOS) -> None:
@@ -132,6 +262,7 @@ def test_a_writer_signs_and_is_known_to_the_command(nixos: NixOS) -> None:
         "writer": "nixbuilder",
         "reader": None,
         "signingKeyFile": "/run/secrets/key",
+        "source": None,
     }
     assert found["settings"]["extra-secret-key-files"] == ["/run/secrets/key"]
     assert found["environment"]["systemPackages"] == [str(nixos.programs)]
@@ -169,54 +300,37 @@ def test_the_hook_never_fails_a_build(nixos: NixOS) -> None:
         assert f"{path} could not be queued in {nixos.state}/hook/team/queue; push" in done.stderr
 
 
-def test_the_flake_has_no_inputs_and_exports_the_module(nixos: NixOS) -> None:
-    """It is checked offline, writes no lock, and its module gives what the one here gives."""
-    repository = nixos.folder / "repository"
-    shutil.copytree(FOLDER, repository / "nix")
-    project = repository / "components" / "pyproject.toml"
-    project.parent.mkdir()
-    shutil.copy(PROJECT, project)
-    url = f"path:{repository}?dir=nix"
-    nixos.nix.get("flake", "check", "--no-build", "--offline", url)
-
-    shown = json.loads(nixos.nix.get("flake", "show", "--json", "--offline", url))
-    metadata = json.loads(nixos.nix.get("flake", "metadata", "--json", "--offline", url))
-    module = f'(builtins.getFlake "{url}").nixosModules.default'
-
-    assert set(shown) == {"nixosModules"}
-    assert set(shown["nixosModules"]) == {"default", "nix-cache"}
-    assert metadata["locks"]["nodes"] == {"root": {}}
-    assert not (repository / "nix" / "flake.lock").exists()
-    assert nixos.evaluate(PUSHES, module=module) == nixos.evaluate(PUSHES)
+BLOCKS = [
+    (kind, block)
+    for kinds, block in re.findall(
+        r"^```nix\n# ([a-z, -]+)\n(.*?)^```$", README.read_text(), re.MULTILINE | re.DOTALL
+    )
+    for kind in kinds.split(", ")
+]
 
 
-def test_the_package_has_all_that_the_command_needs(nixos: NixOS) -> None:
-    """What pip would install. It is not built here, for that takes nixpkgs."""
-    project = tomllib.loads(PROJECT.read_text())["project"]
-    requirements = [*project["dependencies"], *project["optional-dependencies"]["client"]]
+@pytest.mark.parametrize(("kind", "block"), BLOCKS)
+def test_the_configurations_in_the_readme_evaluate(nixos: NixOS, kind: str, block: str) -> None:
+    """On each system that they are for."""
+    text = block.replace(
+        "nix-cache.json", "private.json" if "reader =" in block else "nix-cache.json"
+    )
+    trust = "services.nix-cache.trusted = true;" if kind == "home-manager" else ""
 
-    found = nixos.part(PUSHES, ".own.package.dependencies")
+    found = nixos.evaluate(f"imports = [ ({text}) ]; {trust}", kind=f'"{kind}"')
 
-    assert found == [Requirement(text).name for text in requirements]
-    assert nixos.part(PUSHES, ".own.package.version") == project["version"]
-    assert nixos.part(PUSHES, ".own.package.meta.mainProgram") == "nix-cache"
-
-
-def test_the_configurations_in_the_readme_evaluate(nixos: NixOS) -> None:
-    """Those that only need a machine: a private cache, and one to push to."""
-    blocks = re.findall(r"^```nix\n(.*?)^```$", README.read_text(), re.MULTILINE | re.DOTALL)
-    private, pushing = (block for block in blocks if "credentialsFile" in block)
-
-    read = nixos.evaluate(f"imports = [ ({private.replace('nix-cache.json', 'private.json')}) ];")
-    pushed = nixos.evaluate(f"imports = [ ({pushing}) ];")
-
-    assert "profile=our-laptop" in read["settings"]["extra-substituters"][0]
-    assert set(pushed["systemd"]["timers"]) == {"nix-cache-push-team"}
+    assert found["own"]["caches"]["team"]["enable"] is True
+    assert found["warnings"] == []
 
 
 def test_the_readme_lists_every_option(nixos: NixOS) -> None:
-    """And none that is not there."""
-    own = nixos.evaluate(PUSHES)["own"]
+    """And none that is not there, in any of the modules."""
+    trusted = "services.nix-cache.trusted = true;"
+    own = {
+        **nixos.evaluate(PUSHES)["own"],
+        **nixos.evaluate(PUSHES, kind='"darwin"')["own"],
+        **nixos.evaluate(f"{PUSHES} {trusted}", kind='"home-manager"')["own"],
+    }
     cache = own.pop("caches")["team"]
     push = cache.pop("push")
 

@@ -10,28 +10,31 @@ from tests.e2e.nixos.machine import NixOS
 @pytest.mark.parametrize(
     ("settings", "reason"),
     [
-        ("caches.team = { };", "`{}` names no cache: set `manifest`"),
+        ("caches.team = { };", "`{}` names no cache. Set `manifest`"),
         (f'caches.team.substituter = "{READ_URL}";', "`{}.publicKeys` is empty"),
-        ('caches."a b".manifest = ./nix-cache.json;', "`services.nix-cache.caches.a b`: files"),
+        (
+            'caches."a b".manifest = ./nix-cache.json;',
+            "`services.nix-cache.caches.a b` has an invalid name.",
+        ),
         ("caches.team.manifest = ./newer.json;", "`{}.manifest` is not the output `manifest`"),
         ("caches.team.manifest = { };", "`{}.manifest` is not the output `manifest`"),
         ("caches.team.manifest = ./elsewhere.json;", "is of a cache for the store /gnu/store"),
         (
+            'caches.team.manifest = { signingKeys.ci = "k"; credentials = { }; };',
+            "`{}.manifest` contains secrets, and all users can read the Nix store. Set it to",
+        ),
+        (
             'caches.team = { manifest = ./nix-cache.json; substituter = "s3://b?trusted="; };',
             "`{}.substituter` has the parameter `trusted`",
         ),
-        ("caches.team.manifest = ./private.json;", "set `services.nix-cache.credentialsFile`"),
+        ("caches.team.manifest = ./private.json;", "Set `services.nix-cache.credentialsFile`"),
         (
             'caches.team = { manifest = ./nix-cache.json; reader = "laptop"; };',
-            "`{}.reader` is laptop, and the cache's manifest has no such reader: leave it out",
+            "`{}.reader` is laptop, and the cache has no such reader. Remove it",
         ),
         (
             'caches.team = { manifest = ./private.json; reader = "ci"; };',
-            "no such reader: take one of laptop, nixbuilder, nixreader",
-        ),
-        (
-            'credentialsFile = "${builtins.storeDir}/credentials";',
-            "`services.nix-cache.credentialsFile` is {store}/credentials, and all users can read",
+            "no such reader. Set it to one of laptop, nixbuilder, nixreader",
         ),
     ],
 )
@@ -46,15 +49,21 @@ def test_what_cannot_be_read_from_is_refused(nixos: NixOS, settings: str, reason
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
-        ("caches.team.manifest = lib.mkForce null;", "`{}.enable` needs `services"),
+        (
+            "caches.team.manifest = lib.mkForce null;",
+            "`{}.enable` requires the storage and the writers of the cache. Set",
+        ),
         (
             'caches.team.push.writer = lib.mkForce "who";',
-            "`{}.writer` is who, and the cache has no such writer: take one of ci, nixbuilder",
+            "`{}.writer` is who, and the cache has no such writer. Set it to one of ci, nixbuilder",
         ),
-        ("caches.team.push.writer = lib.mkForce null;", "`{}.writer` is not set: take one of ci"),
+        (
+            "caches.team.push.writer = lib.mkForce null;",
+            "`{}.writer` is not set. Set it to one of ci",
+        ),
         (
             "caches.team.manifest = lib.mkForce ./published.json;",
-            "no such writer: the manifest names no writers, as the object `nix-cache.json`",
+            "no such writer. The manifest names no writers, as the object `nix-cache.json`",
         ),
         ("caches.team.push.signingKeyFile = lib.mkForce null;", "`{}.signingKeyFile` is not set"),
         (
@@ -83,12 +92,94 @@ def test_what_cannot_be_pushed_to_is_refused(nixos: NixOS, changes: str, reason:
     assert reason.format("services.nix-cache.caches.team.push", store=nixos.nix.store_dir) in why
 
 
+SECRETS = ("credentialsFile", "awsConfigFile", "netrcFile", "caches.team.push.signingKeyFile")
+
+
+@pytest.mark.parametrize("option", SECRETS)
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        (f'"k-1:{"A" * 86}=="', "contains the secret itself, and all users can read the Nix store"),
+        (f'"{"A" * 40}"', "contains the secret itself"),
+        ('"[ci]\\naws_secret_access_key = abcdefghijklmnopqrstuvw"', "contains the secret itself"),
+        ('"key.sec"', "is not an absolute path without white space"),
+        ('"secrets/of/this/machine/and/of/no/other/one/key.sec"', "is not an absolute path"),
+        ('"/run/my key"', "is not an absolute path without white space"),
+        ('"/run/key#1"', "is not an absolute path without white space"),
+        ('"/run/%i"', "is not an absolute path without white space"),
+        ('"${builtins.storeDir}/key"', "and all users can read the Nix store. Put the file"),
+        ('"//nix//store/key"', "and all users can read the Nix store. Put the file"),
+        ('"${./nix-cache.json}"', "and all users can read the Nix store. Put the file"),
+    ],
+)
+def test_a_secret_that_is_no_file_or_in_the_store_is_refused(
+    nixos: NixOS, option: str, value: str, reason: str
+) -> None:
+    """With the option's name, and without what may be the secret."""
+    changed = f"services.nix-cache.{option} = lib.mkForce ({value});"
+
+    why = nixos.refusal(f"imports = [ {{ {changed} }} ]; {PUSHES}")
+
+    assert f"- `services.nix-cache.{option}` " in why
+    assert reason in why
+    assert "A" * 40 not in why
+    assert "abcdefghijkl" not in why
+
+
+@pytest.mark.parametrize(
+    ("settings", "reason"),
+    [
+        (
+            'nix.settings.extra-substituters = lib.mkForce [ "https://other.example.org" ];',
+            "`nix.settings.extra-substituters` has lost the values of `services.nix-cache`",
+        ),
+        (
+            "nix.settings.extra-trusted-public-keys = lib.mkForce [ ];",
+            "`nix.settings.extra-trusted-public-keys` has lost the values",
+        ),
+        (
+            'nix.extraOptions = "cores = 1\\n  substituters = https://other.example.org";',
+            "`nix.extraOptions` sets substituters, which NixOS writes after the settings of",
+        ),
+        ('nix.extraOptions = "trusted-public-keys =";', "`nix.extraOptions` sets trusted-public-k"),
+        ('nix.extraOptions = "binary-caches = a";', "`nix.extraOptions` sets binary-caches, which"),
+    ],
+)
+def test_a_setting_that_discards_the_cache_is_refused(
+    nixos: NixOS, settings: str, reason: str
+) -> None:
+    """With the option and the fix. Lists that only add, or that NixOS merges, are fine."""
+    assert reason in nixos.refusal(f"{READS} {settings}")
+
+
+def test_other_caches_do_not_discard_this_one(nixos: NixOS) -> None:
+    """Lists that only add, or that Nix reads before ours, and comments."""
+    nixos.evaluate(f"""{READS}
+        nix.settings.substituters = lib.mkForce [ "https://other.example.org" ];
+        nix.settings.extra-substituters = [ "https://third.example.org" ];
+        nix.extraOptions = "extra-substituters = https://a.example.org\\n# substituters = b";
+    """)
+
+
+def test_a_user_that_nix_excludes_cannot_watch_the_store(nixos: NixOS) -> None:
+    """The message names the service's user."""
+    watching = f'{PUSHES} services.nix-cache.caches.team.push.trigger = "watch-store";'
+
+    why = nixos.refusal(f'{watching} nix.settings.allowed-users = [ "@wheel" ];')
+
+    assert "`nix.settings.allowed-users` excludes the user" in why
+    assert 'Add "nix-cache-watch" to it' in why
+    nixos.evaluate(f'{watching} nix.settings.allowed-users = [ "nix-cache-watch" ];')
+
+
 @pytest.mark.parametrize("setting", ['"/etc/own"', 'lib.mkForce "/etc/own"'])
 def test_a_second_hook_is_refused(nixos: NixOS, setting: str) -> None:
     """However it is set, for else one of them would silently not run."""
     why = nixos.refusal(f"{PUSHES} nix.settings.post-build-hook = {setting};")
 
-    assert "`nix.settings.post-build-hook` is /etc/own, and Nix takes only one hook: let it" in why
+    assert (
+        "`nix.settings.post-build-hook` is /etc/own, and Nix takes only one hook. Call /etc" in why
+    )
 
 
 def test_a_nix_that_nixos_does_not_configure_is_refused(nixos: NixOS) -> None:
@@ -106,7 +197,7 @@ def test_a_nix_that_cannot_push_is_refused(nixos: NixOS) -> None:
 
     why = nixos.refusal(PUSHES, nix=old)
 
-    assert "`nix.package` is Nix 2.17.1, and pushing needs 2.18 or newer" in why
+    assert "`nix.package` is Nix 2.17.1, and pushing requires 2.18 or newer" in why
     nixos.evaluate(READS, nix=old)
     nixos.evaluate(PUSHES, nix=derivative)
 
@@ -126,10 +217,12 @@ def test_a_nix_that_cannot_push_is_refused(nixos: NixOS) -> None:
         ("caches.team.reader", "1"),
         ("caches.team.push.writer", "[ ]"),
         ("caches.team.push.signingKeyFile", "./key.sec"),
-        ("caches.team.push.signingKeyFile", '"key.sec"'),
-        ("caches.team.push.signingKeyFile", '"/run/my key"'),
-        ("caches.team.push.signingKeyFile", '"/run/key#1"'),
         ("caches.team.push.afterEveryBuild", "1"),
+        ("caches.team.push.limitRate", '"fast"'),
+        ("caches.team.push.partSize", "5"),
+        ("caches.team.push.trigger", '"hooks"'),
+        ("caches.team.push.upstreams", '{ "https://cache.nixos.org" = "key"; }'),
+        ("caches.team.optional", "null"),
         ("caches.team.push.interval", "15"),
         ("credentialsFile", "./credentials"),
         ("package", '"nix-cache"'),

@@ -1,4 +1,4 @@
-# What a NixOS configuration with the module comes to, or its failed assertions, printed as by NixOS.
+# What a configuration with the module comes to, or its failed assertions, printed as by NixOS.
 {
   configuration,
   # A folder with `bin`, which takes the place of all packages.
@@ -6,82 +6,78 @@
   # Where the queues are instead, for a test that cannot have root's folders.
   state ? "/var/lib/nix-cache",
   lib ? import ./lib,
-  module ? ../../../nix/nixos,
+  # Of what the configuration is: nixos, darwin or home-manager.
+  kind ? "nixos",
+  module ? ../../../nix + "/${kind}",
+  # Further modules.
+  modules ? [ ],
+  # The system's configuration, for home-manager.
+  osConfig ? null,
+  isDarwin ? kind == "darwin",
   nix ? {
     pname = "nix";
     version = "2.34.8";
   },
 }:
 let
-  package = pname: {
-    type = "derivation";
-    name = pname;
-    inherit pname;
-    outPath = programs;
+  pkgs = import ./packages.nix {
+    inherit
+      isDarwin
+      lib
+      nix
+      programs
+      state
+      ;
   };
-
-  # What nixpkgs has by these names. A new requirement belongs here once it was found there.
-  python3Packages =
-    lib.genAttrs [
-      "botocore"
-      "brotli"
-      "hatchling"
-      "pydantic"
-      "pynacl"
-      "rich"
-      "tenacity"
-      "typer"
-      "urllib3"
-      "watchdog"
-      "zstandard"
-    ] (name: name)
-    // {
-      buildPythonApplication = given: given // package given.pname;
-    };
-
-  pkgs = {
-    callPackage = file: changes: import file ({ inherit lib python3Packages; } // changes);
-    coreutils = package "coreutils";
-    nixVersions.latest = package nix.pname // nix;
-    writeShellScript =
-      name: text:
-      derivation {
-        inherit name;
-        system = builtins.currentSystem;
-        builder = "/bin/sh";
-        passAsFile = [ "script" ];
-        script = "#!/bin/sh\n${builtins.replaceStrings [ "/var/lib/nix-cache" ] [ state ] text}";
-        args = [
-          "-c"
-          ''PATH=${programs}/bin; cp "$scriptPath" "$out" && chmod 755 "$out"''
-        ];
-      };
-  };
+  inherit (pkgs) package;
 
   machine = {
     nix.package = lib.mkDefault (package nix.pname // nix);
-    systemd.package = package "systemd";
-  };
+  }
+  // lib.optionalAttrs (kind == "nixos") { systemd.package = package "systemd"; };
 
   inherit
     (lib.evalModules {
       modules = [
-        ./options.nix
+        (./systems + "/${kind}.nix")
+        ./systems/secrets.nix
         module
         machine
         configuration
-      ];
-      specialArgs = { inherit pkgs; };
+      ]
+      ++ modules;
+      specialArgs = {
+        inherit pkgs;
+      }
+      // lib.optionalAttrs (kind == "home-manager") { inherit osConfig; };
+      class =
+        {
+          nixos = "nixos";
+          darwin = "darwin";
+          home-manager = "homeManager";
+        }
+        .${kind};
     })
     config
     ;
   failed = builtins.filter (one: !one.assertion) config.assertions;
+  # Those that a system of this kind has.
+  parts = builtins.intersectAttrs config {
+    determinateNix = null;
+    environment = null;
+    home = null;
+    launchd = null;
+    system = null;
+    systemd = null;
+    warnings = null;
+    xdg = null;
+  };
 in
 if failed != [ ] then
   throw "Failed assertions:${lib.concatMapStrings (one: "\n- ${one.message}") failed}"
 else
-  {
-    inherit (config) environment systemd;
-    settings = config.nix.settings;
+  lib.mapAttrs (name: _: config.${name}) parts
+  // {
+    settings = if config.nix.enable then config.nix.settings else { };
     own = config.services.nix-cache;
   }

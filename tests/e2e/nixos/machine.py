@@ -11,6 +11,9 @@ from typing import Any
 from tests.e2e.nix import Done, Nix
 
 EVALUATE = Path(__file__).with_name("evaluate.nix")
+SYSTEMS = EVALUATE.with_name("systems")
+"""The options of each kind of system."""
+
 LIB_VARIABLE = "NIXPKGS_LIB"
 """Names a folder with nixpkgs' lib, to be taken instead of the fake."""
 
@@ -39,7 +42,7 @@ class NixOS:
         self.programs = self.folder / "programs"
         bin_folder = self.programs / "bin"
         bin_folder.mkdir(parents=True)
-        for name in ("chmod", "cp", "ln"):
+        for name in ("chmod", "cp", "ln", "mkdir"):
             (bin_folder / name).symlink_to(Path(self.nix.real.cat()).with_name(name))
         for name in ("nix", "nix-store"):
             (bin_folder / name).symlink_to(self.nix.bin / name)
@@ -68,7 +71,8 @@ class NixOS:
         """Return what a configuration comes to; it has to be fine.
 
         Args:
-            settings: what it sets, as Nix texts of a set's attributes.
+            settings: what it sets, as Nix texts of a set's attributes; or a whole module, which
+                starts with its arguments.
             given: by name, a Nix text for each further argument of ``evaluate.nix``.
         """
         found: dict[str, Any] = self.part(settings, "", **given)
@@ -87,12 +91,12 @@ class NixOS:
         assert done.exit_code != 0, done.out
         return done.err
 
-    def build(self, settings: str, path: str) -> Path:
+    def build(self, settings: str, path: str, **given: str) -> Path:
         """Build a file of a configuration; gives back its path as seen from outside.
 
         The arguments are those of ``part``.
         """
-        expression = self._expression(settings, path, {})
+        expression = self._expression(settings, path, given)
         built = self.nix.get(
             *("build", "--no-link", "--print-out-paths", "--impure", "--offline"),
             *("--expr", expression),
@@ -105,7 +109,10 @@ class NixOS:
 
     def _expression(self, settings: str, path: str, given: Mapping[str, str]) -> str:
         configuration = self.folder / "configuration.nix"
-        configuration.write_text(f"{{ lib, ... }}:\n{{\n{settings}\n}}\n")
+        is_module = settings.startswith("{ ")
+        configuration.write_text(
+            settings if is_module else f"{{ lib, ... }}:\n{{\n{settings}\n}}\n"
+        )
         arguments = {
             "configuration": str(configuration),
             "programs": f'"{self.programs}"',

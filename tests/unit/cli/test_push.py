@@ -21,7 +21,12 @@ from nix_cache.cli.upload import report
 from nix_cache.cli.upload.held import Held, judge
 from nix_cache.cli.upload.identity import identify
 from nix_cache.cli.upload.report import Result
-from nix_cache.cli.upload.writer import Writer, as_writer, find_writer
+from nix_cache.cli.upload.writer import (
+    SIGNING_KEY_FILE_VARIABLE,
+    Writer,
+    as_writer,
+    find_writer,
+)
 from nix_cache.formats import signing
 from nix_cache.formats.narinfo import Narinfo
 from tests.unit.cli.client_caches import KEY, NEXT_KEY, WRITER, manifest
@@ -186,6 +191,27 @@ class TestWriter:
             as_writer(broken)
 
         assert secret[:10] not in str(refused.value)
+
+    def test_a_service_names_its_copy_of_the_key(self, home: Path) -> None:
+        """As systemd gives it, where the record's file cannot be read."""
+        used = record(home)
+        assert used.signing_key_file is not None
+        copy = used.signing_key_file.rename(home / "copy")
+        environment = {SIGNING_KEY_FILE_VARIABLE: str(copy)}
+
+        assert as_writer(used, environment).key == KEY
+        with pytest.raises(ClientError, match="is gone"):
+            as_writer(used, {SIGNING_KEY_FILE_VARIABLE: ""})
+
+    def test_a_wrong_copy_of_the_key_is_reported_with_its_variable(self, home: Path) -> None:
+        """Both if it is missing and if it is another writer's."""
+        other = home / "other"
+        other.write_text(NEXT_KEY.secret_text)
+
+        for file, problem in ((other, "and nixbuilder signs with"), (home / "none", "is gone")):
+            with pytest.raises(ClientError, match=f"{file}.*{problem}") as refused:
+                as_writer(record(home), {SIGNING_KEY_FILE_VARIABLE: str(file)})
+            assert SIGNING_KEY_FILE_VARIABLE in str(refused.value)
 
 
 def keys_of(found: Identity) -> tuple[str | None, str | None]:

@@ -15,6 +15,9 @@ from nix_cache.formats.manifest import Manifest
 
 CACHE_OPTION = "--to"
 
+SIGNING_KEY_FILE_VARIABLE = "NIX_CACHE_SIGNING_KEY_FILE"
+"""Names the file with the writer's key for a service that gets a copy of it, as from systemd."""
+
 
 @dataclass(frozen=True)
 class Writer:
@@ -61,11 +64,15 @@ def find_writer(cache: str | None, environment: Mapping[str, str] = os.environ) 
         UsageError: no such cache is in use, or this machine only reads it, or there are several.
         ClientError: the key is missing or cannot be the right one. Nothing is pushed unsigned.
     """
-    return as_writer(find_writer_record(cache, environment))
+    return as_writer(find_writer_record(cache, environment), environment)
 
 
-def as_writer(record: Record) -> Writer:
+def as_writer(record: Record, environment: Mapping[str, str] = os.environ) -> Writer:
     """Return the writer of a cache in use.
+
+    Args:
+        record: the cache.
+        environment: the process's, which may name another file with the key.
 
     Raises:
         UsageError: this machine only reads the cache.
@@ -88,14 +95,18 @@ def as_writer(record: Record) -> Writer:
             f"{', '.join(sorted(manifest.push_urls))}",
         )
     manifest_rules.require_push_url(manifest, writer)
-    if record.signing_key_file is None:
+    given = environment.get(SIGNING_KEY_FILE_VARIABLE)
+    file = Path(given) if given else record.signing_key_file
+    if file is None:
         raise ClientError(
             f"no signing key of {writer} was brought to this machine, and readers refuse what is "
             "not signed",
             again,
         )
-    key = read_key(record.signing_key_file, again)
-    _require_trusted(key, writer, record, again)
+    if given:
+        again = f"set {SIGNING_KEY_FILE_VARIABLE} to the file with the key of {writer}"
+    key = read_key(file, again)
+    _require_trusted(key, writer, record, file, again)
     return Writer(writer, record, key)
 
 
@@ -114,16 +125,18 @@ def read_key(file: Path, fix: str) -> signing.SecretKey:
         raise ClientError(f"{file} holds no signing key: {mistake}", fix) from None
 
 
-def _require_trusted(key: signing.SecretKey, writer: str, record: Record, fix: str) -> None:
+def _require_trusted(
+    key: signing.SecretKey, writer: str, record: Record, file: Path, fix: str
+) -> None:
     wanted = record.manifest.key_names.get(writer)
     if wanted is not None and key.name != wanted:
         raise ClientError(
-            f"{record.signing_key_file} holds the key {key.name}, and {writer} signs with {wanted}",
+            f"{file} holds the key {key.name}, and {writer} signs with {wanted}",
             fix,
         )
     if key.public_text not in record.manifest.public_keys:
         raise ClientError(
-            f"the key {key.name} in {record.signing_key_file} is not among the public keys of the "
+            f"the key {key.name} in {file} is not among the public keys of the "
             f"cache {record.name}, so readers would not trust its signatures",
             fix,
         )

@@ -24,7 +24,7 @@ let
   priorityOfDefaults = 1000;
   priorityOfForce = 50;
 
-  # The definitions within mkIf, mkDefault and mkForce.
+  # The definitions within mkIf, mkMerge, mkDefault and mkForce.
   laidOpen =
     definition:
     let
@@ -36,6 +36,7 @@ let
       "if" = lib.optionals value.condition (within {
         value = value.content;
       });
+      merge = concatMap (content: within { value = content; }) value.contents;
       override = within {
         value = value.content;
         inherit (value) priority;
@@ -56,6 +57,7 @@ let
     {
       plain = [ definition ];
       "if" = handedOn;
+      merge = concatMap (content: pushedDown (definition // { value = content; })) value.contents;
       override = handedOn;
     }
     .${kindOf value} or (throw "the fake knows no values of the kind ${kindOf value}");
@@ -131,6 +133,10 @@ in
     _type = "if";
     inherit condition content;
   };
+  mkMerge = contents: {
+    _type = "merge";
+    inherit contents;
+  };
   mkDefault = content: {
     _type = "override";
     priority = priorityOfDefaults;
@@ -165,6 +171,9 @@ in
     inherit text;
   };
 
+  # Whether a definition is left where no condition is false.
+  isDefined = definitions: concatMap laidOpen definitions != [ ];
+
   # The value of an option, or of a part of it.
   mergeDefinitions =
     path: type: definitions:
@@ -186,7 +195,7 @@ in
     let
       inherit (head definitions) value;
     in
-    if builtins.all (definition: definition.value == value) definitions then
+    if builtins.all (definition: definition.value == value) (builtins.tail definitions) then
       value
     else
       throw "The option `${showOption path}' has conflicting definition values:${toString (showFiles definitions)}";
@@ -196,14 +205,27 @@ in
       modules,
       specialArgs ? { },
       prefix ? [ ],
+      # The kind of system, which a module may require.
+      class ? null,
     }:
     let
       loaded =
         module:
         let
           content = if isPath module then import module else module;
-          called = if isFunction content then content (specialArgs // { inherit config lib; }) else content;
+          called =
+            if isFunction content then
+              content (
+                specialArgs
+                // {
+                  inherit config lib;
+                  options = tree;
+                }
+              )
+            else
+              content;
           parts = removeAttrs called [
+            "_class"
             "imports"
             "options"
             "config"
@@ -218,7 +240,9 @@ in
             };
           };
         in
-        if structured && parts != { } then
+        if called ? _class && called._class != class then
+          throw "The module is for the class `${called._class}', and not for `${toString class}'."
+        else if structured && parts != { } then
           throw "A module with `options' or `config' has other attributes: ${toString (attrNames parts)}"
         else
           [ own ] ++ concatMap loaded (called.imports or [ ]);
@@ -230,5 +254,6 @@ in
     in
     {
       config = if mistakes == [ ] then config else throw (concatStringsSep "\n" mistakes);
+      options = tree;
     };
 }

@@ -20,7 +20,13 @@ rec {
   anything = scalar "anything" (_: true);
   bool = scalar "boolean" isBool;
   int = scalar "signed integer" isInt;
+  ints.between =
+    least: most:
+    scalar "integer between ${toString least} and ${toString most} (both inclusive)" (
+      value: isInt value && least <= value && value <= most
+    );
   ints.unsigned = scalar "unsigned integer, meaning >=0" (value: isInt value && value >= 0);
+  unspecified = scalar "unspecified value" (_: true);
   package = scalar "package" (value: value.type or null == "derivation");
   path = scalar "absolute path" isPathLike;
   str = scalar "string" isString;
@@ -29,6 +35,17 @@ rec {
     scalar "string matching the pattern ${pattern}" (
       value: isString value && builtins.match pattern value != null
     );
+
+  enum = values: scalar "one of ${builtins.toJSON values}" (value: builtins.elem value values);
+
+  # Lines of several definitions are put together.
+  lines = {
+    description = "strings concatenated with \"\\n\"";
+    check = isString;
+    merge =
+      _: definitions:
+      builtins.concatStringsSep "\n" (map (definition: definition.value) definitions);
+  };
 
   either = one: other: {
     description = "${one.description} or ${other.description}";
@@ -71,10 +88,14 @@ rec {
     check = isAttrs;
     merge =
       path: definitions:
-      builtins.zipAttrsWith (name: lib.mergeDefinitions (path ++ [ name ]) type) (
-        map (
-          definition: builtins.mapAttrs (_: value: definition // { inherit value; }) definition.value
-        ) definitions
+      builtins.mapAttrs (name: lib.mergeDefinitions (path ++ [ name ]) type) (
+        lib.filterAttrs (_: lib.isDefined) (
+          builtins.zipAttrsWith (_: found: found) (
+            map (
+              definition: builtins.mapAttrs (_: value: definition // { inherit value; }) definition.value
+            ) definitions
+          )
+        )
       );
   };
 

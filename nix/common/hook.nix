@@ -1,9 +1,10 @@
-# The scripts by which what Nix has just built comes to be pushed. They never fail, and wait for
-# nothing but systemd's word that it will see to it: no build may depend on a push.
+# The scripts that add what Nix has just built to a queue. They never fail, and they only start the
+# service that pushes: no build may depend on a push.
 {
-  config,
   lib,
   pkgs,
+  # For the name of a service, the command that starts it and does not wait for it.
+  start,
 }:
 let
   places = import ./places.nix;
@@ -23,7 +24,7 @@ rec {
           echo "nix-cache: $path could not be queued in $queue; push it by hand" >&2
       done
       # A push that runs sees what was just queued; what comes in its last moment, the timer's does.
-      ${config.systemd.package}/bin/systemctl --no-block start ${places.unit name}.service >/dev/null 2>&1
+      ${start (places.pushService name)} >/dev/null 2>&1
     '';
 
   # Nix takes only one hook.

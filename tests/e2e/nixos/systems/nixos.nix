@@ -2,10 +2,16 @@
 { lib, ... }:
 let
   inherit (lib) mkOption types;
+  inherit (import ./common.nix { inherit lib; })
+    atom
+    checks
+    file
+    nix
+    option
+    setting
+    text
+    ;
 
-  option = type: default: mkOption { inherit type default; };
-  atom = types.either types.bool (types.either types.int (types.either types.package types.str));
-  text = types.either types.str types.package;
   unit = {
     description = option types.str "";
     wants = option (types.listOf types.str) [ ];
@@ -14,20 +20,12 @@ let
   };
 in
 {
-  options = {
-    assertions = option (types.listOf (types.attrsOf types.anything)) [ ];
-    environment.etc = option (types.attrsOf (
-      types.submodule {
-        options = {
-          text = option (types.nullOr types.str) null;
-          source = option (types.nullOr types.package) null;
-        };
-      }
-    )) { };
+  options = checks // {
+    environment.etc = option (types.attrsOf file) { };
     environment.systemPackages = option (types.listOf types.package) [ ];
-    nix.enable = option types.bool true;
-    nix.package = mkOption { type = types.package; };
-    nix.settings = option (types.attrsOf (types.either atom (types.listOf atom))) { };
+    nix = nix // {
+      package = mkOption { type = types.package; };
+    };
     systemd = {
       package = mkOption { type = types.package; };
       services = option (types.attrsOf (
@@ -35,7 +33,7 @@ in
           options = unit // {
             environment = option (types.attrsOf text) { };
             path = option (types.listOf text) [ ];
-            serviceConfig = option (types.attrsOf atom) { };
+            serviceConfig = option (types.attrsOf setting) { };
             startLimitIntervalSec = option (types.nullOr types.int) null;
           };
         }
