@@ -102,7 +102,7 @@ let
     ]
     ++ secretFile "${option}.signingKeyFile" signingKeyFile;
 
-  # Derivatives of Nix have versions of their own.
+  # Derivatives of Nix count their versions otherwise.
   isOld = package: package.pname or "" == "nix" && !lib.versionAtLeast package.version "2.18";
 
   # The names of settings that are read after ours and replace a list.

@@ -116,8 +116,8 @@ in
         description = ''
           What is pushed, and when. `hook`: what is built, by Nix's `post-build-hook`, of which Nix
           takes only one. `watch-store`: everything that becomes valid in the store, whatever made
-          it, by a service that runs all the time. `none`: what you push by hand, or by a hook of
-          your own that calls `/etc/nix/nix-cache/NAME-post-build-hook`.
+          it, by a service that runs all the time. `none`: what you push by hand, or by your
+          own hook, if it calls `/etc/nix/nix-cache/NAME-post-build-hook`.
         '';
       };
 

@@ -49,7 +49,7 @@ in
       example = literalExpression "config.age.secrets.netrc.path";
       description = ''
         The path of a netrc file, for caches that are read over HTTPS with a user name and a
-        password, such as behind a proxy of your own.
+        password.
       '';
     };
 

@@ -1,4 +1,4 @@
-# The seconds of a time such as `15min` or `1h`, for launchd; null if it has another form. Pure.
+# The seconds of a time such as `15min` or `1h`, for launchd; null if it has an invalid format. Pure.
 time:
 let
   units = {

@@ -13,7 +13,7 @@ let
   cfg = config.services.nix-cache;
   places = import ../common/places.nix;
 
-  # A name of its own, for `allowed-users` of Nix.
+  # A name that `allowed-users` of Nix can have.
   watchUser = "nix-cache-watch";
 
   # No service needs more than the Nix daemon, the network, and what it names itself.

@@ -117,7 +117,7 @@ def test_a_writer_gets_units_that_push(nixos: NixOS) -> None:
 
 
 def test_a_service_gets_copies_of_the_secrets_and_no_rights_beside(nixos: NixOS) -> None:
-    """The manager reads them, so root's service needs no capability, whoever owns the files."""
+    """The manager reads them, so root's service needs no capability."""
     found = nixos.evaluate(PUSHES)
 
     service = found["systemd"]["services"]["nix-cache-push-team"]
@@ -156,7 +156,7 @@ def test_a_service_without_a_credentials_file_sees_roots(nixos: NixOS) -> None:
 
 
 def test_a_machine_can_watch_its_store_instead(nixos: NixOS) -> None:
-    """By a service with a user of its own, and without a hook and a queue."""
+    """By a service with a separate user, and without a hook and a queue."""
     found = nixos.evaluate(f"""{PUSHES}
         services.nix-cache.caches.team.push = {{
           trigger = "watch-store"; limitRate = "2M"; partSize = 8;

@@ -112,7 +112,7 @@ SECRETS = ("credentialsFile", "awsConfigFile", "netrcFile", "caches.team.push.si
         ('"${./nix-cache.json}"', "and all users can read the Nix store. Put the file"),
     ],
 )
-def test_a_secret_that_is_no_file_or_in_the_store_is_refused(
+def test_a_secret_in_place_of_a_path_or_in_the_store_is_refused(
     nixos: NixOS, option: str, value: str, reason: str
 ) -> None:
     """With the option's name, and without what may be the secret."""

@@ -1,4 +1,4 @@
-# Stand-ins for sops-nix and agenix: the path of a secret, with the default that each of them has.
+# A fake of sops-nix and of agenix: the path of a secret, with the default that each of them has.
 { lib, ... }:
 let
   inherit (lib) types;
