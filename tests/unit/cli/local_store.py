@@ -19,6 +19,8 @@ NIX = """\
 #!{python}
 import json, sys
 infos = json.load(open({file!r}))
+if "--all" in sys.argv:
+    sys.exit(print(*infos, sep="\\n"))
 print(json.dumps({{path: infos[path] for path in sys.stdin.read().split()}}))
 """
 NIX_STORE = """\
@@ -50,6 +52,14 @@ class LocalStore:
             program.chmod(0o755)
         monkeypatch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
         self._save()
+
+    @classmethod
+    def at(cls, folder: Path) -> "LocalStore":
+        """Return the store that another process made in a folder."""
+        store = cls.__new__(cls)
+        store.folder, store._file = folder / "store", folder / "infos.json"
+        store._infos = json.loads(store._file.read_text())
+        return store
 
     @property
     def writer(self) -> Writer:

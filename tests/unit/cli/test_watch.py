@@ -1,5 +1,8 @@
 """`nix-cache watch-store`: what becomes valid is pushed, once, and waits while that fails."""
 
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,8 +11,9 @@ import pytest
 from nix_cache.cli.errors import ClientError
 from nix_cache.cli.s3.errors import BusyError
 from nix_cache.cli.upload.options import UploadOptions
+from nix_cache.cli.watch import events as events_module
 from nix_cache.cli.watch import session
-from nix_cache.cli.watch.events import StoreEvents, watching
+from nix_cache.cli.watch.events import Batch, StoreEvents, watching
 from nix_cache.cli.watch.session import Watcher
 from tests.unit.cli.local_store import LocalStore, Pushes
 
@@ -32,7 +36,7 @@ def events(store: LocalStore) -> Iterator[StoreEvents]:
 
 
 def collected(events: StoreEvents) -> set[str]:
-    return events.batch(SOON_SECONDS)
+    return set(events.batch(SOON_SECONDS).names)
 
 
 def test_names_of_store_paths_and_of_their_locks_are_collected(
@@ -77,9 +81,9 @@ class Given(StoreEvents):
         self.batches = list(batches)
         self.waited: list[float | None] = []
 
-    def batch(self, wait_seconds: float | None, **_: object) -> set[str]:
+    def batch(self, wait_seconds: float | None, **_: object) -> Batch:
         self.waited.append(wait_seconds)
-        return self.batches.pop(0) if self.batches else set()
+        return Batch(frozenset(self.batches.pop(0))) if self.batches else Batch()
 
 
 def name(path: str) -> str:
@@ -156,3 +160,69 @@ def test_a_path_that_cannot_be_pushed_does_not_hold_up_the_others(
     assert pushes.paths == [[good, bad], [good], [bad]]
     assert f"{bad} is not pushed: it is damaged" in capsys.readouterr().err
     assert events.waited == [None, None]
+
+
+WATCHER = """\
+import sys
+from pathlib import Path
+import pytest
+from nix_cache.cli.upload.options import UploadOptions
+from nix_cache.cli.watch.events import watching
+from nix_cache.cli.watch.session import Watcher
+from tests.unit.cli.local_store import LocalStore, Pushes
+store = LocalStore(Path(sys.argv[1]), pytest.MonkeyPatch())
+store.add("a-before")
+pushes = Pushes()
+with watching(str(store.folder)) as events:
+    watcher = Watcher(store.writer, UploadOptions(), events, pushes)
+    print("ready", flush=True)
+    while not pushes.paths:
+        watcher.step()
+print(*pushes.paths[0], flush=True)
+"""
+STORM = 5000
+"""Names, each with a lock file that comes and goes, and a file: more events than the queue has."""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the queue is one of Linux")
+def test_a_path_whose_events_were_lost_is_found_by_asking_nix(tmp_path: Path) -> None:
+    """The watcher stands still until the kernel's queue is full. Then a path becomes valid."""
+    with subprocess.Popen(
+        [sys.executable, "-c", WATCHER, str(tmp_path)], stdout=subprocess.PIPE, text=True
+    ) as watcher:
+        assert watcher.stdout is not None
+        assert watcher.stdout.readline() == "ready\n"
+        store = LocalStore.at(tmp_path)
+        try:
+            watcher.send_signal(signal.SIGSTOP)
+            for number in range(STORM):
+                lock = store.folder / f"{number:032d}-invalid.lock"
+                lock.touch()
+                (store.folder / f"{number:032d}-invalid").touch()
+                lock.unlink()
+            queue_length = int(Path("/proc/sys/fs/inotify/max_queued_events").read_text())
+            more = max(0, queue_length - 3 * STORM) + 3000  # the signal takes a moment
+            for number in range(more):
+                (store.folder / f"tmp-{number}").touch()
+            lost = store.add("b-lost")
+        finally:
+            watcher.send_signal(signal.SIGCONT)
+        try:
+            printed, _ = watcher.communicate(timeout=120)
+        finally:
+            watcher.kill()
+    assert printed.splitlines()[-1] == lost
+
+
+def test_a_flood_of_changes_is_reported_as_such(
+    monkeypatch: pytest.MonkeyPatch, store: LocalStore
+) -> None:
+    """With fewer events than the kernel's queue holds, none can be lost."""
+    monkeypatch.setattr(events_module, "most_events", lambda: 10)
+    with watching(str(store.folder)) as events:
+        for number in range(10):
+            (store.folder / f"few-{number}").touch()
+        assert events.batch(SOON_SECONDS) == Batch(frozenset(), is_complete=True)
+        for number in range(11):
+            (store.folder / f"many-{number}").touch()
+        assert events.batch(SOON_SECONDS) == Batch(frozenset(), is_complete=False)

@@ -92,6 +92,17 @@ def _is_elsewhere(info: PathInfo, upstreams: Mapping[str, tuple[str, ...]]) -> b
     return is_fetched or upstream_of(info, upstreams) is not None
 
 
+def valid(store_dir: str, environment: Mapping[str, str] = os.environ) -> set[str]:
+    """Return the names of all valid paths of the store, without derivations.
+
+    Raises:
+        ClientError: Nix cannot be asked.
+    """
+    printed = program.ask([*program.NIX, "path-info", "--all"], environment)
+    names = (path.removeprefix(f"{store_dir}/") for path in printed.split())
+    return {name for name in names if is_path_name(name)}
+
+
 def exists(store_dir: str, name: str) -> bool:
     """Return whether there is a file of that name in the store's folder."""
     return os.path.lexists(Path(store_dir, name))

@@ -5,6 +5,8 @@ import os
 import queue
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
 
 from watchdog.events import (
     DirCreatedEvent,
@@ -34,8 +36,36 @@ _KINDS: list[type[FileSystemEvent]] = [
     FileDeletedEvent,
     FileMovedEvent,
 ]
+_QUEUE_LENGTH = Path("/proc/sys/fs/inotify/max_queued_events")
+_USUAL_QUEUE_LENGTH = 16_384
+_SMALLEST_SHARE = 4
+"""Of the kernel's queue that a batch has, if events were lost: the library joins some of them, and
+they may be in two batches."""
+
 _LOCK_SUFFIX = ".lock"
 """Nix holds a lock file beside a path while it makes it, and removes it when the path is valid."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What changed.
+
+    Attributes:
+        names: in the store's folder, at which something changed.
+        is_complete: whether no event can be missing. The kernel drops some when its queue is full.
+    """
+
+    names: frozenset[str] = frozenset()
+    is_complete: bool = True
+
+
+def most_events() -> int:
+    """Return the number of events above which the kernel may have dropped some."""
+    try:
+        length = int(_QUEUE_LENGTH.read_text())
+    except (OSError, ValueError):
+        length = _USUAL_QUEUE_LENGTH
+    return length // _SMALLEST_SHARE
 
 
 class StoreEvents(FileSystemEventHandler):
@@ -43,13 +73,14 @@ class StoreEvents(FileSystemEventHandler):
 
     def __init__(self) -> None:
         self._names: queue.SimpleQueue[str] = queue.SimpleQueue()
+        self._most_events = most_events()
 
     def on_any_event(self, event: FileSystemEvent) -> None:
         """Take in what the library reports, in its own thread."""
         for path in (event.src_path, event.dest_path):
-            name = os.path.basename(os.fsdecode(path)).removesuffix(_LOCK_SUFFIX)  # noqa: PTH119
-            if is_path_name(name):
-                self._names.put(name)
+            if path:
+                name = os.path.basename(os.fsdecode(path))  # noqa: PTH119
+                self._names.put(name.removesuffix(_LOCK_SUFFIX))
 
     def batch(
         self,
@@ -57,7 +88,7 @@ class StoreEvents(FileSystemEventHandler):
         *,
         quiet_seconds: float = QUIET_SECONDS,
         clock: Callable[[], float] = time.monotonic,
-    ) -> set[str]:
+    ) -> Batch:
         """Wait for changes, and collect them until it is quiet.
 
         Args:
@@ -65,13 +96,13 @@ class StoreEvents(FileSystemEventHandler):
             quiet_seconds: without a change for so long, the batch is complete.
             clock: the time in seconds.
         """
-        names: set[str] = set()
+        names: list[str] = []
         with contextlib.suppress(queue.Empty):
-            names.add(self._names.get(timeout=wait_seconds))
+            names.append(self._names.get(timeout=wait_seconds))
             end = clock() + BATCH_SECONDS
             while clock() < end:
-                names.add(self._names.get(timeout=quiet_seconds))
-        return names
+                names.append(self._names.get(timeout=quiet_seconds))
+        return Batch(frozenset(filter(is_path_name, names)), len(names) <= self._most_events)
 
 
 @contextlib.contextmanager

@@ -65,20 +65,32 @@ class Watcher:
         self._push = push
         self._clock = clock
         self._store_dir = writer.manifest.store_dir
+        self._valid_before = new_paths.valid(self._store_dir)
         self._waiting: set[str] = set()
         self._pushed: set[str] = set()
+        self._has_lost_events = False
         self._wait_seconds = 0.0
         self._next_try = clock()
 
     def step(self) -> None:
         """Wait for changes or for the time of the next try, and push what is valid."""
         left_seconds = max(0.0, self._next_try - self._clock())
-        names = self._events.batch(left_seconds if self._waiting else None)
-        self._pushed -= {name for name in names if not new_paths.exists(self._store_dir, name)}
+        is_due = bool(self._waiting) or self._has_lost_events
+        batch = self._events.batch(left_seconds if is_due else None)
+        names = batch.names
+        self._has_lost_events |= not batch.is_complete
+        gone = {name for name in names if not new_paths.exists(self._store_dir, name)}
+        self._pushed -= gone
+        self._valid_before -= gone
         self._waiting |= names - self._pushed
         if self._clock() < self._next_try:
             return
         try:
+            if self._has_lost_events:
+                console.note("Too much changed to see all of it: asking Nix for all valid paths.")
+                valid = new_paths.valid(self._store_dir)
+                self._waiting |= valid - self._valid_before - self._pushed
+                self._has_lost_events = False
             # A path that is not valid yet changes again when it becomes so.
             upstreams = new_paths.upstreams(self._writer, self._options)
             self._try(new_paths.pushable(sorted(self._waiting), self._store_dir, upstreams))
