@@ -39,9 +39,6 @@ def listing_object(path: str, root: Entry) -> CacheObject | None:
 def debug_info_objects(nar_key: str, root: Entry) -> Iterator[CacheObject]:
     """Yield an object for each debug info file of a store path, named by its build id.
 
-    Nix leaves an entry that is there already. Writing it again is better: the older one may name a
-    NAR that was collected meanwhile.
-
     Args:
         nar_key: the key of the NAR.
         root: the entry of the store path.

@@ -80,6 +80,23 @@ class Realisation:
         others = [text for text in self.signatures if text.partition(":")[0] != key.name]
         return replace(self, signatures=_sorted([*others, key.sign(self.fingerprint.encode())]))
 
+    def other(self, content: bytes) -> Self | None:
+        """Read the object that a cache has under the same key; None if it is damaged."""
+        try:
+            document = json.loads(content)
+            if self.form is _Form.BY_DERIVATION:
+                document = {"key": json.loads(self.fingerprint)["key"], "value": document}
+            found = type(self).parse(document)
+        except (ValueError, RecursionError):
+            return None
+        return found if found.key == self.key else None
+
+    def with_signatures_of(self, other: Self) -> Self:
+        """Return it with the signatures of another one too, if that states the same."""
+        if other.fingerprint != self.fingerprint:
+            return self
+        return replace(self, signatures=_sorted({*self.signatures, *other.signatures}))
+
     def cache_object(self) -> CacheObject:
         """Return the object, byte for byte as Nix writes it."""
         document: dict[str, Any] = json.loads(self.fingerprint)

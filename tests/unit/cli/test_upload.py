@@ -1,7 +1,5 @@
 """The parts of an upload that need no server: packing, order, options, collections, progress."""
 
-import errno
-import io
 import json
 import os
 import re
@@ -14,7 +12,6 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
-from unittest import mock
 
 import pytest
 import zstandard
@@ -48,6 +45,26 @@ from tools.bootstrap import ROOT
 
 MOST_MEMORY_BYTES = 256_000_000
 LARGE_GIGABYTES = 1
+
+PACKING = """\
+import resource, sys
+from pathlib import Path
+from nix_cache.cli.errors import ClientError
+from nix_cache.cli.upload.packing import packed
+from nix_cache.formats.nar_writer import nar_chunks
+from tests.fakes.plain_store import PlainStore
+import os
+path = Path(sys.argv[1])
+info = PlainStore(path.parent).add("noise", path.read_bytes())
+os.environ["TMPDIR"] = sys.argv[2]
+if sys.argv[3:] != ["unlimited"]:
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, 1_000_000))
+try:
+    with packed(info, nar_chunks(path)):
+        print("there was space")
+except ClientError as failure:
+    print(failure)
+"""
 
 
 @pytest.fixture
@@ -93,32 +110,42 @@ class TestPacking:
         assert f"{info.path} is damaged and is not pushed: {problem}" in refused.value.problem
         assert "--repair-path" in refused.value.fix
 
-    def test_a_path_that_is_gone_is_refused(self, info: PathInfo) -> None:
-        """With the reason."""
+    def test_a_store_that_this_process_does_not_see_is_not_called_damaged(
+        self, info: PathInfo
+    ) -> None:
+        """As in a container that reaches the daemon of its host, or with a remote daemon."""
         Path(info.path).unlink()
 
-        with pytest.raises(ClientError, match="cannot be read"), packed(info, chunks(info)):
+        with pytest.raises(ClientError) as refused, packed(info, chunks(info)):
             pass
 
-    @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
-    def test_a_full_disk_is_named_with_the_way_to_another(
-        self, info: PathInfo, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, number: int
-    ) -> None:
-        """The folder is the one that is in use."""
-        monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-        full = io.BytesIO()
-        failing = mock.Mock(wraps=full, write=mock.Mock(side_effect=OSError(number, "full")))
-        failing.__enter__ = lambda _: failing
-        failing.__exit__ = lambda *_: None
-        with (
-            mock.patch.object(tempfile, "TemporaryFile", return_value=failing),
-            pytest.raises(ClientError) as refused,
-            packed(info, chunks(info)),
-        ):
-            pass
+        assert refused.value.problem == f"Nix has {info.path}, and this process does not see it"
+        assert f"mount its {Path(info.path).parent}" in refused.value.fix
 
-        assert refused.value.problem.startswith(f"{tmp_path} has no space left")
-        assert "set TMPDIR to a folder on a larger disk" in refused.value.fix
+    @pytest.mark.parametrize("how", ["a limit of file sizes", "a small file system"])
+    def test_a_full_disk_is_named_with_the_way_to_another(self, tmp_path: Path, how: str) -> None:
+        """A real one: the message names the folder, the space that is needed, and the fix."""
+        folder = tmp_path / "small"
+        folder.mkdir()
+        noise = os.urandom(3_000_000)
+        info = PlainStore(tmp_path / "store").add("noise", noise)
+        run = [sys.executable, "-c", PACKING, info.path, str(folder)]
+        if how == "a small file system":
+            mount = 'mount -t tmpfs -o size=1m tmpfs "$0" && exec "$@"'
+            run = ["unshare", "--mount", "sh", "-c", mount, str(folder), *run, "unlimited"]
+            allowed = subprocess.run(
+                [*run[:4], 'mount -t tmpfs tmpfs "$0"', str(folder)],
+                capture_output=True,
+                check=False,
+            )
+            if allowed.returncode:
+                pytest.skip("this machine allows no mounts")
+        done = subprocess.run(run, capture_output=True, text=True, cwd=ROOT, check=True)
+
+        assert done.stdout.startswith(
+            f"{folder} has no space left for the compressed NAR of {info.path} "
+            f"(up to {info.nar_size:,} bytes); free some space there, or set TMPDIR"
+        )
 
     def test_a_temporary_folder_that_cannot_be_written_is_named(
         self, info: PathInfo, monkeypatch: pytest.MonkeyPatch, tmp_path: Path

@@ -1,5 +1,7 @@
 """Narinfos that several clients may change at the same time: no client's signature is lost.
 
+The same goes for realisations and debug info entries, whose content is JSON.
+
 A change is written only if the narinfo is still what it was made from: by a conditional request
 where the service has them, else by reading it right before and right after.
 ``docs/reference/cache-protocol.md`` describes what remains possible on such a service.
@@ -21,6 +23,7 @@ from nix_cache.cli.s3.errors import AnsweredError, BusyError, StorageError
 from nix_cache.cli.s3.messages import Requester, explain
 from nix_cache.cli.s3.reply import OversizedError
 from nix_cache.cli.s3.retry import retry
+from nix_cache.formats.cache_object import JSON_TYPE
 from nix_cache.formats.narinfo_writer import CONTENT_TYPE
 
 _ROUNDS = 20
@@ -213,12 +216,12 @@ class Narinfos:
             now = self._readable(key)
             if now is None or now.content != seen.content:
                 return False
-        self._tried(lambda: self._client.put(key, content, CONTENT_TYPE))
+        self._tried(lambda: self._client.put(key, content, _content_type(key)))
         return True
 
     def _answered(self, key: str, content: bytes, condition: dict[str, str]) -> int:
         """Write under a condition; returns the status that says whether it was done."""
-        headers = {"Content-Type": CONTENT_TYPE, **condition}
+        headers = {"Content-Type": _content_type(key), **condition}
 
         def put() -> int:
             try:
@@ -243,3 +246,7 @@ class Narinfos:
                 raise explain(failure, self._who, "read and write narinfos") from None
 
         return retry(explained, self._report)
+
+
+def _content_type(key: str) -> str:
+    return CONTENT_TYPE if key.endswith(".narinfo") else JSON_TYPE

@@ -8,13 +8,14 @@ from typing import TypeVar
 from nix_cache.cli.machine.parallel import in_parallel
 from nix_cache.cli.s3.body import FilePart
 from nix_cache.cli.s3.client import S3Client
-from nix_cache.cli.s3.errors import StorageError
+from nix_cache.cli.s3.errors import AnsweredError, StorageError
 from nix_cache.cli.s3.messages import Requester, explain
 from nix_cache.cli.s3.multipart import MultipartUpload, part_size
 from nix_cache.cli.s3.retry import retry
 from nix_cache.cli.upload.packing import Packed
 
 _PARTS_AT_A_TIME = 8
+_ABSENT = frozenset({403, 404})
 _ABORT_SECONDS = 0.5
 """For all uploads together: an interrupted command ends within a second."""
 
@@ -52,6 +53,23 @@ class Objects:
             ClientError: the storage refused or did not answer.
         """
         self._tried(lambda: self._client.put(key, content, content_type))
+
+    def has(self, key: str) -> bool:
+        """Return whether an object is there; what the writer may not read is not.
+
+        Raises:
+            ClientError: the storage did not answer, or refused for another reason.
+        """
+
+        def asked() -> bool:
+            try:
+                return self._client.head(key) is not None
+            except AnsweredError as refusal:
+                if refusal.status in _ABSENT:
+                    return False
+                raise
+
+        return self._tried(asked)
 
     def put_file(
         self, key: str, packed: Packed, content_type: str, sent: Callable[[int], None]

@@ -76,6 +76,8 @@ def packed(
                 keep(compressor.compress(chunk))
                 progress(len(chunk))
         except NarSourceError as failure:
+            if not os.path.lexists(info.path):
+                raise _unseen(info) from None
             raise _damaged(info, str(failure)) from None
         _require_registered(info, nar_size, NixHash("sha256", nar.digest()))
         keep(compressor.flush())
@@ -107,6 +109,15 @@ def _damaged(info: PathInfo, reason: str) -> ClientError:
     return ClientError(
         f"{info.path} is damaged and is not pushed: {reason}",
         f"repair it with `nix-store --repair-path {info.path}` as root, then push again",
+    )
+
+
+def _unseen(info: PathInfo) -> ClientError:
+    store = os.path.dirname(info.path)  # noqa: PTH120
+    return ClientError(
+        f"Nix has {info.path}, and this process does not see it",
+        f"run this where the Nix daemon runs, or mount its {store} if this is a container; if the "
+        f"path was deleted by hand, repair it: `nix-store --repair-path {info.path}` as root",
     )
 
 

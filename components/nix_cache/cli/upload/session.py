@@ -24,6 +24,7 @@ from nix_cache.cli.s3.pace import RateLimit
 from nix_cache.cli.s3.retry import retry
 from nix_cache.cli.s3.transport import Transport
 from nix_cache.cli.upload import collections
+from nix_cache.cli.upload.beside import put_realisation
 from nix_cache.cli.upload.bucket import Bucket
 from nix_cache.cli.upload.held import Held
 from nix_cache.cli.upload.identity import identify
@@ -115,7 +116,7 @@ class _Push:
         self._progress = progress
         self._bucket = Bucket(manifest, client, who, options.jobs, writer.current_keys, writer.key)
         self._objects = Objects(client, who, options.part_bytes_of(manifest), progress.note)
-        narinfos = Narinfos(client, who, progress.note)
+        narinfos = self._narinfos = Narinfos(client, who, progress.note)
         self._uploader = Uploader(
             self._objects, narinfos, writer.key, manifest.public_keys, options
         )
@@ -143,7 +144,8 @@ class _Push:
         chosen = {*roots, *(held.path for held in result.pushed)} - result.left.keys()
         infos = [info for info in closure if info.path in chosen]
         for realisation in realisations_of(infos):
-            self._put(realisation.signed(self._writer.key).cache_object())
+            self._progress.tell(f"putting {realisation.key}")
+            put_realisation(realisation, self._writer.key, self._narinfos, self._progress.note)
         if self._options.further.logs:
             for log in log_objects(infos):
                 self._put(log)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from nix_cache.cli.errors import ClientError
+from nix_cache.cli.upload.beside import put_debug_info
 from nix_cache.cli.upload.held import Held, judge, states_same
 from nix_cache.cli.upload.meter import Meter
 from nix_cache.cli.upload.narinfos import Narinfos
@@ -15,7 +16,6 @@ from nix_cache.cli.upload.objects import Objects
 from nix_cache.cli.upload.options import UploadOptions
 from nix_cache.cli.upload.packing import is_large, packed
 from nix_cache.cli.upload.schedule import Steps, in_order
-from nix_cache.formats.cache_object import CacheObject
 from nix_cache.formats.nar_listing import debug_info_objects, listing_object
 from nix_cache.formats.nar_writer import Entry, nar_chunks
 from nix_cache.formats.narinfo import Narinfo, NarinfoError, narinfo_key
@@ -121,16 +121,16 @@ class Uploader:
                 nar = held.enter_context(packed(info, chunks, meter.read))
             self._objects.put_file(nar.file.key, nar, NAR_CONTENT_TYPE, meter.sent)
         for root in listing or ():
-            for each in self._beside(info, nar.file.key, root):
-                self._objects.put(each.key, each.content, each.content_type)
+            self._put_beside(info, nar.file.key, root)
         return nar.file
 
-    def _beside(self, info: PathInfo, nar_key: str, root: Entry) -> Iterator[CacheObject]:
-        """What is asked for beside a NAR. Names that JSON cannot hold have no listing."""
+    def _put_beside(self, info: PathInfo, nar_key: str, root: Entry) -> None:
+        """Put what is asked for beside a NAR. Names that JSON cannot hold have no listing."""
         if self._further.listings and (listing := listing_object(info.path, root)) is not None:
-            yield listing
+            self._objects.put(listing.key, listing.content, listing.content_type)
         if self._further.debug_info:
-            yield from debug_info_objects(nar_key, root)
+            for entry in debug_info_objects(nar_key, root):
+                put_debug_info(entry, self._narinfos, self._objects)
 
     def sign(self, info: PathInfo) -> Held | None:
         """Add a signature to a narinfo that states what the store holds.
