@@ -8,12 +8,14 @@ from pathlib import Path
 import pytest
 
 from nix_cache.cli import app
+from nix_cache.cli.caches import record
+from nix_cache.cli.hook import installation as hook_installation
 from nix_cache.cli.machine.places import Place
 from nix_cache.cli.nix import daemon, installation
 from nix_cache.cli.nix.daemon import SERVICE_MANAGERS
 from nix_cache.cli.nix.installation import MARKS, Kind
 from tests.unit.cli import client_caches
-from tests.unit.cli.client_caches import outputs
+from tests.unit.cli.client_caches import WRITER, outputs
 from tests.unit.cli.test_use_files import tree
 
 ROOT = Path(__file__).parents[3]
@@ -226,6 +228,31 @@ def test_use_on_determinate_nix_changes_only_the_custom_file(
     assert use("outputs.json") == 0
     assert tree(etc) == used
     assert use("demo", "--remove") == 0
+    assert tree(etc) == before
+
+
+def test_the_hook_on_determinate_nix_changes_only_the_custom_file(
+    etc: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is removed from there too."""
+    for name in ("nix", "nix-cache"):
+        (tmp_path / name).write_text("#!/bin/sh\n")
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setenv("NIX_STATE_DIR", str(tmp_path / "var"))
+    monkeypatch.setattr(hook_installation, "changeable_by_others", lambda _: None)
+    monkeypatch.setattr(
+        hook_installation, "folder_of", lambda place, name: tmp_path / "queue" / name
+    )
+    (etc / "nix.conf").write_text(DETERMINATE_CONF)
+    assert use("outputs.json", "--as", WRITER) == 0
+    before = tree(etc)
+    used = record.find(None)
+
+    hook_installation.install(used, hook_installation.hook_of(used))
+
+    assert (etc / "nix.conf").read_text() == DETERMINATE_CONF
+    assert b"demo-post-build-hook.conf" in (etc / "nix.custom.conf").read_bytes()
+    hook_installation.remove(used)
     assert tree(etc) == before
 
 

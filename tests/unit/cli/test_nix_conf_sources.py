@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from nix_cache.cli import app
-from nix_cache.cli.caches import trusting
+from nix_cache.cli.caches import record, trusting
 from nix_cache.cli.caches.same_cache import same_cache
 from nix_cache.cli.doctor import machine as doctor
 from nix_cache.cli.doctor.finding import Finding, Level
@@ -22,7 +22,7 @@ from tests.unit.cli.client_caches import KEY, READER, outputs
 
 URL = "https://s3.example.org/demo"
 OFFICIAL = "cache.nixos.org-1:6NCHdD59X431o0gWypbMrAURkbJ16ZPMQFGspcDShjY="
-WANTED = CacheNeeds(lambda url: same_cache(url, URL), [KEY.public_text])
+NEEDS = CacheNeeds(lambda url: same_cache(url, URL), [KEY.public_text])
 
 
 @pytest.fixture(autouse=True)
@@ -132,7 +132,7 @@ def test_the_line_that_discards_the_cache_is_named(tmp_path: Path, file: str) ->
     path = write(tmp_path / file, SORTED)
     write_nix(tmp_path / "bin", {"substituters": [], "trusted-public-keys": []})
 
-    found = [(one.where, one.kind) for one in obstacles(WANTED)]
+    found = [(one.where, one.kind) for one in obstacles(NEEDS)]
     assert found == [(f"{path}:3", ObstacleKind.LIST), (f"{path}:4", ObstacleKind.LIST)]
     errors = [one for one in found_by_doctor() if one.level is Level.ERROR]
     assert errors[0].what == (
@@ -153,7 +153,7 @@ def test_the_line_that_discards_the_cache_is_named(tmp_path: Path, file: str) ->
 )
 def test_a_line_that_leaves_the_cache_in_the_list_is_no_obstacle(tmp_path: Path, text: str) -> None:
     write(tmp_path / "etc/nix.conf", text)
-    assert obstacles(WANTED) == []
+    assert obstacles(NEEDS) == []
 
 
 def test_a_variable_that_discards_the_cache_is_named(
@@ -162,7 +162,7 @@ def test_a_variable_that_discards_the_cache_is_named(
     write(tmp_path / "etc/nix.conf", f"extra-substituters = {URL}\n")
     monkeypatch.setenv("NIX_CONFIG", "max-jobs = 1\nsubstituters = https://x\n")
 
-    assert [one.where for one in obstacles(WANTED)] == ["NIX_CONFIG:2"]
+    assert [one.where for one in obstacles(NEEDS)] == ["NIX_CONFIG:2"]
 
 
 FLAKE = f"""\
@@ -187,11 +187,11 @@ def test_the_line_of_a_projects_flake_is_named(home: Path) -> None:
     flake = write(home / "project/flake.nix", FLAKE)
     (home / "project/sub").mkdir()
 
-    found = obstacles(WANTED, folder=home / "project/sub")
+    found = obstacles(NEEDS, folder=home / "project/sub")
 
     assert [(one.where, one.kind) for one in found] == [(f"{flake}:7", ObstacleKind.PROJECT)]
     (home / "project/sub/.git").mkdir()
-    assert obstacles(WANTED, folder=home / "project/sub") == []
+    assert obstacles(NEEDS, folder=home / "project/sub") == []
 
 
 @pytest.mark.parametrize(
@@ -382,3 +382,67 @@ def test_a_cache_is_removed_by_another_spelling_of_its_url(tmp_path: Path) -> No
     assert app.run(["use", "--system", "https://S3.example.org:443/demo/", "--remove"]) == 0
 
     assert not (tmp_path / "etc/nix-cache").exists()
+
+
+def test_includes_count_first_for_the_nix_versions_that_read_them_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So a list that stands before the include replaces what is included."""
+    path = write(tmp_path / "etc/nix.conf", "substituters = https://x\n!include more.conf\n")
+    write(tmp_path / "etc/more.conf", f"extra-substituters = {URL}\n")
+    for version, where in (
+        ("nix (Nix) 2.15.3", []),
+        ("nix (Nix) 2.16.0", [f"{path}:1"]),
+        ("nix (Nix) 2.18.9", [f"{path}:1"]),
+        ("nix (Nix) 2.20.0", []),
+        ("nix (Nix) 2.34.8", []),
+        ("nix (Lix, like Nix) 2.18.1", []),
+    ):
+        write(tmp_path / "bin/nix", f"#!/bin/sh\necho '{version}'\n").chmod(0o755)
+        monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:/bin")
+        assert [one.where for one in obstacles(NEEDS)] == where, version
+
+
+def test_a_user_whose_file_nix_does_not_read_is_warned(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    client_caches.write(Path("outputs.json"), outputs())
+    monkeypatch.setenv("NIX_USER_CONF_FILES", "")
+
+    assert app.run(["use", "--user", "outputs.json"]) == 0
+
+    assert "WARNING: NIX_USER_CONF_FILES is empty" in capsys.readouterr().err
+
+
+def test_a_password_in_a_discarded_url_is_not_shown(tmp_path: Path) -> None:
+    url = "https://user:S3cretPassw0rd@s3.example.org/demo"
+    write(tmp_path / "etc/nix.conf", f"extra-substituters = {url}\nsubstituters = https://x\n")
+
+    [found] = obstacles(NEEDS)
+
+    assert "S3cretPassw0rd" not in found.fix + found.problem
+
+
+def test_doctor_looks_for_the_profile_of_the_url_in_nix_conf(tmp_path: Path, home: Path) -> None:
+    """A line of the user may name another profile than the manifest."""
+    described = outputs(public=False)
+    client_caches.write(Path("outputs.json"), described)
+    url = described["manifest"]["readUrl"].replace(f"profile={READER}", "profile=other")
+    write(tmp_path / "etc/nix.conf", f"extra-substituters = {url}\n")
+    assert app.run(["use", "--system", "outputs.json"]) == 0
+
+    subject = Subject(client_caches.manifest(public=False), record=record.find(None))
+    [finding] = doctor.credentials(subject)
+
+    assert finding.level is Level.ERROR
+    assert finding.what == f"{home}/.aws/credentials has no profile other"
+
+
+def test_doctor_names_the_installation_and_where_settings_last(tmp_path: Path) -> None:
+    conf = write(tmp_path / "etc/nix.conf", "# DETERMINATE NIX CONFIG\n!include nix.custom.conf\n")
+    write_nix(tmp_path / "bin", {"substituters": [URL], "trusted-public-keys": [KEY.public_text]})
+
+    said = [one.what for one in found_by_doctor() if one.level is Level.OK]
+
+    custom = conf.with_name("nix.custom.conf")
+    assert f"the installation is Determinate Nix; settings last in {custom}" in said

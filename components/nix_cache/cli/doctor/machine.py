@@ -8,11 +8,11 @@ from urllib.parse import parse_qs, urlsplit
 
 from nix_cache.cli.caches import trusting
 from nix_cache.cli.caches.record import all_records
-from nix_cache.cli.caches.same_cache import same_cache
+from nix_cache.cli.caches.same_cache import same_access, same_cache
 from nix_cache.cli.doctor.finding import Finding, error, not_checked, ok, warning
 from nix_cache.cli.doctor.subject import Subject
 from nix_cache.cli.machine.places import system_place, user_place
-from nix_cache.cli.nix import conf_sources, daemon, effective, installation, program
+from nix_cache.cli.nix import conf_lists, conf_sources, daemon, effective, installation, program
 from nix_cache.cli.nix.daemon import Trust
 from nix_cache.cli.nix.obstacles import CacheNeeds, Obstacle, ObstacleKind, obstacles
 from nix_cache.cli.s3.credentials import profile_in
@@ -49,7 +49,8 @@ def judged(config: Mapping[str, Any], subject: Subject) -> Iterator[Finding]:
         subject: the cache.
     """
     url = subject.manifest.read_url
-    names = [other for other in config.get("substituters", ()) if same_cache(url, other)]
+    substituters = dict.fromkeys(config.get("substituters", ()))
+    names = [other for other in substituters if same_cache(url, other)]
     found = _obstacles(subject)
     is_discarded = any(one.kind is ObstacleKind.LIST for one in found)
     if not names and not is_discarded and subject.record is None:
@@ -78,7 +79,7 @@ def credentials(subject: Subject) -> Iterator[Finding]:
     """Yield whether the daemon finds the credentials of a private cache, and other users do not."""
     if subject.manifest.public or subject.record is None:
         return
-    profile = parse_qs(urlsplit(subject.manifest.read_url).query).get("profile", ["default"])[0]
+    profile = parse_qs(urlsplit(_asked_url(subject)).query).get("profile", ["default"])[0]
     file = system_place(subject.environment).credentials
     try:
         mode = stat.S_IMODE(file.stat().st_mode)
@@ -104,6 +105,16 @@ def credentials(subject: Subject) -> Iterator[Finding]:
         )
     else:
         yield ok(f"the daemon finds the profile {profile} in {file}, which only root can read")
+
+
+def _asked_url(subject: Subject) -> str:
+    """Return the URL by which nix.conf names the cache, or else the read URL of the manifest."""
+    url = subject.manifest.read_url
+    lines = conf_sources.all_settings(subject.environment).lines
+    for item in conf_lists.history(lines, conf_lists.SUBSTITUTERS).items:
+        if same_cache(item.value, url) and same_access(item.value, url):
+            return item.value
+    return url
 
 
 def _obstacles(subject: Subject) -> list[Obstacle]:

@@ -61,12 +61,16 @@ class ConfMistake:
 class NixConfReader:
     """Reads one nix.conf with all that it includes.
 
+    Args:
+        includes_first: whether what a file includes counts before the file's other lines.
+
     Attributes:
         mistakes: what was found to be wrong so far, at most ``MOST_MISTAKES`` of it.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, includes_first: bool = False) -> None:
         self.mistakes: list[ConfMistake] = []
+        self._includes_first = includes_first
         self._includes = 0
         self._bytes = 0
 
@@ -85,7 +89,7 @@ class NixConfReader:
             text: the value.
             name: the variable's, under which messages name its lines.
         """
-        for line in conf_file.scan(text):
+        for line in self._ordered(text):
             where = f"{name}:{line.number}"
             if isinstance(line, Line) and line.name == "include" and line.value[0][0] != "/":
                 self._add(
@@ -109,8 +113,14 @@ class NixConfReader:
             )
             return
         opened = (*opened, _identity(path))
-        for line in conf_file.scan(content):
+        for line in self._ordered(content):
             yield from self._followed(f"{path}:{line.number}", path, opened, line)
+
+    def _ordered(self, text: bytes) -> Iterator[Line | SyntaxMistake]:
+        lines = conf_file.scan(text)
+        if not self._includes_first:
+            return lines
+        return iter(sorted(lines, key=lambda line: getattr(line, "name", "") != "include"))
 
     def _followed(
         self, where: str, file: Path | None, opened: Sequence[str], line: Line | SyntaxMistake

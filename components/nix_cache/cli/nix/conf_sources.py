@@ -11,10 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nix_cache.cli.machine.places import system_place, user_conf_files
+from nix_cache.cli.nix import versions
 from nix_cache.cli.nix.conf_includes import ConfMistake, NixConfReader, PlacedLine
 from nix_cache.cli.nix.conf_lists import key_mistakes
 
 VARIABLE = "NIX_CONFIG"
+
+_FIRST_INCLUDES, _NO_MORE_INCLUDES = (2, 16, 0), (2, 20, 0)
+"""Nix 2.16 to 2.19 read an include before the lines of the file that has it."""
 
 
 @dataclass(frozen=True)
@@ -30,9 +34,27 @@ class Settings:
     mistakes: tuple[ConfMistake, ...]
 
 
-def all_settings(environment: Mapping[str, str] = os.environ) -> Settings:
-    """Read what Nix reads when this user runs it."""
-    reader = NixConfReader()
+def reads_includes_first(printed: str) -> bool:
+    """Return whether a Nix takes what a file includes before the file's other lines.
+
+    Args:
+        printed: what ``nix --version`` prints.
+    """
+    nix = versions.installed(printed)
+    version = nix.of_nix if nix is not None else None
+    return version is not None and _FIRST_INCLUDES <= version < _NO_MORE_INCLUDES
+
+
+def all_settings(
+    environment: Mapping[str, str] = os.environ, *, includes_first: bool = False
+) -> Settings:
+    """Read what Nix reads when this user runs it.
+
+    Args:
+        environment: that of Nix.
+        includes_first: what ``reads_includes_first`` returned.
+    """
+    reader = NixConfReader(includes_first=includes_first)
     lines = [*_files(conf_files(environment), reader)]
     text = environment.get(VARIABLE, "").encode(errors="surrogateescape")
     lines += reader.text(text, VARIABLE)

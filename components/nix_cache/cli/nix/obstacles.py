@@ -7,10 +7,18 @@ from enum import Enum
 from pathlib import Path
 
 from nix_cache.cli.errors import ClientError
-from nix_cache.cli.nix import conf_file, conf_lists, effective, flake_settings
+from nix_cache.cli.nix import (
+    conf_file,
+    conf_lists,
+    conf_sources,
+    effective,
+    flake_settings,
+    program,
+)
 from nix_cache.cli.nix.conf_includes import NixConfReader, PlacedLine
 from nix_cache.cli.nix.conf_lists import PUBLIC_KEYS, SUBSTITUTERS
 from nix_cache.cli.nix.conf_sources import Settings, all_settings
+from nix_cache.redaction import redacted
 
 _SWITCHES = {
     "require-sigs": "lets unsigned paths in, from every cache",
@@ -75,7 +83,9 @@ def obstacles(
         environment: that of Nix.
         folder: where a user works; the project's flake there may replace lists.
     """
-    settings = all_settings(environment)
+    printed = program.output(["nix", "--version"], environment) or ""
+    includes_first = conf_sources.reads_includes_first(printed)
+    settings = all_settings(environment, includes_first=includes_first)
     found = [
         Obstacle(one.where, one.problem, "Nix cannot use nix.conf", one.fix, ObstacleKind.MISTAKE)
         for one in settings.mistakes
@@ -101,7 +111,7 @@ def discards(settings: Settings, wanted: CacheNeeds) -> Iterator[Obstacle]:
                 line.where,
                 f"{name} replaces the list, so what {item.where} adds for the cache is not in it",
                 _NOT_ASKED if setting == SUBSTITUTERS else _REFUSED,
-                f"write extra-{setting} there instead, or add {item.value} to that line",
+                f"write extra-{setting} there instead, or add {redacted(item.value)} to that line",
                 ObstacleKind.LIST,
             )
 

@@ -11,7 +11,7 @@ from nix_cache.cli.caches import trusting
 from nix_cache.cli.caches.same_cache import same_cache
 from nix_cache.cli.caches.source import is_stack
 from nix_cache.cli.machine.places import Place, system_place
-from nix_cache.cli.nix import daemon, installation, known_faults, program, versions
+from nix_cache.cli.nix import conf_sources, daemon, installation, known_faults, program, versions
 from nix_cache.cli.nix.daemon import Trust
 from nix_cache.cli.nix.installation import Generator
 from nix_cache.cli.nix.obstacles import CacheNeeds, obstacles
@@ -36,6 +36,11 @@ def after_use(
     for found in obstacles(wanted, environment, Path()):
         yield f"WARNING: {found.where}: {found.problem}; {found.fix}."
     yield from _known_faults(plan, environment)
+    if place.nix_conf not in conf_sources.conf_files(environment):
+        yield (
+            f"WARNING: NIX_USER_CONF_FILES is empty, so Nix does not read {place.nix_conf}; unset "
+            "it."
+        )
     if place.system:
         yield from daemon.restart_advice(place)
         return
