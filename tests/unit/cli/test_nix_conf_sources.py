@@ -446,3 +446,22 @@ def test_doctor_names_the_installation_and_where_settings_last(tmp_path: Path) -
 
     custom = conf.with_name("nix.custom.conf")
     assert f"the installation is Determinate Nix; settings last in {custom}" in said
+
+
+@pytest.mark.parametrize("place", ["--system", "--user"])
+def test_the_command_that_doctor_prints_writes_the_settings_again(
+    tmp_path: Path, home: Path, place: str
+) -> None:
+    """It is run here as printed, apart from the program's path."""
+    client_caches.write(Path("outputs.json"), outputs())
+    assert app.run(["use", place, "outputs.json", "--name", "team"]) == 0
+    conf = tmp_path / "etc/nix.conf" if place == "--system" else home / ".config/nix/nix.conf"
+    conf.unlink()
+    write_nix(tmp_path / "bin", {"substituters": [], "trusted-public-keys": [KEY.public_text]})
+
+    subject = Subject(client_caches.manifest(), record=record.find("team"))
+    [finding] = [one for one in doctor.settings(subject) if one.level is Level.ERROR]
+    command = finding.fix.split("`")[3]
+
+    assert app.run(shlex.split(command)[1:]) == 0
+    assert "!include nix-cache/team.conf" in conf.read_text()

@@ -1,5 +1,7 @@
 """This machine: does its nix.conf let it use the cache, and does the daemon find credentials?"""
 
+import os
+import shlex
 import stat
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -17,8 +19,6 @@ from nix_cache.cli.nix.daemon import Trust
 from nix_cache.cli.nix.obstacles import CacheNeeds, Obstacle, ObstacleKind, obstacles
 from nix_cache.cli.s3.credentials import profile_in
 from nix_cache.formats.signing import name_of
-
-_USE = "run `nix-cache use` with the cache's source"
 
 
 def settings(subject: Subject) -> Iterator[Finding]:
@@ -63,7 +63,7 @@ def judged(config: Mapping[str, Any], subject: Subject) -> Iterator[Finding]:
         yield error(
             f"nix.conf does not name the substituter {url}",
             "Nix never asks the cache, although `nix-cache use` was run here",
-            f"look for a later `substituters =` in nix.conf or NIX_CONFIG, or {_USE} again",
+            f"look for a later `substituters =` in nix.conf or NIX_CONFIG, or {_use(subject)}",
         )
     if len(names) > 1:
         yield warning(
@@ -132,7 +132,7 @@ def _in_the_way(found: Obstacle) -> Finding:
 
 def _not_in_use(subject: Subject) -> Iterator[Finding]:
     if trusting.missing(subject.manifest, subject.environment):
-        yield not_checked("nix.conf", "this machine does not use the cache", _USE)
+        yield not_checked("nix.conf", "this machine does not use the cache", _use(subject))
     else:
         yield ok("the machine's nix.conf lets every user choose the cache as a substituter")
 
@@ -151,6 +151,22 @@ def _installation(subject: Subject) -> Iterator[Finding]:
         )
 
 
+def _use(subject: Subject) -> str:
+    """Return the command that writes the cache's settings, or writes them again."""
+    record, manifest = subject.record, subject.manifest
+    if record is None:
+        if not manifest.public:
+            return "run `nix-cache use` with the cache's stack, or its outputs with --show-secrets"
+        return f"run `{shlex.join(['nix-cache', 'use', manifest.read_url])}`"
+    own = {one.name for one in all_records(user_place(subject.environment))}
+    place = ["--user"] if record.name in own else ["--system"]
+    command = ["nix-cache", "use", record.source or "-", "--name", record.name, *place]
+    if record.name not in own and os.geteuid() != 0:
+        command.insert(0, "sudo")
+    feed = "" if record.source else "pulumi stack output --json --show-secrets | "
+    return f"run `{feed}{shlex.join(command)}`"
+
+
 def _keys(config: Mapping[str, Any], subject: Subject) -> Iterator[Finding]:
     trusted = set(config.get("trusted-public-keys", ()))
     missing = [key for key in subject.manifest.public_keys if key not in trusted]
@@ -161,7 +177,7 @@ def _keys(config: Mapping[str, Any], subject: Subject) -> Iterator[Finding]:
     what = "nix.conf does not trust every key of the cache"
     if any(name_of(key) in names for key in missing):
         what = "nix.conf trusts other keys with the same names"
-    yield error(what, "paths that are signed with these keys are refused", f"{_USE} again", missing)
+    yield error(what, "paths that are signed with these keys are refused", _use(subject), missing)
 
 
 def _trust(subject: Subject) -> Iterator[Finding]:
