@@ -6,7 +6,7 @@ from pathlib import Path
 
 from nix_cache.cli.machine import masking
 from nix_cache.cli.machine.appended import HEADER
-from nix_cache.cli.nix import conf_file
+from nix_cache.cli.nix import conf_file, flake_settings
 from nix_cache.cli.nix.conf_includes import MOST_INCLUDES, NixConfReader
 from tests.fuzz.target import Target
 
@@ -56,6 +56,18 @@ def _check_includes(data: bytes) -> bool:
         assert mistake.where.startswith(str(folder))
         assert mistake.fix
     return bool(placed or reader.mistakes)
+
+
+def _check_flake(data: bytes) -> bool:
+    """Find the lists of a flake, each in a line that names it."""
+    text = data.decode(errors="replace")
+    found = list(flake_settings.lists_in("flake.nix", text))
+    lines = text.split("\n")
+    for one in found:
+        file, _, number = one.where.rpartition(":")
+        assert file == "flake.nix"
+        assert one.name in lines[int(number) - 1]
+    return bool(found)
 
 
 def _check_masking(data: bytes) -> bool:
@@ -108,6 +120,18 @@ TARGETS = (
             b"# Made by `nix-cache use`, which removes it when nothing else is left in it.\n",
             b" = ",
             b"\\\n",
+        ),
+    ),
+    Target(
+        "flake-settings",
+        _check_flake,
+        (
+            b'{ nixConfig = { substituters = [ "https://a" ]; }; outputs = _: {}; }',
+            b"{ nixConfig.trusted-public-keys = ''a:b''; }",
+        ),
+        tokens=(
+            *(b"nixConfig", b" = {", b"substituters", b"trusted-public-keys", b" = [", b"];"),
+            *(b"/*", b"*/", b"#", b'"', b"''", b"}", b"."),
         ),
     ),
     Target(

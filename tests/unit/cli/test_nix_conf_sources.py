@@ -2,6 +2,7 @@
 
 import json
 import shlex
+import time
 from pathlib import Path
 from typing import Any
 
@@ -465,3 +466,14 @@ def test_the_command_that_doctor_prints_writes_the_settings_again(
 
     assert app.run(shlex.split(command)[1:]) == 0
     assert "!include nix-cache/team.conf" in conf.read_text()
+
+
+@pytest.mark.parametrize("part", ["/*", '"', "''", "nixConfig.substituters = ", "nixConfig = {"])
+def test_a_hostile_flake_costs_no_time(part: str) -> None:
+    """What is never closed takes a moment, and not hours."""
+    text = part * (200_000 // len(part))
+    began = time.process_time()
+
+    list(flake_settings.lists_in("flake.nix", text))
+
+    assert time.process_time() - began < 20

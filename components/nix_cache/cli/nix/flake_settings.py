@@ -6,16 +6,16 @@ run. What is written in another way is not found.
 
 import contextlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from nix_cache.cli.nix.conf_lists import PUBLIC_KEYS, SUBSTITUTERS
 
-_MOST_BYTES = 1_000_000
+_MOST_BYTES = 200_000
 _TOKEN = re.compile(
-    r"""(?P<gap>\s+|\#[^\n]*|/\*.*?\*/)
-      | (?P<string>"(?:[^"\\]|\\.)*"|''.*?'')
+    r"""(?P<gap>\s+|\#[^\n]*|/\*.*?(?:\*/|\Z))
+      | (?P<string>"(?:[^"\\]|\\.)*(?:"|\Z)|''.*?(?:''|\Z))
       | (?P<name>[A-Za-z_][A-Za-z0-9_'-]*)
       | (?P<sign>.)""",
     re.VERBOSE | re.DOTALL,
@@ -48,49 +48,73 @@ def replaced_lists(folder: Path) -> list[ReplacedList]:
         for above in (folder, *folder.parents):
             if (flake := above / "flake.nix").is_file():
                 with flake.open("rb") as file:
-                    return list(_lists(str(flake), file.read(_MOST_BYTES).decode(errors="replace")))
+                    return list(
+                        lists_in(str(flake), file.read(_MOST_BYTES).decode(errors="replace"))
+                    )
             if (above / ".git").exists() or above.is_mount():
                 break
     return []
 
 
-def _lists(file: str, text: str) -> Iterator[ReplacedList]:
-    tokens = [
-        (found.lastgroup, found[0], found.start())
-        for found in _TOKEN.finditer(text)
-        if found.lastgroup != "gap"
-    ]
-    words = [word for _, word, _ in tokens]
+def lists_in(file: str, text: str) -> Iterator[ReplacedList]:
+    """Yield the lists that a text sets in ``nixConfig``, in time that grows with its length.
+
+    Args:
+        file: under which name messages have it.
+        text: the flake, in any state.
+    """
+    tokens = list(_tokens(text))
+    words = [token.text for token in tokens]
     depth, start = 0, 0  # how deep in nixConfig
-    for index, (kind, word, _) in enumerate(tokens):
-        if word == "nixConfig" and depth == 0:
+    for index, token in enumerate(tokens):
+        if token.text == "nixConfig" and depth == 0:
             following = words[index + 1 : index + 3]
             depth = 1 if following == ["=", "{"] else 0
             start = index + 3
             if following[:1] == ["."]:
-                yield from _list(file, text, tokens, index + 2)
+                yield from _list(file, tokens, index + 2)
         elif depth and index >= start:
-            if word in {"{", "}"}:
-                depth += 1 if word == "{" else -1
-            elif depth == 1 and kind in {"name", "string"} and words[index - 1] in {"{", ";"}:
-                yield from _list(file, text, tokens, index)
+            if token.text in {"{", "}"}:
+                depth += 1 if token.text == "{" else -1
+            elif depth == 1 and words[index - 1] in {"{", ";"}:
+                yield from _list(file, tokens, index)
 
 
-def _list(
-    file: str, text: str, tokens: list[tuple[str | None, str, int]], index: int
-) -> Iterator[ReplacedList]:
+@dataclass(frozen=True, slots=True)
+class _Token:
+    """A word of the text.
+
+    Attributes:
+        text: the word.
+        line: its line, from 1.
+        is_string: whether it is a string, with its quotes.
+    """
+
+    text: str
+    line: int
+    is_string: bool
+
+
+def _tokens(text: str) -> Iterator[_Token]:
+    line = 1
+    for found in _TOKEN.finditer(text):
+        if found.lastgroup != "gap":
+            yield _Token(found[0], line, found.lastgroup == "string")
+        line += found[0].count("\n")
+
+
+def _list(file: str, tokens: Sequence[_Token], index: int) -> Iterator[ReplacedList]:
     """Yield the list whose name is the token at a position, if it is one that matters."""
     if index + 1 >= len(tokens):
         return
-    _, word, position = tokens[index]
-    name = word.strip('"')
-    if name not in _LISTS or tokens[index + 1][1] != "=":
+    name = tokens[index].text.strip('"')
+    if name not in _LISTS or tokens[index + 1].text != "=":
         return
     values: list[str] = []
-    for kind, value, _ in tokens[index + 2 :]:
-        if value == ";":
+    for position in range(index + 2, len(tokens)):
+        token = tokens[position]
+        if token.text in {";", "=", "}"}:
             break
-        if kind == "string":
-            values += value.strip("\"'").split()
-    line = text.count("\n", 0, position) + 1
-    yield ReplacedList(f"{file}:{line}", name, tuple(values))
+        if token.is_string:
+            values += token.text.strip("\"'").split()
+    yield ReplacedList(f"{file}:{tokens[index].line}", name, tuple(values))
