@@ -13,6 +13,7 @@ from nix_cache.cli.doctor import (
     reach,
     remembered,
     rights,
+    signing_keys,
     traps,
     unsigned_writes,
 )
@@ -68,6 +69,7 @@ def all_checks(wanted: Wanted) -> tuple[Check, ...]:
         Check("this machine", "waits for the cache", outage_cost.waits, needs_server=False),
         Check("this machine", "the time for narinfos", outage_cost.narinfo_seconds),
         Check("this machine", "the daemon's credentials", machine.credentials, needs_server=False),
+        Check("this machine", "signing keys", signing_keys.signing_keys, needs_server=False),
         Check("this machine", "the version of Nix", traps.nix_version, needs_server=False),
         Check("this machine", "other caches", traps.shared_names, needs_server=False),
     )

@@ -3,19 +3,22 @@
 The steps and their order are those of ``docs/reference/cache-protocol.md``.
 """
 
+import functools
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from pathlib import Path
 
 from nix_cache.cli.errors import ClientError
-from nix_cache.cli.machine import interrupt
+from nix_cache.cli.machine import console, interrupt
 from nix_cache.cli.machine.parallel import in_parallel
 from nix_cache.cli.machine.progress import Progress
 from nix_cache.cli.machine.sizes import size
 from nix_cache.cli.nix.build_log import log_objects
 from nix_cache.cli.nix.closure import closure_of
 from nix_cache.cli.nix.closure import roots as roots_of
+from nix_cache.cli.nix.key_files import exposure_of
 from nix_cache.cli.nix.realisations import realisations_of
 from nix_cache.cli.nix.temp_root import temp_root
 from nix_cache.cli.s3.client import S3Client
@@ -79,6 +82,13 @@ def push(writer: Writer, given: Sequence[str], options: UploadOptions) -> Result
                 raise
 
 
+@functools.cache
+def _warn_if_exposed(file: Path | None) -> None:
+    """Report once that others can read a signing key."""
+    if file is not None and (fault := exposure_of(file)) is not None:
+        console.note(f"WARNING: {fault.problem}, so other users can sign; {fault.fix}.")
+
+
 @dataclass
 class _Counted:
     """What was uploaded so far.
@@ -105,6 +115,7 @@ class _Push:
 
     def __init__(self, writer: Writer, options: UploadOptions, progress: Progress) -> None:
         manifest, identity = writer.manifest, identify(writer)
+        _warn_if_exposed(writer.record.signing_key_file)
         who = Requester(
             writer.name, manifest.endpoint, manifest.bucket, writer.record.name, identity.origin
         )

@@ -10,6 +10,7 @@ from nix_cache.cli.caches.record import Record, find, known_records
 from nix_cache.cli.errors import ClientError, UsageError
 from nix_cache.cli.machine import files
 from nix_cache.cli.machine.places import system_place, user_place
+from nix_cache.cli.nix.key_files import content_problem
 from nix_cache.formats import signing
 from nix_cache.formats.manifest import Manifest
 
@@ -119,6 +120,8 @@ def read_key(file: Path, fix: str) -> signing.SecretKey:
     content = files.read(file)
     if content is None:
         raise ClientError(f"the signing key {file} is gone", fix)
+    if problem := content_problem(content):
+        raise ClientError(f"{file} holds no signing key: {problem}", fix)
     try:
         return signing.parse_secret_key(content.decode(errors="replace"))
     except signing.KeyFormatError as mistake:
