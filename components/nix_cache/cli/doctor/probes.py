@@ -18,7 +18,7 @@ from nix_cache.iam.access import ROOT_RECORD_KEYS, WRITABLE_KEYS
 from nix_cache.iam.lifecycle import NIX32
 
 _WRONG_CHECKSUM = base64.b64encode(hashlib.md5(secrets.token_bytes(32)).digest()).decode()  # noqa: S324
-_CHECKSUM_CODES = frozenset(
+CHECKSUM_CODES = frozenset(
     {"BadDigest", "XAmzContentChecksumMismatch", "XAmzContentSHA256Mismatch"}
 )
 _NOT_OFFERED = frozenset({405, 501})
@@ -120,7 +120,7 @@ def put(client: S3Client, key: str, present: Answer | None = None) -> Trial:
     content_type = present.headers.get("Content-Type", "") if present else "text/plain"
     headers = {"Content-MD5": _WRONG_CHECKSUM, "Content-Type": content_type}
     answer = client.request("PUT", key, headers=headers, body=body)
-    if answer.code in _CHECKSUM_CODES:
+    if answer.code in CHECKSUM_CODES:
         return Trial(Outcome.ALLOWED, str(answer))
     if answer.status == 200 and present is None:
         return Trial(Outcome.ALLOWED, str(answer), left="" if removed(client, key) else key)
