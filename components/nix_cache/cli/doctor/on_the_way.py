@@ -119,7 +119,7 @@ def _limit(largest: int) -> Finding:
 
 
 def _passes(client: S3Client, mebibytes: int) -> bool | None:
-    """Return whether a body of a size reaches the storage; None if that cannot be told."""
+    """Return whether a body of a size reaches the storage; None if the answer does not show it."""
     key = f"nar/doctor-{probes.random_hash()}"
     size = mebibytes << 20
     headers = {"Content-MD5": _WRONG_CHECKSUM, "Content-Type": "application/octet-stream"}
