@@ -80,12 +80,12 @@ def foreign_answer(
         return ForeignAnswerError(Cause.TLS_EXPECTED.problem(where, ""), Cause.TLS_EXPECTED.fix)
     if may_be_page or not is_page(reply, method):
         return None
-    page = f"a web page{_titled(reply.body)}"
+    title = _titled(reply.body)
     if reply.status < 300:
-        return ForeignAnswerError(f"{where} is {page}, not a binary cache", _CHECK_URL)
+        return ForeignAnswerError(f"{where} is a web page{title}, not a binary cache", _CHECK_URL)
     if reply.status in {401, 403}:
         return ForeignAnswerError(
-            f"{where} answers {reply.status} with {page}, not as a storage",
+            f"{where} answers {reply.status} with a web page{title}, not as a storage",
             "let the proxy or firewall in front of the storage pass requests to the cache",
         )
     return None
