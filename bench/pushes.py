@@ -1,13 +1,17 @@
 """Measures pushes of one closure: `nix copy`, `nix-cache push` and the floor, in turn."""
 
+import contextlib
 import json
 import os
 import shutil
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+import psutil
 
 from bench import floor
 from bench.floor import PlainRequest
@@ -18,10 +22,16 @@ from nix_cache.formats.narinfo import narinfo_key
 from tests.e2e.cache import Cache
 from tests.e2e.store_paths import Closure
 from tests.e2e.writer import WritingMachine
+from tools.bootstrap import ROOT
 
 TIMEOUT_SECONDS = 1800
+_SAMPLE_SECONDS = 0.02
 _KEPT_KEYS = {"nix-cache-info", "nix-cache.json", "index.html"}
 _DELETED_AT_ONCE = 1000
+
+
+Push = Callable[[], float]
+"""Pushes, and returns how many seconds that took."""
 
 
 def accept_unsigned(cache: Cache) -> None:
@@ -54,46 +64,50 @@ class Pushes:
     folder: Path
     rounds: int
 
-    def measure(self, case: Case, closure: Closure, *, with_nix_copy: bool = True) -> Measured:
+    def measure(self, case: Case, closure: Closure) -> Measured:
         """Measure the pushes of one closure.
 
         Args:
             case: what is measured.
             closure: what is pushed.
-            with_nix_copy: whether `nix copy` is measured, too.
         """
         self._empty()
         self._by_client(closure)  # what the floor needs; and no round is the first to read files
         narinfos = self._narinfos(closure)
         if case.is_there:
             reads = [PlainRequest("GET", key) for key in narinfos]
-            ways = self._ways(closure, lambda: floor.send(self._url, reads), with_nix_copy)
+            ways = self._ways(closure, lambda: floor.send(self._url, reads))
+            ways[Way.ASKING] = lambda: self._by_asking(closure)
             return self._measured(case, closure, ways, lambda: None)
         with_nars = _Nars.write(self.writer, closure, self.folder)
         contents = self._contents(list(narinfos))
-        ways = self._ways(closure, lambda: self._floor(with_nars, contents), with_nix_copy)
+        ways = self._ways(closure, lambda: self._floor(with_nars, contents))
         try:
             return self._measured(case, closure, ways, self._empty)
         finally:
             shutil.rmtree(with_nars.folder)
 
-    def _ways(
-        self, closure: Closure, least: Callable[[], None], with_nix_copy: bool
-    ) -> dict[Way, Callable[[], None]]:
-        ways = {
-            Way.NIX_COPY: lambda: self._by_nix(closure),
-            Way.OURS: lambda: self._by_client(closure),
-            Way.FLOOR: least,
+    def measure_alone(self, case: Case, closure: Closure) -> Measured:
+        """Measure the time and the memory of one push of a closure, without comparing it."""
+        self._empty()
+        began = time.monotonic()
+        peak = self._peak(closure)
+        seconds = {Way.OURS: [time.monotonic() - began]}
+        self._require_whole(closure, Way.OURS)
+        return Measured(case, len(closure.paths), self._nar_bytes(closure), seconds, peak)
+
+    def _ways(self, closure: Closure, least: Callable[[], None]) -> dict[Way, Push]:
+        return {
+            Way.NIX_COPY: _timed(lambda: self._by_nix(closure)),
+            Way.OURS: _timed(lambda: self._by_client(closure)),
+            Way.FLOOR: _timed(least),
         }
-        if not with_nix_copy:
-            del ways[Way.NIX_COPY]
-        return ways
 
     def _measured(
         self,
         case: Case,
         closure: Closure,
-        ways: Mapping[Way, Callable[[], None]],
+        ways: Mapping[Way, Push],
         before_each: Callable[[], None],
     ) -> Measured:
         seconds: dict[Way, list[float]] = {way: [] for way in ways}
@@ -104,9 +118,7 @@ class Pushes:
                 before_each()
                 self.writer.nix.forget_caches()
                 os.sync()  # what one way wrote is not written to the disk at the next one's cost
-                began = time.monotonic()
-                ways[way]()
-                seconds[way].append(time.monotonic() - began)
+                seconds[way].append(ways[way]())
                 self._require_whole(closure, way)
                 print(
                     f"  {case.name}, round {number + 1} of {self.rounds}: "
@@ -114,8 +126,34 @@ class Pushes:
                     file=sys.stderr,
                     flush=True,
                 )
-        nar_bytes = sum(_nar_size(self.writer, path) for path in closure.paths)
-        return Measured(case, len(closure.paths), nar_bytes, seconds)
+        before_each()
+        peak = self._peak(closure)
+        return Measured(case, len(closure.paths), self._nar_bytes(closure), seconds, peak)
+
+    def _nar_bytes(self, closure: Closure) -> int:
+        return sum(_nar_size(self.writer, path) for path in closure.paths)
+
+    def _peak(self, closure: Closure) -> int:
+        """Push, and return the most memory that this took."""
+        push, most = self.writer.start("push", closure.root), 0
+        while push.poll() is None:
+            most = max(most, _resident(push.pid))
+            time.sleep(_SAMPLE_SECONDS)
+        output, _ = push.communicate()
+        assert push.returncode == 0, output
+        return most
+
+    def _by_asking(self, closure: Closure) -> float:
+        """Ask for all paths, in a process of its own; returns the seconds without its start."""
+        done = subprocess.run(
+            [sys.executable, "-m", "bench.asking", closure.root],
+            env=self.writer.environment(PYTHONPATH=str(ROOT)),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        return float(done.stdout)
 
     def _by_nix(self, closure: Closure) -> None:
         nix = self.writer.nix
@@ -183,6 +221,26 @@ class _Nars:
             with (target / names[-1]).open("wb") as file:
                 file.writelines(nar_chunks(file_of(writer.nix, path)))
         return cls(target, names)
+
+
+def _timed(push: Callable[[], None]) -> Push:
+    def timed() -> float:
+        began = time.monotonic()
+        push()
+        return time.monotonic() - began
+
+    return timed
+
+
+def _resident(pid: int) -> int:
+    """Return the memory of a process and of all that it started, in bytes."""
+    total = 0
+    with contextlib.suppress(psutil.Error):
+        first = psutil.Process(pid)
+        for process in [first, *first.children(recursive=True)]:
+            with contextlib.suppress(psutil.Error):
+                total += process.memory_info().rss
+    return total
 
 
 def _nar_size(writer: WritingMachine, path: str) -> int:

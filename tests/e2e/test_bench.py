@@ -25,7 +25,7 @@ def test_each_push_is_measured_beside_the_others(
     times = re.findall(r"^\| (.*?) \|.* s \(.* s \(.*\) \|$", printed.out, re.MULTILINE)
     assert times == [
         *("large paths", "small paths"),
-        *("small paths, already there", "many paths, already there"),
+        *("small paths, already there", "many paths, already there", "one path"),
     ]
     assert "takes less than a minute" in printed.err
     assert "round 1 of 1" in printed.err
