@@ -24,6 +24,8 @@ from nix_cache.cli.s3 import aws_session
 from nix_cache.cli.s3.aws_session import frozen
 from nix_cache.cli.s3.credentials import Identity, aws_files, find, owner_identity
 from nix_cache.cli.s3.errors import NoCredentialError
+from nix_cache.cli.s3.plain_profile import plain_pair
+from nix_cache.cli.s3.signature import KeyPair
 
 PAIR = "aws_access_key_id = {0}\naws_secret_access_key = secret-of-{0}\n"
 ROLE = "role_arn = arn:aws:iam::123456789012:role/push\n"
@@ -110,7 +112,8 @@ def printing(home: Path, **values: str) -> str:
 def parts(found: Identity | None) -> tuple[str | None, str | None]:
     """Return what a request is signed with: the key and the token."""
     assert found is not None
-    now = frozen(found.credentials)
+    pair = found.credentials
+    now = pair if isinstance(pair, KeyPair) else frozen(pair)
     return now.access_key, now.token
 
 
@@ -487,3 +490,49 @@ def test_a_user_who_logged_in_by_sso_needs_nothing_else(
         assert "check sso_account_id and" in in_a_process(profile, AWS_ENDPOINT_URL_SSO=url)[0]
     said = in_a_process(profile, AWS_ENDPOINT_URL_SSO="http://127.0.0.1:9")[0]
     assert "127.0.0.1:9 does not answer" in said
+
+
+class TestPlainPairs:
+    """A key pair is read without botocore, and with what botocore would return."""
+
+    SECTION = "[{name}]\naws_access_key_id = id\naws_secret_access_key = secret\n"
+
+    @pytest.mark.parametrize("rest", ["", "aws_session_token = token\n"])
+    def test_a_key_pair_is_what_botocore_finds(self, home: Path, rest: str) -> None:
+        write(home, credentials=self.SECTION.format(name="ci") + rest)
+        code = (
+            "import sys\n"
+            "from nix_cache.cli.s3.credentials import AwsFiles, _session, find\n"
+            "found = find('ci')\n"
+            "assert 'botocore' not in sys.modules, 'botocore was loaded'\n"
+            "[files] = [AwsFiles(*map(__import__('pathlib').Path, sys.argv[1:]))]\n"
+            "session = _session(files)\n"
+            "session.set_config_variable('profile', 'ci')\n"
+            "theirs = session.get_credentials().get_frozen_credentials()\n"
+            "ours = found.credentials\n"
+            "assert (ours.access_key, ours.secret_key, ours.token) == tuple(theirs)[:3]\n"
+        )
+        folder = home / ".aws"
+        subprocess.run(
+            [sys.executable, "-c", code, str(folder / "config"), str(folder / "credentials")],
+            env={**os.environ, "HOME": str(home)},
+            check=True,
+        )
+
+    @pytest.mark.parametrize(
+        ("config", "more"),
+        [
+            ("[profile ci]\nregion = x\n", ""),
+            ("", "role_arn = arn:aws:iam::1:role/x\n"),
+            ("", "region = x\n"),
+        ],
+    )
+    def test_anything_more_is_left_to_botocore(self, home: Path, config: str, more: str) -> None:
+        write(home, config=config, credentials=self.SECTION.format(name="ci") + more)
+
+        assert plain_pair("ci", [(home / ".aws/config", home / ".aws/credentials")]) is None
+
+    def test_a_half_of_a_pair_is_none(self, home: Path) -> None:
+        write(home, credentials="[ci]\naws_access_key_id = id\naws_secret_access_key =\n")
+
+        assert plain_pair("ci", [(home / ".aws/config", home / ".aws/credentials")]) is None

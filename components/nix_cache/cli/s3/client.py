@@ -6,16 +6,14 @@ import hashlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Self
+from typing import TYPE_CHECKING, Self
 from urllib.parse import quote, urlencode, urlsplit
 
 import urllib3
-from botocore.credentials import Credentials
 
 from nix_cache.cli.limits import body_limit
 from nix_cache.cli.s3 import answers
 from nix_cache.cli.s3.answers import Deleted, LifecycleRule, Page
-from nix_cache.cli.s3.aws_session import frozen
 from nix_cache.cli.s3.body import FilePart
 from nix_cache.cli.s3.credentials import Credential, Identity
 from nix_cache.cli.s3.errors import (
@@ -27,9 +25,12 @@ from nix_cache.cli.s3.errors import (
 )
 from nix_cache.cli.s3.foreign import require_own
 from nix_cache.cli.s3.reply import Reply, error_code
-from nix_cache.cli.s3.signature import EMPTY_DIGEST, Signer, host_of
+from nix_cache.cli.s3.signature import EMPTY_DIGEST, KeyPair, Secret, Signer, host_of
 from nix_cache.cli.s3.transport import Transport
 from nix_cache.formats.manifest import Manifest
+
+if TYPE_CHECKING:
+    from botocore.credentials import Credentials
 
 _ERROR = re.compile(rb"\s*(?:<\?xml[^>]*>\s*)?<Error[\s>]")
 _DOT_SEGMENT = re.compile(r"(?:^|/)\.{1,2}(?:/|$)")
@@ -93,7 +94,7 @@ class S3Client:
         transport: Transport,
         url: str,
         region: str,
-        credential: Credential | Identity | Credentials | None = None,
+        credential: "Credential | Identity | Credentials | KeyPair | None" = None,
     ) -> None:
         self.url = url.rstrip("/")
         self._transport = transport
@@ -106,7 +107,7 @@ class S3Client:
     def of(
         cls,
         manifest: Manifest,
-        credential: Credential | Identity | Credentials | None,
+        credential: "Credential | Identity | Credentials | KeyPair | None",
         transport: Transport,
     ) -> Self:
         """Return the client of a cache's bucket, at the storage's endpoint and in path style."""
@@ -262,7 +263,7 @@ class S3Client:
             sent["Content-Length"] = str(len(body))
         if self._credentials is None:
             return url, sent
-        secret = frozen(self._credentials)
+        secret = _secret(self._credentials)
         return url, self._signer.headers(method, url, sent, _digest(body), secret)
 
 
@@ -277,7 +278,18 @@ def bucket_url(manifest: Manifest) -> str:
     return f"{manifest.endpoint.rstrip('/')}/{manifest.bucket}"
 
 
-def _credentials(credential: Credential | Identity | Credentials | None) -> Credentials | None:
+def _credentials(
+    credential: "Credential | Identity | Credentials | KeyPair | None",
+) -> "Credentials | KeyPair | None":
     if isinstance(credential, Credential):
-        return Credentials(credential.access_key_id, credential.secret_access_key)
+        return KeyPair(credential.access_key_id, credential.secret_access_key)
     return credential.credentials if isinstance(credential, Identity) else credential
+
+
+def _secret(credentials: "Credentials | KeyPair") -> Secret:
+    """Return the parts of a credential as they are now."""
+    if isinstance(credentials, KeyPair):
+        return credentials
+    from nix_cache.cli.s3.aws_session import frozen  # botocore takes long to load
+
+    return frozen(credentials)

@@ -18,6 +18,8 @@ from pydantic.alias_generators import to_camel
 from nix_cache.cli.errors import UsageError
 from nix_cache.cli.machine.places import expanded, user_place
 from nix_cache.cli.s3.errors import CredentialError, NoCredentialError
+from nix_cache.cli.s3.plain_profile import plain_pair
+from nix_cache.cli.s3.signature import KeyPair
 from nix_cache.redaction import keep_secret
 
 if TYPE_CHECKING:
@@ -90,11 +92,13 @@ class Identity:
     """
 
     origin: str
-    credentials: "Credentials" = field(repr=False)
+    credentials: "Credentials | KeyPair" = field(repr=False)
 
     @property
     def access_key_id(self) -> str:
         """The part that is not secret, as it is now."""
+        if isinstance(self.credentials, KeyPair):
+            return self.credentials.access_key
         return str(self.credentials.get_frozen_credentials().access_key)
 
 
@@ -139,7 +143,14 @@ def profile_identity(profile: str, also: Path | None = None) -> Identity | None:
     Raises:
         NoCredentialError: there is one that cannot be had.
     """
-    for files in aws_files(also=also):
+    places = aws_files(also=also)
+    if profile and (
+        found := plain_pair(profile, ((each.config, each.credentials) for each in places))
+    ):
+        pair, holder = found
+        keep_secret(pair.secret_key, pair.token)
+        return Identity(f"the profile {profile} in {holder}", pair)
+    for files in places:
         session = _session(files)
         settings = _profiles(session, files).get(profile, {})
         if profile and (LOGINS.union(_PAIR) & settings.keys()):
@@ -219,7 +230,8 @@ def _environment_identity(profile: str) -> Identity | None:
     found = _identity(session, "the environment", chosen or "")
     if found is None:
         return None
-    source = _SOURCES.get(str(found.credentials.method), f"the profile {chosen or 'default'}")
+    method = getattr(found.credentials, "method", "")
+    source = _SOURCES.get(str(method), f"the profile {chosen or 'default'}")
     why = f"there is no profile {profile} in {files.credentials}" if profile else "it has no other"
     return Identity(f"{source}, for {why}", found.credentials)
 

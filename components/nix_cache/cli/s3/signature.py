@@ -10,6 +10,7 @@ import hashlib
 import hmac
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 from urllib.parse import urlsplit
 
@@ -33,6 +34,21 @@ class Secret(Protocol):
     @property
     def token(self) -> str | None:
         """The session token, if there is one."""
+
+
+@dataclass(frozen=True)
+class KeyPair:
+    """A credential that stays as it is.
+
+    Attributes:
+        access_key: the access key id.
+        secret_key: the secret.
+        token: the session token, if there is one.
+    """
+
+    access_key: str
+    secret_key: str = field(repr=False)
+    token: str | None = field(default=None, repr=False)
 
 
 class _DayKey(NamedTuple):
