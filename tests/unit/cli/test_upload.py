@@ -238,6 +238,19 @@ class TestOrder:
             list(in_order(Steps(prepare, lambda *_: None), range(1000), {}, 1))
         assert len(begun) < 1000
 
+    def test_what_takes_longest_begins_first(self) -> None:
+        """So that nothing long is left for one thread at the end."""
+        begun: list[int] = []
+
+        def prepare(number: int) -> int:
+            begun.append(number)
+            return number
+
+        sizes = [2, 5, 1, 5]
+        steps = Steps(prepare, lambda *_: None, lambda number: sizes[number])
+        assert sorted(in_order(steps, range(4), {3: [0]}, 1)) == [0, 1, 2, 3]
+        assert begun == [1, 3, 0, 2]
+
     def test_an_order_that_is_none_is_refused(self) -> None:
         """It would wait for ever."""
         with pytest.raises(ValueError, match="comes before what it depends on"):

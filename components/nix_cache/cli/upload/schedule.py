@@ -22,6 +22,7 @@ class _Step(IntEnum):
 @dataclass(frozen=True, order=True)
 class _Task:
     step: _Step
+    rank: int
     number: int
 
 
@@ -32,10 +33,13 @@ class Steps(Generic[_Item, _Result]):
     Attributes:
         prepare: the first step, in any order.
         finish: the second step, with the result of the first one.
+        size: how long the first step takes, in any unit. What takes longest begins first, so that
+            nothing long is left for one thread at the end.
     """
 
     prepare: Callable[[_Item], _Result]
     finish: Callable[[_Item, _Result], None]
+    size: Callable[[_Item], int] = lambda _: 0
 
 
 def in_order(
@@ -89,7 +93,7 @@ def in_order(
                 results.put((task, None, failure))
 
     for number in range(len(items)):
-        tasks.put(_Task(_Step.PREPARE, number))
+        tasks.put(_Task(_Step.PREPARE, -steps.size(items[number]), number))
     threads = min(jobs, len(items))
     try:
         for _ in range(threads):
@@ -103,16 +107,16 @@ def in_order(
             if task.step is _Step.PREPARE:
                 prepared[number] = result
                 if not waits_for[number]:
-                    tasks.put(_Task(_Step.FINISH, number))
+                    tasks.put(_Task(_Step.FINISH, number, number))
                 continue
             del prepared[number]
             finished += 1
             for other in dependents.get(number, ()):
                 waits_for[other].discard(number)
                 if not waits_for[other] and other in prepared:
-                    tasks.put(_Task(_Step.FINISH, other))
+                    tasks.put(_Task(_Step.FINISH, other, other))
             yield items[number]
     finally:
         stopped.set()
         for _ in range(threads):
-            tasks.put(_Task(_Step.STOP, 0))
+            tasks.put(_Task(_Step.STOP, 0, 0))

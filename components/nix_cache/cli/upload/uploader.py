@@ -106,7 +106,7 @@ class Uploader:
             is_new = info.path not in replaced
             done[info.path] = self._put_narinfo(info, file, is_new=is_new)
 
-        steps = Steps(put_nar, put_narinfo)
+        steps = Steps(put_nar, put_narinfo, lambda info: info.nar_size)
         for info in in_order(steps, infos, needs, self._jobs):
             meter.finished()
             yield done.pop(info.path)
