@@ -8,18 +8,16 @@ import json
 import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
-
-import rich.console
-from rich.cells import cell_len
-from rich.live import Live
-from rich.spinner import Spinner
-from rich.text import Text
-from rich.theme import Theme
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 from nix_cache.redaction import redacted
 from nix_cache.shown import shown
 from nix_cache.terminal import OutputError
+
+if TYPE_CHECKING:
+    from rich.console import Console as RichConsole
+    from rich.live import Live
 
 __all__ = [
     "Console",
@@ -35,27 +33,36 @@ __all__ = [
     "out",
 ]
 
-_PAGES = Theme(
-    {
-        "markdown.h1": "bold",
-        "markdown.h2": "bold underline",
-        "markdown.h3": "bold",
-        "markdown.code": "cyan",
-    }
-)
+_PAGES = {
+    "markdown.h1": "bold",
+    "markdown.h2": "bold underline",
+    "markdown.h3": "bold",
+    "markdown.code": "cyan",
+}
 """Colours that are readable on light and dark terminals."""
+
+_FORCING_VARIABLES = ("FORCE_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE")
+"""With one of these, rich takes anything for a terminal."""
 
 
 class Console:
     """Standard output or standard error, with colours if that is a terminal.
+
+    rich is loaded where it is needed: most pushes run where there is no terminal.
 
     Args:
         stderr: which of them.
     """
 
     def __init__(self, *, stderr: bool = False) -> None:
-        self._rich = rich.console.Console(
-            stderr=stderr,
+        self._stderr = stderr
+
+    @cached_property
+    def _rich(self) -> "RichConsole":
+        from rich.console import Console as RichConsole
+
+        return RichConsole(
+            stderr=self._stderr,
             highlight=False,
             markup=False,
             emoji=False,
@@ -67,19 +74,41 @@ class Console:
     @property
     def is_terminal(self) -> bool:
         """Whether it is a terminal."""
-        return self._rich.is_terminal
+        return not self._is_plain and self._rich.is_terminal
 
     @property
-    def rich(self) -> rich.console.Console:
+    def _is_plain(self) -> bool:
+        """Whether it is a file or a pipe, where nothing has a colour."""
+        stream = sys.stderr if self._stderr else sys.stdout
+        is_forced = any(map(os.environ.get, _FORCING_VARIABLES))
+        return stream is not None and not is_forced and not stream.isatty()
+
+    def _write(self, text: str) -> None:
+        stream = sys.stderr if self._stderr else sys.stdout
+        stream.write(text)
+        stream.flush()
+
+    @property
+    def rich(self) -> "RichConsole":
         """For the moving lines of `make`, which show words of ours and nothing foreign."""
         return self._rich
 
     def print(self, text: str = "", *, style: str | None = None, end: str = "\n") -> None:
         """Print one line. A line end within it is escaped."""
+        if self._is_plain:
+            self._write(shown(text) + end)
+            return
+        from rich.text import Text
+
         self._rich.print(Text(shown(text), style=style or ""), end=end)
 
     def text(self, text: str, *, style: str | None = None) -> None:
         """Print a text of several lines, as it is."""
+        if self._is_plain:
+            self._write(shown(text, lines=True))
+            return
+        from rich.text import Text
+
         self._rich.print(Text(shown(text, lines=True), style=style or ""), end="")
 
     def formatted(self, markdown: str, width: int) -> str:
@@ -89,15 +118,18 @@ class Console:
             markdown: the page.
             width: in columns.
         """
-        from rich.markdown import Markdown  # takes long to load
+        from rich.markdown import Markdown
+        from rich.theme import Theme
 
         page = Markdown(markdown, code_theme="ansi_dark", hyperlinks=False)
-        with self._rich.use_theme(_PAGES), self._rich.capture() as capture:
+        with self._rich.use_theme(Theme(_PAGES)), self._rich.capture() as capture:
             self._rich.print(page, width=width, soft_wrap=False)
         return capture.get()
 
     def preformatted(self, text: str) -> None:
         """Print what ``formatted`` returned."""
+        from rich.text import Text
+
         self._rich.print(Text.from_ansi(text))
 
 
@@ -113,30 +145,40 @@ class StatusLine:
     """
 
     def __init__(self, where: Console) -> None:
-        spinner = "dots" if where.rich.encoding.startswith("utf") else "line"
+        self._where = where
+        self._live: Live | None = None
+
+    def start(self) -> None:
+        """Show it."""
+        from rich.live import Live
+        from rich.spinner import Spinner
+
+        spinner = "dots" if self._where.rich.encoding.startswith("utf") else "line"
         self._spinner = Spinner(spinner, style="status.spinner")
         self._live = Live(
             self._spinner,
-            console=where.rich,
+            console=self._where.rich,
             refresh_per_second=12.5,
             transient=True,
             # What is printed meanwhile goes through this module, or through streams that escape.
             redirect_stdout=False,
             redirect_stderr=False,
         )
-
-    def start(self) -> None:
-        """Show it."""
         self._live.start()
 
     def update(self, text: str) -> None:
-        """Show another text."""
+        """Show another text, if it is shown."""
+        if self._live is None:
+            return
+        from rich.text import Text
+
         self._spinner.update(text=Text(shown(text)))
         self._live.update(self._spinner, refresh=True)
 
     def stop(self) -> None:
         """Take it away."""
-        self._live.stop()
+        if self._live is not None:
+            self._live.stop()
 
 
 def error(text: object, *, lines: bool = False) -> None:
@@ -174,12 +216,21 @@ def event(content: Any) -> None:
 def columns(rows: Iterable[Sequence[str]], console: Console = out) -> None:
     """Print rows in columns that are never cut: what stands in them is there to be copied."""
     table = [[shown(cell) for cell in row] for row in rows]
-    widths = [max(map(cell_len, column)) for column in zip(*table, strict=True)]
+    widths = [max(map(_width, column)) for column in zip(*table, strict=True)]
     for row in table:
         cells = (
-            cell + " " * (width - cell_len(cell)) for cell, width in zip(row, widths, strict=True)
+            cell + " " * (width - _width(cell)) for cell, width in zip(row, widths, strict=True)
         )
         console.print(f"  {'  '.join(cells).rstrip()}")
+
+
+def _width(text: str) -> int:
+    """Return how many columns of a terminal a text takes."""
+    if text.isascii():
+        return len(text)
+    from rich.cells import cell_len
+
+    return cell_len(text)
 
 
 def confirmed(question: str) -> bool:
