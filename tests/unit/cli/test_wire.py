@@ -70,6 +70,7 @@ class TestReuse:
             (CHUNKED, 404, b"abcde"),
             (answer(b"x" * 70_000), 200, b"x" * 70_000),
         ],
+        ids=["plain", "kept", "empty", "chunked", "long"],
     )
     def test_a_whole_answer_does(self, content: bytes, status: int, body: bytes) -> None:
         act = Connections(always(content))
@@ -87,6 +88,7 @@ class TestReuse:
             answer(b"second", Connection="close"),
             b"HTTP/1.0 200 OK\r\nContent-Length: 6\r\n\r\nsecond",
         ],
+        ids=["smuggled", "closed", "old"],
     )
     def test_what_follows_an_answer_is_never_taken_for_the_next_one(self, content: bytes) -> None:
         act = Connections(always(content))
