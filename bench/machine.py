@@ -23,7 +23,7 @@ def memory_folder(needed_bytes: int) -> str | None:
     A disk that has to keep what it was given takes longer than all programs here together, each
     time as long as it likes.
     """
-    folder = "/dev/shm"  # noqa: S108  # what is made in it has a name of its own
+    folder = "/dev/shm"  # noqa: S108  # what is made in it has a unique name
     try:
         has_space = shutil.disk_usage(folder).free >= needed_bytes
     except OSError:

@@ -144,7 +144,7 @@ class Pushes:
         return most
 
     def _by_asking(self, closure: Closure) -> float:
-        """Ask for all paths, in a process of its own; returns the seconds without its start."""
+        """Ask for all paths, in a separate process; returns the seconds without its start."""
         done = subprocess.run(
             [sys.executable, "-m", "bench.asking", closure.root],
             env=self.writer.environment(PYTHONPATH=str(ROOT)),
