@@ -149,7 +149,7 @@ class BinaryCache(pulumi.ComponentResource):
         clients = pulumi.Output.all(self.read_url, self.public_keys)
         self.nixos_module = clients.apply(lambda known: nix_conf.nixos_module(*known))
         self.flake_config = clients.apply(lambda known: nix_conf.flake_config(*known))
-        self.github_actions = _workflow_steps(storage)
+        self.github_actions = _workflow_steps(storage, manifest_of(location))
         self.manifest = manifest_of(location).apply(
             lambda known: known.model_dump(mode="json", by_alias=True)
         )
@@ -230,17 +230,18 @@ def _manifest(settings: CacheSettings, location: Location, known: Mapping[str, A
     )
 
 
-def _workflow_steps(storage: Provisioned) -> pulumi.Output[dict[str, str]]:
+def _workflow_steps(
+    storage: Provisioned, manifest: pulumi.Output[Manifest]
+) -> pulumi.Output[dict[str, str]]:
     """By writer without a stored credential, what its workflows do."""
     writers = storage.oidc_writers if isinstance(storage, ProvisionedWithOidc) else {}
     role_arns = pulumi.Output.all(**{name: made.role_arn for name, made in writers.items()})
-    push_urls = pulumi.Output.all(**{name: storage.location.push_urls[name] for name in writers})
-    return pulumi.Output.all(role_arns, push_urls).apply(
+    return pulumi.Output.all(role_arns, manifest).apply(
         lambda known: {
             name: github_actions.steps(
                 role_arn=known[0][name],
-                region=storage.location.region,
-                push_url=known[1][name],
+                writer=name,
+                manifest=known[1],
                 fetch_key=made.fetch_signing_key,
             )
             for name, made in writers.items()

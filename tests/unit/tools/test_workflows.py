@@ -1,7 +1,9 @@
 """The workflows: two linters find nothing, and what they rest on holds together."""
 
+import json
 import re
 import subprocess
+import sys
 import textwrap
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,7 @@ import pytest
 import yaml
 
 from nix_cache.render import github_actions
+from tests.unit.cli.client_caches import KEY, WRITER, manifest, outputs
 from tools.bootstrap import ROOT
 from tools.workflows import PROJECTS_OWN, found_in
 
@@ -69,15 +72,16 @@ def test_linters_find_what_is_wrong_and_unsafe(tmp_path: Path) -> None:
         assert rule in found
 
 
+@pytest.mark.parametrize("public", [True, False], ids=["public", "private"])
 @pytest.mark.parametrize("fetch_key", ["", "aws ssm get-parameter --name key"])
 def test_linters_find_nothing_in_the_steps_that_a_stack_gives_out(
-    tmp_path: Path, fetch_key: str
+    tmp_path: Path, fetch_key: str, *, public: bool
 ) -> None:
     """The output `githubActions`, put into a workflow as a user does it."""
     steps = github_actions.steps(
         role_arn="arn:aws:iam::123456789012:role/nix-cache-ci",
-        region="eu-central-1",
-        push_url="s3://nix-cache?region=eu-central-1",
+        writer=WRITER,
+        manifest=manifest(public=public),
         fetch_key=fetch_key,
     )
     file = tmp_path / "push.yml"
@@ -91,6 +95,55 @@ def test_linters_find_nothing_in_the_steps_that_a_stack_gives_out(
 
     assert found_in([file]) == ""
     assert all(PINNED.match(action) for action in uses(steps))
+
+
+@pytest.mark.parametrize("fetch_key", ["", "cat $HOME/key"], ids=["secret", "store"])
+def test_the_steps_that_a_stack_gives_out_make_the_job_a_writer(
+    tmp_path: Path, fetch_key: str
+) -> None:
+    """The real `nix-cache use` takes what they write. `pipx` and the push are noted."""
+    url = outputs()["manifest"]["pushUrls"][WRITER].replace(f"profile={WRITER}&", "")
+    described = manifest(pushUrls={WRITER: url}, profiles={})
+    steps = yaml.safe_load(
+        github_actions.steps(
+            role_arn="arn:aws:iam::123456789012:role/nix-cache-ci",
+            writer=WRITER,
+            manifest=described,
+            fetch_key=fetch_key,
+        )
+    )
+    (tmp_path / "key").write_text(KEY.secret_text)
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    client = f"exec {sys.executable} -m nix_cache.cli"
+    for name, text in {
+        "pipx": f'echo "$@" >>{tmp_path}/noted',
+        "nix-cache": f'case $1 in push) echo "$@" >>{tmp_path}/noted ;; *) {client} "$@" ;; esac',
+        "nix": 'echo "nix (Nix) 2.34.8"',
+    }.items():
+        (programs / name).write_text(f"#!/bin/sh\n{text}\n")
+        (programs / name).chmod(0o755)
+    done = subprocess.run(
+        ["bash", "-e", "-o", "pipefail", "-c", steps[1]["run"]],
+        env={
+            "HOME": str(tmp_path),
+            "PATH": f"{programs}:/usr/bin:/bin",
+            "RUNNER_TEMP": str(tmp_path),
+            "SIGNING_KEY": KEY.secret_text,
+        },
+        cwd=ROOT / "components",
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "noted").read_text().splitlines()[1] == "push ./result"
+    assert KEY.secret_text not in done.stdout + done.stderr
+    assert not (tmp_path / "nix-cache.json").exists()
+    kept = json.loads((tmp_path / ".config/nix/nix-cache/demo.json").read_text())
+    assert kept["writer"] == WRITER
+    assert Path(kept["signingKeyFile"]).read_text() == f"{KEY.secret_text}\n"
 
 
 @pytest.mark.parametrize("file", [*FILES, *ACTIONS], ids=lambda file: file.parent.name + file.stem)
