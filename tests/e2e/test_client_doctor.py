@@ -239,7 +239,7 @@ def test_settings_that_defeat_the_cache_are_found(cache: Cache, new_nix: NewNix)
     assert error == f"nix.conf does not name the substituter {url}"
     only = found_with(f"substituters = {url}\nrequire-sigs = false")
     assert only.of("error") == ["nix.conf does not trust every key of the cache"]
-    unsafe = f"{machine.conf}:3: require-sigs = false lets unsigned paths in, from every cache"
+    unsafe = f"{machine.conf}:4: require-sigs = false lets unsigned paths in, from every cache"
     assert unsafe in only.of("warning", "this machine")
     key = cache.outputs["publicKeys"][0]
     name = signing.name_of(key)

@@ -96,6 +96,7 @@ def test_each_file_of_the_table_marks_its_installation(
         (Kind.NIXOS, "etc/nix/nix.conf", "# from the nix.* options in\n# your NixOS configuration"),
         (Kind.NIX_DARWIN, "etc/nix/nix.conf", "# from\n# your nix-darwin configuration. Do not"),
         (Kind.NIX, "etc/nix/nix.conf", "max-jobs = 2\n"),
+        (Kind.NIX, "etc/nix/nix.conf", "extra-substituters = https://cache.lix.systems\n"),
     ],
 )
 def test_receipts_and_comments_mark_an_installation(

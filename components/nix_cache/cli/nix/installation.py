@@ -41,7 +41,7 @@ class Marks:
         kind: the installation.
         paths: files that only it has, below the root folder.
         contents: files below the root folder, and what stands in them.
-        header: what stands in the first comments of the nix.conf that it makes.
+        header: what stands in the comments of the nix.conf that it makes.
         version: what ``nix --version`` prints.
         source: where the marks are from.
     """
@@ -167,7 +167,10 @@ def recognise(place: Place, root: Path = ROOT, *, version: str = "") -> Kind:
         root: the folder below which the machine's files are looked for.
         version: what ``nix --version`` printed, if it was asked.
     """
-    header = _start(place.nix_conf).decode(errors="replace")
+    comments = [
+        line for line in _start(place.nix_conf).split(b"\n") if line.lstrip().startswith(b"#")
+    ]
+    header = b"\n".join(comments).decode(errors="replace")
     fits: tuple[Callable[[Marks], bool], ...] = (
         lambda marks: bool(marks.header and re.search(marks.header, header)),
         lambda marks: _has_files(marks, root),
