@@ -9,5 +9,13 @@ SAMPLES: dict[str, BinaryCacheArgs] = {
     "aws": {**_EVERY, "backend": "aws", "aws": {"region": "eu-central-1"}},
     "spaces": {**_EVERY, "backend": "spaces", "spaces": {"region": "fra1"}},
     "b2": {**_EVERY, "backend": "b2", "b2": {"region": "eu-central-003"}},
+    "s3": {
+        **_EVERY,
+        "backend": "s3",
+        "s3": {
+            "endpoint": "https://s3.example.org",
+            "iam_endpoint": "https://iam.example.org",
+        },
+    },
 }
 """By backend. `tests/unit/backends/test_backends.py` requires an entry for each one."""

@@ -1,12 +1,8 @@
 """A MinIO server for one clone: on a free loopback port, with credentials drawn at random."""
 
-import contextlib
 import json
 import os
 import secrets
-import shutil
-import socket
-import subprocess
 import time
 from pathlib import Path
 
@@ -15,12 +11,11 @@ import psutil
 from nix_cache.backends.minio.connection import Connection, MinioNotReadyError
 from nix_cache.backends.minio.server import MinioServer
 from tools.errors import ToolError
-from tools.place import private_folder, write_private
+from tools.local_process import HOST, LocalProcess, free_port, is_free
+from tools.place import write_private
 
-_HOST = "127.0.0.1"
 _START_SECONDS = 30.0
 _ANSWER_SECONDS = 3.0
-_STOP_SECONDS = 10.0
 
 
 class LocalServer:
@@ -35,7 +30,7 @@ class LocalServer:
         self._folder = folder
         self._program = program
         self._connection_file = folder / "connection.json"
-        self._pid_file = folder / "pid"
+        self._process = LocalProcess(folder)
 
     @property
     def exists(self) -> bool:
@@ -53,18 +48,14 @@ class LocalServer:
 
     def process(self) -> psutil.Process | None:
         """Its process, if it runs."""
-        with contextlib.suppress(OSError, ValueError, psutil.Error):
-            process = psutil.Process(int(self._pid_file.read_text()))
-            if str(self._data) in process.cmdline() and process.status() != psutil.STATUS_ZOMBIE:
-                return process
-        return None
+        return self._process.running()
 
     def prepare(self) -> None:
         """Draw its credentials and choose its port, if that was not done yet.
 
         It keeps its port for life, because clients know it, unless another program took it.
         """
-        if self.process() is None and not (self.exists and _is_free(self._port())):
+        if self.process() is None and not (self.exists and is_free(self._port())):
             self._write_connection()
 
     def start(self) -> None:
@@ -82,25 +73,11 @@ class LocalServer:
 
     def stop(self) -> None:
         """Stop it, if it runs."""
-        if process := self.process():
-            process.terminate()
-            try:
-                process.wait(_STOP_SECONDS)
-            except psutil.TimeoutExpired:
-                process.kill()
-        self._pid_file.unlink(missing_ok=True)
+        self._process.stop()
 
     def remove(self) -> None:
         """Remove everything that it keeps. It has to be stopped."""
-        shutil.rmtree(self._folder, ignore_errors=True)
-
-    @property
-    def _data(self) -> Path:
-        return self._folder / "data"
-
-    @property
-    def _log(self) -> Path:
-        return self._folder / "minio.log"
+        self._process.remove()
 
     def _port(self) -> int:
         return int(self.connection().server.rpartition(":")[2])
@@ -112,7 +89,7 @@ class LocalServer:
         else:
             user, password = f"root-{secrets.token_hex(4)}", secrets.token_hex(20)
         content = {
-            "minioServer": f"{_HOST}:{_free_port()}",
+            "minioServer": f"{HOST}:{free_port()}",
             "minioUser": user,
             "minioPassword": password,
             "minioSsl": False,
@@ -124,7 +101,6 @@ class LocalServer:
     def _launch(self) -> None:
         if self._program is None:
             raise ToolError("the local MinIO does not run", "make up")
-        private_folder(self._data)
         environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith("MINIO_")},
             # Files, not values: a process's environment can be read by others of the same user.
@@ -133,23 +109,14 @@ class LocalServer:
             "MINIO_BROWSER": "off",
             "MINIO_UPDATE": "off",
         }
-        with self._log.open("ab") as log:
-            process = subprocess.Popen(
-                [
-                    *(str(self._program), "server", "--quiet", "--address"),
-                    *(self.connection().server, "--certs-dir", str(self._folder / "certs")),
-                    str(self._data),
-                ],
-                env=environment,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
-        write_private(self._pid_file, str(process.pid))
-        # For a moment after a start, the system lists no arguments, by which it is recognised.
-        while process.poll() is None and self.process() is None:
-            time.sleep(0.005)
+        self._process.launch(
+            [
+                *(str(self._program), "server", "--quiet", "--address"),
+                *(self.connection().server, "--certs-dir", str(self._folder / "certs")),
+                str(self._process.data),
+            ],
+            environment,
+        )
 
     def _wait_until_ready(self, seconds: float) -> None:
         server = MinioServer(self.connection())
@@ -159,32 +126,11 @@ class LocalServer:
                 server.check_users_are_read()
             except MinioNotReadyError as not_yet:
                 if time.monotonic() > deadline:
-                    raise ToolError(str(not_yet), f"see {self._log}") from None
+                    raise ToolError(str(not_yet), f"see {self._process.log}") from None
                 time.sleep(0.05)
             else:
                 return
         raise ToolError(
-            f"the local MinIO ended at once: {_last_line(self._log)}",
-            f"see {self._log}, or remove everything with: make down",
+            f"the local MinIO ended at once: {self._process.last_line()}",
+            f"see {self._process.log}, or remove everything with: make down",
         )
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((_HOST, 0))
-        return int(probe.getsockname()[1])
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((_HOST, port))
-        except OSError:
-            return False
-    return True
-
-
-def _last_line(log: Path) -> str:
-    lines = log.read_text(errors="replace").splitlines() if log.exists() else []
-    return next((line.strip() for line in reversed(lines) if line.strip()), "it said nothing")

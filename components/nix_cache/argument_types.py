@@ -16,6 +16,9 @@ __all__ = [
     "CloudFrontArgs",
     "CloudFrontPriceClass",
     "MinioArgs",
+    "S3AccessKeyArgs",
+    "S3AddressingStyle",
+    "S3Args",
     "SpacesArgs",
     "SpacesCdnArgs",
     "SpacesCdnTtlSeconds",
@@ -31,6 +34,7 @@ class Backend(StrEnum):
     AWS = "aws"
     SPACES = "spaces"
     B2 = "b2"
+    S3 = "s3"
 
 
 class AwsNarStorageClass(StrEnum):
@@ -64,6 +68,13 @@ class SpacesRegion(StrEnum):
     TOR1 = "tor1"
 
 
+class S3AddressingStyle(StrEnum):
+    """Where URLs of objects have the bucket's name."""
+
+    PATH = "path"
+    VIRTUAL = "virtual"
+
+
 class CloudFrontPriceClass(StrEnum):
     """The locations that serve the cache."""
 
@@ -80,6 +91,18 @@ class SpacesCdnTtlSeconds(IntEnum):
     SECONDS_3600 = 3600
     SECONDS_86400 = 86400
     SECONDS_604800 = 604800
+
+
+class S3AccessKeyArgs(TypedDict):
+    """The key pair of a writer or a reader, as the service has it already."""
+
+    user: str
+    """The writer or the reader. Required. Must be 3 to 32 lower-case letters, digits and inner
+    hyphens."""
+    access_key_id: pulumi.Input[str]
+    """The public half of the key pair. Required. Must be an access key id."""
+    secret_access_key: pulumi.Input[str]
+    """The secret half of the key pair. Secret. Required. Must be a secret access key."""
 
 
 class SpacesCdnArgs(TypedDict):
@@ -131,6 +154,47 @@ class CloudFrontArgs(TypedDict):
     price_class: NotRequired[CloudFrontPriceClass | str]
     """The locations that serve the cache. Default: ``PriceClass_100``. Must be one of
     ``PriceClass_100``, ``PriceClass_200``, ``PriceClass_All``."""
+
+
+class S3Args(TypedDict):
+    """A bucket of a service with an S3 API.
+
+    Its administrator comes from the configuration.
+    """
+
+    endpoint: pulumi.Input[str]
+    """The URL of the service, without the bucket. Required. Must be a URL of scheme, host and
+    port."""
+    region: NotRequired[str]
+    """The region that requests are signed for. Default: ``us-east-1``. Must be the region that the
+    service expects, such as ``us-east-1`` or ``auto``."""
+    addressing_style: NotRequired[S3AddressingStyle | str]
+    """Where URLs of objects have the bucket's name: in the path, or before the host. Default:
+    ``path``. Must be one of ``path``, ``virtual``."""
+    create_bucket: NotRequired[bool]
+    """Whether the stack makes the bucket. Otherwise it uses one that exists, and never deletes it.
+    Default: ``true``."""
+    public_url: NotRequired[pulumi.Input[str]]
+    """The URL by which the service, or a CDN before it, lets anonymous clients read objects. Needs
+    ``public``. Default: the bucket at ``endpoint``, which a bucket policy opens. Must be a URL of
+    the bucket, such as ``https://cache.example.org``."""
+    lifecycle: NotRequired[bool]
+    """Whether the stack sets the bucket's lifecycle: unfinished uploads are removed, and
+    ``expire_after_days`` works. Set it to false where the service has no lifecycle. Default:
+    ``true``."""
+    versioning: NotRequired[bool]
+    """Whether the bucket keeps replaced and deleted objects for ``noncurrent_days``. Default: the
+    stack does not set it."""
+    noncurrent_days: NotRequired[int]
+    """Days for which versioning keeps replaced and deleted objects. Default: ``30``. Must be a
+    whole number from 1 to 3650."""
+    iam_endpoint: NotRequired[pulumi.Input[str]]
+    """The URL of the service's AWS IAM API, by which the stack makes writers and readers. Default:
+    none: ``access_keys`` has a key pair for each writer and reader. Must be a URL of scheme, host
+    and port."""
+    access_keys: NotRequired[list[S3AccessKeyArgs]]
+    """The key pairs of writers and readers, where there is no ``iam_endpoint``. Default: none. Must
+    be a list of objects with ``user``, ``access_key_id`` and ``secret_access_key``."""
 
 
 class B2Args(TypedDict):
@@ -263,7 +327,7 @@ class BinaryCacheArgs(TypedDict):
     be a name that you own, such as ``cache.example.org``."""
     backend: NotRequired[Backend | str]
     """The storage service. Default: ``minio``. Must be one of ``minio``, ``aws``, ``spaces``,
-    ``b2``."""
+    ``b2``, ``s3``."""
     bucket: NotRequired[str]
     """The bucket's name. Policies and users are named after it. Default: ``nix-cache``. Must be 3
     to 63 lower-case letters, digits and inner hyphens; on MinIO also single dots between letters
@@ -323,3 +387,5 @@ class BinaryCacheArgs(TypedDict):
     """Settings of the backend ``spaces``."""
     b2: NotRequired[B2Args]
     """Settings of the backend ``b2``."""
+    s3: NotRequired[S3Args]
+    """Settings of the backend ``s3``."""

@@ -18,7 +18,7 @@ from botocore.exceptions import ClientError
 
 from nix_cache.backends.minio.connection import Connection, NameKind
 from nix_cache.backends.minio.server import MinioServer
-from tests.engine import b2_project, spaces_project
+from tests.engine import b2_project, s3_project, spaces_project
 from tests.engine.conftest import running_server
 from tests.engine.environments import program_environment
 from tests.engine.ports import closed_port
@@ -162,7 +162,33 @@ def on_b2(folder: Path, engine: Engine) -> Iterator[BackendCase]:
         )
 
 
-OPENERS = {"minio": on_minio, "spaces": on_spaces, "b2": on_b2}
+@contextlib.contextmanager
+def on_s3(folder: Path, engine: Engine) -> Iterator[BackendCase]:
+    """Provide a separate SeaweedFS server, with its IAM API."""
+    with s3_project.running_seaweedfs(folder / "seaweedfs") as server:
+        project = s3_project.s3_cache(folder / "project", engine, server, bucket=BUCKET)
+        project.set(public=True, expireAfterDays=90, readers=["team-reader"])
+        root = s3_client(server.url, server.access_key_id, server.secret_access_key)
+
+        @contextlib.contextmanager
+        def outage() -> Iterator[None]:
+            server.stop()
+            yield
+            server.start()
+
+        yield BackendCase(
+            project,
+            {"secret key of the administrator": server.secret_access_key},
+            functools.partial(_read, root),
+            functools.partial(_write, root),
+            functools.partial(_delete, root),
+            lambda name: root.create_bucket(Bucket=name),
+            lambda: _buckets(root) | s3_project.users(server),
+            outage,
+        )
+
+
+OPENERS = {"minio": on_minio, "spaces": on_spaces, "b2": on_b2, "s3": on_s3}
 """By backend, what makes its case in a folder."""
 
 

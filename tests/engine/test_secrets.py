@@ -104,7 +104,7 @@ def life(tmp_path_factory: pytest.TempPathFactory, engine: toolchain_engine.Engi
         lived.run(clone, "config", "--json")
         shown = clone.pulumi("stack", "export", "--show-secrets", "--stack", STACK)
         lived.clear = shown.output.encode()
-        lived.printed["the server's log"] = (clone.place.server / "minio.log").read_bytes()
+        lived.printed["the server's log"] = (clone.place.server / "server.log").read_bytes()
 
         static = (clone.place.work / "bin", clone.place.work / "pulumi-home" / "plugins")
         data = clone.place.server / "data"

@@ -109,6 +109,10 @@ def _within(settings: SettingsModel, within: str) -> Iterator[_Reference]:
             yield from _within(value, f"{within}.{field.alias}")
         elif is_output(value):
             yield _Reference(settings=settings, within=within, name=name)
+        elif isinstance(value, tuple):
+            for index, one in enumerate(value):
+                if isinstance(one, SettingsModel):
+                    yield from _within(one, f"{within}.{field.alias}[{index}]")
         elif isinstance(value, dict):
             for key in (key for key, item in value.items() if is_output(item)):
                 yield _Reference(settings=settings, within=within, name=name, key=key)

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 
 from nix_cache.backends.spec import BackendSpec
 
-_BUILT_IN = ("minio", "aws", "spaces", "b2")
+_BUILT_IN = ("minio", "aws", "spaces", "b2", "s3")
 """The folders beside this file, in the order in which documents list them."""
 
 

@@ -7,7 +7,8 @@ from pulumi.dynamic import CreateResult, DiffResult, ReadResult, Resource, Updat
 
 from nix_cache.backends.b2.login import TAKEN, B2AccountError
 from nix_cache.backends.registry import BACKENDS
-from nix_cache.dynamic.b2_provider import AccountProvider, difference
+from nix_cache.dynamic.b2_provider import AccountProvider
+from nix_cache.dynamic.difference import difference
 
 if TYPE_CHECKING:
     from nix_cache.backends.b2.account import Account, BucketSettings

@@ -5,7 +5,8 @@ from typing import Any
 import pulumi
 from pulumi.dynamic import CreateResult, DiffResult, ReadResult, Resource
 
-from nix_cache.dynamic.b2_provider import AccountProvider, difference
+from nix_cache.dynamic.b2_provider import AccountProvider
+from nix_cache.dynamic.difference import difference
 from nix_cache.iam.access import Privilege
 
 CAPABILITIES = {

@@ -6,7 +6,8 @@ from typing import Any
 import pulumi
 from pulumi.dynamic import CreateResult, DiffResult, ReadResult, Resource, UpdateResult
 
-from nix_cache.dynamic.b2_provider import AccountProvider, difference
+from nix_cache.dynamic.b2_provider import AccountProvider
+from nix_cache.dynamic.difference import difference
 
 _PLACE = ("bucket_id", "key")
 

@@ -5,6 +5,7 @@ metadata, such as ``nix-cache-info``, so a writer can neither replace nor remove
 here lists or deletes.
 """
 
+from collections.abc import Collection
 from enum import StrEnum
 from typing import Any
 
@@ -82,6 +83,16 @@ def without_administration(document: PolicyDocument) -> PolicyDocument:
     """
     denial = {"Sid": "AdministerNothing", "Effect": "Deny", "Action": ["admin:*"]}
     return _document(*document["Statement"], denial)
+
+
+def without_actions(document: PolicyDocument, actions: Collection[str]) -> PolicyDocument:
+    """Return the policy without some actions, for services that do not accept these."""
+    return _document(
+        *(
+            {**statement, "Action": [one for one in statement["Action"] if one not in actions]}
+            for statement in document["Statement"]
+        )
+    )
 
 
 def anonymous_read_policy(bucket: str) -> PolicyDocument:

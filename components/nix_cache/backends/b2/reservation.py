@@ -14,7 +14,7 @@ from typing import Any
 from pulumi.dynamic import Config, DiffResult
 
 from nix_cache.backends.b2.login import TAKEN, B2AccountError, login_from
-from nix_cache.dynamic.b2_provider import difference
+from nix_cache.dynamic.difference import difference
 
 _MARK_BYTES = 4
 

@@ -1,0 +1,165 @@
+"""Clients of one service: its S3 API and, where it has one, its IAM API."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError, SSLError
+
+from nix_cache.backends.s3.login import Login, S3ServiceError
+
+if TYPE_CHECKING:
+    from mypy_boto3_iam import IAMClient
+    from mypy_boto3_s3 import S3Client
+
+_CONNECT_SECONDS, _READ_SECONDS, _ATTEMPTS = 10, 30, 3
+
+_NO_LOGIN = frozenset({"InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidClientTokenId"})
+_BUSY = frozenset({"InternalError", "ServiceUnavailable", "SlowDown", "ServiceFailure"})
+_NOT_OFFERED = frozenset({"NotImplemented", "MethodNotAllowed", "UnsupportedOperation"})
+
+
+class NotOfferedError(S3ServiceError):
+    """The service does not have this part of the API."""
+
+
+@dataclass(frozen=True)
+class Service:
+    """Where a service is. All of it is in the state, and none of it is secret.
+
+    Attributes:
+        endpoint: the URL of its S3 API.
+        region: the region that requests are signed for.
+        addressing_style: ``path`` or ``virtual``: where URLs have the bucket's name.
+        iam_endpoint: the URL of its IAM API; empty if it is not used.
+    """
+
+    endpoint: str
+    region: str
+    addressing_style: str
+    iam_endpoint: str = ""
+
+    def as_input(self) -> dict[str, str]:
+        """Return the input of a resource that describes the service."""
+        return asdict(self)
+
+
+def service_of(props: Mapping[str, Any]) -> Service:
+    """Return the service that the inputs of a resource describe."""
+    return Service(**props["service"])
+
+
+@lru_cache
+def s3_client(service: Service, login: Login) -> "S3Client":
+    """Return a client of the service's S3 API."""
+    return boto3.client(
+        "s3",
+        endpoint_url=service.endpoint,
+        region_name=service.region,
+        config=_config(s3={"addressing_style": service.addressing_style}),
+        **_keys(login),
+    )
+
+
+@lru_cache
+def iam_client(service: Service, login: Login) -> "IAMClient":
+    """Return a client of the service's IAM API."""
+    return boto3.client(
+        "iam",
+        endpoint_url=service.iam_endpoint,
+        region_name=service.region,
+        config=_config(),
+        **_keys(login),
+    )
+
+
+def _keys(login: Login) -> dict[str, Any]:
+    return {
+        "aws_access_key_id": login.access_key_id,
+        "aws_secret_access_key": login.secret_access_key,
+        "aws_session_token": login.session_token or None,
+    }
+
+
+def _config(**parts: Any) -> Config:
+    """Return the settings of a client. Checksums of newer clients fail on many services."""
+    return Config(
+        connect_timeout=_CONNECT_SECONDS,
+        read_timeout=_READ_SECONDS,
+        retries={"total_max_attempts": _ATTEMPTS, "mode": "standard"},
+        request_checksum_calculation="when_required",
+        response_checksum_validation="when_required",
+        **parts,
+    )
+
+
+def code_of(refusal: ClientError) -> str:
+    """Return the code of a refusal; the status where the response has no code."""
+    code = str(refusal.response.get("Error", {}).get("Code") or "")
+    status = str(refusal.response.get("ResponseMetadata", {}).get("HTTPStatusCode", ""))
+    return code if code and code != "Unknown" else status
+
+
+@contextmanager
+def explained(url: str, login: Login, action: str) -> Iterator[None]:
+    """Turn every error of the client into one sentence and its fix.
+
+    Args:
+        url: the URL of the API.
+        login: who sends the requests.
+        action: what is tried, as an infinitive without "to", such as ``set the bucket policy``.
+
+    Raises:
+        NotOfferedError: the service does not have this part of the API.
+        S3ServiceError: the service refuses, or does not answer.
+    """
+    try:
+        yield
+    except ClientError as refusal:
+        raise _refused(refusal, url, login, action) from None
+    except SSLError as failure:
+        raise S3ServiceError(
+            f"The certificate of {url} was not accepted ({_reason(failure)}). Set AWS_CA_BUNDLE to "
+            "a file with the certificate of its authority."
+        ) from None
+    except BotoCoreError as failure:
+        raise S3ServiceError(
+            f"The S3 service at {url} does not answer ({_reason(failure)}). Check the endpoint and "
+            "the network, then run the same command again."
+        ) from None
+
+
+def _refused(refusal: ClientError, url: str, login: Login, action: str) -> S3ServiceError:
+    code = code_of(refusal)
+    status = refusal.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    if code in _NOT_OFFERED or status == 501:
+        return NotOfferedError(f"The S3 service at {url} cannot {action} ({code}).")
+    if code in _NO_LOGIN:
+        return S3ServiceError(
+            f"The S3 service at {url} refuses the key {login.access_key_id!r} ({code}). Correct "
+            "s3:accessKeyId and s3:secretAccessKey (or AWS_ACCESS_KEY_ID and "
+            "AWS_SECRET_ACCESS_KEY)."
+        )
+    if code in _BUSY or status >= 500:
+        return S3ServiceError(
+            f"The S3 service at {url} does not answer as it should ({code}). Wait, then run the "
+            "same command again."
+        )
+    if status == 403:
+        return S3ServiceError(
+            f"The key {login.access_key_id!r} may not {action} at {url} ({code}). Set "
+            "s3:accessKeyId and s3:secretAccessKey to a key pair that may."
+        )
+    message = refusal.response.get("Error", {}).get("Message", "")
+    return S3ServiceError(
+        f"The S3 service at {url} refuses to {action}: {code} {message}".rstrip(" .") + "."
+    )
+
+
+def _reason(failure: Exception) -> str:
+    cause = getattr(failure, "kwargs", {}).get("error", failure)  # botocore reports only the URL
+    return str(cause).rsplit(": ", 1)[-1]

@@ -1,0 +1,83 @@
+"""Which key pair administers the service: from the stack's settings or from the usual variables."""
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from nix_cache.redaction import keep_secret
+from nix_cache.shown import ShownError
+
+CONFIG_KEYS: Mapping[str, tuple[str, str]] = {
+    "access_key_id": ("s3:accessKeyId", "AWS_ACCESS_KEY_ID"),
+    "secret_access_key": ("s3:secretAccessKey", "AWS_SECRET_ACCESS_KEY"),
+    "session_token": ("s3:sessionToken", "AWS_SESSION_TOKEN"),
+}
+"""For each field of a login: the stack's setting, and the variable of the AWS tools."""
+
+REQUIRED = ("access_key_id", "secret_access_key")
+"""The fields without which there is no login."""
+
+
+class S3ServiceError(ShownError):
+    """The service cannot be used as it is meant to: what is wrong, and what to do."""
+
+
+@dataclass(frozen=True)
+class Login:
+    """The key pair of an administrator.
+
+    Attributes:
+        access_key_id: its public half.
+        secret_access_key: its secret half.
+        session_token: of a temporary key pair; else empty.
+    """
+
+    access_key_id: str
+    secret_access_key: str = field(repr=False)
+    session_token: str = field(default="", repr=False)
+
+    def __post_init__(self) -> None:
+        keep_secret(self.secret_access_key)
+        if self.session_token:
+            keep_secret(self.session_token)
+
+
+def missing(get: Callable[[str], Any]) -> list[tuple[str, str]]:
+    """Return the settings that are set nowhere, each with the variable that can be set instead.
+
+    Args:
+        get: gives the setting of a full name such as ``s3:accessKeyId``, or None.
+    """
+    pairs = (CONFIG_KEYS[name] for name in REQUIRED)
+    return [(key, variable) for key, variable in pairs if not (get(key) or _variable(variable))]
+
+
+def login_from(get: Callable[[str], Any]) -> Login:
+    """Return the login that the stack's configuration describes, or else the environment.
+
+    A stack with a key pair of its own takes no session token from the environment.
+
+    Args:
+        get: gives the setting of a full name such as ``s3:accessKeyId``, or None.
+
+    Raises:
+        S3ServiceError: the key pair is not set anywhere.
+    """
+    if lacking := missing(get):
+        named = " and ".join(f"{setting} (or {variable})" for setting, variable in lacking)
+        raise S3ServiceError(
+            f"The key pair that administers the S3 service is not set. Set {named}."
+        )
+    is_configured = any(get(CONFIG_KEYS[name][0]) for name in REQUIRED)
+    found = {
+        name: str(get(setting) or _variable(variable))
+        for name, (setting, variable) in CONFIG_KEYS.items()
+    }
+    if is_configured:
+        found["session_token"] = str(get(CONFIG_KEYS["session_token"][0]) or "")
+    return Login(**found)
+
+
+def _variable(name: str) -> str:
+    return os.environ.get(name, "")

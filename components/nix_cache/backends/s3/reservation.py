@@ -1,0 +1,84 @@
+"""What a reservation asks an S3 service: whether a cache's names are free, and what it can do.
+
+That finds in the preview what would stop `up` halfway: no key pair, a bucket of another stack, a
+bucket that should exist and does not, a part of the API that the service does not have.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from pulumi.dynamic import Config, DiffResult
+from pulumi.output import Unknown
+
+from nix_cache import docs
+from nix_cache.backends.s3.login import Login, S3ServiceError, login_from
+from nix_cache.dynamic.difference import difference
+
+_ADOPTION = docs.page("operations/adoption")
+
+
+def question(config: Config) -> "ServiceQuestion":
+    """Make the question for one stack's configuration."""
+    return ServiceQuestion(config)
+
+
+class ServiceQuestion:
+    """Asks for a bucket and for users, and for what the bucket is to be set to."""
+
+    kept = ("bucket", "users")
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+
+    def problem(self, held: Mapping[str, Any], wanted: Mapping[str, Any]) -> str:
+        """Explain why the names cannot be used; empty if they can."""
+        if isinstance(wanted["service"], Unknown) or any(
+            isinstance(value, Unknown) for value in wanted["service"].values()
+        ):
+            return ""  # a preview before the service exists; `up` asks again
+        try:
+            return "\n".join(self._problems(login_from(self._config.get), held, wanted))
+        except S3ServiceError as failure:
+            return str(failure)
+
+    def changes(self, kept: Mapping[str, Any], wanted: Mapping[str, Any]) -> DiffResult:
+        """Update in place when other names are wanted. A service may move."""
+        return difference(kept, wanted, replaced_by=[], updated_by=self.kept)
+
+    def new_id(self, wanted: Mapping[str, Any]) -> str:
+        """Use the bucket's name."""
+        return str(wanted["bucket"])
+
+    def _problems(
+        self, login: Login, held: Mapping[str, Any], wanted: Mapping[str, Any]
+    ) -> Iterator[str]:
+        from nix_cache.backends.s3.bucket import Bucket  # a program only declares names
+        from nix_cache.backends.s3.connection import service_of
+        from nix_cache.backends.s3.users import Users
+
+        bucket = Bucket(service_of(wanted), login, str(wanted["bucket"]))
+        is_there = bucket.exists
+        if not wanted["create"] and not is_there:
+            yield (
+                f"The bucket {bucket.name!r} does not exist, and s3.createBucket is false. Create "
+                "the bucket, or set s3.createBucket to true."
+            )
+        is_held = held.get("bucket") == bucket.name
+        if wanted["create"] and is_there and not is_held and not wanted["adopt"]:
+            yield (
+                f"the bucket {bucket.name!r} exists already: choose another bucket, or set "
+                f"s3.createBucket to false to use this one: see {_ADOPTION}"
+            )
+        if is_there:
+            yield from bucket.lacking(wanted["parts"])
+        users = Users(service_of(wanted), login)
+        for user in _new(wanted["users"], held.get("users") or ()):
+            if not wanted["adopt"] and users.has(user):
+                yield (
+                    f"the user {user!r} exists already: choose another name for the writer or "
+                    f"reader, or adopt the user: see {_ADOPTION}"
+                )
+
+
+def _new(users: Sequence[str], held: Sequence[str]) -> list[str]:
+    return [user for user in users if user not in held]

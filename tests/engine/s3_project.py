@@ -1,0 +1,58 @@
+"""A cache on a real SeaweedFS, for the tests of the backend ``s3``."""
+
+import contextlib
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import boto3
+
+from tests.engine.environments import program_environment
+from tests.engine.project import Project
+from tools.engine import Engine
+from tools.seaweedfs import SeaweedServer
+
+BUCKET = "team-cache"
+
+
+@contextlib.contextmanager
+def running_seaweedfs(folder: Path) -> Iterator[SeaweedServer]:
+    """Provide a server with an administrator and nothing in it."""
+    server = SeaweedServer(folder, Path(sys.prefix) / "bin" / "weed")
+    server.start()
+    try:
+        yield server
+    finally:
+        server.stop()
+
+
+def s3_cache(folder: Path, engine: Engine, server: SeaweedServer, **settings: Any) -> Project:
+    """Return a cache on the server, not up yet, of a development stack."""
+    made = Project.create(folder, engine, program_environment("s3"))
+    made.environment |= {
+        "AWS_ACCESS_KEY_ID": server.access_key_id,
+        "AWS_SECRET_ACCESS_KEY": server.secret_access_key,
+    }
+    made.set(
+        domain="cache.example.org",
+        backend="s3",
+        bucket=BUCKET,
+        protect=False,
+        s3={"endpoint": server.url, "iamEndpoint": server.url},
+    )
+    made.set(**settings)
+    return made
+
+
+def users(server: SeaweedServer) -> set[str]:
+    """Return the names of the users that the server has beside its administrator."""
+    iam = boto3.client(
+        "iam",
+        endpoint_url=server.url,
+        region_name="us-east-1",
+        aws_access_key_id=server.access_key_id,
+        aws_secret_access_key=server.secret_access_key,
+    )
+    found = {user["UserName"] for user in iam.list_users()["Users"]}
+    return found - {"administrator"}
