@@ -29,6 +29,10 @@ PROVIDERS = {
     "B2Bucket": "nix_cache.dynamic.b2_bucket B2BucketProvider",
     "B2Key": "nix_cache.dynamic.b2_key B2KeyProvider",
     "B2TextObject": "nix_cache.dynamic.b2_text_object B2TextObjectProvider",
+    "S3AccessKey": "nix_cache.dynamic.s3_access_key S3AccessKeyProvider",
+    "S3Bucket": "nix_cache.dynamic.s3_bucket S3BucketProvider",
+    "S3TextObject": "nix_cache.dynamic.s3_text_object S3TextObjectProvider",
+    "S3User": "nix_cache.dynamic.s3_user S3UserProvider",
 }
 """By type, the provider that new states keep."""
 
@@ -108,12 +112,11 @@ def test_states_keep_these_types_and_providers(
     found = {r.type: stored(r.code) for r in made(backend).resources if r.code}
 
     names = {"SigningKey", "NameReservation"}
-    if backend == "b2":
-        names |= {"B2Bucket", "B2Key", "B2TextObject"}
+    names |= {name for name in PROVIDERS if name.lower().startswith(backend)}
     assert found == {prefix + name: PROVIDERS[name] for name in names}
 
 
-@pytest.mark.parametrize("backend", CACHES)
+@pytest.mark.parametrize("backend", FORMER)
 def test_a_reservation_continues_the_claim_of_version_0_1_0(backend: str) -> None:
     """In stacks of both kinds."""
     kind, name = FORMER[backend]

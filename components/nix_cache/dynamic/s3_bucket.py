@@ -11,7 +11,7 @@ from nix_cache.dynamic.difference import difference
 from nix_cache.dynamic.s3_provider import ServiceProvider
 
 if TYPE_CHECKING:
-    from nix_cache.backends.s3.bucket import BucketSettings
+    from nix_cache.backends.s3.bucket import S3BucketSettings
 
 _SETTINGS = ("policy", "lifecycle_rules", "versioning")
 _UPDATED_BY = ("service", *_SETTINGS, "force_destroy")
@@ -75,21 +75,21 @@ class S3BucketProvider(ServiceProvider):
         bucket.delete()
 
 
-def _wanted(props: Mapping[str, Any]) -> "BucketSettings":
-    from nix_cache.backends.s3.bucket import BucketSettings
+def _wanted(props: Mapping[str, Any]) -> "S3BucketSettings":
+    from nix_cache.backends.s3.bucket import S3BucketSettings
 
     rules = props.get("lifecycle_rules")  # an input that is None is not sent
-    return BucketSettings(
+    return S3BucketSettings(
         props.get("policy"), None if rules is None else json.loads(rules), props.get("versioning")
     )
 
 
-def _cleared(props: Mapping[str, Any]) -> "BucketSettings":
+def _cleared(props: Mapping[str, Any]) -> "S3BucketSettings":
     """Return the settings without a policy and without rules. Versions are kept as they are."""
-    from nix_cache.backends.s3.bucket import BucketSettings
+    from nix_cache.backends.s3.bucket import S3BucketSettings
 
     wanted = _wanted(props)
-    return BucketSettings(
+    return S3BucketSettings(
         policy="" if wanted.policy else None,
         lifecycle=[] if wanted.lifecycle else None,
         versioning=None,

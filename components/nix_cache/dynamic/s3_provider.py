@@ -12,7 +12,7 @@ from pulumi.dynamic import ConfigureRequest, ResourceProvider
 from nix_cache.backends.s3.login import login_from
 
 if TYPE_CHECKING:
-    from nix_cache.backends.s3.bucket import Bucket
+    from nix_cache.backends.s3.bucket import ServiceBucket
     from nix_cache.backends.s3.users import Users
 
 
@@ -23,16 +23,16 @@ class ServiceProvider(ResourceProvider):
         """Remember the configuration; it goes into no resource."""
         self._config = req.config
 
-    def bucket(self, props: Mapping[str, Any]) -> "Bucket":
+    def bucket(self, props: Mapping[str, Any]) -> "ServiceBucket":
         """Return the bucket that a resource's inputs name.
 
         Raises:
             S3ServiceError: the key pair is not set anywhere.
         """
-        from nix_cache.backends.s3.bucket import Bucket
+        from nix_cache.backends.s3.bucket import ServiceBucket
         from nix_cache.backends.s3.connection import service_of
 
-        return Bucket(service_of(props), login_from(self._config.get), str(props["bucket"]))
+        return ServiceBucket(service_of(props), login_from(self._config.get), str(props["bucket"]))
 
     def users(self, props: Mapping[str, Any]) -> "Users":
         """Return the users of the service that a resource's inputs describe.

@@ -85,7 +85,7 @@ def test_it_is_checked_like_any_other() -> None:
     [(key, mistake, _)] = mistakes(expireAfterDays=30)
     assert key == "expireAfterDays"
     assert "Shelf has at most 0" in mistake
-    with pytest.raises(SettingsError, match="set it to one of minio, aws, spaces, b2, shelf"):
+    with pytest.raises(SettingsError, match="set it to one of minio, aws, spaces, b2, s3, shelf"):
         check({**ARGUMENTS, "backend": "floppy"})
 
 
@@ -171,6 +171,7 @@ def test_the_projects_settings_and_the_comparison_have_it() -> None:
     assert (
         "unfinished uploads are deleted after",
         "1 day",
+        "7 days",
         "7 days",
         "7 days",
         "7 days",

@@ -68,6 +68,7 @@ def test_every_setting_with_fixed_values_is_a_choice() -> None:
         "CloudFrontPriceClass",
         "SpacesRegion",
         "SpacesCdnTtlSeconds",
+        "S3AddressingStyle",
     }
     for name, at, _ in choices():
         group = name.removesuffix(at[-1][0].upper() + at[-1][1:])

@@ -38,6 +38,7 @@ def test_what_is_secret_is_marked_for_the_sdks_that_are_made_of_the_schema() -> 
         "signingKeys",
         "credentials",
         "signingKey",
+        "secretAccessKey",
     ]
 
 
@@ -67,6 +68,11 @@ def test_values_that_name_other_resources_may_be_outputs() -> None:
         "SpacesCdn.domainName",
         "SpacesCdn.certificateName",
         "B2.endpoint",
+        "S3.endpoint",
+        "S3.publicUrl",
+        "S3.iamEndpoint",
+        "S3AccessKey.accessKeyId",
+        "S3AccessKey.secretAccessKey",
     }
     assert inputs["Aws.tags"]["plain"]
     assert not inputs["Aws.tags"]["additionalProperties"].get("plain")

@@ -1,1 +1,1 @@
-"""Everything about storage services with an S3 API and no backend of their own."""
+"""Everything about storage services with an S3 API that have no separate backend."""

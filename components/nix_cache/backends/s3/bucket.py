@@ -12,12 +12,12 @@ from botocore.exceptions import ClientError
 
 from nix_cache.backends.s3.connection import (
     NotOfferedError,
-    Service,
+    S3Service,
     code_of,
     explained,
     s3_client,
 )
-from nix_cache.backends.s3.login import Login, S3ServiceError
+from nix_cache.backends.s3.login import S3Login, S3ServiceError
 from nix_cache.iam.policy_changes import same
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ _FIXES = {
 
 
 @dataclass(frozen=True)
-class BucketSettings:
+class S3BucketSettings:
     """What a bucket is set to. None stands for what the stack does not set.
 
     Attributes:
@@ -60,7 +60,7 @@ class BucketSettings:
     versioning: bool | None
 
 
-class Bucket:
+class ServiceBucket:
     """A bucket of a service, with the rights of its administrator.
 
     Args:
@@ -71,7 +71,7 @@ class Bucket:
     Every method raises S3ServiceError if the service refuses, or does not answer.
     """
 
-    def __init__(self, service: Service, login: Login, name: str) -> None:
+    def __init__(self, service: S3Service, login: S3Login, name: str) -> None:
         self._service = service
         self._login = login
         self.name = name
@@ -135,11 +135,11 @@ class Bucket:
                 if code_of(refusal) not in _GONE:
                     raise
 
-    def settings(self) -> BucketSettings:
+    def settings(self) -> S3BucketSettings:
         """Return what the bucket is set to. What the service does not have is None."""
-        return BucketSettings(self._policy(), self._lifecycle(), self._versioning())
+        return S3BucketSettings(self._policy(), self._lifecycle(), self._versioning())
 
-    def set(self, wanted: BucketSettings) -> None:
+    def set(self, wanted: S3BucketSettings) -> None:
         """Set the bucket to what is wanted, and leave what is None as it is.
 
         Raises:
@@ -320,5 +320,5 @@ def _rule(rule: Mapping[str, Any]) -> tuple[str, str, str, float, float, float]:
     )
 
 
-def _lacks(service: Service, part: str) -> str:
+def _lacks(service: S3Service, part: str) -> str:
     return f"The S3 service at {service.endpoint} cannot {_CHOICES[part]}. {_FIXES[part]}"

@@ -10,7 +10,7 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, SSLError
 
-from nix_cache.backends.s3.login import Login, S3ServiceError
+from nix_cache.backends.s3.login import S3Login, S3ServiceError
 
 if TYPE_CHECKING:
     from mypy_boto3_iam import IAMClient
@@ -28,7 +28,7 @@ class NotOfferedError(S3ServiceError):
 
 
 @dataclass(frozen=True)
-class Service:
+class S3Service:
     """Where a service is. All of it is in the state, and none of it is secret.
 
     Attributes:
@@ -48,13 +48,13 @@ class Service:
         return asdict(self)
 
 
-def service_of(props: Mapping[str, Any]) -> Service:
+def service_of(props: Mapping[str, Any]) -> S3Service:
     """Return the service that the inputs of a resource describe."""
-    return Service(**props["service"])
+    return S3Service(**props["service"])
 
 
 @lru_cache
-def s3_client(service: Service, login: Login) -> "S3Client":
+def s3_client(service: S3Service, login: S3Login) -> "S3Client":
     """Return a client of the service's S3 API."""
     return boto3.client(
         "s3",
@@ -66,7 +66,7 @@ def s3_client(service: Service, login: Login) -> "S3Client":
 
 
 @lru_cache
-def iam_client(service: Service, login: Login) -> "IAMClient":
+def iam_client(service: S3Service, login: S3Login) -> "IAMClient":
     """Return a client of the service's IAM API."""
     return boto3.client(
         "iam",
@@ -77,7 +77,7 @@ def iam_client(service: Service, login: Login) -> "IAMClient":
     )
 
 
-def _keys(login: Login) -> dict[str, Any]:
+def _keys(login: S3Login) -> dict[str, Any]:
     return {
         "aws_access_key_id": login.access_key_id,
         "aws_secret_access_key": login.secret_access_key,
@@ -105,7 +105,7 @@ def code_of(refusal: ClientError) -> str:
 
 
 @contextmanager
-def explained(url: str, login: Login, action: str) -> Iterator[None]:
+def explained(url: str, login: S3Login, action: str) -> Iterator[None]:
     """Turn every error of the client into one sentence and its fix.
 
     Args:
@@ -133,7 +133,7 @@ def explained(url: str, login: Login, action: str) -> Iterator[None]:
         ) from None
 
 
-def _refused(refusal: ClientError, url: str, login: Login, action: str) -> S3ServiceError:
+def _refused(refusal: ClientError, url: str, login: S3Login, action: str) -> S3ServiceError:
     code = code_of(refusal)
     status = refusal.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
     if code in _NOT_OFFERED or status == 501:

@@ -24,7 +24,7 @@ class S3ServiceError(ShownError):
 
 
 @dataclass(frozen=True)
-class Login:
+class S3Login:
     """The key pair of an administrator.
 
     Attributes:
@@ -53,7 +53,7 @@ def missing(get: Callable[[str], Any]) -> list[tuple[str, str]]:
     return [(key, variable) for key, variable in pairs if not (get(key) or _variable(variable))]
 
 
-def login_from(get: Callable[[str], Any]) -> Login:
+def login_from(get: Callable[[str], Any]) -> S3Login:
     """Return the login that the stack's configuration describes, or else the environment.
 
     A stack with a key pair of its own takes no session token from the environment.
@@ -76,7 +76,7 @@ def login_from(get: Callable[[str], Any]) -> Login:
     }
     if is_configured:
         found["session_token"] = str(get(CONFIG_KEYS["session_token"][0]) or "")
-    return Login(**found)
+    return S3Login(**found)
 
 
 def _variable(name: str) -> str:

@@ -11,7 +11,7 @@ from pulumi.dynamic import Config, DiffResult
 from pulumi.output import Unknown
 
 from nix_cache import docs
-from nix_cache.backends.s3.login import Login, S3ServiceError, login_from
+from nix_cache.backends.s3.login import S3Login, S3ServiceError, login_from
 from nix_cache.dynamic.difference import difference
 
 _ADOPTION = docs.page("operations/adoption")
@@ -32,9 +32,7 @@ class ServiceQuestion:
 
     def problem(self, held: Mapping[str, Any], wanted: Mapping[str, Any]) -> str:
         """Explain why the names cannot be used; empty if they can."""
-        if isinstance(wanted["service"], Unknown) or any(
-            isinstance(value, Unknown) for value in wanted["service"].values()
-        ):
+        if isinstance(wanted["service"], Unknown):
             return ""  # a preview before the service exists; `up` asks again
         try:
             return "\n".join(self._problems(login_from(self._config.get), held, wanted))
@@ -50,13 +48,13 @@ class ServiceQuestion:
         return str(wanted["bucket"])
 
     def _problems(
-        self, login: Login, held: Mapping[str, Any], wanted: Mapping[str, Any]
+        self, login: S3Login, held: Mapping[str, Any], wanted: Mapping[str, Any]
     ) -> Iterator[str]:
-        from nix_cache.backends.s3.bucket import Bucket  # a program only declares names
+        from nix_cache.backends.s3.bucket import ServiceBucket  # a program only declares names
         from nix_cache.backends.s3.connection import service_of
         from nix_cache.backends.s3.users import Users
 
-        bucket = Bucket(service_of(wanted), login, str(wanted["bucket"]))
+        bucket = ServiceBucket(service_of(wanted), login, str(wanted["bucket"]))
         is_there = bucket.exists
         if not wanted["create"] and not is_there:
             yield (

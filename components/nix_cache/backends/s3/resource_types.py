@@ -25,7 +25,7 @@ def _lower(value: Any) -> Any:
 
 
 TYPES = ResourceTypes(
-    buckets={_BUCKET: "bucket"},
+    buckets={_BUCKET: "id"},
     objects={f"{OWN_TYPES}:S3TextObject": ("bucket", "key")},
     documents={
         _BUCKET: {"policy": Holder.BUCKET},

@@ -129,19 +129,20 @@ class S3Storage:
         )
 
 
-def _service(own: S3Settings) -> dict[str, Any]:
+def _service(own: S3Settings) -> pulumi.Output[dict[str, Any]]:
     """Return the input that describes the service, in which URLs may not be known yet."""
 
     def url(value: pulumi.Input[str]) -> pulumi.Output[str]:
         output: pulumi.Output[str] = pulumi.Output.from_input(value)
         return output.apply(lambda known: normal_endpoint(str(known)))
 
-    return {
-        "endpoint": url(own.endpoint),
-        "region": own.region,
-        "addressing_style": own.addressing_style,
-        "iam_endpoint": url(own.iam_endpoint) if own.iam_endpoint else "",
-    }
+    # As one Output: where a URL is secret, all of it is.
+    return pulumi.Output.all(
+        endpoint=url(own.endpoint),
+        region=own.region,
+        addressing_style=own.addressing_style,
+        iam_endpoint=url(own.iam_endpoint) if own.iam_endpoint else "",
+    )
 
 
 def bucket_settings(cache: CacheSettings, own: S3Settings) -> Mapping[str, Any]:

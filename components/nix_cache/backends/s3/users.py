@@ -12,12 +12,12 @@ from botocore.exceptions import ClientError
 
 from nix_cache.backends.s3.connection import (
     NotOfferedError,
-    Service,
+    S3Service,
     code_of,
     explained,
     iam_client,
 )
-from nix_cache.backends.s3.login import Login
+from nix_cache.backends.s3.login import S3Login
 
 if TYPE_CHECKING:
     from mypy_boto3_iam import IAMClient
@@ -44,7 +44,7 @@ class Users:
     Every method raises S3ServiceError if the service refuses, or does not answer.
     """
 
-    def __init__(self, service: Service, login: Login) -> None:
+    def __init__(self, service: S3Service, login: S3Login) -> None:
         self._service = service
         self._login = login
 
