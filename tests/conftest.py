@@ -1,6 +1,6 @@
 """What holds for all tests."""
 
-import gc
+import logging
 import random
 import signal
 from itertools import groupby
@@ -18,28 +18,10 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
-# Failed futures that are never awaited are reported by the garbage collector, with a traceback, for
-# which it parses sources. One parsing within another fails before Python 3.11.8
-# (https://github.com/python/cpython/issues/106905), so they are reported before others parse.
-
-
-def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Collect garbage before Hypothesis parses sources."""
-    if getattr(getattr(item, "obj", None), "is_hypothesis_test", False):
-        gc.collect()
-
-
-@pytest.fixture
-def collected_garbage() -> None:
-    """Collect garbage before the SDK parses sources, for their docstrings."""
-    gc.collect()
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_runtest_makereport(call: pytest.CallInfo[None]) -> None:
-    """Collect garbage before pytest parses sources, to show where a test failed."""
-    if call.excinfo is not None:
-        gc.collect()
+# Failed futures that are never awaited are logged with a traceback whenever garbage is collected,
+# also while something else parses sources. The traceback parses sources too, and one parsing within
+# another fails before Python 3.11.8 (https://github.com/python/cpython/issues/106905).
+logging.getLogger("asyncio").disabled = True
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -42,8 +42,6 @@ from tools.argument_types import argument_types
 from tools.project_config import PROJECT, project_file
 from tools.reference import reference
 
-pytestmark = pytest.mark.usefixtures("collected_garbage")
-
 ARGUMENTS: dict[str, Any] = {
     "domain": "cache.example.org",
     "backend": "shelf",
