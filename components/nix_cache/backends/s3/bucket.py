@@ -298,7 +298,7 @@ class ServiceBucket:
 
 
 def same_policy(first: str, second: str) -> bool:
-    """Return whether two bucket policies mean the same; an empty text is no policy."""
+    """Return whether two bucket policies mean the same; an empty text means none."""
     return first == second or (bool(first and second) and same(first, second))
 
 

@@ -94,7 +94,7 @@ class Users:
             self._client.put_user_policy(UserName=name, PolicyName=policy, PolicyDocument=document)
 
     def remove_policies(self, name: str, policies: Sequence[str]) -> None:
-        """Take policies away from a user, those of its own and those attached to it."""
+        """Take policies away from a user, its own and those attached to it."""
         with self._explained(f"take policies away from the user {name!r}"):
             attached = self._attached(name)
             for one in attached:
