@@ -330,8 +330,8 @@ class BinaryCacheArgs(TypedDict):
     ``b2``, ``s3``."""
     bucket: NotRequired[str]
     """The bucket's name. Policies and users are named after it. Default: ``nix-cache``. Must be 3
-    to 63 lower-case letters, digits and inner hyphens; on MinIO also single dots between letters
-    and digits."""
+    to 63 lower-case letters, digits and inner hyphens; on MinIO and S3-compatible services also
+    single dots between letters and digits."""
     public: NotRequired[bool]
     """Whether anonymous clients can read objects by name. Listing stays denied. Default:
     ``false``."""

@@ -105,6 +105,11 @@ class ServiceBucket:
             except ClientError as refusal:
                 if code_of(refusal) in _OWN:
                     return False
+                if code_of(refusal) == "BucketAlreadyExists":
+                    raise S3ServiceError(
+                        f"The bucket {self.name!r} exists in another account, and the service has "
+                        "one set of names. Choose another bucket."
+                    ) from None
                 raise
         return True
 

@@ -128,6 +128,15 @@ class S3Settings(BackendSettings):
                 "set public to true, or remove it",
             )
 
+    def _check_dots(self, cache: CacheSettings) -> Iterator[Problem]:
+        if self.addressing_style == "virtual" and "." in cache.bucket:
+            yield Problem(
+                "bucket",
+                repr(cache.bucket),
+                "has dots, which break TLS where s3.addressingStyle is virtual",
+                "use hyphens instead of dots, or set s3.addressingStyle to path",
+            )
+
     def _check_lifecycle(self, cache: CacheSettings) -> Iterator[Problem]:
         if self.lifecycle:
             return
@@ -179,6 +188,7 @@ class S3Settings(BackendSettings):
 
     checks: ClassVar[tuple[BackendCheck, ...]] = (
         (("public",), _check_public_url),
+        (("bucket",), _check_dots),
         (("expireAfterDays",), _check_lifecycle),
         (("writers", "readers", "public"), _check_access_keys),
     )

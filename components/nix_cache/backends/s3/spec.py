@@ -56,4 +56,5 @@ SPEC = BackendSpec(
     complete=_complete,
     lifecycle_rules=None,
     unfinished_upload_days=7,
+    no_dots="",  # the settings refuse them where requests have the bucket's name in their host
 )

@@ -1,0 +1,186 @@
+"""The backend `s3`: its settings, its key pair, and services that lack a part of the API."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from botocore.stub import Stubber
+
+from nix_cache.arguments import CacheSettings
+from nix_cache.backends.s3.bucket import S3BucketSettings, ServiceBucket, same_rules
+from nix_cache.backends.s3.configuration import complete
+from nix_cache.backends.s3.connection import NotOfferedError, S3Service, s3_client
+from nix_cache.backends.s3.login import S3Login, S3ServiceError, login_from
+from nix_cache.backends.s3.settings import S3Settings
+from nix_cache.backends.s3.storage import bucket_settings
+from nix_cache.config.check import check
+from nix_cache.config.problems import SettingsError
+from tests.samples import SAMPLES
+
+ENDPOINT = "https://s3.example.org"
+KEYS = [
+    {"user": "nixbuilder", "access_key_id": "id", "secret_access_key": "secret"},
+    {"user": "nixreader", "access_key_id": "id2", "secret_access_key": "secret2"},
+]
+
+
+def checked(public: bool = False, **own: Any) -> CacheSettings:
+    """Return a checked cache with these settings of the backend."""
+    args: dict[str, Any] = {**SAMPLES["s3"], "public": public}
+    return check({**args, "s3": {"endpoint": ENDPOINT, **own}})
+
+
+def mistakes(public: bool = False, **own: Any) -> list[tuple[str, str]]:
+    """Return the settings that are wrong, each with its mistake."""
+    with pytest.raises(SettingsError) as refusal:
+        checked(public, **own)
+    return [(problem.key, problem.mistake) for problem in refusal.value.problems]
+
+
+def test_every_user_needs_a_key_pair_where_there_is_no_iam_api() -> None:
+    """And no other user has one."""
+    assert checked(access_keys=KEYS).own(S3Settings).iam_endpoint is None
+    assert mistakes(access_keys=KEYS[:1]) == [("s3.accessKeys", "has no key pair of nixreader")]
+    assert mistakes(access_keys=[*KEYS, KEYS[0]]) == [("s3.accessKeys", "is listed twice")]
+    assert mistakes(public=True, access_keys=KEYS) == [
+        ("s3.accessKeys", "is neither a writer nor a reader of the cache")
+    ]
+    [(key, mistake)] = mistakes(access_keys=KEYS, iam_endpoint=ENDPOINT)
+    assert key == "s3.accessKeys"
+    assert "is set beside s3.iamEndpoint" in mistake
+
+
+def test_a_public_url_is_for_public_caches() -> None:
+    """It is a URL without a query."""
+    own = {"iam_endpoint": ENDPOINT}
+    assert checked(True, public_url="https://cache.example.org/", **own)
+    assert mistakes(public_url="https://cache.example.org", **own) == [
+        ("s3.publicUrl", "is for a public cache, but public is false")
+    ]
+    [(key, _)] = mistakes(True, public_url="https://cache.example.org/?a", **own)
+    assert key == "s3.publicUrl"
+
+
+def test_expiry_and_versions_need_a_lifecycle() -> None:
+    """Without one, neither is set."""
+    own: dict[str, Any] = {"iam_endpoint": ENDPOINT, "lifecycle": False}
+    args: dict[str, Any] = {**SAMPLES["s3"], "expire_after_days": 90}
+    with pytest.raises(SettingsError, match=r"expireAfterDays = 90 needs the lifecycle"):
+        check({**args, "s3": {"endpoint": ENDPOINT, **own}})
+    assert [key for key, _ in mistakes(versioning=True, **own)] == ["s3.versioning"]
+    assert bucket_settings(checked(**own), checked(**own).own(S3Settings))["lifecycle"] is None
+
+
+def test_a_bucket_with_dots_needs_path_style() -> None:
+    """As its name is a part of the host's otherwise."""
+    args: dict[str, Any] = {**SAMPLES["s3"], "bucket": "cache.example.org"}
+    own = {"endpoint": ENDPOINT, "iam_endpoint": ENDPOINT}
+
+    assert check({**args, "s3": own}).bucket == "cache.example.org"
+    with pytest.raises(SettingsError, match=r"addressingStyle is virtual"):
+        check({**args, "s3": {**own, "addressing_style": "virtual"}})
+
+
+@pytest.mark.parametrize(
+    ("public", "public_url", "policy"),
+    [(False, None, ""), (True, "https://cache.example.org", None)],
+)
+def test_only_a_public_cache_at_its_endpoint_has_a_policy(
+    public: bool, public_url: str | None, policy: str | None
+) -> None:
+    """A private one keeps its bucket free of policies; that of a `publicUrl` is not touched."""
+    cache = checked(public, iam_endpoint=ENDPOINT, public_url=public_url)
+
+    assert bucket_settings(cache, cache.own(S3Settings))["policy"] == policy
+    opened = checked(True, iam_endpoint=ENDPOINT)
+    document = json.loads(bucket_settings(opened, opened.own(S3Settings))["policy"])
+    assert [one["Action"] for one in document["Statement"]] == [["s3:GetObject"]]
+
+
+def test_the_key_pair_is_that_of_the_stack_or_of_the_environment(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A session token of the environment does not go with a key pair of the stack."""
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "from-environment")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret-of-environment")
+    monkeypatch.setenv("AWS_SESSION_TOKEN", "token")
+    stack = {"s3:accessKeyId": "from-stack", "s3:secretAccessKey": "secret-of-stack"}
+
+    assert login_from({}.get).session_token == "token"
+    assert login_from({}.get).access_key_id == "from-environment"
+    assert login_from(stack.get) == S3Login("from-stack", "secret-of-stack", "")
+    assert complete({}, {}).problems == []
+    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+    [problem] = complete({}, {}).problems
+    assert "s3:secretAccessKey is not set" in problem.mistake
+    with pytest.raises(S3ServiceError, match=r"Set s3:secretAccessKey \(or AWS_SECRET_ACCESS_KEY"):
+        login_from({}.get)
+
+
+SERVICE = S3Service(ENDPOINT, "us-east-1", "path")
+LOGIN = S3Login("id", "secret-of-the-administrator")
+
+
+@pytest.fixture
+def answers() -> Iterator[Stubber]:
+    """Provide the answers of the service."""
+    with Stubber(s3_client(SERVICE, LOGIN)) as stubber:
+        yield stubber
+
+
+def refuse(answers: Stubber, operation: str, code: str, status: int) -> None:
+    """Let the service refuse the next request."""
+    answers.add_client_error(operation, code, "no", status)
+
+
+@pytest.mark.parametrize(("code", "status"), [("NotImplemented", 501), ("MethodNotAllowed", 405)])
+def test_what_a_service_lacks_is_named_with_the_setting(
+    answers: Stubber, code: str, status: int
+) -> None:
+    """Before the bucket is there, by the question, and else when it is set."""
+    bucket = ServiceBucket(SERVICE, LOGIN, "team-cache")
+    refuse(answers, "get_bucket_policy", code, status)
+    refuse(answers, "get_bucket_lifecycle_configuration", code, status)
+    policy, lifecycle = bucket.lacking(["policy", "lifecycle"])
+    assert "cannot set the bucket policy. Set s3.publicUrl" in policy
+    assert "cannot set the lifecycle of a bucket. Set s3.lifecycle to false" in lifecycle
+
+    refuse(answers, "put_bucket_policy", code, status)
+    with pytest.raises(NotOfferedError, match=r"Set s3\.publicUrl"):
+        bucket.set(S3BucketSettings("{}", None, None))
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "words"),
+    [
+        ("InvalidAccessKeyId", 403, "refuses the key 'id'"),
+        ("AccessDenied", 403, "may not create the bucket 'team-cache'"),
+        ("InternalError", 500, "does not answer as it should"),
+        ("TooManyBuckets", 400, "refuses to create the bucket 'team-cache': TooManyBuckets no."),
+        ("BucketAlreadyExists", 409, "exists in another account"),
+    ],
+)
+def test_a_refusal_is_one_sentence_and_its_fix(
+    answers: Stubber, code: str, status: int, words: str
+) -> None:
+    """Without the secret half of the key pair."""
+    for _ in range(3):
+        refuse(answers, "create_bucket", code, status)
+
+    with pytest.raises(S3ServiceError) as refusal:
+        ServiceBucket(SERVICE, LOGIN, "team-cache").create()
+    assert words in str(refusal.value)
+    assert LOGIN.secret_access_key not in str(refusal.value)
+
+
+def test_rules_are_compared_by_what_they_do() -> None:
+    """In any order, and with the former form of a prefix."""
+    first = {"ID": "a", "Filter": {"Prefix": "0"}, "Status": "Enabled", "Expiration": {"Days": 9}}
+    second = {**first, "ID": "b", "Filter": {"Prefix": "1"}}
+    former = {"ID": "a", "Prefix": "0", "Status": "Enabled", "Expiration": {"Days": 9}}
+
+    assert same_rules([first, second], [second, former])
+    assert not same_rules([first], [{**first, "Status": "Disabled"}])
+    assert not same_rules([first], [{**first, "Expiration": {"Days": 8}}])
+    assert not same_rules([first], [])
