@@ -55,14 +55,10 @@ class SeaweedServer:
         return f"http://{HOST}:{self._ports['s3']}"
 
     @property
-    def access_key_id(self) -> str:
-        """The public half of its administrator's key pair."""
-        return str(self._known["accessKeyId"])
-
-    @property
-    def secret_access_key(self) -> str:
-        """The secret half of its administrator's key pair."""
-        return str(self._known["secretAccessKey"])
+    def key_pair(self) -> tuple[str, str]:
+        """The key pair of its administrator."""
+        known = json.loads(self._connection_file.read_text())
+        return str(known["accessKeyId"]), str(known["secretAccessKey"])
 
     def process(self) -> psutil.Process | None:
         """Return its process, if it runs."""
@@ -102,18 +98,15 @@ class SeaweedServer:
         self._process.remove()
 
     @property
-    def _known(self) -> dict[str, object]:
-        known: dict[str, object] = json.loads(self._connection_file.read_text())
-        return known
-
-    @property
     def _ports(self) -> dict[str, int]:
         ports: dict[str, int] = json.loads(self._connection_file.read_text())["ports"]
         return ports
 
     def _write_connection(self) -> None:
-        key = self.access_key_id if self.exists else f"admin{secrets.token_hex(6)}"
-        secret = self.secret_access_key if self.exists else secrets.token_hex(20)
+        if self.exists:
+            key, secret = self.key_pair
+        else:
+            key, secret = f"admin{secrets.token_hex(6)}", secrets.token_hex(20)
         ports = {name: free_port() for part in _PARTS for name in (part, f"{part}.grpc")}
         content = {"accessKeyId": key, "secretAccessKey": secret, "ports": ports}
         identity = {

@@ -42,6 +42,12 @@ class LocalServer:
         """Its address."""
         return f"http://{self.connection().server}"
 
+    @property
+    def key_pair(self) -> tuple[str, str]:
+        """The key pair of its administrator, for S3 clients."""
+        connection = self.connection()
+        return connection.user, connection.password
+
     def connection(self) -> Connection:
         """How to reach it as its administrator."""
         return Connection.read(self._connection_file)

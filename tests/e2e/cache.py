@@ -2,19 +2,32 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import quote
 
 from nix_cache.formats.narinfo import Narinfo, narinfo_key
 from tests.e2e.nix import Done, Nix
 from tests.engine.project import Project
 from tests.engine.s3 import s3_client
-from tools.server import LocalServer
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 WRITER, READER = "nixbuilder", "nixreader"
+
+
+class StorageServer(Protocol):
+    """A server with an S3 API on this machine."""
+
+    @property
+    def url(self) -> str:
+        """Its address."""
+        ...
+
+    @property
+    def key_pair(self) -> tuple[str, str]:
+        """The key pair of its administrator."""
+        ...
 
 
 @dataclass
@@ -28,11 +41,11 @@ class Cache:
     """
 
     project: Project
-    server: LocalServer
+    server: StorageServer
     outputs: dict[str, Any]
 
     @classmethod
-    def up(cls, project: Project, server: LocalServer) -> "Cache":
+    def up(cls, project: Project, server: StorageServer) -> "Cache":
         """Bring a stack up."""
         project.up()
         return cls(project, server, project.outputs(secrets=True))
@@ -56,8 +69,7 @@ class Cache:
     @property
     def root(self) -> "S3Client":
         """An S3 client of the server's administrator."""
-        connection = self.server.connection()
-        return s3_client(self.server.url, connection.user, connection.password)
+        return s3_client(self.server.url, *self.server.key_pair)
 
     def push_url(self, nix: Nix, writer: str = WRITER) -> str:
         """Return a writer's push URL, signing with the writer's key, on a machine that has it."""

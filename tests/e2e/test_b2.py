@@ -13,6 +13,7 @@ import pytest
 from minio import MinioAdmin
 from minio.credentials.providers import StaticProvider
 
+from nix_cache.backends.minio.connection import Connection
 from tests.e2e import store_paths
 from tests.e2e.cache import READER, Cache
 from tests.e2e.conftest import NewNix
@@ -34,16 +35,15 @@ def private_b2_cache(tmp_path: Path, engine: Engine, store_dir: str) -> Iterator
         project = b2_cache(tmp_path / "project", engine, b2, public=False, storeDir=store_dir)
         project.set(b2={"region": "us-west-004", "endpoint": server.url})
         cache = Cache.up(project, server)
-        carry_over(b2, cache, tmp_path)
+        carry_over(b2, cache, server.connection(), tmp_path)
         yield cache
 
 
-def carry_over(b2: B2Server, cache: Cache, folder: Path) -> None:
+def carry_over(b2: B2Server, cache: Cache, root: Connection, folder: Path) -> None:
     """Give the S3 server the bucket, its objects and the keys."""
     cache.root.create_bucket(Bucket=BUCKET)
     for name, text in b2.service.texts(BUCKET).items():
         cache.root.put_object(Bucket=BUCKET, Key=name, Body=text.encode())
-    root = cache.server.connection()
     admin = MinioAdmin(
         endpoint=root.server, credentials=StaticProvider(root.user, root.password), secure=False
     )

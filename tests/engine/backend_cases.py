@@ -168,7 +168,7 @@ def on_s3(folder: Path, engine: Engine) -> Iterator[BackendCase]:
     with s3_project.running_seaweedfs(folder / "seaweedfs") as server:
         project = s3_project.s3_cache(folder / "project", engine, server, bucket=BUCKET)
         project.set(public=True, expireAfterDays=90, readers=["team-reader"])
-        root = s3_client(server.url, server.access_key_id, server.secret_access_key)
+        root = s3_client(server.url, *server.key_pair)
 
         @contextlib.contextmanager
         def outage() -> Iterator[None]:
@@ -178,7 +178,7 @@ def on_s3(folder: Path, engine: Engine) -> Iterator[BackendCase]:
 
         yield BackendCase(
             project,
-            {"secret key of the administrator": server.secret_access_key},
+            {"secret key of the administrator": server.key_pair[1]},
             functools.partial(_read, root),
             functools.partial(_write, root),
             functools.partial(_delete, root),

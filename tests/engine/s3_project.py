@@ -31,8 +31,8 @@ def s3_cache(folder: Path, engine: Engine, server: SeaweedServer, **settings: An
     """Return a cache on the server, not up yet, of a development stack."""
     made = Project.create(folder, engine, program_environment("s3"))
     made.environment |= {
-        "AWS_ACCESS_KEY_ID": server.access_key_id,
-        "AWS_SECRET_ACCESS_KEY": server.secret_access_key,
+        "AWS_ACCESS_KEY_ID": server.key_pair[0],
+        "AWS_SECRET_ACCESS_KEY": server.key_pair[1],
     }
     made.set(
         domain="cache.example.org",
@@ -51,8 +51,8 @@ def users(server: SeaweedServer) -> set[str]:
         "iam",
         endpoint_url=server.url,
         region_name="us-east-1",
-        aws_access_key_id=server.access_key_id,
-        aws_secret_access_key=server.secret_access_key,
+        aws_access_key_id=server.key_pair[0],
+        aws_secret_access_key=server.key_pair[1],
     )
     found = {user["UserName"] for user in iam.list_users()["Users"]}
     return found - {"administrator"}

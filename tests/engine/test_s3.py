@@ -38,7 +38,7 @@ def seaweedfs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SeaweedServe
 
 def administrator(server: SeaweedServer) -> "S3Client":
     """Return a client with all rights."""
-    return s3_client(server.url, server.access_key_id, server.secret_access_key)
+    return s3_client(server.url, *server.key_pair)
 
 
 @pytest.mark.slow
@@ -53,10 +53,10 @@ def test_the_example_of_the_page_deploys_a_cache(
         "nix-cache:s3.iamEndpoint": seaweedfs.url,
         "nix-cache:bucket": "of-the-page",
     }
-    answers = {"s3:secretAccessKey": seaweedfs.secret_access_key}
+    answers = {"s3:secretAccessKey": seaweedfs.key_pair[1]}
     for line, _ in executed(project, commands(PAGE, "Example"), here, answers):
         if "s3:accessKeyId" in line:  # the page's value belongs to no account
-            project.typed(f"pulumi config set s3:accessKeyId {seaweedfs.access_key_id}")
+            project.typed(f"pulumi config set s3:accessKeyId {seaweedfs.key_pair[0]}")
     reported = json.loads(
         project.run("stack", "output", "--json", "--show-secrets", "--stack", "prod").stdout
     )

@@ -53,7 +53,7 @@ def test_every_user_needs_a_key_pair_where_there_is_no_iam_api() -> None:
 
 def test_a_public_url_is_for_public_caches() -> None:
     """It is a URL without a query."""
-    own = {"iam_endpoint": ENDPOINT}
+    own: dict[str, Any] = {"iam_endpoint": ENDPOINT}
     assert checked(True, public_url="https://cache.example.org/", **own)
     assert mistakes(public_url="https://cache.example.org", **own) == [
         ("s3.publicUrl", "is for a public cache, but public is false")
@@ -98,6 +98,9 @@ def test_only_a_public_cache_at_its_endpoint_has_a_policy(
     assert [one["Action"] for one in document["Statement"]] == [["s3:GetObject"]]
 
 
+NOTHING: dict[str, str] = {}
+
+
 def test_the_key_pair_is_that_of_the_stack_or_of_the_environment(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -107,15 +110,15 @@ def test_the_key_pair_is_that_of_the_stack_or_of_the_environment(
     monkeypatch.setenv("AWS_SESSION_TOKEN", "token")
     stack = {"s3:accessKeyId": "from-stack", "s3:secretAccessKey": "secret-of-stack"}
 
-    assert login_from({}.get).session_token == "token"
-    assert login_from({}.get).access_key_id == "from-environment"
+    assert login_from(NOTHING.get).session_token == "token"
+    assert login_from(NOTHING.get).access_key_id == "from-environment"
     assert login_from(stack.get) == S3Login("from-stack", "secret-of-stack", "")
     assert complete({}, {}).problems == []
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
     [problem] = complete({}, {}).problems
     assert "s3:secretAccessKey is not set" in problem.mistake
     with pytest.raises(S3ServiceError, match=r"Set s3:secretAccessKey \(or AWS_SECRET_ACCESS_KEY"):
-        login_from({}.get)
+        login_from(NOTHING.get)
 
 
 SERVICE = S3Service(ENDPOINT, "us-east-1", "path")
