@@ -16,8 +16,7 @@ from tests.pages import commands
 
 def sign_again(cache: Cache, machine: Nix, leaked: str, before: datetime) -> dict[str, Any]:
     """Follow the page as the bucket's owner; returns what is printed for programs."""
-    connection = cache.server.connection()
-    owner = {"accessKeyId": connection.user, "secretAccessKey": connection.password}
+    owner = dict(zip(("accessKeyId", "secretAccessKey"), cache.server.key_pair, strict=True))
     machine.add_profile("minio-root", owner)
     outputs = machine.home / "outputs.json"
     outputs.touch(mode=0o600)

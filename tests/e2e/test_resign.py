@@ -17,8 +17,7 @@ def test_a_retired_key_is_followed_by_signatures_of_the_new_one(
     machine = WritingMachine(nix, cache, "builder")
     closure = store_paths.build(nix, 3)
     assert machine.push(closure.root)["pushed"] == sorted(closure.paths)
-    connection = cache.server.connection()
-    owner = {"accessKeyId": connection.user, "secretAccessKey": connection.password}
+    owner = dict(zip(("accessKeyId", "secretAccessKey"), cache.server.key_pair, strict=True))
     nix.add_profile("minio-root", owner)
     cache.change(writers=[{"name": "builder", "generation": 2}])
     new_keys = [key for key in cache.outputs["publicKeys"] if "-builder-2:" in key]

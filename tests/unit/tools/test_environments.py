@@ -50,7 +50,8 @@ def test_every_backends_example_is_accepted_as_it_is(
     file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It is the backend's that the file is called after."""
-    for name in ("DIGITALOCEAN_TOKEN", "SPACES_ACCESS_KEY_ID", "SPACES_SECRET_ACCESS_KEY"):
+    account = ("DIGITALOCEAN_TOKEN", "SPACES_ACCESS_KEY_ID", "SPACES_SECRET_ACCESS_KEY")
+    for name in (*account, "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "of the account")
 
     assert settings_of(str(file.relative_to(ROOT)))["backend"] == file.stem
