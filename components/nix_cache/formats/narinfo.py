@@ -203,12 +203,28 @@ def verify(narinfo: Narinfo, public_keys: Iterable[str]) -> tuple[str, ...]:
     Raises:
         KeyFormatError: a public key is malformed.
     """
+    return verified(narinfo.fingerprint, narinfo.signatures, public_keys)
+
+
+def verified(
+    fingerprint: str, signatures: Iterable[str], public_keys: Iterable[str]
+) -> tuple[str, ...]:
+    """Return the names of the keys whose signatures over a text are valid.
+
+    Args:
+        fingerprint: the text.
+        signatures: ``KEYNAME:BASE64``. Others are not valid.
+        public_keys: the trusted keys, as for ``verify``.
+
+    Raises:
+        KeyFormatError: a public key is malformed.
+    """
     keys = _verify_keys(tuple(public_keys))
-    message = narinfo.fingerprint.encode()
+    message = fingerprint.encode()
     good: dict[str, None] = {}
-    for signature in narinfo.signatures:
+    for signature in signatures:
         name, _, encoded = signature.partition(":")
-        if name in keys and _is_valid(keys[name], message, decode_base64(encoded)):
+        if name in keys and _is_valid(keys[name], message, encoded):
             good[name] = None
     return tuple(good)
 
@@ -223,12 +239,13 @@ def _verify_keys(public_keys: tuple[str, ...]) -> Mapping[str, VerifyKey]:
     return keys
 
 
-def _is_valid(key: VerifyKey, message: bytes, signature: bytes) -> bool:
-    if len(signature) != SIGNATURE_BYTES:
-        return False
+def _is_valid(key: VerifyKey, message: bytes, encoded: str) -> bool:
     try:
+        signature = decode_base64(encoded)
+        if len(signature) != SIGNATURE_BYTES:
+            return False
         key.verify(message, signature)
-    except CryptoError:
+    except (CryptoError, HashFormatError):
         return False
     return True
 

@@ -13,10 +13,13 @@ from enum import Enum
 from typing import Any, Self
 
 from nix_cache.formats.cache_object import JSON_TYPE, CacheObject
-from nix_cache.formats.narinfo import BASE_NAME
+from nix_cache.formats.narinfo import BASE_NAME, verified
 from nix_cache.formats.signing import SecretKey
 
 _ID = re.compile(r"[a-z0-9]+:[0-9a-z+/=]+![0-9A-Za-z+\-._?=]+")
+SUFFIX = ".doi"
+"""What the keys of such objects end with."""
+
 _OUTPUT_NAME = re.compile(r"[0-9A-Za-z+\-._?=]+")
 
 
@@ -29,6 +32,10 @@ class _Form(Enum):
 
     BY_HASH = "realisations"
     BY_DERIVATION = "build-trace-v2"
+
+
+PREFIXES = tuple(f"{form.value}/" for form in _Form)
+"""What their keys begin with."""
 
 
 @dataclass(frozen=True)
@@ -74,6 +81,40 @@ class Realisation:
         if not BASE_NAME.fullmatch(out_path):
             raise RealisationError(f"outPath {out_path!r:.200} is not a store path")
         return cls(form, key, out_path, _json(unsigned), _signatures(signatures))
+
+    @classmethod
+    def parse_stored(cls, key: str, content: bytes) -> Self:
+        """Read an object of a cache, in either form.
+
+        Args:
+            key: of the object.
+            content: what is in it.
+
+        Raises:
+            RealisationError: it has an invalid format, or is that of another object.
+        """
+        try:
+            document = json.loads(content)
+        except (ValueError, RecursionError):
+            raise RealisationError("it is not JSON") from None
+        folder, *names = key.removesuffix(SUFFIX).split("/")
+        if folder == _Form.BY_DERIVATION.value and len(names) == 2:
+            document = {
+                "key": {"drvPath": names[0], "outputName": names[1]},
+                "value": document,
+            }
+        found = cls.parse(document)
+        if found.key != key:
+            raise RealisationError(f"it is that of {found.key}")
+        return found
+
+    def signers(self, public_keys: Iterable[str]) -> tuple[str, ...]:
+        """Return the names of the keys whose signatures are valid.
+
+        Args:
+            public_keys: the keys, ``NAME:BASE64``.
+        """
+        return verified(self.fingerprint, self.signatures, public_keys)
 
     def signed(self, key: SecretKey) -> Self:
         """Return it with a signature by a key. One by a key of that name is replaced."""

@@ -37,10 +37,12 @@ from nix_cache.formats.narinfo import Narinfo, narinfo_key, verify
 from nix_cache.formats.narinfo_writer import NarFile, signed_narinfo
 from nix_cache.formats.nix_hash import NixHash
 from nix_cache.formats.path_info import PathInfo
+from nix_cache.formats.realisation import Realisation
 from nix_cache.iam.lifecycle import NIX32
 from tests.engine.patient import nar_of
 from tests.unit.cli.client_caches import KEY, NEXT_KEY, WRITER, manifest
 from tests.unit.cli.s3_double import DoubleTransport, S3Double
+from tests.unit.formats.test_realisation import BY_DERIVATION, BY_HASH
 
 LEAKED, STRANGER = signing.generate("leaked-1"), signing.generate("stranger-1")
 OTHER = signing.generate("cache.example.org-other-1")
@@ -430,6 +432,34 @@ class TestRun:
         assert interrupted
         assert done.well
         assert all(cache.signers(key) == (KEY.name, NEXT_KEY.name) for key in keys)
+
+    @pytest.mark.parametrize("document", [BY_HASH, BY_DERIVATION], ids=["2.34", "2.35"])
+    def test_realisations_are_signed_too(
+        self, cache: SignedCache, document: dict[str, Any]
+    ) -> None:
+        """In either form, by the same rules; other signatures stay."""
+        unsigned = Realisation.parse(document)
+        old = unsigned.signed(KEY).cache_object()
+        cache.storage.put(old.key, old.content)
+        keys = [KEY.public_text, NEXT_KEY.public_text]
+
+        done = cache.resign()
+
+        assert done.well
+        assert done.result["signed"]["byTrustedKey"] == 1
+        found = Realisation.parse_stored(old.key, cache.storage.objects[old.key].content)
+        assert set(found.signers(keys)) == {KEY.name, NEXT_KEY.name}
+        assert set(found.signatures) > set(unsigned.signatures)
+        assert cache.resign().result["alreadySigned"] == 1
+
+        foreign = unsigned.signed(STRANGER).cache_object()
+        cache.storage.put(foreign.key, foreign.content)
+        refused = cache.resign()
+        assert refused.result["untrusted"] == {
+            foreign.key: "no trusted key signed this realisation"
+        }
+        cache.storage.put(foreign.key, b"[]")
+        assert "cannot be read" in cache.resign().result["untrusted"][foreign.key]
 
     def test_unreadable_narinfos_are_reported(self, cache: SignedCache) -> None:
         """By their keys; the others are signed."""

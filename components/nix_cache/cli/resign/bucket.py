@@ -11,7 +11,14 @@ from urllib.parse import quote
 from nix_cache.cli.machine.parallel import in_parallel
 from nix_cache.cli.nars import decompression
 from nix_cache.cli.nars.reader import NarReader, NarStatusError
-from nix_cache.cli.resign.verdict import Ground, TrustTerms, Untrusted, Verdict, judge
+from nix_cache.cli.resign.verdict import (
+    Ground,
+    TrustTerms,
+    Untrusted,
+    Verdict,
+    judge,
+    judge_realisation,
+)
 from nix_cache.cli.s3.client import S3Client
 from nix_cache.cli.s3.clock import Clocks, http_date
 from nix_cache.cli.s3.credentials import Identity
@@ -27,6 +34,7 @@ from nix_cache.formats.manifest import Manifest
 from nix_cache.formats.nar_url import ElsewhereError, InvalidUrlError, NarUrl
 from nix_cache.formats.narinfo import Narinfo, NarinfoError
 from nix_cache.formats.narinfo_writer import NAR_CONTENT_TYPE, signed_again
+from nix_cache.formats.realisation import PREFIXES, SUFFIX, Realisation, RealisationError
 from nix_cache.iam.lifecycle import NIX32
 
 _NARINFO_KEY = re.compile(rf"[{NIX32}]{{32}}\.narinfo")
@@ -50,6 +58,11 @@ class Judged:
     path: str | None = None
     contents: bytes = b""
     narinfo: Narinfo | None = None
+
+    @property
+    def is_realisation(self) -> bool:
+        """Whether it is the realisation of an output, and no narinfo."""
+        return self.key.startswith(PREFIXES)
 
 
 class Bucket:
@@ -105,7 +118,7 @@ class Bucket:
                 raise
 
     def keys(self, progress: Callable[[str], None]) -> list[str]:
-        """List the narinfos.
+        """List the narinfos, and the realisations of content-addressed outputs.
 
         Raises:
             ClientError: the storage refused or did not answer.
@@ -115,6 +128,10 @@ class Bucket:
             for page in checked_pages(self._client.pages(delimiter="/"), self._manifest.bucket):
                 found += [one.key for one in page.objects if _NARINFO_KEY.fullmatch(one.key)]
                 progress(f"listed {len(found)} narinfos")
+            for prefix in PREFIXES:
+                pages = self._client.pages(prefix=prefix)
+                for page in checked_pages(pages, self._manifest.bucket):
+                    found += [one.key for one in page.objects if one.key.endswith(SUFFIX)]
         return found
 
     def judged(
@@ -151,14 +168,15 @@ class Bucket:
             if there is None:
                 return None
             try:
-                if contents_hash(Narinfo.parse(there)) == planned.contents:
-                    return signed_again(there, terms.key, terms.trusted)
-            except NarinfoError:
+                if (signed := _signed(there, planned, terms)) is not None:
+                    return signed
+            except (NarinfoError, RealisationError):
                 pass
             changed.append(Untrusted("its narinfo was changed meanwhile"))
             return None
 
-        if verdict is Ground.BEFORE_LEAK or self._manifest.expire_after_days:
+        has_nar = not planned.is_realisation
+        if has_nar and (verdict is Ground.BEFORE_LEAK or self._manifest.expire_after_days):
             fault = self._nar_fault(planned, is_read=verdict is Ground.BEFORE_LEAK)
             if fault is not None:
                 return Untrusted(fault)
@@ -167,6 +185,8 @@ class Bucket:
         return changed[0] if changed else verdict
 
     def _judged(self, key: str, terms: TrustTerms, local: frozenset[str]) -> Judged:
+        if key.startswith(PREFIXES):
+            return self._judged_realisation(key, terms)
         try:
             version = self.narinfos.read(key)
             narinfo = None if version is None else Narinfo.parse(version.content)
@@ -180,6 +200,17 @@ class Bucket:
             narinfo if isinstance(verdict, Untrusted) and verdict.is_curable and is_local else None
         )
         return Judged(key, verdict, narinfo.store_path, contents_hash(narinfo), kept)
+
+    def _judged_realisation(self, key: str, terms: TrustTerms) -> Judged:
+        try:
+            version = self.narinfos.read(key)
+            if version is None:
+                return Judged(key, None)
+            realisation = Realisation.parse_stored(key, version.content)
+        except (UnreadableNarinfoError, RealisationError) as mistake:
+            return Judged(key, Untrusted(f"it cannot be read: {mistake}", is_curable=False))
+        verdict = judge_realisation(realisation, version.written, terms)
+        return Judged(key, verdict, contents=_hash(realisation.fingerprint))
 
     def _nar_fault(self, planned: Judged, *, is_read: bool) -> str | None:
         """Return why a path is not signed because of its NAR; None if it can be signed."""
@@ -244,7 +275,24 @@ class Bucket:
 
 def contents_hash(narinfo: Narinfo) -> bytes:
     """Return a hash of what signatures are made over."""
-    return hashlib.sha256(narinfo.fingerprint.encode()).digest()
+    return _hash(narinfo.fingerprint)
+
+
+def _hash(fingerprint: str) -> bytes:
+    return hashlib.sha256(fingerprint.encode()).digest()
+
+
+def _signed(there: bytes, planned: Judged, terms: TrustTerms) -> bytes | None:
+    """Return an object with one signature more; None if it states other contents."""
+    if not planned.is_realisation:
+        is_same = contents_hash(Narinfo.parse(there)) == planned.contents
+        return signed_again(there, terms.key, terms.trusted) if is_same else None
+    realisation = Realisation.parse_stored(planned.key, there)
+    if _hash(realisation.fingerprint) != planned.contents:
+        return None
+    if realisation.signers([terms.key.public_text]):
+        return there
+    return realisation.signed(terms.key).cache_object().content
 
 
 def _same(version: Version, planned: Judged) -> Narinfo | None:

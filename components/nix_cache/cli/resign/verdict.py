@@ -8,6 +8,7 @@ from nix_cache.formats.content_address import ContentAddressError
 from nix_cache.formats.narinfo import Narinfo, verify
 from nix_cache.formats.narinfo_trust import malformed_signatures, signers
 from nix_cache.formats.path_info import PathInfo
+from nix_cache.formats.realisation import Realisation
 from nix_cache.formats.signing import SecretKey, name_of
 
 _DATE_PRECISION = timedelta(seconds=1)
@@ -101,6 +102,26 @@ def judge(key: str, narinfo: Narinfo, written: datetime | None, terms: TrustTerm
     if names & trusted:
         return Untrusted(f"its signature by {', '.join(sorted(names & trusted))} is invalid")
     return Untrusted(f"it is signed by {signers(narinfo)} alone")
+
+
+def judge_realisation(
+    realisation: Realisation, written: datetime | None, terms: TrustTerms
+) -> Verdict:
+    """Return what is to be done with a realisation.
+
+    Args:
+        realisation: what the cache has.
+        written: when it was written, by the storage's clock; None if that is not known.
+        terms: what is trusted.
+    """
+    valid = set(realisation.signers(terms.trusted))
+    if valid & terms.current:
+        return Settled.SIGNED
+    if valid:
+        return Ground.TRUSTED_KEY
+    if by_leaked := realisation.signers(terms.leaked):
+        return _before_leak(", ".join(by_leaked), written, terms)
+    return Untrusted("no trusted key signed this realisation", is_curable=False)
 
 
 def is_evidence(info: PathInfo, terms: TrustTerms) -> bool:

@@ -77,7 +77,7 @@ Given its own result, it returns the same."""
 
 
 class Narinfos:
-    """The narinfos of a cache, to be read and changed by several threads.
+    """The narinfos of a cache, to be read and changed by several threads; also its realisations.
 
     Args:
         client: of the bucket.
