@@ -242,9 +242,9 @@ def test_a_push_uploads_in_parts_and_a_second_one_only_asks(bench: Bench) -> Non
     bench.proxy.count = 0
     again = bench.pusher.push()
     assert (len(again.pushed), len(again.skipped)) == (0, 3)
-    # nix-cache-info, the root record, three narinfos, the NAR of what was named, and twice the run
-    # object.
-    assert bench.proxy.count == 8
+    # nix-cache-info with and without a signature, the root record, three narinfos, the NAR of what
+    # was named, and twice the run object.
+    assert bench.proxy.count == 9
 
 
 @pytest.mark.parametrize("fault", [Fault.RESET, Fault.ERROR, Fault.BUSY, Fault.DENIED, Fault.HANG])
