@@ -7,9 +7,17 @@
   nix,
   # What generates nix.conf, for messages.
   system,
+  # Whether it writes the settings by their names, so that Nix reads `substituters` after
+  # `extra-substituters`, and replaces the list.
+  sorted ? false,
 }:
 let
-  inherit (builtins) attrNames concatLists match;
+  inherit (builtins)
+    attrNames
+    concatLists
+    elem
+    match
+    ;
   inherit (lib) concatStringsSep filterAttrs mapAttrsToList;
   inherit (caches) enabled pushed;
   inherit (import ./secrets.nix { inherit lib; }) secretFile;
@@ -119,6 +127,11 @@ let
     assertion = lib.subtractLists (nix.settings.${setting} or [ ]) values == [ ];
     message = "`nix.settings.${setting}` has lost the values of `services.nix-cache`, as by `lib.mkForce`. Remove the `lib.mkForce` there.";
   };
+  # A setting that is written after ours and replaces the list.
+  notReplaced = setting: values: {
+    assertion = !sorted || values == [ ] || elem (nix.settings.${setting} or null) [ null [ ] ];
+    message = "`${setting}` is set beside `services.nix-cache`, and ${system} writes it after extra-${setting}, whose values Nix then discards. Set extra-${setting} instead.";
+  };
 in
 {
   # Of the caches, whatever writes nix.conf.
@@ -142,6 +155,9 @@ in
       (kept "extra-substituters" caches.substituters)
       (kept "extra-trusted-substituters" caches.trustedSubstituters)
       (kept "extra-trusted-public-keys" caches.publicKeys)
+      (notReplaced "substituters" caches.substituters)
+      (notReplaced "trusted-substituters" caches.trustedSubstituters)
+      (notReplaced "trusted-public-keys" caches.publicKeys)
     ]
     ++ lib.optionals (pushed != { } && nix.package != null) [
       {

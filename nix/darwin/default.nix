@@ -56,6 +56,7 @@ let
   assertions = import ../common/assertions.nix {
     inherit caches cfg lib nix;
     system = "nix-darwin";
+    sorted = !managed;
   };
 
   # The file of the daemon's user, which is the only one without a variable for the daemon.

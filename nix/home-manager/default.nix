@@ -29,6 +29,7 @@ let
     inherit caches cfg lib;
     inherit (config) nix;
     system = "home-manager";
+    sorted = true;
   };
   inherit (pkgs.stdenv.hostPlatform) isDarwin;
 in

@@ -146,6 +146,11 @@ def test_without_determinates_module_the_file_is_written_on_request(nixos: NixOS
             "`nix.settings.extra-substituters` has lost the values of `services.nix-cache`",
         ),
         (
+            f'{READS} determinateNix.customSettings.substituters = [ "https://a.example.org" ];',
+            DETERMINATE,
+            "`substituters` is set beside `services.nix-cache`, and nix-darwin writes it after",
+        ),
+        (
             f'{PUSHES} determinateNix.customSettings.post-build-hook = "/etc/own";',
             DETERMINATE,
             "`nix.settings.post-build-hook` is /etc/own, and Nix takes only one hook.",

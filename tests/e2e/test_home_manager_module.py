@@ -156,6 +156,11 @@ def test_a_private_cache_needs_the_machines_credentials(nixos: NixOS) -> None:
             f"{READS} services.nix-cache.caches.team.optional = true;",
             "`services.nix-cache.caches.team.optional` is true, which only a system's",
         ),
+        (
+            f'{READS} nix.settings.trusted-public-keys = [ "{KEYS[0]}" ];',
+            "`trusted-public-keys` is set beside `services.nix-cache`, and home-manager writes it "
+            "after extra-trusted-public-keys, whose values Nix then discards. Set extra-trusted",
+        ),
         (f"{READS} nix.enable = false;", "`nix.enable` is false, so home-manager writes no"),
         (
             f'{READS} nix.extraOptions = "substituters = a";',

@@ -15,6 +15,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from nix_cache.cli.caches import record
+from nix_cache.cli.caches.record import Record
 from nix_cache.cli.machine.places import Place, hook_name, system_place, user_place
 from nix_cache.cli.nix import conf_file
 from nix_cache.formats import signing
@@ -168,12 +170,12 @@ def test_a_module_does_what_use_does(used: Used, evaluated: dict[str, Any], case
     assert settings == used.settings("team")
 
     files = evaluated["environment"]["etc"] if case.is_system else evaluated["xdg"]["configFile"]
-    record = json.loads(files["nix/nix-cache/team.json"]["text"])
-    assert record == json.loads(used.place.record("team").read_text())
+    text = json.loads(files["nix/nix-cache/team.json"]["text"])
+    assert Record.model_validate({**text, "name": "team"}) == record.load(used.place, "team")
 
     urls = [] if case.public else settings["extra-substituters"]
     if case.writer:
-        urls = [*urls, record["description"]["pushUrls"][case.writer]]
+        urls = [*urls, text["description"]["pushUrls"][case.writer]]
     named = {parse_qs(urlsplit(url).query)["profile"][0] for url in urls}
     assert named == profiles(used.place.credentials)
 
