@@ -33,7 +33,9 @@ def _parser() -> argparse.ArgumentParser:
     for name in _ON_ANY_STACK:
         own = commands.add_parser(name, help=f"run `nix-cache stack {name}`")
         own.add_argument("--stack", default=STACK, help="the stack (default: %(default)s)")
-    commands.add_parser("verify", help="run `nix-cache stack verify`").add_argument("backend")
+    commands.add_parser("verify", help="run `nix-cache stack verify BACKEND`").add_argument(
+        "backend"
+    )
     return parser
 
 

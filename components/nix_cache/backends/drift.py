@@ -42,13 +42,14 @@ class Repair:
         before: what is done on the service before the engine runs.
         recreate: the URNs of resources that the engine creates again.
         after: what is done on the service after the engine has run.
-        lost: what resources of the program beside the cache declare and this takes away, in words.
+        lost: what resources of the program beside the cache declare and this takes away: in words,
+            and the URN of the resource.
     """
 
     before: tuple[Act, ...] = ()
     recreate: tuple[str, ...] = ()
     after: tuple[Act, ...] = ()
-    lost: tuple[str, ...] = ()
+    lost: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)

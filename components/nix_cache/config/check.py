@@ -192,7 +192,8 @@ def _expiry_that_takes_too_many_rules(cache: CacheSettings) -> Iterator[Problem]
             str(cache.expire_after_days),
             f"takes {rules} rules, as none may match nix-cache-info, and {backend.title} has at "
             f"most {backend.lifecycle_rules}",
-            "set it to 0 and run `nix-cache gc`, which removes old paths exactly",
+            "set it to 0 and run `nix-cache gc --owner PROFILE --older-than 90`, which removes "
+            "old paths exactly",
         )
 
 

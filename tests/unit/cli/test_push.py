@@ -307,7 +307,7 @@ class TestRefusals:
             (403, "SignatureDoesNotMatch", "is not the right one", "nix-cache use"),
             (403, "RequestTimeTooSkewed", "the clock of this machine differs", "timedatectl"),
             (400, "ExpiredToken", "has run out", "get a new one"),
-            (404, "NoSuchBucket", "no bucket nix-cache", "pulumi up"),
+            (404, "NoSuchBucket", "no bucket nix-cache", "nix-cache stack repair"),
             (403, "AccessDenied", "may not write to the bucket nix-cache", "nix-cache doctor team"),
         ],
     )

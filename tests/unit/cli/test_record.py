@@ -64,7 +64,7 @@ def test_one_of_several_has_to_be_named(environment: dict[str, str]) -> None:
 @pytest.mark.parametrize(("name", "what"), [(None, "no cache is"), ("x", "no cache x is")])
 def test_none_is_reported(environment: dict[str, str], name: str | None, what: str) -> None:
     """With the command that makes one."""
-    with pytest.raises(UsageError, match=f"{what} in use on this machine; run `nix-cache use`"):
+    with pytest.raises(UsageError, match=f"{what} in use on this machine; run `nix-cache use "):
         record.find(name, environment)
 
 

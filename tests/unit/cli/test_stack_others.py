@@ -76,7 +76,7 @@ OTHERS_USER = User(
     "ci",
     other_policies=frozenset({"p"}),
     other_groups=frozenset({"g1", "g2"}),
-    other_keys=frozenset({"AK"}),
+    other_keys={"AK": of_others(DEFAULT)[0]["urn"]},
 )
 OTHERS_BUCKET = DeclaredBucket(
     BUCKET_URN,
@@ -128,7 +128,7 @@ def test_what_an_interrupted_repair_did_not_restore_is_found() -> None:
         (Act(ActKind.JOIN_GROUP, "ci", "g2"),),
     ]
     [key] = [one for one in found if one.what == "the access key AK of the user ci was deleted"]
-    assert "`pulumi state delete`" in key.remedy  # a refresh would fail over it
+    assert "`pulumi state delete urn:" in key.remedy  # a refresh would fail over it
     assert key.repair == Repair()
 
 
@@ -142,7 +142,7 @@ def test_a_user_who_is_created_again_gets_all_back_but_access_keys() -> None:
             Act(ActKind.JOIN_GROUP, "ci", "g1"),
             Act(ActKind.JOIN_GROUP, "ci", "g2"),
         )
-        assert repair.lost == ("the access key AK of the user ci",)
+        assert repair.lost == (("the access key AK of the user ci", OTHERS_USER.other_keys["AK"]),)
 
 
 @pytest.mark.parametrize(

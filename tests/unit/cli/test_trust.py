@@ -240,7 +240,7 @@ class TestUrls:
 
         said = refused(capsys, lambda: app.run(["push", "/nix/store/x"]))
 
-        assert "run `nix-cache use STACK --as WRITER`" in said
+        assert "run `nix-cache use STACK --name demo --as WRITER`" in said
 
     @pytest.mark.parametrize(
         "url",

@@ -115,6 +115,7 @@ def test_a_misspelt_connection_file_is_recognised() -> None:
         )
 
     fixes = {problem.key: problem.fix for problem in refusal.value.problems}
+    assert set(fixes) == {"minio.conectionFile", "minio.foo"}, "it would have the endpoint"
     assert fixes["minio.conectionFile"] == "did you mean connectionFile?"
     assert fixes["minio.foo"] == "use one of endpoint, region, userPrefix, connectionFile"
     with pytest.raises(SettingsError) as refusal:

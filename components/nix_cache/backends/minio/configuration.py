@@ -1,17 +1,21 @@
 """Where the program finds its MinIO server: in the provider's settings, or in a connection file."""
 
+import difflib
 import os
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nix_cache.backends.minio.connection import PROVIDER_NAME, Connection, is_true
+from nix_cache.backends.minio.connection import PROVIDER_NAME, Connection, is_true, made_by_make
 from nix_cache.backends.spec import Completion, ProviderFactory
 from nix_cache.config.problems import Problem
 
 if TYPE_CHECKING:
     import pulumi
+
+_UNKNOWN = "https://unknown.invalid"
+"""Stands for the endpoint that a connection file would have, where the file cannot be used."""
 
 
 def provider_of(connection: Connection) -> "pulumi.ProviderResource":
@@ -44,10 +48,12 @@ def complete(settings: Mapping[str, Any], configured: Mapping[str, str]) -> Comp
     if path := completed.pop("connectionFile", ""):
         connection = _read(str(path))
         if isinstance(connection, Problem):
-            completed.setdefault("endpoint", "https://unknown.invalid")  # the file would have it
+            completed.setdefault("endpoint", _UNKNOWN)  # the file would have it
             return Completion(settings=completed, problems=[connection])
         provider = partial(provider_of, connection)
         server, ssl = connection.server, str(connection.ssl)
+    elif "endpoint" not in completed and difflib.get_close_matches("connectionFile", completed):
+        completed["endpoint"] = _UNKNOWN  # a misspelt connectionFile is one mistake, not two
     if server and "endpoint" not in completed:
         scheme = "https" if is_true(ssl) else "http"
         completed["endpoint"] = f"{scheme}://{server}"
@@ -59,7 +65,7 @@ def _read(path: str) -> Connection | Problem:
     try:
         return Connection.read(Path(path))
     except FileNotFoundError:
-        fix = "name a file that exists; `make up` makes it for the local server"
+        fix = f"name a file that exists{made_by_make(path)}"
         return Problem(key, repr(path), "does not exist", fix)
     except (OSError, ValueError) as error:
         fix = 'write a JSON object: {"minioServer": …, "minioUser": …, "minioPassword": …}'

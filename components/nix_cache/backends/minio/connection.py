@@ -130,3 +130,13 @@ def connection_from(get: Callable[[str], Any]) -> Connection:
 def is_true(value: object) -> bool:
     """Return whether a setting, which may be text, says yes."""
     return str(value).lower() in ("true", "1")
+
+
+def made_by_make(file: str) -> str:
+    """Return the end of a fix that names the command which writes a connection file, if one does.
+
+    Args:
+        file: as the configuration names it.
+    """
+    is_local = Path(file).parts[-3:] == (".dev", "minio", "connection.json")
+    return ", or run `make up`, which writes the file of the local server" if is_local else ""

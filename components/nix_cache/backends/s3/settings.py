@@ -145,7 +145,7 @@ class S3Settings(BackendSettings):
                 "expireAfterDays",
                 str(cache.expire_after_days),
                 "needs the lifecycle, but s3.lifecycle is false",
-                "set it to 0 and run `nix-cache gc`, which removes old paths exactly",
+                "set it to 0 and run `nix-cache gc --owner PROFILE --older-than 90`",
             )
         if self.versioning:
             yield Problem(

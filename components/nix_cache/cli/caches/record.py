@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -52,6 +53,15 @@ class Record(BaseModel):
         """What to give to ``nix-cache use`` for keys, in messages. A URL never brings any."""
         return "STACK" if self.source is None or "://" in self.source else self.source
 
+    def use_command(self, *options: str) -> str:
+        """Return the command, quoted for a shell, that brings this cache's secrets here.
+
+        Args:
+            options: further ones, such as ``--as``.
+        """
+        words = ["nix-cache", "use", self.source_with_secrets, "--name", self.name, *options]
+        return shlex.join(words)
+
 
 def text(record: Record) -> bytes:
     """Return a record as it stands in its file."""
@@ -82,7 +92,8 @@ def load(place: Place, name: str) -> Record | None:
         return Record.model_validate({**json.loads(content), "name": name})
     except (ValueError, TypeError, RecursionError):
         raise ClientError(
-            f"{path} is no record of a cache", "run `nix-cache use` with its source again"
+            f"{path} is no record of a cache",
+            f"run `nix-cache use SOURCE --name {shlex.quote(name)}` with its source",
         ) from None
 
 
@@ -118,7 +129,10 @@ def find(
             return only
         case []:
             what = "no cache" if name is None else f"no cache {name}"
-            raise UsageError(f"{what} is in use on this machine", "run `nix-cache use` first")
+            raise UsageError(
+                f"{what} is in use on this machine",
+                "run `nix-cache use SOURCE` first, with a URL, a stack or a file with its outputs",
+            )
         case _:
             raise UsageError(
                 f"several caches are in use on this machine: {', '.join(known)}",

@@ -10,6 +10,7 @@ from pathlib import Path
 from nix_cache.cli.caches import manifest_rules, source
 from nix_cache.cli.caches.record import Record, find, known_records
 from nix_cache.cli.caches.source import Origin, Source
+from nix_cache.cli.commands import StackPlace
 from nix_cache.cli.errors import UsageError
 from nix_cache.cli.machine.places import system_place, user_place
 from nix_cache.formats.manifest import Manifest
@@ -24,11 +25,13 @@ class Target:
         record: the cache in use here with the same bucket, endpoint and region; None if there is
             none.
         url: the URL that was given; None if the source is something else.
+        stack: the cache's stack; None if it is not known.
     """
 
     source: Source
     record: Record | None
     url: str | None = None
+    stack: StackPlace | None = None
 
     @property
     def manifest(self) -> Manifest:
@@ -91,15 +94,24 @@ def find_target(name: str | None, project: Path | None, *, secrets: bool = False
     known = known_records([user_place(), system_place()])
     if name is None or (name in known and not Path(name).is_file()):
         record = find(name)
-        return Target(Source(record.manifest, origin=Origin.RECORD), record)
+        place = _stack_of(record)
+        return Target(Source(record.manifest, origin=Origin.RECORD), record, stack=place)
     loaded = source.load(name, secrets=secrets, project=project)
     same = (
         one for one in known.values() if manifest_rules.same_place(one.manifest, loaded.manifest)
     )
     used = next(same, None)
     if loaded.origin is not Origin.URL:
-        return Target(loaded, used)
+        place = StackPlace(name, project) if loaded.origin is Origin.STACK else None
+        return Target(loaded, used, stack=place)
     if used is not None:
         merged = manifest_rules.with_users_of(loaded.manifest, used.manifest)
         loaded = replace(loaded, manifest=merged)
     return Target(loaded, used, url=name)
+
+
+def _stack_of(record: Record) -> StackPlace | None:
+    """Return the stack that a cache in use here was taken from; its program's folder is unknown."""
+    given = record.source
+    is_path = given is None or given == "-" or given.startswith((".", "/")) or "." in given
+    return None if given is None or is_path or not source.is_stack(given) else StackPlace(given)

@@ -65,7 +65,7 @@ class Fault(Enum):
         "signed by keys that are not trusted alone",
         "reading machines refuse it, and build it without a message",
         "if that key is one of yours, list it in `retiredPublicKeys`, then sign all of its paths "
-        f"with `nix-cache resign`; else {_SIGN}",
+        f"with `nix-cache resign --owner PROFILE`; else {_SIGN}",
     )
     BAD_SIGNATURE = Advice(
         Level.ERROR,

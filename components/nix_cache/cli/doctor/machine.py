@@ -95,7 +95,7 @@ def credentials(subject: Subject) -> Iterator[Finding]:
         yield error(
             f"{file} has no profile {profile}",
             "the daemon reads as root, and is refused without a credential",
-            "run `nix-cache use --system` with the stack or its outputs with --show-secrets",
+            "run `nix-cache use SOURCE --system` with the stack or its outputs with --show-secrets",
         )
     elif mode & 0o077:
         yield error(
@@ -156,7 +156,7 @@ def _use(subject: Subject) -> str:
     record, manifest = subject.record, subject.manifest
     if record is None:
         if not manifest.public:
-            return "run `nix-cache use` with the cache's stack, or its outputs with --show-secrets"
+            return "run `nix-cache use SOURCE` with the stack, or its outputs with --show-secrets"
         return f"run `{shlex.join(['nix-cache', 'use', manifest.read_url])}`"
     own = {one.name for one in all_records(user_place(subject.environment))}
     place = ["--user"] if record.name in own else ["--system"]

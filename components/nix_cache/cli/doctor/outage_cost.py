@@ -75,7 +75,7 @@ def if_dead(config: Mapping[str, Any]) -> Finding:
     return warning(
         what,
         "an outage of the cache stops work on this machine",
-        "run `nix-cache use` with the cache's source and --connect-timeout 5 --fallback",
+        "run `nix-cache use SOURCE --connect-timeout 5 --fallback` with the cache's source",
     )
 
 

@@ -58,7 +58,8 @@ def users(subject: Subject) -> Iterator[Finding]:
             yield not_checked(
                 f"the rights of {name}",
                 "doctor signs requests only for caches that this machine uses",
-                "give the stack, or its outputs with --show-secrets, or run `nix-cache use` first",
+                "give the stack, or its outputs with --show-secrets, or run `nix-cache use SOURCE` "
+                "first",
             )
         else:
             profile = subject.manifest.profiles.get(user, user)

@@ -2,12 +2,13 @@
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from nix_cache.cli.caches.target import Target, find_target
+from nix_cache.cli.commands import StackPlace, completed
 from nix_cache.cli.doctor import report
-from nix_cache.cli.doctor.checks import all_checks, examine
+from nix_cache.cli.doctor.checks import Result, all_checks, examine
 from nix_cache.cli.doctor.finding import Level
 from nix_cache.cli.doctor.paths import Wanted
 from nix_cache.cli.doctor.subject import Subject
@@ -75,12 +76,21 @@ def run(request: DoctorRequest, *, as_json: bool) -> bool:
     )
     with Progress() as progress:
         subject.progress = lambda text: progress.tell(f"looking at {text}")
-        results = list(examine(subject, all_checks(wanted), subject.progress))
+        results = [
+            _completed(result, target.stack)
+            for result in examine(subject, all_checks(wanted), subject.progress)
+        ]
     if as_json:
         console.document(report.document(results))
     else:
         report.table(results)
     return not any(result.finding.level is Level.ERROR for result in results)
+
+
+def _completed(result: Result, place: StackPlace | None) -> Result:
+    """Let the fix name the stack that is meant."""
+    finding = replace(result.finding, fix=completed(result.finding.fix, place))
+    return replace(result, finding=finding)
 
 
 def _named(request: DoctorRequest) -> tuple[str, ...] | None:

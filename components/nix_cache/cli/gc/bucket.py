@@ -254,7 +254,8 @@ class Bucket:
             raise ClientError(
                 f"the list of the bucket {self._manifest.bucket} has no {INFO_KEY}: it is not "
                 "whole, or this is not a cache; nothing was removed",
-                "run `pulumi up --refresh` on the stack, or name the right cache",
+                "name the right cache, or run `nix-cache stack repair` in the folder of the "
+                "stack's program",
             )
         return found
 

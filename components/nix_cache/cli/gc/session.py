@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from nix_cache.cli.caches.target import find_target
+from nix_cache.cli.commands import completing
 from nix_cache.cli.errors import UsageError
 from nix_cache.cli.gc import report
 from nix_cache.cli.gc.bucket import Bucket
@@ -17,7 +18,8 @@ from nix_cache.cli.machine import console
 from nix_cache.cli.machine.progress import Progress
 from nix_cache.cli.nix.store_paths import hashes_in, store_hash
 from nix_cache.cli.s3.clock import Clocks
-from nix_cache.cli.s3.credentials import owner_identity
+from nix_cache.cli.s3.credentials import Identity, owner_identity
+from nix_cache.formats.manifest import Manifest
 
 LARGEST_SHARE = 0.9
 """Of the narinfos. More is hardly ever meant, and has to be agreed to on the command line."""
@@ -75,7 +77,18 @@ def run(request: CollectionRequest, *, as_json: bool, clock: Callable[[], dateti
     identity = owner_identity(request.owner)
     target = find_target(request.cache, request.project)
     target.require_place_for_owner()
-    manifest = target.manifest
+    with completing(target.stack):
+        return _collect(request, target.manifest, identity, clock, as_json=as_json)
+
+
+def _collect(
+    request: CollectionRequest,
+    manifest: Manifest,
+    identity: Identity,
+    clock: Callable[[], datetime],
+    *,
+    as_json: bool,
+) -> bool:
     roots = _roots(request.roots_from)
     set_aside = frozenset(store_hash(name, "--set-aside") for name in request.set_aside)
     with Progress() as progress:

@@ -169,7 +169,7 @@ def _require_runnable(place: Place, hook: Hook) -> None:
     if not place.system and os.geteuid() != 0 and daemon.exists():
         raise ClientError(
             "the Nix daemon runs the hook as root, and this cache is used by this user alone",
-            "as root run `nix-cache use` with --as, then `nix-cache hook --install`",
+            "as root run `nix-cache use SOURCE --as WRITER`, then `nix-cache hook --install`",
         )
 
 

@@ -1,5 +1,6 @@
 """The errors of a storage in words: the problem and the fix, for writers and for owners. Pure."""
 
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -23,7 +24,7 @@ _CLOCK: _Text = (
     "the clock of this machine differs from the storage's by more than 15 minutes",
     "set it right, for example with `timedatectl set-ntp true`",
 )
-_REFRESH = "run `pulumi up --refresh` on the stack"
+_REFRESH = "run `nix-cache stack repair` in the folder of the stack's program"
 _LOOK = "look with `nix-cache doctor {cache}`"
 
 _WRITER: Mapping[Meaning, _Text] = {
@@ -134,7 +135,8 @@ class Requester:
     @property
     def again(self) -> str:
         """The command that brings a writer a new credential."""
-        return f"run `nix-cache use` with the stack's secrets and --as {self.name}"
+        words = ["nix-cache", "use", "STACK", "--name", self.cache, "--as", self.name]
+        return f"run `{shlex.join(words)}` with the stack or its outputs with --show-secrets"
 
 
 def explain(failure: StorageError, requester: Requester, doing: str = "") -> ClientError:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import shutil
 import subprocess
 import tempfile
@@ -23,7 +24,7 @@ _KNOWN_FAILURES: Sequence[tuple[str, str, str]] = (
     (
         "no stack named",
         "the stack {name} does not exist in {folder}",
-        "name another with --stack; `pulumi stack ls` lists them",
+        "name another with --stack; run `pulumi --cwd {quoted_folder} stack ls` to list them",
     ),
     (
         "passphrase must be set",
@@ -226,7 +227,11 @@ class PulumiStack:
     def _failure(self, arguments: Sequence[str], printed: str) -> ClientError:
         for sign, problem, fix in _KNOWN_FAILURES:
             if sign in printed:
-                return ClientError(problem.format(name=self.name, folder=self.folder), fix)
+                folder = shlex.quote(str(self.folder))
+                return ClientError(
+                    problem.format(name=self.name, folder=self.folder),
+                    fix.format(quoted_folder=folder),
+                )
         if printed:
             # Indented, so that a line from a server does not look like one of ours.
             console.err.text(textwrap.indent(printed.strip(), "  | ") + "\n")

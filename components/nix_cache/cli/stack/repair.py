@@ -35,7 +35,7 @@ class Plan:
         after: what is done on the services after the engine has run.
         edits_state: whether the state is changed before the update.
         left_alone: what depends on what is created again but belongs to no cache, in words.
-        lost: what the repair takes away of what other resources declare, in words.
+        lost: what the repair takes away of what other resources declare: in words, and the URN.
         drops_pending: whether operations of an interrupted run are dropped from the state.
     """
 
@@ -46,7 +46,7 @@ class Plan:
     after: Sequence[tuple[Service, Act]]
     edits_state: bool
     left_alone: str
-    lost: Sequence[str] = ()
+    lost: Sequence[tuple[str, str]] = ()
     drops_pending: bool = False
 
 

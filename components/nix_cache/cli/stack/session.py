@@ -6,13 +6,14 @@ from dataclasses import replace
 from pathlib import Path
 
 from nix_cache.backends.drift import Repair, Service, ServiceError
+from nix_cache.cli.commands import completed, completing
 from nix_cache.cli.errors import ClientError
 from nix_cache.cli.machine import console
 from nix_cache.cli.stack import repair as repairing
 from nix_cache.cli.stack import report
 from nix_cache.cli.stack.check import Checked, check, unfinished
 from nix_cache.cli.stack.engine import PulumiStack, open_stack
-from nix_cache.cli.stack.suggestion import pulumi_command, repair_command
+from nix_cache.cli.stack.suggestion import place_of, pulumi_command, repair_command
 
 
 def opened(
@@ -76,8 +77,13 @@ def renew(stack: PulumiStack, user: str, cache: str | None, *, yes: bool) -> Non
 
 
 def _checked(stack: PulumiStack, cache: str | None) -> Checked:
-    with _services_explained():
-        return check(stack, cache)
+    with _services_explained(stack):
+        checked = check(stack, cache)
+    place = place_of(stack)
+    findings = [
+        replace(finding, remedy=completed(finding.remedy, place)) for finding in checked.findings
+    ]
+    return replace(checked, findings=findings)
 
 
 def _carry_out(
@@ -88,7 +94,8 @@ def _carry_out(
     *,
     yes: bool,
 ) -> None:
-    planned = repairing.plan(checked, stack, renewals)
+    with completing(place_of(stack)):
+        planned = repairing.plan(checked, stack, renewals)
     report.announce(checked.findings)
     if planned.left_alone:
         console.note(
@@ -97,17 +104,20 @@ def _carry_out(
             f"`{pulumi_command(stack, 'preview', '--refresh')}`"
         )
     if planned.lost:
+        lost = ", ".join(words for words, _ in planned.lost)
+        deletions = (
+            f"`{pulumi_command(stack, 'state', 'delete', urn)}`" for _, urn in planned.lost
+        )
         console.note(
-            f"WARNING: {', '.join(planned.lost)}: removed on the service together with the user, "
-            "and not restored, because a resource that belongs to no cache declares it; afterwards "
-            "run `pulumi state delete` with the URN of that resource, then "
-            f"`{pulumi_command(stack, 'up')}`"
+            f"WARNING: {lost}: removed on the service together with the user, and "
+            "not restored, because a resource that belongs to no cache declares it; afterwards "
+            f"run {', '.join(deletions)}, then `{pulumi_command(stack, 'up')}`"
         )
     if not (yes or console.confirmed(f"Start the {what}?")):
         raise ClientError(
             f"nothing was done: the {what} was not confirmed", "answer yes, or add --yes"
         )
-    with _services_explained():
+    with _services_explained(stack):
         for act in repairing.carry_out(planned, stack):
             console.note(act)
         changes = stack.up(refresh=True, targets=planned.targets)
@@ -117,9 +127,10 @@ def _carry_out(
 
 
 @contextlib.contextmanager
-def _services_explained() -> Iterator[None]:
-    try:
-        yield
-    except ServiceError as failure:
-        problem, _, fix = str(failure).partition("; ")
-        raise ClientError(problem, fix or "run the same command again") from None
+def _services_explained(stack: PulumiStack) -> Iterator[None]:
+    with completing(place_of(stack)):
+        try:
+            yield
+        except ServiceError as failure:
+            problem, _, fix = str(failure).partition("; ")
+            raise ClientError(problem, fix or "run the same command again") from None

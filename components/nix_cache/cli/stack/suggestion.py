@@ -4,8 +4,18 @@ import shlex
 import shutil
 from pathlib import Path
 
+from nix_cache.cli.commands import StackPlace
 from nix_cache.cli.errors import ClientError
 from nix_cache.cli.stack.engine import PulumiStack, project_of
+
+
+def place_of(stack: PulumiStack) -> StackPlace:
+    """Return what a command needs to act on a stack from the current folder."""
+    return StackPlace(
+        stack.name,
+        None if _current_project() == stack.folder else stack.folder,
+        None if _is_on_path(stack.pulumi) else stack.pulumi,
+    )
 
 
 def repair_command(stack: PulumiStack, cache: str | None = None) -> str:
@@ -15,12 +25,8 @@ def repair_command(stack: PulumiStack, cache: str | None = None) -> str:
         stack: the stack.
         cache: the cache that was named; None for all.
     """
-    words = ["nix-cache", "stack", "repair", "--stack", stack.name, *_cwd(stack)]
-    if not _is_on_path(stack.pulumi):
-        words += ["--pulumi", stack.pulumi]
-    if cache is not None:
-        words += ["--cache", cache]
-    return shlex.join(words)
+    command = place_of(stack).command("nix-cache", "stack", "repair")
+    return command if cache is None else f"{command} --cache {shlex.quote(cache)}"
 
 
 def pulumi_command(stack: PulumiStack, *words: str) -> str:
@@ -30,12 +36,7 @@ def pulumi_command(stack: PulumiStack, *words: str) -> str:
         stack: the stack.
         words: the command and its own options.
     """
-    program = "pulumi" if _is_on_path(stack.pulumi) else stack.pulumi
-    return shlex.join([program, *words, "--stack", stack.name, *_cwd(stack)])
-
-
-def _cwd(stack: PulumiStack) -> list[str]:
-    return [] if _current_project() == stack.folder else ["--cwd", str(stack.folder)]
+    return place_of(stack).command("pulumi", *words)
 
 
 def _is_on_path(pulumi: str) -> bool:

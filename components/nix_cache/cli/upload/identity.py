@@ -23,6 +23,5 @@ def identify(writer: Writer) -> Identity:
     raise ClientError(
         f"there is no credential of {writer.name}: no profile {writer.profile} with a credential "
         f"in {aws_files()[0]}, and none in the environment",
-        f"run `nix-cache use {writer.record.source_with_secrets} --as {writer.name}` with the "
-        "stack's secrets",
+        f"run `{writer.record.use_command('--as', writer.name)}` with the stack's secrets",
     )

@@ -204,7 +204,7 @@ class _Push:
             )
         raise ClientError(
             "collections of the cache deleted what was pushed, again and again",
-            "run `nix-cache gc` less often, or with a larger --older-than",
+            "let `nix-cache gc` run less often, or give it a larger --older-than",
         )
 
     def _left(self, closure: Sequence[PathInfo]) -> dict[str, str]:

@@ -83,16 +83,14 @@ def as_writer(record: Record, environment: Mapping[str, str] = os.environ) -> Wr
     if writer is None:
         raise UsageError(
             f"this machine only reads the cache {record.name}",
-            f"run `nix-cache use {record.source_with_secrets} --as WRITER` with one of: "
+            f"run `{record.use_command('--as', 'WRITER')}` with one of: "
             f"{', '.join(sorted(manifest.push_urls)) or 'the writers of the stack'}",
         )
-    again = (
-        f"run `nix-cache use {record.source_with_secrets} --as {writer}` with the stack's secrets"
-    )
+    again = f"run `{record.use_command('--as', writer)}` with the stack's secrets"
     if writer not in manifest.push_urls:
         raise ClientError(
             f"the cache {record.name} has no writer {writer} any more",
-            f"run `nix-cache use` again with --as and one of: "
+            f"run `{record.use_command('--as', 'WRITER')}` with one of: "
             f"{', '.join(sorted(manifest.push_urls))}",
         )
     manifest_rules.require_push_url(manifest, writer)

@@ -188,7 +188,7 @@ def _complete(source: Source, wish: Wish, previous: Record | None) -> Source:
             f"the URL describes the storage {manifest_rules.bucket_url(manifest)}, and this "
             f"machine pushes to {manifest_rules.bucket_url(known)} in the region {known.region}; "
             "nothing was changed",
-            "if the cache has moved, run `nix-cache use` with its stack",
+            f"if the cache has moved, run `{previous.use_command()}` with its stack",
         )
     return source
 

@@ -9,6 +9,7 @@ from nix_cache.backends.minio.connection import (
     Connection,
     MinioServerError,
     connection_from,
+    made_by_make,
 )
 from nix_cache.backends.stack_state import StateProvider
 
@@ -41,8 +42,7 @@ def connection_of(
         except (OSError, ValueError) as failure:
             raise MinioServerError(
                 f"the server's address cannot be read from {file} ({failure}); correct "
-                "nix-cache:minio.connectionFile, or run `make up`, which writes the file of the "
-                "local server"
+                f"nix-cache:minio.connectionFile{made_by_make(file)}"
             ) from None
     if provider.is_explicit:
         return connection_from(provider.settings.get)

@@ -1,5 +1,6 @@
 """What a stack made on a MinIO server against what is there now: the findings. Pure."""
 
+import shlex
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -16,11 +17,6 @@ _ABSENT = "not there"
 _NEW_BUCKET = "creates it again, with the cache's metadata alone: the other objects are lost"
 _NEW_SECRET = "creates the user again, with a new secret that must be handed out"  # noqa: S105
 _CREATED_AGAIN = "creates it again"
-_KEY_LEFT = (
-    "leaves it to the other resource that declares it: run `pulumi state delete` with that "
-    "resource's URN, then `pulumi up`"
-)
-"""The provider fails every refresh over a key that is gone."""
 
 
 def compare(declared: Declared, seen: Seen) -> list[Finding]:
@@ -153,14 +149,16 @@ def _user(made: User, seen: Seen) -> Iterator[Finding]:
         return
     yield from _login(made, there)
     yield from _rights_of(made, there, seen)
-    for key in sorted(made.other_keys - there.access_keys):
+    for key in sorted(made.other_keys.keys() - there.access_keys):
+        deletion = shlex.join(["pulumi", "state", "delete", made.other_keys[key]])
         yield Finding(
             f"the access key {key} of the user {made.name} was deleted",
             "there",
             _ABSENT,
-            _KEY_LEFT,
+            # The provider fails every refresh over a key that is gone.
+            f"leaves it to the other resource that declares it: run `{deletion}`, then `pulumi up`",
         )
-    for key in sorted(there.access_keys - made.other_keys):
+    for key in sorted(there.access_keys - made.other_keys.keys()):
         yield Finding(
             f"the user {made.name} was given a further access key, {key}",
             "none",
@@ -206,9 +204,10 @@ def _restoring(made: User) -> tuple[Act, ...]:
     )
 
 
-def _lost(made: User) -> tuple[str, ...]:
+def _lost(made: User) -> tuple[tuple[str, str], ...]:
     """Return what goes with the user and is not restored: only the program makes access keys."""
-    return tuple(f"the access key {key} of the user {made.name}" for key in sorted(made.other_keys))
+    keys = sorted(made.other_keys.items())
+    return tuple((f"the access key {key} of the user {made.name}", urn) for key, urn in keys)
 
 
 def _rights_of(made: User, there: SeenUser, seen: Seen) -> Iterator[Finding]:

@@ -90,7 +90,8 @@ class User:
         attachments: by policy, the URN of the cache's own attachment.
         other_policies: what further resources of the stack attach, which are not the cache's.
         other_groups: the groups that further resources put the user into.
-        other_keys: the names of the access keys that further resources give the user.
+        other_keys: by the name of each access key that a further resource gives the user, the URN
+            of the resource.
     """
 
     urn: str
@@ -99,7 +100,7 @@ class User:
     attachments: Mapping[str, str] = field(default_factory=dict)
     other_policies: frozenset[str] = frozenset()
     other_groups: frozenset[str] = frozenset()
-    other_keys: frozenset[str] = frozenset()
+    other_keys: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -280,7 +281,8 @@ def _user(state: _State, name: str) -> User:
         if name in (made.get("users") or ())
     }
     keys = {
-        state.output(key, "accessKey") for key, _ in state.made_by_all(_ACCESS_KEY, targetUser=name)
+        state.output(key, "accessKey"): key
+        for key, _ in state.made_by_all(_ACCESS_KEY, targetUser=name)
     }
     return User(
         urn,
@@ -289,7 +291,7 @@ def _user(state: _State, name: str) -> User:
         attachments=attachments,
         other_policies=frozenset(filter(None, attached - set(attachments))),
         other_groups=frozenset(filter(None, groups)),
-        other_keys=frozenset(filter(None, keys)),
+        other_keys={key: keys[key] for key in keys if key},
     )
 
 
