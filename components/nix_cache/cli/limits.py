@@ -38,7 +38,7 @@ class TimeLimits:
             ``stalled_seconds``.
     """
 
-    unanswered_seconds: float = 15.0
+    unanswered_seconds: float = 12.0
     stalled_seconds: float = 60.0
     first_byte_seconds: float = 30.0
     connect_seconds: float = 8.0

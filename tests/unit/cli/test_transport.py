@@ -531,12 +531,12 @@ class TestConnections:
 
 
 def test_the_longest_times_are_those_that_are_promised() -> None:
-    """15 s for a host that never answered, as a command ends within 20 s.
+    """12 s for a host that never answered, as a command ends within 20 s.
 
     60 s without progress, 10 s between two tries.
     """
     assert (TIMES.unanswered_seconds, TIMES.stalled_seconds, TIMES.retry_after_seconds) == (
-        15,
+        12,
         60,
         10,
     )
