@@ -11,6 +11,7 @@ import pytest
 from botocore.credentials import Credentials, DeferredRefreshableCredentials
 from botocore.exceptions import ClientError as ServiceError
 
+from nix_cache.cli.errors import ClientError
 from nix_cache.cli.limits import TimeLimits
 from nix_cache.cli.s3.body import FilePart
 from nix_cache.cli.s3.client import S3Client
@@ -224,6 +225,28 @@ class TestSignedReads:
             bucket.held([INFO])
 
         assert _are_signed(server) == [True, True]
+
+
+class TestReadableNarinfos:
+    """A storage that refuses to read narinfos would get everything again with every push."""
+
+    def test_a_refusal_is_reported_at_the_first_narinfo(self) -> None:
+        body = b"<Error><Code>AccessDenied</Code></Error>"
+        with misbehaving(always(answer(body, "403 Forbidden"))) as server:
+            bucket = _bucket(server.url, public=False)
+            assert bucket.held([INFO]) == {}
+            with pytest.raises(ClientError, match="refuses ci to read the narinfo") as refused:
+                bucket.require_readable(PATH)
+
+        assert "s3:GetObject on all objects of the bucket demo" in refused.value.fix
+
+    def test_one_narinfo_that_could_be_read_is_enough(self) -> None:
+        with misbehaving(always(answer(b"StorePath: x"))) as server:
+            bucket = _bucket(server.url, public=False)
+            bucket.require_readable(PATH)
+            bucket.require_readable(PATH)
+
+        assert len(server.requests) == 1
 
 
 def _bucket(url: str, *, public: bool) -> Bucket:

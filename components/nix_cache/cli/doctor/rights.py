@@ -98,7 +98,7 @@ def _of_user(
             f"{name} cannot read: {first}", "Nix reads before it writes, so it fails", REPAIR
         )
     else:
-        yield ok(f"{name} can read")
+        yield ok(f"{name} can read {INFO_KEY}")
     if is_writer:
         yield from _writer_puts(name, client)
     if Right.REPLACE not in also:

@@ -57,6 +57,7 @@ class Bucket:
         self._reader = client
         self._who = who
         self._jobs = jobs
+        self._has_read = False
 
     def require_access(self) -> None:
         """Make sure that the writer may read what is always there, and how narinfos are read.
@@ -82,6 +83,35 @@ class Bucket:
             with suppress(StorageError, ClientError, EncodingError, TooLargeError):
                 self._get(INFO_KEY, anonymous)
                 self._reader = anonymous
+
+    def require_readable(self, path: str) -> None:
+        """Make sure that the writer may read a narinfo that is there, unless one was read before.
+
+        A storage that refuses it answers as for a missing one, so every push would upload
+        everything again.
+
+        Raises:
+            ClientError: the storage refuses it.
+            BusyError: it did not answer, or not now.
+        """
+        if self._has_read:
+            return
+        with self._explained():
+            try:
+                self._get(narinfo_key(path), self._reader)
+            except (EncodingError, TooLargeError):
+                pass
+            except AnsweredError as refusal:
+                if refusal.meaning is not Meaning.DENIED:
+                    raise
+                raise ClientError(
+                    f"the storage at {self._manifest.endpoint} refuses {self._who.name} to read "
+                    f"the narinfo that it just put ({refusal}), so every push would upload "
+                    "everything again; the rest was not uploaded",
+                    f"allow {self._who.name} s3:GetObject on all objects of the bucket "
+                    f"{self._manifest.bucket}: run `nix-cache stack repair`, or correct the policy",
+                ) from None
+        self._has_read = True
 
     def protect(self, record: RootRecord) -> bool:
         """Write a root record, so that a collection keeps what the push relies on.
@@ -197,6 +227,7 @@ class Bucket:
                 return Held(path, None, f"its narinfo {mistake}")
         if content is None:
             return None
+        self._has_read = True
         return judge(path, content, self._manifest.public_keys, info, self._current, self._key)
 
     @staticmethod

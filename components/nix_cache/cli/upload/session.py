@@ -302,9 +302,11 @@ class _Push:
         )
         started = time.monotonic()
         for uploaded in self._uploader.upload(missing, meter, broken):
-            if uploaded.held.path not in done.uploaded:
-                done.nar_bytes += sizes[uploaded.held.path]
-            done.uploaded[uploaded.held.path] = uploaded
+            path = uploaded.held.path
+            retry(functools.partial(self._bucket.require_readable, path), self._progress.note)
+            if path not in done.uploaded:
+                done.nar_bytes += sizes[path]
+            done.uploaded[path] = uploaded
         done.seconds += time.monotonic() - started
 
     def _lost(self, closure: Sequence[PathInfo], done: _Counted) -> list[PathInfo]:
