@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from nix_cache.cli.nix import lookup_memory
-from nix_cache.cli.nix.lookup_memory import Answer, Memory, memories
+from nix_cache.cli.nix.lookup_memory import Memory, RememberedAnswer, memories
 
 HASHES = ("0" * 32, "1" * 32, "2" * 32)
 SCHEMA = """
@@ -67,8 +67,10 @@ def test_the_answers_of_one_cache_are_read(file: Path, kept: str, asked: str, ot
     write(file, kept, other).close()
 
     assert Memory(file, is_daemons=False).answers(asked) == [
-        Answer(HASHES[1], "", is_present=False, nar_url="", asked_at=2000),
-        Answer(HASHES[0], "hello", is_present=True, nar_url="nar/a.nar.xz", asked_at=1000),
+        RememberedAnswer(HASHES[1], "", is_present=False, nar_url="", asked_at=2000),
+        RememberedAnswer(
+            HASHES[0], "hello", is_present=True, nar_url="nar/a.nar.xz", asked_at=1000
+        ),
     ]
 
 

@@ -27,7 +27,7 @@ _THERE = frozenset({"EntityAlreadyExists"})
 
 
 @dataclass(frozen=True)
-class KeyPair:
+class ServiceKeyPair:
     """A key pair as the service returns it once."""
 
     access_key_id: str
@@ -111,11 +111,11 @@ class Users:
             found = self._unless_gone(lambda: self._client.list_access_keys(UserName=name))
         return [pair["AccessKeyId"] for pair in (found or {}).get("AccessKeyMetadata", [])]
 
-    def create_key(self, name: str) -> KeyPair:
+    def create_key(self, name: str) -> ServiceKeyPair:
         """Create a key pair."""
         with self._explained(f"create a key pair of the user {name!r}"):
             made = self._client.create_access_key(UserName=name)["AccessKey"]
-        return KeyPair(made["AccessKeyId"], made["SecretAccessKey"])
+        return ServiceKeyPair(made["AccessKeyId"], made["SecretAccessKey"])
 
     def delete_key(self, name: str, access_key_id: str) -> None:
         """Delete a key pair. One that is gone already is as good."""

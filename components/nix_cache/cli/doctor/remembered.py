@@ -18,8 +18,8 @@ from nix_cache.cli.nix import effective, program
 from nix_cache.cli.nix.lookup_memory import (
     NEGATIVE_TTL,
     POSITIVE_TTL,
-    Answer,
     Memory,
+    RememberedAnswer,
     memories,
 )
 from nix_cache.cli.s3.client import S3Client
@@ -67,7 +67,7 @@ def memory(subject: Subject, wanted: Wanted) -> Iterator[Finding]:
         yield ok("Nix remembers nothing of these paths, and asks the cache for them")
 
 
-def _relevant(answers: Sequence[Answer], wanted: Wanted) -> list[Answer]:
+def _relevant(answers: Sequence[RememberedAnswer], wanted: Wanted) -> list[RememberedAnswer]:
     if wanted.named is not None:
         named = frozenset(wanted.named)
         return [answer for answer in answers if answer.store_hash in named]
@@ -80,7 +80,12 @@ def _relevant(answers: Sequence[Answer], wanted: Wanted) -> list[Answer]:
 
 
 def _of_memory(
-    subject: Subject, client: S3Client, one: Memory, answers: Sequence[Answer], *, is_named: bool
+    subject: Subject,
+    client: S3Client,
+    one: Memory,
+    answers: Sequence[RememberedAnswer],
+    *,
+    is_named: bool,
 ) -> Iterator[Finding]:
     now, settings = time.time(), _settings(one, subject.environment)
     ttl = {
@@ -129,7 +134,9 @@ def _counted(count: int) -> str:
     return "1 path" if count == 1 else f"{count} paths"
 
 
-def _outdated(subject: Subject, check: PathCheck, client: S3Client, answer: Answer) -> str:
+def _outdated(
+    subject: Subject, check: PathCheck, client: S3Client, answer: RememberedAnswer
+) -> str:
     """Return the path if the cache would answer otherwise now; else nothing."""
     if not answer.is_present:
         narinfo = check.examined(answer.store_hash).narinfo

@@ -32,7 +32,7 @@ _LIX_DAEMON = Path("/var/cache/nix")
 
 
 @dataclass(frozen=True)
-class Answer:
+class RememberedAnswer:
     """What Nix remembers that a cache answered for one path.
 
     Attributes:
@@ -62,7 +62,7 @@ class Memory:
     file: Path
     is_daemons: bool
 
-    def answers(self, cache_url: str) -> list[Answer]:
+    def answers(self, cache_url: str) -> list[RememberedAnswer]:
         """Return what is remembered of one cache, the latest first.
 
         Args:
@@ -77,7 +77,7 @@ class Memory:
         except sqlite3.Error as failure:
             raise OSError(f"{self.file}: {failure}") from None
         return [
-            Answer(str(part), str(name or ""), bool(there), str(url or ""), int(at))
+            RememberedAnswer(str(part), str(name or ""), bool(there), str(url or ""), int(at))
             for part, name, there, url, at in rows
         ]
 
