@@ -15,6 +15,7 @@ from nix_cache.backends.minio.drift.declared import (
     DeclaredRule,
     User,
     declared,
+    is_on_server,
 )
 from nix_cache.backends.minio.drift.seen import Seen, SeenBucket, SeenUser
 from nix_cache.backends.stack_state import caches, provider_of
@@ -187,3 +188,27 @@ def test_what_the_user_placed_below_the_cache_can_be_on_another_server() -> None
 
     assert provider_of(caches(state)[0], "minio", state).urn == DEFAULT["urn"]
     assert of_state(state) == Declared((DeclaredBucket(BUCKET_URN, "b"),), (User(USER_URN, "ci"),))
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "is_same"),
+    [
+        ("localhost:9000", "127.0.0.1:9000", True),
+        ("localhost", "127.0.0.1", True),
+        ("localhost:9000", "127.0.0.1:9001", False),
+        ("localhost.example.org:9000", "127.0.0.1:9000", False),
+    ],
+)
+def test_localhost_is_the_server_of_this_machine(one: str, other: str, is_same: bool) -> None:
+    """By either of its names, so what another resource declares there is no drift."""
+    providers = {
+        made["urn"]: made
+        for made in (
+            resource("pulumi:providers:minio", name, inputs={"minioServer": server})
+            for name, server in (("a", one), ("b", other))
+        )
+    }
+    first, second = providers
+    bucket = {"type": "minio:index/s3Bucket:S3Bucket", "provider": f"{first}::id"}
+
+    assert is_on_server(bucket, second, providers) is is_same

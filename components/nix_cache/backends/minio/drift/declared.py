@@ -1,5 +1,6 @@
 """What a stack made on a MinIO server, by its state. Pure."""
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -23,6 +24,8 @@ _ATTACHMENT = "minio:index/iamUserPolicyAttachment:IamUserPolicyAttachment"
 _ACCESS_KEY = "minio:index/iamServiceAccount:IamServiceAccount"
 _GROUP_ATTACHMENT = "minio:index/iamGroupUserAttachment:IamGroupUserAttachment"
 _GROUP_MEMBERSHIP = "minio:index/iamGroupMembership:IamGroupMembership"
+
+_LOCALHOST = re.compile(r"^localhost(?=:|$)")
 
 _Made = tuple[str, Mapping[str, Any]]
 """The URN of a resource, and the values that it was made from."""
@@ -221,7 +224,8 @@ def is_on_server(
 
     def server(urn: str) -> Any:
         inputs = in_clear(resources.get(urn, {}).get("inputs") or {})
-        return inputs.get("minioServer")
+        # One server of this machine has two names: a program and `make up` can each use another.
+        return _LOCALHOST.sub("127.0.0.1", str(inputs.get("minioServer") or ""))
 
     if not resource["type"].startswith("minio:"):
         return True
