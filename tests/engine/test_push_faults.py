@@ -22,6 +22,7 @@ import zstandard
 from nacl.signing import VerifyKey
 
 from nix_cache.cli.errors import ClientError
+from nix_cache.cli.upload.options import UploadOptions
 from nix_cache.formats import signing
 from tests.engine.conftest import running_server
 from tests.engine.s3 import s3_client
@@ -245,6 +246,17 @@ def test_a_push_uploads_in_parts_and_a_second_one_only_asks(bench: Bench) -> Non
     # nix-cache-info with and without a signature, the root record, three narinfos, the NAR of what
     # was named, and twice the run object.
     assert bench.proxy.count == 9
+
+
+def test_a_push_keeps_to_a_rate(bench: Bench) -> None:
+    """The large NAR takes two seconds at half of its size in a second."""
+    bench.empty()
+    rate = bench.pusher.store.infos[0].nar_size // 2
+
+    result = bench.pusher.push(options=UploadOptions(jobs=4, bytes_per_second=rate))
+
+    assert result.seconds > 1.5
+    assert bench.require_whole() == 3
 
 
 @pytest.mark.parametrize("fault", [Fault.RESET, Fault.ERROR, Fault.BUSY, Fault.DENIED, Fault.HANG])

@@ -41,7 +41,7 @@ IMPATIENT = TimeLimits(
     backoff_seconds=0.001,
     tries=2,
 )
-PART_SIZE_MIB = 6
+PART_SIZE_MIB = 5
 
 
 @dataclass
@@ -148,9 +148,9 @@ class Pusher:
 
 
 def small_closure(folder: Path) -> PlainStore:
-    """Three paths: one that is put in three parts, and two small ones above it."""
+    """Three paths: one that is put in two parts, and two small ones above it."""
     store = PlainStore(folder)
-    noise = b"".join(hashlib.sha256(number.to_bytes(4)).digest() for number in range(420_000))
+    noise = b"".join(hashlib.sha256(number.to_bytes(4)).digest() for number in range(170_000))
     large = store.add("large", noise)
     middle = store.add("middle", b"middle\n", [large])
     store.add("top", b"top\n", [middle, large])
