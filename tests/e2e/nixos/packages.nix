@@ -48,7 +48,6 @@ let
       "pydantic"
       "pynacl"
       "rich"
-      "tenacity"
       "typer"
       "urllib3"
       "watchdog"
