@@ -235,6 +235,8 @@ def _workflow_steps(
 ) -> pulumi.Output[dict[str, str]]:
     """By writer without a stored credential, what its workflows do."""
     writers = storage.oidc_writers if isinstance(storage, ProvisionedWithOidc) else {}
+    if not writers:
+        return pulumi.Output.from_input({})  # known, and no secret, whatever the manifest is
     role_arns = pulumi.Output.all(**{name: made.role_arn for name, made in writers.items()})
     return pulumi.Output.all(role_arns, manifest).apply(
         lambda known: {
