@@ -124,7 +124,12 @@ class SeaweedServer:
             raise ToolError("the local SeaweedFS does not run", "make up BACKEND=s3")
         ports = self._ports
         environment = {
-            **{name: value for name, value in os.environ.items() if not name.startswith("WEED_")},
+            # Key pairs of the environment would be those of administrators too.
+            **{
+                name: value
+                for name, value in os.environ.items()
+                if not name.startswith(("WEED_", "AWS_", "S3_"))
+            },
             "HOME": str(self._folder),  # where it looks for its keys
         }
         self._process.launch(

@@ -11,6 +11,10 @@ from typing import TYPE_CHECKING
 import pytest
 from botocore.exceptions import ClientError
 
+from nix_cache.backends.s3.bucket import ServiceBucket
+from nix_cache.backends.s3.connection import S3Service
+from nix_cache.backends.s3.login import S3Login, S3ServiceError
+from nix_cache.backends.s3.users import Users
 from nix_cache.iam.access import policy_for
 from tests.engine import s3_project
 from tests.engine.clone import admin_client, assert_plain_error
@@ -152,6 +156,95 @@ def test_a_bucket_that_exists_is_used_and_left(
     listed = root.list_objects_v2(Bucket="existing")["Contents"]
     assert [one["Key"] for one in listed] == ["theirs"]
     assert "existing-nixbuilder" not in s3_project.users(seaweedfs)
+
+
+def test_a_bucket_is_deleted_only_while_the_stack_makes_it(
+    tmp_path: Path, engine: Engine, seaweedfs: SeaweedServer
+) -> None:
+    """A switch to `createBucket: false` keeps it; one back does not take what exists."""
+    own = {"endpoint": seaweedfs.url, "iamEndpoint": seaweedfs.url}
+    project = s3_project.s3_cache(tmp_path / "project", engine, seaweedfs, bucket="switched")
+    project.set(expireAfterDays=30)
+    project.up()
+    root = administrator(seaweedfs)
+    root.put_object(Bucket="switched", Key="theirs", Body=b"theirs")
+
+    project.set(s3={**own, "createBucket": False, "lifecycle": False}, expireAfterDays=0)
+    project.up()
+    with pytest.raises(ClientError, match="NoSuchLifecycleConfiguration"):
+        root.get_bucket_lifecycle_configuration(Bucket="switched")
+    project.set(s3=own)
+    result = project.run(*UP)
+    assert result.exit_code != 0
+    assert "the bucket 'switched' exists already" in result.output
+    project.set(s3={**own, "createBucket": False})
+    project.destroy()
+
+    listed = root.list_objects_v2(Bucket="switched")["Contents"]
+    assert [one["Key"] for one in listed] == ["theirs"]
+
+
+def test_a_bucket_that_is_a_cache_already_is_not_used(
+    tmp_path: Path, engine: Engine, seaweedfs: SeaweedServer
+) -> None:
+    """Nor one whose policy would be replaced."""
+    root = administrator(seaweedfs)
+    root.create_bucket(Bucket="theirs-already")
+    root.put_object(Bucket="theirs-already", Key="nix-cache-info", Body=b"StoreDir: /nix/store\n")
+    root.create_bucket(Bucket="theirs-opened")
+    policy = {"Effect": "Deny", "Principal": "*", "Action": ["s3:DeleteObject"]}
+    document = {**policy, "Resource": ["arn:aws:s3:::theirs-opened/*"]}
+    root.put_bucket_policy(
+        Bucket="theirs-opened",
+        Policy=json.dumps({"Version": "2012-10-17", "Statement": [document]}),
+    )
+    own = {"endpoint": seaweedfs.url, "iamEndpoint": seaweedfs.url, "createBucket": False}
+    project = s3_project.s3_cache(tmp_path / "project", engine, seaweedfs)
+
+    for bucket, words in {
+        "theirs-already": "exists already and is a binary cache",
+        "theirs-opened": "has a policy or lifecycle rules",
+    }.items():
+        project.set(bucket=bucket, s3=own)
+        result = project.run(*UP)
+        assert result.exit_code != 0
+        assert words in result.output
+        assert_plain_error(result.output)
+    root.get_bucket_policy(Bucket="theirs-opened")
+
+
+def test_a_bucket_with_objects_is_never_deleted_without_force(seaweedfs: SeaweedServer) -> None:
+    """SeaweedFS itself deletes one with all that is in it."""
+    login = S3Login(*seaweedfs.key_pair)
+    bucket = ServiceBucket(S3Service(seaweedfs.url, "us-east-1", "path"), login, "filled")
+    assert bucket.create()
+    bucket.put_text("some", "text", "text/plain")
+
+    with pytest.raises(S3ServiceError, match="has objects, so it is not deleted"):
+        bucket.delete()
+    assert bucket.text("some") == ("text", "text/plain")
+    bucket.empty()
+    bucket.delete()
+    assert not bucket.exists
+
+
+def test_further_key_pairs_of_a_user_are_deleted(
+    tmp_path: Path, engine: Engine, seaweedfs: SeaweedServer
+) -> None:
+    """A user of SeaweedFS can make some for itself."""
+    project = s3_project.s3_cache(tmp_path / "project", engine, seaweedfs, bucket="minting")
+    project.up()
+    users = Users(
+        S3Service(seaweedfs.url, "us-east-1", "path", seaweedfs.url), S3Login(*seaweedfs.key_pair)
+    )
+    users.create_key("minting-nixbuilder")
+    given = project.outputs(secrets=True)["credentials"]["nixbuilder"]["accessKeyId"]
+
+    project.up("--refresh")
+
+    assert users.key_ids("minting-nixbuilder") == [given]
+    project.up("--expect-no-changes")
+    project.destroy()
 
 
 @pytest.fixture

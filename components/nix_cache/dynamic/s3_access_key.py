@@ -18,31 +18,42 @@ class S3AccessKeyProvider(ServiceProvider):
 
         A request whose response was lost left a key pair whose secret is unknown.
         """
-        users, name = self.users(props), props["user_name"]
-        made = users.create_key(name)
-        for other in users.key_ids(name):
-            if other != made.access_key_id:
-                users.delete_key(name, other)
-        return CreateResult(
-            made.access_key_id, {**props, "secret_access_key": made.secret_access_key}
-        )
+        made = self.users(props).create_key(props["user_name"])
+        self._remove_others(props, made.access_key_id)
+        outs = {**props, "secret_access_key": made.secret_access_key, "other_keys": []}
+        return CreateResult(made.access_key_id, outs)
 
     def read(self, id_: str, props: dict[str, Any]) -> ReadResult:
-        """See whether the key pair is there."""
-        is_there = id_ in self.users(props).key_ids(props["user_name"])
-        return ReadResult(id_, props) if is_there else ReadResult("", {})
+        """See whether the key pair is there, and which the user has besides."""
+        found = self.users(props).key_ids(props["user_name"])
+        if id_ not in found:
+            return ReadResult("", {})
+        return ReadResult(id_, {**props, "other_keys": sorted({*found} - {id_})})
 
     def diff(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> DiffResult:
-        """Replace a key pair with its user."""
-        return difference(_olds, _news, replaced_by=["user_name"], updated_by=["service"])
+        """Replace a key pair with its user. One that the user made besides is a change."""
+        return difference(
+            _olds,
+            {**_news, "other_keys": []},
+            replaced_by=["user_name"],
+            updated_by=["service", "other_keys"],
+        )
 
     def update(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> UpdateResult:
-        """Keep where the service is now."""
-        return UpdateResult({**_news, "secret_access_key": _olds["secret_access_key"]})
+        """Delete the other key pairs, and keep where the service is now."""
+        self._remove_others(_news, _id)
+        kept = {"secret_access_key": _olds["secret_access_key"], "other_keys": []}
+        return UpdateResult({**_news, **kept})
 
     def delete(self, _id: str, _props: dict[str, Any]) -> None:
         """Delete the key pair."""
         self.users(_props).delete_key(_props["user_name"], _id)
+
+    def _remove_others(self, props: Mapping[str, Any], key_id: str) -> None:
+        users, name = self.users(props), props["user_name"]
+        for other in users.key_ids(name):
+            if other != key_id:
+                users.delete_key(name, other)
 
 
 class S3AccessKey(Resource, module="nix-cache", name="S3AccessKey"):

@@ -11,10 +11,10 @@ from nix_cache.dynamic.difference import difference
 from nix_cache.dynamic.s3_provider import ServiceProvider
 
 if TYPE_CHECKING:
-    from nix_cache.backends.s3.bucket import S3BucketSettings
+    from nix_cache.backends.s3.bucket_settings import S3BucketSettings
 
 _SETTINGS = ("policy", "lifecycle_rules", "versioning")
-_UPDATED_BY = ("service", *_SETTINGS, "force_destroy")
+_UPDATED_BY = ("service", "create", *_SETTINGS, "force_destroy")
 
 
 class S3BucketProvider(ServiceProvider):
@@ -22,10 +22,12 @@ class S3BucketProvider(ServiceProvider):
 
     def create(self, props: dict[str, Any]) -> CreateResult:
         """Make the bucket. The reservation asked before whether it may be there already."""
+        from nix_cache.backends.s3.bucket_settings import set_bucket
+
         bucket = self.bucket(props)
         is_new = props["create"] and bucket.create()
         try:
-            bucket.set(_wanted(props))
+            set_bucket(bucket, _wanted(props))
         except Exception:
             if is_new:  # a cache that could not be set up is not left half-made
                 bucket.delete()
@@ -34,19 +36,24 @@ class S3BucketProvider(ServiceProvider):
 
     def read(self, id_: str, props: dict[str, Any]) -> ReadResult:
         """Read the bucket's settings, as far as the stack sets them."""
-        from nix_cache.backends.s3.bucket import same_policy, same_rules
+        from nix_cache.backends.s3.bucket_settings import (
+            as_text,
+            same_policy,
+            same_rules,
+            settings_of,
+        )
 
         bucket = self.bucket(props)
         if not bucket.exists:
             return ReadResult("", {})
-        actual, wanted = bucket.settings(), _wanted(props)
+        actual, wanted = settings_of(bucket), _wanted(props)
         seen = dict(props)
         if wanted.policy is not None and not same_policy(wanted.policy, actual.policy or ""):
             seen["policy"] = actual.policy or ""
         if wanted.lifecycle is not None and not same_rules(
             wanted.lifecycle, actual.lifecycle or []
         ):
-            seen["lifecycle_rules"] = json.dumps(actual.lifecycle or [], sort_keys=True)
+            seen["lifecycle_rules"] = as_text(actual.lifecycle or [])
         if wanted.versioning is not None:
             seen["versioning"] = bool(actual.versioning)
         return ReadResult(id_, seen)
@@ -56,8 +63,16 @@ class S3BucketProvider(ServiceProvider):
         return difference(_olds, _news, replaced_by=["bucket"], updated_by=_UPDATED_BY)
 
     def update(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> UpdateResult:
-        """Set the bucket's settings."""
-        self.bucket(_news).set(_wanted(_news))
+        """Set the bucket's settings, and remove what the stack set and no longer does."""
+        from nix_cache.backends.s3.bucket_settings import S3BucketSettings, set_bucket
+
+        wanted, former = _wanted(_news), _cleared(_olds)
+        settings = S3BucketSettings(
+            policy=former.policy if wanted.policy is None else wanted.policy,
+            lifecycle=former.lifecycle if wanted.lifecycle is None else wanted.lifecycle,
+            versioning=wanted.versioning,
+        )
+        set_bucket(self.bucket(_news), settings)
         return UpdateResult(dict(_news))
 
     def delete(self, _id: str, _props: dict[str, Any]) -> None:
@@ -65,10 +80,12 @@ class S3BucketProvider(ServiceProvider):
 
         A bucket that the stack did not make stays with its objects, without what the stack set.
         """
+        from nix_cache.backends.s3.bucket_settings import set_bucket
+
         bucket = self.bucket(_props)
         if not _props["create"]:
             if bucket.exists:
-                bucket.set(_cleared(_props))
+                set_bucket(bucket, _cleared(_props))
             return
         if _props["force_destroy"]:
             bucket.empty()
@@ -76,7 +93,7 @@ class S3BucketProvider(ServiceProvider):
 
 
 def _wanted(props: Mapping[str, Any]) -> "S3BucketSettings":
-    from nix_cache.backends.s3.bucket import S3BucketSettings
+    from nix_cache.backends.s3.bucket_settings import S3BucketSettings
 
     rules = props.get("lifecycle_rules")  # an input that is None is not sent
     return S3BucketSettings(
@@ -86,7 +103,7 @@ def _wanted(props: Mapping[str, Any]) -> "S3BucketSettings":
 
 def _cleared(props: Mapping[str, Any]) -> "S3BucketSettings":
     """Return the settings without a policy and without rules. Versions are kept as they are."""
-    from nix_cache.backends.s3.bucket import S3BucketSettings
+    from nix_cache.backends.s3.bucket_settings import S3BucketSettings
 
     wanted = _wanted(props)
     return S3BucketSettings(

@@ -2,13 +2,16 @@
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pulumi
 from pulumi.dynamic import CreateResult, DiffResult, ReadResult, Resource, UpdateResult
 
 from nix_cache.dynamic.difference import difference
 from nix_cache.dynamic.s3_provider import ServiceProvider
+
+if TYPE_CHECKING:
+    from nix_cache.backends.s3.users import Users
 
 POLICY_NAME = "nix-cache"
 """The name of the inline policy of each user."""
@@ -22,6 +25,7 @@ class S3UserProvider(ServiceProvider):
         users = self.users(props)
         users.create(props["user_name"])
         users.set_policy(props["user_name"], POLICY_NAME, props["policy"])
+        users.remove_policies(props["user_name"], _others(users, props))  # of an adopted user
         return CreateResult(props["user_name"], {**props, "other_policies": []})
 
     def read(self, id_: str, props: dict[str, Any]) -> ReadResult:
@@ -31,8 +35,7 @@ class S3UserProvider(ServiceProvider):
         users = self.users(props)
         if not users.has(props["user_name"]):
             return ReadResult("", {})
-        others = [name for name in users.policies(props["user_name"]) if name != POLICY_NAME]
-        seen = {**props, "other_policies": others}
+        seen = {**props, "other_policies": _others(users, props)}
         actual = users.policy(props["user_name"], POLICY_NAME)
         if not same(props["policy"], actual):
             seen["policy"] = actual if isinstance(actual, str) else json.dumps(actual)
@@ -57,6 +60,11 @@ class S3UserProvider(ServiceProvider):
     def delete(self, _id: str, _props: dict[str, Any]) -> None:
         """Delete the user with its policies and key pairs."""
         self.users(_props).delete(_props["user_name"])
+
+
+def _others(users: "Users", props: Mapping[str, Any]) -> list[str]:
+    """Return the names of the policies that a user has besides."""
+    return [name for name in users.policies(props["user_name"]) if name != POLICY_NAME]
 
 
 class S3User(Resource, module="nix-cache", name="S3User"):

@@ -1,14 +1,22 @@
 """The backend `s3`: its settings, its key pair, and services that lack a part of the API."""
 
 import json
+import threading
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
 from botocore.stub import Stubber
 
 from nix_cache.arguments import CacheSettings
-from nix_cache.backends.s3.bucket import S3BucketSettings, ServiceBucket, same_rules
+from nix_cache.backends.s3.bucket import ServiceBucket
+from nix_cache.backends.s3.bucket_settings import (
+    S3BucketSettings,
+    lacking,
+    same_rules,
+    set_bucket,
+)
 from nix_cache.backends.s3.configuration import complete
 from nix_cache.backends.s3.connection import NotOfferedError, S3Service, s3_client
 from nix_cache.backends.s3.login import S3Login, S3ServiceError, login_from
@@ -145,13 +153,13 @@ def test_what_a_service_lacks_is_named_with_the_setting(
     bucket = ServiceBucket(SERVICE, LOGIN, "team-cache")
     refuse(answers, "get_bucket_policy", code, status)
     refuse(answers, "get_bucket_lifecycle_configuration", code, status)
-    policy, lifecycle = bucket.lacking(["policy", "lifecycle"])
+    policy, lifecycle = lacking(bucket, ["policy", "lifecycle"])
     assert "cannot set the bucket policy. Set s3.publicUrl" in policy
     assert "cannot set the lifecycle of a bucket. Set s3.lifecycle to false" in lifecycle
 
     refuse(answers, "put_bucket_policy", code, status)
     with pytest.raises(NotOfferedError, match=r"Set s3\.publicUrl"):
-        bucket.set(S3BucketSettings("{}", None, None))
+        set_bucket(bucket, S3BucketSettings("{}", None, None))
 
 
 @pytest.mark.parametrize(
@@ -177,6 +185,45 @@ def test_a_refusal_is_one_sentence_and_its_fix(
     assert LOGIN.secret_access_key not in str(refusal.value)
 
 
+@pytest.mark.parametrize(
+    ("status", "body", "words"),
+    [
+        (200, "<html>console</html>", "answers, but not as"),
+        (200, "", "answers, but not as an S3 service does"),
+        (404, "nothing here", "use the bucket"),
+        (301, "", "redirects requests elsewhere"),
+    ],
+)
+def test_what_is_not_an_s3_service_is_named(status: int, body: str, words: str) -> None:
+    """Neither a page nor a proxy's 404 says that there is no bucket."""
+
+    class Answering(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(status)
+            self.send_header("Location", "https://elsewhere.example.org/")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body.encode())
+
+        do_HEAD = do_GET  # noqa: N815
+
+        def log_message(self, *_: object) -> None:
+            """Print nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Answering) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+        thread.start()
+        try:
+            port = server.server_address[1]
+            service = S3Service(f"http://127.0.0.1:{port}", "us-east-1", "path")
+            with pytest.raises(S3ServiceError) as refusal:
+                _ = ServiceBucket(service, LOGIN, "team-cache").exists
+        finally:
+            server.shutdown()
+            thread.join()
+    assert words in str(refusal.value)
+
+
 def test_rules_are_compared_by_what_they_do() -> None:
     """In any order, and with the former form of a prefix."""
     first = {"ID": "a", "Filter": {"Prefix": "0"}, "Status": "Enabled", "Expiration": {"Days": 9}}
@@ -187,3 +234,6 @@ def test_rules_are_compared_by_what_they_do() -> None:
     assert not same_rules([first], [{**first, "Status": "Disabled"}])
     assert not same_rules([first], [{**first, "Expiration": {"Days": 8}}])
     assert not same_rules([first], [])
+    assert same_rules([first], [{**first, "Expiration": {"Days": 9, "Marker": False}}])
+    assert not same_rules([first], [{**first, "Transitions": [{"Days": 1}]}])
+    assert not same_rules([first], [{**first, "Filter": {"Prefix": "0", "Tag": {"Key": "a"}}}])

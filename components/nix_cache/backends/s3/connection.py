@@ -1,5 +1,6 @@
 """Clients of one service: its S3 API and, where it has one, its IAM API."""
 
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -7,8 +8,10 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import boto3
+import botocore.session
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, SSLError
+from botocore.parsers import ResponseParserError
 
 from nix_cache.backends.s3.login import S3Login, S3ServiceError
 
@@ -56,7 +59,7 @@ def service_of(props: Mapping[str, Any]) -> S3Service:
 @lru_cache
 def s3_client(service: S3Service, login: S3Login) -> "S3Client":
     """Return a client of the service's S3 API."""
-    return boto3.client(
+    return _session().client(
         "s3",
         endpoint_url=service.endpoint,
         region_name=service.region,
@@ -68,13 +71,21 @@ def s3_client(service: S3Service, login: S3Login) -> "S3Client":
 @lru_cache
 def iam_client(service: S3Service, login: S3Login) -> "IAMClient":
     """Return a client of the service's IAM API."""
-    return boto3.client(
+    return _session().client(
         "iam",
         endpoint_url=service.iam_endpoint,
         region_name=service.region,
         config=_config(),
         **_keys(login),
     )
+
+
+def _session() -> boto3.Session:
+    """Return a session that reads no files of the AWS tools: they describe other services."""
+    session = botocore.session.Session(session_vars={"profile": (None, [], None, None)})
+    for file in ("config_file", "credentials_file"):
+        session.set_config_variable(file, os.devnull)
+    return boto3.Session(botocore_session=session)
 
 
 def _keys(login: S3Login) -> dict[str, Any]:
@@ -126,6 +137,17 @@ def explained(url: str, login: S3Login, action: str) -> Iterator[None]:
             f"The certificate of {url} was not accepted ({_reason(failure)}). Set AWS_CA_BUNDLE to "
             "a file with the certificate of its authority."
         ) from None
+    except ResponseParserError:
+        raise S3ServiceError(
+            f"{url} answers, but not as this API does. Correct s3.endpoint or s3.iamEndpoint."
+        ) from None
+    except RecursionError:  # botocore follows a redirection without an end
+        raise S3ServiceError(
+            f"{url} redirects requests elsewhere. Set s3.endpoint to the URL of the service "
+            "itself, with its scheme, and s3.region to the region of the bucket."
+        ) from None
+    except ValueError as invalid:
+        raise S3ServiceError(f"{url} cannot be used ({invalid}). Correct s3.endpoint.") from None
     except BotoCoreError as failure:
         raise S3ServiceError(
             f"The S3 service at {url} does not answer ({_reason(failure)}). Check the endpoint and "

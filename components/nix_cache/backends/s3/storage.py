@@ -62,8 +62,10 @@ class S3Storage:
                 if own.iam_endpoint
                 else [],
                 "service": self._service,
+                "endpoint": self._service["endpoint"],
                 "create": own.create_bucket,
                 "parts": sorted(part for part, value in bucket.items() if value),
+                "replaces": sorted(part for part, value in bucket.items() if value is not None),
             },
             opts=pulumi.ResourceOptions(parent=parent),
         )
@@ -99,7 +101,7 @@ class S3Storage:
             self.profile(user),
             json.dumps(policy),
             service=self._service,
-            opts=self._options(),
+            opts=self._after_bucket(),
         )
         key = S3AccessKey(
             f"{self._name}-{user}-access-key",
@@ -122,6 +124,11 @@ class S3Storage:
             service=self._service,
             opts=self._options(),
         )
+
+    def _after_bucket(self) -> pulumi.ResourceOptions:
+        """A service that cannot have the bucket gets no users either."""
+        after = pulumi.ResourceOptions(depends_on=[self.bucket])
+        return pulumi.ResourceOptions.merge(self._options(), after)
 
     def _options(self, *, protect: bool = False) -> pulumi.ResourceOptions:
         return pulumi.ResourceOptions(
@@ -176,7 +183,7 @@ def _lifecycle(cache: CacheSettings, own: S3Settings) -> list[dict[str, Any]]:
             {"AbortIncompleteMultipartUpload": {"DaysAfterInitiation": days}},
         )
     ]
-    if own.versioning:
+    if own.versioning is not None:  # also where versions are no longer kept: earlier ones stay
         effect = {"NoncurrentVersionExpiration": {"NoncurrentDays": own.noncurrent_days}}
         rules.append(rule("remove-old-versions", "", effect))
     rules += [
