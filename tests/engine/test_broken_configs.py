@@ -46,7 +46,10 @@ CASES = {
     ),
     "a connection file that is not there": Broken(
         {"minio": {"connectionFile": "nowhere.json"}},
-        ["nix-cache:minio.connectionFile = 'nowhere.json' does not exist", "make up"],
+        [
+            "nix-cache:minio.connectionFile = 'nowhere.json' does not exist",
+            "name a file that exists",
+        ],
     ),
     "everything at once": Broken(
         {
@@ -102,7 +105,7 @@ def test_make_up_reports_all_mistakes_before_it_starts_anything(clone: Clone, na
 
 
 PLAIN: dict[str, Any] = {
-    "bucket": "my.cache",
+    "bucket": "my_cache",
     "writers": [{"name": "Alice", "trustedGenerations": [2], "signingKey": "a:b"}],
     "colour": "red",
 }
@@ -128,7 +131,7 @@ def test_a_plain_preview_reports_all_mistakes_at_once(unserved: Project) -> None
         assert result.exit_code != 0
         for words in (
             "5 mistakes",
-            "nix-cache:bucket = 'my.cache'",
+            "nix-cache:bucket = 'my_cache'",
             "nix-cache:writers[0].name = 'Alice'",
             "nix-cache:writers[0].trustedGenerations",
             "nix-cache:writers[0].signingKey = (secret)",

@@ -413,7 +413,7 @@ def test_a_server_that_sends_elsewhere_is_found(public: Patient) -> None:
 
     with AlteringProxy(public.server.connection().server, redirected) as proxy:
         found = public.examined(source=public.seen_at(proxy.url))
-    only(found, "redirects to https://elsewhere.example/")
+    only(found, "redirects to https://elsewhere.example")
 
 
 def test_a_server_that_is_down_is_one_error_and_the_rest_is_not_checked(

@@ -12,10 +12,11 @@ from tools.release import installed
 PROVIDERS = {
     "minio": {"pulumi_minio"},
     "aws": {"pulumi_aws"},
-    "spaces": {"pulumi_digitalocean"},
+    "spaces": {"pulumi_digitalocean", "boto3"},
     "b2": {"b2sdk"},
+    "s3": {"boto3"},
 }
-"""By backend, the package of its storage service."""
+"""By backend, the packages of its storage service."""
 
 LOADED = """
 import importlib, importlib.util, pkgutil
