@@ -18,6 +18,7 @@ from nix_cache.cli.s3.errors import Meaning, UnansweredError
 from nix_cache.cli.s3.hosts import NoAnswerError
 from nix_cache.cli.s3.messages import Requester, explain
 from nix_cache.cli.s3.transport import Transport
+from nix_cache.formats.manifest import SMALLEST_PART_MIB
 from tests.unit.cli.misbehaving import Misbehaving, always, answer, misbehaving
 from tests.unit.cli.test_transport import QUICK, asked
 
@@ -244,7 +245,7 @@ class TestNetwork:
             thread.join(10)
 
         assert failure.value.cause is Cause.LARGE_BODY
-        assert "--part-size" in explain(failure.value, WRITER).fix
+        assert f"try --part-size {SMALLEST_PART_MIB}," in explain(failure.value, WRITER).fix
         assert "partSizeMib" in explain(failure.value, WRITER).fix
 
 

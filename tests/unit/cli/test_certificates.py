@@ -1,5 +1,6 @@
 """Which certificates are trusted: those that Nix trusts, whatever the command."""
 
+import os
 import ssl
 from pathlib import Path
 
@@ -8,6 +9,8 @@ import trustme
 
 from nix_cache.cli.errors import ClientError
 from nix_cache.cli.s3.certificates import BUNDLES, Certificates, certificates, trust
+from nix_cache.cli.s3.deadline import tls_context
+from tests.unit.cli.test_transport import within
 
 
 @pytest.fixture
@@ -97,6 +100,29 @@ def test_a_file_without_certificates_is_named_with_its_setting(
     with pytest.raises(ClientError, match=r"ca\.pem \(ssl-cert-file in .*nix\.conf:1\) ") as error:
         trust(machine(home))
     assert error.value.fix.startswith("correct ssl-cert-file")
+
+
+def test_a_pipe_is_reported_and_not_waited_for(home: Path) -> None:
+    os.mkfifo(home / "ca.pem")
+
+    with within(2), pytest.raises(ClientError, match="it is not a regular file"):
+        trust(machine(home, NIX_SSL_CERT_FILE=str(home / "ca.pem")))
+
+
+def test_an_empty_variable_hides_the_other_one_from_openssl_too(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """OpenSSL reads SSL_CERT_FILE by itself when it takes its defaults."""
+    ca = home / "ca.pem"
+    trustme.CA(organization_name="hidden").cert_pem.write_to_path(ca)
+    monkeypatch.setenv("SSL_CERT_FILE", str(ca))
+    here = machine(home, NIX_SSL_CERT_FILE="", SSL_CERT_FILE=str(ca))
+
+    chosen = certificates(here, home / "root")
+
+    trusted = str(tls_context(chosen.file).get_ca_certs())
+    assert "hidden" not in trusted
+    assert "commonName" in trusted
 
 
 def test_authorities_need_no_more_than_nix_wants(home: Path) -> None:

@@ -22,10 +22,17 @@ from moto.server import ThreadedMotoServer
 from nix_cache.cli.errors import UsageError
 from nix_cache.cli.s3 import aws_session
 from nix_cache.cli.s3.aws_session import frozen
-from nix_cache.cli.s3.credentials import Identity, aws_files, find, owner_identity
+from nix_cache.cli.s3.credentials import (
+    Identity,
+    aws_files,
+    find,
+    owner_identity,
+    profile_in,
+)
 from nix_cache.cli.s3.errors import NoCredentialError
 from nix_cache.cli.s3.plain_profile import plain_pair
 from nix_cache.cli.s3.signature import KeyPair
+from tests.unit.cli.test_transport import within
 
 PAIR = "aws_access_key_id = {0}\naws_secret_access_key = secret-of-{0}\n"
 ROLE = "role_arn = arn:aws:iam::123456789012:role/push\n"
@@ -218,6 +225,69 @@ class TestFiles:
             owner_identity("ow")
 
         assert refused.value.fix == "name one of these: a, b"
+
+    @pytest.mark.parametrize("file", ["config", "credentials"])
+    def test_a_pipe_is_reported_and_not_waited_for(self, home: Path, file: str) -> None:
+        os.mkfifo(home / ".aws" / file)
+
+        with within(5), pytest.raises(NoCredentialError, match=f"{file} is a pipe"):
+            find("nixbuilder")
+        assert profile_in(str(home / ".aws" / file), "nixbuilder") is None
+
+
+NAMES = ("aws_access_key_id", "aws_secret_access_key", "aws_session_token")
+
+VALUES = [
+    *((name, value) for name in NAMES for value in ("two\n  lines", "a\x7fb")),
+    *((name, value) for name in NAMES[::2] for value in ("caf\u00e9", "my value")),
+]
+
+
+class TestValues:
+    """Which values can be sent. A wrong one is named, and not shown."""
+
+    @pytest.mark.parametrize("settings", ["", "region = x\n"], ids=["plain", "botocore"])
+    @pytest.mark.parametrize(("name", "value"), VALUES)
+    def test_a_profile_is_refused(self, home: Path, name: str, value: str, settings: str) -> None:
+        values = {**dict.fromkeys(NAMES, "good"), name: value}
+        lines = "".join(f"{key} = {text}\n" for key, text in values.items())
+        write(home, credentials=f"[ci]\n{lines}{settings}")
+
+        with pytest.raises(NoCredentialError) as refused:
+            find("ci")
+
+        assert refused.value.problem.startswith(
+            f"the profile ci in {home}/.aws/credentials gives no credential: {name} has a "
+        )
+        assert refused.value.fix.startswith(f"copy {name} again")
+        assert value not in str(refused.value)
+
+    @pytest.mark.parametrize(("name", "value"), [*VALUES, (NAMES[0], "\udcff")])
+    def test_a_variable_is_refused(
+        self, monkeypatch: pytest.MonkeyPatch, name: str, value: str
+    ) -> None:
+        for key in NAMES:
+            monkeypatch.setenv(key.upper(), value if key == name else "good")
+
+        with pytest.raises(NoCredentialError) as refused:
+            find("")
+
+        assert refused.value.problem.startswith(
+            f"the environment gives no credential: {name.upper()} has a "
+        )
+
+    def test_what_a_process_prints_is_refused(self, home: Path) -> None:
+        printed = printing(home, SessionToken="two\nlines")
+        write(home, config=f"[profile ci]\n{process(printed)}")
+
+        with pytest.raises(NoCredentialError, match="no credential: aws_session_token has a blank"):
+            find("ci")
+
+    def test_a_secret_is_not_sent_and_may_have_other_letters(self, home: Path) -> None:
+        """A password of MinIO's root may."""
+        write(home, credentials=f"[ci]\n{NAMES[0]} = id\n{NAMES[1]} = caf\u00e9 au lait\n")
+
+        assert parts(find("ci")) == ("id", None)
 
 
 class TestEnvironment:

@@ -121,9 +121,21 @@ def test_a_link_is_never_made_within_a_store_path(hook: Hook, tmp_path: Path) ->
     assert waiting(hook) == [str(built)]
 
 
+def without_proc(hook: Hook) -> None:
+    """Write the script as it works on macOS, which has no /proc."""
+    text = texts.script(hook)
+    assert "/proc/" in text
+    hook.script.write_text(text.replace("/proc/", f"{hook.script.parent}/missing/"))
+
+
+@pytest.mark.parametrize("has_proc", [True, False], ids=["proc", "ps"])
 @pytest.mark.parametrize("content", ["{pid}\n", "\n99999999\n{pid}\n"], ids=["one", "last"])
-def test_a_worker_that_will_see_the_path_is_enough(hook: Hook, content: str) -> None:
+def test_a_worker_that_will_see_the_path_is_enough(
+    hook: Hook, content: str, has_proc: bool
+) -> None:
     """Also one whose number is not the first, as hooks add the numbers of those that they start."""
+    if not has_proc:
+        without_proc(hook)
     hook.folder.mkdir()
     process = subprocess.Popen(
         ["sh", "-c", "read -r end", "nix-cache", "hook", "--drain", "--to", "demo"],
@@ -142,8 +154,13 @@ def test_a_worker_that_will_see_the_path_is_enough(hook: Hook, content: str) -> 
     "content",
     ["1\n", pytest.param(f"{os.getpid()}\n", id="ours"), "99999999\n", "", "x y\n", "../1\n"],
 )
-def test_the_number_of_a_worker_that_is_gone_counts_for_nothing(hook: Hook, content: str) -> None:
+@pytest.mark.parametrize("has_proc", [True, False], ids=["proc", "ps"])
+def test_the_number_of_a_worker_that_is_gone_counts_for_nothing(
+    hook: Hook, content: str, has_proc: bool
+) -> None:
     """After a restart it may be another user's."""
+    if not has_proc:
+        without_proc(hook)
     hook.folder.mkdir()
     (hook.folder / "worker").write_text(content)
 

@@ -16,6 +16,7 @@ from nix_cache.cli.nix.key_files import Severity, content_problem, faults_of
 from nix_cache.cli.upload.writer import as_writer
 from nix_cache.formats import signing
 from tests.unit.cli.client_caches import KEY, NEXT_KEY, WRITER, manifest
+from tests.unit.cli.test_transport import within
 from tests.unit.cli.test_use_files import without_privileges
 
 TEXT = KEY.secret_text
@@ -88,6 +89,20 @@ def test_an_unreadable_key_is_an_error_for_its_owner_and_unknown_to_others(tmp_p
         [fault] = faults_of(file)
 
     assert fault.severity is (Severity.UNKNOWN if is_root else Severity.UNUSABLE)
+
+
+@pytest.mark.parametrize("kind", ["pipe", "folder"])
+def test_what_is_not_a_regular_file_is_reported_and_not_waited_for(
+    tmp_path: Path, kind: str
+) -> None:
+    place = tmp_path / "key.sec"
+    (os.mkfifo if kind == "pipe" else os.mkdir)(place, 0o600)
+
+    with within(2):
+        [fault] = faults_of(place)
+
+    assert fault.severity is Severity.UNUSABLE
+    assert f"{place} cannot be read: it is not a regular file" in fault.problem
 
 
 class TestDoctor:

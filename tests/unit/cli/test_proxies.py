@@ -1,5 +1,7 @@
 """Which proxy is used: the one that curl, and so Nix, uses."""
 
+import base64
+
 import pytest
 
 from nix_cache.cli.errors import ClientError
@@ -69,6 +71,26 @@ def test_a_login_is_sent_to_the_proxy_alone() -> None:
     assert found is not None
     assert found.url == "http://proxy:3128"
     assert dict(found.headers) == {"proxy-authorization": "Basic bWVAaG9tZTpwOnc="}
+
+
+@pytest.mark.parametrize(
+    ("password", "sent"),
+    [
+        ("p%C3%A4ss", b"p\xc3\xa4ss"),
+        ("p\u00e4ss", b"p\xc3\xa4ss"),
+        ("p%E2%82%ACss", b"p\xe2\x82\xacss"),
+        ("%ff", b"\xff"),
+        ("\udcff", b"\xff"),
+        ("", b""),
+    ],
+)
+def test_the_bytes_of_a_login_are_sent_as_curl_sends_them(password: str, sent: bytes) -> None:
+    """A byte in a variable that is not UTF-8 is a surrogate in Python."""
+    found = proxy_of(PLAIN, {"http_proxy": f"http://%C3%A4:{password}@proxy:3128"})
+
+    assert found is not None
+    [value] = found.headers.values()
+    assert base64.b64decode(value.removeprefix("Basic ")) == b"\xc3\xa4:" + sent
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import socket
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -21,11 +22,14 @@ CHUNKED = b"HTTP/1.1 404 Not Found\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nabc
 class Visitor:
     """One who asks a server again and again, over the connections that stay open."""
 
-    def __init__(self, server: Misbehaving, kind: LimitKind = OBJECT) -> None:
+    def __init__(
+        self, server: Misbehaving, kind: LimitKind = OBJECT, *, is_kept: bool = True
+    ) -> None:
         self._server = server
         self._kind = kind
         self._transport = Transport(QUICK)
-        assert self.ask().body == b"first"
+        if is_kept:
+            assert self.ask().body == b"first"
 
     def ask(self, method: str = "GET", body: bytes | FilePart | None = None) -> Reply:
         """Return an answer."""
@@ -97,6 +101,34 @@ class TestReuse:
             assert [visitor.ask().body, visitor.ask().body] == [b"second", b"second"]
 
         assert act.used == [0, 0, 1]
+
+    @pytest.mark.parametrize(
+        "head",
+        [
+            b"HTTP/1.1 200 OK\nContent-Length: 6\n\n",
+            b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\n",
+            b"HTTP/1.1 200 OK\r\nContent-Length: 6\n\r\n",
+            b"HTTP/1.1 200 OK\nContent-Length: 6\r\n\r\n",
+        ],
+        ids=["bare", "bare end", "bare field", "bare status"],
+    )
+    @pytest.mark.parametrize("is_split", [False, True])
+    def test_a_head_may_have_bare_line_ends(self, head: bytes, is_split: bool) -> None:
+        """Some proxies write them, and curl accepts them. Such a head is not waited for."""
+
+        def act(_server: Misbehaving, line: socket.socket, _number: int) -> None:
+            line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            for piece in [head[:-1], head[-1:], b"second"] if is_split else [head + b"second"]:
+                line.sendall(piece)
+                time.sleep(0.01)
+
+        connections = Connections(act)
+        with misbehaving(connections) as server:
+            visitor = Visitor(server)
+            with within(1):
+                assert [visitor.ask().body for _ in range(3)] == [b"second"] * 3
+
+        assert connections.used == [0, 0, 0, 0]
 
     def test_the_size_of_an_object_is_no_body(self) -> None:
         """HEAD states the length of what GET would send."""
@@ -210,6 +242,29 @@ class TestHostile:
             with pytest.raises(
                 NoAnswerError, match=r"cut off|not valid HTTP|without an answer|reset|unmatching"
             ):
+                visitor.ask()
+
+    @pytest.mark.parametrize("is_kept", [False, True], ids=["new", "kept"])
+    @pytest.mark.parametrize(
+        "content",
+        [
+            b"HTTP/1.1 200 O",
+            b"HTTP/1.1 200 OK\r\n",
+            b"HTTP/1.1 200 OK\r\nContent-Le",
+            b"HTTP/1.1 404 No\r\nContent-Length: 0\r\n",
+            b"HTTP/1.1 200 OK\nContent-Length: 0\n\r",
+        ],
+    )
+    def test_a_head_that_is_cut_off_is_an_error(self, content: bytes, is_kept: bool) -> None:
+        """Otherwise an empty body would count as the object's."""
+
+        def act(_server: Misbehaving, line: socket.socket, _number: int) -> None:
+            line.sendall(content)
+            raise ConnectionAbortedError
+
+        with misbehaving(Connections(act) if is_kept else act) as server:
+            visitor = Visitor(server, is_kept=is_kept)
+            with pytest.raises(NoAnswerError, match="cut off"):
                 visitor.ask()
 
     def test_further_announcements_without_an_answer_end_in_time(self) -> None:

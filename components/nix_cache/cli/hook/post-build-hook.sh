@@ -1,7 +1,8 @@
 #!/bin/sh
 # Queues what Nix has just built for the cache @name@, and lets it be pushed in the background.
 # Written by `nix-cache hook`. It never fails and never waits: no build may depend on it. Many run at
-# the same time, so it starts one program, `ln`, and the worker only if there is none.
+# the same time, so it starts one program, `ln`, and the worker only if there is none. Without /proc,
+# as on macOS, it also starts `ps`.
 trap 'exit 0' EXIT HUP INT PIPE TERM
 set -f
 umask 022
@@ -35,7 +36,11 @@ runs() {
     [ "$pid" = $$ ] && continue  # left by a program that had our number
     pids="$pids $pid"
     command=
-    read -r command 2>/dev/null <"/proc/$pid/cmdline"
+    if [ -r /proc/self/cmdline ]; then
+      read -r command <"/proc/$pid/cmdline"
+    else
+      command=$(ps -ww -o args= -p "$pid")  # two w: in full, also where ps cuts long lines off
+    fi
     case $command in *--drain*--to*@name@* | *"$0"*) return 0 ;; esac
   done 2>/dev/null <"$worker"
   return 1

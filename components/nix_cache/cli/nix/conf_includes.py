@@ -5,11 +5,11 @@ it recurses until the stack overflows, so every Nix command on the machine fails
 """
 
 import os
-import stat
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from nix_cache.cli.machine.regular import regular_file
 from nix_cache.cli.nix import conf_file
 from nix_cache.cli.nix.conf_file import Line, SyntaxMistake
 
@@ -192,15 +192,7 @@ def _exists(path: Path) -> bool:
 def _content(path: Path, most_bytes: int) -> bytes | None:
     """Return at most so many bytes of a regular file; None where there is none to read."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        with regular_file(path) as file:
+            return file.read(most_bytes)
     except (OSError, ValueError):
         return None
-    try:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            return None
-        with os.fdopen(descriptor, "rb", closefd=False) as file:
-            return file.read(most_bytes)
-    except OSError:
-        return None
-    finally:
-        os.close(descriptor)

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
+from nix_cache.cli.machine.regular import regular_file
 from nix_cache.formats import signing
 
 _SECRET_BYTES, _PUBLIC_BYTES = 64, 32
@@ -47,8 +48,8 @@ class KeyFileFault:
 def faults_of(path: Path) -> Iterator[KeyFileFault]:
     """Yield what is wrong with a file that should hold a secret key."""
     try:
-        status = path.stat()
-        with path.open("rb") as file:
+        with regular_file(path) as file:
+            status = os.fstat(file.fileno())
             content = file.read(_LONGEST)
     except FileNotFoundError:
         yield KeyFileFault(

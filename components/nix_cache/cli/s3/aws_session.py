@@ -21,6 +21,7 @@ from botocore.exceptions import ClientError as ServiceError
 from botocore.session import Session
 
 from nix_cache.cli.limits import OBJECT
+from nix_cache.cli.s3.credential_values import require_sendable
 from nix_cache.cli.s3.errors import CredentialError, IssuerError, Meaning, meaning
 from nix_cache.cli.s3.hosts import NoAnswerError
 from nix_cache.cli.s3.reply import RedirectedError, Reply
@@ -31,6 +32,7 @@ PROCESS_SECONDS = 60.0
 """How long a ``credential_process`` may take, as in the AWS SDK for Go."""
 
 _PROCESS = "custom-process"
+_VARIABLES = "env"
 _REGION = "us-east-1"
 """Where STS is asked if the user chose no region."""
 
@@ -94,12 +96,14 @@ def frozen(credentials: Credentials, profile: str = "") -> ReadOnlyCredentials:
 
     Raises:
         IssuerError: the service that issues the credential refused.
-        CredentialError: the credential cannot be had for another reason.
+        CredentialError: the credential cannot be had for another reason, or cannot be sent.
     """
     try:
-        return credentials.get_frozen_credentials()
+        found = credentials.get_frozen_credentials()
     except Exception as failure:
         raise explained(failure, profile) from None
+    require_sendable(found, is_variable=credentials.method == _VARIABLES)
+    return found
 
 
 def explained(failure: Exception, profile: str) -> CredentialError:

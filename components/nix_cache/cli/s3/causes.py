@@ -14,6 +14,8 @@ from enum import Enum
 
 import urllib3
 
+from nix_cache.formats.manifest import SMALLEST_PART_MIB
+
 _LONGEST_REASON = 200
 
 
@@ -105,8 +107,9 @@ _TEXTS = {
     Cause.ADDRESS: _Text("{where} is not a valid address: {reason}", "correct it", may_pass=False),
     Cause.LARGE_BODY: _Text(
         "{where} closed the connection in the middle of a large body: {reason}",
-        "a proxy in front of the storage may limit the size of bodies: try --part-size 6, set "
-        "partSizeMib of the stack, or raise the limit (client_max_body_size in nginx)",
+        "a proxy in front of the storage may limit the size of bodies: try --part-size "
+        f"{SMALLEST_PART_MIB}, set partSizeMib of the stack, or raise the limit "
+        "(client_max_body_size in nginx)",
     ),
     Cause.CERTIFICATE_EXPIRED: _Text(_REFUSED_CERTIFICATE + "has expired", _RENEW, may_pass=False),
     Cause.CERTIFICATE_FUTURE: _Text(

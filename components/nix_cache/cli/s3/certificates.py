@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nix_cache.cli.errors import ClientError
+from nix_cache.cli.machine.regular import regular_file
 from nix_cache.cli.nix import conf_sources
 from nix_cache.cli.s3.deadline import tls_context
 
@@ -39,16 +40,14 @@ class Certificates:
     """A file of trusted certificates.
 
     Attributes:
-        file: its path; None for the defaults of Python's OpenSSL.
+        file: its path.
         origin: the setting or variable that names it; empty for a bundle of the system.
     """
 
-    file: str | None
+    file: str
     origin: str = ""
 
     def __str__(self) -> str:
-        if self.file is None:
-            return "the certificates of OpenSSL"
         return f"{self.file} ({self.origin})" if self.origin else self.file
 
 
@@ -84,7 +83,8 @@ def trust(environment: Mapping[str, str] = os.environ) -> ssl.SSLContext:
     """
     chosen = certificates(environment)
     try:
-        return tls_context(chosen.file)
+        with regular_file(Path(chosen.file)):  # OpenSSL would wait for the writer of a pipe
+            return tls_context(chosen.file)
     except ssl.SSLError:
         problem = "has no certificate"
     except OSError as failure:
@@ -104,9 +104,10 @@ def _bundle(environment: Mapping[str, str], root: Path) -> Certificates:
     for path in candidates:
         if os.access(path, os.R_OK):
             return Certificates(str(path))
-    defaults = ssl.get_default_verify_paths()
-    if defaults.cafile or defaults.capath:
-        return Certificates(None)
+    # Not what OpenSSL takes by itself, because that depends on SSL_CERT_FILE.
+    default = ssl.get_default_verify_paths().openssl_cafile
+    if os.access(default, os.R_OK):
+        return Certificates(default)
     import botocore
 
     return Certificates(str(Path(botocore.__file__).with_name("cacert.pem")))

@@ -4,7 +4,7 @@ import http.client
 import os
 import socket
 from collections.abc import Mapping
-from typing import Any
+from typing import IO, Any
 
 import urllib3
 from urllib3.connection import HTTPConnection, HTTPSConnection
@@ -88,8 +88,51 @@ def _seconds(connection: HTTPConnection) -> float:
     return connection.timeout
 
 
+class _Lines:
+    """The lines of a head, and the last of them.
+
+    Args:
+        source: where they come from.
+    """
+
+    def __init__(self, source: IO[bytes]) -> None:
+        self._source = source
+        self.last = b""
+
+    def readline(self, limit: int = -1) -> bytes:
+        """Read a line, or what of it fits."""
+        self.last = self._source.readline(limit)
+        return self.last
+
+    def close(self) -> None:
+        """Close the source."""
+        self._source.close()
+
+
 class _Response(http.client.HTTPResponse):
-    """An answer that cannot be read without a limit: Python takes a chunk of -1 bytes for that."""
+    """An answer with a complete head and a limited body.
+
+    Python takes a head that is cut off for a complete one, and reads without a limit if a chunk
+    has -1 bytes.
+    """
+
+    def begin(self) -> None:
+        """Read the head.
+
+        Raises:
+            IncompleteRead: it was cut off.
+            HTTPException: it is not valid.
+        """
+        source: Any = self.fp
+        lines: Any = _Lines(source)
+        self.fp = lines
+        try:
+            super().begin()
+        finally:
+            if self.fp is lines:
+                self.fp = source
+        if not lines.last.endswith(b"\n"):
+            raise http.client.IncompleteRead(b"")
 
     def _read_next_chunk_size(self) -> int:
         size: int = super()._read_next_chunk_size()  # type: ignore[misc]  # it has no types

@@ -17,6 +17,7 @@ from pydantic.alias_generators import to_camel
 
 from nix_cache.cli.errors import UsageError
 from nix_cache.cli.machine.places import expanded, user_place
+from nix_cache.cli.s3.credential_values import require_sendable
 from nix_cache.cli.s3.errors import CredentialError, NoCredentialError
 from nix_cache.cli.s3.plain_profile import plain_pair
 from nix_cache.cli.s3.signature import KeyPair
@@ -149,7 +150,12 @@ def profile_identity(profile: str, also: Path | None = None) -> Identity | None:
     ):
         pair, holder = found
         keep_secret(pair.secret_key, pair.token)
-        return Identity(f"the profile {profile} in {holder}", pair)
+        origin = f"the profile {profile} in {holder}"
+        try:
+            require_sendable(pair)
+        except CredentialError as failure:
+            raise _none_from(origin, failure) from None
+        return Identity(origin, pair)
     for files in places:
         session = _session(files)
         settings = _profiles(session, files).get(profile, {})
@@ -189,7 +195,9 @@ def profile_in(file: str, profile: str) -> Credential | None:
     from botocore.configloader import raw_config_parse
     from botocore.exceptions import BotoCoreError
 
-    if Path(file).exists() and not os.access(file, os.R_OK):
+    if not Path(file).is_file():
+        return None
+    if not os.access(file, os.R_OK):
         raise PermissionError(file)
     try:
         found = raw_config_parse(file).get(profile, {})
@@ -249,9 +257,13 @@ def _identity(session: "Session", origin: str, profile: str) -> Identity | None:
             return None
         parts = frozen(credentials, profile)
     except CredentialError as failure:
-        raise NoCredentialError(f"{origin} gives no credential: {failure}", failure.fix) from None
+        raise _none_from(origin, failure) from None
     keep_secret(parts.secret_key, parts.token)
     return Identity(origin, credentials)
+
+
+def _none_from(origin: str, failure: CredentialError) -> NoCredentialError:
+    return NoCredentialError(f"{origin} gives no credential: {failure}", failure.fix)
 
 
 def _session(files: AwsFiles) -> "Session":
@@ -274,6 +286,8 @@ def _profiles(session: "Session", files: AwsFiles) -> Mapping[str, Mapping[str, 
     for file in (files.config, files.credentials):
         if file.exists() and not os.access(file, os.R_OK):
             raise NoCredentialError(f"{file} cannot be read by this user", "check its permissions")
+        if file.is_fifo():  # its writer would be waited for, each time that it is read
+            raise NoCredentialError(f"{file} is a pipe", "name a regular file")
     try:
         profiles: Mapping[str, Mapping[str, Any]] = session.full_config.get("profiles", {})
     except Exception as failure:

@@ -135,14 +135,14 @@ def resolve(host: str, port: int) -> list[Any]:
     return found
 
 
-def tls_context(certificates: str | None) -> ssl.SSLContext:
+def tls_context(certificates: str) -> ssl.SSLContext:
     """Return a context for verified TLS whose sockets keep the deadline.
 
     It accepts what curl, and so Nix, accepts: a trusted certificate need not be a root, and an
     authority need not have all extensions that RFC 5280 wants, as Python 3.13 requires it.
 
     Args:
-        certificates: a file of trusted certificates; None for the defaults of OpenSSL.
+        certificates: a file of trusted certificates.
     """
     context = ssl.create_default_context(cafile=certificates)
     context.verify_flags &= ~ssl.VERIFY_X509_STRICT

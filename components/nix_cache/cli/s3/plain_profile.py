@@ -5,9 +5,12 @@ pair is left to it.
 """
 
 import configparser
+import io
+import os
 from collections.abc import Iterable
 from pathlib import Path
 
+from nix_cache.cli.machine.regular import regular_file
 from nix_cache.cli.s3.signature import KeyPair
 
 _PAIR = ("aws_access_key_id", "aws_secret_access_key")
@@ -27,12 +30,12 @@ def plain_pair(profile: str, files: Iterable[tuple[Path, Path]]) -> tuple[KeyPai
     """
     for config, credentials in files:
         try:
-            if config.exists() and profile in config.read_text(encoding="utf-8"):
+            if config.exists() and profile in _text(config):
                 return None
             if not credentials.exists():
                 continue
             parser = configparser.RawConfigParser()
-            parser.read_string(credentials.read_text(encoding="utf-8"))
+            parser.read_string(_text(credentials))
         except (OSError, UnicodeError, configparser.Error):
             return None
         if not parser.has_section(profile):
@@ -43,3 +46,10 @@ def plain_pair(profile: str, files: Iterable[tuple[Path, Path]]) -> tuple[KeyPai
         pair = KeyPair(settings[_PAIR[0]], settings[_PAIR[1]], settings.get(_TOKEN))
         return pair, credentials
     return None
+
+
+def _text(path: Path) -> str:
+    if path == Path(os.devnull):  # a usual way to have no such file
+        return ""
+    with regular_file(path) as file:
+        return io.TextIOWrapper(file, encoding="utf-8").read()

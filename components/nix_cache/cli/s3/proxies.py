@@ -5,14 +5,13 @@ curl 8 reads ``http_proxy``, ``https_proxy`` or ``HTTPS_PROXY``, then ``all_prox
 is read here too, because it is widely set. curl ignores it, and ``nix-cache doctor`` reports that.
 """
 
+import base64
 import ipaddress
 import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from urllib.parse import unquote, urlsplit
-
-import urllib3
+from urllib.parse import unquote_to_bytes, urlsplit
 
 from nix_cache.cli.errors import ClientError
 
@@ -116,5 +115,6 @@ def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
 def _login(user: str | None, password: str | None) -> dict[str, str]:
     if user is None:
         return {}
-    login = f"{unquote(user)}:{unquote(password or '')}"
-    return dict(urllib3.make_headers(proxy_basic_auth=login))
+    # The bytes are sent as they are in the variable, in any encoding, as curl does.
+    login = b":".join(unquote_to_bytes(os.fsencode(part)) for part in (user, password or ""))
+    return {"proxy-authorization": f"Basic {base64.b64encode(login).decode()}"}

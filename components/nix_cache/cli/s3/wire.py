@@ -22,7 +22,10 @@ _USER_AGENT = f"python-urllib3/{version('urllib3')}"
 _PIECE_BYTES = 1 << 18
 _RECEIVED_BYTES = 1 << 16
 _LONGEST_HEAD_BYTES = 1 << 15
-_END = b"\r\n\r\n"
+_PLAIN_END = b"\r\n\r\n"
+_END = re.compile(rb"\n\r?\n")
+"""Of a head, as ``http.client`` reads it: lines may end with LF alone."""
+
 _TARGET = re.compile(r"/[!\"$-~]*")
 """A path and a query, encoded. A fragment is not sent."""
 
@@ -186,7 +189,7 @@ def received(line: socket.socket, method: str) -> Head | bytes:
         IncompleteRead: it was cut off.
     """
     content = b""
-    while (end := content.find(_END)) < 0:
+    while (end := _END.search(content)) is None:
         piece = line.recv(_RECEIVED_BYTES)
         if not piece and content:
             raise http.client.IncompleteRead(content)
@@ -195,7 +198,10 @@ def received(line: socket.socket, method: str) -> Head | bytes:
         content += piece
         if len(content) > _LONGEST_HEAD_BYTES:
             return content
-    return _head(content[:end].decode("latin-1"), content[end + len(_END) :], method) or content
+    if not content.endswith(_PLAIN_END, 0, end.end()):
+        return content
+    text = content[: end.end() - len(_PLAIN_END)].decode("latin-1")
+    return _head(text, content[end.end() :], method) or content
 
 
 def _head(text: str, start: bytes, method: str) -> Head | None:
