@@ -80,7 +80,12 @@ class Realisation:
                 raise RealisationError(f"the realisation has an unknown form: {document!r:.200}")
         if not BASE_NAME.fullmatch(out_path):
             raise RealisationError(f"outPath {out_path!r:.200} is not a store path")
-        return cls(form, key, out_path, _json(unsigned), _signatures(signatures))
+        found = cls(form, key, out_path, _json(unsigned), _signatures(signatures))
+        try:
+            found.cache_object()
+        except UnicodeEncodeError:  # JSON can escape a half of a surrogate pair
+            raise RealisationError("it has characters that UTF-8 cannot encode") from None
+        return found
 
     @classmethod
     def parse_stored(cls, key: str, content: bytes) -> Self:

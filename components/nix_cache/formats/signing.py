@@ -117,6 +117,16 @@ def parse_public_key(text: str) -> str:
     return name
 
 
+def public_material(text: str) -> bytes:
+    """Return the 32 bytes of a public key. Several texts and names can have the same.
+
+    Raises:
+        KeyFormatError: as for ``parse_public_key``.
+    """
+    parse_public_key(text)
+    return _decoded(_named(text)[1], "public", _PUBLIC_BYTES)
+
+
 def _named(text: str) -> tuple[str, str]:
     name, colon, encoded = text.strip().partition(":")
     if not colon:

@@ -84,6 +84,7 @@ class S3Double:
         present: by key, what was last answered to HEAD: whether it is there.
         conditions: whether it writes only under the conditions of requests, overlooks these, or
             refuses requests that have one: ``kept``, ``ignored`` or ``refused``.
+        conditional: what it answers next to writes under a condition, without doing them.
         log: in their order, ``list`` for objects outside of folders, ``put`` and ``delete``.
     """
 
@@ -104,6 +105,7 @@ class S3Double:
     deletions: list[tuple[list[str], dict[str, Held]]] = field(default_factory=list)
     present: dict[str, bool] = field(default_factory=dict)
     conditions: str = "kept"
+    conditional: list[Answer] = field(default_factory=list)
     log: list[str] = field(default_factory=list)
 
     def put(
@@ -171,6 +173,8 @@ class S3Double:
         wanted, absent = headers.get("If-Match"), headers.get("If-None-Match")
         if self.conditions == "ignored" or (wanted is None and absent is None):
             return None
+        if self.conditional:
+            return self.conditional.pop(0)
         if self.conditions == "refused":
             return _error(501, "NotImplemented")
         held = self.objects.get(key)

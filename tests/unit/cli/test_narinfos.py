@@ -14,13 +14,14 @@ from botocore.credentials import Credentials
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from nix_cache.cli.errors import ClientError
 from nix_cache.cli.resign import bucket as resign_bucket
 from nix_cache.cli.resign.bucket import Judged, contents_hash
 from nix_cache.cli.resign.verdict import Ground, TrustTerms
 from nix_cache.cli.s3.client import S3Client
 from nix_cache.cli.s3.credentials import Identity
 from nix_cache.cli.s3.messages import Requester
-from nix_cache.cli.upload.narinfos import Narinfos
+from nix_cache.cli.upload.narinfos import Conditions, Narinfos
 from nix_cache.cli.upload.objects import Objects
 from nix_cache.cli.upload.options import UploadOptions
 from nix_cache.cli.upload.uploader import Uploader
@@ -31,7 +32,7 @@ from nix_cache.formats.nix_hash import NixHash
 from nix_cache.formats.path_info import PathInfo
 from tests.unit.cli.client_caches import manifest
 from tests.unit.cli.interleaved import Interleaved
-from tests.unit.cli.s3_double import S3Double
+from tests.unit.cli.s3_double import Answer, DoubleTransport, S3Double
 
 MANIFEST = manifest()
 PATH = f"/nix/store/{'0' * 32}-name"
@@ -222,3 +223,117 @@ def test_a_narinfo_whose_etag_a_proxy_alters_is_signed_all_the_same() -> None:
     found.order.run([found.re_signer(0)])
 
     assert found.signers() == {OLD_KEY.name, KEYS[0].name}
+
+
+def narinfos_of(storage: S3Double) -> Narinfos:
+    """Return a writer's changes of narinfos, in a bucket."""
+    client = S3Client.of(MANIFEST, OWNER.credentials, DoubleTransport(storage))
+    return Narinfos(client, WHO, lambda _: None)
+
+
+def added(there: bytes | None) -> bytes:
+    """Return a narinfo with a line of ours."""
+    before = there or b""
+    return before if b"ours\n" in before else before + b"ours\n"
+
+
+def error(status: int, code: str) -> Answer:
+    """Return an answer of a storage that refuses."""
+    return Answer(status, {}, f"<Error><Code>{code}</Code></Error>".encode())
+
+
+@pytest.mark.parametrize("conditions", ["kept", "ignored", "refused"])
+@pytest.mark.parametrize("earlier", [0, 1])
+def test_a_narinfo_that_came_since_it_was_missed_keeps_its_signatures(
+    conditions: str, earlier: int
+) -> None:
+    """The first that a run writes, and a later one."""
+    storage = S3Double(MANIFEST.bucket, conditions=conditions)
+    narinfos = narinfos_of(storage)
+    for number in range(earlier):
+        narinfos.change(f"{number}.narinfo", added, is_new=True)
+    storage.put(KEY, b"theirs\n")
+
+    assert narinfos.change(KEY, added, is_new=True) == b"theirs\nours\n"
+    assert storage.objects[KEY].content == b"theirs\nours\n"
+
+
+@pytest.mark.parametrize("conditions", ["kept", "ignored", "refused"])
+def test_the_first_new_narinfo_shows_whether_conditions_are_kept(conditions: str) -> None:
+    """Where they are, each further one costs a single request."""
+    storage = S3Double(MANIFEST.bucket, conditions=conditions)
+    narinfos = narinfos_of(storage)
+    narinfos.change(KEY, added, is_new=True)
+    is_kept = conditions == "kept"
+    assert narinfos._conditions is (Conditions.KEPT if is_kept else Conditions.IGNORED)
+    before = storage.requests
+
+    for number in range(5):
+        narinfos.change(f"{number}.narinfo", added, is_new=True)
+
+    assert storage.requests - before == (5 if is_kept else 10)
+
+
+@pytest.mark.parametrize(
+    "code", ["ExpiredToken", "BadDigest", "IncompleteBody", "XAmzContentSHA256Mismatch"]
+)
+@pytest.mark.parametrize("content", [None, b"theirs\n"])
+def test_a_mistake_in_a_conditional_write_is_reported(code: str, content: bytes | None) -> None:
+    """It does not show that the service refuses conditions."""
+    storage = S3Double(MANIFEST.bucket, conditional=[error(400, code)])
+    if content is not None:
+        storage.put(KEY, content)
+    narinfos = narinfos_of(storage)
+
+    with pytest.raises(ClientError):
+        narinfos.change(KEY, added)
+
+    assert narinfos._conditions is Conditions.UNKNOWN
+    assert KEY not in storage.objects or storage.objects[KEY].content == content
+
+
+def test_a_busy_answer_to_a_conditional_write_is_tried_again() -> None:
+    """RequestTimeout comes with 400."""
+    storage = S3Double(MANIFEST.bucket, conditional=[error(400, "RequestTimeout")])
+    narinfos = narinfos_of(storage)
+
+    with mock.patch("time.sleep"):
+        narinfos.change(KEY, added)
+
+    assert narinfos._conditions is Conditions.KEPT
+    assert storage.objects[KEY].content == b"ours\n"
+
+
+@pytest.mark.parametrize("code", ["NotImplemented", "InvalidRequest", "InvalidArgument", ""])
+def test_a_service_that_refuses_conditions_is_written_without(code: str) -> None:
+    """Whatever word it has for that."""
+    storage = S3Double(MANIFEST.bucket, conditional=[error(400, code) if code else Answer(400)])
+    narinfos = narinfos_of(storage)
+
+    assert narinfos.change(KEY, added) == b"ours\n"
+
+    assert narinfos._conditions is Conditions.IGNORED
+
+
+def test_a_writer_who_may_not_read_what_is_there_is_refused() -> None:
+    """The error names the right. The narinfo stays as it was."""
+    storage = S3Double(MANIFEST.bucket, faults={KEY: lambda _: error(403, "AccessDenied")})
+    storage.put(KEY, b"theirs\n")
+
+    with pytest.raises(ClientError, match=f"to read {KEY}, which is there") as refused:
+        narinfos_of(storage).change(KEY, added, is_new=True)
+
+    assert "s3:GetObject" in refused.value.fix
+    assert storage.objects[KEY].content == b"theirs\n"
+
+
+def test_a_narinfo_that_is_deleted_while_it_is_written_is_no_refusal_to_read_it() -> None:
+    """A storage answers that to writers, who may not list."""
+    conditional = [error(412, "PreconditionFailed")]
+    storage = S3Double(
+        MANIFEST.bucket,
+        conditional=conditional,
+        faults={KEY: lambda answer: error(403, "AccessDenied") if answer.status == 404 else answer},
+    )
+
+    assert narinfos_of(storage).change(KEY, added, is_new=True) == b"ours\n"

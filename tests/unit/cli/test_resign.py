@@ -4,7 +4,8 @@ import contextlib
 import hashlib
 import io
 import json
-from collections.abc import Mapping
+import string
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -41,7 +42,7 @@ from nix_cache.formats.realisation import Realisation
 from nix_cache.iam.lifecycle import NIX32
 from tests.engine.patient import nar_of
 from tests.unit.cli.client_caches import KEY, NEXT_KEY, WRITER, manifest
-from tests.unit.cli.s3_double import DoubleTransport, S3Double
+from tests.unit.cli.s3_double import Answer, DoubleTransport, S3Double
 from tests.unit.formats.test_realisation import BY_DERIVATION, BY_HASH
 
 LEAKED, STRANGER = signing.generate("leaked-1"), signing.generate("stranger-1")
@@ -354,7 +355,7 @@ class TestRun:
         del cache.storage.objects[Narinfo.parse(narinfo(3)).url]
         leak = (datetime.now(UTC) - timedelta(days=2)).isoformat()
 
-        done = cache.resign(leaked=(LEAKED.public_text,), before=leak)
+        done = cache.resign(leaked=(LEAKED.public_text,), before=leak, is_dropped=True)
 
         assert not done.well
         assert done.result["signed"]["beforeLeak"] == 1
@@ -366,11 +367,24 @@ class TestRun:
         assert "its NAR is not as stated" in reasons[path_info(2).path]
         assert "its NAR is answered 404" in reasons[path_info(3).path]
 
-    def test_a_leaked_key_that_readers_still_trust_is_reported(self, cache: SignedCache) -> None:
-        """And does not count."""
+    @pytest.mark.parametrize(
+        "spell",
+        [
+            lambda text: text,
+            lambda text: f" {text}\n",
+            lambda text: other_spelling(text),
+            lambda text: f"other-name:{text.partition(':')[2]}",
+        ],
+        ids=["exact", "white space", "unused bits", "wrong name"],
+    )
+    @pytest.mark.parametrize("is_dropped", [False, True])
+    def test_a_leaked_key_that_readers_still_trust_is_reported(
+        self, cache: SignedCache, spell: Callable[[str], str], is_dropped: bool
+    ) -> None:
+        """And does not count, however it is spelled."""
         key = cache.add(0, KEY)
 
-        done = cache.resign(leaked=(KEY.public_text,))
+        done = cache.resign(leaked=(spell(KEY.public_text),), is_dropped=is_dropped)
 
         assert not done.well
         assert "readers still trust the leaked key" in done.err
@@ -472,6 +486,53 @@ class TestRun:
         assert list(done.result["untrusted"]) == [bad]
         assert NEXT_KEY.name in cache.signers(good)
 
+    def test_an_owner_who_may_list_and_not_read_is_refused(self, cache: SignedCache) -> None:
+        """A listed narinfo that is forbidden is not gone."""
+        realisation = Realisation.parse(BY_HASH).signed(KEY).cache_object()
+        for key in (cache.add(0, KEY), realisation.key):
+            cache.storage.put(key, realisation.content)
+            cache.storage.faults = {key: denied}
+            with pytest.raises(ClientError, match=r"profile owner may not .* \(AccessDenied\)"):
+                cache.resign()
+
+    @pytest.mark.parametrize("name", [".", ".."])
+    def test_an_object_whose_key_cannot_be_requested_is_reported(
+        self, cache: SignedCache, name: str
+    ) -> None:
+        """The others are signed."""
+        good = cache.add(0, KEY)
+        bad = f"realisations/{name}/a.doi"
+        cache.storage.put(bad, b"{}")
+
+        done = cache.resign()
+
+        assert "has a segment '.' or '..'" in done.result["untrusted"].pop(bad)
+        assert (done.well, done.result["untrusted"]) == (False, {})
+        assert NEXT_KEY.name in cache.signers(good)
+
+    def test_a_realisation_that_utf_8_cannot_encode_is_reported(self, cache: SignedCache) -> None:
+        """The others are signed."""
+        good = cache.add(0, KEY)
+        bad = Realisation.parse(BY_HASH).key
+        cache.storage.put(bad, json.dumps({**BY_HASH, "other": "\ud800"}).encode())
+
+        done = cache.resign()
+
+        assert "UTF-8" in done.result["untrusted"][bad]
+        assert NEXT_KEY.name in cache.signers(good)
+
+
+def denied(_: Answer) -> Answer:
+    """Return what S3 answers to a user without the right."""
+    return Answer(403, {}, b"<Error><Code>AccessDenied</Code></Error>")
+
+
+def other_spelling(key: str) -> str:
+    """Return a public key with other unused bits in the last character of its base64."""
+    letters = string.ascii_uppercase + string.ascii_lowercase + string.digits + "+/"
+    last = letters.index(key[-2])
+    return f"{key[:-2]}{letters[last ^ 1]}="
+
 
 class TestSigner:
     """With which key, and by which terms."""
@@ -508,6 +569,27 @@ class TestSigner:
             ({WRITER: KEY.secret_text}, None, (KEY.public_text,), None, "it cannot sign"),
             ({WRITER: KEY.secret_text}, None, (), "2026-01-01", "without a leaked key"),
             ({WRITER: KEY.secret_text}, None, (LEAKED.public_text,), "soon", "is not a time"),
+            (
+                {WRITER: KEY.secret_text},
+                None,
+                (LEAKED.public_text,),
+                "0001-01-01T00:00+14:00",
+                "is not a time",
+            ),
+            (
+                {WRITER: KEY.secret_text},
+                None,
+                (LEAKED.public_text,),
+                "9999-12-31T23:59-14:00",
+                "is not a time",
+            ),
+            (
+                {WRITER: KEY.secret_text},
+                None,
+                (other_spelling(KEY.public_text),),
+                None,
+                "it cannot sign",
+            ),
             ({WRITER: KEY.secret_text}, None, (LEAKED.public_text,), "2999-01-01", "not come yet"),
         ],
     )
@@ -523,6 +605,51 @@ class TestSigner:
         with pytest.raises(ClientError, match=problem) as refused:
             signer.find_terms(self.target(keys), writer, leaked, before)
         assert hashlib.sha256(KEY.seed).hexdigest() not in str(refused.value)
+
+    def test_a_leaked_key_that_the_cache_does_not_have_needs_a_confirmation(self) -> None:
+        """With a typo, the key that is meant would stay trusted. The only key signs by itself."""
+        keys = {WRITER: NEXT_KEY.secret_text}
+        both = [NEXT_KEY.public_text, KEY.public_text]
+        target = self.target(keys, publicKeys=both, keyNames={WRITER: NEXT_KEY.name})
+        typo = f"{KEY.name}:{LEAKED.public_text.partition(':')[2]}"
+        swapped = f"{NEXT_KEY.name}:{KEY.public_text.partition(':')[2]}"
+
+        for leaked, problem in (
+            (LEAKED.public_text, f"matches no key of the cache, which also trusts {KEY.name}"),
+            (typo, f"is not the key {KEY.name} of the cache"),
+            (swapped, f"is not the key {NEXT_KEY.name} of the cache"),
+        ):
+            for given in (
+                (leaked,),
+                (STRANGER.public_text, leaked),
+                (leaked, STRANGER.public_text),
+            ):
+                with pytest.raises(UsageError):
+                    signer.find_terms(target, None, given, None)
+            with pytest.raises(UsageError, match=problem) as refused:
+                signer.find_terms(target, None, (leaked,), None)
+            assert "add --dropped" in str(refused.value.fix)
+        confirmed = signer.find_terms(target, None, (LEAKED.public_text,), None, is_dropped=True)
+        assert confirmed.trusted == tuple(both)
+        alone = self.target(
+            keys, publicKeys=[NEXT_KEY.public_text], keyNames={WRITER: NEXT_KEY.name}
+        )
+        found = signer.find_terms(alone, None, (LEAKED.public_text,), None)
+        assert found.leaked == (LEAKED.public_text,)
+
+    def test_a_leaked_key_is_left_out_under_each_of_its_names(self) -> None:
+        """Signatures by any of them are those of a leaked key."""
+        other_name = f"other-1:{KEY.public_text.partition(':')[2]}"
+        target = self.target(
+            {WRITER: NEXT_KEY.secret_text},
+            publicKeys=[NEXT_KEY.public_text, other_spelling(KEY.public_text), other_name],
+            keyNames={WRITER: NEXT_KEY.name},
+        )
+
+        found = signer.find_terms(target, None, (KEY.public_text,), None)
+
+        assert found.trusted == (NEXT_KEY.public_text,)
+        assert {one.partition(":")[0] for one in found.leaked} == {KEY.name, "other-1"}
 
     def test_a_time_without_a_zone_is_in_utc(self) -> None:
         """As the dates of objects are."""

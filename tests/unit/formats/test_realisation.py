@@ -44,6 +44,23 @@ def test_the_object_of_nix_up_to_2_34_is_the_whole_document() -> None:
     assert written.content == json.dumps(BY_HASH, separators=(",", ":")).encode()
 
 
+@pytest.mark.parametrize(
+    "document",
+    [
+        {**BY_HASH, "other": "\ud800"},
+        {**BY_HASH, "signatures": ["asdf:\udfff"]},
+        {**BY_DERIVATION, "value": {**BY_DERIVATION["value"], "\ud800": 1}},
+        {**BY_DERIVATION, "value": {**BY_DERIVATION["value"], "signatures": ["\ud800:AAAA"]}},
+    ],
+)
+def test_what_utf_8_cannot_encode_is_refused(document: dict[str, Any]) -> None:
+    """JSON can escape a half of a surrogate pair."""
+    realisation = Realisation.parse(BY_HASH)
+    with pytest.raises(RealisationError, match="UTF-8"):
+        Realisation.parse(document)
+    assert realisation.other(json.dumps({**BY_HASH, "other": "\ud800"}).encode()) is None
+
+
 def test_the_object_of_nix_2_35_is_the_value_alone() -> None:
     written = Realisation.parse(BY_DERIVATION).cache_object()
     assert written.key == f"build-trace-v2/{BASE_NAME}-bar.drv/foo.doi"

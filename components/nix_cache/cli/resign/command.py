@@ -38,6 +38,14 @@ def resign(
             show_default=False,
         ),
     ] = None,
+    dropped: Annotated[
+        bool,
+        typer.Option(
+            "--dropped",
+            help="Confirm that the cache no longer has a leaked key that matches none of its keys, "
+            "and that none of the keys that it has leaked besides.",
+        ),
+    ] = False,
     before: Annotated[
         str | None,
         typer.Option(
@@ -77,6 +85,7 @@ def resign(
         writer=writer,
         leaked=tuple(leaked or ()),
         before=before,
+        is_dropped=dropped,
         dry_run=dry_run,
         agreed=yes,
         jobs=jobs,

@@ -41,6 +41,8 @@ class SigningRequest:
         dry_run: whether it is only printed.
         agreed: whether the user agrees beforehand.
         jobs: how many requests there are at a time.
+        is_dropped: whether the user confirms that the cache no longer has a leaked key that
+            matches none of its keys.
     """
 
     cache: str | None
@@ -52,6 +54,7 @@ class SigningRequest:
     dry_run: bool
     agreed: bool
     jobs: int
+    is_dropped: bool = False
 
 
 def run(request: SigningRequest, *, as_json: bool) -> bool:
@@ -71,7 +74,9 @@ def run(request: SigningRequest, *, as_json: bool) -> bool:
     identity = owner_identity(request.owner)
     target = find_target(request.cache, request.project, secrets=True)
     target.require_place_for_owner()
-    terms = find_terms(target, request.writer, request.leaked, request.before)
+    terms = find_terms(
+        target, request.writer, request.leaked, request.before, is_dropped=request.is_dropped
+    )
     with Progress() as progress:
         bucket = Bucket(target.manifest, identity, request.owner, request.jobs, progress.note)
         progress.tell(f"waiting for {target.manifest.endpoint}")

@@ -1,5 +1,6 @@
 """With which key a cache is signed again, and which keys its paths may be trusted by."""
 
+import itertools
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
@@ -12,7 +13,12 @@ from nix_cache.formats.signing import KeyFormatError, SecretKey, name_of
 
 
 def find_terms(
-    target: Target, writer: str | None, leaked: Sequence[str], before: str | None
+    target: Target,
+    writer: str | None,
+    leaked: Sequence[str],
+    before: str | None,
+    *,
+    is_dropped: bool = False,
 ) -> TrustTerms:
     """Return with which key to sign, and what is trusted.
 
@@ -21,13 +27,17 @@ def find_terms(
         writer: whose key signs; None for the only one that is here.
         leaked: public keys.
         before: a time in ISO 8601, in UTC if it names no zone.
+        is_dropped: whether the user confirms that the cache no longer has a leaked key that
+            matches none of its keys.
 
     Raises:
-        UsageError: a key or the time has an invalid format, or no writer is known.
+        UsageError: a key or the time has an invalid format, no writer is known, or a leaked key
+            matches none of the cache.
         ClientError: there is no signing key here, or readers do not trust it.
     """
     manifest = target.manifest
-    leaked_keys = tuple(_public_key(key) for key in leaked)
+    leaked_keys = {_public_key(key): signing.public_material(key) for key in leaked}
+    materials = frozenset(leaked_keys.values())
     key = _signing_key(target, writer)
     if key.public_text not in manifest.public_keys:
         raise ClientError(
@@ -35,20 +45,53 @@ def find_terms(
             "trust its signatures",
             "run `pulumi up` on the stack, then name the stack or its outputs",
         )
-    if key.public_text in leaked_keys:
+    if signing.public_material(key.public_text) in materials:
         raise UsageError(
             f"the key {key.name} leaked, so it cannot sign",
             "raise the writer's generation and run `pulumi up` first",
         )
     names = manifest.key_names.values() or map(name_of, manifest.public_keys)
-    trusted = tuple(one for one in manifest.public_keys if one not in leaked_keys)
+    same = [signing.public_material(one) in materials for one in manifest.public_keys]
+    listed = tuple(itertools.compress(manifest.public_keys, same))
+    trusted = tuple(one for one in manifest.public_keys if one not in listed)
+    if not is_dropped:
+        for text, material in leaked_keys.items():
+            _require_listed(text, material, manifest.public_keys, trusted, key)
     return TrustTerms(
         key,
         trusted,
         frozenset({key.name, *names}) & {name_of(one) for one in trusted},
-        leaked_keys,
-        _time(before, leaked_keys),
+        tuple(dict.fromkeys([*listed, *leaked_keys])),
+        _time(before, leaked),
     )
+
+
+def _require_listed(
+    leaked: str, material: bytes, listed: Sequence[str], trusted: Sequence[str], key: SecretKey
+) -> None:
+    """Make sure that a leaked key is among those of the cache, or that no other one can be meant.
+
+    A key with a typo would be overlooked, and the one that is meant would be trusted.
+
+    Raises:
+        UsageError: it needs a confirmation.
+    """
+    same_name = [one for one in listed if name_of(one.strip()) == name_of(leaked)]
+    materials = [signing.public_material(one) for one in same_name]
+    if same_name and material not in materials:
+        raise UsageError(
+            f"--leaked {leaked} is not the key {name_of(leaked)} of the cache; nothing was signed",
+            f"give that key if it leaked: --leaked {same_name[0]}; if it replaced the leaked key, "
+            "add --dropped",
+        )
+    others = [name_of(one.strip()) for one in trusted if one != key.public_text]
+    if others and material not in map(signing.public_material, listed):
+        raise UsageError(
+            f"--leaked {leaked} matches no key of the cache, which also trusts "
+            f"{', '.join(others)}; nothing was signed",
+            "correct the key; if the cache no longer has it, and none of the keys that it trusts "
+            "leaked, add --dropped",
+        )
 
 
 def _signing_key(target: Target, writer: str | None) -> SecretKey:
@@ -95,11 +138,11 @@ def _time(text: str | None, leaked: Sequence[str]) -> datetime | None:
         raise UsageError("--before means nothing without a leaked key", "name it with --leaked")
     try:
         time = datetime.fromisoformat(text.strip())
-    except ValueError:
+        time = time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
+    except (ValueError, OverflowError):  # in UTC, its year may be 0 or 10000
         raise UsageError(
             f"--before {text!r} is not a time", "give one such as 2026-11-27T08:00Z"
         ) from None
-    time = time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
     if time > datetime.now(UTC):
         raise UsageError(
             f"--before {text!r} has not come yet", "give the last time when the key was secret"

@@ -14,6 +14,7 @@ from nix_cache.cli.s3.messages import Requester, explain
 from nix_cache.cli.s3.reply import OversizedError
 from nix_cache.cli.upload.collections import Seen
 from nix_cache.cli.upload.held import Held, judge
+from nix_cache.cli.upload.narinfos import unreadable_error
 from nix_cache.formats.cache_info import INFO_KEY
 from nix_cache.formats.collection_run import RUN_KEY
 from nix_cache.formats.manifest import Manifest
@@ -104,13 +105,8 @@ class Bucket:
             except AnsweredError as refusal:
                 if refusal.meaning is not Meaning.DENIED:
                     raise
-                raise ClientError(
-                    f"the storage at {self._manifest.endpoint} refuses {self._who.name} to read "
-                    f"the narinfo that it just put ({refusal}), so every push would upload "
-                    "everything again; the rest was not uploaded",
-                    f"allow {self._who.name} s3:GetObject on all objects of the bucket "
-                    f"{self._manifest.bucket}: run `nix-cache stack repair`, or correct the policy",
-                ) from None
+                which = "the narinfo that it just put"
+                raise unreadable_error(self._who, which, refusal) from None
         self._has_read = True
 
     def protect(self, record: RootRecord) -> bool:

@@ -15,11 +15,18 @@ from datetime import datetime
 from enum import Enum, auto
 from typing import TypeVar
 
+from nix_cache.cli.errors import ClientError
 from nix_cache.cli.limits import NARINFO_BYTES, TooLargeError
 from nix_cache.cli.s3.client import Answer, S3Client
 from nix_cache.cli.s3.clock import http_date
 from nix_cache.cli.s3.content_encoding import EncodingError, decoded
-from nix_cache.cli.s3.errors import AnsweredError, BusyError, StorageError
+from nix_cache.cli.s3.errors import (
+    AnsweredError,
+    BusyError,
+    RefusedError,
+    StorageError,
+    UnusableKeyError,
+)
 from nix_cache.cli.s3.messages import Requester, explain
 from nix_cache.cli.s3.reply import OversizedError
 from nix_cache.cli.s3.retry import retry
@@ -32,11 +39,13 @@ _ROUNDS = 20
 _MOST_UNCHANGED = 3
 """Refused changes of a narinfo that is still as it was. Conditions cannot be used then."""
 
-_ABSENT = frozenset({403, 404})
+_DENIED, _MISSING, _CHANGED = 403, 404, 412
 _LOST = frozenset({404, 409, 412})
 """The narinfo is not what it was any more, or another client is changing it right now."""
 
-_NOT_IMPLEMENTED = frozenset({400, 501})
+_NO_CONDITIONS = frozenset({"NotImplemented", "InvalidRequest", "InvalidArgument", "400"})
+"""Codes of a service that refuses requests with a condition; the last one stands for no code."""
+
 _NEVER = '"00000000000000000000000000000000"'
 """An ETag that no object has."""
 
@@ -45,6 +54,22 @@ _Result = TypeVar("_Result")
 
 class UnreadableNarinfoError(Exception):
     """An object is there and cannot be read. The message is a clause without a subject."""
+
+
+def unreadable_error(who: Requester, which: str, refusal: AnsweredError) -> ClientError:
+    """Return the error to raise if a writer may not read a narinfo that is there.
+
+    Args:
+        who: the writer.
+        which: the narinfo, such as ``the narinfo that it just put``.
+        refusal: what the storage answered.
+    """
+    return ClientError(
+        f"the storage at {who.endpoint} refuses {who.name} to read {which} ({refusal}), so every "
+        "push would upload everything again; the rest was not uploaded",
+        f"allow {who.name} s3:GetObject on all objects of the bucket {who.bucket}: run "
+        "`nix-cache stack repair`, or correct the policy",
+    )
 
 
 class Conditions(Enum):
@@ -100,8 +125,11 @@ class Narinfos:
             UnreadableNarinfoError: it is too large, or its Content-Encoding cannot be undone.
             ClientError: the storage refused or did not answer.
         """
+        return self._read(key)
+
+    def _read(self, key: str, *, is_there: bool = False) -> Version | None:
         try:
-            answer = self._tried(lambda: self._found(key))
+            answer = self._tried(lambda: self._found(key, is_there=is_there))
             if answer is None:
                 return None
             encoding = answer.headers.get("Content-Encoding")
@@ -125,21 +153,29 @@ class Narinfos:
             what is there now; None if nothing is.
 
         Raises:
-            ClientError: the storage refused or did not answer, or other clients change it all the
-                time.
+            ClientError: the storage refused or did not answer, the writer may not read what is
+                there, or other clients change it all the time.
         """
         seen = None if is_new else self._readable(key)
-        unchanged = 0
+        unchanged = hidden = 0
         for _ in range(_ROUNDS):
             wanted = make(seen.content if seen else None)
             if wanted is None or (seen is not None and wanted == seen.content):
                 return seen.content if seen else None
-            if self._put(key, wanted, seen):
+            status = self._put(key, wanted, seen)
+            if status not in _LOST:
                 if self._conditions is not Conditions.IGNORED or (is_new and seen is None):
                     return wanted
                 with self._lock:
                     self._unprotected[key] = make
-            before, seen = seen, self._readable(key)
+            is_hidden = seen is None and status == _CHANGED
+            hidden += is_hidden
+            # A collection may have deleted it since, and a storage answers some writers that what
+            # is missing is forbidden: only several such answers show that it cannot be read.
+            before, seen = (
+                seen,
+                self._readable(key, is_there=is_hidden and hidden >= _MOST_UNCHANGED),
+            )
             unchanged += before is not None and before == seen
             if unchanged == _MOST_UNCHANGED:  # such as behind a proxy that alters ETags
                 self._conditions = Conditions.IGNORED
@@ -174,61 +210,85 @@ class Narinfos:
         """Whether something was changed on a service that does not keep conditions."""
         return bool(self._unprotected)
 
-    def _readable(self, key: str) -> Version | None:
+    def _readable(self, key: str, *, is_there: bool = False) -> Version | None:
         """Read a narinfo; one that cannot be read has no content, and is replaced."""
         try:
-            return self.read(key)
+            return self._read(key, is_there=is_there)
         except UnreadableNarinfoError:
             head = self._tried(lambda: self._client.head(key))
             return Version(b"", head.headers.get("ETag", "") if head else "", None)
 
-    def _found(self, key: str) -> Answer | None:
+    def _found(self, key: str, *, is_there: bool) -> Answer | None:
+        """Read an object; None if it is not there.
+
+        A storage answers a writer, who may not list, that a missing object is forbidden. The
+        bucket's owner lists what they read, so that a refusal is one.
+        """
         try:
             return self._client.get(key, may_be_page=True)
+        except UnusableKeyError:
+            raise UnreadableNarinfoError(
+                "has a segment '.' or '..' in its key, which clients and servers resolve "
+                "differently"
+            ) from None
         except AnsweredError as refusal:
-            if refusal.status in _ABSENT and refusal.code in {
-                *("NoSuchKey", "AccessDenied"),
-                str(refusal.status),
-            }:
+            if refusal.code not in {"NoSuchKey", "AccessDenied", str(refusal.status)}:
+                raise
+            if refusal.status == _MISSING:
                 return None
-            raise
+            if refusal.status != _DENIED or not self._who.is_writer:
+                raise
+            if is_there:
+                raise unreadable_error(self._who, f"{key}, which is there", refusal) from None
+            return None
 
-    def _put(self, key: str, content: bytes, seen: Version | None) -> bool:
-        """Write a narinfo if it is still as it was seen; returns whether that was so."""
+    def _put(self, key: str, content: bytes, seen: Version | None) -> int:
+        """Write a narinfo if it is still as it was seen; returns the status, as of a condition."""
         condition = {"If-None-Match": "*"} if seen is None else {"If-Match": seen.etag}
         if self._conditions is Conditions.IGNORED or (seen is not None and not seen.etag):
             return self._put_unprotected(key, content, seen)
+        is_unknown = self._conditions is Conditions.UNKNOWN
+        if is_unknown and seen is None and self._readable(key) is not None:
+            return _CHANGED
         status = self._answered(key, content, condition)
-        if status in _NOT_IMPLEMENTED:
+        if status is None:
             self._learn(Conditions.IGNORED)
             return self._put_unprotected(key, content, seen)
-        if status in _LOST:
-            return False
-        if self._conditions is Conditions.UNKNOWN and seen is not None:
+        if is_unknown and status not in _LOST:
             # The same content once more, under a condition that does not hold: no harm if it is
             # overlooked.
-            is_kept = self._answered(key, content, {"If-Match": _NEVER}) in _LOST
+            try:
+                is_kept = self._answered(key, content, {"If-Match": _NEVER}) in _LOST
+            except RefusedError:  # S3 wants the right to read for this; the next read reports it
+                return status
             self._learn(Conditions.KEPT if is_kept else Conditions.IGNORED)
-        return True
+        return status
 
-    def _put_unprotected(self, key: str, content: bytes, seen: Version | None) -> bool:
-        if seen is not None:
-            now = self._readable(key)
-            if now is None or now.content != seen.content:
-                return False
+    def _put_unprotected(self, key: str, content: bytes, seen: Version | None) -> int:
+        now = self._readable(key)
+        if (now and now.content) != (seen and seen.content):
+            return _CHANGED
         self._tried(lambda: self._client.put(key, content, _content_type(key)))
-        return True
+        return 200
 
-    def _answered(self, key: str, content: bytes, condition: dict[str, str]) -> int:
-        """Write under a condition; returns the status that says whether it was done."""
+    def _answered(self, key: str, content: bytes, condition: dict[str, str]) -> int | None:
+        """Write under a condition.
+
+        Returns:
+            the status that says whether it was done; None if the service refuses conditions.
+        """
         headers = {"Content-Type": _content_type(key), **condition}
 
-        def put() -> int:
+        def put() -> int | None:
             try:
                 return self._client.succeeded("PUT", key, headers=headers, body=content).status
             except AnsweredError as refusal:
-                if refusal.status in _LOST | _NOT_IMPLEMENTED and refusal.code != "NoSuchBucket":
+                if refusal.status in _LOST and refusal.code != "NoSuchBucket":
                     return refusal.status
+                if refusal.status == 501 or (
+                    refusal.status == 400 and refusal.code in _NO_CONDITIONS
+                ):
+                    return None
                 raise
 
         return self._tried(put)
