@@ -3,9 +3,10 @@
 import contextlib
 import io
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -15,7 +16,9 @@ from nix_cache.cli.caches.target import Target
 from nix_cache.cli.gc import bucket as gc_bucket
 from nix_cache.cli.gc import narinfo_reader, session
 from nix_cache.cli.gc import roots as gc_roots
+from nix_cache.cli.gc.running import RunNote
 from nix_cache.cli.s3.credentials import Credential
+from nix_cache.formats.manifest import Manifest
 from nix_cache.iam.lifecycle import NIX32
 from tests.unit.cli.client_caches import manifest
 from tests.unit.cli.s3_double import DoubleTransport, S3Double
@@ -79,10 +82,14 @@ class CollectedCache:
     """A cache.
 
     Attributes:
-        storage: what holds it.
+        storage: what holds it, and its clock, which is also that of collections.
+        manifest: what describes it.
+        connect: returns what a collection reaches the storage by.
     """
 
     storage: S3Double
+    manifest: Manifest = MANIFEST
+    connect: Callable[[S3Double], DoubleTransport] = DoubleTransport
 
     def push(
         self, number: int, references: Iterable[int] = (), *, age: timedelta = YOUNG, **how: Any
@@ -120,7 +127,7 @@ class CollectedCache:
             request = replace(request, roots_from=file)
         out, err = io.StringIO(), io.StringIO()
         with self._patched(), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-            well = session.run(request, as_json=True)
+            well = session.run(request, as_json=True, clock=self._now)
         return Done(well, json.loads(out.getvalue()), err.getvalue())
 
     @property
@@ -133,17 +140,25 @@ class CollectedCache:
         """Those that are there."""
         return {n for n in range(32) if nar_key(n) in self.storage.objects}
 
+    def _now(self) -> datetime:
+        return self.storage.clock().replace(microsecond=0)
+
     @contextlib.contextmanager
     def _patched(self) -> Iterator[None]:
-        transport = DoubleTransport(self.storage)
-        target = Target(Source(MANIFEST), None)
+        clock = self.storage.clock
+        transport = self.connect(self.storage)
+        target = Target(Source(self.manifest), None)
         with (
             mock.patch.object(session, "owner_identity", return_value=CREDENTIAL),
             mock.patch.object(session, "find_target", return_value=target),
             mock.patch.object(gc_bucket, "Transport", return_value=transport),
-            mock.patch.object(gc_bucket, "in_parallel", _one_by_one),
-            mock.patch.object(narinfo_reader, "in_parallel", _one_by_one),
-            mock.patch.object(gc_roots, "in_parallel", _one_by_one),
+            mock.patch.object(gc_bucket, "datetime", mock.Mock(now=lambda _: clock())),
+            mock.patch.object(
+                gc_bucket, "RunNote", partial(RunNote, clock=lambda: clock().timestamp())
+            ),
+            mock.patch.object(gc_bucket, "in_parallel", one_by_one),
+            mock.patch.object(narinfo_reader, "in_parallel", one_by_one),
+            mock.patch.object(gc_roots, "in_parallel", one_by_one),
         ):
             yield
 
@@ -157,6 +172,6 @@ def collected_cache(objects: Mapping[str, bytes] | None = None) -> CollectedCach
     return CollectedCache(storage)
 
 
-def _one_by_one(work: Any, items: Iterable[Any], jobs: int) -> Iterator[tuple[Any, Any]]:
+def one_by_one(work: Any, items: Iterable[Any], jobs: int) -> Iterator[tuple[Any, Any]]:
     """Work in this thread, so that what happens meanwhile always happens at the same request."""
     return ((item, work(item)) for item in items)

@@ -1,7 +1,7 @@
 """A storage that speaks S3 and is in memory: it answers real clients, without a network.
 
-It does what `nix-cache gc` and `nix-cache resign` need of S3, and fails the test over anything else
-it is asked for.
+It does what `nix-cache gc`, `nix-cache resign` and pushes of small files need of S3, and fails the
+test over anything else it is asked for.
 """
 
 import re
@@ -18,6 +18,7 @@ from xml.sax.saxutils import escape
 from urllib3 import HTTPHeaderDict
 
 from nix_cache.cli.limits import LimitKind
+from nix_cache.cli.s3.body import FilePart
 from nix_cache.cli.s3.hosts import NoAnswerError
 from nix_cache.cli.s3.reply import OversizedError, Reply
 from nix_cache.cli.s3.transport import Transport
@@ -61,6 +62,10 @@ class Answer:
     body: bytes = b""
 
 
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
 @dataclass
 class S3Double:
     """A bucket.
@@ -86,6 +91,7 @@ class S3Double:
             refuses requests that have one: ``kept``, ``ignored`` or ``refused``.
         conditional: what it answers next to writes under a condition, without doing them.
         log: in their order, ``list`` for objects outside of folders, ``put`` and ``delete``.
+        clock: the true time.
     """
 
     bucket: str
@@ -107,12 +113,13 @@ class S3Double:
     conditions: str = "kept"
     conditional: list[Answer] = field(default_factory=list)
     log: list[str] = field(default_factory=list)
+    clock: Callable[[], datetime] = _now
 
     def put(
         self, key: str, content: bytes, *, age: timedelta = timedelta(), encoding: str = ""
     ) -> None:
         """Put an object, as another client would."""
-        self.objects[key] = Held(content, datetime.now(UTC) - age, encoding)
+        self.objects[key] = Held(content, self.clock() - age, encoding)
 
     def exchange(
         self, method: str, url: str, headers: Mapping[str, str], body: bytes | None, kind: LimitKind
@@ -138,7 +145,7 @@ class S3Double:
             raise NoAnswerError("the connection was closed")
         if answer.status == 200 and method == "GET" and len(answer.body) > kind.most_bytes:
             raise OversizedError(f"{key} is larger than {kind.most_bytes} bytes", "look at it")
-        received = HTTPHeaderDict({"Date": _http(datetime.now(UTC) + self.skew), **answer.headers})
+        received = HTTPHeaderDict({"Date": _http(self.clock() + self.skew), **answer.headers})
         return Reply(url, answer.status, received, b"" if method == "HEAD" else answer.body)
 
     def answer(self, method: str, key: str, query: dict[str, str], body: bytes) -> Answer:
@@ -272,4 +279,5 @@ class DoubleTransport(Transport):
     def exchange(
         self, method: str, url: str, headers: Mapping[str, str], body: Any, kind: LimitKind
     ) -> Reply:
-        return self.storage.exchange(method, url, headers, body, kind)
+        content = body.read(0, body.size) if isinstance(body, FilePart) else body
+        return self.storage.exchange(method, url, headers, content, kind)

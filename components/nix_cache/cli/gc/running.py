@@ -34,9 +34,16 @@ class RunNote:
         self._write()
 
     def renew(self) -> None:
-        """Show that it still goes on, if that was shown some minutes ago."""
+        """Show that it still goes on, if that was shown some minutes ago.
+
+        Raises:
+            ClientError: it was shown too long ago, as before the machine slept. Pushes may not have
+                waited, and relied on what was planned to go.
+        """
         if self._run is not None and self._age() > RUN_RENEWED_AFTER.total_seconds():
-            self._write()
+            self._put(RUN_KEY, self._run.content)
+            self.require_fresh()
+            self._written = self._clock()
 
     def require_fresh(self) -> None:
         """Make sure that pushes see it, before something is deleted.
