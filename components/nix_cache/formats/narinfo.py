@@ -119,7 +119,7 @@ class Narinfo:
                 read[name] = _CHECKS[name](name, value)
         for name in ("StorePath", "URL", "NarHash", "NarSize"):
             if read.get(name, "") == "":
-                raise NarinfoError(f"{name} is missing")
+                raise NarinfoError(_markup(content) or f"{name} is missing")
         if not read["NarSize"]:
             raise NarinfoError("NarSize is 0")
         return cls(
@@ -263,9 +263,14 @@ def _fields(content: bytes) -> Iterator[tuple[str, str]]:
         if end < 0:
             line = content[position : position + _SHOWN_CHARACTERS]
             reason = "has no colon" if colon < 0 else "does not end: the narinfo was cut off"
-            raise NarinfoError(f"the line {_shown(_text(line))} {reason}")
+            raise NarinfoError(_markup(content) or f"the line {_shown(_text(line))} {reason}")
         yield _text(content[position:colon]), _text(content[colon + 2 : end])
         position = end + 1
+
+
+def _markup(content: bytes) -> str:
+    """Return that malformed content is something else; empty if it may be meant as a narinfo."""
+    return "it is a web page or XML" if content.lstrip().startswith(b"<") else ""
 
 
 def _text(content: bytes) -> str:

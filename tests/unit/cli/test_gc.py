@@ -352,6 +352,7 @@ class TestContents:
         own = ["log/x.drv", "debuginfo/0a.debug", "realisations/sha256:0!out.doi", LEDGER_KEY]
         odd = ["nar/readme.txt", "nar/a/b.nar", "short.narinfo", f"{NAMES[0]}.narinfo.bak", "x.ls"]
         known = [f"{NAMES[0]}.narinfo", f"{NAMES[0]}.ls", nar_key(0), f"nar/{'0' * 52}.nar"]
+        known += [f"nar/{'e' * 64}.nar.xz", f"nar/{NAMES[0]}-{'0' * 52}.nar"]  # of other tools
         objects = [
             stored(key, days(1)) for key in [*OWN_KEYS, *own, "build-trace-v2/0.doi", *odd, *known]
         ]
@@ -454,6 +455,18 @@ class TestReport:
         assert "Of the paths to keep, the cache lacks 15:" in said
         assert "and 5 more; --json prints all" in said
         assert "clients believe a narinfo for 30 days after it is gone. With 3 days of" in said
+
+    def test_unknown_objects_among_the_nars_are_named(self) -> None:
+        """They take up space that no run frees."""
+        plan = plan_collection(
+            replace(bucket({}, {}), foreign=frozenset({"nar/b", "nar/a"})), {}, self.TERMS
+        )
+
+        said = list(report.remarks(plan, self.TERMS))
+
+        assert said[0].startswith("2 objects below nar/ without the name of a NAR: never deleted.")
+        assert [line.strip() for line in said[1:]] == ["nar/a", "nar/b"]
+        assert report.document(plan, None)["foreign"] == ["nar/a", "nar/b"]
 
     def test_a_healthy_cache_gives_no_remarks(self) -> None:
         """Also if it is empty."""

@@ -674,7 +674,7 @@ def test_a_storage_that_answers_no_read_is_not_taken_for_bad_narinfos(
 def test_only_what_is_collected_is_ever_removed() -> None:
     """Whatever asks for it."""
     bucket = gc_bucket.Bucket(MANIFEST, CREDENTIAL, "owner", 1)
-    for key in ("nix-cache-info", "nar/../nix-cache-info", "log/x", "x.narinfo", "nar/e.nar"):
+    for key in ("nix-cache-info", "nar/../nix-cache-info", "log/x", "x.narinfo", "nar/e.txt"):
         with pytest.raises(ValueError, match="is never removed"):
             bucket.remove([key])
 

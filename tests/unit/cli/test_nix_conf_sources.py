@@ -326,6 +326,35 @@ def test_the_parameters_of_a_listed_substituter_have_any_order(tmp_path: Path) -
     assert trusting.missing(manifest) == []
 
 
+def test_the_daemon_has_to_list_the_url_by_which_a_user_names_the_cache(
+    tmp_path: Path, home: Path
+) -> None:
+    """A parameter makes it another text."""
+    keys = f"trusted-public-keys = {KEY.public_text}\n"
+    write(tmp_path / "etc/nix.conf", f"trusted-substituters = {URL}\n{keys}")
+    write(home / ".config/nix/nix.conf", f"extra-substituters = {URL}?priority=10\n")
+    manifest = client_caches.manifest()
+    wanted = f"extra-trusted-substituters = {URL}?priority=10"
+
+    assert trusting.missing(manifest) == [wanted]
+    assert trusting.lines(manifest)[0] == wanted
+
+    write(tmp_path / "etc/nix.conf", f"trusted-substituters = {URL}?priority=10\n{keys}")
+    assert trusting.missing(manifest) == []
+
+
+@pytest.mark.parametrize("setting", ["substituters", "extra-trusted-substituters"])
+def test_a_public_key_among_substituters_is_a_warning(tmp_path: Path, setting: str) -> None:
+    """Nix takes it for a URL, and stays silent about it in trusted-substituters."""
+    text = f"{setting} = {URL} {KEY.public_text}\ntrusted-public-keys = {KEY.public_text}\n"
+    path = write(tmp_path / "etc/nix.conf", text)
+
+    [found] = obstacles(NEEDS)
+
+    assert (found.where, found.kind) == (f"{path}:1", ObstacleKind.MISPLACED)
+    assert found.problem.endswith(f"substituters has the public key {KEY.name}, but lists URLs")
+
+
 def own_line(tmp_path: Path) -> str:
     """Return what `use` wrote for the cache."""
     return (tmp_path / "etc/nix-cache/demo.conf").read_text()

@@ -240,6 +240,24 @@ class TestReadableNarinfos:
 
         assert "s3:GetObject on all objects of the bucket demo" in refused.value.fix
 
+    @pytest.mark.parametrize("is_portal", [False, True])
+    def test_a_web_page_in_place_of_a_narinfo_is_a_damaged_object(self, is_portal: bool) -> None:
+        """It can be repaired. Where all objects are pages, something else answers."""
+        page = answer(b"<!DOCTYPE html>\n<title>Parked</title>\n", Content_Type="text/html")
+
+        def act(server: Misbehaving, line: socket.socket, _number: int) -> None:
+            is_narinfo = ".narinfo" in server.requests[-1]
+            line.sendall(page if is_narinfo or is_portal else answer(b"StoreDir: /nix/store\n"))
+
+        with misbehaving(act) as server:
+            bucket = _bucket(server.url, public=False)
+            if is_portal:
+                with pytest.raises(ClientError, match="is a web page"):
+                    bucket.held([INFO])
+            else:
+                fault = bucket.held([INFO])[INFO.path].fault
+                assert fault == "its narinfo cannot be read: it is a web page or XML"
+
     def test_one_narinfo_that_could_be_read_is_enough(self) -> None:
         with misbehaving(always(answer(b"StorePath: x"))) as server:
             bucket = _bucket(server.url, public=False)

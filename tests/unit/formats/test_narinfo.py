@@ -238,7 +238,8 @@ def test_a_trusted_key_that_is_none_is_refused() -> None:
         ("Sig: ", "CA: fixed:git:sha1:x\nSig: ", "CA: 'fixed:git:sha1:x'"),
         ("Sig: ", "CA: fixed:sha256\nSig: ", "CA: 'fixed:sha256' is not"),
         (HELLO, "", "StorePath is missing"),
-        (HELLO, "<html>", "the line '<html>' has no colon"),
+        (HELLO, "<html>", "it is a web page or XML"),
+        (HELLO, '<!DOCTYPE html>\n<a href="https://x.example.org/">\n', "it is a web page or XML"),
     ],
 )
 def test_a_broken_narinfo_is_refused_by_field_and_value(old: str, new: str, message: str) -> None:

@@ -10,15 +10,18 @@ from urllib.parse import parse_qs, urlsplit
 
 from nix_cache.cli.caches import trusting
 from nix_cache.cli.caches.record import all_records
-from nix_cache.cli.caches.same_cache import same_access, same_cache
+from nix_cache.cli.caches.same_cache import same_cache
 from nix_cache.cli.doctor.finding import Finding, error, not_checked, ok, warning
 from nix_cache.cli.doctor.subject import Subject
 from nix_cache.cli.machine.places import system_place, user_place
-from nix_cache.cli.nix import conf_lists, conf_sources, daemon, effective, installation, program
+from nix_cache.cli.nix import conf_sources, daemon, effective, installation, program
 from nix_cache.cli.nix.daemon import Trust
 from nix_cache.cli.nix.obstacles import CacheNeeds, Obstacle, ObstacleKind, obstacles
 from nix_cache.cli.s3.credentials import profile_in
 from nix_cache.formats.signing import name_of
+
+_WARNED = frozenset({ObstacleKind.UNSAFE, ObstacleKind.PROJECT, ObstacleKind.MISPLACED})
+"""What does not defeat the cache for sure."""
 
 
 def settings(subject: Subject) -> Iterator[Finding]:
@@ -79,7 +82,9 @@ def credentials(subject: Subject) -> Iterator[Finding]:
     """Yield whether the daemon finds the credentials of a private cache, and other users do not."""
     if subject.manifest.public or subject.record is None:
         return
-    profile = parse_qs(urlsplit(_asked_url(subject)).query).get("profile", ["default"])[0]
+    profile = parse_qs(
+        urlsplit(trusting.asked_url(subject.manifest, subject.environment)).query
+    ).get("profile", ["default"])[0]
     file = system_place(subject.environment).credentials
     try:
         mode = stat.S_IMODE(file.stat().st_mode)
@@ -107,16 +112,6 @@ def credentials(subject: Subject) -> Iterator[Finding]:
         yield ok(f"the daemon finds the profile {profile} in {file}, which only root can read")
 
 
-def _asked_url(subject: Subject) -> str:
-    """Return the URL by which nix.conf names the cache, or else the read URL of the manifest."""
-    url = subject.manifest.read_url
-    lines = conf_sources.all_settings(subject.environment).lines
-    for item in conf_lists.history(lines, conf_lists.SUBSTITUTERS).items:
-        if same_cache(item.value, url) and same_access(item.value, url):
-            return item.value
-    return url
-
-
 def _obstacles(subject: Subject) -> list[Obstacle]:
     """Return the lines that undo the cache's settings, or let unsigned paths in."""
     manifest = subject.manifest
@@ -126,7 +121,7 @@ def _obstacles(subject: Subject) -> list[Obstacle]:
 
 
 def _in_the_way(found: Obstacle) -> Finding:
-    report = warning if found.kind in {ObstacleKind.UNSAFE, ObstacleKind.PROJECT} else error
+    report = warning if found.kind in _WARNED else error
     return report(f"{found.where}: {found.problem}", found.why, found.fix)
 
 

@@ -12,7 +12,9 @@ from nix_cache.iam.lifecycle import NAR_PREFIX, NIX32
 
 _HASH = f"[{NIX32}]{{32}}"
 _METADATA_KEY = re.compile(rf"({_HASH})\.(narinfo|ls)")
-_NAR_KEY = re.compile(rf"{NAR_PREFIX}[{NIX32}]+\.nar(\.[0-9a-z]+)?")
+_NAR_KEY = re.compile(rf"{NAR_PREFIX}[0-9A-Za-z_-]+\.nar(\.[0-9a-z]+)?")
+"""Wider than Nix names NARs: an adopted bucket has those of other tools, such as hashes in base 16,
+or with the hash of the store path before them."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +76,7 @@ class Contents:
         narinfos: by the hash of their store path.
         listings: the lists of files beside them, ``HASH.ls``, by the same hash.
         nars: by their key.
-        foreign: the keys of other objects below ``nar/``.
+        foreign: the keys of other objects below ``nar/``, which are never removed.
     """
 
     narinfos: Mapping[str, Entry]

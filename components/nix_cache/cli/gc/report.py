@@ -10,7 +10,7 @@ from nix_cache.cli.gc.sweep import Swept
 from nix_cache.cli.machine import console
 from nix_cache.cli.machine.console import Console
 from nix_cache.cli.machine.sizes import size
-from nix_cache.iam.lifecycle import NARINFO_TTL_DAYS
+from nix_cache.iam.lifecycle import NAR_PREFIX, NARINFO_TTL_DAYS
 
 _SHOWN = 10
 
@@ -45,6 +45,7 @@ def document(plan: CollectionPlan, swept: Swept | None) -> dict[str, Any]:
         "setAside": _keys(entry.stored for entry in plan.set_aside),
         "missingNars": dict(sorted(plan.missing_nars.items())),
         "undated": plan.contents.undated,
+        "foreign": sorted(plan.contents.foreign),
     }
 
 
@@ -146,6 +147,12 @@ def remarks(plan: CollectionPlan, terms: Terms) -> Iterator[str]:
             f"{_count(len(undated), 'object')} without a usable date: counted as written just now."
         )
         yield from _some(undated)
+    if foreign := sorted(plan.contents.foreign):
+        yield (
+            f"{_count(len(foreign), 'object')} below {NAR_PREFIX} without the name of a NAR: never "
+            "deleted. Delete them by hand if no narinfo names them:"
+        )
+        yield from _some(foreign)
     if plan.absent_roots:
         yield f"Of the paths to keep, the cache lacks {len(plan.absent_roots)}:"
         yield from _some(plan.absent_roots)

@@ -90,6 +90,11 @@ def key_mistakes(lines: Iterable[PlacedLine]) -> Iterator[ConfMistake]:
                 )
 
 
+def is_key(text: str) -> bool:
+    """Return whether a text is a public key that Nix takes."""
+    return not _key_problem(text)
+
+
 def _key_problem(key: str) -> str:
     """Return what is wrong with a public key; empty if Nix takes it."""
     name, colon, encoded = key.partition(":")

@@ -16,9 +16,10 @@ from nix_cache.cli.nix import (
     program,
 )
 from nix_cache.cli.nix.conf_includes import NixConfReader, PlacedLine
-from nix_cache.cli.nix.conf_lists import PUBLIC_KEYS, SUBSTITUTERS
+from nix_cache.cli.nix.conf_lists import PUBLIC_KEYS, SUBSTITUTERS, TRUSTED_SUBSTITUTERS
 from nix_cache.cli.nix.conf_sources import Settings, all_settings
 from nix_cache.redaction import redacted
+from nix_cache.shown import shown_value
 
 _SWITCHES = {
     "require-sigs": "lets unsigned paths in, from every cache",
@@ -52,6 +53,7 @@ class ObstacleKind(Enum):
     CACHES_OFF = "it turns all caches off"
     UNSAFE = "it lets unsigned paths in"
     PROJECT = "it replaces a list in one project"
+    MISPLACED = "it has a public key in a list of caches"
 
 
 @dataclass(frozen=True)
@@ -92,6 +94,7 @@ def obstacles(
     ]
     found += discards(settings, wanted)
     found += _switched(settings.lines)
+    found += _misplaced(settings.lines)
     if folder is not None:
         found += _in_project(wanted, folder)
     return list(dict.fromkeys(found))
@@ -162,6 +165,21 @@ def _switched(lines: Iterable[PlacedLine]) -> Iterator[Obstacle]:
                 "take that line out",
                 ObstacleKind.UNSAFE if is_unsafe else ObstacleKind.CACHES_OFF,
             )
+
+
+def _misplaced(lines: Sequence[PlacedLine]) -> Iterator[Obstacle]:
+    """Yield the public keys in lists of substituters."""
+    for setting in (SUBSTITUTERS, TRUSTED_SUBSTITUTERS):
+        for item in conf_lists.history(lines, setting).items:
+            if conf_lists.is_key(item.value):
+                name = item.value.partition(":")[0]
+                yield Obstacle(
+                    item.where,
+                    f"{setting} has the public key {shown_value(name)}, but lists URLs",
+                    "Nix takes the key for the URL of a cache, and does not trust it",
+                    f"move the key to {PUBLIC_KEYS}",
+                    ObstacleKind.MISPLACED,
+                )
 
 
 def _in_project(wanted: CacheNeeds, folder: Path) -> Iterator[Obstacle]:

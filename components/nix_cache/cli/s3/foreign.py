@@ -95,7 +95,12 @@ def is_page(answer: HasBody, method: str = "GET") -> bool:
     """Return whether an answer is a web page; that to HEAD if its type says so."""
     if method == "HEAD":
         return answer.status < 300 and _type(answer.headers) == "text/html"
-    return _PAGE.match(answer.body[:_HEAD_BYTES]) is not None
+    return is_page_content(answer.body)
+
+
+def is_page_content(content: bytes) -> bool:
+    """Return whether the content of an object is a web page."""
+    return _PAGE.match(content[:_HEAD_BYTES]) is not None
 
 
 def _type(headers: Mapping[str, str]) -> str:

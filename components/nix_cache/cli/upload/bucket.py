@@ -10,6 +10,7 @@ from nix_cache.cli.machine.parallel import in_parallel
 from nix_cache.cli.s3.client import S3Client
 from nix_cache.cli.s3.content_encoding import EncodingError, decoded
 from nix_cache.cli.s3.errors import AnsweredError, Meaning, StorageError
+from nix_cache.cli.s3.foreign import is_page_content
 from nix_cache.cli.s3.messages import Requester, explain
 from nix_cache.cli.s3.reply import OversizedError
 from nix_cache.cli.upload.collections import Seen
@@ -218,7 +219,7 @@ class Bucket:
         path = info.path
         with self._explained():
             try:
-                content = _if_there(lambda: self._get(narinfo_key(path), self._reader))
+                content = _if_there(lambda: self._narinfo(path))
             except (EncodingError, TooLargeError) as mistake:
                 return Held(path, None, f"its narinfo {mistake}")
         if content is None:
@@ -226,9 +227,26 @@ class Bucket:
         self._has_read = True
         return judge(path, content, self._manifest.public_keys, info, self._current, self._key)
 
+    def _narinfo(self, path: str) -> bytes:
+        """Return what the cache states of a path. That may be a web page, but not for all objects.
+
+        Raises:
+            TooLargeError: it is larger than a narinfo may be.
+            EncodingError: its Content-Encoding cannot be undone.
+        """
+        content = self._get(narinfo_key(path), self._reader, may_be_page=True)
+        if is_page_content(content):
+            self._get(INFO_KEY, self._reader)  # fails if a portal answers in place of the storage
+        return content
+
     @staticmethod
-    def _get(key: str, client: S3Client) -> bytes:
+    def _get(key: str, client: S3Client, *, may_be_page: bool = False) -> bytes:
         """Return an object's content.
+
+        Args:
+            key: the object.
+            client: reads it.
+            may_be_page: whether a web page is returned, too.
 
         Raises:
             TooLargeError: it is larger than such an object may be.
@@ -236,7 +254,7 @@ class Bucket:
         """
         most_bytes = body_limit(key).most_bytes
         try:
-            answer = client.get(key)
+            answer = client.get(key, may_be_page=may_be_page)
         except OversizedError:
             raise TooLargeError(most_bytes) from None
         return decoded(answer.body, answer.headers.get("Content-Encoding"), most_bytes)

@@ -126,12 +126,12 @@ def _about_trust(
     machine = system_place(environment)
     if maker := installation.generator(machine, Path(manifest.store_dir), chosen=True):
         yield f"Add this to the configuration of {maker.kind}, then run: {maker.switch}"
-        yield from (f"  {line}" for line in trusting.options(manifest, maker))
+        yield from (f"  {line}" for line in trusting.options(manifest, maker, environment))
     else:
         yield f"So that all users use the cache, run: {as_root(plan, source)}"
         where = installation.settings_file(machine)
         yield f"Or let users choose it: as root, add these lines to {where}:"
-        yield from (f"  {line}" for line in trusting.lines(manifest))
+        yield from (f"  {line}" for line in trusting.lines(manifest, environment))
         yield daemon.restart_order()
     yield (f"Do not add {_user_name()} to trusted-users for that, which gives the power of root.")
 
