@@ -105,7 +105,9 @@ def test_every_list_is_what_the_real_nix_makes_of_all_files(
     """Whatever is in them, in whatever order; and a line stops Nix if and only if it is named."""
     failing = 0
 
-    @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(
+        max_examples=60, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck)
+    )
     @given(machines)
     def check(machine: Machine) -> None:
         nonlocal failing
