@@ -4,6 +4,7 @@ import hashlib
 import os
 import socket
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from nix_cache.cli.s3.transport import StoppedError, Transport
 from nix_cache.cli.upload.bucket import Bucket
 from nix_cache.formats.nix_hash import NixHash
 from nix_cache.formats.path_info import PathInfo
+from nix_cache.formats.root_record import RootRecord
 from tests.unit.cli.client_caches import manifest
 from tests.unit.cli.misbehaving import Misbehaving, always, answer, misbehaving
 
@@ -225,6 +227,38 @@ class TestSignedReads:
             bucket.held([INFO])
 
         assert _are_signed(server) == [True, True]
+
+
+class TestStores:
+    """Readers pass over a cache that is for another store, so nothing is pushed there."""
+
+    @pytest.mark.parametrize("info", [b"StoreDir: /nix/store\nPriority: 40\n", b""])
+    def test_the_store_of_the_manifest_is_accepted(self, info: bytes) -> None:
+        """So is an object that names none, as Nix accepts it."""
+        with misbehaving(always(answer(info))) as server:
+            _bucket(server.url, public=False).require_access()
+
+    def test_another_store_is_refused_with_both_names(self) -> None:
+        with misbehaving(always(answer(b"StoreDir: /data/nix/store\n"))) as server:
+            bucket = _bucket(server.url, public=False)
+            with pytest.raises(ClientError, match="for the store /data/nix/store, and the cache"):
+                bucket.require_access()
+
+    @pytest.mark.parametrize(
+        ("code", "words"),
+        [
+            ("XAmzContentSHA256Mismatch", "changed an upload on its way"),
+            ("MalformedXML", "took an object for a request on a bucket"),
+        ],
+    )
+    def test_what_happens_to_an_upload_on_its_way_is_named(self, code: str, words: str) -> None:
+        """It is not tried again."""
+        body = f"<Error><Code>{code}</Code></Error>".encode()
+        record = RootRecord(started=datetime(2026, 1, 1, tzinfo=UTC), paths=())
+        with misbehaving(always(answer(body, "400 Bad Request"))) as server:
+            with pytest.raises(ClientError, match=words):
+                _bucket(server.url, public=False).protect(record)
+            assert len(server.received) == 1
 
 
 class TestReadableNarinfos:

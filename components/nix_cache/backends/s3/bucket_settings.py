@@ -21,8 +21,8 @@ _ACTIONS = {
 _FIXES = {
     "policy": "Set s3.publicUrl to a URL by which the service lets readers read, or set public to "
     "false.",
-    "lifecycle": "Set s3.lifecycle to false. Then set expireAfterDays to 0, and remove unfinished "
-    "uploads and old paths with `nix-cache gc`.",
+    "lifecycle": "Set s3.lifecycle to false and expireAfterDays to 0, and remove "
+    "old paths with `nix-cache gc --owner PROFILE --older-than 90`.",
     "versioning": "Set s3.versioning to false.",
 }
 """By setting of a bucket, what to do where the service does not have it."""

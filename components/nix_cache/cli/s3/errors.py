@@ -31,6 +31,8 @@ class Meaning(Enum):
     NO_ANSWER = "no answer came in time"
     BLOCKED = "no answer can come before something between here and there is corrected"
     MALFORMED = "the answer is not that of a storage that speaks S3"
+    ALTERED = "what arrived is not what was sent"
+    NOT_AN_OBJECT = "the storage took an object for a request on a bucket"
     TOO_LARGE = "the body of the request is larger than something on the way accepts"
     OTHER = "none of these"
 
@@ -58,6 +60,10 @@ CODES = {
     "ExpiredTokenException": Meaning.EXPIRED,
     "InvalidToken": Meaning.EXPIRED,
     "RequestTimeTooSkewed": Meaning.WRONG_CLOCK,
+    "BadDigest": Meaning.ALTERED,
+    "XAmzContentChecksumMismatch": Meaning.ALTERED,
+    "XAmzContentSHA256Mismatch": Meaning.ALTERED,
+    "MalformedXML": Meaning.NOT_AN_OBJECT,
     "EntityTooLarge": Meaning.TOO_LARGE,
     "NoSuchBucket": Meaning.NO_BUCKET,
     "NoSuchKey": Meaning.NO_OBJECT,

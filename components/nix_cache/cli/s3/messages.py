@@ -27,6 +27,19 @@ _CLOCK: _Text = (
 _REFRESH = "run `nix-cache stack repair` in the folder of the stack's program"
 _LOOK = "look with `nix-cache doctor {cache}`"
 
+_UPLOADS: Mapping[Meaning, _Text] = {
+    Meaning.ALTERED: (
+        "something between here and {endpoint} changed an upload on its way ({answer}); it was not "
+        "stored",
+        "upload without the tunnel or proxy; with cloudflared, try `--protocol http2`",
+    ),
+    Meaning.NOT_AN_OBJECT: (
+        "the storage at {endpoint} took an object for a request on a bucket ({answer})",
+        "correct the endpoint: it must not have the bucket's name, in its host or its path",
+    ),
+}
+"""What happens to uploads of writers and owners alike."""
+
 _WRITER: Mapping[Meaning, _Text] = {
     Meaning.BUSY: ("the storage at {endpoint} is busy ({answer})", "try again later"),
     Meaning.UNKNOWN_KEY: (
@@ -58,6 +71,7 @@ _WRITER: Mapping[Meaning, _Text] = {
         "push with smaller parts, such as --part-size 8, set partSizeMib of the stack for all "
         "writers, or raise the limit of the proxy",
     ),
+    **_UPLOADS,
     Meaning.MALFORMED: ("{endpoint} is not the storage of the cache: {answer}", _LOOK),
     Meaning.OTHER: ("the storage at {endpoint} answers {answer}", _LOOK),
 }
@@ -92,6 +106,7 @@ _OWNER: Mapping[Meaning, _Text] = {
         "({answer})",
         "raise the limit of the proxy",
     ),
+    **_UPLOADS,
     Meaning.MALFORMED: (
         "the storage at {endpoint} gives a malformed answer, asked to {doing}; nothing more was "
         "removed",
@@ -105,7 +120,7 @@ _OWNER: Mapping[Meaning, _Text] = {
 
 _REFUSED = frozenset(Meaning) - {
     *(Meaning.BUSY, Meaning.NO_ANSWER, Meaning.BLOCKED, Meaning.MALFORMED, Meaning.TOO_LARGE),
-    Meaning.OTHER,
+    *(Meaning.ALTERED, Meaning.NOT_AN_OBJECT, Meaning.OTHER),
 }
 
 

@@ -16,7 +16,7 @@ from nix_cache.cli.s3.reply import OversizedError
 from nix_cache.cli.upload.collections import Seen
 from nix_cache.cli.upload.held import Held, judge
 from nix_cache.cli.upload.narinfos import unreadable_error
-from nix_cache.formats.cache_info import INFO_KEY
+from nix_cache.formats.cache_info import INFO_KEY, fields
 from nix_cache.formats.collection_run import RUN_KEY
 from nix_cache.formats.manifest import Manifest
 from nix_cache.formats.nar_url import ElsewhereError, InvalidUrlError, NarUrl
@@ -74,17 +74,31 @@ class Bucket:
         """
         with self._explained():
             try:
-                self._get(INFO_KEY, self._client)
+                info = self._get(INFO_KEY, self._client)
             except (EncodingError, TooLargeError) as mistake:
                 raise ClientError(
                     f"{INFO_KEY} at {self._manifest.endpoint} {mistake}",
                     "see what answers there: it is not the cache's storage",
                 ) from None
+        self._require_store(fields(info.decode(errors="replace")).get("StoreDir", ""))
         if self._manifest.public:
             anonymous = self._client.anonymous_at(self._client.url)
             with suppress(StorageError, ClientError, EncodingError, TooLargeError):
                 self._get(INFO_KEY, anonymous)
                 self._reader = anonymous
+
+    def _require_store(self, store_dir: str) -> None:
+        """Make sure that the bucket is for the manifest's store: readers of it pass others over.
+
+        Raises:
+            ClientError: it is for another store.
+        """
+        if store_dir not in ("", self._manifest.store_dir):
+            raise ClientError(
+                f"{INFO_KEY} in the bucket {self._manifest.bucket} is for the store {store_dir}, "
+                f"and the cache is for {self._manifest.store_dir}",
+                "run `nix-cache stack repair` in the folder of the stack's program",
+            )
 
     def require_readable(self, path: str) -> None:
         """Make sure that the writer may read a narinfo that is there, unless one was read before.
