@@ -20,6 +20,7 @@ from nix_cache.cli.use.settings_plan import Wish, plan_use
 from nix_cache.formats import signing
 from tests.unit.cli import client_caches
 from tests.unit.cli.client_caches import KEY, NEXT_KEY, outputs
+from tests.unit.cli.misbehaving import always, answer, misbehaving
 from tests.unit.cli.served_cache import ServedCache, served_cache
 
 DENIED = "these keys have to be agreed to, and standard input is no terminal to ask at"
@@ -227,6 +228,15 @@ def test_what_is_no_manifest_is_refused(
 
     with pytest.raises(ClientError, match=message):
         load(served.url)
+
+
+def test_a_server_that_requires_a_login_is_named() -> None:
+    """Nix itself logs in there, by its netrc file."""
+    with (
+        misbehaving(always(answer(b"", "401 Unauthorized"))) as server,
+        pytest.raises(ClientError, match=r"requires a login \(401\)"),
+    ):
+        load(server.url)
 
 
 def test_a_server_that_is_not_there_is_reported() -> None:

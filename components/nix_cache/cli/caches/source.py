@@ -215,6 +215,11 @@ def _fetched(url: str) -> str:
             f"{address} answers {reply.status}: the server is busy or faulty",
             "try again later, or look at the server's log",
         )
+    if reply.status == 401:
+        raise ClientError(
+            f"{address} requires a login (401), and only Nix itself logs in, by its netrc-file",
+            "name the stack, or a file with its outputs, instead of the URL",
+        )
     if reply.status != 200:
         raise ClientError(
             f"{address} answers {reply.status}: the cache has no manifest there",

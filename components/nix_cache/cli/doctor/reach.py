@@ -103,6 +103,13 @@ def _storage(subject: Subject) -> Iterator[Finding]:
             "the cache does not exist",
             "run `pulumi up`, or correct the stack's endpoint",
         )
+    elif answer.status == 401 and not answer.code:
+        yield not_checked(
+            f"the storage behind {origin_of(subject.bucket_url)}",
+            "a server in front of it requires a login, and only Nix itself logs in, by its "
+            "netrc-file",
+            "run doctor where the storage itself is reached",
+        )
     elif answer.status >= 300 and not answer.code:
         yield error(
             f"the server at {subject.bucket_url} is not an S3 storage: {answer}",
