@@ -35,10 +35,10 @@ class SeaweedServer:
 
     Args:
         folder: where its data, credentials and log are.
-        program: the path of ``weed``; only needed to start it.
+        program: the path of ``weed``.
     """
 
-    def __init__(self, folder: Path, program: Path | None = None) -> None:
+    def __init__(self, folder: Path, program: Path) -> None:
         self._folder = folder
         self._program = program
         self._connection_file = folder / "connection.json"
@@ -120,8 +120,6 @@ class SeaweedServer:
         write_private(self._connection_file, json.dumps(content, indent=2) + "\n")
 
     def _launch(self) -> None:
-        if self._program is None:
-            raise ToolError("the local SeaweedFS does not run", "make up BACKEND=s3")
         ports = self._ports
         environment = {
             # Key pairs of the environment would be those of administrators too.

@@ -69,7 +69,7 @@ def run(request: SigningRequest, *, as_json: bool) -> bool:
 
     Raises:
         UsageError: the request makes no sense, or it cannot be agreed to.
-        ClientError: the storage refused or did not answer, or there is no key to sign with.
+        ClientError: the storage refused or did not answer, or a key to sign with is missing.
     """
     identity = owner_identity(request.owner)
     target = find_target(request.cache, request.project, secrets=True)
