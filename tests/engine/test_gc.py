@@ -20,9 +20,9 @@ import pytest
 import zstandard
 
 from nix_cache.cli.errors import ClientError, UsageError
-from nix_cache.cli.gc import bucket as gc_bucket
 from nix_cache.cli.gc import session
-from nix_cache.cli.gc.ledger import LEDGER_KEY
+from nix_cache.cli.inventory import bucket as gc_bucket
+from nix_cache.cli.inventory.ledger import LEDGER_KEY
 from nix_cache.cli.machine import console
 from nix_cache.cli.s3.answers import Deleted
 from nix_cache.cli.s3.client import S3Client

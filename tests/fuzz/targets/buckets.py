@@ -8,10 +8,10 @@ from typing import Any
 
 from nix_cache.cli.doctor import expiry
 from nix_cache.cli.errors import ClientError
-from nix_cache.cli.gc import listing, reading
-from nix_cache.cli.gc.contents import Stored
-from nix_cache.cli.gc.ledger import Ledger
 from nix_cache.cli.hook.queue import Queue
+from nix_cache.cli.inventory import listing, reading
+from nix_cache.cli.inventory.contents import Stored
+from nix_cache.cli.inventory.ledger import Ledger
 from nix_cache.cli.nix.store_paths import hashes_in
 from nix_cache.cli.s3.client import S3Client
 from nix_cache.cli.s3.credentials import Credential

@@ -13,10 +13,11 @@ from unittest import mock
 
 from nix_cache.cli.caches.source import Source
 from nix_cache.cli.caches.target import Target
-from nix_cache.cli.gc import bucket as gc_bucket
-from nix_cache.cli.gc import narinfo_reader, session
-from nix_cache.cli.gc import roots as gc_roots
-from nix_cache.cli.gc.running import RunNote
+from nix_cache.cli.gc import session
+from nix_cache.cli.inventory import bucket as gc_bucket
+from nix_cache.cli.inventory import narinfo_reader
+from nix_cache.cli.inventory import roots as gc_roots
+from nix_cache.cli.inventory.running import RunNote
 from nix_cache.cli.s3.credentials import Credential
 from nix_cache.formats.manifest import Manifest
 from nix_cache.iam.lifecycle import NIX32

@@ -14,9 +14,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nix_cache.cli.errors import ClientError
-from nix_cache.cli.gc import marking, report
+from nix_cache.cli.gc import report
 from nix_cache.cli.gc.command import GRACE_DAYS
-from nix_cache.cli.gc.contents import (
+from nix_cache.cli.gc.plan import YOUNG, CollectionPlan, Terms, orphans, plan_collection
+from nix_cache.cli.gc.sweep import Swept
+from nix_cache.cli.inventory import marking
+from nix_cache.cli.inventory.contents import (
     Contents,
     Entry,
     Stored,
@@ -24,9 +27,7 @@ from nix_cache.cli.gc.contents import (
     narinfos_among,
     nars_among,
 )
-from nix_cache.cli.gc.ledger import LEDGER_KEY, MOST_NOTED, Ledger
-from nix_cache.cli.gc.plan import YOUNG, CollectionPlan, Terms, orphans, plan_collection
-from nix_cache.cli.gc.sweep import Swept
+from nix_cache.cli.inventory.ledger import LEDGER_KEY, MOST_NOTED, Ledger
 from nix_cache.cli.limits import LEDGER_BYTES
 from nix_cache.cli.machine import console
 from nix_cache.cli.s3.client import S3Client

@@ -22,7 +22,7 @@ from hypothesis import HealthCheck, Phase, event, given, settings
 from hypothesis import strategies as st
 
 from nix_cache.cli.errors import ClientError
-from nix_cache.cli.gc.ledger import LEDGER_KEY, Ledger
+from nix_cache.cli.inventory.ledger import LEDGER_KEY, Ledger
 from nix_cache.formats.cache_info import INFO_KEY
 from tests.unit.cli.collected_cache import (
     CollectedCache,

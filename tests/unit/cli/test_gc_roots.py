@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from nix_cache.cli.errors import ClientError
-from nix_cache.cli.gc.running import RunNote
+from nix_cache.cli.inventory.running import RunNote
 from nix_cache.formats.collection_run import (
     RUN_DELETES_WITHIN,
     RUN_KEY,

@@ -16,8 +16,8 @@ import zstandard
 from nacl.signing import SigningKey
 
 from nix_cache.cli.errors import ClientError
-from nix_cache.cli.gc import bucket as gc_bucket
-from nix_cache.cli.gc.ledger import LEDGER_KEY, Ledger
+from nix_cache.cli.inventory import bucket as gc_bucket
+from nix_cache.cli.inventory.ledger import LEDGER_KEY, Ledger
 from nix_cache.cli.limits import NARINFO_BYTES
 from nix_cache.formats.narinfo import Narinfo
 from tests.unit.cli.client_caches import KEY

@@ -15,7 +15,7 @@ FOLDER = Path(nix_cache.cli.__file__).parent
 BASE = frozenset({"commands", "errors", "limits", "options"})
 """Modules of the package itself that every layer may import. They import no layer."""
 
-LAYERS = ("machine", "nix", "s3", "nars", "caches", "upload")
+LAYERS = ("machine", "nix", "s3", "nars", "caches", "inventory", "upload")
 """From the lowest to the highest."""
 
 START = frozenset({"__init__", "__main__", "app"})

@@ -27,7 +27,7 @@ from hypothesis import strategies as st
 
 from nix_cache.cli.caches.record import Record
 from nix_cache.cli.errors import ClientError
-from nix_cache.cli.gc.ledger import LEDGER_KEY, Ledger
+from nix_cache.cli.inventory.ledger import LEDGER_KEY, Ledger
 from nix_cache.cli.limits import LimitKind
 from nix_cache.cli.s3.credentials import Identity
 from nix_cache.cli.s3.reply import Reply

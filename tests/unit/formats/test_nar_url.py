@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nix_cache.cli.gc.contents import is_collectable
+from nix_cache.cli.inventory.contents import is_collectable
 from nix_cache.formats.nar_url import ElsewhereError, InvalidUrlError, NamedObjects, NarUrl
 
 NAME = "1111111111111111111111111111111111111111111111111111.nar.xz"

@@ -9,9 +9,9 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from nix_cache.cli.gc.contents import Contents, Entry, Stored
-from nix_cache.cli.gc.marking import closure, dependents_first, missing_references
-from nix_cache.cli.gc.roots import Pushed, left_to_upstream, paths_of
+from nix_cache.cli.inventory.contents import Contents, Entry, Stored
+from nix_cache.cli.inventory.marking import closure, dependents_first, missing_references
+from nix_cache.cli.inventory.roots import Pushed, left_to_upstream, paths_of
 from nix_cache.formats.nar_url import NamedObjects
 from nix_cache.iam.lifecycle import NAR_PREFIX
 

@@ -7,15 +7,6 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 
 from nix_cache.cli.errors import ClientError
-from nix_cache.cli.gc.bucket import Bucket
-from nix_cache.cli.gc.contents import (
-    Contents,
-    Entry,
-    Stored,
-    narinfos_among,
-    total_bytes,
-)
-from nix_cache.cli.gc.ledger import Ledger
 from nix_cache.cli.gc.plan import (
     CollectionPlan,
     Orphans,
@@ -27,6 +18,15 @@ from nix_cache.cli.gc.plan import (
     stray_listings,
     stray_records,
 )
+from nix_cache.cli.inventory.bucket import Bucket
+from nix_cache.cli.inventory.contents import (
+    Contents,
+    Entry,
+    Stored,
+    narinfos_among,
+    total_bytes,
+)
+from nix_cache.cli.inventory.ledger import Ledger
 from nix_cache.cli.s3.clock import Clocks
 from nix_cache.formats.nar_url import NamedObjects
 

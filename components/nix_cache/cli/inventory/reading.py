@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from nix_cache.cli.gc.contents import Entry, Stored
+from nix_cache.cli.inventory.contents import Entry, Stored
 from nix_cache.cli.limits import NARINFO_BYTES, TooLargeError
 from nix_cache.cli.s3.content_encoding import EncodingError, decoded
 from nix_cache.formats.content_address import ContentAddressError

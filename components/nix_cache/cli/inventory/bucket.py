@@ -5,7 +5,7 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 
 from nix_cache.cli.errors import ClientError
-from nix_cache.cli.gc.contents import (
+from nix_cache.cli.inventory.contents import (
     Contents,
     Entry,
     Stored,
@@ -14,11 +14,11 @@ from nix_cache.cli.gc.contents import (
     narinfos_among,
     nars_among,
 )
-from nix_cache.cli.gc.ledger import LEDGER_KEY, Ledger
-from nix_cache.cli.gc.listing import list_objects
-from nix_cache.cli.gc.narinfo_reader import NarinfoReader, received
-from nix_cache.cli.gc.roots import Pushed, RootReader
-from nix_cache.cli.gc.running import RunNote
+from nix_cache.cli.inventory.ledger import LEDGER_KEY, Ledger
+from nix_cache.cli.inventory.listing import list_objects
+from nix_cache.cli.inventory.narinfo_reader import NarinfoReader, received
+from nix_cache.cli.inventory.roots import Pushed, RootReader
+from nix_cache.cli.inventory.running import RunNote
 from nix_cache.cli.limits import LEDGER_BYTES
 from nix_cache.cli.machine.parallel import in_parallel
 from nix_cache.cli.s3.client import Answer, S3Client

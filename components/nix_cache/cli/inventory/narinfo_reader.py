@@ -3,9 +3,9 @@
 from collections.abc import Callable, Mapping
 
 from nix_cache.cli.errors import ClientError
-from nix_cache.cli.gc import reading
-from nix_cache.cli.gc.contents import Entry, Stored
-from nix_cache.cli.gc.reading import Received
+from nix_cache.cli.inventory import reading
+from nix_cache.cli.inventory.contents import Entry, Stored
+from nix_cache.cli.inventory.reading import Received
 from nix_cache.cli.machine.parallel import in_parallel
 from nix_cache.cli.s3.client import S3Client
 from nix_cache.cli.s3.errors import AnsweredError, StorageError

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 
 from nix_cache.cli.errors import ClientError
-from nix_cache.cli.gc.contents import Stored
+from nix_cache.cli.inventory.contents import Stored
 from nix_cache.cli.s3.answers import Listed, Page
 from nix_cache.cli.s3.client import S3Client
 from nix_cache.cli.s3.listing import checked_pages

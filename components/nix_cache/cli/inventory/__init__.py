@@ -1,0 +1,1 @@
+"""A bucket as its owner or janitor sees it: complete listings, narinfos, deletion."""
