@@ -14,7 +14,7 @@ from tests.pages import README, Block, blocks, commands, documents
 from tests.sources import syntax_tree
 from tools.bootstrap import ROOT
 
-LANGUAGES = {"caddyfile", "ini", "json", "nginx", "nix", "python", "sh", "text", "yaml"}
+LANGUAGES = {"caddyfile", "ini", "json", "nginx", "nix", "python", "sh", "text", "toml", "yaml"}
 PAGES = [
     page for page in documents() if page != "CHANGELOG.md" and not page.startswith("tests/fakes/")
 ]
@@ -24,7 +24,7 @@ FOR_USERS = [block for block in COMMANDS if block.page != "CONTRIBUTING.md"]
 """A test cannot run the tests, which is what developers' commands do."""
 CLIENT = re.compile(
     r"(?:^|[\s(])nix-cache "
-    r"((?:use|push|exec|watch-store|hook|doctor|gc|resign|help|stack)\b[^|#)\n]*)",
+    r"((?:use|push|exec|watch-store|hook|doctor|gc|resign|stats|help|stack)\b[^|#)\n]*)",
     re.MULTILINE,
 )
 MAKE = re.compile(r"(?:^|\s|\()make ([a-z0-9-]+)", re.MULTILINE)

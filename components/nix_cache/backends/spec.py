@@ -97,6 +97,29 @@ def _as_written(settings: Mapping[str, Any], _configured: Mapping[str, str]) -> 
 
 
 @dataclass(frozen=True, kw_only=True)
+class ListPrice:
+    """What a service asks for storage, by its public price list.
+
+    Attributes:
+        currency: by its ISO code.
+        per_unit_month: for a unit of storage, for a month.
+        unit_bytes: how many bytes a unit has.
+        base_month: what is paid in any case, for a month.
+        included_bytes: how much storage that pays for.
+        source: where the prices are published.
+        checked: the month when they were looked up, such as ``2026-05``.
+    """
+
+    per_unit_month: float
+    source: str
+    checked: str
+    currency: str = "USD"
+    unit_bytes: int = 10**9
+    base_month: float = 0.0
+    included_bytes: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
 class BackendSpec:
     """A storage service.
 
@@ -126,6 +149,7 @@ class BackendSpec:
             where it may.
         cdn: the CDN that the stack can put before the bucket; empty if there is none.
         has_oidc_writers: whether workflows can push without a stored credential.
+        list_price: of its storage; None if there is no public one.
     """
 
     name: str
@@ -150,3 +174,4 @@ class BackendSpec:
     no_dots: str = _DOTS_BREAK_TLS
     cdn: str = ""
     has_oidc_writers: bool = False
+    list_price: ListPrice | None = None

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from nix_cache.backends.spec import BackendSpec, Completion, Provider, Verification
+from nix_cache.backends.spec import BackendSpec, Completion, ListPrice, Provider, Verification
 from nix_cache.iam.values import is_true
 
 if TYPE_CHECKING:
@@ -92,4 +92,10 @@ SPEC = BackendSpec(
     unfinished_upload_days=7,
     cdn="CloudFront",
     has_oidc_writers=True,
+    list_price=ListPrice(  # S3 Standard in us-east-1, the first 50 TB
+        per_unit_month=0.023,
+        unit_bytes=2**30,
+        source="https://aws.amazon.com/s3/pricing/",
+        checked="2026-05",
+    ),
 )

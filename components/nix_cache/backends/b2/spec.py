@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from nix_cache.backends.spec import BackendSpec, Provider, Right, Verification
+from nix_cache.backends.spec import BackendSpec, ListPrice, Provider, Right, Verification
 
 if TYPE_CHECKING:
     from pulumi.dynamic import Config
@@ -58,4 +58,10 @@ SPEC = BackendSpec(
     lifecycle_rules=100,
     unfinished_upload_days=7,
     no_dots="Backblaze B2 does not allow in names of buckets",
+    list_price=ListPrice(  # the first 10 GB of an account are free
+        per_unit_month=0.006,
+        included_bytes=10 * 10**9,
+        source="https://www.backblaze.com/cloud-storage/pricing",
+        checked="2026-05",
+    ),
 )

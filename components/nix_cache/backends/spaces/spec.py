@@ -3,7 +3,14 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from nix_cache.backends.spec import BackendSpec, Completion, Provider, Right, Verification
+from nix_cache.backends.spec import (
+    BackendSpec,
+    Completion,
+    ListPrice,
+    Provider,
+    Right,
+    Verification,
+)
 
 if TYPE_CHECKING:
     from pulumi.dynamic import Config
@@ -80,4 +87,12 @@ SPEC = BackendSpec(
     lifecycle_rules=None,  # DigitalOcean documents no limit
     unfinished_upload_days=7,
     cdn="Spaces CDN",
+    list_price=ListPrice(  # the base price is for all Spaces of an account
+        per_unit_month=0.02,
+        unit_bytes=2**30,
+        base_month=5.0,
+        included_bytes=250 * 2**30,
+        source="https://docs.digitalocean.com/products/spaces/details/pricing/",
+        checked="2026-05",
+    ),
 )

@@ -17,6 +17,7 @@ from nix_cache.cli.inventory.contents import (
 from nix_cache.cli.inventory.ledger import LEDGER_KEY, Ledger
 from nix_cache.cli.inventory.listing import list_objects
 from nix_cache.cli.inventory.narinfo_reader import NarinfoReader, received
+from nix_cache.cli.inventory.parsed import parsed_narinfos
 from nix_cache.cli.inventory.roots import Pushed, RootReader
 from nix_cache.cli.inventory.running import RunNote
 from nix_cache.cli.limits import LEDGER_BYTES
@@ -30,6 +31,7 @@ from nix_cache.cli.s3.reply import OversizedError
 from nix_cache.cli.s3.transport import Transport
 from nix_cache.formats.cache_info import INFO_KEY
 from nix_cache.formats.manifest import Manifest
+from nix_cache.formats.narinfo import Narinfo
 from nix_cache.formats.own_objects import ROOTS_PREFIX
 from nix_cache.iam.lifecycle import NAR_PREFIX
 
@@ -225,6 +227,23 @@ class Bucket:
             ClientError: the storage refused.
         """
         self._put(LEDGER_KEY, ledger.content)
+
+    def objects(self, prefix: str = "") -> Iterator[Stored]:
+        """List objects whose keys begin with a prefix; without one, those outside of folders.
+
+        Raises:
+            ClientError: the storage refused, or the list is not whole.
+        """
+        return self._listed(prefix)
+
+    def parsed(self, listed: Iterable[Stored]) -> Iterator[tuple[Stored, Narinfo | str]]:
+        """Read narinfos with all their fields, as ``parsed_narinfos`` does.
+
+        Raises:
+            ClientError: the storage refused or did not answer.
+        """
+        with self._explained("read narinfos"):
+            yield from parsed_narinfos(self._client, listed, self._jobs)
 
     def remove(self, keys: Sequence[str]) -> int:
         """Remove objects, in this order.

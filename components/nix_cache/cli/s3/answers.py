@@ -54,6 +54,46 @@ class Page:
 
 
 @dataclass(frozen=True)
+class Version:
+    """A version of an object, or a marker that hides those before it.
+
+    Attributes:
+        key: of the object.
+        version: its id; ``null`` for what was written while the bucket kept no versions.
+        written: when; None if no date is stated, or one that cannot be meant.
+        is_latest: whether it is what a request without a version finds.
+        is_marker: whether it stands for a deletion.
+        size: in bytes; 0 for a marker.
+        etag: another one for each content; empty if none is stated.
+    """
+
+    key: str
+    version: str
+    written: datetime | None
+    is_latest: bool
+    is_marker: bool
+    size: int = 0
+    etag: str = ""
+
+
+@dataclass(frozen=True)
+class VersionPage:
+    """One page of a listing of versions.
+
+    Attributes:
+        versions: by key, the newest first.
+        is_truncated: whether there are more pages.
+        next_key: with which the next page is asked for.
+        next_version: likewise.
+    """
+
+    versions: tuple[Version, ...] = ()
+    is_truncated: bool = False
+    next_key: str = ""
+    next_version: str = ""
+
+
+@dataclass(frozen=True)
 class Deleted:
     """What came of a deletion.
 
@@ -113,10 +153,62 @@ def page(body: bytes) -> Page:
     )
 
 
-def deletion(keys: Sequence[str]) -> bytes:
-    """Return the body of DeleteObjects."""
-    objects = "".join(f"<Object><Key>{escape(key, _LINE_ENDS)}</Key></Object>" for key in keys)
-    return (f'<Delete xmlns="http://s3.amazonaws.com/doc/2006-03-01/">{objects}</Delete>').encode()
+def version_page(body: bytes) -> VersionPage:
+    """Read one page of ListObjectVersions.
+
+    Raises:
+        MalformedAnswerError: it is none.
+    """
+    root = _root(body, "ListVersionsResult")
+    is_encoded = _text(root, "EncodingType") == "url"
+
+    def name(element: ET.Element, field: str) -> str:
+        text = _text(element, field)
+        return unquote_plus(text) if is_encoded else text
+
+    return VersionPage(
+        versions=tuple(
+            Version(
+                key=name(entry, "Key"),
+                version=_text(entry, "VersionId"),
+                written=iso_date(_text(entry, "LastModified")),
+                is_latest=_truth(entry, "IsLatest"),
+                is_marker=entry.tag == "DeleteMarker",
+                size=_number(entry, "Size") or 0,
+                etag=_text(entry, "ETag"),
+            )
+            for entry in root
+            if entry.tag in {"Version", "DeleteMarker"}
+        ),
+        is_truncated=_truth(root, "IsTruncated"),
+        next_key=name(root, "NextKeyMarker"),
+        next_version=_text(root, "NextVersionIdMarker"),
+    )
+
+
+def versioning(body: bytes) -> str:
+    """Read whether a bucket keeps versions: ``Enabled``, ``Suspended``, or empty if it never did.
+
+    Raises:
+        MalformedAnswerError: it is no such answer.
+    """
+    return _text(_root(body, "VersioningConfiguration"), "Status").strip()
+
+
+def deletion(objects: Sequence[str | tuple[str, str]]) -> bytes:
+    """Return the body of DeleteObjects.
+
+    Args:
+        objects: keys, or keys with the id of a version.
+    """
+    entries = "".join(_deleted_object(one) for one in objects)
+    return (f'<Delete xmlns="http://s3.amazonaws.com/doc/2006-03-01/">{entries}</Delete>').encode()
+
+
+def _deleted_object(one: str | tuple[str, str]) -> str:
+    key, version = (one, None) if isinstance(one, str) else one
+    named = "" if version is None else f"<VersionId>{escape(version, _LINE_ENDS)}</VersionId>"
+    return f"<Object><Key>{escape(key, _LINE_ENDS)}</Key>{named}</Object>"
 
 
 def deleted(body: bytes) -> Deleted:

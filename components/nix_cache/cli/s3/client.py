@@ -173,13 +173,13 @@ class S3Client:
         """Write an object."""
         self.succeeded("PUT", key, headers={"Content-Type": content_type}, body=body)
 
-    def delete(self, keys: Sequence[str]) -> Deleted:
-        """Delete objects, at most 1,000 at a time.
+    def delete(self, objects: Sequence[str | tuple[str, str]]) -> Deleted:
+        """Delete objects, or versions of objects by their ids, at most 1,000 at a time.
 
         Their list is protected by Content-MD5, which every storage accepts: B2 rejects newer
         checksums, and older servers overlook them.
         """
-        body = answers.deletion(keys)
+        body = answers.deletion(objects)
         digest = hashlib.md5(body, usedforsecurity=False).digest()
         headers = {
             "Content-MD5": base64.b64encode(digest).decode(),

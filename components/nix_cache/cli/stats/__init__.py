@@ -1,0 +1,1 @@
+"""`nix-cache stats`: what a cache has, how it grew, and what its storage costs."""

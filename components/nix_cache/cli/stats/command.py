@@ -1,0 +1,65 @@
+"""The command `nix-cache stats`: its options. What it does is imported when it runs."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from nix_cache.cli.options import JOBS, AsJson, Cache, Project
+
+
+def stats(
+    owner: Annotated[
+        str,
+        typer.Option(
+            "--owner",
+            metavar="PROFILE",
+            help="A credentials profile that can list and read objects in the bucket.",
+            show_default=False,
+        ),
+    ],
+    cache: Cache = None,
+    prices: Annotated[
+        Path | None,
+        typer.Option(
+            "--prices",
+            metavar="FILE",
+            help="Compute the monthly cost by the prices in this JSON or TOML file, not by the "
+            "public list price of the service.",
+            show_default=False,
+        ),
+    ] = None,
+    prometheus: Annotated[
+        Path | None,
+        typer.Option(
+            "--prometheus",
+            metavar="FILE",
+            help="Write the figures to this file (- for standard output) in the text format of "
+            "Prometheus, in one step, as the textfile collector of node_exporter needs it.",
+            show_default=False,
+        ),
+    ] = None,
+    jobs: Annotated[
+        int,
+        typer.Option(
+            "--jobs", "-j", min=1, max=256, metavar="N", help="The number of parallel requests."
+        ),
+    ] = JOBS,
+    project: Project = None,
+    as_json: AsJson = False,
+) -> None:
+    """Print what a cache has: paths, bytes, signing keys, growth, and the cost of the storage.
+
+    Lists the bucket and reads every narinfo. Changes nothing.
+    """
+    from nix_cache.cli.stats import session
+
+    request = session.StatsRequest(
+        cache=cache,
+        project=project,
+        owner=owner,
+        prices=prices,
+        prometheus=prometheus,
+        jobs=jobs,
+    )
+    session.run(request, as_json=as_json)

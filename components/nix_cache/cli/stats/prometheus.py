@@ -1,0 +1,83 @@
+"""The figures of a cache in the text format of Prometheus. Pure."""
+
+from collections.abc import Iterable, Iterator, Mapping
+
+from nix_cache.cli.stats.figures import Figures
+from nix_cache.cli.stats.prices import Cost
+
+_Samples = Iterable[tuple[Mapping[str, str], float]]
+
+
+def text(figures: Figures, cost: Cost | None, cache: str, now: float) -> str:
+    """Return the figures, one gauge for each.
+
+    Args:
+        figures: of the cache.
+        cost: of its storage; None if it is not known.
+        cache: the name of its bucket, which every sample carries.
+        now: seconds since 1970.
+    """
+    return "".join(_lines(figures, cost, cache, now))
+
+
+def _lines(figures: Figures, cost: Cost | None, cache: str, now: float) -> Iterator[str]:
+    keys = sorted(figures.by_key.items())
+    ratio = figures.compression_ratio
+    costs = [] if cost is None else [({"currency": cost.currency}, cost.amount)]
+    metrics: tuple[tuple[str, str, _Samples], ...] = (
+        ("paths", "Store paths in the cache.", [({}, figures.total.paths)]),
+        (
+            "objects",
+            "Objects in the bucket, by kind.",
+            [({"kind": kind}, count) for kind, count in sorted(figures.objects.items())],
+        ),
+        (
+            "object_bytes",
+            "Bytes that objects take in the bucket, by kind.",
+            [({"kind": kind}, count) for kind, count in sorted(figures.object_bytes.items())],
+        ),
+        (
+            "nar_uncompressed_bytes",
+            "Bytes of all NARs before compression.",
+            [({}, figures.total.nar_bytes)],
+        ),
+        (
+            "compression_ratio",
+            "Bytes of NARs before compression, divided by those that they take.",
+            [] if ratio is None else [({}, ratio)],
+        ),
+        (
+            "signed_paths",
+            "Store paths by the name of a key that signed them; empty for unsigned ones.",
+            [({"key": name}, amount.paths) for name, amount in keys],
+        ),
+        (
+            "signed_bytes",
+            "Bytes of the NARs of these paths, as stored.",
+            [({"key": name}, amount.stored_bytes) for name, amount in keys],
+        ),
+        ("orphan_nars", "NARs that no narinfo names.", [({}, figures.orphans)]),
+        ("orphan_nar_bytes", "Bytes that these NARs take.", [({}, figures.orphan_bytes)]),
+        ("missing_nars", "Store paths whose NAR is missing.", [({}, figures.missing_nars)]),
+        (
+            "unreadable_narinfos",
+            "Narinfos that cannot be read.",
+            [({}, len(figures.unreadable))],
+        ),
+        ("monthly_cost", "Estimated cost of the storage for a month.", costs),
+        ("stats_timestamp_seconds", "When the bucket was read.", [({}, now)]),
+    )
+    for name, meaning, samples in metrics:
+        rows = list(samples)
+        if rows:
+            yield f"# HELP nix_cache_{name} {meaning}\n# TYPE nix_cache_{name} gauge\n"
+        for labels, value in rows:
+            shown = ",".join(
+                f'{label}="{_escaped(value)}"'
+                for label, value in {"cache": cache, **labels}.items()
+            )
+            yield f"nix_cache_{name}{{{shown}}} {value!r}\n"
+
+
+def _escaped(value: str) -> str:
+    return value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")

@@ -1,0 +1,119 @@
+"""One run of `nix-cache stats`: reads the bucket, and prints the figures."""
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from nix_cache.backends.registry import BACKENDS
+from nix_cache.cli.caches.target import find_target
+from nix_cache.cli.commands import completing
+from nix_cache.cli.errors import UsageError
+from nix_cache.cli.inventory.bucket import Bucket
+from nix_cache.cli.inventory.contents import listings_among, narinfos_among
+from nix_cache.cli.machine import console, files
+from nix_cache.cli.machine.progress import Progress
+from nix_cache.cli.s3.credentials import owner_identity
+from nix_cache.cli.stats import prometheus, report
+from nix_cache.cli.stats.figures import Adder, Figures
+from nix_cache.cli.stats.prices import Prices
+from nix_cache.formats.own_objects import ROOTS_PREFIX
+from nix_cache.iam.lifecycle import NAR_PREFIX
+
+_FOLDERS = {
+    "log/": "log",
+    "debuginfo/": "debuginfo",
+    "realisations/": "realisation",
+    "build-trace-v2/": "realisation",
+    ROOTS_PREFIX: "root",
+    "nix-cache-pins/": "pin",
+}
+"""Where objects are that are counted and not read, and their kind."""
+
+
+@dataclass(frozen=True)
+class StatsRequest:
+    """What was asked for.
+
+    Attributes:
+        cache: the name of a cache in use here, or a source; None for the one in use.
+        project: the folder of the stack's program; the current one if None.
+        owner: a credentials profile of one who may list and read.
+        prices: a file with prices; None for the list price of the service.
+        prometheus: a file for the figures, ``-`` for standard output; None if they are printed for
+            people.
+        jobs: how many narinfos are read at a time.
+    """
+
+    cache: str | None
+    project: Path | None
+    owner: str
+    prices: Path | None
+    prometheus: Path | None
+    jobs: int
+
+
+def run(request: StatsRequest, *, as_json: bool) -> None:
+    """Read a cache, and print its figures.
+
+    Args:
+        request: what was asked for.
+        as_json: whether the result is for programs.
+
+    Raises:
+        UsageError: the request makes no sense.
+        ClientError: the storage refused or did not answer, or a file cannot be read or written.
+    """
+    if as_json and str(request.prometheus) == "-":
+        raise UsageError(
+            "--json and --prometheus - both write to standard output",
+            "name a file after --prometheus, or leave one of them out",
+        )
+    given = None if request.prices is None else Prices.read(request.prices)
+    identity = owner_identity(request.owner)
+    target = find_target(request.cache, request.project)
+    target.require_place_for_owner()
+    manifest = target.manifest
+    with completing(target.stack), Progress() as progress:
+        bucket = Bucket(manifest, identity, request.owner, request.jobs)
+        bucket.report = progress.tell
+        progress.tell(f"waiting for {manifest.endpoint}")
+        figures = read(bucket, progress)
+    prices = given or _listed(manifest.backend)
+    cost = None if prices is None else prices.cost(figures.all_bytes)
+    report.print_remarks(figures, manifest.backend, cost)
+    if request.prometheus is not None:
+        text = prometheus.text(figures, cost, manifest.bucket, time.time())
+        if str(request.prometheus) == "-":
+            console.out.text(text)
+            return
+        files.write(request.prometheus.absolute(), text.encode(), files.PUBLIC_FILE)
+    if as_json:
+        console.document(report.document(figures, cost))
+    else:
+        report.print_figures(figures, cost)
+
+
+def read(bucket: Bucket, progress: Progress) -> Figures:
+    """Add up the figures of a bucket.
+
+    Raises:
+        ClientError: the storage refused or did not answer.
+    """
+    adder = Adder({stored.key: stored.size for stored in bucket.objects(NAR_PREFIX)})
+    outside = list(bucket.objects())
+    narinfos, listings = narinfos_among(outside), listings_among(outside)
+    adder.count("narinfo", (stored.size for stored in narinfos.values()))
+    adder.count("listing", (stored.size for stored in listings.values()))
+    known = {stored.key for stored in (*narinfos.values(), *listings.values())}
+    adder.count("other", (stored.size for stored in outside if stored.key not in known))
+    for folder, kind in _FOLDERS.items():
+        adder.count(kind, (stored.size for stored in bucket.objects(folder)))
+    for count, (stored, narinfo) in enumerate(bucket.parsed(narinfos.values()), start=1):
+        adder.add(stored, narinfo)
+        progress.tell(f"read {count:,} of {len(narinfos):,} narinfos")
+    return adder.finished()
+
+
+def _listed(backend: str) -> Prices | None:
+    listed = BACKENDS[backend].list_price if backend in BACKENDS else None
+    return None if listed is None else Prices.of(listed)
