@@ -4,7 +4,7 @@ PYTHON ?= python3
 # What is printed is the commands' own, also for a make within a make: `make env` is evaluated.
 MAKEFLAGS += --no-print-directory
 .PHONY: help install aws-plugin up preview drift repair renew down status env test test-all test-aws unit unit-sdk
-.PHONY: fuzz policies engine e2e bench bench-growth bench-push
+.PHONY: fuzz policies engine e2e bench bench-growth bench-push bench-retention
 .PHONY: test-wheel test-upgrade release-check lint schema docs format pulumi lock ci-preview ci-deploy ci-drift verify
 
 tools := .venv/bin/python -m tools
@@ -95,7 +95,7 @@ e2e: .venv-dev/.made ##develop test with the real Nix; as root, installs one in 
 	@$(tests) -m tools.provide
 	@$(tests) -m tests.e2e
 
-bench: $(if $(SMALL),,bench-growth) bench-push ##develop measure growth and pushes, half an hour; writes bench/; make bench SMALL=1 tries pushes
+bench: $(if $(SMALL),,bench-growth bench-retention) bench-push ##develop measure growth, pushes and retention, half an hour; writes bench/; make bench SMALL=1 tries pushes
 
 bench-push: .venv-dev/.made ##develop measure pushes beside `nix copy`, ten minutes; writes bench/RESULTS.md
 	@$(tests) -m tools.provide
@@ -104,6 +104,9 @@ bench-push: .venv-dev/.made ##develop measure pushes beside `nix copy`, ten minu
 bench-growth: .venv-dev/.made ##develop measure growth with the number of writers; writes bench/GROWTH.md
 	@$(tests) -m tools.provide
 	@$(tests) -m bench.growth
+
+bench-retention: .venv-dev/.made ##develop simulate ten years of retention, half a minute; writes bench/RETENTION.md
+	@$(tests) -m bench.retention
 
 verify: .venv/.made ##operate test a backend on the real service: make verify BACKEND=b2
 	@$(tools) verify $(if $(YES),--yes) '$(BACKEND)'

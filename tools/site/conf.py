@@ -25,8 +25,8 @@ NAVIGATION = {
     ],
     "Operations": [
         *("operations/environments", "operations/state", "operations/drift"),
-        *("operations/garbage-collection", "operations/statistics", "operations/doctor"),
-        "operations/recovery",
+        *("operations/retention", "operations/garbage-collection", "operations/statistics"),
+        *("operations/doctor", "operations/recovery"),
         *("operations/adoption", "operations/backup", "operations/compromised-writer"),
         *("upgrades", "policies"),
     ],
