@@ -25,7 +25,7 @@ class WrittenObject:
     day: int
 
 
-class Expiry:
+class ExpiryByKey:
     """Lifecycle rules, asked by key. Each key is compared with the rules once.
 
     Args:
@@ -109,7 +109,7 @@ class SimulatedBucket:
         if name in self.narinfos:
             self.without_nar.add(name)
 
-    def expire(self, expiry: Expiry, today: int) -> None:
+    def expire(self, expiry: ExpiryByKey, today: int) -> None:
         """Delete what lifecycle rules match, as S3 does: at the first midnight after their days."""
         for key, day in [*self.metadata.items()]:
             if today - day > expiry.days(key):

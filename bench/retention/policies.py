@@ -1,7 +1,7 @@
 """The ways to keep a cache small that are compared."""
 
 from bench.retention.writers import RememberingNix, nix_cache_push, nix_copy
-from bench.retention.years import Policy
+from bench.retention.years import RetentionPolicy
 from nix_cache.backends.registry import BACKENDS
 from nix_cache.iam.lifecycle import ExpiryRule, expiry_rules
 
@@ -12,32 +12,34 @@ WHOLE_BUCKET = (ExpiryRule("expire-all", "", DAYS),)
 """One rule for all keys, as recipes have it."""
 
 POLICIES = (
-    Policy("nothing expires", lambda: nix_cache_push),
-    Policy(f"one rule for the bucket, {DAYS} days", lambda: nix_copy, WHOLE_BUCKET),
-    Policy(
+    RetentionPolicy("nothing expires", lambda: nix_cache_push),
+    RetentionPolicy(f"one rule for the bucket, {DAYS} days", lambda: nix_copy, WHOLE_BUCKET),
+    RetentionPolicy(
         f"`expireAfterDays: {DAYS}`, `nix copy` on one machine", RememberingNix, expiry_rules(DAYS)
     ),
-    Policy(
+    RetentionPolicy(
         f"`expireAfterDays: {DAYS}`, `nix copy` on fresh machines",
         lambda: nix_copy,
         expiry_rules(DAYS),
     ),
-    Policy(
+    RetentionPolicy(
         f"`expireAfterDays: {DAYS}`, `nix-cache push`", lambda: nix_cache_push, expiry_rules(DAYS)
     ),
-    Policy(
+    RetentionPolicy(
         f"`expireAfterDays: {LONG_DAYS}`, `nix-cache push`",
         lambda: nix_cache_push,
         expiry_rules(LONG_DAYS),
     ),
-    Policy(f"`gc --older-than {DAYS}`, `nix copy`", lambda: nix_copy, older_than_days=DAYS),
-    Policy(
+    RetentionPolicy(
+        f"`gc --older-than {DAYS}`, `nix copy`", lambda: nix_copy, older_than_days=DAYS
+    ),
+    RetentionPolicy(
         f"`gc --older-than {DAYS}`, `nix-cache push`",
         lambda: nix_cache_push,
         older_than_days=DAYS,
         writes_roots=True,
     ),
-    Policy(
+    RetentionPolicy(
         f"`gc --older-than {DAYS}`, `nix-cache push`, pins",
         lambda: nix_cache_push,
         older_than_days=DAYS,

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
-from bench.retention.bucket import Expiry, SimulatedBucket
+from bench.retention.bucket import ExpiryByKey, SimulatedBucket
 from bench.retention.collector import Collector
 from bench.retention.team import Closure, DailyPush, Team
 from bench.retention.writers import Push
@@ -20,7 +20,7 @@ PAUSE_DAYS = range(1000, 1121)
 
 
 @dataclass(frozen=True)
-class Policy:
+class RetentionPolicy:
     """How a cache is kept small.
 
     Attributes:
@@ -60,7 +60,7 @@ class Years:
         uploaded_bytes: in all.
     """
 
-    policy: Policy
+    policy: RetentionPolicy
     days: int
     metadata_lost_on: int | None = None
     latest_incomplete_days: int = 0
@@ -75,14 +75,14 @@ class Years:
     uploaded_bytes: int = 0
 
 
-def simulate(policy: Policy, days: int, seed: int) -> Years:
+def simulate(policy: RetentionPolicy, days: int, seed: int) -> Years:
     """Return what happens in some days of pushes.
 
     Each day: the storage expires objects at midnight, machines fetch in the morning, the team
     pushes at noon, and once a week a collection runs in the evening.
     """
     result = Years(policy, days)
-    bucket, push, expiry = SimulatedBucket(), policy.writer(), Expiry(policy.rules)
+    bucket, push, expiry = SimulatedBucket(), policy.writer(), ExpiryByKey(policy.rules)
     collector = Collector(policy.older_than_days) if policy.older_than_days is not None else None
     latest = DailyPush((), ())
     releases: list[tuple[int, Closure]] = []
