@@ -8,6 +8,8 @@ MAKEFLAGS += --no-print-directory
 .PHONY: test-wheel test-upgrade release-check lint schema docs format pulumi lock ci-preview ci-deploy ci-drift verify
 
 tools := .venv/bin/python -m tools
+# The same in the environment of BACKEND, or of the local stack that there is.
+local := $(PYTHON) -m tools.choice
 on_stack := $(if $(STACK),--stack '$(STACK)')
 tests := .venv-dev/bin/python
 # Three at a time, for two processors: engine tests often wait. The long modules come first.
@@ -24,29 +26,29 @@ help: ##use print this list
 	        | sed 's/[$$][$$]/$$/'; \
 	done
 
-up: .venv/.made ##use create or update a cache on this machine
-	@$(tools) up
+up: ##use create or update a cache on this machine; make up BACKEND=s3 runs SeaweedFS
+	@$(local) up '$(BACKEND)'
 
-preview: .venv/.made ##use show what `make up` would do
-	@$(tools) preview
+preview: ##use show what `make up` would do
+	@$(local) preview '$(BACKEND)'
 
-drift: .venv/.made ##operate find changes outside of Pulumi: make drift STACK=prod
-	@$(tools) drift $(on_stack)
+drift: ##operate find changes outside of Pulumi: make drift STACK=prod
+	@$(local) drift '$(BACKEND)' $(on_stack)
 
-repair: .venv/.made ##operate show drift, ask, and repair it: make repair STACK=prod
-	@$(tools) repair $(on_stack) $(if $(YES),--yes)
+repair: ##operate show drift, ask, and repair it: make repair STACK=prod
+	@$(local) repair '$(BACKEND)' $(on_stack) $(if $(YES),--yes)
 
-renew: .venv/.made ##operate replace a leaked credential: make renew USER_NAME=nixbuilder
-	@$(tools) renew $(on_stack) $(if $(YES),--yes) '$(USER_NAME)'
+renew: ##operate replace a leaked credential: make renew USER_NAME=nixbuilder
+	@$(local) renew '$(BACKEND)' $(on_stack) $(if $(YES),--yes) '$(USER_NAME)'
 
-down: .venv/.made ##use delete everything that `make up` created
-	@$(tools) down
+down: ##use delete everything that `make up` created
+	@$(local) down '$(BACKEND)'
 
-status: .venv/.made ##use show the server, the stack and the toolchain
-	@$(tools) status
+status: ##use show the server, the stack and the toolchain
+	@$(local) status '$(BACKEND)'
 
-env: .venv/.made ##use print the environment for a shell: eval "$$(make env)"
-	@$(tools) env
+env: ##use print the environment for a shell: eval "$$(make env)"
+	@$(local) env '$(BACKEND)'
 
 test: .venv-dev/.made ##develop run the tests for a commit, about ten minutes
 	@$(tests) -m tools.provide

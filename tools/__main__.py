@@ -10,7 +10,8 @@ from nix_cache.backends.minio.connection import MinioServerError
 from nix_cache.cli.errors import ClientError
 from nix_cache.cli.machine import console
 from tools.errors import ToolError
-from tools.place import STACK, ClonePlace
+from tools.local_backends import DEFAULT, LOCAL_BACKENDS, backend_of
+from tools.place import ClonePlace
 
 _LOCAL = {
     "up": "start the local server and bring the stack up",
@@ -28,11 +29,17 @@ _ON_ANY_STACK = ("drift", "repair", "renew")
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m tools", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
-    for name, what in _LOCAL.items():
-        commands.add_parser(name, help=what)
+    local = {name: commands.add_parser(name, help=what) for name, what in _LOCAL.items()}
     for name in _ON_ANY_STACK:
-        own = commands.add_parser(name, help=f"run `nix-cache stack {name}`")
-        own.add_argument("--stack", default=STACK, help="the stack (default: %(default)s)")
+        local[name] = commands.add_parser(name, help=f"run `nix-cache stack {name}`")
+        local[name].add_argument("--stack", help="the stack (default: the local one)")
+    for own in local.values():
+        own.add_argument(
+            "--backend",
+            choices=LOCAL_BACKENDS,
+            default=DEFAULT,
+            help="the backend of the local stack (default: %(default)s)",
+        )
     commands.add_parser("verify", help="run `nix-cache stack verify BACKEND`").add_argument(
         "backend"
     )
@@ -45,16 +52,18 @@ def main(arguments: list[str] | None = None) -> int:
     if further and options.command in _LOCAL:
         console.error(f"unknown argument {further[0]!r}; leave it out")
         return 2
-    place = ClonePlace(Path.cwd())
     try:
-        if options.command in _ON_ANY_STACK:
-            from tools.operate import operate
-
-            operate(place, options.stack, options.command, further)
         if options.command == "verify":
             from tools.operate import verify
 
-            verify(place, options.backend, further)
+            verify(ClonePlace(Path.cwd()), options.backend, further)
+        place = ClonePlace(Path.cwd(), LOCAL_BACKENDS[options.backend])
+        if options.command in _ON_ANY_STACK:
+            from tools.operate import operate
+
+            stack = options.stack or place.stack
+            place = ClonePlace(place.project, backend_of(stack))
+            operate(place, stack, options.command, further)
         getattr(importlib.import_module("tools.local"), options.command)(place)
     except (ToolError, MinioServerError) as failure:
         console.error(failure, lines=True)

@@ -13,6 +13,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -30,15 +31,19 @@ UV_VARIABLES = {"index-url": "UV_DEFAULT_INDEX", "extra-index-url": "UV_INDEX"}
 """For settings of pip, the variables by which uv knows them."""
 
 
-def main() -> int:
-    """Make the environment; returns the process's exit code."""
+def main(arguments: Sequence[str] = ()) -> int:
+    """Make the environment; returns the process's exit code.
+
+    Args:
+        arguments: the name of what to install; what is installed, or else MinIO's, by default.
+    """
     if sys.version_info < LEAST_PYTHON:
         found = ".".join(map(str, sys.version_info[:3]))
         return fail(
             f"this is Python {found}, and 3.11 is the least that works",
             "name a newer one: make up PYTHON=python3.12",
         )
-    chosen = sys.argv[1] if len(sys.argv) > 1 else _installed(VENV) or "minio"
+    chosen = arguments[0] if arguments else _installed(VENV) or "minio"
     if chosen not in LOCKS:
         return fail(f"there is no environment {chosen!r}", f"name one of: {', '.join(LOCKS)}")
     folder = OTHERS.get(chosen, VENV)
@@ -116,23 +121,42 @@ def _read(file: Path) -> str:
 
 def find_uv() -> str:
     """Return the path of a uv: the user's own, or the pinned one."""
-    if own := shutil.which("uv"):
-        return own
-    folder = cache_folder() / f"uv-{pinned_version()}"
-    if not (folder / "bin" / "uv").exists():
-        say("python environment: installing uv, once")
+    return shutil.which("uv") or str(pinned_program("uv", "uv", UV_LOCK))
+
+
+def pinned_program(package: str, program: str, lock: Path) -> Path:
+    """Return the path of a program that a package brings, installed once into the user's cache.
+
+    Args:
+        package: the name of the package, which needs no other.
+        program: the name of the program.
+        lock: the file with the package's version and hashes.
+
+    Raises:
+        subprocess.CalledProcessError: the package cannot be installed.
+        OSError: the cache cannot be written, or the lock file lacks the package.
+    """
+    folder = cache_folder() / f"{package}-{pinned_version(package, lock)}"
+    found = folder / "bin" / program
+    if not found.exists():
+        say(f"installing {package}, once")
         partial = folder.with_name(f"{folder.name}.{os.getpid()}")
         run(
             [
                 *(sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"),
                 *("--root-user-action", "ignore", "--require-hashes", "--no-deps"),
-                *("--target", partial, "--requirement", UV_LOCK),
+                *("--target", partial, "--requirement", lock),
             ],
             dict(os.environ),
         )
-        shutil.rmtree(folder, ignore_errors=True)
-        partial.rename(folder)
-    return str(folder / "bin" / "uv")
+        try:
+            partial.rename(folder)
+        except OSError:  # it is there: from another process, or from an installation that failed
+            if not found.exists():
+                shutil.rmtree(folder)
+                partial.rename(folder)
+            shutil.rmtree(partial, ignore_errors=True)
+    return found
 
 
 def registry_of_pip() -> dict[str, str]:
@@ -151,12 +175,12 @@ def registry_of_pip() -> dict[str, str]:
     return found
 
 
-def pinned_version() -> str:
-    """Return the version of uv in its lock file."""
-    for line in UV_LOCK.read_text(encoding="utf-8").splitlines():
-        if line.startswith("uv=="):
+def pinned_version(package: str, lock: Path) -> str:
+    """Return the version of a package in a lock file."""
+    for line in lock.read_text(encoding="utf-8").splitlines():
+        if line.startswith(f"{package}=="):
             return line.split("==")[1].split()[0]
-    raise OSError(f"{UV_LOCK} names no version of uv")
+    raise OSError(f"{lock} names no version of {package}")
 
 
 def cache_folder() -> Path:
@@ -182,4 +206,4 @@ def fail(mistake: str, fix: str) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

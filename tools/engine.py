@@ -36,6 +36,7 @@ class PartOrigin(StrEnum):
 
     OFFICIAL = "official"
     BUILT = "built from its Go module"
+    PACKAGE = "installed from its Python package"
     EMULATOR = "emulator of this project"
 
 
@@ -55,7 +56,7 @@ class Engine:
     Attributes:
         bin_dirs: what has to come first on PATH.
         home: the folder for ``PULUMI_HOME``, where plugins are.
-        minio: the MinIO server's program.
+        minio: the MinIO server's program, which is there only if MinIO was asked for.
         parts: what it is made of.
     """
 
@@ -89,7 +90,13 @@ class Engine:
         }
 
 
-def provide(work: Path, progress: BuildProgress | None = None, *, aws: bool = False) -> Engine:
+def provide(
+    work: Path,
+    progress: BuildProgress | None = None,
+    *,
+    aws: bool = False,
+    minio: bool = True,
+) -> Engine:
     """Get an engine, downloading or building what is not there yet.
 
     Args:
@@ -97,6 +104,7 @@ def provide(work: Path, progress: BuildProgress | None = None, *, aws: bool = Fa
         progress: where long steps are reported.
         aws: whether the AWS plugin is built where it cannot be downloaded. One that is built
             already is always a part.
+        minio: whether stacks on MinIO can run: its server, and its plugin.
 
     Raises:
         tools.errors.ToolError: a part can neither be downloaded nor built.
@@ -105,16 +113,16 @@ def provide(work: Path, progress: BuildProgress | None = None, *, aws: bool = Fa
     cache = cache_folder()
     official = _on_path() or _installed(cache, work, progress)
     if official is not None:
-        minio, minio_part = _minio(cache, progress)
+        program, minio_part = _minio(cache, progress, provide=minio)
         parts = (
             Part("pulumi", _version(official / "pulumi"), PartOrigin.OFFICIAL),
             Part("language host", "python", PartOrigin.OFFICIAL),
-            Part("MinIO plugin", "downloaded by the engine", PartOrigin.OFFICIAL),
+            *([Part("MinIO plugin", "downloaded by the engine", PartOrigin.OFFICIAL)] * minio),
             Part(AWS_PLUGIN, "downloaded by the engine", PartOrigin.OFFICIAL),
-            minio_part,
+            *([minio_part] * minio),
         )
-        return Engine((official,), cache / "pulumi-home", minio, parts)
-    return _built(cache, work, progress, aws=aws)
+        return Engine((official,), cache / "pulumi-home", program, parts)
+    return _built(cache, work, progress, aws=aws, minio=minio)
 
 
 def remember_choice(known: Path, work: Path) -> None:
@@ -181,20 +189,23 @@ def _socket_timeout(seconds: float) -> Iterator[None]:
         socket.setdefaulttimeout(before)
 
 
-def _minio(cache: Path, progress: BuildProgress) -> tuple[Path, Part]:
+def _minio(cache: Path, progress: BuildProgress, *, provide: bool) -> tuple[Path, Part]:
     if found := shutil.which("minio"):
         return Path(found), Part("MinIO", found, PartOrigin.OFFICIAL)
     tool = TOOLS["minio"]
-    path = builds.ensure([tool.name], cache, progress)[tool.name]
+    path = built_path(tool, cache)
+    if provide:
+        path = builds.ensure([tool.name], cache, progress)[tool.name]
     return path, Part("MinIO", tool.version, PartOrigin.BUILT)
 
 
-def _built(cache: Path, work: Path, progress: BuildProgress, *, aws: bool) -> Engine:
-    plugins = {"MinIO plugin": "minio"}
+def _built(cache: Path, work: Path, progress: BuildProgress, *, aws: bool, minio: bool) -> Engine:
+    plugins = {"MinIO plugin": "minio"} if minio else {}
     if aws or built_path(TOOLS["pulumi-resource-aws"], cache).exists():
         plugins[AWS_PLUGIN] = "aws"
     programs = {name: f"pulumi-resource-{plugin}" for name, plugin in plugins.items()}
-    paths = builds.ensure(["pulumi", *programs.values(), "minio"], cache, progress)
+    server = ["minio"] if minio else []
+    paths = builds.ensure(["pulumi", *programs.values(), *server], cache, progress)
     bin_dir, home = work / "bin", work / "pulumi-home"
     # The engine takes a language host from beside itself without a warning, so it is put there.
     place(paths["pulumi"], bin_dir / "pulumi")
@@ -209,9 +220,9 @@ def _built(cache: Path, work: Path, progress: BuildProgress, *, aws: bool) -> En
             Part(name, TOOLS[program].version, PartOrigin.BUILT)
             for name, program in programs.items()
         ),
-        Part("MinIO", TOOLS["minio"].version, PartOrigin.BUILT),
+        *([Part("MinIO", TOOLS["minio"].version, PartOrigin.BUILT)] * minio),
     )
-    return Engine((bin_dir,), home, paths["minio"], parts)
+    return Engine((bin_dir,), home, built_path(TOOLS["minio"], cache), parts)
 
 
 def place(source: Path, target: Path) -> None:

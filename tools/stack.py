@@ -1,4 +1,4 @@
-"""A stack: the engine's commands on it. That of development is made and checked here as well."""
+"""A stack: the engine's commands on it. A local one is made and checked here as well."""
 
 import json
 import os
@@ -15,7 +15,7 @@ from nix_cache.config.problems import SettingsError
 from nix_cache.config.stack import PREFIX, checked_settings
 from tools.engine import Engine
 from tools.errors import ToolError
-from tools.place import STACK, ClonePlace, private_folder, write_private
+from tools.place import ClonePlace, private_folder, write_private
 
 _SALT = re.compile(r"^encryptionsalt: .*\n?", re.MULTILINE)
 
@@ -32,23 +32,23 @@ def variables(place: ClonePlace) -> dict[str, str]:
 
 
 class LocalStack(PulumiStack):
-    """A stack of one clone's program: that of development, or another one.
+    """A stack of one clone's program: the local one, or another one.
 
     Args:
         place: where the clone's things are.
         engine: what runs its commands.
-        name: the stack's name. The state of another one than that of development, and what its
-            secrets are encrypted with, are described by the environment as for any `pulumi`.
+        name: the stack's name; by default the local one's. The state of another stack, and what
+            its secrets are encrypted with, are described by the environment as for any `pulumi`.
     """
 
-    def __init__(self, place: ClonePlace, engine: Engine, name: str = STACK) -> None:
+    def __init__(self, place: ClonePlace, engine: Engine, name: str | None = None) -> None:
         self._place = place
-        self.name = name
+        self.name = name = name or place.stack
         environment = engine.environment(os.environ)
         is_set_elsewhere = {"PULUMI_BACKEND_URL", "PULUMI_ACCESS_TOKEN"} & set(os.environ)
-        if name == STACK or (self.exists and not is_set_elsewhere):
+        if name == place.stack or (self.exists and not is_set_elsewhere):
             environment |= variables(place)
-        if name == STACK:
+        if name == place.stack:
             environment.pop("PULUMI_CONFIG_PASSPHRASE", None)
         options = place.policy_options(name)
         super().__init__(place.project, name, str(engine.pulumi), environment, options)
@@ -93,7 +93,7 @@ class LocalStack(PulumiStack):
         config = self._place.stack_config
         written = config.read_text()
         try:
-            self.run("stack", "init", STACK, quiet=True)
+            self.run("stack", "init", self.name, quiet=True)
             return str(yaml.safe_load(config.read_text())["encryptionsalt"])
         finally:
             config.write_text(written)  # the engine writes the whole file in its own form

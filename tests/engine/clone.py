@@ -2,9 +2,11 @@
 
 import contextlib
 import json
+import os
 import re
 import shutil
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -180,6 +182,54 @@ def cloned(
         yield clone
     finally:
         clone.server.stop()
+
+
+def copied(folder: Path) -> Path:
+    """Copy the files of this repository, as `git clone` would leave them; returns the folder."""
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    for name in filter(None, listed.split("\0")):
+        if (ROOT / name).is_file():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, folder / name)
+    for file in folder.glob("Pulumi.dev*.yaml"):
+        # A developer's own `make up` may have put its salt there.
+        file.write_text(_SALT_LINE.sub("", file.read_text()))
+    return folder
+
+
+def shell(folder: Path, script: str, home: Path) -> str:
+    """Run a script that has to succeed, as a user does in a new clone; returns what it printed.
+
+    Args:
+        folder: the clone, as `copied` makes it.
+        script: what a shell reads.
+        home: the user's home.
+    """
+    environment = {
+        **{k: v for k, v in os.environ.items() if not k.startswith(("PULUMI_", "AWS_"))},
+        "XDG_CACHE_HOME": os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache"),
+        "HOME": str(home),
+        "PYTHON": sys.executable,
+    }
+    done = subprocess.run(
+        ["sh", "-eu", "-c", script],
+        cwd=folder,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=280,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
+    return done.stdout
 
 
 def admin_client(connection: Connection) -> MinioAdmin:

@@ -1,7 +1,6 @@
 """A cache on a real SeaweedFS, for the tests of the backend ``s3``."""
 
 import contextlib
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ import boto3
 from tests.engine.environments import program_environment
 from tests.engine.project import Project
 from tools.engine import Engine
-from tools.seaweedfs import SeaweedServer
+from tools.seaweedfs import SeaweedServer, provide_program
 
 BUCKET = "team-cache"
 
@@ -19,7 +18,7 @@ BUCKET = "team-cache"
 @contextlib.contextmanager
 def running_seaweedfs(folder: Path) -> Iterator[SeaweedServer]:
     """Provide a server with an administrator and nothing in it."""
-    server = SeaweedServer(folder, Path(sys.prefix) / "bin" / "weed")
+    server = SeaweedServer(folder, provide_program())
     server.start()
     try:
         yield server

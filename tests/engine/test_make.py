@@ -12,17 +12,23 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import urllib3
 
 from nix_cache.backends.minio.connection import NameKind
-from tests.engine.clone import Clone, cloned
+from tests.engine.clone import Clone, cloned, copied, shell
 from tests.engine.command import clean_environment
-from tests.engine.s3 import fill
+from tests.engine.s3 import fill, s3_client
 from tools import engine as toolchain_engine
+from tools.local_process import LocalProcess
+from tools.seaweedfs import SeaweedServer
 
 pytestmark = pytest.mark.slow
 
 
 END_SECONDS = 60
+
+KEPT = ("state", "passphrase", "minio", "seaweedfs")
+"""What `make up` keeps in `.dev`, besides programs."""
 
 
 @pytest.fixture
@@ -85,7 +91,7 @@ def live(clone: Clone) -> None:
     assert "removed" in clone.dev("down")
 
     assert "The cache is up." in clone.dev("up")
-    kill_server(clone)
+    kill_server(clone.server)
     clone.dev("down")
     assert_nothing_is_left(clone)
 
@@ -97,9 +103,53 @@ def assert_nothing_is_left(clone: Clone) -> None:
     assert not clone.place.passphrase_file.exists()
 
 
-def kill_server(clone: Clone) -> None:
-    """Kill the clone's MinIO, as a restart of the machine does."""
-    process = clone.server.process()
+def test_the_life_of_a_clone_on_seaweedfs(tmp_path: Path) -> None:
+    """With `make` itself: only the first command names the backend, and the server is killed once.
+
+    Nothing of MinIO is built or started, and the bucket that is removed holds objects.
+    """
+    folder, home = copied(tmp_path / "clone"), tmp_path / "home"
+    home.mkdir()
+    config = (folder / "Pulumi.dev-s3.yaml").read_text()
+    server = SeaweedServer(folder / ".dev" / "seaweedfs")
+    try:
+        first = shell(folder, "make up BACKEND=s3", home)
+        assert "Created 10 resources. The cache is up." in first
+        assert "MinIO" not in first
+        assert "nix-cache use dev-s3 " in first
+        assert f"{server.url}/nix-cache" in first
+        root = s3_client(server.url, *server.key_pair)
+        root.put_object(Bucket="nix-cache", Key="nar/kept.nar", Body=b"nar")
+        assert anonymous(server, "nix-cache/nix-cache-info") == 200
+        assert anonymous(server, "nix-cache/") == 403
+
+        kill_server(server)
+        assert "No changes. The cache is up." in shell(folder, "make up", home)
+        assert anonymous(server, "nix-cache/nar/kept.nar") == 200
+        status = shell(folder, "make status && make preview && make drift", home)
+        assert f"{server.url}, process" in status
+        assert "No drift: everything is as the stack dev-s3 made it." in status
+        in_shell = 'eval "$(make env)"; pulumi preview --stack dev-s3 --expect-no-changes'
+        shell(folder, in_shell, home)
+
+        process = server.process()
+        assert process is not None
+        assert "`make up BACKEND=s3` created was removed" in shell(folder, "make down", home)
+        assert not process.is_running()
+        assert [name for name in KEPT if (folder / ".dev" / name).exists()] == []
+        assert (folder / "Pulumi.dev-s3.yaml").read_text() == config
+    finally:
+        server.stop()
+
+
+def anonymous(server: SeaweedServer, path: str) -> int:
+    """Return the status of an anonymous GET."""
+    return urllib3.request("GET", f"{server.url}/{path}", retries=False).status
+
+
+def kill_server(server: LocalProcess) -> None:
+    """Kill a local server, as a restart of the machine does."""
+    process = server.process()
     assert process is not None
     process.kill()
     process.wait(END_SECONDS)
@@ -128,7 +178,7 @@ def test_a_server_that_was_killed_comes_back_with_its_data_and_its_port(running:
     """As after a restart of the machine."""
     before = running.connection
     running.root.put_object(Bucket="nix-cache", Key="nar/kept.nar", Body=b"nar")
-    kill_server(running)
+    kill_server(running.server)
 
     assert "No changes. The cache is up." in running.dev("up")
     assert running.connection == before

@@ -5,11 +5,6 @@ Other backends are in `test_examples.py`; adoption and recovery have their own m
 """
 
 import json
-import os
-import re
-import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,6 +12,7 @@ import pytest
 import yaml
 
 from nix_cache.formats import signing
+from tests.engine.clone import copied, shell
 from tests.engine.project import STACK, Project
 from tests.pages import README, blocks, commands
 from tools.bootstrap import ROOT
@@ -27,19 +23,8 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture
 def clone(tmp_path: Path) -> Iterator[Path]:
-    """Provide the files of this repository in a new folder, as `git clone` would leave them."""
-    listed = subprocess.run(
-        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout
-    folder = tmp_path / "clone"
-    for name in filter(None, listed.split("\0")):
-        if (ROOT / name).is_file():
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(ROOT / name, folder / name)
+    """Provide the files of this repository in a new folder."""
+    folder = copied(tmp_path / "clone")
     yield folder
     LocalServer(folder / ".dev" / "minio").stop()
 
@@ -56,30 +41,12 @@ def test_the_commands_in_order_make_a_cache_and_remove_it(clone: Path, tmp_path:
     ]
     script = "\n".join(lines).replace("make test ", "true make test ")
     config_file = clone / "Pulumi.dev.yaml"
-    # A developer's own `make up` may have put its salt there.
-    config = re.sub("^encryptionsalt: .*\n", "", config_file.read_text(), flags=re.MULTILINE)
-    environment = {
-        **{k: v for k, v in os.environ.items() if not k.startswith(("PULUMI_", "AWS_"))},
-        "XDG_CACHE_HOME": os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache"),
-        "HOME": str(tmp_path / "home"),
-        "PYTHON": sys.executable,
-    }
+    config = config_file.read_text()
 
-    done = subprocess.run(
-        ["sh", "-eu", "-c", script],
-        cwd=clone,
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=280,
-        check=False,
-    )
+    printed = shell(clone, script, tmp_path / "home")
 
-    assert done.returncode == 0, done.stdout
-    assert "The cache is up." in done.stdout
-    assert '"nixbuilder": "s3://nix-cache?profile=nixbuilder&' in done.stdout
+    assert "The cache is up." in printed
+    assert '"nixbuilder": "s3://nix-cache?profile=nixbuilder&' in printed
     assert config_file.read_text() == config
     assert not (clone / ".dev" / "minio").exists()
     assert not (tmp_path / "home" / ".pulumi").exists()

@@ -4,6 +4,7 @@ import json
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -24,6 +25,7 @@ from nix_cache.backends.s3.settings import S3Settings
 from nix_cache.backends.s3.storage import bucket_settings
 from nix_cache.config.check import check
 from nix_cache.config.problems import SettingsError
+from nix_cache.config.stack import checked_settings
 from tests.samples import SAMPLES
 
 ENDPOINT = "https://s3.example.org"
@@ -107,6 +109,60 @@ def test_only_a_public_cache_at_its_endpoint_has_a_policy(
 
 
 NOTHING: dict[str, str] = {}
+
+
+def configured(file: Path) -> dict[str, str]:
+    """Return a stack's configuration that names a connection file."""
+    return {
+        "nix-cache:domain": "cache.example.org",
+        "nix-cache:backend": "s3",
+        "nix-cache:s3": json.dumps({"connectionFile": str(file)}),
+    }
+
+
+def test_a_connection_file_gives_the_service_and_its_administrator(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever the environment has. The file's name does not reach the component."""
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
+        monkeypatch.setenv(name, "of the environment")
+    file = tmp_path / "connection.json"
+    pair = {"accessKeyId": "of-the-file", "secretAccessKey": "secret-of-the-file"}
+    file.write_text(json.dumps({"endpoint": ENDPOINT, "iamEndpoint": f"{ENDPOINT}:1", **pair}))
+
+    settings, _ = checked_settings(configured(file))
+
+    own = settings.own(S3Settings)
+    assert (own.endpoint, own.iam_endpoint) == (ENDPOINT, f"{ENDPOINT}:1")
+    assert login_from(configured(file).get) == S3Login("of-the-file", "secret-of-the-file")
+
+
+@pytest.mark.parametrize(
+    ("content", "mistake"),
+    [
+        (None, "does not exist"),
+        ("not json", "cannot be used"),
+        ('{"endpoint": "https://s3.example.org"}', "it lacks endpoint, accessKeyId or secret"),
+        ("[]", "it lacks endpoint, accessKeyId or secret"),
+    ],
+)
+def test_a_connection_file_that_cannot_be_used_is_one_mistake(
+    tmp_path: Path, content: str | None, mistake: str
+) -> None:
+    """Also for a resource that is deleted, where the settings are not checked."""
+    file = tmp_path / ".dev" / "seaweedfs" / "connection.json"
+    file.parent.mkdir(parents=True)
+    if content is not None:
+        file.write_text(content)
+
+    with pytest.raises(SettingsError) as refusal:
+        checked_settings(configured(file))
+    [problem] = refusal.value.problems
+    assert problem.key == "s3.connectionFile"
+    assert mistake in problem.mistake
+    assert ("`make up BACKEND=s3`" in problem.fix) is (content is None)
+    with pytest.raises(S3ServiceError, match=r"(?s)connectionFile cannot be used .* Correct"):
+        login_from(configured(file).get)
 
 
 def test_the_key_pair_is_that_of_the_stack_or_of_the_environment(

@@ -51,7 +51,7 @@ def test_an_uv_on_path_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
 def test_the_pinned_uv_has_a_version_and_hashes() -> None:
     """The lock is what pip is reported to require."""
-    assert bootstrap.pinned_version()[0].isdigit()
+    assert bootstrap.pinned_version("uv", bootstrap.UV_LOCK)[0].isdigit()
     assert "--hash=sha256:" in bootstrap.UV_LOCK.read_text()
 
 

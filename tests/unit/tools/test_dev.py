@@ -12,7 +12,9 @@ from nix_cache.cli.errors import ClientError
 from tools import report
 from tools.engine import Engine
 from tools.errors import ToolError
+from tools.local_process import LocalProcess
 from tools.place import ClonePlace, write_private
+from tools.seaweedfs import SeaweedServer
 from tools.server import LocalServer
 from tools.stack import LocalStack, configured, variables
 
@@ -56,40 +58,53 @@ def test_the_state_of_another_stack_is_not_removed(tmp_path: Path) -> None:
     assert "pulumi stack rm prod" in refused.value.fix
 
 
-def test_a_servers_credentials_are_drawn_again_for_every_clone(tmp_path: Path) -> None:
-    """And the root password is long, and never a default."""
-    one, two = LocalServer(tmp_path / "one"), LocalServer(tmp_path / "two")
+@pytest.fixture(params=[LocalServer, SeaweedServer])
+def server_type(request: pytest.FixtureRequest) -> type[LocalProcess]:
+    """Provide each kind of local server."""
+    kind: type[LocalProcess] = request.param
+    return kind
+
+
+def test_a_servers_credentials_are_drawn_again_for_every_clone(
+    tmp_path: Path, server_type: type[LocalProcess]
+) -> None:
+    """And the secret is long, and never a default."""
+    one, two = server_type(tmp_path / "one"), server_type(tmp_path / "two")
     one.prepare()
     two.prepare()
 
-    assert one.connection().password != two.connection().password
-    assert len(one.connection().password) >= 32
-    assert one.connection().server.startswith("127.0.0.1:")
-    for name in ("connection.json", "root-user", "root-password"):
-        assert (tmp_path / "one" / name).stat().st_mode & 0o777 == 0o600
+    assert one.key_pair[1] != two.key_pair[1]
+    assert len(one.key_pair[1]) >= 32
+    assert one.url.startswith("http://127.0.0.1:")
+    files = [file for file in (tmp_path / "one").rglob("*") if file.is_file()]
+    assert one.connection_file in files
+    assert {file.stat().st_mode & 0o777 for file in files} == {0o600}
 
 
-def test_a_server_keeps_its_port_unless_another_program_took_it(tmp_path: Path) -> None:
+def test_a_server_keeps_its_port_unless_another_program_took_it(
+    tmp_path: Path, server_type: type[LocalProcess]
+) -> None:
     """Clients know the port; the credentials stay in any case."""
-    local = LocalServer(tmp_path)
+    local = server_type(tmp_path)
     local.prepare()
-    before = local.connection()
+    url, key_pair = local.url, local.key_pair
     local.prepare()
-    assert local.connection() == before
+    assert (local.url, local.key_pair) == (url, key_pair)
 
     with socket.socket() as other:
-        other.bind(("127.0.0.1", int(before.server.rpartition(":")[2])))
+        other.bind(("127.0.0.1", int(url.rpartition(":")[2])))
         other.listen()
         local.prepare()
 
-    after = local.connection()
-    assert after.server != before.server
-    assert (after.user, after.password) == (before.user, before.password)
+    assert local.url != url
+    assert local.key_pair == key_pair
 
 
-def test_a_process_with_the_same_number_is_not_the_server(tmp_path: Path) -> None:
+def test_a_process_with_the_same_number_is_not_the_server(
+    tmp_path: Path, server_type: type[LocalProcess]
+) -> None:
     """A stale pid file after a restart of the machine must not end a stranger."""
-    local = LocalServer(tmp_path)
+    local = server_type(tmp_path)
     local.prepare()
     write_private(tmp_path / "pid", "1")
 
@@ -98,10 +113,12 @@ def test_a_process_with_the_same_number_is_not_the_server(tmp_path: Path) -> Non
     assert not (tmp_path / "pid").exists()
 
 
-def test_a_server_cannot_be_started_without_its_program(tmp_path: Path) -> None:
+def test_a_server_cannot_be_started_without_its_program(
+    tmp_path: Path, server_type: type[LocalProcess]
+) -> None:
     """The fix is named."""
     with pytest.raises(ToolError, match="make up"):
-        LocalServer(tmp_path).start()
+        server_type(tmp_path).start()
 
 
 @pytest.fixture
@@ -170,7 +187,7 @@ def test_the_summary_shows_keys_and_urls_whole(capsys: pytest.CaptureFixture[str
     """They are there to be copied, however narrow the terminal."""
     key = "cache.example.org-nixbuilder-1:" + "A" * 43 + "="
     url = "http://127.0.0.1:9000/" + "a-long-name-" * 8
-    report.summary({"readUrl": url, "publicKeys": [key]}, {})
+    report.summary("dev", {"readUrl": url, "publicKeys": [key]}, {})
     printed = capsys.readouterr().out
 
     assert "No changes. The cache is up." in printed
@@ -189,7 +206,7 @@ def test_the_summary_shows_keys_and_urls_whole(capsys: pytest.CaptureFixture[str
 def test_the_summary_begins_with_what_was_changed(
     capsys: pytest.CaptureFixture[str], changes: dict[str, int], summary: str
 ) -> None:
-    report.summary({"readUrl": "http://x", "publicKeys": []}, changes)
+    report.summary("dev", {"readUrl": "http://x", "publicKeys": []}, changes)
 
     assert capsys.readouterr().out.split("\n")[1] == summary
 

@@ -82,6 +82,21 @@ def test_an_official_engine_serves_aws_as_it_downloads_the_plugin(
     assert built == ["minio"]
 
 
+@pytest.mark.parametrize("official", [True, False])
+def test_nothing_of_minio_is_built_for_another_backend(
+    cache: Path, built: list[str], tmp_path: Path, official: bool
+) -> None:
+    """Neither its server nor its plugin."""
+    if official:
+        program(tmp_path / "path" / "pulumi", b"#!/bin/sh\necho v3.999.0\n")
+        program(tmp_path / "path" / "pulumi-language-python", ELF)
+
+    found = engine.provide(tmp_path / "work", minio=False)
+
+    assert built == ([] if official else ["pulumi"])
+    assert not any("MinIO" in name for name in origins(found))
+
+
 def test_the_aws_plugin_is_built_on_demand_alone(
     cache: Path, built: list[str], tmp_path: Path
 ) -> None:

@@ -9,6 +9,7 @@ import yaml
 from nix_cache.config.stack import checked_settings
 from tests.pages import section
 from tools.bootstrap import ROOT
+from tools.seaweedfs import SeaweedServer
 from tools.server import LocalServer
 from tools.stack import configured
 
@@ -19,9 +20,10 @@ SERVERS = {FILES[0]: "one of this machine"}
 
 
 @pytest.fixture(autouse=True)
-def prepared_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Provide the server of the stack `dev`, as `make up` runs it, named by a relative path."""
+def prepared_servers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Provide the servers of the local stacks as `make up` runs them, named by relative paths."""
     LocalServer(tmp_path / ".dev" / "minio").prepare()
+    SeaweedServer(tmp_path / ".dev" / "seaweedfs").prepare()
     monkeypatch.chdir(tmp_path)
 
 
@@ -39,7 +41,7 @@ def servers_of(file: str) -> str:
     return str(yaml.safe_load((ROOT / file).read_text())["config"].get("minio:minioServer", ""))
 
 
-@pytest.mark.parametrize("file", FILES)
+@pytest.mark.parametrize("file", [*FILES, "Pulumi.dev-s3.yaml"])
 def test_every_stacks_file_is_accepted_as_it_is(file: str) -> None:
     """By the check that the program itself makes."""
     assert settings_of(file)["domain"].endswith(("example.org", "localhost"))
@@ -96,6 +98,7 @@ def table() -> dict[str, list[str]]:
 
 def test_no_two_stacks_share_the_name_of_a_key() -> None:
     """So that no machine takes what one of them signed for another's."""
-    domains = [settings_of(file)["domain"] for file in FILES]
+    files = (*FILES, "Pulumi.dev-s3.yaml")
+    domains = {settings_of(file)["domain"] for file in files}
 
-    assert len(set(domains)) == len(FILES)
+    assert len(domains) == len(files)

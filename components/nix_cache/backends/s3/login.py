@@ -1,8 +1,10 @@
-"""Which key pair administers the service: from the stack's settings or from the usual variables."""
+"""Which key pair administers the service: a file's, the stack's own, or that of the variables."""
 
+import json
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from nix_cache.redaction import keep_secret
@@ -17,6 +19,9 @@ CONFIG_KEYS: Mapping[str, tuple[str, str]] = {
 
 REQUIRED = ("access_key_id", "secret_access_key")
 """The fields without which there is no login."""
+
+CONNECTION_FILE = "connectionFile"
+"""The setting of ``nix-cache:s3`` that names a file with a service and its key pair."""
 
 
 class S3ServiceError(ShownError):
@@ -43,12 +48,50 @@ class S3Login:
             keep_secret(self.session_token)
 
 
+def connection(path: str) -> dict[str, str]:
+    """Read a service and its administrator from a file, so that no configuration holds a secret.
+
+    The local server gets other ports and another key pair in every clone.
+
+    Returns:
+        ``endpoint``, ``iamEndpoint`` (empty if there is none), ``accessKeyId`` and
+        ``secretAccessKey``.
+
+    Raises:
+        OSError: the file cannot be read.
+        ValueError: it is no JSON object with what is required.
+    """
+    content = json.loads(Path(path).read_text(encoding="utf-8"))
+    names = ("endpoint", "accessKeyId", "secretAccessKey")
+    try:
+        found = {name: str(content[name]) for name in names}
+        return {**found, "iamEndpoint": str(content.get("iamEndpoint") or "")}
+    except (KeyError, TypeError, AttributeError):
+        raise ValueError("it lacks endpoint, accessKeyId or secretAccessKey") from None
+
+
+def connection_file(get: Callable[[str], Any]) -> str:
+    """Return the path of the file that the stack's configuration names; empty if it names none.
+
+    Args:
+        get: gives the setting of a full name such as ``nix-cache:s3``, or None.
+    """
+    written = get("nix-cache:s3")
+    try:
+        settings = json.loads(written) if isinstance(written, str) else written
+    except ValueError:
+        return ""  # the check of the settings reports it
+    return str(settings.get(CONNECTION_FILE) or "") if isinstance(settings, dict) else ""
+
+
 def missing(get: Callable[[str], Any]) -> list[tuple[str, str]]:
     """Return the settings that are set nowhere, each with the variable that can be set instead.
 
     Args:
         get: gives the setting of a full name such as ``s3:accessKeyId``, or None.
     """
+    if connection_file(get):
+        return []
     pairs = (CONFIG_KEYS[name] for name in REQUIRED)
     return [(key, variable) for key, variable in pairs if not (get(key) or _variable(variable))]
 
@@ -62,8 +105,17 @@ def login_from(get: Callable[[str], Any]) -> S3Login:
         get: gives the setting of a full name such as ``s3:accessKeyId``, or None.
 
     Raises:
-        S3ServiceError: the key pair is not set anywhere.
+        S3ServiceError: the key pair is not set anywhere, or its file cannot be read.
     """
+    if file := connection_file(get):
+        try:
+            known = connection(file)
+        except (OSError, ValueError) as error:
+            raise S3ServiceError(
+                f"The file {file!r} of nix-cache:s3.{CONNECTION_FILE} cannot be used ({error}). "
+                "Correct the setting."
+            ) from None
+        return S3Login(known["accessKeyId"], known["secretAccessKey"])
     if lacking := missing(get):
         named = " and ".join(f"{setting} (or {variable})" for setting, variable in lacking)
         raise S3ServiceError(

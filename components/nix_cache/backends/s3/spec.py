@@ -54,6 +54,8 @@ SPEC = BackendSpec(
     package="boto3",
     provider=Provider(package="s3", sdk="", secret_settings=("secretAccessKey", "sessionToken")),
     complete=_complete,
+    program_settings={"connectionFile": "a file that names a service and its administrator."},
+    program_defaults={"endpoint": "that of the connection file"},
     lifecycle_rules=None,
     unfinished_upload_days=7,
     no_dots="",  # the settings refuse them where requests have the bucket's name in their host
