@@ -75,6 +75,10 @@ PAGE_BYTES = 4_000_000
 LISTED_OBJECTS = 500_000
 """Objects in one listing, such as that of all NARs. Each takes some 400 bytes of memory."""
 
+COLLECTED_OBJECTS = 2_000_000
+"""Objects in one listing of what holds them as columns, as `nix-cache gc` does: NARs, for example.
+Each takes some 100 bytes of memory."""
+
 LISTED_OBJECTS_VARIABLE = "NIX_CACHE_LISTED_OBJECTS"
 """An environment variable with another limit, for a larger bucket and enough memory."""
 

@@ -94,10 +94,15 @@ def _check_lifecycle(data: bytes) -> bool:
     return bool(found)
 
 
+def _listed() -> list[Stored]:
+    pages = listing.Listing(_CLIENT, "b", 1).objects("nar/", list, lambda _: None)
+    return [stored for page in pages for stored in page]
+
+
 def _check_listing(data: bytes) -> bool:
     _STORAGE.answer = 200, data
     try:
-        objects = list(listing.list_objects(_CLIENT, "b", lambda _: None, prefix="nar/"))
+        objects = _listed()
     except ClientError as mistake:
         assert mistake.fix
         return False

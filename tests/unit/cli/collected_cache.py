@@ -15,6 +15,7 @@ from nix_cache.cli.caches.source import Source
 from nix_cache.cli.caches.target import Target
 from nix_cache.cli.gc import session
 from nix_cache.cli.inventory import bucket as gc_bucket
+from nix_cache.cli.inventory import listing as gc_listing
 from nix_cache.cli.inventory import narinfo_reader
 from nix_cache.cli.inventory import roots as gc_roots
 from nix_cache.cli.inventory.running import RunNote
@@ -120,6 +121,7 @@ class CollectedCache:
             agreed=True,
             jobs=1,
             set_aside=tuple(set_aside),
+            remembers=False,
         )
         if roots:
             assert folder
@@ -158,6 +160,7 @@ class CollectedCache:
                 gc_bucket, "RunNote", partial(RunNote, clock=lambda: clock().timestamp())
             ),
             mock.patch.object(gc_bucket, "in_parallel", one_by_one),
+            mock.patch.object(gc_listing, "in_parallel", one_by_one),
             mock.patch.object(narinfo_reader, "in_parallel", one_by_one),
             mock.patch.object(gc_roots, "in_parallel", one_by_one),
         ):

@@ -30,6 +30,7 @@ _LISTING_PARAMETERS = {
     "max-keys",
     "encoding-type",
     "continuation-token",
+    "start-after",
 }
 
 
@@ -193,7 +194,7 @@ class S3Double:
 
     def _page(self, query: dict[str, str]) -> Answer:
         prefix, delimiter = query.get("prefix", ""), query.get("delimiter", "")
-        start = query.get("continuation-token", "")
+        start = query.get("continuation-token") or query.get("start-after", "")
         assert query.get("encoding-type") == "url"
         assert delimiter in {"", "/"}
         names: dict[str, bool] = {}

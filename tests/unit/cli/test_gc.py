@@ -18,14 +18,12 @@ from nix_cache.cli.gc import report
 from nix_cache.cli.gc.command import GRACE_DAYS
 from nix_cache.cli.gc.plan import YOUNG, CollectionPlan, Terms, orphans, plan_collection
 from nix_cache.cli.gc.sweep import Swept
-from nix_cache.cli.inventory import marking
 from nix_cache.cli.inventory.contents import (
     Contents,
     Entry,
+    ListedNarinfos,
+    ListedNars,
     Stored,
-    listings_among,
-    narinfos_among,
-    nars_among,
 )
 from nix_cache.cli.inventory.ledger import LEDGER_KEY, MOST_NOTED, Ledger
 from nix_cache.cli.limits import LEDGER_BYTES
@@ -83,7 +81,7 @@ def bucket(
     listings: Mapping[str, timedelta] | None = None,
 ) -> Contents:
     """Return what is in a bucket; NARs and listings by their ages."""
-    return Contents(
+    return Contents.of(
         narinfos,
         {name: stored(f"{name}.ls", age) for name, age in (listings or {}).items()},
         {nar_key(number): stored(nar_key(number), age) for number, age in nars.items()},
@@ -151,7 +149,7 @@ def after(plan: CollectionPlan) -> Contents:
     """Return the bucket when the plan is done."""
     contents, nars = plan.contents, {nar.key for nar in plan.nars}
     listings = {listing.key for listing in plan.listings}
-    return Contents(
+    return Contents.of(
         {name: one for name, one in contents.narinfos.items() if name not in gone(plan)},
         {name: one for name, one in contents.listings.items() if one.key not in listings},
         {key: one for key, one in contents.nars.items() if key not in nars},
@@ -220,7 +218,7 @@ class TestNarinfos:
         """Its age is not known."""
         name = NAMES[0]
         contents = bucket({name: entry(name, days(99), 0)}, {1: days(99)}, {NAMES[1]: days(99)})
-        undated = Contents(
+        undated = Contents.of(
             {
                 key: replace(one, stored=replace(one.stored, written=None))
                 for key, one in contents.narinfos.items()
@@ -237,11 +235,14 @@ class TestNarinfos:
 
     def test_a_long_chain_is_followed_to_its_end(self) -> None:
         """Closures may be deeper than Python's stack."""
-        graph = {str(number): [str(number + 1)] for number in range(50_000)}
+        names = [f"{number:032}" for number in range(20_000)]
+        following = dict(itertools.pairwise(names))
+        chain = {name: entry(name, days(1), 0, [following.get(name, name)]) for name in names}
+        narinfos = bucket(chain, {}).narinfos
 
-        assert len(marking.closure(["0"], graph)) == 50_000
-        order = marking.dependents_first(graph.keys(), graph)
-        assert order == sorted(graph, key=int)
+        assert len(narinfos.closure(names[:1])) == len(names)
+        order = narinfos.dependents_first(narinfos.all)
+        assert [one.store_hash for one in order] == names
 
 
 class TestNars:
@@ -282,7 +283,9 @@ class TestNars:
         """It may name any."""
         strange = {**contents.narinfos, "z" * 32: broken("z" * 32, days(0))}
 
-        assert plan_collection(replace(contents, narinfos=strange), noted, terms).is_empty
+        contents = Contents.of(strange, contents.listings, contents.nars)
+
+        assert plan_collection(contents, noted, terms).is_empty
 
     @given(buckets(readable=True), orphan_notes, all_terms)
     def test_a_second_run_finds_nothing_to_do(
@@ -290,9 +293,9 @@ class TestNars:
     ) -> None:
         """And one after the grace leaves no NAR without a narinfo."""
         first = plan_collection(contents, noted, terms)
-        started = orphans(contents, contents.narinfos.values(), noted, NOW)
+        started = orphans(contents, contents.narinfos.all, noted, NOW)
         left = after(first)
-        ledger = orphans(left, left.narinfos.values(), started, NOW)
+        ledger = orphans(left, left.narinfos.all, started, NOW)
 
         assert plan_collection(left, ledger, terms).is_empty
 
@@ -358,12 +361,12 @@ class TestContents:
             stored(key, days(1)) for key in [*OWN_KEYS, *own, "build-trace-v2/0.doi", *odd, *known]
         ]
 
-        found = itertools.chain(
-            narinfos_among(objects).values(),
-            listings_among(objects).values(),
-            nars_among(objects).values(),
-        )
-        assert [one.key for one in found] == known
+        narinfos, listings, _ = ListedNarinfos.joined([ListedNarinfos.of(objects)])
+        nars, _ = ListedNars.joined([ListedNars.of(objects)])
+        found = itertools.chain(narinfos.values(), listings.values(), nars.values())
+        assert {one.key: one for one in found} == {
+            one.key: one for one in objects if one.key in known
+        }
 
 
 class TestLedger:

@@ -5,15 +5,13 @@ narinfo for a while after it is gone. Nothing goes as long as a narinfo cannot b
 needs is not known.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from nix_cache.cli.inventory.contents import Contents, Entry, Stored
-from nix_cache.cli.inventory.marking import closure, dependents_first, missing_references
+from nix_cache.cli.inventory.narinfos import Entries, Names
 from nix_cache.cli.inventory.roots import Pushed, left_to_upstream, paths_of
-from nix_cache.formats.nar_url import NamedObjects
-from nix_cache.iam.lifecycle import NAR_PREFIX
 
 YOUNG = timedelta(days=1)
 """What is younger may belong to a push under way, which puts NARs and listings before narinfos."""
@@ -65,7 +63,7 @@ class CollectionPlan:
     """
 
     contents: Contents
-    narinfos: tuple[Entry, ...]
+    narinfos: Entries
     listings: tuple[Stored, ...]
     nars: tuple[Stored, ...]
     waiting: Mapping[str, datetime]
@@ -95,30 +93,30 @@ def plan_collection(contents: Contents, noted: Orphans, terms: Terms) -> Collect
         noted: the orphans of earlier runs.
         terms: what is to be collected.
     """
-    graph = {name: entry.references for name, entry in contents.narinfos.items()}
+    narinfos = contents.narinfos
     in_the_way = blocking(contents, terms)
-    roots = graph if in_the_way else [*_recent(contents, terms), *terms.roots, *_pushed(terms)]
-    live = closure(roots, graph)
-    staying = {name: contents.narinfos[name] for name in live}
-    before = orphans(contents, contents.narinfos.values(), noted, terms.now)
-    after = orphans(contents, staying.values(), before, terms.now)
+    live = (
+        narinfos.all
+        if in_the_way
+        else narinfos.closure([*_recent(contents, terms), *terms.roots, *_pushed(terms)])
+    )
+    before = orphans(contents, narinfos.all, noted, terms.now)
+    after = orphans(contents, live, before, terms.now)
     nars = due(contents, after, terms)
     gone = {nar.key for nar in nars}
     return CollectionPlan(
         contents=contents,
-        narinfos=tuple(
-            contents.narinfos[name] for name in dependents_first(graph.keys() - live, graph)
-        ),
-        listings=stray_listings(contents, staying, terms),
+        narinfos=narinfos.dependents_first(live.others),
+        listings=stray_listings(contents, live, terms),
         nars=nars,
         waiting={
             key: max(since + terms.grace, (contents.nars[key].written or terms.now) + YOUNG)
             for key, since in after.items()
             if key not in gone
         },
-        missing=_lost(missing_references(live, graph), terms),
-        absent_roots=tuple(name for name in terms.roots if name not in graph),
-        missing_nars=_missing_nars(contents, staying),
+        missing=_lost(narinfos.missing_references(live), terms),
+        absent_roots=tuple(name for name in terms.roots if name not in narinfos),
+        missing_nars=_missing_nars(contents, live),
         blocking=in_the_way,
         set_aside=tuple(
             entry for entry in contents.unreadable if entry.store_hash in terms.set_aside
@@ -132,25 +130,20 @@ def blocking(contents: Contents, terms: Terms) -> tuple[Entry, ...]:
     return tuple(entry for entry in contents.unreadable if entry.store_hash not in terms.set_aside)
 
 
-def orphans(
-    contents: Contents, narinfos: Iterable[Entry], noted: Orphans, now: datetime
-) -> dict[str, datetime]:
+def orphans(contents: Contents, names: Names, noted: Orphans, now: datetime) -> dict[str, datetime]:
     """Return the NARs that none of some narinfos may name, and since when that is known.
 
     What was noted of others is dropped: a NAR that is named again is no longer an orphan.
 
     Args:
         contents: what is there.
-        narinfos: those that count.
+        names: the narinfos that count.
         noted: the orphans so far.
         now: the time of this run, since when further ones are orphans.
     """
-    named = _named(narinfos)
-    return {
-        key: max(min(noted.get(key, now), now), nar.written or now)
-        for key, nar in contents.nars.items()
-        if key not in named
-    }
+    nars = contents.nars
+    unnamed = ((nars.key(at), nars.written(at)) for at in contents.narinfos.named(names).unnamed())
+    return {key: max(min(noted.get(key, now), now), written or now) for key, written in unnamed}
 
 
 def due(contents: Contents, orphaned: Orphans, terms: Terms) -> tuple[Stored, ...]:
@@ -164,17 +157,15 @@ def due(contents: Contents, orphaned: Orphans, terms: Terms) -> tuple[Stored, ..
     )
 
 
-def stray_listings(
-    contents: Contents, narinfos: Mapping[str, Entry], terms: Terms
-) -> tuple[Stored, ...]:
+def stray_listings(contents: Contents, names: Names, terms: Terms) -> tuple[Stored, ...]:
     """Return the file lists that belong to no narinfo; none while one cannot be read."""
     if blocking(contents, terms):
         return ()
-    named = _named(narinfos.values())
+    named = contents.narinfos.named(names)
     return tuple(
         listing
-        for name, listing in sorted(contents.listings.items())
-        if name not in narinfos and listing.key not in named and not _is_young(listing, terms.now)
+        for name, listing in contents.listings.items()
+        if name not in names and listing.key not in named and not _is_young(listing, terms.now)
     )
 
 
@@ -204,32 +195,15 @@ def _lost(missing: Mapping[str, list[str]], terms: Terms) -> dict[str, list[str]
     return {name: names for name, names in left.items() if names}
 
 
-def _recent(contents: Contents, terms: Terms) -> list[str]:
+def _recent(contents: Contents, terms: Terms) -> Iterator[str]:
     """Return what is a root by its age; what cannot be read, or has no date, is one at any age."""
-    return [
-        name
-        for name, entry in contents.narinfos.items()
-        if entry.fault is not None
-        or entry.stored.written is None
-        or terms.now - entry.stored.written <= terms.older_than
-    ]
+    return contents.narinfos.recent(terms.now - terms.older_than)
 
 
-def _named(narinfos: Iterable[Entry]) -> NamedObjects:
-    return NamedObjects(entry.url for entry in narinfos if entry.url is not None)
-
-
-def _missing_nars(contents: Contents, staying: Mapping[str, Entry]) -> dict[str, str]:
+def _missing_nars(contents: Contents, names: Names) -> dict[str, str]:
     """Only NARs below ``nar/`` were listed. Of others nothing is known."""
-    named = {name: entry.url.key for name, entry in staying.items() if entry.url is not None}
-    return {
-        name: key
-        for name, key in sorted(named.items())
-        if key is not None
-        and key.startswith(NAR_PREFIX)
-        and key not in contents.nars
-        and key not in contents.foreign
-    }
+    missing = contents.narinfos.missing_nars(names)
+    return {name: key for name, key in missing.items() if key not in contents.foreign}
 
 
 def _is_young(stored: Stored, now: datetime) -> bool:

@@ -23,7 +23,7 @@ def document(plan: CollectionPlan, swept: Swept | None) -> dict[str, Any]:
         swept: what went; None if nothing was to be removed.
     """
     gone = swept or plan
-    narinfos = [entry.stored for entry in plan.narinfos] if swept is None else swept.narinfos
+    narinfos = tuple(entry.stored for entry in plan.narinfos) if swept is None else swept.narinfos
     return {
         "dryRun": swept is None,
         "narinfos": _keys(narinfos),
@@ -180,24 +180,32 @@ def _unreadable(entries: Sequence[Entry]) -> Iterator[str]:
 
 def _rows(plan: CollectionPlan, terms: Terms) -> Iterator[tuple[str, str, str, str]]:
     days, grace = terms.older_than.days, terms.grace.days
-    gone = [entry.stored for entry in plan.narinfos]
-    waiting = [plan.contents.nars[key] for key in plan.waiting]
-    away = {stored.key for stored in (*gone, *plan.nars, *waiting)}
-    narinfos = [entry.stored for entry in plan.contents.narinfos.values()]
+    all_narinfos, all_nars = plan.contents.narinfos, plan.contents.nars
+    waiting = [all_nars[key] for key in plan.waiting]
+    leaving = [*plan.nars, *waiting]
+    narinfo_bytes, waiting_bytes = plan.narinfos.total_bytes, total_bytes(waiting)
     if plan.is_empty:
         yield "delete", "nothing", "", ""
+    not_needed = f"older than {days} days, not needed by a kept path"
+    left_bytes = all_narinfos.objects.total_bytes - narinfo_bytes
+    kept_bytes = all_nars.total_bytes - total_bytes(leaving)
     table = (
-        ("delete", "narinfo", gone, f"older than {days} days, not needed by a kept path"),
-        ("delete", "listing", plan.listings, "of files, without a kept narinfo"),
-        ("delete", "NAR", plan.nars, f"without a narinfo for {grace} days"),
-        ("delete", "root record", plan.records, "of old pushes, of which nothing is left"),
-        ("wait", "NAR", waiting, f"without a narinfo; {_when(plan)}"),
-        ("keep", "narinfo", _without(narinfos, away), ""),
-        ("keep", "NAR", _without(plan.contents.nars.values(), away), ""),
+        ("delete", "narinfo", len(plan.narinfos), narinfo_bytes, not_needed),
+        *(
+            ("delete", kind, len(objects), total_bytes(objects), why)
+            for kind, objects, why in (
+                ("listing", plan.listings, "of files, without a kept narinfo"),
+                ("NAR", plan.nars, f"without a narinfo for {grace} days"),
+                ("root record", plan.records, "of old pushes, of which nothing is left"),
+            )
+        ),
+        ("wait", "NAR", len(waiting), waiting_bytes, f"without a narinfo; {_when(plan)}"),
+        ("keep", "narinfo", len(all_narinfos) - len(plan.narinfos), left_bytes, ""),
+        ("keep", "NAR", len(all_nars) - len(leaving), kept_bytes, ""),
     )
-    for fate, kind, objects, why in table:
-        if objects:
-            yield fate, _count(len(objects), kind), size(total_bytes(objects)), why
+    for fate, kind, count, taken_bytes, why in table:
+        if count:
+            yield fate, _count(count, kind), size(taken_bytes), why
 
 
 def _waits(plan: CollectionPlan) -> str:
@@ -217,10 +225,6 @@ def _when(plan: CollectionPlan) -> str:
         return "kept until all narinfos can be read"
     span = days[0] if len(days) == 1 else f"{days[0]} to {days[-1]}"
     return f"deleted by a run after {span}"
-
-
-def _without(objects: Iterable[Stored], away: set[str]) -> list[Stored]:
-    return [stored for stored in objects if stored.key not in away]
 
 
 def _keys(objects: Iterable[Stored]) -> list[str]:

@@ -14,6 +14,7 @@ from nix_cache.cli.gc.plan import CollectionPlan, Terms, plan_collection
 from nix_cache.cli.gc.sweep import Swept, require_same_time, require_whole, sweep
 from nix_cache.cli.inventory.bucket import Bucket
 from nix_cache.cli.inventory.ledger import LEDGER_KEY, Ledger
+from nix_cache.cli.inventory.remembered import Remembered
 from nix_cache.cli.machine import console
 from nix_cache.cli.machine.progress import Progress
 from nix_cache.cli.nix.store_paths import hashes_in, store_hash
@@ -40,6 +41,7 @@ class CollectionRequest:
         agreed: whether the user agrees beforehand.
         jobs: how many narinfos are read at a time.
         set_aside: narinfos that may be unreadable: store paths, their hashes, or keys.
+        remembers: whether narinfos that were read are kept on this machine for later runs.
     """
 
     cache: str | None
@@ -52,6 +54,7 @@ class CollectionRequest:
     agreed: bool
     jobs: int
     set_aside: tuple[str, ...] = ()
+    remembers: bool = True
 
 
 def _now() -> datetime:
@@ -92,7 +95,8 @@ def _collect(
     roots = _roots(request.roots_from)
     set_aside = frozenset(store_hash(name, "--set-aside") for name in request.set_aside)
     with Progress() as progress:
-        bucket = Bucket(manifest, identity, request.owner, request.jobs)
+        remembered = Remembered.of(manifest) if request.remembers else None
+        bucket = Bucket(manifest, identity, request.owner, request.jobs, remembered)
         bucket.report = progress.tell
         progress.tell(f"waiting for {manifest.endpoint}")
         clocks = bucket.clocks()

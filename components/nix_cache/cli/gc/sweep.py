@@ -28,7 +28,6 @@ from nix_cache.cli.inventory.contents import (
 )
 from nix_cache.cli.inventory.ledger import Ledger
 from nix_cache.cli.s3.clock import Clocks
-from nix_cache.formats.nar_url import NamedObjects
 
 
 @dataclass(frozen=True)
@@ -85,14 +84,14 @@ def _sweep(bucket: Bucket, shown: CollectionPlan, noted: Orphans, terms: Terms) 
     bucket.note(Ledger.of(noted))
     require_same_time(bucket.storage_clocks())
     if shown.is_empty:
-        everything = shown.contents.narinfos.values()
+        everything = shown.contents.narinfos.all
         bucket.note(Ledger.of(orphans(shown.contents, everything, noted, terms.now)))
         return Swept()
     # Pushes write their root record before they look for the note of this collection.
     terms = replace(terms, pushes=bucket.pushes())
     start = bucket.contents(shown.contents)
     agreed = narinfos_among(entry.stored for entry in shown.narinfos)
-    others = (name for name in start.narinfos if name not in agreed)
+    others = start.narinfos.without(agreed)
     again = plan_collection(start, noted, replace(terms, roots=(*terms.roots, *others)))
     if again.blocking:
         return Swept(blocking=again.blocking)
@@ -100,13 +99,14 @@ def _sweep(bucket: Bucket, shown: CollectionPlan, noted: Orphans, terms: Terms) 
     narinfos = tuple(entry.stored for entry in again.narinfos)
     hidden = bucket.remove([stored.key for stored in narinfos])
 
-    orphaned = orphans(start, start.narinfos.values(), noted, terms.now)
-    middle = bucket.contents(_without(start, narinfos))
-    orphaned = orphans(middle, middle.narinfos.values(), orphaned, terms.now)
+    orphaned = orphans(start, start.narinfos.all, noted, terms.now)
+    middle = bucket.contents(start, narinfos_among(narinfos))
+    orphaned = orphans(middle, middle.narinfos.all, orphaned, terms.now)
     if in_the_way := blocking(middle, terms):
         return Swept(narinfos, hidden=hidden, blocking=in_the_way)
     bucket.note(Ledger.of(orphaned))
-    listings = _agreed(stray_listings(middle, middle.narinfos, terms), shown.listings)
+    everything = middle.narinfos.all
+    listings = _agreed(stray_listings(middle, everything, terms), shown.listings)
     nars = _agreed(due(middle, orphaned, terms), shown.nars)
     records = _agreed(stray_records(middle.narinfos, terms), shown.records)
     hidden += bucket.remove([stored.key for stored in (*listings, *nars, *records)])
@@ -145,14 +145,6 @@ def require_whole(bucket: Bucket, plan: CollectionPlan) -> None:
     bucket.require_absent({*references, *plan.absent_roots})
 
 
-def _without(contents: Contents, gone: Collection[Stored]) -> Contents:
-    keys = {stored.key for stored in gone}
-    narinfos = contents.narinfos.items()
-    return replace(
-        contents, narinfos={name: one for name, one in narinfos if one.stored.key not in keys}
-    )
-
-
 def _agreed(objects: Collection[Stored], shown: Collection[Stored]) -> tuple[Stored, ...]:
     """Those of some objects that were shown and were not written again since."""
     known = {stored.key: stored for stored in shown}
@@ -161,24 +153,20 @@ def _agreed(objects: Collection[Stored], shown: Collection[Stored]) -> tuple[Sto
 
 def _mended(bucket: Bucket, left: Contents, done: Swept) -> Swept:
     """Find what was pushed while its references went, and remove it where it is of no use."""
-    named = NamedObjects(entry.url for entry in left.narinfos.values() if entry.url is not None)
+    named = left.narinfos.named()
     # The list of NARs is older than that of narinfos: one may have been put in between.
     gone_nars = bucket.absent([stored.key for stored in done.nars if stored.key in named])
-    withdrawn, doubtful = {}, {}
-    for name, entry in left.narinfos.items():
-        if entry.url is None:
-            continue
-        if entry.url.key in gone_nars:
-            withdrawn[name] = entry
-        elif entry.url.key is None and any(map(entry.url.may_name, gone_nars)):
-            doubtful[name] = entry
-    bucket.remove([entry.stored.key for entry in withdrawn.values()])
-    staying = left.narinfos.keys() - withdrawn.keys()
-    gone = {*withdrawn, *narinfos_among(done.narinfos)} - staying
-    incomplete = [left.narinfos[name] for name in staying if left.narinfos[name].references & gone]
+    withdrawn, doubtful = list[Entry](), list[Entry]()
+    for entry in left.narinfos.naming(gone_nars):
+        is_certain = entry.url is not None and entry.url.key in gone_nars
+        (withdrawn if is_certain else doubtful).append(entry)
+    bucket.remove([entry.stored.key for entry in withdrawn])
+    lost = {entry.store_hash for entry in withdrawn}
+    gone = lost | {name for name in narinfos_among(done.narinfos) if name not in left.narinfos}
+    incomplete = (one for one in left.narinfos.needing(gone) if one.store_hash not in lost)
     return replace(
         done,
-        withdrawn=tuple(withdrawn.values()),
+        withdrawn=tuple(withdrawn),
         incomplete=tuple(incomplete),
-        without_nar=tuple(doubtful.values()),
+        without_nar=tuple(doubtful),
     )

@@ -3,23 +3,24 @@
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
+from typing import TypeVar
 
 from nix_cache.cli.errors import ClientError
 from nix_cache.cli.inventory.contents import (
     Contents,
-    Entry,
-    Stored,
+    ListedNarinfos,
+    ListedNars,
     is_collectable,
-    listings_among,
-    narinfos_among,
-    nars_among,
 )
 from nix_cache.cli.inventory.ledger import LEDGER_KEY, Ledger
-from nix_cache.cli.inventory.listing import list_objects
+from nix_cache.cli.inventory.listing import Listing
 from nix_cache.cli.inventory.narinfo_reader import NarinfoReader, received
+from nix_cache.cli.inventory.objects import Objects
 from nix_cache.cli.inventory.parsed import parsed_narinfos
+from nix_cache.cli.inventory.remembered import Remembered
 from nix_cache.cli.inventory.roots import Pushed, RootReader
 from nix_cache.cli.inventory.running import RunNote
+from nix_cache.cli.inventory.stored import Entry, Stored
 from nix_cache.cli.limits import LEDGER_BYTES
 from nix_cache.cli.machine.parallel import in_parallel
 from nix_cache.cli.s3.client import Answer, S3Client
@@ -42,6 +43,8 @@ _BATCH = 1000
 _MOST_ASKED = 1000
 """How many narinfos that a listing lacks are asked for. A listing with a gap has many."""
 
+_Kept = TypeVar("_Kept")
+
 
 class Bucket:
     """A cache's bucket.
@@ -50,11 +53,17 @@ class Bucket:
         manifest: the cache.
         credential: of one who may list, read and delete.
         profile: where that is from, for messages.
-        jobs: how many narinfos are read at a time.
+        jobs: how many requests there are at a time.
+        remembered: what earlier runs read of the narinfos; None to read all.
     """
 
     def __init__(
-        self, manifest: Manifest, credential: Credential | Identity, profile: str, jobs: int
+        self,
+        manifest: Manifest,
+        credential: Credential | Identity,
+        profile: str,
+        jobs: int,
+        remembered: Remembered | None = None,
     ) -> None:
         self.report: Callable[[str], None] = lambda _: None
         """Called with what is being done."""
@@ -62,8 +71,13 @@ class Bucket:
         self._jobs = jobs
         self._client = S3Client.of(manifest, credential, Transport(jobs=jobs))
         self._reader = NarinfoReader(
-            self._client, tuple(manifest.public_keys), jobs, lambda: self.has(INFO_KEY)
+            self._client,
+            tuple(manifest.public_keys),
+            jobs,
+            lambda: self.has(INFO_KEY),
+            remembered or Remembered(None),
         )
+        self._listing = Listing(self._client, manifest.bucket, jobs)
         self._roots = RootReader(self._client, jobs)
         self._owner = Requester(profile, manifest.endpoint, manifest.bucket)
         self._run = RunNote(self._put)
@@ -97,7 +111,7 @@ class Bucket:
         Raises:
             ClientError: one cannot be read, or the storage refused.
         """
-        listed = list(self._listed(ROOTS_PREFIX))
+        listed = [stored for page in self._listed(ROOTS_PREFIX, list) for stored in page]
         with self._explained("read root records"):
             return self._roots.read(listed, self._report)
 
@@ -123,36 +137,34 @@ class Bucket:
             answer = self._client.head(LEDGER_KEY)
         return None if answer is None else _clocks(answer, "Last-Modified")
 
-    def contents(self, known: Contents | None = None) -> Contents:
+    def contents(self, known: Contents | None = None, removed: Collection[str] = ()) -> Contents:
         """List what is in the bucket now. Narinfos that are known already are not read again.
 
         Narinfos that are not as they were listed, or are missing, are listed again: one that is
         gone from both lists is gone.
 
+        Args:
+            known: what was there before.
+            removed: the hashes of the paths whose narinfos were removed since.
+
         Raises:
             ClientError: the contents are not known wholly.
         """
         # NARs first: a push puts them before narinfos, so that what is named here was seen.
-        nars = list(self._listed(NAR_PREFIX))
-        others = self._outside_folders()
-        narinfos = narinfos_among(others)
-        found, doubtful = self._reader.read(narinfos, known.narinfos if known else {}, self._report)
+        nars, foreign = ListedNars.joined(self._listed(NAR_PREFIX, ListedNars.of))
+        listed, listings = self._outside_folders()
+        before = known.narinfos if known else None
+        found, doubtful = self._reader.read(listed, nars, before, self._report)
         if doubtful:
-            others = self._outside_folders()
-            narinfos = narinfos_among(others)
-            self.require_absent((found.keys() | doubtful.keys()) - narinfos.keys())
-            found, doubtful = self._reader.read(narinfos, found, self._report)
+            again, listings = self._outside_folders()
+            self.require_absent(name for name in listed if name not in again)
+            found, doubtful = self._reader.read(again, nars, found, self._report)
             for name, problem in doubtful.items():
-                found[name] = Entry.unreadable(narinfos[name], problem)
-        if known is not None:
-            self.require_absent(known.narinfos.keys() - narinfos.keys())
-        collectable = nars_among(nars)
-        return Contents(
-            narinfos=found,
-            listings=listings_among(others),
-            nars=collectable,
-            foreign=frozenset(stored.key for stored in nars if stored.key not in collectable),
-        )
+                found.put(name, Entry.unreadable(again[name], problem))
+        if before is not None:
+            gone = set(removed)
+            self.require_absent(name for name in before if name not in found and name not in gone)
+        return Contents(found, listings, nars, foreign)
 
     def require_absent(self, names: Iterable[str]) -> None:
         """Make sure that narinfos that were not listed are not there.
@@ -168,8 +180,8 @@ class Bucket:
         present = set(keys) - self.absent(keys)
         if not present:
             return
-        listed = {stored.key for stored in self._outside_folders()}
-        unlisted = sorted(present - listed)
+        listed, _ = self._outside_folders()
+        unlisted = sorted(key for key in present if key.removesuffix(".narinfo") not in listed)
         if not unlisted:
             raise ClientError(
                 f"{min(present)} was written while the bucket {self._manifest.bucket} was read, "
@@ -267,23 +279,25 @@ class Bucket:
             hidden += deleted.hidden
         return hidden
 
-    def _outside_folders(self) -> list[Stored]:
-        found = list(self._listed())
-        if all(stored.key != INFO_KEY for stored in found):
+    def _outside_folders(self) -> tuple[Objects, Objects]:
+        """Return the narinfos and the lists of files."""
+        pages = self._listed("", ListedNarinfos.of)
+        narinfos, listings, has_info = ListedNarinfos.joined(pages)
+        if not has_info:
             raise ClientError(
                 f"the list of the bucket {self._manifest.bucket} has no {INFO_KEY}: it is not "
                 "whole, or this is not a cache; nothing was removed",
                 "name the right cache, or run `nix-cache stack repair` in the folder of the "
                 "stack's program",
             )
-        return found
+        return narinfos, listings
 
-    def _listed(self, prefix: str = "") -> Iterator[Stored]:
+    def _listed(self, prefix: str, keep: Callable[[list[Stored]], _Kept]) -> list[_Kept]:
         def report(count: int) -> None:
             self._report(f"listed {count} objects")
 
         with self._explained("list"):
-            yield from list_objects(self._client, self._manifest.bucket, report, prefix=prefix)
+            return self._listing.objects(prefix, keep, report)
 
     def _report(self, text: str) -> None:
         self.report(text)

@@ -3,12 +3,16 @@
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Self
 
-from nix_cache.formats.nar_url import NarUrl
+from nix_cache.cli.inventory.narinfos import ENDING, Narinfos
+from nix_cache.cli.inventory.objects import Columns, Objects, joined
+from nix_cache.cli.inventory.stored import Entry, Stored
+from nix_cache.formats.cache_info import INFO_KEY
 from nix_cache.formats.root_record import is_root_record
 from nix_cache.iam.lifecycle import NAR_PREFIX, NIX32
+
+__all__ = ["Contents", "Entry", "ListedNarinfos", "ListedNars", "Stored"]
 
 _HASH = f"[{NIX32}]{{32}}"
 _METADATA_KEY = re.compile(rf"({_HASH})\.(narinfo|ls)")
@@ -16,56 +20,7 @@ _NAR_KEY = re.compile(rf"{NAR_PREFIX}[0-9A-Za-z_-]+\.nar(\.[0-9a-z]+)?")
 """Wider than Nix names NARs: an adopted bucket has those of other tools, such as hashes in base 16,
 or with the hash of the store path before them."""
 
-
-@dataclass(frozen=True)
-class Stored:
-    """An object in the bucket.
-
-    Attributes:
-        key: its name.
-        size: in bytes.
-        written: when it was put there last, by the storage's clock; None if the storage states no
-            date, or one that cannot be meant. Such an object counts as young.
-        etag: another one for each content; empty if the storage states none.
-    """
-
-    key: str
-    size: int
-    written: datetime | None
-    etag: str = ""
-
-
-@dataclass(frozen=True)
-class Entry:
-    """A narinfo in the bucket.
-
-    Attributes:
-        stored: the object.
-        references: the hashes of the paths that it needs, and of narinfos that it may name as its
-            NAR; empty if it cannot be read.
-        url: of its NAR; None if it cannot be read.
-        fault: why it cannot be read, a clause without a subject; None if it can.
-    """
-
-    stored: Stored
-    references: frozenset[str]
-    url: NarUrl | None
-    fault: str | None = None
-
-    @classmethod
-    def unreadable(cls, stored: Stored, fault: str) -> Self:
-        """Return the entry of a narinfo that cannot be read.
-
-        Args:
-            stored: the object.
-            fault: why, a clause without a subject.
-        """
-        return cls(stored, frozenset(), None, fault)
-
-    @property
-    def store_hash(self) -> str:
-        """The hash of its store path."""
-        return self.stored.key.removesuffix(".narinfo")
+_LISTING = ".ls"
 
 
 @dataclass(frozen=True)
@@ -79,23 +34,98 @@ class Contents:
         foreign: the keys of other objects below ``nar/``, which are never removed.
     """
 
-    narinfos: Mapping[str, Entry]
-    listings: Mapping[str, Stored]
-    nars: Mapping[str, Stored]
+    narinfos: Narinfos
+    listings: Objects
+    nars: Objects
     foreign: frozenset[str] = frozenset()
+
+    @classmethod
+    def of(
+        cls,
+        narinfos: Mapping[str, Entry],
+        listings: Mapping[str, Stored],
+        nars: Mapping[str, Stored],
+        foreign: frozenset[str] = frozenset(),
+    ) -> Self:
+        """Return contents of ordinary mappings."""
+        packed = Objects.of(nars, common=NAR_PREFIX)
+        return cls(Narinfos.of(narinfos, packed), Objects.of(listings, _LISTING), packed, foreign)
 
     @property
     def unreadable(self) -> list[Entry]:
         """The narinfos that cannot be read, by key."""
-        found = [entry for entry in self.narinfos.values() if entry.fault is not None]
-        return sorted(found, key=lambda entry: entry.stored.key)
+        return self.narinfos.unreadable
 
     @property
     def undated(self) -> list[str]:
         """The keys of objects without a usable date."""
-        narinfos = (entry.stored for entry in self.narinfos.values())
-        objects = (*narinfos, *self.listings.values(), *self.nars.values())
-        return sorted(stored.key for stored in objects if stored.written is None)
+        return sorted([*self.narinfos.objects.undated, *self.listings.undated, *self.nars.undated])
+
+
+@dataclass
+class ListedNars:
+    """Objects below ``nar/``, as they are listed.
+
+    Attributes:
+        columns: those that can be collected.
+        foreign: the keys of the others.
+    """
+
+    columns: Columns
+    foreign: list[str]
+
+    @classmethod
+    def of(cls, page: Iterable[Stored]) -> Self:
+        """Return what is on a page of the listing."""
+        found = cls(Columns(), [])
+        for stored in sorted(page, key=_key):
+            if _NAR_KEY.fullmatch(stored.key):
+                found.columns.add(stored.key, stored)
+            else:
+                found.foreign.append(stored.key)
+        return found
+
+    @staticmethod
+    def joined(pages: Iterable["ListedNars"]) -> tuple[Objects, frozenset[str]]:
+        """Return the NARs, and the keys of the other objects."""
+        every = list(pages)
+        foreign = frozenset(key for page in every for key in page.foreign)
+        return Objects(joined(page.columns for page in every), common=NAR_PREFIX), foreign
+
+
+@dataclass
+class ListedNarinfos:
+    """Objects outside of folders, as they are listed.
+
+    Attributes:
+        narinfos: those of store paths.
+        listings: the lists of files beside them.
+        has_info: whether ``nix-cache-info`` is among them.
+    """
+
+    narinfos: Columns
+    listings: Columns
+    has_info: bool = False
+
+    @classmethod
+    def of(cls, page: Iterable[Stored]) -> Self:
+        """Return what is on a page of the listing."""
+        found = cls(Columns(), Columns())
+        for stored in sorted(page, key=_key):
+            if match := _METADATA_KEY.fullmatch(stored.key):
+                kind = found.narinfos if match[2] == "narinfo" else found.listings
+                kind.add(match[1], stored)
+            elif stored.key == INFO_KEY:
+                found.has_info = True
+        return found
+
+    @staticmethod
+    def joined(pages: Iterable["ListedNarinfos"]) -> tuple[Objects, Objects, bool]:
+        """Return the narinfos, the lists of files, and whether there is ``nix-cache-info``."""
+        every = list(pages)
+        narinfos = Objects(joined(page.narinfos for page in every), ENDING)
+        listings = Objects(joined(page.listings for page in every), _LISTING)
+        return narinfos, listings, any(page.has_info for page in every)
 
 
 def is_collectable(key: str) -> bool:
@@ -105,17 +135,8 @@ def is_collectable(key: str) -> bool:
 
 def narinfos_among(objects: Iterable[Stored]) -> dict[str, Stored]:
     """Return the narinfos among some objects, by the hash of their store path."""
-    return _metadata(objects, "narinfo")
-
-
-def listings_among(objects: Iterable[Stored]) -> dict[str, Stored]:
-    """Return the lists of files among some objects, by the hash of their store path."""
-    return _metadata(objects, "ls")
-
-
-def nars_among(objects: Iterable[Stored]) -> dict[str, Stored]:
-    """Return the NARs among some objects, by key."""
-    return {stored.key: stored for stored in objects if _NAR_KEY.fullmatch(stored.key)}
+    found = ((_METADATA_KEY.fullmatch(stored.key), stored) for stored in objects)
+    return {match[1]: stored for match, stored in found if match and match[2] == "narinfo"}
 
 
 def total_bytes(objects: Iterable[Stored]) -> int:
@@ -123,6 +144,5 @@ def total_bytes(objects: Iterable[Stored]) -> int:
     return sum(stored.size for stored in objects)
 
 
-def _metadata(objects: Iterable[Stored], ending: str) -> dict[str, Stored]:
-    found = ((_METADATA_KEY.fullmatch(stored.key), stored) for stored in objects)
-    return {match[1]: stored for match, stored in found if match and match[2] == ending}
+def _key(stored: Stored) -> str:
+    return stored.key

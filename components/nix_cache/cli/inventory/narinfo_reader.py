@@ -1,11 +1,16 @@
 """Reads the narinfos of a bucket, and separates those that were read from those that cannot be."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from dataclasses import dataclass
 
 from nix_cache.cli.errors import ClientError
 from nix_cache.cli.inventory import reading
-from nix_cache.cli.inventory.contents import Entry, Stored
+from nix_cache.cli.inventory.narinfos import Narinfos
+from nix_cache.cli.inventory.objects import Objects
 from nix_cache.cli.inventory.reading import Received
+from nix_cache.cli.inventory.remembered import Remembered
+from nix_cache.cli.inventory.stored import Entry, Stored
+from nix_cache.cli.machine.pace import Pace
 from nix_cache.cli.machine.parallel import in_parallel
 from nix_cache.cli.s3.client import S3Client
 from nix_cache.cli.s3.errors import AnsweredError, StorageError
@@ -20,6 +25,19 @@ class _ChangedError(Exception):
     """An object is not as it was listed. The message is a clause without a subject."""
 
 
+@dataclass(frozen=True)
+class _Read:
+    """A narinfo that was received as it is listed.
+
+    Attributes:
+        entry: what it states.
+        is_identified: whether its ETag stands for its content at any time.
+    """
+
+    entry: Entry
+    is_identified: bool = False
+
+
 class NarinfoReader:
     """Reads narinfos, several at a time.
 
@@ -28,6 +46,7 @@ class NarinfoReader:
         public_keys: those that readers trust.
         jobs: how many narinfos are read at a time.
         require_storage: called after many failures; raises if the storage itself has failed.
+        remembered: what earlier runs read on this machine.
     """
 
     def __init__(
@@ -36,56 +55,79 @@ class NarinfoReader:
         public_keys: tuple[str, ...],
         jobs: int,
         require_storage: Callable[[], object],
+        remembered: Remembered,
     ) -> None:
         self._client = client
         self._public_keys = public_keys
         self._jobs = jobs
         self._require_storage = require_storage
+        self._remembered = remembered
 
     def read(
         self,
-        narinfos: Mapping[str, Stored],
-        known: Mapping[str, Entry],
+        listed: Objects,
+        nars: Objects,
+        known: Narinfos | None,
         progress: Callable[[str], None],
-    ) -> tuple[dict[str, Entry], dict[str, str]]:
+    ) -> tuple[Narinfos, dict[str, str]]:
         """Read narinfos as they are listed.
 
         Args:
-            narinfos: by the hash of their store path.
-            known: those that were read before.
+            listed: the narinfos.
+            nars: the NARs that are listed.
+            known: those that were read before in this run.
             progress: called with what is being done.
 
         Returns:
-            the entries, and of narinfos that are not as they were listed, the reason.
+            the narinfos, and of those that are not as they were listed, the reason.
 
         Raises:
             ClientError: the storage itself has failed.
         """
-        found = {
-            name: known[name]
-            for name, stored in narinfos.items()
-            if name in known and known[name].stored == stored and _is_settled(known[name])
-        }
-        unread = [name for name in narinfos if name not in found]
+        found = Narinfos(listed, nars)
+        if known is None:
+            self._remembered.load(found)
+        else:
+            _keep_known(found, known)
+        unread = [at for at in range(len(listed)) if not found.is_read(at)]
+        try:
+            doubtful = self._read(found, unread, progress)
+        except Exception:
+            self._remembered.save(found)
+            raise
+        if unread or known is None:
+            self._remembered.save(found)
+        return found, doubtful
+
+    def _read(
+        self, found: Narinfos, unread: list[int], progress: Callable[[str], None]
+    ) -> dict[str, str]:
         doubtful: dict[str, str] = {}
         failures = 0
-        results = in_parallel(lambda name: self._reading(narinfos[name]), unread, self._jobs)
-        for count, (name, result) in enumerate(results, start=1):
-            if isinstance(result, Entry):
-                found[name] = result
+        listed, pace = found.objects, Pace(len(unread))
+
+        def work(number: int) -> "_Read | _ChangedError | Exception":
+            return self._reading(listed.stored(number))
+
+        results = in_parallel(work, unread, self._jobs)
+        for count, (number, result) in enumerate(results, start=1):
+            name = listed.name(number)
+            if isinstance(result, _Read):
+                found.put(name, result.entry)
+                found.identified[number] = result.is_identified
             elif isinstance(result, _ChangedError):
                 doubtful[name] = str(result)
             else:
                 failures += 1
-                found[name] = Entry.unreadable(narinfos[name], _failed(result))
+                found.put(name, Entry.unreadable(listed.stored(number), _failed(result)))
                 if failures % _MANY_FAILURES == 0 or failures == len(unread):
                     self._require_storage()
-            progress(f"read {count} of {len(unread)} narinfos")
-        return found, doubtful
+            progress(pace.words("read", count, "narinfos"))
+        return doubtful
 
-    def _reading(self, stored: Stored) -> Entry | _ChangedError | Exception:
+    def _reading(self, stored: Stored) -> "_Read | _ChangedError | Exception":
         if fault := reading.too_large(stored):
-            return Entry.unreadable(stored, fault)
+            return _Read(Entry.unreadable(stored, fault))
         try:
             answer = received(self._client, stored.key, stored.size)
         except (StorageError, OversizedError, ForeignAnswerError) as failure:
@@ -94,7 +136,8 @@ class NarinfoReader:
             return failure
         if problem := reading.changed(stored, answer):
             return _ChangedError(problem)
-        return reading.read(stored, answer, self._public_keys)
+        entry = reading.read(stored, answer, self._public_keys)
+        return _Read(entry, entry.fault is None and reading.is_identified(entry, answer))
 
 
 def received(client: S3Client, key: str, size: int) -> Received:
@@ -106,9 +149,17 @@ def received(client: S3Client, key: str, size: int) -> Received:
     )
 
 
-def _is_settled(entry: Entry) -> bool:
-    """Return whether it is unchanged. One without an ETag may have been replaced."""
-    return entry.fault is None and bool(entry.stored.etag)
+def _keep_known(found: Narinfos, known: Narinfos) -> None:
+    """Add narinfos that are listed as they were. One without an ETag may have been replaced."""
+    for at in range(len(found)):
+        before = known.objects.find(found.objects.name(at))
+        if before is None or not known.is_readable(before):
+            continue
+        state = found.objects.state(at)
+        if state[2] and state == known.objects.state(before):
+            url, references = known.statement(before)
+            found.put_read(at, references, url)
+            found.identified[at] = known.identified[before]
 
 
 def _failed(failure: Exception) -> str:

@@ -4,13 +4,13 @@ What was read wrongly must not decide what is removed. So a narinfo counts as un
 length and its ETag are those of the listing, it can be decoded, and it is about its own path.
 """
 
+import hashlib
 import re
-import sys
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from nix_cache.cli.inventory.contents import Entry, Stored
+from nix_cache.cli.inventory.stored import Entry, Stored
 from nix_cache.cli.limits import NARINFO_BYTES, TooLargeError
 from nix_cache.cli.s3.content_encoding import EncodingError, decoded
 from nix_cache.formats.content_address import ContentAddressError
@@ -64,6 +64,17 @@ def changed(stored: Stored, received: Received) -> str | None:
     return None
 
 
+def is_identified(entry: Entry, received: Received) -> bool:
+    """Return whether the ETag in the listing is the hash of what was received.
+
+    Then the same ETag stands for the same content at any time. That of an object with a key of a
+    key service, or of an upload in parts, is no hash.
+    """
+    digest = hashlib.md5(received.body, usedforsecurity=False).hexdigest()
+    is_plain = entry.url is not None and not re.search(r"\s", entry.url.text)
+    return entry.stored.etag == f'"{digest}"' and is_plain and not received.encoding
+
+
 def read(stored: Stored, received: Received, public_keys: tuple[str, ...]) -> Entry:
     """Read a narinfo that was received as it is listed.
 
@@ -103,7 +114,7 @@ def _entry(stored: Stored, received: Received, public_keys: tuple[str, ...]) -> 
     # A narinfo that is some path's NAR is absurd, and yet it is needed.
     named = _NARINFO_NAME.findall(url.key or " ".join(url.parts))
     references = (*(name[:32] for name in narinfo.references), *named)
-    entry = Entry(stored, frozenset(map(sys.intern, references)), url)
+    entry = Entry(stored, frozenset(references), url)
     if narinfo.base_name[:32] != entry.store_hash:
         return Entry.unreadable(stored, f"is about another path, {narinfo.store_path}")
     if not names["References"] and not _is_confirmed(narinfo, public_keys):

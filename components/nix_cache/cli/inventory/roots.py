@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from nix_cache.cli.errors import ClientError
-from nix_cache.cli.inventory.contents import Stored
+from nix_cache.cli.inventory.stored import Stored
 from nix_cache.cli.machine.parallel import in_parallel
 from nix_cache.cli.s3.client import S3Client
 from nix_cache.cli.s3.errors import AnsweredError

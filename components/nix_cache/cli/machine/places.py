@@ -79,6 +79,12 @@ def user_place(environment: Mapping[str, str] = os.environ) -> Place:
     )
 
 
+def cache_folder(environment: Mapping[str, str] = os.environ) -> Path:
+    """Return the folder for what this client can make again, of the user who runs it."""
+    folder = environment.get("XDG_CACHE_HOME")
+    return Path(folder or _home(os.geteuid(), environment) / ".cache") / CLIENT_FOLDER
+
+
 def user_conf_files(environment: Mapping[str, str] = os.environ) -> list[Path]:
     """Return the users' files that Nix reads, in the order of their weight: the first counts most.
 

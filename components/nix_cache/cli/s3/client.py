@@ -188,25 +188,46 @@ class S3Client:
         return answers.deleted(self.succeeded("POST", "", "delete", headers, body).body)
 
     def page(
-        self, *, prefix: str = "", delimiter: str = "", token: str = "", most: int = 1000
+        self,
+        *,
+        prefix: str = "",
+        delimiter: str = "",
+        token: str = "",
+        most: int = 1000,
+        after: str = "",
     ) -> tuple[Page, Answer]:
         """List some objects: one page, and the answer with which it came."""
         query = {"list-type": "2", "encoding-type": "url"}
         given = {"prefix": prefix, "delimiter": delimiter, "continuation-token": token}
+        given["start-after"] = after
         query |= {name: value for name, value in given.items() if value}
         if most != 1000:
             query["max-keys"] = str(most)
         answer = self.succeeded("GET", "", urlencode(query, quote_via=quote, safe=""))
         return answers.page(answer.body), answer
 
-    def pages(self, *, prefix: str = "", delimiter: str = "") -> Iterator[Page]:
+    def pages(
+        self, *, prefix: str = "", delimiter: str = "", after: str = "", first: int = 1000
+    ) -> Iterator[Page]:
         """List objects, page by page, as long as the storage promises more and says how.
 
         Pass them through ``checked_pages``: a storage may promise more without end.
+
+        Args:
+            prefix: what keys begin with.
+            delimiter: what ends the name of a folder, for which one prefix stands.
+            after: names up to this one are left out. Some services overlook it.
+            first: the most names on the first page.
         """
         token = ""
         while True:
-            page, _ = self.page(prefix=prefix, delimiter=delimiter, token=token)
+            page, _ = self.page(
+                prefix=prefix,
+                delimiter=delimiter,
+                token=token,
+                most=1000 if token else first,
+                after="" if token else after,
+            )
             yield page
             if not page.is_truncated or not page.token:
                 return
