@@ -47,13 +47,18 @@ class Remembered:
         self._rows = 0
 
     @classmethod
-    def of(cls, manifest: Manifest, environment: Mapping[str, str] = os.environ) -> "Remembered":
+    def of(
+        cls,
+        manifest: Manifest,
+        environment: Mapping[str, str] = os.environ,
+        note: Callable[[str], None] = console.note,
+    ) -> "Remembered":
         """Return what is kept of a cache in the user's cache folder."""
         place = _hashed(manifest.endpoint, manifest.bucket)
         # Whether a narinfo without references is whole depends on the keys.
         keys = _hashed(*sorted(manifest.public_keys))
         file = cache_folder(environment) / f"narinfos-{place}"
-        return cls(file, f"nix-cache narinfos {VERSION} {place} {keys}\n")
+        return cls(file, f"nix-cache narinfos {VERSION} {place} {keys}\n", note)
 
     def load(self, found: Narinfos) -> None:
         """Add the narinfos that are listed as they were when they were read."""
