@@ -4,7 +4,7 @@ PYTHON ?= python3
 # What is printed is the commands' own, also for a make within a make: `make env` is evaluated.
 MAKEFLAGS += --no-print-directory
 .PHONY: help install aws-plugin up preview drift repair renew down status env test test-all test-aws unit unit-sdk
-.PHONY: fuzz policies engine e2e bench bench-growth bench-push bench-retention
+.PHONY: fuzz policies engine e2e bench bench-gc bench-growth bench-push bench-retention
 .PHONY: test-wheel test-upgrade release-check lint schema docs format pulumi lock ci-preview ci-deploy ci-drift verify
 
 tools := .venv/bin/python -m tools
@@ -97,7 +97,7 @@ e2e: .venv-dev/.made ##develop test with the real Nix; as root, installs one in 
 	@$(tests) -m tools.provide
 	@$(tests) -m tests.e2e
 
-bench: $(if $(SMALL),,bench-growth bench-retention) bench-push ##develop measure growth, pushes and retention, half an hour; writes bench/; make bench SMALL=1 tries pushes
+bench: $(if $(SMALL),,bench-growth bench-retention) bench-push bench-gc ##develop measure growth, pushes, retention and collections; writes bench/; make bench SMALL=1 tries some
 
 bench-push: .venv-dev/.made ##develop measure pushes beside `nix copy`, ten minutes; writes bench/RESULTS.md
 	@$(tests) -m tools.provide
@@ -109,6 +109,10 @@ bench-growth: .venv-dev/.made ##develop measure growth with the number of writer
 
 bench-retention: .venv-dev/.made ##develop simulate ten years of retention, half a minute; writes bench/RETENTION.md
 	@$(tests) -m bench.retention
+
+bench-gc: .venv-dev/.made ##develop measure collections and their memory, fifteen minutes; writes bench/COLLECTING.md
+	@$(tests) -m tools.provide
+	@$(tests) -m bench.collecting $(if $(SMALL),--small)
 
 verify: .venv/.made ##operate test a backend on the real service: make verify BACKEND=b2
 	@$(tools) verify $(if $(YES),--yes) '$(BACKEND)'
