@@ -1,6 +1,6 @@
 """Measures `nix-cache gc --dry-run`: its time beside that of its requests, and its memory.
 
-`python -m bench.collecting` writes bench/COLLECTING.md. Every way runs in a process of its own, and
+`python -m bench.collecting` writes bench/COLLECTING.md. Every way runs in a separate process, and
 its time counts from when Python is ready.
 """
 

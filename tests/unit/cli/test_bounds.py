@@ -261,6 +261,7 @@ def test_the_page_of_limits_shows_the_numbers_of_the_code() -> None:
         limits.ERROR_BYTES,
         PAGE_BYTES,
         limits.LISTED_OBJECTS,
+        limits.COLLECTED_OBJECTS,
         limits.EMPTY_PAGES,
         limits.ENCODING_DECODER_BYTES,
         limits.NAR_DECODER_BYTES,

@@ -286,7 +286,7 @@ class TestRemembered:
         )
         assert [reads(storage, look)[0] for _ in range(2)] == [3, 3]
 
-    def test_an_etag_that_is_no_hash_of_the_content_is_not_trusted(
+    def test_an_etag_that_is_not_the_hash_of_the_content_is_not_trusted(
         self, storage: S3Double, look: Look, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """Such as that of an encrypted object, or of a service that gives all the same."""

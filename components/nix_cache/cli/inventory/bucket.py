@@ -1,5 +1,6 @@
 """The bucket as its owner sees it: everything that is in it, and the way to remove some of it."""
 
+import itertools
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
@@ -111,7 +112,7 @@ class Bucket:
         Raises:
             ClientError: one cannot be read, or the storage refused.
         """
-        listed = [stored for page in self._listed(ROOTS_PREFIX, list) for stored in page]
+        listed = self.objects(ROOTS_PREFIX)
         with self._explained("read root records"):
             return self._roots.read(listed, self._report)
 
@@ -246,7 +247,7 @@ class Bucket:
         Raises:
             ClientError: the storage refused, or the list is not whole.
         """
-        return self._listed(prefix)
+        return itertools.chain.from_iterable(self._listed(prefix, list))
 
     def parsed(self, listed: Iterable[Stored]) -> Iterator[tuple[Stored, Narinfo | str]]:
         """Read narinfos with all their fields, as ``parsed_narinfos`` does.

@@ -135,13 +135,22 @@ def is_collectable(key: str) -> bool:
 
 def narinfos_among(objects: Iterable[Stored]) -> dict[str, Stored]:
     """Return the narinfos among some objects, by the hash of their store path."""
-    found = ((_METADATA_KEY.fullmatch(stored.key), stored) for stored in objects)
-    return {match[1]: stored for match, stored in found if match and match[2] == "narinfo"}
+    return _metadata(objects, "narinfo")
+
+
+def listings_among(objects: Iterable[Stored]) -> dict[str, Stored]:
+    """Return the lists of files among some objects, by the hash of their store path."""
+    return _metadata(objects, "ls")
 
 
 def total_bytes(objects: Iterable[Stored]) -> int:
     """How much room some objects take."""
     return sum(stored.size for stored in objects)
+
+
+def _metadata(objects: Iterable[Stored], ending: str) -> dict[str, Stored]:
+    found = ((_METADATA_KEY.fullmatch(stored.key), stored) for stored in objects)
+    return {match[1]: stored for match, stored in found if match and match[2] == ending}
 
 
 def _key(stored: Stored) -> str:

@@ -68,7 +68,7 @@ def is_identified(entry: Entry, received: Received) -> bool:
     """Return whether the ETag in the listing is the hash of what was received.
 
     Then the same ETag stands for the same content at any time. That of an object with a key of a
-    key service, or of an upload in parts, is no hash.
+    key service, or of an upload in parts, is something else.
     """
     digest = hashlib.md5(received.body, usedforsecurity=False).hexdigest()
     is_plain = entry.url is not None and not re.search(r"\s", entry.url.text)
