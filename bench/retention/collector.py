@@ -57,14 +57,14 @@ class Collector:
         for record in plan.records:
             del self.records[record.key]
         left = self._contents(bucket)
-        self.noted = orphans(left, left.narinfos.values(), self.noted, now)
+        self.noted = orphans(left, left.narinfos.all, self.noted, now)
 
     def _contents(self, bucket: SimulatedBucket) -> Contents:
         self.entries = {
             name: self._entry(path, written) for name, (path, written) in bucket.narinfos.items()
         }
         nars = {key: Stored(key, nar.size, _time(nar.day)) for key, nar in bucket.nars.items()}
-        return Contents(self.entries, {}, nars)
+        return Contents.of(self.entries, {}, nars)
 
     def _entry(self, path: StorePath, written: WrittenObject) -> Entry:
         known = self.entries.get(path.hash)
