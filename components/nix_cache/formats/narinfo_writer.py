@@ -9,7 +9,7 @@ from nix_cache.formats.content_address import (
     ContentAddressError,
     is_address_of,
 )
-from nix_cache.formats.narinfo import Narinfo, NarinfoError, fingerprint, verify
+from nix_cache.formats.narinfo import Narinfo, NarinfoError, fingerprint, verified, verify
 from nix_cache.formats.narinfo_trust import malformed_signatures
 from nix_cache.formats.nix_hash import NixHash
 from nix_cache.formats.path_info import PathInfo
@@ -52,13 +52,14 @@ class NarFile:
         return f"{NAR_PREFIX}{digest}.nar.{self.suffix}"
 
 
-def signed_narinfo(info: PathInfo, file: NarFile, key: SecretKey) -> bytes:
+def signed_narinfo(info: PathInfo, file: NarFile, key: SecretKey | None) -> bytes:
     """Return the narinfo of a store path, with its signatures and one by a key.
 
     Args:
         info: what the store holds of the path.
         file: its NAR in the bucket.
-        key: what to sign with. A signature of this key that is there already is replaced.
+        key: what to sign with; None to add no signature. A signature of this key that is there
+            already is replaced.
 
     Raises:
         NarinfoError: Nix would not read it.
@@ -110,7 +111,9 @@ def stored_nar(content: bytes, info: PathInfo, key: SecretKey) -> StoredNar | No
     return nar if is_right else None
 
 
-def _signatures(info: PathInfo, key: SecretKey) -> list[str]:
+def _signatures(info: PathInfo, key: SecretKey | None) -> list[str]:
+    if key is None:
+        return list(info.signatures)
     others = [one for one in info.signatures if one.partition(":")[0] != key.name]
     text = fingerprint(info.path, info.nar_hash, info.nar_size, info.references)
     return [*others, key.sign(text.encode())]
@@ -136,9 +139,50 @@ def signed_again(content: bytes, key: SecretKey, public_keys: Sequence[str]) -> 
         left_out |= {one for one in before.signatures if name_of(one) == key.name}
     if has_ours and not left_out:
         return content
+    added = () if has_ours else (key.sign(before.fingerprint.encode()),)
+    return _with_signatures(content, before, left_out, added)
+
+
+def with_signatures(content: bytes, signatures: Sequence[str], public_keys: Sequence[str]) -> bytes:
+    """Return a narinfo with those of some signatures that it lacks. All of its other lines stay.
+
+    Args:
+        content: the narinfo, as it is stored.
+        signatures: of the same contents, from elsewhere. Of these, valid ones by a trusted key are
+            added.
+        public_keys: those that readers trust.
+
+    Raises:
+        NarinfoError: Nix does not read the narinfo, or would not read it as it was.
+    """
+    before = Narinfo.parse(content)
+    added = missing_signatures(before, signatures, public_keys)
+    if not added:
+        return content
+    return _with_signatures(content, before, set(malformed_signatures(before, public_keys)), added)
+
+
+def missing_signatures(
+    narinfo: Narinfo, signatures: Sequence[str], public_keys: Sequence[str]
+) -> tuple[str, ...]:
+    """Return those of some signatures that a narinfo lacks and that make readers trust it.
+
+    Args:
+        narinfo: what is signed.
+        signatures: from elsewhere.
+        public_keys: those that readers trust.
+    """
+    trusted = set(map(name_of, public_keys))
+    others = [one for one in signatures if name_of(one) in trusted]
+    lacking = [one for one in others if one not in narinfo.signatures]
+    return tuple(one for one in lacking if verified(narinfo.fingerprint, [one], public_keys))
+
+
+def _with_signatures(
+    content: bytes, before: Narinfo, left_out: set[str], added: Sequence[str]
+) -> bytes:
     lines = [f"Sig: {one}".encode() for one in left_out]
     kept = [line for line in content.splitlines(keepends=True) if line.rstrip() not in lines]
-    added = () if has_ours else (key.sign(before.fingerprint.encode()),)
     text = b"".join([*kept, *(f"Sig: {one}\n".encode() for one in added)])
     signatures = (*(one for one in before.signatures if one not in left_out), *added)
     if Narinfo.parse(text) != replace(before, signatures=signatures):

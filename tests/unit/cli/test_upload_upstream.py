@@ -87,11 +87,11 @@ def test_upstreams_are_asked_in_place_of_local_signatures() -> None:
     warnings: list[str] = []
     with misbehaving(serve) as server:
         upstreams = {server.url: (THEIRS.public_text,)}
-        infos = [LIBRARY, OWN, UNSIGNED]
-        left = held_by_upstreams(infos, upstreams, Transport(QUICK), 2, warnings.append)
+        paths = [LIBRARY.path, OWN.path, UNSIGNED.path]
+        left = held_by_upstreams(paths, upstreams, Transport(QUICK), 2, warnings.append)
         assert left == {UNSIGNED.path: server.url}
         stranger = {server.url: (OURS.public_text,)}
-        assert held_by_upstreams(infos, stranger, Transport(QUICK), 2, warnings.append) == {}
+        assert held_by_upstreams(paths, stranger, Transport(QUICK), 2, warnings.append) == {}
     assert warnings == []
 
 
@@ -100,7 +100,7 @@ def test_an_upstream_that_does_not_answer_is_named_and_its_paths_are_pushed() ->
     warnings: list[str] = []
     upstreams = {"http://127.0.0.1:9": (THEIRS.public_text,)}
 
-    assert held_by_upstreams([OWN], upstreams, Transport(QUICK), 1, warnings.append) == {}
+    assert held_by_upstreams([OWN.path], upstreams, Transport(QUICK), 1, warnings.append) == {}
     assert "http://127.0.0.1:9 did not answer for 1 of 1 paths" in warnings[0]
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from nix_cache.formats.narinfo import COMPRESSIONS, Narinfo, NarinfoError, narinfo_key, verify
 from nix_cache.formats.narinfo_trust import Distrust, distrust, signers
-from nix_cache.formats.narinfo_writer import stored_nar
+from nix_cache.formats.narinfo_writer import missing_signatures, stored_nar
 from nix_cache.formats.path_info import PathInfo
 from nix_cache.formats.signing import SecretKey, name_of
 
@@ -63,7 +63,8 @@ def judge(
         public_keys: those that readers trust.
         info: what the local store holds of it, to find out whether it can be signed.
         current: the names of the keys with which writers sign now.
-        key: the one of them that is here.
+        key: the one of them that is here; None if nothing is signed here, and only signatures that
+            the path has elsewhere are added.
     """
     if info is not None and key is not None and (nar := stored_nar(content, info, key)) is not None:
         return Held(path, nar.file_size, None, nar.url)
@@ -81,7 +82,11 @@ def judge(
         and reason in _CURED_BY_SIGNING
         and narinfo.content_address is None
         and states_same(narinfo, info)
-        and not (reason is None and _is_signed_by(narinfo, public_keys, current))
+        and (
+            bool(missing_signatures(narinfo, info.signatures, public_keys))
+            if key is None
+            else not (reason is None and _is_signed_by(narinfo, public_keys, current))
+        )
     )
     fault = _words(reason, narinfo) if reason else unusable
     return Held(path, narinfo.file_size, fault, narinfo.url, is_signable)

@@ -36,6 +36,7 @@ class Meter:
         progress: where it is reported for people.
         has_events: whether it is reported for programs instead: one JSON object a line, on standard
             error.
+        done: what was done, for people.
         clock: the time in seconds.
     """
 
@@ -45,11 +46,13 @@ class Meter:
         progress: Progress,
         *,
         has_events: bool,
+        done: str = "pushed",
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._total = total
         self._progress = progress
         self._has_events = has_events
+        self._done = done
         self._clock = clock
         self._lock = threading.Lock()
         self._started = clock()
@@ -117,14 +120,14 @@ class Meter:
         if self._has_events:
             console.event(state)
         else:
-            self._progress.tell(_in_words(state))
+            self._progress.tell(_in_words(self._done, state))
 
 
-def _in_words(state: dict[str, Any]) -> str:
+def _in_words(done: str, state: dict[str, Any]) -> str:
     left = state["secondsLeft"]
     rest = "" if left is None else f", {_duration(left)} left"
     return (
-        f"pushed {state['paths']} of {state['allPaths']} paths, {size(state['narBytes'])} of "
+        f"{done} {state['paths']} of {state['allPaths']} paths, {size(state['narBytes'])} of "
         f"{size(state['allNarBytes'])}, {size(state['bytesPerSecond'])}/s{rest}"
     )
 

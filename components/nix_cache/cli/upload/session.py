@@ -6,7 +6,7 @@ The steps and their order are those of ``docs/reference/cache-protocol.md``.
 import functools
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -36,6 +36,7 @@ from nix_cache.cli.upload.narinfos import Narinfos
 from nix_cache.cli.upload.objects import Objects
 from nix_cache.cli.upload.options import UploadOptions
 from nix_cache.cli.upload.report import Result
+from nix_cache.cli.upload.supply import LocalStore, Supply, without_dependents
 from nix_cache.cli.upload.uploader import Uploaded, Uploader
 from nix_cache.cli.upload.upstream import (
     held_by_upstreams,
@@ -44,6 +45,7 @@ from nix_cache.cli.upload.upstream import (
 )
 from nix_cache.cli.upload.writer import Writer
 from nix_cache.formats.cache_object import CacheObject
+from nix_cache.formats.narinfo import narinfo_key
 from nix_cache.formats.path_info import PathInfo
 from nix_cache.formats.root_record import RootRecord
 
@@ -68,7 +70,7 @@ def push(writer: Writer, given: Sequence[str], options: UploadOptions) -> Result
     """
     roots = roots_of(given, writer.manifest.store_dir)
     with Progress() as progress:
-        session = _Push(writer, options, progress)
+        session = Push(writer, options, progress)
         with interrupt.cleaning(session.abort):
             try:
                 progress.tell("asking Nix which paths there are")
@@ -104,18 +106,43 @@ class _Counted:
     seconds: float = 0.0
 
 
-class _Push:
+@dataclass(frozen=True)
+class Outside:
+    """What pushed paths refer to, and what is not among these.
+
+    Attributes:
+        relied: store paths that the cache has to have already.
+        upstream: by the URL of an upstream cache, the hashes of paths that it has.
+    """
+
+    relied: tuple[str, ...] = ()
+    upstream: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+class Push:
     """A push under way.
 
     Args:
         writer: as whom.
         options: how to upload.
         progress: reports how far it is.
+        supply: where NARs come from; the local store if None.
+        signs: whether the writer's key signs. Else paths keep the signatures that they have.
     """
 
-    def __init__(self, writer: Writer, options: UploadOptions, progress: Progress) -> None:
+    def __init__(
+        self,
+        writer: Writer,
+        options: UploadOptions,
+        progress: Progress,
+        supply: Supply | None = None,
+        *,
+        signs: bool = True,
+    ) -> None:
         manifest, identity = writer.manifest, identify(writer)
-        _warn_if_exposed(writer.record.signing_key_file)
+        key = writer.key if signs else None
+        if signs:
+            _warn_if_exposed(writer.record.signing_key_file)
         who = Requester(
             writer.name, manifest.endpoint, manifest.bucket, writer.record.name, identity.origin
         )
@@ -125,17 +152,23 @@ class _Push:
         self._writer = writer
         self._options = options
         self._progress = progress
-        self._bucket = Bucket(manifest, client, who, options.jobs, writer.current_keys, writer.key)
-        self._objects = Objects(client, who, options.part_bytes_of(manifest), progress.note)
-        narinfos = self._narinfos = Narinfos(client, who, progress.note)
+        self._supply = supply or LocalStore()
+        self._bucket = Bucket(manifest, client, who, options.jobs, writer.current_keys, key)
+        self.objects = Objects(client, who, options.part_bytes_of(manifest), progress.note)
+        self.narinfos = Narinfos(client, who, progress.note)
         self._uploader = Uploader(
-            self._objects, narinfos, writer.key, manifest.public_keys, options
+            self.objects, self.narinfos, key, manifest.public_keys, options, self._supply
         )
+
+    @property
+    def left_out(self) -> Mapping[str, str]:
+        """By store path, why it was not pushed."""
+        return self._uploader.left_out
 
     def abort(self) -> None:
         """Send nothing more, and abort uploads in parts."""
         self._transport.stop()
-        self._objects.abort()
+        self.objects.abort()
 
     def push_further(
         self, roots: Sequence[str], closure: Sequence[PathInfo], result: Result
@@ -156,44 +189,49 @@ class _Push:
         infos = [info for info in closure if info.path in chosen]
         for realisation in realisations_of(infos):
             self._progress.tell(f"putting {realisation.key}")
-            put_realisation(realisation, self._writer.key, self._narinfos, self._progress.note)
+            put_realisation(realisation, self._writer.key, self.narinfos, self._progress.note)
         if self._options.further.logs:
             for log in log_objects(infos):
                 self._put(log)
 
     def _put(self, each: CacheObject) -> None:
         self._progress.tell(f"putting {each.key}")
-        self._objects.put(each.key, each.content, each.content_type)
+        self.objects.put(each.key, each.content, each.content_type)
 
-    def push(self, roots: Sequence[str], closure: Sequence[PathInfo]) -> Result:
+    def push(
+        self, roots: Sequence[str], closure: Sequence[PathInfo], outside: Outside | None = None
+    ) -> Result:
         """Push a closure.
 
         Args:
             roots: the store paths that were named.
             closure: all that they need, each path after its references.
+            outside: what they need besides.
 
         Raises:
             ClientError: nothing, or not all, was pushed, and this says why.
         """
+        outside = outside or Outside()
         left = self._left(closure)
         closure = [info for info in closure if info.path not in left]
-        paths = [info.path for info in closure]
-        self._progress.tell(f"waiting for {self._writer.manifest.endpoint}")
-        retry(self._bucket.require_access, self._progress.note)
-        self._protect(roots, paths, left_references(closure, left))
+        paths = [*(info.path for info in closure), *outside.relied]
+        self.require_access()
+        self._protect(roots, paths, {**left_references(closure, left), **outside.upstream})
         before = self._look()
-        held = self._held(closure)
+        closure = self.supported(closure, outside)
+        held = self.held(closure)
         broken = self._broken(set(roots), held)
         skipped = {path: one for path, one in held.items() if path not in broken}
         done = _Counted({})
         missing = [info for info in closure if info.path not in skipped]
         for _ in range(_ROUNDS):
-            self._upload(missing, len(paths), done, broken)
+            self._upload(missing, len(closure), done, broken)
             skipped |= self._sign(closure, skipped)
             now = collections.when_ended(self._look, self._progress.tell)
             if not before.may_have_deleted(now):
                 return self._result(done, skipped, left, broken)
             before = now
+            self._require_relied(outside)
             missing = self._lost(closure, done)
             if not missing:
                 return self._result(done, skipped, left, broken)
@@ -207,6 +245,50 @@ class _Push:
             "let `nix-cache gc` run less often, or give it a larger --older-than",
         )
 
+    def require_access(self) -> None:
+        """Make sure that the writer may read what is always there.
+
+        Raises:
+            ClientError: the storage refused or did not answer, and this says why.
+        """
+        self._progress.tell(f"waiting for {self._writer.manifest.endpoint}")
+        retry(self._bucket.require_access, self._progress.note)
+
+    def supported(self, closure: Sequence[PathInfo], outside: Outside) -> list[PathInfo]:
+        """Return those paths of which the cache has everything that they rely on.
+
+        The others are left out from here on.
+
+        Args:
+            closure: paths, each after its references.
+            outside: what they need besides.
+
+        Raises:
+            ClientError: the storage refused or did not answer.
+        """
+        for path in self._absent(outside.relied):
+            self._uploader.left_out[path] = "it is in neither cache, nor in an upstream cache"
+        return without_dependents(closure, self._uploader.left_out)
+
+    def _absent(self, paths: Sequence[str]) -> list[str]:
+        keys = {narinfo_key(path): path for path in paths}
+        absent = retry(lambda: self._bucket.absent(sorted(keys)), self._progress.note)
+        return sorted(keys[key] for key in absent)
+
+    def _require_relied(self, outside: Outside) -> None:
+        """Make sure that the cache still has what pushed paths rely on.
+
+        Raises:
+            ClientError: a collection deleted some of it.
+        """
+        gone = set(self._absent(outside.relied)) - self.left_out.keys()
+        if gone:
+            raise ClientError(
+                f"a collection of the cache deleted {len(gone)} paths that others rely on, such as "
+                f"{min(gone)}",
+                "push or mirror these first, then run this again",
+            )
+
     def _left(self, closure: Sequence[PathInfo]) -> dict[str, str]:
         """Those paths that upstream caches have, with the URL of each."""
         upstreams, options = self._writer.manifest.upstreams, self._options
@@ -216,7 +298,11 @@ class _Push:
             return signed_by_upstreams(closure, upstreams)
         self._progress.tell("asking upstream caches which paths they have")
         return held_by_upstreams(
-            closure, upstreams, self._transport, options.jobs, self._progress.note
+            [info.path for info in closure],
+            upstreams,
+            self._transport,
+            options.jobs,
+            self._progress.note,
         )
 
     def _protect(
@@ -247,7 +333,13 @@ class _Push:
     def _look(self) -> collections.Seen:
         return retry(self._bucket.collections, self._progress.note)
 
-    def _held(self, infos: Sequence[PathInfo]) -> dict[str, Held]:
+    def held(self, infos: Sequence[PathInfo]) -> dict[str, Held]:
+        """Return those of some paths that the cache has, by store path.
+
+        Raises:
+            ClientError: the storage refused or did not answer.
+        """
+
         def report(count: int) -> None:
             self._progress.tell(f"asked the cache for {count} of {len(infos)} paths")
 
@@ -294,11 +386,14 @@ class _Push:
         nar_bytes = sum(sizes.values())
         if not self._options.has_events:
             self._progress.note(
-                f"Pushing {len(missing)} of {of_paths} paths ({size(nar_bytes)}) "
+                f"{self._supply.doing} {len(missing)} of {of_paths} paths ({size(nar_bytes)}) "
                 f"to {self._writer.record.name}"
             )
         meter = Meter(
-            Total(len(missing), nar_bytes), self._progress, has_events=self._options.has_events
+            Total(len(missing), nar_bytes),
+            self._progress,
+            has_events=self._options.has_events,
+            done=self._supply.done,
         )
         started = time.monotonic()
         for uploaded in self._uploader.upload(missing, meter, broken):
@@ -311,11 +406,12 @@ class _Push:
 
     def _lost(self, closure: Sequence[PathInfo], done: _Counted) -> list[PathInfo]:
         """Those paths whose narinfo, or whose NAR that this push put, is not there any more."""
-        there = self._held(closure)
+        there = self.held(closure)
         keys = {uploaded.nar_key for uploaded in done.uploaded.values()}
         gone = retry(lambda: self._bucket.absent(sorted(keys)), self._progress.note)
         without_nar = {path for path, one in done.uploaded.items() if one.nar_key in gone}
-        return [info for info in closure if info.path not in there or info.path in without_nar]
+        lost = [info for info in closure if info.path not in there or info.path in without_nar]
+        return [info for info in lost if info.path not in self.left_out]
 
     def _result(
         self,

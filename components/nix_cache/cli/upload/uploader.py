@@ -1,11 +1,9 @@
 """Uploads store paths: each NAR, then its narinfo after those of its references."""
 
-import os
 import threading
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from nix_cache.cli.errors import ClientError
 from nix_cache.cli.upload.beside import put_debug_info
@@ -14,10 +12,11 @@ from nix_cache.cli.upload.meter import Meter
 from nix_cache.cli.upload.narinfos import Narinfos
 from nix_cache.cli.upload.objects import Objects
 from nix_cache.cli.upload.options import UploadOptions
-from nix_cache.cli.upload.packing import is_large, packed
+from nix_cache.cli.upload.packing import is_large
 from nix_cache.cli.upload.schedule import Steps, in_order
+from nix_cache.cli.upload.supply import LeftOutError, LocalStore, Supply, require_supported
 from nix_cache.formats.nar_listing import debug_info_objects, listing_object
-from nix_cache.formats.nar_writer import Entry, nar_chunks
+from nix_cache.formats.nar_writer import Entry
 from nix_cache.formats.narinfo import Narinfo, NarinfoError, narinfo_key
 from nix_cache.formats.narinfo_writer import (
     NAR_CONTENT_TYPE,
@@ -25,6 +24,7 @@ from nix_cache.formats.narinfo_writer import (
     merged_signatures,
     signed_again,
     signed_narinfo,
+    with_signatures,
 )
 from nix_cache.formats.path_info import PathInfo
 from nix_cache.formats.signing import SecretKey
@@ -51,26 +51,32 @@ class Uploader:
     Args:
         objects: puts objects into the bucket.
         narinfos: changes narinfos.
-        key: what to sign with.
+        key: what to sign with; None to add the signatures that paths have, and no other.
         public_keys: those that readers trust.
         options: how many paths there are at a time, and what is put beside NARs.
+        supply: where NARs come from; the local store if None.
+
+    Attributes:
+        left_out: by store path, why it was not uploaded.
     """
 
     def __init__(
         self,
         objects: Objects,
         narinfos: Narinfos,
-        key: SecretKey,
+        key: SecretKey | None,
         public_keys: Sequence[str],
         options: UploadOptions,
+        supply: Supply | None = None,
     ) -> None:
+        self.left_out: dict[str, str] = {}
+        self._supply = supply or LocalStore()
         self._objects = objects
         self._narinfos = narinfos
         self._key = key
         self._public_keys = public_keys
         self._jobs = options.jobs
         self._further = options.further
-        self._compressing = threading.Semaphore(max(1, os.cpu_count() or 1))
         self._large = threading.Semaphore(LARGE_AT_A_TIME)
 
     def upload(
@@ -85,7 +91,7 @@ class Uploader:
             replaced: the paths among them of which the cache has a narinfo.
 
         Yields:
-            each path when its narinfo is in the cache.
+            each path when its narinfo is in the cache, but those that are left out.
 
         Raises:
             ClientError: one cannot be uploaded. All narinfos in the cache are whole.
@@ -99,26 +105,39 @@ class Uploader:
         }
         done: dict[str, Uploaded] = {}
 
-        def put_nar(info: PathInfo) -> NarFile:
-            return self._put_nar(info, meter)
+        def put_nar(info: PathInfo) -> NarFile | None:
+            try:
+                require_supported(info, self.left_out)
+                return self._put_nar(info, meter)
+            except LeftOutError as reason:
+                self.left_out[info.path] = str(reason)
+                return None
 
-        def put_narinfo(info: PathInfo, file: NarFile) -> None:
+        def put_narinfo(info: PathInfo, file: NarFile | None) -> None:
+            if file is None:
+                return
+            try:
+                require_supported(info, self.left_out)
+            except LeftOutError as reason:
+                self.left_out[info.path] = str(reason)
+                return
             is_new = info.path not in replaced
             done[info.path] = self._put_narinfo(info, file, is_new=is_new)
 
-        steps = Steps(put_nar, put_narinfo, lambda info: info.nar_size)
-        for info in in_order(steps, infos, needs, self._jobs):
+        def size(info: PathInfo) -> int:
+            return info.nar_size if self._supply.largest_first else 0
+
+        for info in in_order(Steps(put_nar, put_narinfo, size), infos, needs, self._jobs):
             meter.finished()
-            yield done.pop(info.path)
+            if info.path in done:
+                yield done.pop(info.path)
 
     def _put_nar(self, info: PathInfo, meter: Meter) -> NarFile:
         listing: list[Entry] | None = [] if self._further.needs_listing else None
         with ExitStack() as held:
             if is_large(info):
                 held.enter_context(self._large)
-            with self._compressing:
-                chunks = nar_chunks(Path(info.path), listing=listing)
-                nar = held.enter_context(packed(info, chunks, meter.read))
+            nar = held.enter_context(self._supply.packed(info, listing, meter.read))
             self._objects.put_file(nar.file.key, nar, NAR_CONTENT_TYPE, meter.sent)
         for root in listing or ():
             self._put_beside(info, nar.file.key, root)
@@ -146,6 +165,8 @@ class Uploader:
             try:
                 if there is None or not states_same(Narinfo.parse(there), info):
                     return None
+                if self._key is None:
+                    return with_signatures(there, info.signatures, self._public_keys)
                 return signed_again(there, self._key, self._public_keys)
             except NarinfoError:
                 return None

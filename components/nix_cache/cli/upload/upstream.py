@@ -30,20 +30,22 @@ def signed_by_upstreams(infos: Sequence[PathInfo], upstreams: Upstreams) -> dict
 
 
 def held_by_upstreams(
-    infos: Sequence[PathInfo],
+    paths: Sequence[str],
     upstreams: Upstreams,
     transport: Transport,
     jobs: int,
     report: Callable[[str], None],
+    otherwise: str = "are pushed",
 ) -> dict[str, str]:
     """Return the paths that upstream caches have, with a valid signature of theirs.
 
     Args:
-        infos: what the local store holds of the paths.
+        paths: store paths.
         upstreams: by URL, the public keys of each upstream cache.
         transport: the run's connections.
         jobs: how many requests there are at a time.
         report: called with a warning for an upstream cache that does not answer.
+        otherwise: what becomes of the other paths, for that warning.
 
     Returns:
         by store path, the URL of the upstream cache.
@@ -52,24 +54,22 @@ def held_by_upstreams(
     for url, keys in upstreams.items():
         failures: list[str] = []
 
-        def is_there(info: PathInfo, url: str = url, keys: Sequence[str] = keys) -> bool:
+        def is_there(path: str, url: str = url, keys: Sequence[str] = keys) -> bool:
             try:
-                reply = transport.exchange(
-                    "GET", f"{url}/{narinfo_key(info.path)}", {}, None, NARINFO
-                )
+                reply = transport.exchange("GET", f"{url}/{narinfo_key(path)}", {}, None, NARINFO)
             except (StorageError, OversizedError) as failure:
                 failures.append(str(failure))  # noqa: B023  # it runs within this round
                 return False
-            return reply.status == _OK and _is_same(reply.body, info, keys)
+            return reply.status == _OK and _is_same(reply.body, path, keys)
 
-        wanted = [info for info in infos if info.path not in left]
-        for info, found in in_parallel(is_there, wanted, jobs):
+        wanted = [path for path in paths if path not in left]
+        for path, found in in_parallel(is_there, wanted, jobs):
             if found:
-                left[info.path] = url
+                left[path] = url
         if failures:
             report(
                 f"WARNING: {url} did not answer for {len(failures)} of {len(wanted)} paths "
-                f"({failures[0]}); these are pushed."
+                f"({failures[0]}); these {otherwise}."
             )
     return left
 
@@ -94,9 +94,9 @@ def left_references(
     return {url: tuple(sorted(hashes)) for url, hashes in found.items()}
 
 
-def _is_same(content: bytes, info: PathInfo, keys: Sequence[str]) -> bool:
+def _is_same(content: bytes, path: str, keys: Sequence[str]) -> bool:
     try:
         narinfo = Narinfo.parse(content)
     except NarinfoError:
         return False
-    return narinfo.store_path == info.path and bool(verify(narinfo, keys))
+    return narinfo.store_path == path and bool(verify(narinfo, keys))
