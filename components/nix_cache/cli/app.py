@@ -15,11 +15,11 @@ from nix_cache.cli.gc.command import gc
 from nix_cache.cli.help.command import help_command
 from nix_cache.cli.hook.command import hook
 from nix_cache.cli.machine import console
+from nix_cache.cli.mirror.command import mirror
 from nix_cache.cli.options import Command
 from nix_cache.cli.push.command import push
 from nix_cache.cli.resign.command import resign
 from nix_cache.cli.stack.command import app as stack
-from nix_cache.cli.stats.command import stats
 from nix_cache.cli.use.command import use
 from nix_cache.cli.watch.command import watch_store
 from nix_cache.redaction import keep_argument_secret
@@ -66,7 +66,7 @@ app.command(cls=Command)(use)
 app.command(cls=Command)(push)
 _ITS_OWN_OPTIONS = {"allow_interspersed_args": False}
 app.command(name="exec", cls=Command, context_settings=_ITS_OWN_OPTIONS)(exec_command)
-for command in (watch_store, hook, doctor, gc, resign, stats):
+for command in (watch_store, hook, doctor, gc, resign, mirror):
     app.command(cls=Command)(command)
 app.add_typer(stack)
 app.command(name="help", cls=Command)(help_command)

@@ -37,7 +37,7 @@ class NarFile:
         file_hash: the SHA-256 of the file.
         file_size: its size in bytes.
         compression: as narinfos name it.
-        suffix: of its key.
+        suffix: of its key; empty for none.
     """
 
     file_hash: NixHash
@@ -49,7 +49,7 @@ class NarFile:
     def key(self) -> str:
         """The object in the bucket, as Nix names it."""
         digest = self.file_hash.nix32.partition(":")[2]
-        return f"{NAR_PREFIX}{digest}.nar.{self.suffix}"
+        return f"{NAR_PREFIX}{digest}.nar" + (f".{self.suffix}" if self.suffix else "")
 
 
 def signed_narinfo(info: PathInfo, file: NarFile, key: SecretKey | None) -> bytes:

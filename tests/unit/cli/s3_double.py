@@ -4,9 +4,11 @@ It does what `nix-cache gc`, `nix-cache resign` and pushes of small files need o
 test over anything else it is asked for.
 """
 
+import io
 import re
 import xml.etree.ElementTree as ET
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -15,7 +17,7 @@ from typing import Any
 from urllib.parse import parse_qs, quote, unquote, urlsplit
 from xml.sax.saxutils import escape
 
-from urllib3 import HTTPHeaderDict
+from urllib3 import BaseHTTPResponse, HTTPHeaderDict, HTTPResponse
 
 from nix_cache.cli.limits import LimitKind
 from nix_cache.cli.s3.body import FilePart
@@ -23,6 +25,7 @@ from nix_cache.cli.s3.hosts import NoAnswerError
 from nix_cache.cli.s3.reply import OversizedError, Reply
 from nix_cache.cli.s3.transport import Transport
 
+_ANYTHING = LimitKind("object", 1 << 40)
 _LISTING_PARAMETERS = {
     "list-type",
     "prefix",
@@ -83,6 +86,7 @@ class S3Double:
         faults: by key, what happens to answers to reading it.
         refusing: whether it answers no HEAD.
         before: called before each request, with its number.
+        after: called after each request that was done, with its number.
         deleted: the keys that were deleted, in their order.
         requests: how many there were.
         seen: what was there when the objects outside of folders were listed last.
@@ -106,6 +110,7 @@ class S3Double:
     faults: dict[str, Callable[[Answer], Answer]] = field(default_factory=dict)
     refusing: bool = False
     before: Callable[[int], None] = lambda _: None
+    after: Callable[[int], None] = lambda _: None
     deleted: list[str] = field(default_factory=list)
     requests: int = 0
     seen: dict[str, Held] = field(default_factory=dict)
@@ -139,6 +144,7 @@ class S3Double:
         query = {name: values[0] for name, values in parse_qs(parts.query, True).items()}
         refusal = self._condition(key, headers) if method == "PUT" else None
         answer = refusal or self.answer(method, key, query, body or b"")
+        self.after(self.requests)
         if method == "GET" and key in self.faults:
             answer = self.faults[key](answer)
         stated = answer.headers.get("Content-Length", "")
@@ -282,3 +288,14 @@ class DoubleTransport(Transport):
     ) -> Reply:
         content = body.read(0, body.size) if isinstance(body, FilePart) else body
         return self.storage.exchange(method, url, headers, content, kind)
+
+    @contextmanager
+    def opened(self, url: str, headers: Mapping[str, str]) -> Iterator[BaseHTTPResponse]:
+        reply = self.exchange("GET", url, headers, None, _ANYTHING)
+        yield HTTPResponse(
+            io.BytesIO(reply.body),
+            HTTPHeaderDict(reply.headers),
+            reply.status,
+            preload_content=False,
+            decode_content=False,
+        )

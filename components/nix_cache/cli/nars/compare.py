@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from nix_cache.cli.nars.decompression import NotDecompressedError, decompressed
 from nix_cache.formats.content_address import Method
-from nix_cache.formats.nar import BLOCK_BYTES, Nar, NarError, Readable, read_nar
+from nix_cache.formats.nar import BLOCK_BYTES, Listener, Nar, NarError, Readable, read_nar
 from nix_cache.formats.narinfo import Narinfo
 from nix_cache.formats.nix_hash import NixHash
 
@@ -26,7 +26,14 @@ class Compared:
     file_differences: tuple[str, ...] = ()
 
 
-def compare(stored: Readable, narinfo: Narinfo, memory_bytes: int) -> Compared:
+def compare(
+    stored: Readable,
+    narinfo: Narinfo,
+    memory_bytes: int,
+    listener: Listener | None = None,
+    *,
+    reads_all: bool = False,
+) -> Compared:
     """Read a NAR as Nix does, and compare it with its narinfo.
 
     Nix reads to the end of the NAR, whatever follows, and compares its hash and length, and the
@@ -36,6 +43,8 @@ def compare(stored: Readable, narinfo: Narinfo, memory_bytes: int) -> Compared:
         stored: the file as it is stored.
         narinfo: what is said of it.
         memory_bytes: the most that the decompressor may need.
+        listener: is given all bytes of the NAR, piece by piece.
+        reads_all: whether the file is read to its end even if nothing is stated of it.
 
     Raises:
         UnknownCompressionError: Nix cannot decompress it.
@@ -47,7 +56,7 @@ def compare(stored: Readable, narinfo: Narinfo, memory_bytes: int) -> Compared:
         nar = read_nar(
             decompressed(file, narinfo.compression, memory_bytes),
             narinfo.nar_size,
-            [digest.update, *content.nar_listeners],
+            [digest.update, *content.nar_listeners, *([listener] if listener else ())],
             content.file_listeners,
         )
     except NarError as reason:
@@ -59,12 +68,12 @@ def compare(stored: Readable, narinfo: Narinfo, memory_bytes: int) -> Compared:
         return Compared(f"it has the hash {found.nix32}, NarHash is {narinfo.nar_hash.nix32}")
     if difference := content.difference(nar):
         return Compared(difference)
+    if not reads_all and narinfo.file_size is None and narinfo.file_hash is None:
+        return Compared(None)
     return Compared(None, tuple(_file_differences(file, narinfo)))
 
 
 def _file_differences(file: "_Counted", narinfo: Narinfo) -> list[str]:
-    if narinfo.file_size is None and narinfo.file_hash is None:
-        return []
     try:
         while file.read(BLOCK_BYTES):
             pass

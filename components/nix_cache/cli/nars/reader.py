@@ -1,12 +1,17 @@
 """Reads the NARs of a cache to their ends, several at a time, within a limit of memory."""
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
+from typing import Protocol
+
+import urllib3
 
 from nix_cache.cli.limits import NAR_DECODER_BYTES
 from nix_cache.cli.nars import decompression
 from nix_cache.cli.nars.compare import Compared, compare
 from nix_cache.cli.nars.memory import MemoryBudget
-from nix_cache.cli.s3.client import S3Client
+from nix_cache.formats.nar import Listener, Readable
 from nix_cache.formats.narinfo import Narinfo
 
 SUCCESS_STATUSES = frozenset({200, 201, 204, 206})
@@ -33,6 +38,14 @@ class NarStatusError(Exception):
         self.status = status
 
 
+class Storage(Protocol):
+    """Where NARs are read, such as an ``S3Client``."""
+
+    def streamed(self, key: str, /) -> AbstractContextManager[urllib3.BaseHTTPResponse]:
+        """Open an object to be read in pieces, as it is stored."""
+        ...
+
+
 class NarReader:
     """Reads NARs; several threads may do so at once.
 
@@ -40,16 +53,25 @@ class NarReader:
         client: of the cache.
     """
 
-    def __init__(self, client: S3Client) -> None:
+    def __init__(self, client: Storage) -> None:
         self._client = client
         self._memory = MemoryBudget(_LARGE_BYTES)
 
-    def compared(self, narinfo: Narinfo, key: str) -> Compared:
+    def compared(
+        self,
+        narinfo: Narinfo,
+        key: str,
+        through: Callable[[Readable], Readable] | None = None,
+        listener: Listener | None = None,
+    ) -> Compared:
         """Read a NAR, and compare it with its narinfo.
 
         Args:
             narinfo: what is said of it.
             key: the object.
+            through: what the whole stored file is read through, such as what keeps a copy of it.
+                Called again if it is read again.
+            listener: is given all bytes of the NAR, piece by piece.
 
         Raises:
             NarStatusError: it is answered with an error.
@@ -57,22 +79,28 @@ class NarReader:
             NotDecompressedError: it cannot be decompressed here, within the limits.
             StorageError: the storage does not answer.
         """
-        try:
-            return self._read(narinfo, key, _SMALL_DECODER_BYTES, _SMALL_BYTES)
-        except decompression.NeedsMemoryError:
-            return self._read(narinfo, key, NAR_DECODER_BYTES, _LARGE_BYTES)
 
-    def _read(
-        self, narinfo: Narinfo, key: str, decoder_bytes: int, reserved_bytes: int
-    ) -> Compared:
+        def read(decoder_bytes: int, reserved_bytes: int) -> Compared:
+            with self._opened(key, reserved_bytes) as response:
+                encoding = response.headers.get("Content-Encoding")
+                stored = decompression.decoded(response, encoding, decoder_bytes)
+                file = through(stored) if through else stored
+                is_whole = through is not None
+                return compare(file, narinfo, decoder_bytes, listener, reads_all=is_whole)
+
+        try:
+            return read(_SMALL_DECODER_BYTES, _SMALL_BYTES)
+        except decompression.NeedsMemoryError:
+            return read(NAR_DECODER_BYTES, _LARGE_BYTES)
+
+    @contextlib.contextmanager
+    def _opened(self, key: str, reserved_bytes: int) -> Iterator[urllib3.BaseHTTPResponse]:
         with self._memory.reserved(reserved_bytes), self._client.streamed(key) as response:
             if is_redirect(response.status, response.headers):
                 raise decompression.NotDecompressedError(REDIRECTED)
             if response.status not in SUCCESS_STATUSES:
                 raise NarStatusError(response.status)
-            encoding = response.headers.get("Content-Encoding")
-            stored = decompression.decoded(response, encoding, decoder_bytes)
-            return compare(stored, narinfo, decoder_bytes)
+            yield response
 
 
 def is_redirect(status: int, headers: Mapping[str, str]) -> bool:

@@ -54,7 +54,7 @@ def packed(
     Raises:
         ClientError: the path is not as it was registered, cannot be read, or there is no space.
     """
-    with _temporary(info) as file:
+    with temporary(info) as file:
         nar, stored, nar_size, file_size = hashlib.sha256(), hashlib.sha256(), 0, 0
         compressor = zstandard.ZstdCompressor(
             _LEVEL, write_checksum=True, threads=_threads(info.nar_size)
@@ -65,7 +65,7 @@ def packed(
             if content:
                 stored.update(content)
                 file_size += len(content)
-                _written(file, content, info)
+                write(file, content, info)
 
         try:
             for chunk in chunks:
@@ -122,7 +122,12 @@ def _unseen(info: PathInfo) -> ClientError:
 
 
 @contextlib.contextmanager
-def _temporary(info: PathInfo) -> Iterator[IO[bytes]]:
+def temporary(info: PathInfo) -> Iterator[IO[bytes]]:
+    """Provide a temporary file for the stored NAR of a path.
+
+    Raises:
+        ClientError: there cannot be one.
+    """
     try:
         file = tempfile.TemporaryFile(prefix="nix-cache-", buffering=0)  # noqa: SIM115  # below
     except OSError as failure:
@@ -131,7 +136,12 @@ def _temporary(info: PathInfo) -> Iterator[IO[bytes]]:
         yield file
 
 
-def _written(file: IO[bytes], content: bytes, info: PathInfo) -> None:
+def write(file: IO[bytes], content: bytes, info: PathInfo) -> None:
+    """Write all of some bytes to such a file.
+
+    Raises:
+        ClientError: there is no space for them.
+    """
     left = memoryview(content)
     try:
         while left:

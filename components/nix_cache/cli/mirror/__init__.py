@@ -1,0 +1,1 @@
+"""`nix-cache mirror`: copies a cache, or closures of it, into another cache."""
