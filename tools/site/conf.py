@@ -21,7 +21,7 @@ NAVIGATION = {
     "Backends": ["backends/index", *_BACKENDS],
     "Guides": [
         *("guides/clients", "guides/push", "guides/ci", "guides/nixos", "guides/keys"),
-        *("guides/private-caches", "guides/networks"),
+        *("guides/private-caches", "guides/networks", "guides/move"),
     ],
     "Operations": [
         *("operations/environments", "operations/state", "operations/drift"),

@@ -14,8 +14,13 @@ from typing import IO
 from nix_cache.cli.errors import ClientError
 from nix_cache.cli.limits import ENCODING_DECODER_BYTES
 from nix_cache.cli.machine.parallel import in_parallel
-from nix_cache.cli.mirror.origin import MISSING, Origin, UnreadableError, UnusableUrlError
-from nix_cache.cli.mirror.verdict import Terms
+from nix_cache.cli.mirror.origin import (
+    MISSING,
+    OriginCache,
+    UnreadableObjectError,
+    UnusableUrlError,
+)
+from nix_cache.cli.mirror.verdict import MirrorTerms
 from nix_cache.cli.nars.decompression import (
     NotDecompressedError,
     UnknownCompressionError,
@@ -40,7 +45,7 @@ FURTHER_BYTES = 500_000_000
 
 
 @dataclass(frozen=True)
-class Held:
+class TargetContents:
     """What the target has, after paths were copied.
 
     Attributes:
@@ -89,10 +94,10 @@ class FurtherObjects:
 
     def __init__(
         self,
-        origin: Origin,
+        origin: OriginCache,
         objects: Objects,
         narinfos: Narinfos,
-        terms: Terms,
+        terms: MirrorTerms,
         key: SecretKey | None,
     ) -> None:
         self._origin = origin
@@ -101,7 +106,7 @@ class FurtherObjects:
         self._terms = terms
         self._key = key
 
-    def copy(self, held: Held, jobs: int, progress: Callable[[str], None]) -> Copied:
+    def copy(self, held: TargetContents, jobs: int, progress: Callable[[str], None]) -> Copied:
         """Copy all of them.
 
         Args:
@@ -118,7 +123,7 @@ class FurtherObjects:
         def run(key: str) -> str | None:
             try:
                 tasks[key][1](key)
-            except (_LeftOutError, UnreadableError, UnusableUrlError) as reason:
+            except (_LeftOutError, UnreadableObjectError, UnusableUrlError) as reason:
                 return str(reason)
             return None
 
@@ -130,7 +135,7 @@ class FurtherObjects:
                 copied.left_out[key] = problem
         return copied
 
-    def _tasks(self, held: Held) -> Iterator[tuple[str, str, Callable[[str], None]]]:
+    def _tasks(self, held: TargetContents) -> Iterator[tuple[str, str, Callable[[str], None]]]:
         def realisation(key: str) -> None:
             self._realisation(key, held)
 
@@ -153,7 +158,7 @@ class FurtherObjects:
         for stored in self._origin.listed(lambda _: None, prefix):
             yield stored.key
 
-    def _realisation(self, key: str, held: Held) -> None:
+    def _realisation(self, key: str, held: TargetContents) -> None:
         try:
             found = Realisation.parse_stored(key, self._content(key))
         except RealisationError as mistake:
@@ -176,7 +181,7 @@ class FurtherObjects:
         if theirs is not None and theirs.out_path != found.out_path:
             raise _LeftOutError(f"the target names {theirs.out_path}, not {found.out_path}")
 
-    def _debug_info(self, key: str, held: Held) -> None:
+    def _debug_info(self, key: str, held: TargetContents) -> None:
         try:
             document = json.loads(self._content(key))
         except (ValueError, RecursionError):

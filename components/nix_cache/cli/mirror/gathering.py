@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from nix_cache.cli.machine.parallel import in_parallel
-from nix_cache.cli.mirror.origin import Origin, UnreadableError
-from nix_cache.cli.mirror.verdict import Found, Refused, Terms, examined
+from nix_cache.cli.mirror.origin import OriginCache, UnreadableObjectError
+from nix_cache.cli.mirror.verdict import CopyablePath, MirrorTerms, Refused, examined
 from nix_cache.formats.path_info import PathInfo
 
 
@@ -20,7 +20,7 @@ class Gathered:
         names: by hash, the full path as others refer to it.
     """
 
-    found: dict[str, Found] = field(default_factory=dict)
+    found: dict[str, CopyablePath] = field(default_factory=dict)
     refused: dict[str, Refused] = field(default_factory=dict)
     missing: set[str] = field(default_factory=set)
     names: dict[str, str] = field(default_factory=dict)
@@ -49,7 +49,11 @@ class Gathered:
 
 
 def gather(
-    origin: Origin, hashes: Iterable[str], terms: Terms, jobs: int, progress: Callable[[str], None]
+    origin: OriginCache,
+    hashes: Iterable[str],
+    terms: MirrorTerms,
+    jobs: int,
+    progress: Callable[[str], None],
 ) -> Gathered:
     """Read the narinfos of some paths, and of all that they refer to.
 
@@ -64,10 +68,10 @@ def gather(
         ClientError: the cache refused or did not answer.
     """
 
-    def read(store_hash: str) -> Found | Refused | None:
+    def read(store_hash: str) -> CopyablePath | Refused | None:
         try:
             content = origin.read(f"{store_hash}.narinfo")
-        except UnreadableError as mistake:
+        except UnreadableObjectError as mistake:
             return Refused(f"{store_hash}.narinfo", f"its narinfo {mistake}")
         return None if content is None else examined(store_hash, content, terms)
 
@@ -85,7 +89,7 @@ def gather(
                     gathered.missing.add(store_hash)
                 case Refused():
                     gathered.refused[store_hash] = result
-                case Found(info=info):
+                case CopyablePath(info=info):
                     gathered.found[info.path] = result
                     for path in info.references:
                         name = path.rpartition("/")[2][:32]
@@ -96,7 +100,7 @@ def gather(
     return gathered
 
 
-def in_order(found: Mapping[str, Found], left_out: dict[str, str]) -> list[PathInfo]:
+def in_order(found: Mapping[str, CopyablePath], left_out: dict[str, str]) -> list[PathInfo]:
     """Return paths, each after its references. Those in a circle are left out.
 
     Args:

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import IO
 
 from nix_cache.cli.errors import ClientError
-from nix_cache.cli.mirror.origin import MISSING, Origin, UnusableUrlError
-from nix_cache.cli.mirror.verdict import Found
+from nix_cache.cli.mirror.origin import MISSING, OriginCache, UnusableUrlError
+from nix_cache.cli.mirror.verdict import CopyablePath
 from nix_cache.cli.nars.decompression import NotDecompressedError, UnknownCompressionError
 from nix_cache.cli.nars.reader import NarReader, NarStatusError
 from nix_cache.cli.s3.errors import BusyError, UnansweredError
@@ -47,7 +47,7 @@ class OriginNars:
     largest_first = False
 
     def __init__(
-        self, origin: Origin, found: Mapping[str, Found], report: Callable[[str], None]
+        self, origin: OriginCache, found: Mapping[str, CopyablePath], report: Callable[[str], None]
     ) -> None:
         self._origin = origin
         self._found = found
@@ -65,7 +65,9 @@ class OriginNars:
             stored = self._stored(found, file, progress)
             yield Packed(stored, file.fileno())
 
-    def _stored(self, found: Found, file: IO[bytes], progress: Callable[[int], None]) -> NarFile:
+    def _stored(
+        self, found: CopyablePath, file: IO[bytes], progress: Callable[[int], None]
+    ) -> NarFile:
         try:
             return retry(lambda: self._read(found, file, progress), self._report)
         except UnansweredError:
@@ -73,7 +75,9 @@ class OriginNars:
         except BusyError as failure:
             raise LeftOutError(f"its NAR cannot be read: {failure.problem}") from None
 
-    def _read(self, found: Found, file: IO[bytes], progress: Callable[[int], None]) -> NarFile:
+    def _read(
+        self, found: CopyablePath, file: IO[bytes], progress: Callable[[int], None]
+    ) -> NarFile:
         copy, counted = _Copy(file, found), 0
 
         def count(piece: bytes) -> None:
@@ -116,7 +120,7 @@ def _of_status(status: int, name: str) -> Exception:
 class _Copy:
     """A stored NAR, written to a file while it is read. Nothing beyond its limit is written."""
 
-    def __init__(self, file: IO[bytes], found: Found) -> None:
+    def __init__(self, file: IO[bytes], found: CopyablePath) -> None:
         self._file = file
         self._info = found.info
         self._most_bytes = 2 * found.info.nar_size + _SLACK_BYTES

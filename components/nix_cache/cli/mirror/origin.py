@@ -44,7 +44,7 @@ _DEFAULT_STORE = "/nix/store"
 _AGAIN = "run it again later: what was copied is skipped then"
 
 
-class UnreadableError(Exception):
+class UnreadableObjectError(Exception):
     """An object is there and cannot be read. The message is a clause without a subject."""
 
 
@@ -52,7 +52,7 @@ class UnusableUrlError(Exception):
     """The URL of a NAR cannot be used. The message is a clause without a subject."""
 
 
-class Origin:
+class OriginCache:
     """The cache that is copied.
 
     Args:
@@ -89,7 +89,7 @@ class Origin:
         """
         try:
             content = self.read(INFO_KEY)
-        except UnreadableError as mistake:
+        except UnreadableObjectError as mistake:
             raise ClientError(
                 f"{INFO_KEY} of {self.name} {mistake}", "check the URL: this is not a Nix cache"
             ) from None
@@ -121,7 +121,7 @@ class Origin:
         """Read a small object; None if it is not there.
 
         Raises:
-            UnreadableError: it is too large, or damaged.
+            UnreadableObjectError: it is too large, or damaged.
             ClientError: the cache refused or did not answer.
         """
         most_bytes = body_limit(key).most_bytes
@@ -136,9 +136,9 @@ class Origin:
                     return None
                 raise self._explained(refusal, f"read {key}") from None
             except OversizedError:
-                raise UnreadableError(str(TooLargeError(most_bytes))) from None
+                raise UnreadableObjectError(str(TooLargeError(most_bytes))) from None
             except (EncodingError, TooLargeError) as mistake:
-                raise UnreadableError(str(mistake)) from None
+                raise UnreadableObjectError(str(mistake)) from None
             except StorageError as failure:
                 raise self._explained(failure, f"read {key}") from None
 

@@ -15,12 +15,12 @@ from nix_cache.cli.inventory.contents import narinfos_among
 from nix_cache.cli.machine import console, interrupt
 from nix_cache.cli.machine.progress import Progress
 from nix_cache.cli.mirror import report
-from nix_cache.cli.mirror.further import FurtherObjects, Held
+from nix_cache.cli.mirror.further import FurtherObjects, TargetContents
 from nix_cache.cli.mirror.gathering import Gathered, gather, in_order
 from nix_cache.cli.mirror.nars import OriginNars
-from nix_cache.cli.mirror.origin import Origin
+from nix_cache.cli.mirror.origin import OriginCache
 from nix_cache.cli.mirror.report import Mirrored, Route
-from nix_cache.cli.mirror.verdict import Found, Terms
+from nix_cache.cli.mirror.verdict import CopyablePath, MirrorTerms
 from nix_cache.cli.s3.client import S3Client
 from nix_cache.cli.s3.credentials import owner_identity
 from nix_cache.cli.s3.messages import Requester
@@ -82,7 +82,7 @@ def run(request: MirrorRequest, *, as_json: bool) -> bool:
     writer = find_writer(request.target)
     with Progress() as progress:
         origin, origin_keys = _origin(request, writer.manifest, progress)
-        terms = Terms(
+        terms = MirrorTerms(
             store_dir=writer.manifest.store_dir,
             origin_keys=origin_keys,
             target_keys=tuple(writer.manifest.public_keys),
@@ -103,8 +103,8 @@ class _Mirror:
         self,
         request: MirrorRequest,
         writer: Writer,
-        origin: Origin,
-        terms: Terms,
+        origin: OriginCache,
+        terms: MirrorTerms,
         progress: Progress,
     ) -> None:
         self._request = request
@@ -114,7 +114,7 @@ class _Mirror:
         self._progress = progress
         key_name = writer.key.name if request.signs else None
         self._route = Route(origin.name, writer.record.name, key_name)
-        self._found: dict[str, Found] = {}
+        self._found: dict[str, CopyablePath] = {}
         nars = OriginNars(origin, self._found, progress.note)
         self._push = Push(writer, request.options, progress, nars, signs=request.signs)
 
@@ -245,7 +245,7 @@ class _Mirror:
                 self._writer.key if self._request.signs else None,
             )
             jobs = self._request.options.jobs
-            copied = objects.copy(Held(names, nars), jobs, self._progress.tell)
+            copied = objects.copy(TargetContents(names, nars), jobs, self._progress.tell)
             left_out |= copied.left_out
             further = copied.counts
         return Mirrored(
@@ -262,14 +262,14 @@ class _Mirror:
         )
 
 
-def _stored_bytes(infos: Sequence[PathInfo], found: Mapping[str, Found]) -> int | None:
+def _stored_bytes(infos: Sequence[PathInfo], found: Mapping[str, CopyablePath]) -> int | None:
     sizes = [found[info.path].nar.file_size for info in infos]
     return None if None in sizes else sum(size for size in sizes if size is not None)
 
 
 def _origin(
     request: MirrorRequest, target: Manifest, progress: Progress
-) -> tuple[Origin, tuple[str, ...]]:
+) -> tuple[OriginCache, tuple[str, ...]]:
     """Return the cache that is copied, and its public keys.
 
     Raises:
@@ -302,17 +302,17 @@ def _origin(
     return _by_http(manifest.read_url.rstrip("/"), transport, request.origin, progress), keys
 
 
-def _by_http(url: str, transport: Transport, name: str, progress: Progress) -> Origin:
-    return Origin(S3Client(transport, url, "us-east-1"), transport, name, progress.note)
+def _by_http(url: str, transport: Transport, name: str, progress: Progress) -> OriginCache:
+    return OriginCache(S3Client(transport, url, "us-east-1"), transport, name, progress.note)
 
 
 def _by_owner(
     owner: str, found: Target, transport: Transport, name: str, progress: Progress
-) -> Origin:
+) -> OriginCache:
     manifest = found.manifest
     client = S3Client.of(manifest, owner_identity(owner), transport)
     who = Requester(owner, manifest.endpoint, manifest.bucket)
-    return Origin(client, transport, name, progress.note, who, manifest.bucket)
+    return OriginCache(client, transport, name, progress.note, who, manifest.bucket)
 
 
 def _require_paths(request: MirrorRequest, name: str) -> None:
@@ -320,7 +320,7 @@ def _require_paths(request: MirrorRequest, name: str) -> None:
         raise UsageError(
             f"{name} cannot be listed without a credential, so its paths are not known",
             "name store paths, or a file with a list of them by --paths; or give --from-owner "
-            "PROFILE for a cache of your own",
+            "PROFILE for your own cache",
         )
 
 

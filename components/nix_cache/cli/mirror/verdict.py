@@ -13,7 +13,7 @@ _LONGEST_URL = 2000
 
 
 @dataclass(frozen=True)
-class Terms:
+class MirrorTerms:
     """What is trusted.
 
     Attributes:
@@ -30,7 +30,7 @@ class Terms:
 
 
 @dataclass(frozen=True, slots=True)
-class StoredNar:
+class OriginNar:
     """A NAR, as a narinfo describes it.
 
     Attributes:
@@ -47,7 +47,7 @@ class StoredNar:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class CopyablePath:
     """A path that can be copied.
 
     Attributes:
@@ -56,7 +56,7 @@ class Found:
     """
 
     info: PathInfo
-    nar: StoredNar
+    nar: OriginNar
 
     @property
     def narinfo(self) -> Narinfo:
@@ -93,7 +93,7 @@ class Refused:
     signers: str = ""
 
 
-def examined(store_hash: str, content: bytes, terms: Terms) -> Found | Refused:
+def examined(store_hash: str, content: bytes, terms: MirrorTerms) -> CopyablePath | Refused:
     """Return whether a path is copied, by its narinfo.
 
     Args:
@@ -125,7 +125,7 @@ def examined(store_hash: str, content: bytes, terms: Terms) -> Found | Refused:
     return Refused(path, f"it is signed by {names} alone, which the target does not trust", names)
 
 
-def _found(narinfo: Narinfo, terms: Terms) -> Found:
+def _found(narinfo: Narinfo, terms: MirrorTerms) -> CopyablePath:
     left_out = malformed_signatures(narinfo, terms.target_keys)
     info = PathInfo(
         path=narinfo.store_path,
@@ -138,11 +138,11 @@ def _found(narinfo: Narinfo, terms: Terms) -> Found:
         ultimate=False,
         registration_time=None,
     )
-    nar = StoredNar(narinfo.url, narinfo.compression, narinfo.file_hash, narinfo.file_size)
-    return Found(info, nar)
+    nar = OriginNar(narinfo.url, narinfo.compression, narinfo.file_hash, narinfo.file_size)
+    return CopyablePath(info, nar)
 
 
-def _distrust(narinfo: Narinfo, public_keys: Sequence[str], found: Found) -> Distrust | None:
+def _distrust(narinfo: Narinfo, public_keys: Sequence[str], found: CopyablePath) -> Distrust | None:
     """Why readers would not trust the path, with the signatures that are copied."""
     return distrust(replace(narinfo, signatures=found.info.signatures), public_keys)
 
