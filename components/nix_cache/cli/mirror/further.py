@@ -155,8 +155,7 @@ class FurtherObjects:
                 yield key, "realisations", realisation
 
     def _keys(self, prefix: str) -> Iterator[str]:
-        for stored in self._origin.listed(lambda _: None, prefix):
-            yield stored.key
+        yield from self._origin.keys(lambda _: None, prefix)
 
     def _realisation(self, key: str, held: TargetContents) -> None:
         try:

@@ -8,10 +8,10 @@ from urllib.parse import quote, urljoin, urlsplit
 import urllib3
 
 from nix_cache.cli.errors import ClientError, UsageError
-from nix_cache.cli.inventory.contents import Stored
-from nix_cache.cli.inventory.listing import list_objects
+from nix_cache.cli.inventory.listing import Listing
 from nix_cache.cli.limits import TooLargeError, body_limit
 from nix_cache.cli.nars.reader import is_redirect
+from nix_cache.cli.options import JOBS
 from nix_cache.cli.s3.client import S3Client
 from nix_cache.cli.s3.content_encoding import EncodingError, decoded
 from nix_cache.cli.s3.errors import (
@@ -62,6 +62,7 @@ class OriginCache:
         report: called with a text before something is tried again.
         owner: whose profile signs; None for anonymous requests.
         bucket: the bucket's name; empty if it cannot be listed.
+        jobs: how many parts of a list are asked for at a time.
     """
 
     def __init__(
@@ -72,6 +73,7 @@ class OriginCache:
         report: Callable[[str], None],
         owner: Requester | None = None,
         bucket: str = "",
+        jobs: int = JOBS,
     ) -> None:
         self.name = name
         self._client = client
@@ -79,6 +81,7 @@ class OriginCache:
         self._report = report
         self._owner = owner
         self._bucket = bucket
+        self._jobs = jobs
         self._is_listed = False
 
     def require_store(self, store_dir: str) -> None:
@@ -105,17 +108,27 @@ class OriginCache:
                 "mirror between caches of one store",
             )
 
-    def listed(self, progress: Callable[[int], None], prefix: str = "") -> Iterator[Stored]:
+    def keys(self, progress: Callable[[int], None], prefix: str = "") -> Iterator[str]:
         """List objects: those that begin with a prefix; without one, those outside of folders.
+
+        Args:
+            progress: called with the number of objects so far.
+            prefix: what keys begin with.
+
+        Yields:
+            their keys.
 
         Raises:
             ClientError: the list cannot be had as a whole.
         """
+        listing = Listing(self._client, self._bucket, self._jobs)
         try:
-            yield from list_objects(self._client, self._bucket, progress, prefix=prefix)
+            pages = listing.objects(prefix, lambda page: [one.key for one in page], progress)
         except StorageError as failure:
             raise self._explained(failure, "list") from None
         self._is_listed = True
+        for page in pages:
+            yield from page
 
     def read(self, key: str) -> bytes | None:
         """Read a small object; None if it is not there.

@@ -3,15 +3,15 @@
 ``docs/reference/cache-protocol.md`` describes why both caches stay whole.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from nix_cache.cli.caches import manifest_rules
 from nix_cache.cli.caches.source import is_url, require_plain_url
-from nix_cache.cli.caches.target import Target, find_target
+from nix_cache.cli.caches.target import find_target
 from nix_cache.cli.errors import ClientError, UsageError
-from nix_cache.cli.inventory.contents import narinfos_among
 from nix_cache.cli.machine import console, interrupt
 from nix_cache.cli.machine.progress import Progress
 from nix_cache.cli.mirror import report
@@ -34,7 +34,10 @@ from nix_cache.formats import signing
 from nix_cache.formats.manifest import Manifest
 from nix_cache.formats.path_info import PathInfo
 from nix_cache.formats.signing import KeyFormatError
+from nix_cache.iam.lifecycle import NIX32
 
+_NARINFO = ".narinfo"
+_NARINFO_KEY = re.compile(rf"[{NIX32}]{{32}}\.narinfo")
 _SHOWN = 3
 
 
@@ -154,7 +157,8 @@ class _Mirror:
         def report(count: int) -> None:
             self._progress.tell(f"listed {count:,} objects of {self._origin.name}")
 
-        return list(narinfos_among(self._origin.listed(report)))
+        keys = self._origin.keys(report)
+        return [key.removesuffix(_NARINFO) for key in keys if _NARINFO_KEY.fullmatch(key)]
 
     def _require_signatures(self, gathered: Gathered) -> None:
         """Make sure that readers of the target will take what is copied.
@@ -292,7 +296,7 @@ def _origin(
     keys += tuple(manifest.public_keys)
     if request.owner is not None:
         found.require_place_for_owner()
-        return _by_owner(request.owner, found, transport, request.origin, progress), keys
+        return _by_owner(request.owner, request, manifest, transport, progress), keys
     if not manifest.public:
         raise UsageError(
             f"the cache {request.origin} is private",
@@ -307,12 +311,12 @@ def _by_http(url: str, transport: Transport, name: str, progress: Progress) -> O
 
 
 def _by_owner(
-    owner: str, found: Target, transport: Transport, name: str, progress: Progress
+    owner: str, request: MirrorRequest, manifest: Manifest, transport: Transport, progress: Progress
 ) -> OriginCache:
-    manifest = found.manifest
     client = S3Client.of(manifest, owner_identity(owner), transport)
     who = Requester(owner, manifest.endpoint, manifest.bucket)
-    return OriginCache(client, transport, name, progress.note, who, manifest.bucket)
+    name, jobs = request.origin, request.options.jobs
+    return OriginCache(client, transport, name, progress.note, who, manifest.bucket, jobs)
 
 
 def _require_paths(request: MirrorRequest, name: str) -> None:
