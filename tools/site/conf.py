@@ -26,7 +26,7 @@ NAVIGATION = {
     "Operations": [
         *("operations/environments", "operations/state", "operations/drift"),
         *("operations/retention", "operations/garbage-collection", "operations/statistics"),
-        *("operations/doctor", "operations/recovery"),
+        *("operations/removal", "operations/doctor", "operations/recovery"),
         *("operations/adoption", "operations/backup", "operations/compromised-writer"),
         *("upgrades", "policies"),
     ],

@@ -148,6 +148,7 @@ class BackendSpec:
         no_dots: why the name of a bucket must not have dots, to follow "has dots, which"; empty
             where it may.
         cdn: the CDN that the stack can put before the bucket; empty if there is none.
+        cdn_flush: a command that empties that CDN's cache for some objects.
         has_oidc_writers: whether workflows can push without a stored credential.
         list_price: of its storage; None if there is no public one.
     """
@@ -173,5 +174,6 @@ class BackendSpec:
     unfinished_upload_days: int
     no_dots: str = _DOTS_BREAK_TLS
     cdn: str = ""
+    cdn_flush: str = ""
     has_oidc_writers: bool = False
     list_price: ListPrice | None = None

@@ -18,6 +18,7 @@ from nix_cache.cli.machine import console
 from nix_cache.cli.mirror.command import mirror
 from nix_cache.cli.options import Command
 from nix_cache.cli.push.command import push
+from nix_cache.cli.remove.command import remove
 from nix_cache.cli.resign.command import resign
 from nix_cache.cli.stack.command import app as stack
 from nix_cache.cli.stats.command import stats
@@ -67,7 +68,7 @@ app.command(cls=Command)(use)
 app.command(cls=Command)(push)
 _ITS_OWN_OPTIONS = {"allow_interspersed_args": False}
 app.command(name="exec", cls=Command, context_settings=_ITS_OWN_OPTIONS)(exec_command)
-for command in (watch_store, hook, doctor, gc, resign, mirror, stats):
+for command in (watch_store, hook, doctor, gc, remove, resign, mirror, stats):
     app.command(cls=Command)(command)
 app.add_typer(stack)
 app.command(name="help", cls=Command)(help_command)

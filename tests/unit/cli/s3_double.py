@@ -168,6 +168,8 @@ class S3Double:
                     self.seen = dict(self.objects)
                     self.log.append("list")
                 return self._page(query)
+            case "GET", False, ["versioning"]:
+                return Answer(200, {}, b"<VersioningConfiguration/>")
             case "HEAD", True, [] if self.refusing:
                 return Answer(403)
             case "GET" | "HEAD", True, []:

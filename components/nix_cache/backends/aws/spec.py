@@ -91,6 +91,7 @@ SPEC = BackendSpec(
     lifecycle_rules=1000,
     unfinished_upload_days=7,
     cdn="CloudFront",
+    cdn_flush="aws cloudfront create-invalidation --distribution-id ID --paths '/*'",
     has_oidc_writers=True,
     list_price=ListPrice(  # S3 Standard in us-east-1, the first 50 TB
         per_unit_month=0.023,

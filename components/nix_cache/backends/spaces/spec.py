@@ -87,6 +87,7 @@ SPEC = BackendSpec(
     lifecycle_rules=None,  # DigitalOcean documents no limit
     unfinished_upload_days=7,
     cdn="Spaces CDN",
+    cdn_flush="doctl compute cdn flush ID --files '*'",
     list_price=ListPrice(  # the base price is for all Spaces of an account
         per_unit_month=0.02,
         unit_bytes=2**30,

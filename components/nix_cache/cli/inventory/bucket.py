@@ -31,6 +31,7 @@ from nix_cache.cli.s3.errors import AnsweredError, RefusedError, StorageError
 from nix_cache.cli.s3.messages import Requester, explain
 from nix_cache.cli.s3.reply import OversizedError
 from nix_cache.cli.s3.transport import Transport
+from nix_cache.cli.s3.versions import Versioning, versioning
 from nix_cache.formats.cache_info import INFO_KEY
 from nix_cache.formats.manifest import Manifest
 from nix_cache.formats.narinfo import Narinfo
@@ -269,12 +270,24 @@ class Bucket:
         """
         if strange := [key for key in keys if not is_collectable(key)]:
             raise ValueError(f"{strange[0]} is never removed")
+        return self._deleted(keys)
+
+    def versioning(self) -> Versioning:
+        """Return whether the bucket keeps deleted and replaced objects.
+
+        Raises:
+            ClientError: the storage refused or did not answer.
+        """
+        with self._explained("read whether the bucket keeps versions"):
+            return versioning(self._client)
+
+    def _deleted(self, objects: Sequence[str | tuple[str, str]]) -> int:
         hidden = 0
-        for start in range(0, len(keys), _BATCH):
-            self._report(f"removed {start} of {len(keys)} objects")
+        for start in range(0, len(objects), _BATCH):
+            self._report(f"removed {start} of {len(objects)} objects")
             self._run.require_fresh()
             with self._explained("delete"):
-                deleted = self._client.delete(keys[start : start + _BATCH])
+                deleted = self._client.delete(objects[start : start + _BATCH])
             if deleted.refused:
                 raise self._refusal(deleted.refused)
             hidden += deleted.hidden

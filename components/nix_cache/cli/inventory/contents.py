@@ -21,6 +21,7 @@ _NAR_KEY = re.compile(rf"{NAR_PREFIX}[0-9A-Za-z_-]+\.nar(\.[0-9a-z]+)?")
 or with the hash of the store path before them."""
 
 _LISTING = ".ls"
+_FOLDERS_OF_PATHS = (NAR_PREFIX, "log/", "debuginfo/", "realisations/", "build-trace-v2/")
 
 
 @dataclass(frozen=True)
@@ -131,6 +132,11 @@ class ListedNarinfos:
 def is_collectable(key: str) -> bool:
     """Return whether an object with this key is ever removed."""
     return bool(_METADATA_KEY.fullmatch(key) or _NAR_KEY.fullmatch(key) or is_root_record(key))
+
+
+def is_of_paths(key: str) -> bool:
+    """Return whether an object with this key belongs to store paths, in whatever way."""
+    return is_collectable(key) or key.startswith(_FOLDERS_OF_PATHS)
 
 
 def narinfos_among(objects: Iterable[Stored]) -> dict[str, Stored]:

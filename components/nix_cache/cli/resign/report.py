@@ -79,8 +79,8 @@ def untrusted_lines(untrusted: Mapping[str, str]) -> Iterator[str]:
     if len(untrusted) > _SHOWN:
         yield f"  and {len(untrusted) - _SHOWN} more; --json prints all"
     yield (
-        "  Fix: build these paths and run `nix-cache push --repair` with them; or delete their "
-        "narinfos as the bucket's owner."
+        "  Fix: build these paths and run `nix-cache push --repair` with them; or remove them with "
+        "`nix-cache remove`."
     )
 
 

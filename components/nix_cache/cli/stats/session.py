@@ -1,6 +1,7 @@
 """One run of `nix-cache stats`: reads the bucket, and prints the figures."""
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from nix_cache.cli.caches.target import find_target
 from nix_cache.cli.commands import completing
 from nix_cache.cli.errors import UsageError
 from nix_cache.cli.inventory.bucket import Bucket
-from nix_cache.cli.inventory.contents import listings_among, narinfos_among
+from nix_cache.cli.inventory.contents import Stored, narinfos_among
 from nix_cache.cli.machine import console, files
 from nix_cache.cli.machine.progress import Progress
 from nix_cache.cli.s3.credentials import owner_identity
@@ -101,17 +102,22 @@ def read(bucket: Bucket, progress: Progress) -> Figures:
     """
     adder = Adder({stored.key: stored.size for stored in bucket.objects(NAR_PREFIX)})
     outside = list(bucket.objects())
-    narinfos, listings = narinfos_among(outside), listings_among(outside)
-    adder.count("narinfo", (stored.size for stored in narinfos.values()))
-    adder.count("listing", (stored.size for stored in listings.values()))
-    known = {stored.key for stored in (*narinfos.values(), *listings.values())}
-    adder.count("other", (stored.size for stored in outside if stored.key not in known))
+    narinfos = narinfos_among(outside)
+    for stored in outside:
+        adder.count(_kind(stored.key, narinfos), [stored.size])
     for folder, kind in _FOLDERS.items():
         adder.count(kind, (stored.size for stored in bucket.objects(folder)))
     for count, (stored, narinfo) in enumerate(bucket.parsed(narinfos.values()), start=1):
         adder.add(stored, narinfo)
         progress.tell(f"read {count:,} of {len(narinfos):,} narinfos")
     return adder.finished()
+
+
+def _kind(key: str, narinfos: Mapping[str, Stored]) -> str:
+    """Return the kind of an object outside of folders."""
+    if key.removesuffix(".narinfo") in narinfos:
+        return "narinfo"
+    return "listing" if key.endswith(".ls") else "other"
 
 
 def _listed(backend: str) -> Prices | None:

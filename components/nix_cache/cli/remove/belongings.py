@@ -1,0 +1,86 @@
+"""What else a bucket has of some store paths: lists of files, logs, debug info, old versions."""
+
+import json
+from collections.abc import Collection, Iterable, Mapping
+
+from nix_cache.cli.inventory.history import HistoricBucket
+from nix_cache.cli.remove.plan import RemovalPlan
+from nix_cache.cli.s3.answers import Version
+from nix_cache.formats.narinfo import Narinfo, NarinfoError
+
+_ONE_BY_ONE = 100
+"""Of more keys, the versions of the whole bucket are listed once."""
+
+History = Mapping[str, list[Version]]
+"""By key, the versions of an object, the newest first."""
+
+
+def belongings(
+    bucket: HistoricBucket, plan: RemovalPlan, narinfos: Iterable[Narinfo]
+) -> tuple[str, ...]:
+    """Return the keys of what belongs to the paths that go, beside their narinfos and NARs.
+
+    Args:
+        bucket: the cache's.
+        plan: what goes.
+        narinfos: of the paths that go, as far as they can be read.
+
+    Raises:
+        ClientError: the storage refused or did not answer.
+    """
+    known = plan.contents.listings
+    listings = [known[name].key for name in plan.names if name in known]
+    logs = {f"log/{one.deriver}" for one in narinfos if one.deriver is not None}
+    there = logs - bucket.absent(logs)
+    return (*sorted(listings), *sorted(there), *sorted(_debuginfo(bucket, plan.nars)))
+
+
+def versions_of(bucket: HistoricBucket, keys: Collection[str]) -> History:
+    """Return the versions of some objects. Objects without one are left out.
+
+    Raises:
+        ClientError: the storage refused or did not answer.
+    """
+    found: dict[str, list[Version]] = {}
+    for prefix in keys if len(keys) <= _ONE_BY_ONE else [""]:
+        for version in bucket.versions(prefix):
+            if version.key == prefix or (not prefix and version.key in keys):
+                found.setdefault(version.key, []).append(version)
+    return found
+
+
+def earlier_nars(bucket: HistoricBucket, names: Iterable[str]) -> frozenset[str]:
+    """Return the keys of the NARs that versions of some narinfos named.
+
+    Args:
+        bucket: the cache's.
+        names: the hashes of their store paths.
+
+    Raises:
+        ClientError: the storage refused or did not answer.
+    """
+    history = versions_of(bucket, {f"{name}.narinfo" for name in names})
+    wanted = [one for versions in history.values() for one in versions if not one.is_marker]
+    urls = (_url(content) for _, content in bucket.version_contents(wanted))
+    return frozenset(url for url in urls if url.startswith("nar/"))
+
+
+def _url(content: bytes | None) -> str:
+    try:
+        return Narinfo.parse(content or b"").url
+    except NarinfoError:
+        return ""
+
+
+def _debuginfo(bucket: HistoricBucket, nars: Collection[str]) -> Iterable[str]:
+    """Yield the keys of the debug info entries that name one of some NARs."""
+    if not nars:
+        return
+    entries = (stored.key for stored in bucket.objects("debuginfo/"))
+    for key, content in bucket.contents_of(entries):
+        try:
+            archive = json.loads(content or b"null")["archive"]
+        except (ValueError, TypeError, KeyError, RecursionError):
+            continue
+        if isinstance(archive, str) and archive.removeprefix("../") in nars:
+            yield key

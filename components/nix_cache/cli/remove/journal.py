@@ -1,0 +1,54 @@
+"""What an interrupted removal left to be removed: a file on this machine, for its user alone.
+
+A removal that is killed between a narinfo and its NAR leaves a NAR that nothing names. The bucket
+itself must not list it: a public bucket would publish the list.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable
+from pathlib import Path
+
+from nix_cache.cli.inventory.contents import is_of_paths
+from nix_cache.cli.machine import files
+from nix_cache.cli.machine.places import user_place
+from nix_cache.formats.manifest import Manifest
+
+
+class Journal:
+    """The journal of removals from one bucket.
+
+    Args:
+        manifest: the cache.
+    """
+
+    def __init__(self, manifest: Manifest) -> None:
+        place = f"{manifest.endpoint.rstrip('/')}/{manifest.bucket}"
+        name = hashlib.sha256(place.encode()).hexdigest()[:32]
+        self.file: Path = user_place().state / "removals" / f"{name}.json"
+
+    def left(self) -> frozenset[str]:
+        """Return the keys that an interrupted removal noted; none if there is no usable file.
+
+        Raises:
+            ClientError: the file cannot be read.
+        """
+        content = files.read(self.file)
+        try:
+            found = json.loads(content)["keys"] if content else []
+            return frozenset(key for key in found if isinstance(key, str) and is_of_paths(key))
+        except (ValueError, TypeError, KeyError, RecursionError):
+            return frozenset()
+
+    def note(self, keys: Iterable[str]) -> None:
+        """Note what is going to be removed, before it is.
+
+        Raises:
+            ClientError: the file cannot be written.
+        """
+        files.make_folder(self.file.parent, 0o700)
+        files.write(self.file, (json.dumps({"keys": sorted(keys)}) + "\n").encode(), 0o600)
+
+    def clear(self) -> None:
+        """Forget it: everything was removed."""
+        self.file.unlink(missing_ok=True)

@@ -1,0 +1,249 @@
+"""One run of `nix-cache remove`: which paths go, and whether that is agreed to."""
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from nix_cache.cli.caches.target import find_target
+from nix_cache.cli.commands import completing
+from nix_cache.cli.errors import ClientError, UsageError
+from nix_cache.cli.inventory.contents import Contents
+from nix_cache.cli.inventory.history import HistoricBucket
+from nix_cache.cli.machine import console
+from nix_cache.cli.machine.progress import Progress
+from nix_cache.cli.nix.store_paths import store_hash
+from nix_cache.cli.remove import report
+from nix_cache.cli.remove.belongings import belongings, earlier_nars
+from nix_cache.cli.remove.journal import Journal
+from nix_cache.cli.remove.plan import RemovalPlan, plan_removal, unreadable_others
+from nix_cache.cli.remove.selection import SignedBy
+from nix_cache.cli.remove.sweep import Removal, Removed, sweep
+from nix_cache.cli.s3.clock import Clocks
+from nix_cache.cli.s3.credentials import Identity, owner_identity
+from nix_cache.cli.s3.errors import RefusedError
+from nix_cache.cli.s3.versions import Versioning
+from nix_cache.formats.manifest import Manifest
+from nix_cache.formats.narinfo import Narinfo
+
+
+@dataclass(frozen=True)
+class RemovalRequest:
+    """What was asked for.
+
+    Attributes:
+        cache: the name of a cache in use here, or a source; None for the one in use.
+        project: the folder of the stack's program; the current one if None.
+        owner: a credentials profile of one who may list, read and delete.
+        paths: store paths, their hashes, or keys of narinfos.
+        signed_by: the public key, or the name of the key, whose paths go; None without one.
+        since: since when its paths go, in ISO 8601; None for all.
+        with_dependents: whether the paths that need these go, too.
+        dry_run: whether it is only printed.
+        agreed: whether the user agrees beforehand.
+        jobs: how many requests there are at a time.
+    """
+
+    cache: str | None
+    project: Path | None
+    owner: str
+    paths: tuple[str, ...]
+    signed_by: str | None
+    since: str | None
+    with_dependents: bool
+    dry_run: bool
+    agreed: bool
+    jobs: int
+
+
+def run(request: RemovalRequest, *, as_json: bool) -> bool:
+    """Remove paths, and print what came of it.
+
+    Args:
+        request: what was asked for.
+        as_json: whether the result is for programs.
+
+    Returns:
+        whether everything that was asked for is gone, and no push lost a path.
+
+    Raises:
+        UsageError: the request makes no sense, or it cannot be agreed to.
+        ClientError: the storage refused or did not answer, or what depends on a path is not known.
+    """
+    _require_sense(request)
+    wanted = frozenset(store_hash(path, "PATH") for path in request.paths)
+    identity = owner_identity(request.owner)
+    target = find_target(request.cache, request.project)
+    target.require_place_for_owner()
+    with completing(target.stack):
+        return _remove(request, target.manifest, identity, wanted, as_json=as_json)
+
+
+def _remove(
+    request: RemovalRequest,
+    manifest: Manifest,
+    identity: Identity,
+    wanted: frozenset[str],
+    *,
+    as_json: bool,
+) -> bool:
+    signed_by = (
+        SignedBy.of(request.signed_by, request.since, manifest.public_keys)
+        if request.signed_by is not None
+        else None
+    )
+    journal = Journal(manifest)
+    with Progress() as progress:
+        bucket = HistoricBucket(manifest, identity, request.owner, request.jobs)
+        bucket.report = progress.tell
+        progress.tell(f"waiting for {manifest.endpoint}")
+        if signed_by is not None and signed_by.since is not None:
+            _require_same_time(bucket.clocks())
+        contents = bucket.contents()
+        if signed_by is not None:
+            wanted = _selected(bucket, contents, signed_by)
+        removal, names = _planned(bucket, contents, wanted, journal.left())
+    if removal.is_empty:
+        return _nothing(request, removal, as_json=as_json)
+    plan = removal.plan
+    is_refused = bool(plan.dependents) and not request.with_dependents
+    report.print_remarks(removal, names)
+    if is_refused:
+        report.print_refusal(plan, names)
+    if request.dry_run or is_refused:
+        if as_json:
+            document = report.document(removal, names, None, is_refused=is_refused)
+            console.document(document)
+        elif not is_refused:
+            report.print_plan(removal, names, console.out)
+            report.print_aftermath(manifest, removal, None)
+        if is_refused and not as_json:
+            raise ClientError(
+                f"{len(plan.dependents)} paths depend on what was to be removed; nothing was "
+                "removed",
+                "remove them too by --with-dependents",
+            )
+        return not is_refused
+    report.print_plan(removal, names, console.err)
+    if not _is_agreed(manifest.bucket, agreed=request.agreed):
+        console.note("Nothing was removed.")
+        return False
+    with Progress() as progress:
+        bucket.report = progress.tell
+        removed = sweep(bucket, removal, journal)
+    if as_json:
+        console.document(report.document(removal, names, removed, is_refused=False))
+    else:
+        report.print_done(removal, removed)
+    report.print_aftermath(manifest, removal, removed)
+    report.print_lost(removed)
+    return _is_done(plan, removed)
+
+
+def _planned(
+    bucket: HistoricBucket, contents: Contents, wanted: frozenset[str], left: frozenset[str]
+) -> tuple[Removal, report.Names]:
+    """Find out what goes with some paths.
+
+    Raises:
+        ClientError: what depends on them is not known, or the storage refused.
+    """
+    first = plan_removal(contents, wanted)
+    if others := unreadable_others(contents, first.names):
+        raise ClientError(
+            f"{others[0].stored.key} {others[0].fault}, so what it needs is not known; nothing was "
+            "removed",
+            "run it again if the storage was faulty; else push that path again, or name it too to "
+            "remove it",
+        )
+    versioning = bucket.versioning()
+    earlier: frozenset[str] = frozenset()
+    if versioning is not Versioning.NEVER:
+        try:
+            earlier = earlier_nars(bucket, first.names | wanted)
+        except RefusedError:
+            versioning = Versioning.UNKNOWN
+    plan = plan_removal(contents, wanted, earlier)
+    parsed = [
+        narinfo
+        for _, narinfo in bucket.parsed(entry.stored for entry in plan.narinfos)
+        if isinstance(narinfo, Narinfo)
+    ]
+    names = {narinfo.base_name[:32]: narinfo.store_path for narinfo in parsed}
+    also = belongings(bucket, plan, parsed)
+    return Removal(plan, wanted, earlier, also, left, versioning), names
+
+
+def _selected(bucket: HistoricBucket, contents: Contents, signed_by: SignedBy) -> frozenset[str]:
+    """Return the hashes of the paths that a key signed, without those that are trusted anyway."""
+    if signed_by.is_trusted:
+        console.note(
+            f"WARNING: readers still trust the key {signed_by.name}. Raise the writer's "
+            "generation, set `trustedGenerations: []`, run `pulumi up`, and `nix-cache use` on "
+            "every machine."
+        )
+    if signed_by.public_key is None:
+        console.note(
+            f"The name {signed_by.name} is not verified. Give the public key to verify signatures."
+        )
+    found: set[str] = set()
+    vouched = 0
+    for stored, narinfo in bucket.parsed(entry.stored for entry in contents.narinfos.values()):
+        if isinstance(narinfo, Narinfo) and signed_by.selects(stored, narinfo):
+            if signed_by.vouched(narinfo):
+                vouched += 1
+            else:
+                found.add(stored.key.removesuffix(".narinfo"))
+    if vouched:
+        console.note(
+            f"{vouched:,} paths that the key signed are kept: another trusted key signed them too, "
+            "or their content address proves them."
+        )
+    return frozenset(found)
+
+
+def _nothing(request: RemovalRequest, removal: Removal, *, as_json: bool) -> bool:
+    if request.signed_by is None:
+        raise ClientError(
+            f"{request.paths[0]} is not in the cache; nothing was removed",
+            "see that it is a path of this cache's store, and that it is this cache",
+        )
+    if as_json:
+        removed = Removed()
+        console.document(report.document(removal, {}, removed, is_refused=False))
+    else:
+        console.out.print("Nothing to remove.")
+    return True
+
+
+def _is_done(plan: RemovalPlan, removed: Removed) -> bool:
+    return not (removed.lost or plan.shared or plan.elsewhere or removed.versions is None)
+
+
+def _require_sense(request: RemovalRequest) -> None:
+    if bool(request.paths) == (request.signed_by is not None):
+        raise UsageError(
+            "what to remove is not clear", "name store paths, or a key with --signed-by, not both"
+        )
+    if request.since is not None and request.signed_by is None:
+        raise UsageError("--since means nothing without a key", "name the key with --signed-by")
+
+
+def _require_same_time(clocks: Clocks | None) -> None:
+    if clocks is None or clocks.differ_too_much:
+        problem = "the storage's answers have no usable date" if clocks is None else str(clocks)
+        raise ClientError(
+            f"{problem}: --since cannot be compared with the dates of objects; nothing was removed",
+            "set both clocks by NTP, for example with `timedatectl set-ntp true`",
+        )
+
+
+def _is_agreed(bucket: str, *, agreed: bool) -> bool:
+    if agreed:
+        return True
+    if sys.stdin is None or not sys.stdin.isatty():
+        raise UsageError(
+            "this has to be agreed to, and standard input is no terminal to ask at; nothing was "
+            "removed",
+            "look at it with --dry-run, then run this again with --yes",
+        )
+    return console.confirmed(f"Remove this from the bucket {bucket}?")
