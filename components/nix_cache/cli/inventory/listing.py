@@ -21,6 +21,7 @@ from nix_cache.cli.machine.parallel import in_parallel
 from nix_cache.cli.s3.answers import Listed, Page
 from nix_cache.cli.s3.client import S3Client
 from nix_cache.cli.s3.listing import checked_pages
+from nix_cache.cli.s3.transport import JOBS
 from nix_cache.iam.lifecycle import NIX32
 
 _LAST = "~"
@@ -177,6 +178,19 @@ class Listing:
             if part.holds(key):
                 found.append(stored)
         return found
+
+
+def list_objects(
+    client: S3Client, bucket: str, progress: Callable[[int], None], *, prefix: str = ""
+) -> Iterator[Stored]:
+    """List objects as ``Listing.objects`` does, and yield them one by one.
+
+    Raises:
+        ClientError: the list is not whole, or is not one of this bucket.
+        StorageError: the storage refused or did not answer.
+    """
+    pages = Listing(client, bucket, JOBS).objects(prefix, list, progress)
+    return itertools.chain.from_iterable(pages)
 
 
 class _Count:
