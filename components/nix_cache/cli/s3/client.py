@@ -2,9 +2,10 @@
 
 import base64
 import contextlib
+import functools
 import hashlib
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 from urllib.parse import quote, urlencode, urlsplit
@@ -24,6 +25,7 @@ from nix_cache.cli.s3.errors import (
     meaning,
 )
 from nix_cache.cli.s3.foreign import require_own
+from nix_cache.cli.s3.multiplex import Read
 from nix_cache.cli.s3.reply import Reply, error_code
 from nix_cache.cli.s3.signature import EMPTY_DIGEST, KeyPair, Secret, Signer, host_of
 from nix_cache.cli.s3.transport import Transport
@@ -155,10 +157,35 @@ class S3Client:
             key: the object.
             may_be_page: whether a web page is returned, too.
         """
-        answer = self.succeeded("GET", key, may_be_page=may_be_page)
-        if not answer.headers.get("Content-Length", "0").isdecimal():
-            raise MalformedAnswerError("Content-Length is not a number")
-        return answer
+        return _whole(self.succeeded("GET", key, may_be_page=may_be_page))
+
+    def get_all(
+        self, keys: Iterable[str], jobs: int, *, may_be_page: bool = False
+    ) -> Iterator[tuple[str, Callable[[], Answer]]]:
+        """Read many small objects as a whole.
+
+        Args:
+            keys: the objects.
+            jobs: how many requests there are at a time.
+            may_be_page: whether web pages are returned, too.
+
+        Yields:
+            each key with a function that returns or raises what ``get`` does, in the order in which
+            the answers come.
+        """
+
+        def reads() -> Iterator[Read[str]]:
+            for key in keys:
+                url, signed = self._signed("GET", key, "", {}, b"")
+                yield Read(key, url, signed, body_limit(key))
+
+        def answer(key: str, reply: Reply | Exception) -> Answer:
+            if isinstance(reply, Exception):
+                raise reply
+            return _whole(_successful(reply, "GET", key, may_be_page=may_be_page))
+
+        for key, reply in self._transport.read_all(reads(), jobs):
+            yield key, functools.partial(answer, key, reply)
 
     def head(self, key: str) -> Answer | None:
         """Read the headers of an object; None if it is not there."""
@@ -251,14 +278,7 @@ class S3Client:
     ) -> Answer:
         """Send one request as ``request`` does, and return the answer if it is a success."""
         reply = self._exchanged(method, key, query, headers or {}, body)
-        require_own(reply, method, may_be_page=may_be_page or key in _PAGES)
-        answer = Answer(reply.status, reply.headers, reply.body)
-        if reply.status >= 300:
-            raise AnsweredError(reply.status, answer.code)
-        is_document = not key or method == "POST"
-        if is_document and _ERROR.match(reply.body):  # S3 may begin to answer before it has failed
-            raise AnsweredError(500, answer.code)
-        return answer
+        return _successful(reply, method, key, may_be_page=may_be_page)
 
     def _exchanged(
         self, method: str, key: str, query: str, headers: Mapping[str, str], body: bytes | FilePart
@@ -286,6 +306,24 @@ class S3Client:
             return url, sent
         secret = _secret(self._credentials)
         return url, self._signer.headers(method, url, sent, _digest(body), secret)
+
+
+def _successful(reply: Reply, method: str, key: str, *, may_be_page: bool) -> Answer:
+    """Return an answer if it is a success, and raise the error that it is otherwise."""
+    require_own(reply, method, may_be_page=may_be_page or key in _PAGES)
+    answer = Answer(reply.status, reply.headers, reply.body)
+    if reply.status >= 300:
+        raise AnsweredError(reply.status, answer.code)
+    is_document = not key or method == "POST"
+    if is_document and _ERROR.match(reply.body):  # S3 may begin to answer before it has failed
+        raise AnsweredError(500, answer.code)
+    return answer
+
+
+def _whole(answer: Answer) -> Answer:
+    if not answer.headers.get("Content-Length", "0").isdecimal():
+        raise MalformedAnswerError("Content-Length is not a number")
+    return answer
 
 
 def _digest(body: bytes | FilePart) -> str:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from urllib.parse import urljoin, urlsplit
 
 from nix_cache.cli.errors import ClientError
+from nix_cache.cli.limits import LimitKind
 from nix_cache.cli.s3.errors import UnansweredError
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
@@ -121,6 +122,20 @@ def _moved(url: str, here: str, target: str) -> tuple[str, str]:
         f"the endpoint {here} redirects to {origin}, to another page than was asked for",
         "if that is a login page, let requests to the cache pass without it; if the cache has "
         f"moved, {_SET_ENDPOINT}",
+    )
+
+
+def oversized(url: str, kind: LimitKind) -> OversizedError:
+    """Return the error that a body is larger than its kind may be.
+
+    Args:
+        url: what was asked for.
+        kind: what was expected.
+    """
+    return OversizedError(
+        f"{urlsplit(url).path} is larger than {kind.most_bytes:,} bytes, the most that is read of "
+        f"a {kind.name}",
+        "look at that object, and delete it if it is not what its name says",
     )
 
 

@@ -6,11 +6,12 @@ addresses exceeds the limits.
 
 import contextlib
 import http.client
+import itertools
 import os
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 from urllib.parse import urlsplit
@@ -18,14 +19,17 @@ from urllib.parse import urlsplit
 import urllib3
 
 from nix_cache.cli.limits import ERROR_BYTES, TIMES, LimitKind, TimeLimits
+from nix_cache.cli.machine.parallel import in_parallel
 from nix_cache.cli.s3 import wire
 from nix_cache.cli.s3.body import FilePart, Reader
 from nix_cache.cli.s3.causes import cause_of
 from nix_cache.cli.s3.connections import connections
 from nix_cache.cli.s3.deadline import Deadline
+from nix_cache.cli.s3.errors import StorageError
 from nix_cache.cli.s3.hosts import Host
+from nix_cache.cli.s3.multiplex import Failure, Multiplexer, Read
 from nix_cache.cli.s3.pace import AdaptiveLimit, RateLimit
-from nix_cache.cli.s3.reply import OversizedError, Reply, origin_of
+from nix_cache.cli.s3.reply import OversizedError, Reply, origin_of, oversized
 from nix_cache.cli.s3.retry import is_busy, is_repeatable, wait_seconds
 
 JOBS = 25
@@ -39,6 +43,7 @@ _THROTTLED = frozenset({429, 503})
 _FAILURES = (urllib3.exceptions.HTTPError, http.client.HTTPException, OSError, UnicodeError)
 
 _Answer = TypeVar("_Answer", "Reply", urllib3.BaseHTTPResponse)
+_Tag = TypeVar("_Tag")
 
 
 class StoppedError(Exception):
@@ -94,9 +99,87 @@ class Transport:
             NoAnswerError: there was none in time.
             OversizedError: the body is larger than its kind may be.
         """
+        return self._repeated(method, url, headers, body, kind)
+
+    def read_all(
+        self, reads: Iterable[Read[_Tag]], jobs: int
+    ) -> Iterator[tuple[_Tag, Reply | Exception]]:
+        """Send many small requests to one host, and read the whole answers.
+
+        Each has the limits of ``exchange``. The first ones open connections.
+
+        Args:
+            reads: the requests.
+            jobs: how many there are at a time.
+
+        Yields:
+            the tag of each request, with its answer or with what ``exchange`` raises.
+        """
+        left = ((read, None) for read in reads)
+        some: list[tuple[Read[_Tag], Failure | None]] = [*itertools.islice(left, jobs)]
+        while some:
+            yield from self._each(some, jobs)
+            host = self._host(some[0][0].url)
+            most = min(jobs, self._limit.allowed)
+            lines: Multiplexer[_Tag] = Multiplexer(host.state, host.idle, self._times, most)
+            some = []
+            for read, answer in lines.exchanges(read for read, _ in left):
+                if isinstance(answer, Reply):
+                    yield read.tag, answer
+                else:
+                    some.append((read, answer))
+            if not lines.is_suitable:
+                yield from self._each(itertools.chain(some, left), jobs)
+                return
+            some += itertools.islice(left, max(0, jobs - len(some)))
+
+    def _each(
+        self, reads: Iterable[tuple[Read[_Tag], Failure | None]], jobs: int
+    ) -> Iterator[tuple[_Tag, Reply | Exception]]:
+        """Send requests, each in a thread. Some of them failed once already."""
+
+        def outcome(given: tuple[Read[_Tag], Failure | None]) -> Reply | Exception:
+            read, first = given
+            try:
+                return self._repeated("GET", read.url, read.headers, None, read.kind, first)
+            except (StorageError, OversizedError) as failure:
+                return failure
+
+        for (read, _), reply in in_parallel(outcome, reads, jobs):
+            yield read.tag, reply
+
+    def stop(self) -> None:
+        """Let no file be sent any further: requests that send one fail."""
+        self._stopped.set()
+
+    def _repeated(
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        body: bytes | FilePart | None,
+        kind: LimitKind,
+        first: Failure | None = None,
+    ) -> Reply:
+        """Send a request until it succeeds or its limits are reached.
+
+        Args:
+            method: of HTTP.
+            url: with its query, encoded.
+            headers: all that are needed.
+            body: what is sent along.
+            kind: what is expected.
+            first: how the first try failed, if it was made.
+        """
         host = self._host(url)
 
         def once(deadline: Deadline, progress: _Progress) -> Reply:
+            nonlocal first
+            if first is not None and (reason := first.reason) is not None:
+                first = None
+                if isinstance(reason, Reply):
+                    return reason
+                raise reason
             reader = self._reader(host.state, deadline, progress, body)
             try:
                 request = _Request(method, url, headers, reader)
@@ -109,11 +192,9 @@ class Transport:
             host.state.took(time.monotonic() - progress.at)
             return reply
 
-        return self._tried(host.state, is_repeatable(method, urlsplit(url).query), once)
-
-    def stop(self) -> None:
-        """Let no file be sent any further: requests that send one fail."""
-        self._stopped.set()
+        can_repeat = is_repeatable(method, urlsplit(url).query)
+        started = first.started if first is not None and first.reason is not None else None
+        return self._tried(host.state, can_repeat, once, started)
 
     def _reader(
         self, host: Host, deadline: Deadline, progress: "_Progress", body: bytes | FilePart | None
@@ -172,9 +253,13 @@ class Transport:
             return self._hosts[origin]
 
     def _tried(
-        self, host: Host, can_repeat: bool, once: Callable[[Deadline, "_Progress"], _Answer]
+        self,
+        host: Host,
+        can_repeat: bool,
+        once: Callable[[Deadline, "_Progress"], _Answer],
+        started: float | None = None,
     ) -> _Answer:
-        times, progress = self._times, _Progress(time.monotonic())
+        times, progress = self._times, _Progress(time.monotonic() if started is None else started)
         deadline = Deadline(0, host.heard)
         for attempt in range(1, times.tries + 1):
             wait = wait_seconds(attempt, times.backoff_seconds)
@@ -243,7 +328,7 @@ class Transport:
             with deadline.kept():
                 is_error = head.status >= 300
                 if not is_error and head.length > kind.most_bytes:
-                    raise _oversized(request.url, kind)
+                    raise oversized(request.url, kind)
                 content = wire.rest(line, head, ERROR_BYTES if is_error else kind.most_bytes)
             keeps = head.keeps and len(content) == head.length
             return Reply(request.url, head.status, head.headers, content)
@@ -322,10 +407,7 @@ class _Request:
     @property
     def target(self) -> str:
         """The path and the query; empty if the request needs more than to be written down."""
-        _, _, path, query, fragment = urlsplit(self.url)
-        target = f"{path}?{query}" if query else path
-        is_plain = not fragment and wire.is_plain(self.method, target, self.headers)
-        return target if is_plain and "Host" in self.headers else ""
+        return wire.target_of(self.url, self.method, self.headers)
 
 
 @dataclass
@@ -352,19 +434,11 @@ def _body(response: urllib3.BaseHTTPResponse, url: str, kind: LimitKind) -> byte
     limit = ERROR_BYTES if is_error else kind.most_bytes
     stated = response.headers.get("Content-Length", "").lstrip("0")[:20]
     if not is_error and stated.isdecimal() and int(stated) > limit:
-        raise _oversized(url, kind)
+        raise oversized(url, kind)
     chunks, size = [], 0
     while size <= limit and (chunk := response.read(_CHUNK_BYTES)):
         chunks.append(chunk)
         size += len(chunk)
     if size > limit and not is_error:
-        raise _oversized(url, kind)
+        raise oversized(url, kind)
     return b"".join(chunks)[:limit]
-
-
-def _oversized(url: str, kind: LimitKind) -> OversizedError:
-    return OversizedError(
-        f"{urlsplit(url).path} is larger than {kind.most_bytes:,} bytes, the most that is read of "
-        f"a {kind.name}",
-        "look at that object, and delete it if it is not what its name says",
-    )

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import IO, Any, Protocol
+from urllib.parse import urlsplit
 
 import urllib3
 from urllib3.connection import HTTPConnection
@@ -94,12 +95,12 @@ class Idle:
 
     Args:
         manager: the connections.
-        url: of something at the host.
+        origin: the host's scheme, name and port.
     """
 
-    def __init__(self, manager: urllib3.PoolManager, url: str) -> None:
+    def __init__(self, manager: urllib3.PoolManager, origin: str) -> None:
+        self.origin = origin
         self._manager = manager
-        self._url = url
         self._pool: urllib3.HTTPConnectionPool | None = None
 
     def take(self) -> HTTPConnection | None:
@@ -109,7 +110,7 @@ class Idle:
             LocationValueError: the URL names no host.
         """
         if self._pool is None:
-            self._pool = self._manager.connection_from_url(self._url)
+            self._pool = self._manager.connection_from_url(self.origin)
         pool = self._pool
         if pool.pool is None or (pool.proxy is not None and pool.scheme == "http"):
             return None
@@ -137,13 +138,39 @@ class Idle:
                 connection.close()
 
 
-def is_plain(method: str, target: str, headers: Mapping[str, str]) -> bool:
-    """Return whether a request can be written down as it is."""
-    return (
-        method.isalpha()
+def target_of(url: str, method: str, headers: Mapping[str, str]) -> str:
+    """Return the path and the query of a request; empty if it cannot be written down as it is.
+
+    Args:
+        url: with its query, encoded.
+        method: of HTTP.
+        headers: all of them.
+    """
+    _, _, path, query, fragment = urlsplit(url)
+    target = f"{path}?{query}" if query else path
+    is_plain = (
+        not fragment
+        and method.isalpha()
         and _TARGET.fullmatch(target) is not None
+        and "Host" in headers
         and all(map(_REQUEST_VALUE.fullmatch, headers.values()))
     )
+    return target if is_plain else ""
+
+
+def written(method: str, target: str, headers: Mapping[str, str]) -> bytes:
+    """Return the head of a request.
+
+    Args:
+        method: of HTTP.
+        target: the path and the query, encoded.
+        headers: all of them, with ``Host``, and with ``Content-Length`` if there is a body.
+    """
+    fields = "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
+    return (
+        f"{method} {target} HTTP/1.1\r\nAccept-Encoding: identity\r\n"
+        f"User-Agent: {_USER_AGENT}\r\n{fields}\r\n"
+    ).encode("ascii")
 
 
 def send(
@@ -162,11 +189,7 @@ def send(
         headers: all of them, with ``Host``, and with ``Content-Length`` if there is a body.
         body: what is sent along.
     """
-    fields = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
-    head = (
-        f"{method} {target} HTTP/1.1\r\nAccept-Encoding: identity\r\n"
-        f"User-Agent: {_USER_AGENT}\r\n{fields}\r\n"
-    ).encode("ascii")
+    head = written(method, target, headers)
     try:
         if body is None or isinstance(body, bytes):
             line.sendall(head + body if body else head)
@@ -189,19 +212,42 @@ def received(line: socket.socket, method: str) -> Head | bytes:
         IncompleteRead: it was cut off.
     """
     content = b""
-    while (end := _END.search(content)) is None:
+    while (head := parsed(content, method)) is None:
         piece = line.recv(_RECEIVED_BYTES)
-        if not piece and content:
-            raise http.client.IncompleteRead(content)
         if not piece:
-            raise http.client.RemoteDisconnected("Remote end closed connection without response")
+            raise cut_off(content)
         content += piece
-        if len(content) > _LONGEST_HEAD_BYTES:
-            return content
-    if not content.endswith(_PLAIN_END, 0, end.end()):
+    return head
+
+
+def parsed(content: bytes, method: str) -> Head | bytes | None:
+    """Read the start of an answer.
+
+    Args:
+        content: what was received so far.
+        method: of the request.
+
+    Returns:
+        the start; what was received if it is not plain; None if more has to be received.
+    """
+    end = _END.search(content)
+    if end is None:
+        return content if len(content) > _LONGEST_HEAD_BYTES else None
+    if end.end() > _LONGEST_HEAD_BYTES or not content.endswith(_PLAIN_END, 0, end.end()):
         return content
     text = content[: end.end() - len(_PLAIN_END)].decode("latin-1")
     return _head(text, content[end.end() :], method) or content
+
+
+def cut_off(content: bytes) -> http.client.HTTPException:
+    """Return the error that a connection was closed before the start of an answer was complete.
+
+    Args:
+        content: what was received.
+    """
+    if content:
+        return http.client.IncompleteRead(content)
+    return http.client.RemoteDisconnected("Remote end closed connection without response")
 
 
 def _head(text: str, start: bytes, method: str) -> Head | None:

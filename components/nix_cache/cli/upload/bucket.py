@@ -7,7 +7,7 @@ from typing import TypeVar
 from nix_cache.cli.errors import ClientError
 from nix_cache.cli.limits import TooLargeError, body_limit
 from nix_cache.cli.machine.parallel import in_parallel
-from nix_cache.cli.s3.client import S3Client
+from nix_cache.cli.s3.client import Answer, S3Client
 from nix_cache.cli.s3.content_encoding import EncodingError, decoded
 from nix_cache.cli.s3.errors import AnsweredError, Meaning, StorageError
 from nix_cache.cli.s3.foreign import is_page_content
@@ -167,9 +167,11 @@ class Bucket:
             BusyError: it did not answer, or not now.
         """
         found: dict[str, Held] = {}
-        asked = in_parallel(self._held, infos, self._jobs)
-        for count, (info, held) in enumerate(asked, start=1):
-            if held:
+        by_key = {narinfo_key(info.path): info for info in infos}
+        answers = self._reader.get_all(by_key, self._jobs, may_be_page=True)
+        for count, (key, answer) in enumerate(answers, start=1):
+            info = by_key[key]
+            if held := self._held(info, answer):
                 found[info.path] = held
             progress(count)
         return found
@@ -229,11 +231,14 @@ class Bucket:
         with self._explained():
             return _if_there(lambda: self._client.head(key)) is not None
 
-    def _held(self, info: PathInfo) -> Held | None:
+    def _held(self, info: PathInfo, answer: Callable[[], Answer]) -> Held | None:
         path = info.path
         with self._explained():
             try:
-                content = _if_there(lambda: self._narinfo(path))
+                content = _if_there(lambda: self._content(narinfo_key(path), answer))
+                if content is not None and is_page_content(content):
+                    # A web page, but not for all objects: else a portal answers for the storage.
+                    self._get(INFO_KEY, self._reader)
             except (EncodingError, TooLargeError) as mistake:
                 return Held(path, None, f"its narinfo {mistake}")
         if content is None:
@@ -241,26 +246,22 @@ class Bucket:
         self._has_read = True
         return judge(path, content, self._manifest.public_keys, info, self._current, self._key)
 
-    def _narinfo(self, path: str) -> bytes:
-        """Return what the cache states of a path. That may be a web page, but not for all objects.
+    def _get(self, key: str, client: S3Client) -> bytes:
+        """Return an object's content.
 
         Raises:
-            TooLargeError: it is larger than a narinfo may be.
+            TooLargeError: it is larger than such an object may be.
             EncodingError: its Content-Encoding cannot be undone.
         """
-        content = self._get(narinfo_key(path), self._reader, may_be_page=True)
-        if is_page_content(content):
-            self._get(INFO_KEY, self._reader)  # fails if a portal answers in place of the storage
-        return content
+        return self._content(key, lambda: client.get(key))
 
     @staticmethod
-    def _get(key: str, client: S3Client, *, may_be_page: bool = False) -> bytes:
+    def _content(key: str, read: Callable[[], Answer]) -> bytes:
         """Return an object's content.
 
         Args:
             key: the object.
-            client: reads it.
-            may_be_page: whether a web page is returned, too.
+            read: returns the answer to reading it.
 
         Raises:
             TooLargeError: it is larger than such an object may be.
@@ -268,7 +269,7 @@ class Bucket:
         """
         most_bytes = body_limit(key).most_bytes
         try:
-            answer = client.get(key, may_be_page=may_be_page)
+            answer = read()
         except OversizedError:
             raise TooLargeError(most_bytes) from None
         return decoded(answer.body, answer.headers.get("Content-Encoding"), most_bytes)

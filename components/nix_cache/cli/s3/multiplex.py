@@ -1,0 +1,248 @@
+"""Many small reads from one host in one thread, over connections that are open.
+
+A thread for each request spends most of its time waiting for Python's lock. Only the usual case is
+here: a request that can be written down, and a plain answer. Every other one, and each failure, is
+returned as such, so that the transport repeats the request, within its limits.
+"""
+
+import http.client
+import selectors
+import socket
+import ssl
+import time
+from collections.abc import Iterator, Mapping
+from typing import Generic, NamedTuple, TypeVar
+
+from urllib3.connection import HTTPConnection
+
+from nix_cache.cli.limits import ERROR_BYTES, LimitKind, TimeLimits
+from nix_cache.cli.s3 import wire
+from nix_cache.cli.s3.hosts import Host
+from nix_cache.cli.s3.reply import OversizedError, Reply, oversized
+from nix_cache.cli.s3.retry import is_busy
+
+_METHOD = "GET"
+_RECEIVED_BYTES = 1 << 16
+_LATER = (BlockingIOError, ssl.SSLWantReadError)
+
+_Tag = TypeVar("_Tag")
+
+
+class Read(NamedTuple, Generic[_Tag]):
+    """A request that reads something.
+
+    Attributes:
+        tag: by which the caller knows it.
+        url: what is read.
+        headers: all that are needed, such as a signature.
+        kind: what is expected, which limits the size.
+    """
+
+    tag: _Tag
+    url: str
+    headers: Mapping[str, str]
+    kind: LimitKind
+
+
+class Failure(NamedTuple):
+    """How the first try of a request failed.
+
+    Attributes:
+        started: when it began.
+        reason: why, or the answer of a busy storage; None if it has to be read in another way.
+    """
+
+    started: float
+    reason: Exception | Reply | None
+
+
+class _Line(Generic[_Tag]):
+    """A connection, and the request that it carries.
+
+    Args:
+        connection: that is open.
+        line: its socket.
+    """
+
+    __slots__ = ("connection", "content", "ends", "head", "line", "read", "started", "timeout")
+
+    def __init__(self, connection: HTTPConnection, line: socket.socket) -> None:
+        self.connection = connection
+        self.line = line
+        self.timeout = line.gettimeout()
+        self.content = b""
+        self.head: wire.Head | None = None
+        self.read: Read[_Tag] | None = None
+        self.started = self.ends = 0.0
+
+
+class Multiplexer(Generic[_Tag]):
+    """Connections to a host that one thread uses.
+
+    Args:
+        host: what the run knows of it.
+        idle: its connections.
+        times: the limits.
+        most: how many connections are used.
+
+    Attributes:
+        is_suitable: whether the host has connections that stay open, and all answers were plain.
+    """
+
+    def __init__(self, host: Host, idle: wire.Idle, times: TimeLimits, most: int) -> None:
+        self.is_suitable = True
+        self._host = host
+        self._idle = idle
+        self._most = most
+        self._lines: list[_Line[_Tag]] = []
+        self._free: list[_Line[_Tag]] = []
+        self._done: list[tuple[Read[_Tag], Reply | Failure]] = []
+        self._selector = selectors.DefaultSelector()
+        self._first_byte_seconds = min(times.first_byte_seconds, times.stalled_seconds)
+        self._checked_at = 0.0
+
+    def exchanges(
+        self, reads: Iterator[Read[_Tag]]
+    ) -> Iterator[tuple[Read[_Tag], Reply | Failure]]:
+        """Send requests and read the answers, until an answer is unusual or connections are lost.
+
+        Args:
+            reads: taken one by one. Those that are left have not been sent.
+
+        Yields:
+            each request with its answer, or with how it failed.
+        """
+        try:
+            self._take()
+            least = (len(self._lines) + 1) // 2
+            has_more = True
+            while True:
+                while has_more and self._free and self.is_suitable and len(self._lines) >= least:
+                    read = next(reads, None)
+                    if read is None:
+                        has_more = False
+                    else:
+                        self._start(self._free.pop(), read)
+                done, self._done = self._done, []
+                yield from done  # the host works on other requests meanwhile
+                if len(self._free) == len(self._lines):
+                    return
+                self._wait()
+        finally:
+            self._selector.close()
+            for line in self._lines:
+                if line.read is not None:  # the caller stopped before the answer
+                    line.connection.close()
+                else:
+                    line.line.settimeout(line.timeout)
+                self._idle.give_back(line.connection)
+
+    def _take(self) -> None:
+        """Take the connections that are open."""
+        while len(self._lines) < self._most and (connection := self._idle.take()) is not None:
+            if not isinstance(connection.sock, socket.socket):  # such as TLS within TLS
+                self._idle.give_back(connection)
+                break
+            line: _Line[_Tag] = _Line(connection, connection.sock)
+            self._lines.append(line)
+            self._selector.register(line.line, selectors.EVENT_READ, line)
+            line.line.settimeout(0)
+        self._free = [*self._lines]
+        self.is_suitable = bool(self._lines)
+
+    def _start(self, line: _Line[_Tag], read: Read[_Tag]) -> None:
+        """Send a request."""
+        now = time.monotonic()
+        target = wire.target_of(read.url, _METHOD, read.headers)
+        if not target or not read.url.startswith(f"{self._idle.origin}/"):
+            self._done.append((read, Failure(now, None)))
+            self._free.append(line)
+            return
+        line.read, line.content, line.head = read, b"", None
+        line.started = now
+        line.ends = now + self._first_byte_seconds
+        try:
+            line.line.sendall(wire.written(_METHOD, target, read.headers))
+        except OSError as failure:
+            self._failed(line, failure)
+
+    def _wait(self) -> None:
+        """Wait for answers, and end the requests whose time is over."""
+        now = time.monotonic()
+        if now >= self._checked_at:
+            for line in [one for one in self._lines if one.read is not None and now >= one.ends]:
+                self._failed(line, TimeoutError("timed out"))
+            # Later requests end later, so that there is nothing to do until then.
+            ends = [line.ends for line in self._lines if line.read is not None]
+            if not ends:
+                return
+            self._checked_at = min(ends)
+        for key, _ in self._selector.select(max(0.0, self._checked_at - now)):
+            line = key.data
+            if line.read is None:  # the host closed it
+                self._free.remove(line)
+                self._drop(line)
+                continue
+            try:
+                self._receive(line, line.read)
+            except _LATER:
+                continue
+            except (OSError, http.client.HTTPException, OversizedError) as failure:
+                self._failed(line, failure)
+
+    def _receive(self, line: _Line[_Tag], read: Read[_Tag]) -> None:
+        """Receive what has come of an answer."""
+        while True:
+            piece = line.line.recv(_RECEIVED_BYTES)
+            if not piece:
+                raise wire.cut_off(line.content)
+            self._host.heard()
+            line.content += piece
+            head = line.head
+            if head is None:
+                found = wire.parsed(line.content, _METHOD)
+                if found is None:
+                    continue
+                if isinstance(found, bytes):
+                    self._failed(line, None)
+                    return
+                line.head = head = found
+                line.content = head.start
+                if head.status < 300 and head.length > read.kind.most_bytes:
+                    raise oversized(read.url, read.kind)
+                line.ends = time.monotonic() + self._host.left(line.started)
+            wanted = head.length if head.status < 300 else min(head.length, ERROR_BYTES)
+            if len(line.content) >= wanted:
+                self._end(line, read, head, line.content[:wanted])
+                return
+
+    def _end(self, line: _Line[_Tag], read: Read[_Tag], head: wire.Head, content: bytes) -> None:
+        """Return an answer that is complete."""
+        self._host.took(time.monotonic() - line.started)
+        reply = Reply(read.url, head.status, head.headers, content)
+        if head.status >= 400 and is_busy(head.status, reply.code):
+            self.is_suitable = False
+            self._done.append((read, Failure(line.started, reply)))
+        else:
+            self._done.append((read, reply))
+        line.read = None
+        if head.keeps and len(content) == head.length:
+            self._free.append(line)
+        else:
+            self._drop(line)
+
+    def _failed(self, line: _Line[_Tag], reason: Exception | None) -> None:
+        """Return a request that failed, or whose answer is not plain."""
+        assert line.read is not None  # for the type checker
+        if reason is None:
+            self.is_suitable = False
+        self._done.append((line.read, Failure(line.started, reason)))
+        line.read = None
+        self._drop(line)
+
+    def _drop(self, line: _Line[_Tag]) -> None:
+        """Close a connection. The next request that needs it opens it."""
+        self._selector.unregister(line.line)
+        line.connection.close()
+        self._lines.remove(line)
+        self._idle.give_back(line.connection)
