@@ -4,7 +4,9 @@ The rules are those of Nix's store path specification:
 https://nix.dev/manual/nix/latest/protocols/store-path
 """
 
+import functools
 import hashlib
+import operator
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -121,7 +123,6 @@ def _made(kind: str, references: Sequence[str], content: NixHash, name: str, sto
 
 def _folded(digest: bytes) -> bytes:
     """Return a digest cut to a path's length, with what is cut off laid over the rest."""
-    folded = bytearray(_PATH_HASH_BYTES)
-    for position, byte in enumerate(digest):
-        folded[position % _PATH_HASH_BYTES] ^= byte
-    return bytes(folded)
+    parts = (digest[at : at + _PATH_HASH_BYTES] for at in range(0, len(digest), _PATH_HASH_BYTES))
+    folded = functools.reduce(operator.xor, (int.from_bytes(part, "little") for part in parts))
+    return folded.to_bytes(_PATH_HASH_BYTES, "little")

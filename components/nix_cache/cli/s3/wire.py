@@ -12,8 +12,7 @@ import socket
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
-from typing import IO, Any, Protocol
-from urllib.parse import urlsplit
+from typing import IO, Any, Protocol, TypeVar, overload
 
 import urllib3
 from urllib3.connection import HTTPConnection
@@ -28,7 +27,7 @@ _END = re.compile(rb"\n\r?\n")
 """Of a head, as ``http.client`` reads it: lines may end with LF alone."""
 
 _TARGET = re.compile(r"/[!\"$-~]*")
-"""A path and a query, encoded. A fragment is not sent."""
+"""A path and a query, encoded. One with a fragment does not match."""
 
 _REQUEST_VALUE = re.compile(r"[\x20-\x7e]*")
 _HEAD = re.compile(
@@ -37,6 +36,8 @@ _HEAD = re.compile(
 )
 _LENGTH = re.compile(r"[0-9]{1,18}")
 _WITHOUT_BODY = frozenset({204, 304})
+
+_Default = TypeVar("_Default")
 
 
 class Body(Protocol):
@@ -63,6 +64,14 @@ class Headers(Mapping[str, str]):
 
     def __getitem__(self, name: str) -> str:
         return self._values[name.lower()]
+
+    @overload
+    def get(self, name: str, /) -> str | None: ...
+    @overload
+    def get(self, name: str, /, default: str | _Default) -> str | _Default: ...
+    def get(self, name: str, /, default: object = None) -> object:
+        """Return a header, or something else if it is missing."""
+        return self._values.get(name.lower(), default)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._values)
@@ -146,11 +155,10 @@ def target_of(url: str, method: str, headers: Mapping[str, str]) -> str:
         method: of HTTP.
         headers: all of them.
     """
-    _, _, path, query, fragment = urlsplit(url)
-    target = f"{path}?{query}" if query else path
+    _, _, rest = url.partition("://")
+    target = rest[rest.find("/") :] if "/" in rest else ""
     is_plain = (
-        not fragment
-        and method.isalpha()
+        method.isalpha()
         and _TARGET.fullmatch(target) is not None
         and "Host" in headers
         and all(map(_REQUEST_VALUE.fullmatch, headers.values()))
