@@ -44,7 +44,7 @@ class Read(NamedTuple, Generic[_Tag]):
     kind: LimitKind
 
 
-class Failure(NamedTuple):
+class FailedTry(NamedTuple):
     """How the first try of a request failed.
 
     Attributes:
@@ -96,14 +96,14 @@ class Multiplexer(Generic[_Tag]):
         self._most = most
         self._lines: list[_Line[_Tag]] = []
         self._free: list[_Line[_Tag]] = []
-        self._done: list[tuple[Read[_Tag], Reply | Failure]] = []
+        self._done: list[tuple[Read[_Tag], Reply | FailedTry]] = []
         self._selector = selectors.DefaultSelector()
         self._first_byte_seconds = min(times.first_byte_seconds, times.stalled_seconds)
         self._checked_at = 0.0
 
     def exchanges(
         self, reads: Iterator[Read[_Tag]]
-    ) -> Iterator[tuple[Read[_Tag], Reply | Failure]]:
+    ) -> Iterator[tuple[Read[_Tag], Reply | FailedTry]]:
         """Send requests and read the answers, until an answer is unusual or connections are lost.
 
         Args:
@@ -155,7 +155,7 @@ class Multiplexer(Generic[_Tag]):
         now = time.monotonic()
         target = wire.target_of(read.url, _METHOD, read.headers)
         if not target or not read.url.startswith(f"{self._idle.origin}/"):
-            self._done.append((read, Failure(now, None)))
+            self._done.append((read, FailedTry(now, None)))
             self._free.append(line)
             return
         line.read, line.content, line.head = read, b"", None
@@ -222,7 +222,7 @@ class Multiplexer(Generic[_Tag]):
         reply = Reply(read.url, head.status, head.headers, content)
         if head.status >= 400 and is_busy(head.status, reply.code):
             self.is_suitable = False
-            self._done.append((read, Failure(line.started, reply)))
+            self._done.append((read, FailedTry(line.started, reply)))
         else:
             self._done.append((read, reply))
         line.read = None
@@ -236,7 +236,7 @@ class Multiplexer(Generic[_Tag]):
         assert line.read is not None  # for the type checker
         if reason is None:
             self.is_suitable = False
-        self._done.append((line.read, Failure(line.started, reason)))
+        self._done.append((line.read, FailedTry(line.started, reason)))
         line.read = None
         self._drop(line)
 

@@ -27,7 +27,7 @@ from nix_cache.cli.s3.connections import connections
 from nix_cache.cli.s3.deadline import Deadline
 from nix_cache.cli.s3.errors import StorageError
 from nix_cache.cli.s3.hosts import Host
-from nix_cache.cli.s3.multiplex import Failure, Multiplexer, Read
+from nix_cache.cli.s3.multiplex import FailedTry, Multiplexer, Read
 from nix_cache.cli.s3.pace import AdaptiveLimit, RateLimit
 from nix_cache.cli.s3.reply import OversizedError, Reply, origin_of, oversized
 from nix_cache.cli.s3.retry import is_busy, is_repeatable, wait_seconds
@@ -116,7 +116,7 @@ class Transport:
             the tag of each request, with its answer or with what ``exchange`` raises.
         """
         left = ((read, None) for read in reads)
-        some: list[tuple[Read[_Tag], Failure | None]] = [*itertools.islice(left, jobs)]
+        some: list[tuple[Read[_Tag], FailedTry | None]] = [*itertools.islice(left, jobs)]
         while some:
             yield from self._each(some, jobs)
             host = self._host(some[0][0].url)
@@ -134,11 +134,11 @@ class Transport:
             some += itertools.islice(left, max(0, jobs - len(some)))
 
     def _each(
-        self, reads: Iterable[tuple[Read[_Tag], Failure | None]], jobs: int
+        self, reads: Iterable[tuple[Read[_Tag], FailedTry | None]], jobs: int
     ) -> Iterator[tuple[_Tag, Reply | Exception]]:
         """Send requests, each in a thread. Some of them failed once already."""
 
-        def outcome(given: tuple[Read[_Tag], Failure | None]) -> Reply | Exception:
+        def outcome(given: tuple[Read[_Tag], FailedTry | None]) -> Reply | Exception:
             read, first = given
             try:
                 return self._repeated("GET", read.url, read.headers, None, read.kind, first)
@@ -159,7 +159,7 @@ class Transport:
         headers: Mapping[str, str],
         body: bytes | FilePart | None,
         kind: LimitKind,
-        first: Failure | None = None,
+        first: FailedTry | None = None,
     ) -> Reply:
         """Send a request until it succeeds or its limits are reached.
 

@@ -169,11 +169,12 @@ class Bucket:
         found: dict[str, Held] = {}
         by_key = {narinfo_key(info.path): info for info in infos}
         answers = self._reader.get_all(by_key, self._jobs, may_be_page=True)
-        for count, (key, answer) in enumerate(answers, start=1):
-            info = by_key[key]
-            if held := self._held(info, answer):
-                found[info.path] = held
-            progress(count)
+        with self._explained():
+            for count, (key, answer) in enumerate(answers, start=1):
+                info = by_key[key]
+                if held := self._held(info, answer):
+                    found[info.path] = held
+                progress(count)
         return found
 
     def without_nar(
@@ -233,14 +234,13 @@ class Bucket:
 
     def _held(self, info: PathInfo, answer: Callable[[], Answer]) -> Held | None:
         path = info.path
-        with self._explained():
-            try:
-                content = _if_there(lambda: self._content(narinfo_key(path), answer))
-                if content is not None and is_page_content(content):
-                    # A web page, but not for all objects: else a portal answers for the storage.
-                    self._get(INFO_KEY, self._reader)
-            except (EncodingError, TooLargeError) as mistake:
-                return Held(path, None, f"its narinfo {mistake}")
+        try:
+            content = _if_there(lambda: self._content(narinfo_key(path), answer))
+            if content is not None and is_page_content(content):
+                # A web page, but not for all objects: else a portal answers for the storage.
+                self._get(INFO_KEY, self._reader)
+        except (EncodingError, TooLargeError) as mistake:
+            return Held(path, None, f"its narinfo {mistake}")
         if content is None:
             return None
         self._has_read = True
