@@ -33,7 +33,6 @@ def steps(*, role_arn: str, writer: str, manifest: Manifest, fetch_key: str) -> 
             "    SIGNING_KEY: ${{ secrets.NIX_CACHE_SIGNING_KEY }}",
         ]
         command = """printf '%s' "$SIGNING_KEY\""""
-    pushing = _pushed_by_client if manifest.public else _pushed_by_nix
     return "\n".join(
         [
             "# In the job: permissions: {contents: read, id-token: write}",
@@ -45,13 +44,15 @@ def steps(*, role_arn: str, writer: str, manifest: Manifest, fetch_key: str) -> 
             *environment,
             "  run: |",
             "    umask 077",
-            *(f"    {line}" for line in pushing(writer, manifest, command)),
+            *(f"    {line}" for line in _push(writer, manifest, command)),
             "",
         ]
     )
 
 
-def _pushed_by_client(writer: str, manifest: Manifest, key_command: str) -> list[str]:
+def _push(writer: str, manifest: Manifest, key_command: str) -> list[str]:
+    """Return the commands. To read a private cache takes a reader's stored credential."""
+    options = "" if manifest.public else " --push-only"
     described = json.dumps(manifest.model_dump(mode="json", by_alias=True), separators=(",", ":"))
     file = '"$RUNNER_TEMP/nix-cache.json"'
     return [
@@ -60,17 +61,7 @@ def _pushed_by_client(writer: str, manifest: Manifest, key_command: str) -> list
         f"manifest={shlex.quote(described)}",
         f"""printf '{{"manifest": %s, "signingKeys": {{"{writer}": "%s"}}}}' \\""",
         f"""  "$manifest" "$signing_key" > {file}""",
-        f"nix-cache use {file} --user --as {writer} --yes",
+        f"nix-cache use {file} --user --as {writer}{options} --yes",
         f"rm {file}",
         "nix-cache push ./result",
-    ]
-
-
-def _pushed_by_nix(writer: str, manifest: Manifest, key_command: str) -> list[str]:
-    """Return the commands for a private cache: to use it takes a reader's stored credential."""
-    file, url = "$RUNNER_TEMP/signing-key", manifest.push_urls[writer]
-    return [
-        f'{key_command} > "{file}"',
-        f'nix copy --to "{url}&secret-key={file}" ./result',
-        f'rm "{file}"',
     ]

@@ -576,17 +576,17 @@ def test_a_snippet_without_a_store_takes_the_key_from_the_repositorys_secret() -
 
     assert f"role-to-assume: arn:aws:iam::{ACCOUNT}:role/team-cache-gha" in snippet
     assert "SIGNING_KEY: ${{ secrets.NIX_CACHE_SIGNING_KEY }}" in snippet
-    assert """printf '%s' "$SIGNING_KEY" >""" in snippet
-    assert "&secret-key=$RUNNER_TEMP/signing-key" in snippet
-
-
-def test_a_snippet_of_a_public_cache_pushes_with_the_client() -> None:
-    """Those of a private one use Nix, as the client needs a reader's credential to use it."""
-    snippet = output({**PUBLIC, "writers": OIDC_WRITER["writers"]}, "github_actions")["gha"]
-
     assert """signing_key=$(printf '%s' "$SIGNING_KEY")""" in snippet
-    assert "nix-cache push ./result" in snippet
-    assert "nix copy" not in snippet
+
+
+def test_a_snippet_of_a_private_cache_needs_no_readers_credential() -> None:
+    """That of a public one uses the cache for reading too."""
+    public = output({**PUBLIC, "writers": OIDC_WRITER["writers"]}, "github_actions")["gha"]
+    private = output(OIDC_WRITER, "github_actions")["gha"]
+
+    assert "--as gha --yes" in public
+    assert "--as gha --push-only --yes" in private
+    assert all("nix-cache push ./result" in snippet for snippet in (public, private))
 
 
 def test_requests_that_fail_and_costs_are_watched_if_they_are_to_be() -> None:

@@ -89,6 +89,52 @@ def test_a_writer_gets_key_credential_and_record(tmp_path: Path) -> None:
     assert tree(Path.home() / ".aws")["credentials"][0] == 0o600
 
 
+def test_push_only_installs_what_pushing_needs_and_leaves_nix_conf_alone(tmp_path: Path) -> None:
+    """A later use without it names the cache in nix.conf too."""
+    (tmp_path / "etc").mkdir()
+    (tmp_path / "etc" / "nix.conf").write_text("substituters = https://mine.example.org\n")
+
+    assert use("--as", WRITER, "--push-only", reported=outputs(public=False)) == 0
+
+    written = tree(tmp_path / "etc")
+    assert set(written) == {"nix-cache/demo.json", f"nix-cache/{KEY.name}.sec", "nix.conf"}
+    assert written["nix.conf"][1] == b"substituters = https://mine.example.org\n"
+    assert f"[{WRITER}]" in (Path.home() / ".aws" / "credentials").read_text()
+    assert f"[{READER}]" not in (Path.home() / ".aws" / "credentials").read_text()
+    found = record.find(None)
+    assert (found.writer, found.reader, found.push_only) == (WRITER, None, True)
+
+    assert use("--as", WRITER, reported=outputs(public=False)) == 0
+    assert "nix-cache/demo.conf" in tree(tmp_path / "etc")
+    assert not record.find(None).push_only
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "--push-only needs a writer; name one with --as WRITER"),
+        (["--as", WRITER, "--reader", READER], "--reader is for reading, and --push-only leaves"),
+        (["--as", WRITER, "--fallback"], "--fallback are settings of nix.conf, and --push-only"),
+    ],
+)
+def test_push_only_is_refused_with_what_is_for_reading(
+    capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
+) -> None:
+    """Before anything is changed."""
+    assert message in refused(capsys, "--push-only", *arguments, reported=outputs(public=False))
+
+
+def test_a_cache_that_nix_conf_names_cannot_become_one_for_pushes_alone(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Its lines would stay."""
+    assert use("--as", WRITER, reported=outputs(public=False)) == 0
+    capsys.readouterr()
+
+    message = refused(capsys, "--as", WRITER, "--push-only", reported=outputs(public=False))
+    assert "remove it first: nix-cache use demo --remove" in message
+
+
 def test_no_secret_is_printed(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     """Not on a dry run, not as JSON, and the record has none."""
     reported = outputs(public=False)

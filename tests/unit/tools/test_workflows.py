@@ -97,13 +97,14 @@ def test_linters_find_nothing_in_the_steps_that_a_stack_gives_out(
     assert all(PINNED.match(action) for action in uses(steps))
 
 
+@pytest.mark.parametrize("public", [True, False], ids=["public", "private"])
 @pytest.mark.parametrize("fetch_key", ["", "cat $HOME/key"], ids=["secret", "store"])
 def test_the_steps_that_a_stack_gives_out_make_the_job_a_writer(
-    tmp_path: Path, fetch_key: str
+    tmp_path: Path, fetch_key: str, *, public: bool
 ) -> None:
     """The real `nix-cache use` takes what they write. `pipx` and the push are noted."""
     url = outputs()["manifest"]["pushUrls"][WRITER].replace(f"profile={WRITER}&", "")
-    described = manifest(pushUrls={WRITER: url}, profiles={})
+    described = manifest(pushUrls={WRITER: url}, profiles={}, public=public)
     steps = yaml.safe_load(
         github_actions.steps(
             role_arn="arn:aws:iam::123456789012:role/nix-cache-ci",
@@ -144,6 +145,7 @@ def test_the_steps_that_a_stack_gives_out_make_the_job_a_writer(
     kept = json.loads((tmp_path / ".config/nix/nix-cache/demo.json").read_text())
     assert kept["writer"] == WRITER
     assert Path(kept["signingKeyFile"]).read_text() == f"{KEY.secret_text}\n"
+    assert (tmp_path / ".config/nix/nix.conf").exists() == public
 
 
 @pytest.mark.parametrize("file", [*FILES, *ACTIONS], ids=lambda file: file.parent.name + file.stem)

@@ -31,6 +31,7 @@ class Record(BaseModel):
         source: what was given to ``nix-cache use``; None for standard input.
         connect_timeout_seconds: Nix's ``connect-timeout`` as it was asked for; 0 if it was not.
         fallback: whether Nix's ``fallback`` was asked for.
+        push_only: whether nix.conf does not name the cache.
     """
 
     model_config = ConfigDict(
@@ -47,6 +48,7 @@ class Record(BaseModel):
     source: str | None = None
     connect_timeout_seconds: int = Field(default=0, ge=0, le=MOST_TIMEOUT_SECONDS)
     fallback: bool = False
+    push_only: bool = False
 
     @property
     def source_with_secrets(self) -> str:

@@ -32,6 +32,8 @@ def after_use(
     """
     manifest = plan.record.manifest
     yield from plan.remarks
+    if plan.record.push_only:
+        return
     wanted = CacheNeeds(lambda url: same_cache(url, plan.read_url), manifest.public_keys)
     for found in obstacles(wanted, environment, Path()):
         yield f"WARNING: {found.where}: {found.problem}; {found.fix}."

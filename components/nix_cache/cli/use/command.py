@@ -31,6 +31,14 @@ def use(
             "--reader", metavar="NAME", help="Read a private cache with this reader's credential."
         ),
     ] = None,
+    push_only: Annotated[
+        bool,
+        typer.Option(
+            "--push-only",
+            help="With --as: install what pushing needs, and leave nix.conf and the reader's "
+            "credential alone.",
+        ),
+    ] = False,
     name: Annotated[
         str | None,
         typer.Option(
@@ -113,6 +121,7 @@ def use(
         given=given,
         writer=writer,
         reader=reader,
+        push_only=push_only,
         name=name,
         system=system,
         dry_run=dry_run,

@@ -27,6 +27,7 @@ class UseRequest:
         given: the source; of a removal also the name under which the cache is used.
         writer: as whom this machine shall push; as before if None.
         reader: whose credential a private cache is to be read with.
+        push_only: whether nix.conf stays as it is.
         name: under which the cache is to be used; its bucket's name if None.
         system: whether it is for the whole machine; by who runs the command if None.
         dry_run: whether files stay as they are.
@@ -38,6 +39,7 @@ class UseRequest:
     given: str
     writer: str | None
     reader: str | None
+    push_only: bool
     name: str | None
     system: bool | None
     dry_run: bool
@@ -64,15 +66,18 @@ def use(request: UseRequest, *, as_json: bool) -> bool:
         request.reader,
         _lasting(request.given),
         request.outages,
+        request.push_only,
     )
     loaded = _load(request.given, wish, request.project)
     consent.require_expected(loaded.manifest, request.agreement)
     safety.require_store_elsewhere(place, loaded.manifest.store_dir)
     store = Path(loaded.manifest.store_dir)
-    if maker := installation.generator(place, store, chosen=request.system is not None):
-        _print_module(loaded.manifest, maker, place, request.outages, as_json=as_json)
-        return True
-    obstacles.require_sound()
+    if not request.push_only:
+        maker = installation.generator(place, store, chosen=request.system is not None)
+        if maker is not None:
+            _print_module(loaded.manifest, maker, place, request.outages, as_json=as_json)
+            return True
+        obstacles.require_sound()
     plan = plan_use(loaded, wish)
     files.require_writable(plan.changes)
     report = UseReport.of(plan.record.name, plan.changes, as_json=as_json)
@@ -85,7 +90,8 @@ def use(request: UseRequest, *, as_json: bool) -> bool:
     files.apply(plan.changes)
     whose = "this machine" if place.system else "this user"
     report.print_done(
-        f"Configured {whose} to use the cache {plan.record.name}.",
+        f"Configured {whose} to {'push to' if request.push_only else 'use'} the cache "
+        f"{plan.record.name}.",
         advice.after_use(plan, place, request.given),
         advice.next_steps(plan),
     )

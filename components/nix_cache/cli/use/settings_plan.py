@@ -1,5 +1,6 @@
 """What `nix-cache use` would change on this machine. Reads files and writes none."""
 
+import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -33,6 +34,7 @@ class Wish:
             which the cache's read URL names.
         origin: what was given as the source, if it can be read again.
         outages: what Nix does while the cache does not answer.
+        push_only: whether nix.conf stays as it is, and no reader's credential is taken.
     """
 
     place: Place
@@ -41,6 +43,7 @@ class Wish:
     reader: str | None = None
     origin: str | None = None
     outages: OutageWish = NO_WISH
+    push_only: bool = False
 
 
 @dataclass(frozen=True)
@@ -70,7 +73,8 @@ class SettingsPlan:
     @property
     def signs_with_present_profile(self) -> bool:
         """Whether a private cache is read with a profile that its manifest only names."""
-        return not self.record.manifest.public and self.record.reader is None
+        found = self.record
+        return not found.manifest.public and found.reader is None and not found.push_only
 
 
 def plan_use(source: Source, wish: Wish) -> SettingsPlan:
@@ -93,7 +97,8 @@ def plan_use(source: Source, wish: Wish) -> SettingsPlan:
     remarks: list[str] = []
 
     writer = wish.writer or (previous.writer if previous else None)
-    reader = _reader(manifest, wish, previous)
+    _require_consistent(wish, writer, previous)
+    reader = None if wish.push_only else _reader(manifest, wish, previous)
     key = secrets_plan.signing_key(source, writer, required=wish.writer is not None)
     key_file = place.signing_key(key.name).absolute() if key else None
     if key is None and previous and previous.signing_key_file:
@@ -114,10 +119,7 @@ def plan_use(source: Source, wish: Wish) -> SettingsPlan:
         source=wish.origin,
         connect_timeout_seconds=timeout,
         fallback=fallback,
-    )
-    known = _known_otherwise(place, name, read_url, remarks)
-    settings = conf_file.settings_text(
-        name, None if known else read_url, manifest.public_keys, key_file
+        push_only=wish.push_only,
     )
     return SettingsPlan(
         place=place,
@@ -127,8 +129,7 @@ def plan_use(source: Source, wish: Wish) -> SettingsPlan:
         changes=[
             *(secrets_plan.key_change(key, place, name, previous) if key else ()),
             *secrets_plan.credentials_change(source, place, name, users, remarks),
-            _settings_change(place.conf(name), settings + outage_lines(new).encode(), name),
-            *_nix_conf_changes(place, name),
+            *(() if wish.push_only else _reading_changes(place, new, read_url, remarks)),
             _change(place.record(name), record.text(new), files.PUBLIC_FILE),
             *secrets_plan.old_key_removal(place, previous, key_file),
         ],
@@ -136,6 +137,41 @@ def plan_use(source: Source, wish: Wish) -> SettingsPlan:
         other_logins=secrets_plan.other_logins(manifest, place, users, previous),
         remarks=remarks,
     )
+
+
+def _require_consistent(wish: Wish, writer: str | None, previous: Record | None) -> None:
+    if not wish.push_only:
+        return
+    if writer is None:
+        raise UsageError("--push-only needs a writer", "name one with --as WRITER")
+    if wish.reader is not None:
+        raise UsageError(
+            "--reader is for reading, and --push-only leaves that out", "give only one of the two"
+        )
+    if wish.outages != NO_WISH:
+        raise UsageError(
+            "--connect-timeout and --fallback are settings of nix.conf, and --push-only leaves it "
+            "as it is",
+            "leave them out",
+        )
+    if previous is not None and not previous.push_only:
+        raise UsageError(
+            f"the cache {previous.name} is in nix.conf already, and --push-only leaves nix.conf as "
+            "it is",
+            f"remove it first: nix-cache use {shlex.quote(previous.name)} --remove",
+        )
+
+
+def _reading_changes(
+    place: Place, new: Record, read_url: str, remarks: list[str]
+) -> Iterator[FileChange]:
+    """Name the cache and its keys in nix.conf."""
+    known = _known_otherwise(place, new.name, read_url, remarks)
+    settings = conf_file.settings_text(
+        new.name, None if known else read_url, new.manifest.public_keys, new.signing_key_file
+    )
+    yield _settings_change(place.conf(new.name), settings + outage_lines(new).encode(), new.name)
+    yield from _nix_conf_changes(place, new.name)
 
 
 def cache_name(source: Source, wish: Wish) -> str:
