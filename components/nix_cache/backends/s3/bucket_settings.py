@@ -8,7 +8,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from nix_cache.backends.s3.bucket import ServiceBucket
-from nix_cache.backends.s3.connection import NotOfferedError, code_of
+from nix_cache.backends.s3.connection import NotAllowedError, NotOfferedError, code_of
 from nix_cache.iam.policy_changes import same
 
 _ACTIONS = {
@@ -66,7 +66,7 @@ def lacking(bucket: ServiceBucket, parts: Sequence[str]) -> Iterator[str]:
     """Yield what the service is known not to have, each as a problem and its fix.
 
     Args:
-        bucket: a bucket that exists.
+        bucket: the bucket. Of one that does not exist yet, some services know no answer.
         parts: of ``policy``, ``lifecycle`` and ``versioning``, those that are wanted.
     """
     questions: dict[str, Callable[[ServiceBucket], object]] = {
@@ -157,6 +157,8 @@ def _set(bucket: ServiceBucket, part: str, call: Any, value: Any) -> None:
             call(bucket, value)
     except NotOfferedError:
         raise NotOfferedError(_lacks(bucket, part)) from None
+    except NotAllowedError as refusal:
+        raise NotAllowedError(f"{refusal} Otherwise: {_FIXES[part]}") from None
 
 
 def _set_versioning(bucket: ServiceBucket, enabled: bool) -> None:
