@@ -2,3 +2,6 @@
 
 ROOTS_PREFIX = "nix-cache-roots/"
 """Where root records are. No expiry rule matches it."""
+
+PINS_PREFIX = "nix-cache-pins/"
+"""Where pins are. No expiry rule matches it."""

@@ -9,7 +9,7 @@ from collections.abc import Collection
 from enum import StrEnum
 from typing import Any
 
-from nix_cache.formats.own_objects import ROOTS_PREFIX
+from nix_cache.formats.own_objects import PINS_PREFIX, ROOTS_PREFIX
 
 PolicyDocument = dict[str, Any]
 
@@ -30,6 +30,9 @@ WRITABLE_KEYS = (
 ROOT_RECORD_KEYS = f"{ROOTS_PREFIX}*"
 """The keys of root records, as a pattern of IAM. A record is small and is put in one piece."""
 
+PIN_KEYS = f"{PINS_PREFIX}*"
+"""The keys of pins, likewise. Revisions have keys that cannot be guessed."""
+
 
 class Privilege(StrEnum):
     """What a credential is for. The value ends the name of its policy."""
@@ -48,7 +51,7 @@ def policy_for(privilege: Privilege, bucket: str) -> PolicyDocument:
 
 
 def writer_policy(bucket: str) -> PolicyDocument:
-    """Read every object; put root records; put, and abort uploads of, the keys that Nix writes."""
+    """Read every object; put root records and pins; put, and abort uploads of, what Nix writes."""
     return _document(
         _read_objects(bucket),
         {
@@ -65,7 +68,7 @@ def writer_policy(bucket: str) -> PolicyDocument:
             "Sid": "WriteRootRecords",
             "Effect": "Allow",
             "Action": ["s3:PutObject"],
-            "Resource": [_object_arn(bucket, ROOT_RECORD_KEYS)],
+            "Resource": [_object_arn(bucket, keys) for keys in (ROOT_RECORD_KEYS, PIN_KEYS)],
         },
     )
 
