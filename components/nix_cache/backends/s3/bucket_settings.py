@@ -66,7 +66,7 @@ def lacking(bucket: ServiceBucket, parts: Sequence[str]) -> Iterator[str]:
     """Yield what the service is known not to have, each as a problem and its fix.
 
     Args:
-        bucket: the bucket. Of one that does not exist yet, some services know no answer.
+        bucket: a bucket that exists.
         parts: of ``policy``, ``lifecycle`` and ``versioning``, those that are wanted.
     """
     questions: dict[str, Callable[[ServiceBucket], object]] = {

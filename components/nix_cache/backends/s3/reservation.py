@@ -55,18 +55,15 @@ class ServiceQuestion:
     ) -> Iterator[str]:
         from nix_cache.backends.s3.bucket import ServiceBucket  # a program only declares names
         from nix_cache.backends.s3.bucket_settings import lacking
-        from nix_cache.backends.s3.connection import NotAllowedError, service_of
+        from nix_cache.backends.s3.connection import service_of
         from nix_cache.backends.s3.users import Users
 
         bucket = ServiceBucket(service_of(wanted), login, str(wanted["bucket"]))
         here = {name: wanted[name] for name in ("bucket", "endpoint")}
         is_held = all(held.get(name) == value for name, value in here.items())
         is_there = bucket.exists
-        try:
+        if is_there:
             yield from lacking(bucket, wanted["parts"])
-        except NotAllowedError:
-            if is_there:
-                raise  # some services hide in this way that there is no such bucket
         if is_there and not wanted["adopt"]:
             yield from self._not_ours(bucket, held if is_held else {}, wanted)
         if not wanted["create"] and not is_there:
