@@ -16,6 +16,7 @@ from unittest import mock
 
 from bench.collecting_report import Way
 from bench.simulated_cache import Paths, SimulatedTransport
+from nix_cache.cli.caches import manager
 from nix_cache.cli.caches.source import Source
 from nix_cache.cli.caches.target import Target
 from nix_cache.cli.gc import session
@@ -91,8 +92,8 @@ def _collected(
     )
     out = io.StringIO()
     with (
-        mock.patch.object(session, "owner_identity", return_value=credential),
-        mock.patch.object(session, "find_target", return_value=Target(Source(described), None)),
+        mock.patch.object(manager, "owner_identity", return_value=credential),
+        mock.patch.object(manager, "find_target", return_value=Target(Source(described), None)),
         mock.patch.object(gc_bucket, "Transport", return_value=transport),
         contextlib.redirect_stdout(out),
     ):

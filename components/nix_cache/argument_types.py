@@ -94,11 +94,11 @@ class SpacesCdnTtlSeconds(IntEnum):
 
 
 class S3AccessKeyArgs(TypedDict):
-    """The key pair of a writer or a reader, as the service has it already."""
+    """The key pair of a writer, a reader or the janitor, as the service has it already."""
 
     user: str
-    """The writer or the reader. Required. Must be 3 to 32 lower-case letters, digits and inner
-    hyphens."""
+    """The writer or the reader, or ``janitor``. Required. Must be 3 to 32 lower-case letters,
+    digits and inner hyphens."""
     access_key_id: pulumi.Input[str]
     """The public half of the key pair. Required. Must be an access key id."""
     secret_access_key: pulumi.Input[str]
@@ -190,11 +190,12 @@ class S3Args(TypedDict):
     whole number from 1 to 3650."""
     iam_endpoint: NotRequired[pulumi.Input[str]]
     """The URL of the service's AWS IAM API, by which the stack makes writers and readers. Default:
-    none: ``access_keys`` has a key pair for each writer and reader. Must be a URL of scheme, host
-    and port."""
+    none: ``access_keys`` has a key pair for each writer and reader, and for the janitor. Must be a
+    URL of scheme, host and port."""
     access_keys: NotRequired[list[S3AccessKeyArgs]]
-    """The key pairs of writers and readers, where there is no ``iam_endpoint``. Default: none. Must
-    be a list of objects with ``user``, ``access_key_id`` and ``secret_access_key``."""
+    """The key pairs of writers, readers and the janitor, where there is no ``iam_endpoint``.
+    Default: none. Must be a list of objects with ``user``, ``access_key_id`` and
+    ``secret_access_key``."""
 
 
 class B2Args(TypedDict):
@@ -343,6 +344,9 @@ class BinaryCacheArgs(TypedDict):
     """The readers of a private cache, each with its own credential. Default: one reader,
     ``nixreader``, if the cache is private. Must be a list of names of 3 to 32 lower-case letters,
     digits and inner hyphens."""
+    janitor: NotRequired[bool]
+    """Whether the cache has a janitor: a credential that lists and deletes its contents, for
+    ``nix-cache gc``. Its name is ``janitor``. Default: ``false``."""
     retired_public_keys: NotRequired[list[str]]
     """Public keys of former writers that stay trusted. Default: none. Must be a list of public
     keys, ``NAME:BASE64``."""

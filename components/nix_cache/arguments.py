@@ -30,7 +30,7 @@ from nix_cache.config.spelling import Spelling
 from nix_cache.formats import signing
 from nix_cache.formats.manifest import LARGEST_PART_MIB, SMALLEST_PART_MIB
 from nix_cache.formats.nixos_cache import DEFAULT_STORE_DIR, NIXOS_CACHE
-from nix_cache.iam.access import Privilege
+from nix_cache.iam.access import JANITOR, Privilege
 
 _Own = TypeVar("_Own", bound=BackendSettings)
 
@@ -203,6 +203,11 @@ class CacheSettings(SettingsModel):
         default=(),
         default_text="one reader, ``nixreader``, if the cache is private",
     )
+    janitor: bool = setting(
+        "Whether the cache has a janitor: a credential that lists and deletes its contents, for "
+        "``nix-cache gc``. Its name is ``janitor``.",
+        default=False,
+    )
     retired_public_keys: tuple[PublicKey, ...] = setting(
         "Public keys of former writers that stay trusted.",
         must_be="a list of public keys, ``NAME:BASE64``",
@@ -340,10 +345,12 @@ class CacheSettings(SettingsModel):
 
     @property
     def privileges(self) -> dict[str, Privilege]:
-        """By writer and reader with a stored credential, what it allows."""
+        """By writer and reader with a stored credential, and the janitor, what it allows."""
+        janitor = {JANITOR: Privilege.JANITOR} if self.janitor else {}
         return {
             **dict.fromkeys((w.name for w in self.writers if not w.is_oidc), Privilege.WRITE),
             **dict.fromkeys(self.reader_names, Privilege.READ),
+            **janitor,
         }
 
     def key_name(self, writer: WriterSettings, generation: int) -> str:

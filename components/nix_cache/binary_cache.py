@@ -44,7 +44,8 @@ class BinaryCache(pulumi.ComponentResource):
     signing_keys: pulumi.Output[dict[str, str]]
     """By writer, the current secret key as text. Secret."""
     credentials: pulumi.Output[dict[str, dict[str, str]]]
-    """By writer and reader, ``accessKeyId`` and ``secretAccessKey``. Secret."""
+    """By writer and reader, and for ``janitor`` if there is one, ``accessKeyId`` and
+    ``secretAccessKey``. Secret."""
     nix_conf: pulumi.Output[str]
     """What to add to nix.conf, and, as comments, what a writer adds."""
     nixos_module: pulumi.Output[str]

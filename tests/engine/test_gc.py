@@ -13,11 +13,12 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from unittest import mock
 
 import pytest
 import zstandard
+from botocore.exceptions import ClientError as S3ClientError
 
 from nix_cache.cli.errors import ClientError, UsageError
 from nix_cache.cli.gc import session
@@ -26,16 +27,22 @@ from nix_cache.cli.inventory.ledger import LEDGER_KEY
 from nix_cache.cli.machine import console
 from nix_cache.cli.s3.answers import Deleted
 from nix_cache.cli.s3.client import S3Client
+from nix_cache.formats import root_record
 from nix_cache.formats.collection_run import RUN_KEY
 from tests.engine.patient import OWNER, Patient, StorePath
 from tests.engine.ports import ReservedPort
 from tests.engine.project import public_cache
+from tests.engine.s3 import s3_client
 from tests.waiting import wait_until
 from tools.engine import Engine
 from tools.server import LocalServer
 
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client as Boto3Client
+
 OWN = {"nix-cache-info", "nix-cache.json", "index.html"}
-JANITOR = "janitor"
+SWEEPER = "sweeper"
+"""A user by hand, with the rights to collect garbage."""
 
 
 @dataclass(frozen=True)
@@ -119,7 +126,7 @@ class House:
 @pytest.fixture(scope="module")
 def patient(module_folder: Path, engine: Engine, module_server: LocalServer) -> Patient:
     """Provide a public cache."""
-    project = public_cache(module_folder / "cache", engine, module_folder / "minio")
+    project = public_cache(module_folder / "cache", engine, module_folder / "minio", janitor=True)
     project.up()
     return Patient(module_server, project.outputs(secrets=True), module_folder / "home")
 
@@ -418,7 +425,7 @@ def test_a_bucket_that_keeps_versions_only_hides(house: House) -> None:
 
 
 @pytest.mark.parametrize("pattern", ["nix-cache-gc*.json", LEDGER_KEY])
-def test_a_janitor_needs_four_rights(house: House, pattern: str) -> None:
+def test_a_user_made_by_hand_needs_four_rights(house: House, pattern: str) -> None:
     """No administrator's credential has to lie about. One of before 0.2 lacks a part of one."""
     name = house.patient.bucket
     statements = [
@@ -439,28 +446,98 @@ def test_a_janitor_needs_four_rights(house: House, pattern: str) -> None:
         )
     )
     admin = house.patient.admin
-    admin.user_add(JANITOR, "janitors-password")
-    admin.policy_add(JANITOR, str(policy))
-    admin.attach_policy([JANITOR], user=JANITOR)
+    admin.user_add(SWEEPER, "sweepers-password")
+    admin.policy_add(SWEEPER, str(policy))
+    admin.attach_policy([SWEEPER], user=SWEEPER)
     profiles = house.patient.home / ".aws" / "credentials"
     before = profiles.read_text()
     profiles.write_text(
-        f"{before}[{JANITOR}]\naws_access_key_id = {JANITOR}\n"
-        "aws_secret_access_key = janitors-password\n"
+        f"{before}[{SWEEPER}]\naws_access_key_id = {SWEEPER}\n"
+        "aws_secret_access_key = sweepers-password\n"
     )
     house.put("old")
     try:
         if pattern == LEDGER_KEY:
             with pytest.raises(ClientError, match=r"may not write .*run\.json .*gc\*\.json"):
-                house.collect(later(100), grace_days=0, owner=JANITOR)
+                house.collect(later(100), grace_days=0, owner=SWEEPER)
             return
-        house.collect(later(100), grace_days=0, owner=JANITOR)
+        house.collect(later(100), grace_days=0, owner=SWEEPER)
     finally:
         profiles.write_text(before)
-        admin.user_remove(JANITOR)
-        admin.policy_remove(JANITOR)
+        admin.user_remove(SWEEPER)
+        admin.policy_remove(SWEEPER)
 
     assert house.objects() == {LEDGER_KEY}
+
+
+def as_janitor(house: House) -> "Boto3Client":
+    """Return a client with the janitor's credential."""
+    pair = house.patient.outputs["credentials"]["janitor"]
+    return s3_client(house.patient.server.url, pair["accessKeyId"], pair["secretAccessKey"])
+
+
+def test_the_janitor_collects_everything_with_its_own_credential(house: House) -> None:
+    """By default, and without a profile: the stack's outputs have its credential."""
+    old = house.put("old", listing=True)
+    record = root_record.RootRecord(started=later(0), paths=(old.info.key[:32],))
+    house.patient.put(root_record.new_key(), record.content)
+
+    first = house.collect(later(100), owner=None)
+    last = house.collect(later(140), owner=None)
+
+    assert first.well
+    assert first.gone("narinfos") == keys(old)
+    assert last.gone("nars") == nars(old)
+    assert house.objects() == {LEDGER_KEY}
+
+
+@pytest.mark.parametrize("key", sorted(OWN))
+def test_the_janitor_cannot_change_or_delete_the_metadata(house: House, key: str) -> None:
+    """Neither one object nor several at once."""
+    janitor, bucket = as_janitor(house), house.patient.bucket
+    before = house.patient.root.get_object(Bucket=bucket, Key=key)["Body"].read()
+
+    with pytest.raises(S3ClientError, match="AccessDenied"):
+        janitor.put_object(Bucket=bucket, Key=key, Body=b"other")
+    with pytest.raises(S3ClientError, match="AccessDenied"):
+        janitor.delete_object(Bucket=bucket, Key=key)
+    answer = janitor.delete_objects(Bucket=bucket, Delete={"Objects": [{"Key": key}]})
+
+    assert [error["Code"] for error in answer["Errors"]] == ["AccessDenied"]
+    assert house.patient.root.get_object(Bucket=bucket, Key=key)["Body"].read() == before
+
+
+@pytest.mark.parametrize("key", ["nar/new.nar.zst", f"{'0' * 32}.narinfo", "log/x", "other"])
+def test_the_janitor_cannot_put_what_a_cache_holds(house: House, key: str) -> None:
+    """Nor begin an upload in parts, copy, or delete what is not a cache's."""
+    janitor, bucket = as_janitor(house), house.patient.bucket
+    source = f"{bucket}/nix-cache-info"
+    attempts: tuple[Callable[[], object], ...] = (
+        lambda: janitor.put_object(Bucket=bucket, Key=key, Body=b"any"),
+        lambda: janitor.create_multipart_upload(Bucket=bucket, Key=key),
+        lambda: janitor.copy_object(Bucket=bucket, Key=key, CopySource=source),
+        lambda: janitor.put_bucket_policy(Bucket=bucket, Policy="{}"),
+        lambda: janitor.get_bucket_policy(Bucket=bucket),
+        lambda: janitor.delete_bucket(Bucket=bucket),
+        lambda: janitor.delete_object(Bucket=bucket, Key="other"),
+    )
+    for attempt in attempts:
+        with pytest.raises(S3ClientError, match="AccessDenied"):
+            attempt()
+    assert house.objects() == set()
+
+
+def test_doctor_knows_the_janitor(house: House) -> None:
+    """What it can do, and what it cannot."""
+    found = house.patient.examined("--as", "janitor")
+
+    assert found.errors == []
+    assert {
+        "the janitor can read nix-cache-info",
+        "the janitor can list objects and delete the cache's contents",
+        "the janitor cannot upload store paths or the cache's metadata",
+        "the janitor cannot delete what Nix does not write",
+    } <= set(found.of("ok"))
 
 
 class TestRefusals:

@@ -36,6 +36,15 @@ EXPIRING: dict[str, BinaryCacheArgs] = {
 }
 """By backend, with expiry where a bucket can have enough rules for it."""
 
+WITH_JANITOR: dict[str, BinaryCacheArgs] = {
+    **{name: {**args, "janitor": True} for name, args in SAMPLES.items()},
+    "aws, with versions": {
+        **SAMPLES["aws"],
+        "janitor": True,
+        "aws": {"region": "eu-central-1", "versioning": True},
+    },
+}
+
 OIDC_WRITERS: BinaryCacheArgs = {
     **SAMPLES["aws"],
     "writers": [
@@ -91,6 +100,7 @@ def made(args: BinaryCacheArgs) -> list[Resource]:
         pytest.param(IN_ANOTHER_STORAGE_CLASS, id="aws, in another storage class"),
         pytest.param(BEHIND_CLOUDFRONT, id="aws, behind cloudfront"),
         pytest.param(OIDC_WRITERS, id="aws, OIDC writers"),
+        *(pytest.param(args, id=f"{name}, with a janitor") for name, args in WITH_JANITOR.items()),
     ],
 )
 def test_a_cache_is_right_by_every_rule(args: BinaryCacheArgs) -> None:

@@ -30,6 +30,10 @@ def comparison() -> Iterator[tuple[str, ...]]:
         (_said(not b.writers_also) for b in backends),
     )
     yield row(
+        "the janitor cannot upload store paths, nor change or delete `nix-cache-info`",
+        (_said(b.limits_janitor) for b in backends),
+    )
+    yield row(
         "expiry by age, without the cache's metadata",
         (_said(b.lifecycle_rules is None or b.lifecycle_rules >= EXPIRY_RULES) for b in backends),
     )

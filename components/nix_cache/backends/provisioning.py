@@ -57,7 +57,7 @@ class Location:
         addressing_style: where URLs of objects at the endpoint have the bucket's name.
         read_url: the substituter's URL.
         push_urls: by writer, the URL for ``nix copy --to``.
-        profiles: by writer and reader with a stored credential, the profile that URLs name.
+        profiles: by writer and reader with a stored credential, and the janitor, the profile.
     """
 
     endpoint: pulumi.Output[str]
@@ -84,7 +84,7 @@ def locate(
         cache: the cache.
         endpoint: the storage's URL, without the bucket. If it is a secret, all URLs with it are.
         region: the storage's region.
-        profile: gives a writer's or a reader's credentials profile.
+        profile: gives the credentials profile of a writer, a reader or the janitor.
         addressing_style: where URLs of objects at the endpoint have the bucket's name.
         is_default_endpoint: whether Nix finds the endpoint by the region alone.
         read_url: the substituter's URL if it is that of a CDN.
@@ -152,8 +152,8 @@ class Provisioned:
     Attributes:
         bucket_name: the bucket's name, known once there is the bucket.
         location: where clients find the cache.
-        credentials: by writer and reader with a stored credential, the credential; its secret half
-            is a secret.
+        credentials: by writer and reader with a stored credential, and the janitor, the
+            credential; its secret half is a secret.
     """
 
     bucket_name: pulumi.Output[str]

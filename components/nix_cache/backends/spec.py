@@ -142,6 +142,8 @@ class BackendSpec:
         program_defaults: by name, in words, what ``complete`` fills in for a required setting.
         writers_also: what a writer's credential cannot be kept from.
         readers_also: what a reader's credential cannot be kept from.
+        limits_janitor: whether the janitor's credential can be kept from what a collection does
+            not touch, such as the cache's metadata.
         has_readers_in_public: whether a public cache can have readers besides.
         lifecycle_rules: how many rules a bucket can have; None if the service documents no limit.
         unfinished_upload_days: after how many days unfinished uploads are removed.
@@ -169,6 +171,7 @@ class BackendSpec:
     program_defaults: Mapping[str, str] = field(default_factory=dict)
     writers_also: frozenset[Right] = frozenset()
     readers_also: frozenset[Right] = frozenset()
+    limits_janitor: bool = True
     has_readers_in_public: bool = True
     lifecycle_rules: int | None
     unfinished_upload_days: int

@@ -24,6 +24,7 @@ from nix_cache.config.renames import as_written, renamed
 from nix_cache.config.setting import BackendSettings
 from nix_cache.config.spelling import Spelling
 from nix_cache.formats import signing
+from nix_cache.iam.access import JANITOR
 from nix_cache.iam.lifecycle import expiry_rules
 
 
@@ -119,6 +120,17 @@ def _names_used_twice(cache: CacheSettings) -> Iterator[Problem]:
         )
 
 
+def _names_like_the_janitors(cache: CacheSettings) -> Iterator[Problem]:
+    names = {*(writer.name for writer in cache.writers), *cache.reader_names}
+    if cache.janitor and JANITOR in names:
+        yield Problem(
+            "writers, readers",
+            JANITOR,
+            "is the name of the cache's janitor, and janitor is true",
+            "give the writer or reader another name, or set janitor to false",
+        )
+
+
 def _keys_of_one_name(cache: CacheSettings) -> Iterator[Problem]:
     live = Counter(_live_key_names(cache))
     retired = Counter(signing.parse_public_key(key) for key in cache.retired_public_keys)
@@ -201,6 +213,7 @@ _CONTRADICTIONS: tuple[
     tuple[tuple[str, ...], Callable[[CacheSettings], Iterator[Problem]]], ...
 ] = (
     (("writers", "readers", "public"), _names_used_twice),
+    (("writers", "readers", "public", "janitor"), _names_like_the_janitors),
     (("domain", "writers", "retiredPublicKeys"), _keys_of_one_name),
     (("backend", "writers"), _oidc_writers),
     (("backend", "bucket"), _dots_in_bucket),

@@ -1,4 +1,4 @@
-"""An application key of Backblaze B2 as a resource: the credential of a writer or a reader."""
+"""An application key of Backblaze B2 as a resource: the credential of one user of a cache."""
 
 from typing import Any
 
@@ -12,10 +12,11 @@ from nix_cache.iam.access import Privilege
 CAPABILITIES = {
     Privilege.WRITE: ("readFiles", "writeFiles"),
     Privilege.READ: ("readFiles",),
+    Privilege.JANITOR: ("deleteFiles", "listBuckets", "listFiles", "readFiles", "writeFiles"),
 }
 """What Nix needs of the S3 service: GetObject and HeadObject; PutObject, and multipart uploads with
-their abort. Neither listing nor deleting versions. A key cannot be limited to the names that
-Nix writes: it has one prefix at most."""
+their abort. The janitor also lists, and deletes versions. A key cannot be limited to some names: it
+has one prefix at most."""
 
 _FIXED = ("key_name", "bucket_id", "capabilities")
 """A key cannot be changed, only replaced."""

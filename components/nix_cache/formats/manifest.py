@@ -11,6 +11,8 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
+from nix_cache.iam.access import JANITOR
+
 MANIFEST_VERSION: Literal[1] = 1
 """Of the structure. Raised when a client has to read it differently; new fields alone are no
 reason."""
@@ -59,8 +61,8 @@ class Manifest(BaseModel):
     push_urls: dict[str, str] = {}
     """By writer, where ``nix copy --to`` goes. Empty in what is published."""
     profiles: dict[str, str] = {}
-    """By writer and reader, the credentials profile that their URLs name. Empty in what is
-    published."""
+    """By writer and reader, the credentials profile that their URLs name; by ``janitor``, that of
+    the janitor, if there is one. Empty in what is published."""
     public_keys: tuple[str, ...]
     """The trusted keys, as they stand in ``trusted-public-keys``."""
     key_names: dict[str, str] = {}
@@ -85,6 +87,18 @@ class Manifest(BaseModel):
         anyone who knows it. The fields stay, empty, because version 1 has them.
         """
         return self.model_copy(update=_WITHOUT_CREDENTIALS)
+
+    @property
+    def users(self) -> tuple[str, ...]:
+        """The writers, the readers and the janitor, each once. None in what is published."""
+        named = [*self.push_urls, *self.readers, *([self.janitor] if self.janitor else [])]
+        return tuple(dict.fromkeys(named))
+
+    @property
+    def janitor(self) -> str | None:
+        """The janitor's name; None if the cache has no janitor, or this is what is published."""
+        is_user = JANITOR in self.push_urls or JANITOR in self.readers
+        return JANITOR if JANITOR in self.profiles and not is_user else None
 
     @property
     def fields_with_credentials(self) -> tuple[str, ...]:

@@ -1,15 +1,15 @@
 """Policy documents: what each privilege may do on the bucket. Pure functions, one per privilege.
 
 The key patterns are those that Nix itself writes. None of them matches the cache's
-metadata, such as ``nix-cache-info``, so a writer can neither replace nor remove that. No privilege
-here lists or deletes.
+metadata, such as ``nix-cache-info``, so neither a writer nor the janitor can replace or remove
+that. Only the janitor lists and deletes.
 """
 
 from collections.abc import Collection
 from enum import StrEnum
 from typing import Any
 
-from nix_cache.formats.own_objects import PINS_PREFIX, ROOTS_PREFIX
+from nix_cache.formats.own_objects import COLLECTION_PREFIX, PINS_PREFIX, ROOTS_PREFIX
 
 PolicyDocument = dict[str, Any]
 
@@ -30,8 +30,15 @@ WRITABLE_KEYS = (
 ROOT_RECORD_KEYS = f"{ROOTS_PREFIX}*"
 """The keys of root records, as a pattern of IAM. A record is small and is put in one piece."""
 
-PIN_KEYS = f"{PINS_PREFIX}*"
-"""The keys of pins, likewise. Revisions have keys that cannot be guessed."""
+
+COLLECTION_KEYS = f"{COLLECTION_PREFIX}*"
+"""The keys that a collection writes, as a pattern of IAM."""
+
+DELETABLE_KEYS = (*WRITABLE_KEYS, ROOT_RECORD_KEYS, f"{PINS_PREFIX}*", COLLECTION_KEYS)
+"""The contents of a cache, as patterns of IAM: everything but its metadata."""
+
+JANITOR = "janitor"
+"""The name of a cache's janitor. No writer or reader of that cache has it."""
 
 
 class Privilege(StrEnum):
@@ -39,19 +46,28 @@ class Privilege(StrEnum):
 
     WRITE = "write"
     READ = "read"
+    JANITOR = "janitor"
 
 
-def policy_for(privilege: Privilege, bucket: str) -> PolicyDocument:
-    """Return the policy to attach to a user who holds the privilege."""
+def policy_for(privilege: Privilege, bucket: str, *, versioned: bool = False) -> PolicyDocument:
+    """Return the policy to attach to a user who holds the privilege.
+
+    Args:
+        privilege: what the user is for.
+        bucket: the cache's bucket.
+        versioned: whether the bucket keeps earlier versions of objects.
+    """
     match privilege:
         case Privilege.WRITE:
             return writer_policy(bucket)
         case Privilege.READ:
             return reader_policy(bucket)
+        case Privilege.JANITOR:
+            return janitor_policy(bucket, versioned=versioned)
 
 
 def writer_policy(bucket: str) -> PolicyDocument:
-    """Read every object; put root records and pins; put, and abort uploads of, what Nix writes."""
+    """Read every object; put root records; put, and abort uploads of, the keys that Nix writes."""
     return _document(
         _read_objects(bucket),
         {
@@ -68,7 +84,7 @@ def writer_policy(bucket: str) -> PolicyDocument:
             "Sid": "WriteRootRecords",
             "Effect": "Allow",
             "Action": ["s3:PutObject"],
-            "Resource": [_object_arn(bucket, keys) for keys in (ROOT_RECORD_KEYS, PIN_KEYS)],
+            "Resource": [_object_arn(bucket, ROOT_RECORD_KEYS)],
         },
     )
 
@@ -76,6 +92,44 @@ def writer_policy(bucket: str) -> PolicyDocument:
 def reader_policy(bucket: str) -> PolicyDocument:
     """Read every object, and nothing else."""
     return _document(_read_objects(bucket))
+
+
+def janitor_policy(bucket: str, *, versioned: bool) -> PolicyDocument:
+    """List and read everything; delete contents; put what a collection writes.
+
+    Args:
+        bucket: the cache's bucket.
+        versioned: whether the bucket keeps earlier versions, which the janitor then reads, lists
+            and deletes too: to restore what a collection deleted, or to remove it for good.
+    """
+
+    def also(action: str) -> list[str]:
+        return [action] if versioned else []
+
+    return _document(
+        {
+            "Sid": "ListBucket",
+            "Effect": "Allow",
+            "Action": ["s3:GetBucketVersioning", "s3:ListBucket", *also("s3:ListBucketVersions")],
+            "Resource": [f"arn:aws:s3:::{bucket}"],
+        },
+        {
+            **_read_objects(bucket),
+            "Action": ["s3:GetObject", *also("s3:GetObjectVersion")],
+        },
+        {
+            "Sid": "DeleteContents",
+            "Effect": "Allow",
+            "Action": ["s3:DeleteObject", *also("s3:DeleteObjectVersion")],
+            "Resource": [_object_arn(bucket, pattern) for pattern in DELETABLE_KEYS],
+        },
+        {
+            "Sid": "WriteCollectionRecords",
+            "Effect": "Allow",
+            "Action": ["s3:PutObject"],
+            "Resource": [_object_arn(bucket, COLLECTION_KEYS)],
+        },
+    )
 
 
 def without_administration(document: PolicyDocument) -> PolicyDocument:
@@ -132,7 +186,7 @@ def tls_only_policy(bucket: str) -> PolicyDocument:
 
 def kms_policy(privilege: Privilege, key_arn: str, region: str) -> PolicyDocument:
     """Return the additional rights for a bucket whose objects a KMS key encrypts."""
-    to_write = ["kms:GenerateDataKey"] if privilege is Privilege.WRITE else []
+    to_write = [] if privilege is Privilege.READ else ["kms:GenerateDataKey"]
     return _document(
         {
             "Sid": "UseTheBucketsKey",

@@ -54,11 +54,20 @@ def test_every_user_needs_a_key_pair_where_there_is_no_iam_api() -> None:
     assert mistakes(access_keys=KEYS[:1]) == [("s3.accessKeys", "has no key pair of nixreader")]
     assert mistakes(access_keys=[*KEYS, KEYS[0]]) == [("s3.accessKeys", "is listed twice")]
     assert mistakes(public=True, access_keys=KEYS) == [
-        ("s3.accessKeys", "is neither a writer nor a reader of the cache")
+        ("s3.accessKeys", "is neither a writer nor a reader of the cache, nor its janitor")
     ]
     [(key, mistake)] = mistakes(access_keys=KEYS, iam_endpoint=ENDPOINT)
     assert key == "s3.accessKeys"
     assert "is set beside s3.iamEndpoint" in mistake
+
+
+def test_a_janitor_needs_a_key_pair_where_there_is_no_iam_api() -> None:
+    """Under its name, like writers and readers."""
+    args: dict[str, Any] = {**SAMPLES["s3"], "janitor": True}
+    with pytest.raises(SettingsError, match=r"accessKeys has no key pair of janitor"):
+        check({**args, "s3": {"endpoint": ENDPOINT, "access_keys": KEYS}})
+    keys = [*KEYS, {"user": "janitor", "access_key_id": "id3", "secret_access_key": "secret3"}]
+    assert check({**args, "s3": {"endpoint": ENDPOINT, "access_keys": keys}}).janitor
 
 
 def test_a_public_url_is_for_public_caches() -> None:
@@ -241,17 +250,9 @@ def test_a_refusal_is_one_sentence_and_its_fix(
     assert LOGIN.secret_access_key not in str(refusal.value)
 
 
-WRONG_REGION = (
-    "<Error><Code>AuthorizationHeaderMalformed</Code><Message>no</Message>"
-    "<Region>garage</Region></Error>"
-)
-"""As Garage answers."""
-
-
 @pytest.mark.parametrize(
     ("status", "body", "words"),
     [
-        (400, WRONG_REGION, "expects the region garage, and s3.region is us-east-1. Set s3.region"),
         (200, "<html>console</html>", "answers, but not as"),
         (200, "", "answers, but not as an S3 service does"),
         (404, "nothing here", "use the bucket"),

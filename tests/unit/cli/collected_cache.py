@@ -11,12 +11,14 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
+from nix_cache.cli.caches import manager
 from nix_cache.cli.caches.source import Source
 from nix_cache.cli.caches.target import Target
 from nix_cache.cli.gc import session
 from nix_cache.cli.inventory import bucket as gc_bucket
 from nix_cache.cli.inventory import listing as gc_listing
-from nix_cache.cli.inventory import narinfo_reader, read_once
+from nix_cache.cli.inventory import narinfo_reader
+from nix_cache.cli.inventory import roots as gc_roots
 from nix_cache.cli.inventory.running import RunNote
 from nix_cache.cli.s3.credentials import Credential
 from nix_cache.formats.manifest import Manifest
@@ -151,8 +153,8 @@ class CollectedCache:
         transport = self.connect(self.storage)
         target = Target(Source(self.manifest), None)
         with (
-            mock.patch.object(session, "owner_identity", return_value=CREDENTIAL),
-            mock.patch.object(session, "find_target", return_value=target),
+            mock.patch.object(manager, "owner_identity", return_value=CREDENTIAL),
+            mock.patch.object(manager, "find_target", return_value=target),
             mock.patch.object(gc_bucket, "Transport", return_value=transport),
             mock.patch.object(gc_bucket, "datetime", mock.Mock(now=lambda _: clock())),
             mock.patch.object(
@@ -161,7 +163,7 @@ class CollectedCache:
             mock.patch.object(gc_bucket, "in_parallel", one_by_one),
             mock.patch.object(gc_listing, "in_parallel", one_by_one),
             mock.patch.object(narinfo_reader, "in_parallel", one_by_one),
-            mock.patch.object(read_once, "in_parallel", one_by_one),
+            mock.patch.object(gc_roots, "in_parallel", one_by_one),
         ):
             yield
 

@@ -139,7 +139,7 @@ class TestUrls:
         assert (kept.manifest.key_names, kept.manifest.readers) == ({}, ())
         assert not Path(".aws").exists()
 
-    @pytest.mark.parametrize("option", [("--as", WRITER), ("--reader", READER)])
+    @pytest.mark.parametrize("option", [("--as", WRITER), ("--reader", READER), ("--janitor",)])
     def test_a_writer_needs_another_source(
         self, served: ServedCache, capsys: pytest.CaptureFixture[str], option: tuple[str, str]
     ) -> None:

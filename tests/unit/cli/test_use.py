@@ -11,11 +11,13 @@ import pytest
 
 from nix_cache.cli import app
 from nix_cache.cli.caches import record
+from nix_cache.cli.caches.manager import find_manager
+from nix_cache.cli.errors import UsageError
 from nix_cache.cli.machine.places import Place, system_place, user_place
 from nix_cache.cli.nix import daemon
 from nix_cache.cli.nix.daemon import Trust
 from nix_cache.cli.nix.obstacles import CacheNeeds, ObstacleKind, obstacles
-from nix_cache.cli.s3.credentials import find
+from nix_cache.cli.s3.credentials import Credential, Identity, find
 from nix_cache.cli.use import advice
 from nix_cache.cli.use.settings_plan import Wish, plan_use
 from tests.unit.cli import client_caches
@@ -147,6 +149,53 @@ def test_no_secret_is_printed(capsys: pytest.CaptureFixture[str], tmp_path: Path
     assert KEY.name in seen
     for secret in secrets:
         assert secret not in seen
+
+
+def with_janitor() -> dict[str, Any]:
+    """Return the outputs of a public cache that has a janitor."""
+    reported = outputs(profiles={WRITER: WRITER, "janitor": "demo-janitor"})
+    reported["credentials"]["janitor"] = {"accessKeyId": "j", "secretAccessKey": "secret-of-j"}
+    return reported
+
+
+def test_a_machine_gets_the_janitors_credential_only_by_its_option() -> None:
+    """Which brings no signing key; `gc` then finds it by the cache's name."""
+    assert use(reported=with_janitor()) == 0
+    assert not (Path.home() / ".aws").exists()
+    with pytest.raises(UsageError, match=r"no credential of the janitor .* --janitor"):
+        find_manager("demo", None, None)
+
+    assert use("--janitor", reported=with_janitor()) == 0
+
+    assert record.find(None).signing_key_file is None
+    found = find_manager("demo", None, None)
+    assert isinstance(found.credential, Identity)
+    assert (found.profile, found.credential.access_key_id) == ("demo-janitor", "j")
+    assert use("demo", "--remove") == 0
+    assert not (Path.home() / ".aws" / "credentials").exists()
+
+
+def test_a_source_with_secrets_is_enough_for_the_janitor() -> None:
+    """Nothing has to be written before."""
+    Path("outputs.json").write_text(json.dumps(with_janitor()))
+
+    found = find_manager("outputs.json", None, None)
+
+    assert isinstance(found.credential, Credential)
+    assert found.credential.access_key_id == "j"
+
+
+def test_a_cache_without_a_janitor_has_no_credential_of_one(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """A writer or reader of that name is none."""
+    assert "has no janitor" in refused(capsys, "--janitor", reported=outputs())
+    named = with_janitor()
+    named["manifest"]["readers"] = ["janitor"]
+    assert "has no janitor" in refused(capsys, "--janitor", reported=named)
+    Path("outputs.json").write_text(json.dumps(named))
+    with pytest.raises(UsageError, match=r"has no janitor.*"):
+        find_manager("outputs.json", None, None)
 
 
 def test_a_dry_run_changes_nothing_and_shows_every_file(

@@ -13,6 +13,7 @@ from nix_cache.config.problems import Problem, SettingsError
 from nix_cache.config.setting import NAME_RULE
 from nix_cache.config.spelling import Spelling
 from nix_cache.formats import signing
+from nix_cache.iam.access import Privilege
 from tests.samples import SAMPLES
 
 LEAST: dict[str, Any] = {
@@ -48,6 +49,21 @@ def test_a_public_cache_has_only_the_readers_that_it_names() -> None:
     """No user needs a credential to read it."""
     assert check({**LEAST, "public": True}).reader_names == ()
     assert check({**LEAST, "public": True, "readers": ["ops-team"]}).reader_names == ("ops-team",)
+
+
+def test_no_writer_or_reader_has_the_janitors_name() -> None:
+    """A writer or reader of that name is as fine as before where there is no janitor."""
+    named: dict[str, Any] = {"writers": ["janitor"], "readers": ["laptop"]}
+    assert list(check({**LEAST, **named}).privileges) == ["janitor", "laptop"]
+    assert check({**LEAST, "janitor": True}).privileges == {
+        "nixbuilder": Privilege.WRITE,
+        "nixreader": Privilege.READ,
+        "janitor": Privilege.JANITOR,
+    }
+    for names in (named, {"readers": ["janitor"]}):
+        assert problems(janitor=True, **names) == [
+            ("writers, readers", "is the name of the cache's janitor, and janitor is true")
+        ]
 
 
 @pytest.mark.parametrize("public", [True, False])

@@ -26,8 +26,8 @@ SECRET_RECOVERY_DAYS = 7
 
 
 def policy(scope: Scope, privilege: Privilege) -> pulumi.Output[PolicyDocument]:
-    """Return what a writer or a reader may do, the key of the bucket included where it has one."""
-    document = policy_for(privilege, scope.bucket)
+    """Return what a user can do, with the key of the bucket where it has one."""
+    document = policy_for(privilege, scope.bucket, versioned=scope.aws.versioning)
     key = pulumi.Output.from_input(scope.aws.kms_key_arn)
     return key.apply(
         lambda arn: merged(document, kms_policy(privilege, arn, scope.region)) if arn else document

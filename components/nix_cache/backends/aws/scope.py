@@ -46,7 +46,7 @@ class Scope:
         return self.aws.tags or None
 
     def identity(self, user: str) -> str:
-        """Return a writer's or reader's name in IAM, where names belong to the whole account."""
+        """Return a user's name in IAM, where names belong to the whole account."""
         return f"{self.bucket}-{user}"
 
     def options(self, *after: pulumi.Resource, protect: bool = False) -> pulumi.ResourceOptions:

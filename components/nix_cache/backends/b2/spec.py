@@ -55,6 +55,7 @@ SPEC = BackendSpec(
     provider=Provider(package="b2", sdk="", secret_settings=("applicationKey",)),
     # Deleting hides: the service keeps hidden versions for some days.
     writers_also=frozenset({Right.REPLACE, Right.DELETE}),
+    limits_janitor=False,
     lifecycle_rules=100,
     unfinished_upload_days=7,
     no_dots="Backblaze B2 does not allow in names of buckets",

@@ -38,9 +38,9 @@ _PUBLIC_URL = re.compile(r"https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?(/[A-Za-z0-9._~-
 
 
 class S3AccessKeySettings(SettingsModel):
-    """The key pair of a writer or a reader, as the service has it already."""
+    """The key pair of a writer, a reader or the janitor, as the service has it already."""
 
-    user: Name = setting("The writer or the reader.", must_be=NAME_RULE)
+    user: Name = setting("The writer or the reader, or ``janitor``.", must_be=NAME_RULE)
     access_key_id: Reference = setting(
         "The public half of the key pair.",
         must_be="an access key id",
@@ -110,11 +110,12 @@ class S3Settings(BackendSettings):
         "The URL of the service's AWS IAM API, by which the stack makes writers and readers.",
         must_be="a URL of scheme, host and port",
         default=None,
-        default_text="none: ``accessKeys`` has a key pair for each writer and reader",
+        default_text="none: ``accessKeys`` has a key pair for each writer and reader, and for "
+        "the janitor",
         accepts_outputs=True,
     )
     access_keys: tuple[S3AccessKeySettings, ...] = setting(
-        "The key pairs of writers and readers, where there is no ``iamEndpoint``.",
+        "The key pairs of writers, readers and the janitor, where there is no ``iamEndpoint``.",
         must_be="a list of objects with ``user``, ``accessKeyId`` and ``secretAccessKey``",
         default=(),
     )
@@ -180,7 +181,7 @@ class S3Settings(BackendSettings):
                 yield Problem(
                     "s3.accessKeys",
                     repr(user),
-                    "is neither a writer nor a reader of the cache",
+                    "is neither a writer nor a reader of the cache, nor its janitor",
                     f"remove it, or correct it to one of {', '.join(cache.privileges)}",
                 )
             elif uses > 1:
@@ -190,5 +191,5 @@ class S3Settings(BackendSettings):
         (("public",), _check_public_url),
         (("bucket",), _check_dots),
         (("expireAfterDays",), _check_lifecycle),
-        (("writers", "readers", "public"), _check_access_keys),
+        (("writers", "readers", "public", "janitor"), _check_access_keys),
     )

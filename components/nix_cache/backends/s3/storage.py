@@ -95,7 +95,10 @@ class S3Storage:
                 accessKeyId=pulumi.Output.from_input(pair.access_key_id),
                 secretAccessKey=pulumi.Output.secret(pair.secret_access_key),
             )
-        policy = without_actions(policy_for(privilege, self._bucket_name), _UNKNOWN_TO_SERVICES)
+        document = policy_for(
+            privilege, self._bucket_name, versioned=self._own.versioning is not None
+        )
+        policy = without_actions(document, _UNKNOWN_TO_SERVICES)
         made = S3User(
             f"{self._name}-{user}",
             self.profile(user),

@@ -83,6 +83,7 @@ SPEC = BackendSpec(
     complete=_complete,
     writers_also=frozenset(Right),
     readers_also=frozenset({Right.LIST}),
+    limits_janitor=False,
     has_readers_in_public=False,
     lifecycle_rules=None,  # DigitalOcean documents no limit
     unfinished_upload_days=7,

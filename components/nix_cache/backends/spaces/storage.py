@@ -33,7 +33,11 @@ from nix_cache.iam.lifecycle import ExpiryRule, expiry_rules
 _UNFINISHED_UPLOAD_DAYS = BACKENDS["spaces"].unfinished_upload_days
 """After this an upload is taken for given up. Spaces itself keeps its parts for 90 days."""
 
-_PERMISSIONS = {Privilege.WRITE: "readwrite", Privilege.READ: "read"}
+_PERMISSIONS = {
+    Privilege.WRITE: "readwrite",
+    Privilege.READ: "read",
+    Privilege.JANITOR: "readwrite",
+}
 
 
 class SpacesStorage:
@@ -85,16 +89,17 @@ class SpacesStorage:
             grants=[self._grant(privilege)],
             opts=self._within_the_bucket(replace_on_changes=["grants"]),
         )
+        whose = "the janitor" if privilege is Privilege.JANITOR else f"the writer {user!r}"
         if self._is_public:
             pulumi.log.warn(
-                f"the key of the writer {user!r} opens all Spaces of the account: DigitalOcean has "
+                f"the key of {whose} opens all Spaces of the account: DigitalOcean has "
                 "no narrower one for a public bucket. Keep the cache in a separate account "
                 "or team, or make it private",
                 key,
             )
-        elif privilege is Privilege.WRITE:
+        elif privilege is not Privilege.READ:
             pulumi.log.info(
-                f"the key of the writer {user!r} can do anything in the bucket "
+                f"the key of {whose} can do anything in the bucket "
                 f"{self._bucket_name!r}: DigitalOcean has no narrower one that writes",
                 key,
             )

@@ -50,7 +50,7 @@ def doctor(
         typer.Option(
             "--as",
             metavar="USER",
-            help="Check the rights of this writer or reader only. Repeatable.",
+            help="Check the rights of this writer or reader, or of janitor, only. Repeatable.",
             show_default=False,
         ),
     ] = None,

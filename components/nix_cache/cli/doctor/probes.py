@@ -14,7 +14,7 @@ from enum import StrEnum
 
 from nix_cache.cli.s3.client import Answer, S3Client
 from nix_cache.cli.s3.foreign import is_page
-from nix_cache.iam.access import PIN_KEYS, ROOT_RECORD_KEYS, WRITABLE_KEYS
+from nix_cache.iam.access import COLLECTION_KEYS, ROOT_RECORD_KEYS, WRITABLE_KEYS
 from nix_cache.iam.lifecycle import NIX32
 
 _WRONG_CHECKSUM = base64.b64encode(hashlib.md5(secrets.token_bytes(32)).digest()).decode()  # noqa: S324
@@ -88,9 +88,9 @@ def root_record_key() -> str:
     return ROOT_RECORD_KEYS.replace("*", f"doctor-{secrets.token_hex(16)}.json")
 
 
-def pin_key() -> str:
-    """Return the key of a pin's latest store path, of a pin that does not exist."""
-    return PIN_KEYS.replace("*", f"doctor-{secrets.token_hex(16)}/latest")
+def collection_key() -> str:
+    """Return a key that a collection could write, with a name that nothing has."""
+    return COLLECTION_KEYS.replace("*", f"-doctor-{secrets.token_hex(16)}")
 
 
 def foreign_key() -> str:

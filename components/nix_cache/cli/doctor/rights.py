@@ -1,9 +1,9 @@
-"""Who may do what: anonymous requests, each writer and each reader, against what was declared."""
+"""Who can do what: anonymous requests, writers, readers and the janitor, as it was declared."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 
 from nix_cache.backends.registry import BACKENDS
-from nix_cache.backends.spec import Right
+from nix_cache.backends.spec import BackendSpec, Right
 from nix_cache.cli.doctor import probes
 from nix_cache.cli.doctor.contents import REPAIR
 from nix_cache.cli.doctor.finding import Finding, error, not_checked, ok, warning
@@ -39,11 +39,15 @@ def users(subject: Subject) -> Iterator[Finding]:
             "give the stack, or its outputs with --show-secrets",
         )
     for user in subject.users:
+        is_janitor = user == subject.manifest.janitor
         role = "writer" if user in subject.manifest.push_urls else "reader"
-        name = f"the {role} {user}"
+        name = f"the {user}" if is_janitor else f"the {role} {user}"
         subject.progress(f"rights of {name}")
         if user in subject.credentials:
             backend = subject.manifest.backend
+            if is_janitor:
+                yield from _of_janitor(name, subject.as_user(user), BACKENDS.get(backend))
+                continue
             also = _also(backend, role)
             for right in sorted(also):
                 yield ok(f"{name} can {right}: {BACKENDS[backend].title} has no narrower key")
@@ -79,26 +83,64 @@ def _also(backend: str, role: str) -> frozenset[Right]:
     return known.writers_also if role == "writer" else known.readers_also
 
 
-def _of_user(
-    name: str, client: S3Client, also: frozenset[Right], *, is_writer: bool
-) -> Iterator[Finding]:
+def _of_janitor(name: str, client: S3Client, backend: BackendSpec | None) -> Iterator[Finding]:
+    """Check that the janitor can collect garbage, and nothing else."""
+    readable = yield from _reads(name, client)
+    if not readable:
+        return
+    content = [*probes.nix_keys()[:3], probes.root_record_key()]
+    trials = {
+        "list objects": probes.ask(client, probes.LIST_QUERIES["objects"]),
+        **{f"delete {key}": probes.delete(client, key) for key in content},
+        "upload what a collection writes": probes.put(client, probes.collection_key()),
+    }
+    refused = [f"{what}: {t.answer}" for what, t in trials.items() if t.outcome is Outcome.REFUSED]
+    if refused:
+        yield error(f"{name} cannot collect garbage", "`nix-cache gc` fails", REPAIR, refused)
+    elif not _unclear(trials):
+        yield ok(f"{name} can list objects and delete the cache's contents")
+    yield from _rest(name, "collect garbage", trials)
+    if backend is not None and not backend.limits_janitor:
+        yield ok(
+            f"{name} can also upload store paths, and change and delete the cache's metadata: "
+            f"{backend.title} has no narrower key"
+        )
+        return
+    foreign = probes.foreign_key()
+    puts = {**_new([*probes.nix_keys(), foreign]), **_protected(client)}
+    yield from _no_puts(name, client, puts, "store paths or the cache's metadata")
+    deletion = {foreign: probes.delete(client, foreign)}
+    yield from _refusals(name, "delete what Nix does not write", deletion, _DELETE_WHY)
+
+
+def _reads(name: str, client: S3Client) -> Generator[Finding, None, bool]:
+    """Yield whether a credential is accepted and reads; return whether to go on."""
     first = client.request("GET", INFO_KEY)
     if first.code == _CLOCK:
         yield not_checked(f"the rights of {name}", "the clocks differ too much for signed requests")
-        return
+        return False
     if first.is_stranger:
         yield error(
             f"the credential of {name} is refused: {first.code}",
             "the user was deleted or disabled, or has another secret",
             f"{REPAIR}, and distribute the credential again",
         )
-        return
+        return False
     if first.is_refusal:
         yield error(
             f"{name} cannot read: {first}", "Nix reads before it writes, so it fails", REPAIR
         )
     else:
         yield ok(f"{name} can read {INFO_KEY}")
+    return True
+
+
+def _of_user(
+    name: str, client: S3Client, also: frozenset[Right], *, is_writer: bool
+) -> Iterator[Finding]:
+    readable = yield from _reads(name, client)
+    if not readable:
+        return
     if is_writer:
         yield from _writer_puts(name, client)
     if Right.REPLACE not in also:
@@ -170,25 +212,22 @@ def _writer_puts(name: str, client: S3Client) -> Iterator[Finding]:
     elif not _unclear(trials):
         yield ok(f"{name} can upload what Nix writes, also in parts")
     yield from _rest(name, "upload", trials)
-    why = "`nix-cache gc` can delete paths that a push at the same time relies on"
-    yield from _newer_right(name, client, "upload root records", probes.root_record_key(), why)
-    why = "`nix-cache pin` and `nix-cache unpin` fail"
-    yield from _newer_right(name, client, "pin store paths", probes.pin_key(), why)
+    yield from _root_records(name, client)
 
 
-def _newer_right(name: str, client: S3Client, verb: str, key: str, why: str) -> Iterator[Finding]:
-    """Check a right that writers of 0.1.0 do not have."""
+def _root_records(name: str, client: S3Client) -> Iterator[Finding]:
+    key = probes.root_record_key()
     trial = probes.put(client, key)
     if trial.outcome is Outcome.REFUSED:
         yield warning(
-            f"{name} cannot {verb}: {trial.answer}",
-            why,
+            f"{name} cannot upload root records: {trial.answer}",
+            "`nix-cache gc` can delete paths that a push at the same time relies on",
             "run `pulumi up` on the stack with this version of the component",
             [key],
         )
     elif trial.outcome is Outcome.ALLOWED:
-        yield ok(f"{name} can {verb}")
-    yield from _rest(name, verb, {key: trial})
+        yield ok(f"{name} can upload root records")
+    yield from _rest(name, "upload root records", {key: trial})
 
 
 def _refusals(name: str, verb: str, trials: Mapping[str, Trial], why: str) -> Iterator[Finding]:

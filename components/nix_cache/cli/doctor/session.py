@@ -104,11 +104,11 @@ def _named(request: DoctorRequest) -> tuple[str, ...] | None:
 
 def _subject(target: Target, users: Sequence[str], owner: str | None) -> Subject:
     manifest = target.manifest
-    known = tuple(dict.fromkeys([*manifest.push_urls, *manifest.readers]))
+    known = manifest.users
     for user in users:
         if user not in known:
             raise UsageError(
-                f"{user} is neither a writer nor a reader of the cache",
+                f"{user} is neither a writer nor a reader of the cache, nor its janitor",
                 f"name one of: {', '.join(known)}"
                 if known
                 else "name the cache in use here or its stack: a URL names no writers or readers",

@@ -15,15 +15,6 @@ _MOST_DAYS = 36_500
 
 
 def gc(
-    owner: Annotated[
-        str,
-        typer.Option(
-            "--owner",
-            metavar="PROFILE",
-            help="A credentials profile that can list, read and delete objects in the bucket.",
-            show_default=False,
-        ),
-    ],
     older_than: Annotated[
         int,
         typer.Option(
@@ -36,6 +27,16 @@ def gc(
         ),
     ],
     cache: Cache = None,
+    owner: Annotated[
+        str | None,
+        typer.Option(
+            "--owner",
+            metavar="PROFILE",
+            help="A credentials profile that can list, read and delete objects in the bucket. "
+            "Default: the cache's janitor.",
+            show_default=False,
+        ),
+    ] = None,
     roots_from: Annotated[
         Path | None,
         typer.Option(

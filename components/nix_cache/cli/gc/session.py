@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from nix_cache.cli.caches.target import find_target
+from nix_cache.cli.caches.manager import Manager, find_manager
 from nix_cache.cli.commands import completing
 from nix_cache.cli.errors import UsageError
 from nix_cache.cli.gc import report
@@ -19,8 +19,6 @@ from nix_cache.cli.machine import console
 from nix_cache.cli.machine.progress import Progress
 from nix_cache.cli.nix.store_paths import hashes_in, store_hash
 from nix_cache.cli.s3.clock import Clocks
-from nix_cache.cli.s3.credentials import Identity, owner_identity
-from nix_cache.formats.manifest import Manifest
 
 LARGEST_SHARE = 0.9
 """Of the narinfos. More is hardly ever meant, and has to be agreed to on the command line."""
@@ -33,7 +31,7 @@ class CollectionRequest:
     Attributes:
         cache: the name of a cache in use here, or a source; None for the one in use.
         project: the folder of the stack's program; the current one if None.
-        owner: a credentials profile of one who may list, read and delete.
+        owner: a credentials profile of one who may list, read and delete; None for the janitor.
         older_than_days: what was written within these days stays.
         grace_days: how long a NAR outlives its last narinfo.
         roots_from: a file of store paths that stay too; ``-`` for standard input.
@@ -46,7 +44,7 @@ class CollectionRequest:
 
     cache: str | None
     project: Path | None
-    owner: str
+    owner: str | None
     older_than_days: int
     grace_days: int
     roots_from: Path | None
@@ -77,40 +75,35 @@ def run(request: CollectionRequest, *, as_json: bool, clock: Callable[[], dateti
         UsageError: the request makes no sense, or it cannot be agreed to.
         ClientError: the storage refused or did not answer, or the clocks differ.
     """
-    identity = owner_identity(request.owner)
-    target = find_target(request.cache, request.project)
-    target.require_place_for_owner()
-    with completing(target.stack):
-        return _collect(request, target.manifest, identity, clock, as_json=as_json)
+    manager = find_manager(request.cache, request.project, request.owner)
+    with completing(manager.target.stack):
+        return _collect(request, manager, clock, as_json=as_json)
 
 
 def _collect(
     request: CollectionRequest,
-    manifest: Manifest,
-    identity: Identity,
+    manager: Manager,
     clock: Callable[[], datetime],
     *,
     as_json: bool,
 ) -> bool:
+    manifest = manager.target.manifest
     roots = _roots(request.roots_from)
     set_aside = frozenset(store_hash(name, "--set-aside") for name in request.set_aside)
     with Progress() as progress:
         remembered = Remembered.of(manifest) if request.remembers else None
-        bucket = Bucket(manifest, identity, request.owner, request.jobs, remembered)
+        bucket = Bucket(manifest, manager.credential, manager.profile, request.jobs, remembered)
         bucket.report = progress.tell
         progress.tell(f"waiting for {manifest.endpoint}")
         clocks = bucket.clocks()
         require_same_time(clocks)
-        now = _earlier(clock(), clocks)
         terms = Terms(
-            now=now,
+            now=_earlier(clock(), clocks),
             older_than=timedelta(days=request.older_than_days),
             grace=timedelta(days=request.grace_days),
             roots=roots,
             set_aside=set_aside,
             pushes=bucket.pushes(),
-            pins=bucket.pins(now),
-            expire_after_days=manifest.expire_after_days,
         )
         contents = bucket.contents()
         ledger = _ledger(bucket)

@@ -39,6 +39,13 @@ def use(
             "credential alone.",
         ),
     ] = False,
+    janitor: Annotated[
+        bool,
+        typer.Option(
+            "--janitor",
+            help="Also install the credential of the cache's janitor, for `nix-cache gc`.",
+        ),
+    ] = False,
     name: Annotated[
         str | None,
         typer.Option(
@@ -122,6 +129,7 @@ def use(
         writer=writer,
         reader=reader,
         push_only=push_only,
+        janitor=janitor,
         name=name,
         system=system,
         dry_run=dry_run,

@@ -114,7 +114,8 @@ def _heirs(place: Place, name: str) -> dict[str, str]:
 def _profiles(cache: Record) -> list[str]:
     """Return the credentials profiles that this machine uses for a cache."""
     named = cache.manifest.profiles
-    return [named[user] for user in (cache.reader, cache.writer) if user in named]
+    users = (cache.reader, cache.writer, cache.manifest.janitor)
+    return [named[user] for user in users if user in named]
 
 
 def _traces(place: Place) -> set[str]:

@@ -79,6 +79,22 @@ def signing_key(source: Source, writer: str | None, *, required: bool) -> signin
     return key
 
 
+def janitors(manifest: Manifest, *, wanted: bool) -> list[str]:
+    """Return the janitor whose credential is brought here, if that is wanted.
+
+    Raises:
+        UsageError: the cache has no janitor.
+    """
+    if not wanted:
+        return []
+    if manifest.janitor is None:
+        raise UsageError(
+            f"the cache {manifest.bucket} has no janitor",
+            "set `janitor` to true in its stack, run `pulumi up`, then run this again",
+        )
+    return [manifest.janitor]
+
+
 def stale_key(manifest: Manifest, writer: str | None, key_file: Path) -> Iterator[str]:
     """Report a key on this machine that is not the writer's current one."""
     current = manifest.key_names.get(writer or "")

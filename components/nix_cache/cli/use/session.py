@@ -28,6 +28,7 @@ class UseRequest:
         writer: as whom this machine shall push; as before if None.
         reader: whose credential a private cache is to be read with.
         push_only: whether nix.conf stays as it is.
+        janitor: whether this machine gets the janitor's credential.
         name: under which the cache is to be used; its bucket's name if None.
         system: whether it is for the whole machine; by who runs the command if None.
         dry_run: whether files stay as they are.
@@ -46,6 +47,7 @@ class UseRequest:
     agreement: Agreement
     project: Path | None
     outages: OutageWish = NO_WISH
+    janitor: bool = False
 
 
 def use(request: UseRequest, *, as_json: bool) -> bool:
@@ -67,6 +69,7 @@ def use(request: UseRequest, *, as_json: bool) -> bool:
         _lasting(request.given),
         request.outages,
         request.push_only,
+        request.janitor,
     )
     loaded = _load(request.given, wish, request.project)
     consent.require_expected(loaded.manifest, request.agreement)
@@ -137,8 +140,9 @@ def _lasting(given: str) -> str | None:
 
 def _load(given: str, wish: Wish, project: Path | None) -> Source:
     """Read the source; a stack's secrets only where they are needed."""
-    loaded = source.load(given, secrets=wish.writer is not None, project=project)
-    if wish.writer is not None or not source.is_stack(given):
+    is_secret = wish.writer is not None or wish.janitor
+    loaded = source.load(given, secrets=is_secret, project=project)
+    if is_secret or not source.is_stack(given):
         return loaded
     previous = record.load(wish.place, wish.name or loaded.manifest.bucket)
     if loaded.manifest.public and (previous is None or previous.writer is None):

@@ -35,6 +35,7 @@ class Wish:
         origin: what was given as the source, if it can be read again.
         outages: what Nix does while the cache does not answer.
         push_only: whether nix.conf stays as it is, and no reader's credential is taken.
+        janitor: whether this machine gets the janitor's credential.
     """
 
     place: Place
@@ -44,6 +45,7 @@ class Wish:
     origin: str | None = None
     outages: OutageWish = NO_WISH
     push_only: bool = False
+    janitor: bool = False
 
 
 @dataclass(frozen=True)
@@ -108,6 +110,7 @@ def plan_use(source: Source, wish: Wish) -> SettingsPlan:
 
     # A writer without a stored credential has no profile.
     users = [user for user in (reader, writer if key else None) if user in manifest.profiles]
+    users += secrets_plan.janitors(manifest, wanted=wish.janitor)
     timeout, fallback = wish.outages.after(previous)
     new = Record(
         name=name,
@@ -204,9 +207,9 @@ def _complete(source: Source, wish: Wish, previous: Record | None) -> Source:
     if source.origin is not Origin.URL:
         return source
     manifest = source.manifest
-    if wish.writer is not None or wish.reader is not None:
+    if wish.writer is not None or wish.reader is not None or wish.janitor:
         raise UsageError(
-            "--as and --reader need keys or credentials, and none are taken from a URL",
+            "--as, --reader and --janitor need keys or credentials, and none are taken from a URL",
             secrets_plan.WITH_SECRETS,
         )
     if not manifest.public:
