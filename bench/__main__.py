@@ -102,6 +102,7 @@ def main(arguments: Sequence[str]) -> int:
             signs = signs_requests(real, session)
             # No proxy signs for a Nix that does not: the bucket needs no signature.
             with closing(Nix(real, session, session / "machine", signs=True)) as nix:
+                nix.environment.update(_with_bytecode(session))
                 writer = WritingMachine(nix, cache)
                 pushes = Pushes(cache, writer, zstd, session, sizes.rounds)
                 rows = list(_rows(pushes, sizes))
@@ -111,6 +112,11 @@ def main(arguments: Sequence[str]) -> int:
         (ROOT / "bench" / "RESULTS.md").write_text(text, encoding="utf-8")
     print(text)
     return 0
+
+
+def _with_bytecode(session: Path) -> dict[str, str]:
+    """Variables with which Python keeps compiled modules, as an installed client has them."""
+    return {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": str(session / "bytecode")}
 
 
 def _zstd() -> str:

@@ -66,9 +66,11 @@ def foreign_answer(
         method: of the request.
         may_be_page: whether a web page is what was asked for.
     """
-    where = origin_of(reply.url)
     if reply.redirect is not None:
         return reply.moved()
+    if reply.status < 300 and (may_be_page or not is_page(reply, method)):
+        return None
+    where = origin_of(reply.url)
     if reply.status == 407:
         return ForeignAnswerError(Cause.PROXY_LOGIN.problem(where, "407"), Cause.PROXY_LOGIN.fix)
     if reply.status == 511:
