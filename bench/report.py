@@ -173,7 +173,8 @@ faster.
 ## What is compared
 
 - `nix copy` has the push URL that the stack gives out, with the writer's signing key.
-- `nix-cache push` is timed as a process, from its start to its end.
+- `nix-cache push` is timed as a process, from its start to its end. Its modules are compiled, as
+  those of an installed client are.
 - The floor is `zstd` of the same NARs by its own program, with its default level and all cores,
   which reads them from files, and then the upload of the results and the narinfos by a client that
   signs, checks and hashes nothing. Where the cache has the closure, the floor is the requests for
