@@ -24,7 +24,8 @@ FOR_USERS = [block for block in COMMANDS if block.page != "CONTRIBUTING.md"]
 """A test cannot run the tests, which is what developers' commands do."""
 CLIENT = re.compile(
     r"(?:^|[\s(])nix-cache "
-    r"((?:use|push|exec|watch-store|hook|doctor|gc|remove|resign|mirror|stats|help|stack)\b[^|#)\n]*)",
+    r"((?:use|push|exec|watch-store|hook|pin|unpin|pins|doctor|gc|remove|resign|mirror|stats|help|"
+    r"stack)\b[^|#)\n]*)",
     re.MULTILINE,
 )
 MAKE = re.compile(r"(?:^|\s|\()make ([a-z0-9-]+)", re.MULTILINE)

@@ -17,6 +17,7 @@ from nix_cache.cli.hook.command import hook
 from nix_cache.cli.machine import console
 from nix_cache.cli.mirror.command import mirror
 from nix_cache.cli.options import Command
+from nix_cache.cli.pin.command import pin, pins, unpin
 from nix_cache.cli.push.command import push
 from nix_cache.cli.remove.command import remove
 from nix_cache.cli.resign.command import resign
@@ -68,7 +69,9 @@ app.command(cls=Command)(use)
 app.command(cls=Command)(push)
 _ITS_OWN_OPTIONS = {"allow_interspersed_args": False}
 app.command(name="exec", cls=Command, context_settings=_ITS_OWN_OPTIONS)(exec_command)
-for command in (watch_store, hook, doctor, gc, remove, resign, mirror, stats):
+_PUSHING = (watch_store, hook, pin, unpin)
+_OWNERS = (pins, doctor, gc, remove, resign, mirror, stats)
+for command in (*_PUSHING, *_OWNERS):
     app.command(cls=Command)(command)
 app.add_typer(stack)
 app.command(name="help", cls=Command)(help_command)

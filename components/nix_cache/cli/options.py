@@ -52,6 +52,36 @@ LimitRate = Annotated[
 ]
 """How fast a command that pushes uploads."""
 
+_MOST_KEPT = 36_500
+"""``pin.MOST_KEPT``, without the imports that would slow every command down."""
+
+KeepRevisions = Annotated[
+    int | None,
+    typer.Option(
+        "--keep-revisions",
+        min=1,
+        max=_MOST_KEPT,
+        metavar="N",
+        help="Keep the store paths of the latest N revisions of the pin. Default: of the latest "
+        "one.",
+        show_default=False,
+    ),
+]
+"""How many revisions of a pin are kept."""
+
+KeepDays = Annotated[
+    int | None,
+    typer.Option(
+        "--keep-days",
+        min=1,
+        max=_MOST_KEPT,
+        metavar="N",
+        help="Also keep the store paths that were pinned under this name within the last N days.",
+        show_default=False,
+    ),
+]
+"""Of how many days the revisions of a pin are kept."""
+
 Cache = Annotated[
     str | None,
     typer.Argument(

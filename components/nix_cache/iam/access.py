@@ -30,11 +30,14 @@ WRITABLE_KEYS = (
 ROOT_RECORD_KEYS = f"{ROOTS_PREFIX}*"
 """The keys of root records, as a pattern of IAM. A record is small and is put in one piece."""
 
+PIN_KEYS = f"{PINS_PREFIX}*"
+"""The keys of pins, likewise. Revisions have keys that cannot be guessed."""
+
 
 COLLECTION_KEYS = f"{COLLECTION_PREFIX}*"
 """The keys that a collection writes, as a pattern of IAM."""
 
-DELETABLE_KEYS = (*WRITABLE_KEYS, ROOT_RECORD_KEYS, f"{PINS_PREFIX}*", COLLECTION_KEYS)
+DELETABLE_KEYS = (*WRITABLE_KEYS, ROOT_RECORD_KEYS, PIN_KEYS, COLLECTION_KEYS)
 """The contents of a cache, as patterns of IAM: everything but its metadata."""
 
 JANITOR = "janitor"
@@ -67,7 +70,7 @@ def policy_for(privilege: Privilege, bucket: str, *, versioned: bool = False) ->
 
 
 def writer_policy(bucket: str) -> PolicyDocument:
-    """Read every object; put root records; put, and abort uploads of, the keys that Nix writes."""
+    """Read every object; put root records and pins; put, and abort uploads of, what Nix writes."""
     return _document(
         _read_objects(bucket),
         {
@@ -84,7 +87,7 @@ def writer_policy(bucket: str) -> PolicyDocument:
             "Sid": "WriteRootRecords",
             "Effect": "Allow",
             "Action": ["s3:PutObject"],
-            "Resource": [_object_arn(bucket, ROOT_RECORD_KEYS)],
+            "Resource": [_object_arn(bucket, keys) for keys in (ROOT_RECORD_KEYS, PIN_KEYS)],
         },
     )
 

@@ -4,26 +4,27 @@ import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from nix_cache.iam.access import ROOT_RECORD_KEYS, WRITABLE_KEYS
+from nix_cache.iam.access import PIN_KEYS, ROOT_RECORD_KEYS, WRITABLE_KEYS
 from nix_cache.iam.documents import Document, DocumentError, Statement, granting, parse
 from nix_cache.iam.lifecycle import OWN_KEYS
 
 _HASH = "0" * 32
 _WRITABLE = tuple(key.replace("?" * 32, _HASH).replace("*", "any") for key in WRITABLE_KEYS)
-_ROOT_RECORD = ROOT_RECORD_KEYS.replace("*", "any")
+_ROOT_RECORD, _PIN = (keys.replace("*", "any") for keys in (ROOT_RECORD_KEYS, PIN_KEYS))
 _FOREIGN = "of-another-program"
 
 RIGHTS: Sequence[tuple[str, Sequence[str], Sequence[str | None]]] = (
     ("read objects", ["s3:GetObject"], [*_WRITABLE, *OWN_KEYS]),
     ("upload store paths", ["s3:PutObject"], _WRITABLE),
     ("write root records", ["s3:PutObject"], [_ROOT_RECORD]),
+    ("pin store paths", ["s3:PutObject"], [_PIN]),
     ("replace the cache's metadata", ["s3:PutObject"], OWN_KEYS),
     ("upload anything else", ["s3:PutObject"], [_FOREIGN]),
     ("abort uploads", ["s3:AbortMultipartUpload"], _WRITABLE),
     (
         "delete objects",
         ["s3:DeleteObject", "s3:DeleteObjectVersion"],
-        [*_WRITABLE, *OWN_KEYS, _ROOT_RECORD, _FOREIGN],
+        [*_WRITABLE, *OWN_KEYS, _ROOT_RECORD, _PIN, _FOREIGN],
     ),
     ("list objects", ["s3:ListBucket", "s3:ListBucketVersions"], [None]),
     ("list unfinished uploads", ["s3:ListBucketMultipartUploads"], [None]),

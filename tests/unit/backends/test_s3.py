@@ -250,9 +250,17 @@ def test_a_refusal_is_one_sentence_and_its_fix(
     assert LOGIN.secret_access_key not in str(refusal.value)
 
 
+WRONG_REGION = (
+    "<Error><Code>AuthorizationHeaderMalformed</Code><Message>no</Message>"
+    "<Region>garage</Region></Error>"
+)
+"""As Garage answers."""
+
+
 @pytest.mark.parametrize(
     ("status", "body", "words"),
     [
+        (400, WRONG_REGION, "expects the region garage, and s3.region is us-east-1. Set s3.region"),
         (200, "<html>console</html>", "answers, but not as"),
         (200, "", "answers, but not as an S3 service does"),
         (404, "nothing here", "use the bucket"),

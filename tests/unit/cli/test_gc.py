@@ -16,9 +16,10 @@ from hypothesis import strategies as st
 from nix_cache.cli.errors import ClientError
 from nix_cache.cli.gc import report
 from nix_cache.cli.gc.command import GRACE_DAYS
-from nix_cache.cli.gc.plan import YOUNG, CollectionPlan, Terms, orphans, plan_collection
+from nix_cache.cli.gc.plan import CollectionPlan, Terms, orphans, plan_collection
 from nix_cache.cli.gc.sweep import Swept
 from nix_cache.cli.inventory.contents import (
+    YOUNG,
     Contents,
     Entry,
     ListedNarinfos,

@@ -25,6 +25,7 @@ from tests.unit.cli.collected_cache import (
     YOUNG,
     CollectedCache,
     collected_cache,
+    narinfo_key,
     store_hash,
 )
 
@@ -89,19 +90,98 @@ def test_a_root_record_that_comes_after_the_question_counts(cache: CollectedCach
     assert cache.paths == {APP, LIBRARY}
 
 
-def test_an_old_root_record_goes_with_the_last_of_its_paths(cache: CollectedCache) -> None:
-    """Until then it keeps what it knows of upstream caches."""
-    kept, gone, foreign = new_key(), new_key(), f"{ROOTS_PREFIX}x/y.json"
+def days(number: float) -> timedelta:
+    """Return an age."""
+    return timedelta(days=number)
+
+
+def test_a_root_record_goes_when_it_is_too_old(cache: CollectedCache) -> None:
+    """Even if its paths stay for another reason. What is no root record stays."""
+    old, young, foreign = new_key(), new_key(), f"{ROOTS_PREFIX}x/y.json"
     cache.push(3)
-    cache.storage.put(kept, record(3, APP).content, age=OLD)
-    cache.storage.put(gone, record(APP, LIBRARY).content, age=OLD)
+    cache.storage.put(old, record(3, APP).content, age=days(31))
+    cache.storage.put(young, record(APP).content, age=days(29))
     cache.storage.put(foreign, b"of something else", age=OLD)
 
     done = cache.collect()
 
-    assert cache.paths == {3}
-    assert done.result["rootRecords"] == [gone]
-    assert {key for key in cache.storage.objects if key.startswith(ROOTS_PREFIX)} == {kept, foreign}
+    assert cache.paths == {3, APP, LIBRARY}
+    assert done.result["rootRecords"] == [old]
+    assert {key for key in cache.storage.objects if key.startswith(ROOTS_PREFIX)} == {
+        young,
+        foreign,
+    }
+
+
+def test_a_root_record_goes_when_later_ones_have_all_of_its_paths(cache: CollectedCache) -> None:
+    """The later ones keep the paths for longer. They are old enough that no run missed them."""
+    superseded, partly, newer, newest, today = (new_key() for _ in range(5))
+    cache.push(3)
+    cache.storage.put(superseded, record(APP, LIBRARY).content, age=days(9))
+    cache.storage.put(partly, record(APP, 9).content, age=days(8))
+    cache.storage.put(newer, record(APP).content, age=days(7))
+    cache.storage.put(newest, record(APP, LIBRARY).content, age=days(2))
+    cache.storage.put(today, record(APP, LIBRARY, 9).content, age=YOUNG)
+
+    done = cache.collect()
+
+    assert set(done.result["rootRecords"]) == {superseded, newer}
+    assert cache.paths == {3, APP, LIBRARY}
+
+
+def test_a_path_that_is_pushed_often_has_few_root_records(cache: CollectedCache) -> None:
+    """A CI pushes the same path 50 times a day, and a collection runs each night."""
+    for day in range(40):
+        for push in range(50):
+            cache.storage.put(new_key(), record(APP, LIBRARY).content, age=days(day + push / 50))
+
+    cache.collect()
+
+    left = [key for key in cache.storage.objects if key.startswith(ROOTS_PREFIX)]
+    assert 50 <= len(left) <= 52
+    assert cache.paths == {APP, LIBRARY}
+
+
+@pytest.mark.parametrize("date", [None, "soon", "9999-12-31T23:59:59Z", "1970-01-01T00:00:00Z"])
+def test_a_root_record_without_a_usable_date_stays(cache: CollectedCache, date: str | None) -> None:
+    """It counts as young: it keeps its paths, and no other record goes for its sake."""
+    undated, older = new_key(), new_key()
+    for key in (undated, older):
+        cache.storage.put(key, record(APP).content, age=days(9))
+    cache.storage.dates[undated] = date
+
+    done = cache.collect()
+
+    assert done.result["rootRecords"] == []
+    assert cache.paths == {APP, LIBRARY}
+
+
+def test_old_root_records_stay_while_they_alone_say_what_was_left_to_an_upstream(
+    cache: CollectedCache,
+) -> None:
+    """The reference would be reported as lost. One record says it as well as many."""
+    first, second, third = new_key(), new_key(), new_key()
+    cache.push(3, [UPSTREAM])
+    cache.storage.put(first, record(3, upstream=(UPSTREAM,)).content, age=days(50))
+    cache.storage.put(second, record(3, upstream=(UPSTREAM,)).content, age=days(40))
+    cache.storage.put(third, record(4, upstream=(9,)).content, age=days(35))
+
+    done = cache.collect()
+
+    assert set(done.result["rootRecords"]) == {first, third}
+    assert done.result["missingReferences"] == {}
+
+
+def test_no_root_record_goes_while_a_narinfo_cannot_be_read(cache: CollectedCache) -> None:
+    """Unless it is set aside."""
+    cache.storage.put(old := new_key(), record(APP).content, age=OLD)
+    cache.storage.put(narinfo_key(5), b"StorePath", age=OLD)
+
+    blocked = cache.collect()
+
+    assert blocked.result["rootRecords"] == []
+    assert cache.storage.deleted == []
+    assert cache.collect(set_aside=[store_hash(5)]).result["rootRecords"] == [old]
 
 
 def test_references_that_were_left_to_an_upstream_are_not_lost(cache: CollectedCache) -> None:

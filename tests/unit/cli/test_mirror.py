@@ -1,15 +1,23 @@
 """`nix-cache mirror`: what is copied, what is left out, and that both caches stay whole."""
 
 import lzma
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from nix_cache.cli.errors import ClientError, UsageError
+from nix_cache.cli.mirror.origin import OriginCache, UnusableUrlError
+from nix_cache.cli.s3.client import S3Client
+from nix_cache.cli.s3.transport import Transport
+from nix_cache.formats import signing
+from nix_cache.formats.cache_object import CacheObject
 from nix_cache.formats.own_objects import ROOTS_PREFIX
+from nix_cache.formats.realisation import Realisation
 from nix_cache.formats.root_record import RootRecord
 from tests.unit.cli.client_caches import KEY, NEXT_KEY
 from tests.unit.cli.mirrored_caches import OLD_KEY, QUERY, STRANGER, TwoCaches, require_whole
+from tests.unit.cli.served_cache import ServedCache, served_cache
 
 
 @pytest.fixture
@@ -132,6 +140,68 @@ class TestCopying:
         assert not {"index.html", f"{'0' * 32}.ls"} & caches.new.objects.keys()
 
 
+def realisation(caches: TwoCaches, name: str, *keys: signing.SecretKey) -> CacheObject:
+    """Return a realisation of a path of the old cache, signed."""
+    made = Realisation.parse(
+        {
+            "id": f"sha256:{'a' * 64}!out",
+            "outPath": caches.paths[name].base_name,
+            "dependentRealisations": {},
+            "signatures": [],
+        }
+    )
+    for key in keys:
+        made = made.signed(key)
+    return made.cache_object()
+
+
+class TestRealisations:
+    """Which store path an output of a content-addressed derivation became."""
+
+    @pytest.mark.parametrize("signs", [False, True])
+    def test_one_that_readers_trust_is_copied(self, caches: TwoCaches, signs: bool) -> None:
+        """With its signatures, and one of the writer on request."""
+        stored = realisation(caches, "base", OLD_KEY)
+        caches.old.put(stored.key, stored.content)
+
+        done = caches.mirror(signs=signs)
+
+        assert done.well
+        expected = realisation(caches, "base", OLD_KEY, *([KEY] if signs else []))
+        assert caches.new.objects[stored.key].content == expected.content
+
+    def test_one_that_readers_do_not_trust_is_left_out(self, caches: TwoCaches) -> None:
+        stored = realisation(caches, "base", STRANGER)
+        caches.old.put(stored.key, stored.content)
+
+        for signs in (False, True):
+            done = caches.mirror(signs=signs)
+            assert "trusts none" in done.result["leftOut"][stored.key]
+        assert stored.key not in caches.new.objects
+
+    def test_another_one_of_the_target_stays(self, caches: TwoCaches) -> None:
+        """Two machines built different outputs."""
+        theirs, ours = (realisation(caches, name, OLD_KEY) for name in ("base", "data"))
+        caches.old.put(theirs.key, theirs.content)
+        caches.new.put(ours.key, ours.content)
+
+        done = caches.mirror()
+
+        assert "the target names" in done.result["leftOut"][theirs.key]
+        assert caches.new.objects[ours.key].content == ours.content
+
+    def test_one_of_a_path_that_is_not_there_is_left_out(self, caches: TwoCaches) -> None:
+        """Readers would look for the path in vain."""
+        stored = realisation(caches, "base", OLD_KEY)
+        caches.old.put(stored.key, stored.content)
+        del caches.old.objects[caches.fields("base", caches.old)["URL"]]
+
+        done = caches.mirror()
+
+        assert "does not have" in done.result["leftOut"][stored.key]
+        assert stored.key not in caches.new.objects
+
+
 class TestTrust:
     """Readers of the target trust everything that is copied."""
 
@@ -160,6 +230,18 @@ class TestTrust:
         content = caches.new.objects[caches.key("program")].content.decode()
         assert f"Sig: {OLD_KEY.name}:" in content
         assert f"Sig: {KEY.name}:" in content
+
+    def test_keys_of_one_name_are_distinguished(self, caches: TwoCaches) -> None:
+        """As of two stacks with one domain, whose writers have one name."""
+        other = signing.generate(OLD_KEY.name)
+        caches.trusted = [other.public_text, KEY.public_text]
+
+        with pytest.raises(ClientError, match="--sign"):
+            caches.mirror()
+        done = caches.mirror(signs=True)
+
+        assert done.well
+        assert f"Sig: {KEY.name}:" in caches.new.objects[caches.key("base")].content.decode()
 
     @pytest.mark.parametrize("signs", [False, True])
     def test_a_path_that_no_given_key_signed_is_left_out_with_its_dependents(
@@ -374,6 +456,46 @@ class TestRequests:
 
         assert done.result["leftOut"] == {caches.key("late"): "the cache does not have it"}
         assert require_whole(caches.new.objects) == 1
+
+
+class TestRedirects:
+    """NARs of a cache that is read by HTTP may be elsewhere, as what comes is compared."""
+
+    @pytest.fixture
+    def web(self) -> Iterator[ServedCache]:
+        """Provide a web server."""
+        with served_cache() as served:
+            yield served
+
+    def read(self, web: ServedCache, url: str) -> bytes:
+        """Read an object of the web server as one of a cache."""
+        transport = Transport()
+        client = S3Client(transport, web.url, "us-east-1")
+        with OriginCache(client, transport, "old", lambda _: None).streamed(url) as response:
+            assert response.status == 200
+            return response.read()
+
+    @pytest.mark.parametrize("target", ["/demo/there", "there", "http://{host}/demo/there"])
+    def test_a_redirected_nar_is_read(self, web: ServedCache, target: str) -> None:
+        host = web.url.split("/")[2]
+        web.objects["/demo/there"] = b"nar"
+        web.redirects["/demo/here"] = target.format(host=host)
+
+        assert self.read(web, "here") == b"nar"
+
+    def test_a_query_is_sent(self, web: ServedCache) -> None:
+        web.objects["/demo/nar/x.nar?hash=y"] = b"nar"
+
+        assert self.read(web, "nar/x.nar?hash=y") == b"nar"
+
+    @pytest.mark.parametrize("target", ["here", "file:///etc/passwd", "ftp://example.org/x"])
+    def test_a_redirect_without_end_or_to_another_protocol_is_refused(
+        self, web: ServedCache, target: str
+    ) -> None:
+        web.redirects["/demo/here"] = target
+
+        with pytest.raises(UnusableUrlError, match="redirected"):
+            self.read(web, "here")
 
 
 class Killed(Exception):  # noqa: N818  # not an error, but an end

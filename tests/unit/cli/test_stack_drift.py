@@ -218,7 +218,8 @@ def allowing(*actions: str, resource: str = "arn:aws:s3:::nix-cache/*") -> dict[
         ),
         (
             {**WRITE, "Statement": [WRITE["Statement"][0], WRITE["Statement"][-1]]},
-            "no longer lets a writer upload store paths, write root records, abort uploads",
+            "no longer lets a writer upload store paths, write root records, pin store paths, "
+            "abort uploads",
         ),
         (
             allowing("s3:GetObject"),
@@ -335,7 +336,7 @@ REFRESHED: dict[str, tuple[dict[str, Any], str | None]] = {
                 ),
             },
         ),
-        "anonymous requests can upload store paths, write root records, "
+        "anonymous requests can upload store paths, write root records, pin store paths, "
         "replace the cache's metadata, upload "
         "anything else, abort uploads, delete objects, list objects, list unfinished uploads, "
         "change the bucket's policy, change the lifecycle, delete the bucket in the bucket "

@@ -1,10 +1,11 @@
 """Policy documents: exactly these rights and no other."""
 
 import re
+from datetime import UTC, datetime
 
 import pytest
 
-from nix_cache.formats import root_record
+from nix_cache.formats import pin, root_record
 from nix_cache.iam import access
 
 HASH = "0123456789abcdfghijklmnpqrsvwxyz"
@@ -68,13 +69,30 @@ def test_a_writer_puts_nothing_else(key: str) -> None:
     assert allows(document, "s3:GetObject", key)
 
 
-def test_a_writer_puts_root_records_in_one_piece_and_does_nothing_else_with_them() -> None:
-    """A push needs that right alone below `nix-cache-`."""
-    document, key = access.writer_policy("b"), root_record.new_key()
+@pytest.mark.parametrize(
+    "key",
+    [
+        root_record.new_key(),
+        pin.new_revision_key("my-app", datetime.now(UTC)),
+        pin.latest_key("my-app"),
+    ],
+    ids=["root record", "revision of a pin", "latest path of a pin"],
+)
+def test_a_writer_puts_root_records_and_pins_in_one_piece_and_does_nothing_else_with_them(
+    key: str,
+) -> None:
+    """A writer has these rights alone below `nix-cache-`."""
+    document = access.writer_policy("b")
 
     assert allows(document, "s3:PutObject", key)
     assert not allows(document, "s3:AbortMultipartUpload", key)
-    for other in ("nix-cache-roots", "nix-cache-gc.json", "nix-cache-gc-run.json"):
+    assert not allows(document, "s3:DeleteObject", key)
+    for other in (
+        "nix-cache-roots",
+        "nix-cache-pins",
+        "nix-cache-gc.json",
+        "nix-cache-gc-run.json",
+    ):
         assert not allows(document, "s3:PutObject", other)
 
 

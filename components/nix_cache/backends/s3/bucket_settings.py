@@ -8,7 +8,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from nix_cache.backends.s3.bucket import ServiceBucket
-from nix_cache.backends.s3.connection import NotOfferedError, code_of
+from nix_cache.backends.s3.connection import NotAllowedError, NotOfferedError, code_of
 from nix_cache.iam.policy_changes import same
 
 _ACTIONS = {
@@ -157,6 +157,8 @@ def _set(bucket: ServiceBucket, part: str, call: Any, value: Any) -> None:
             call(bucket, value)
     except NotOfferedError:
         raise NotOfferedError(_lacks(bucket, part)) from None
+    except NotAllowedError as refusal:
+        raise NotAllowedError(f"{refusal} Otherwise: {_FIXES[part]}") from None
 
 
 def _set_versioning(bucket: ServiceBucket, enabled: bool) -> None:

@@ -30,6 +30,10 @@ class NotOfferedError(S3ServiceError):
     """The service does not have this part of the API."""
 
 
+class NotAllowedError(S3ServiceError):
+    """The service does not let this key pair do it."""
+
+
 @dataclass(frozen=True)
 class S3Service:
     """Where a service is. All of it is in the state, and none of it is secret.
@@ -58,14 +62,27 @@ def service_of(props: Mapping[str, Any]) -> S3Service:
 
 @lru_cache
 def s3_client(service: S3Service, login: S3Login) -> "S3Client":
-    """Return a client of the service's S3 API."""
-    return _session().client(
+    """Return a client of the service's S3 API. It refuses another region than the given one."""
+
+    def check_region(response: Any, **_: Any) -> None:
+        error = response[1].get("Error", {}) if response else {}
+        expected = error.get("Region")
+        if error.get("Code") == "AuthorizationHeaderMalformed" and expected:
+            raise S3ServiceError(
+                f"The S3 service at {service.endpoint} expects the region {expected}, and "
+                f"s3.region is {service.region}. Set s3.region to {expected}."
+            )
+
+    client = _session().client(
         "s3",
         endpoint_url=service.endpoint,
         region_name=service.region,
         config=_config(s3={"addressing_style": service.addressing_style}),
         **_keys(login),
     )
+    # This client would try the other region by itself, which those of a cache's users do not.
+    client.meta.events.register_first("needs-retry.s3", check_region)
+    return client
 
 
 @lru_cache
@@ -126,6 +143,7 @@ def explained(url: str, login: S3Login, action: str) -> Iterator[None]:
 
     Raises:
         NotOfferedError: the service does not have this part of the API.
+        NotAllowedError: the key pair lacks the right.
         S3ServiceError: the service refuses, or does not answer.
     """
     try:
@@ -172,7 +190,7 @@ def _refused(refusal: ClientError, url: str, login: S3Login, action: str) -> S3S
             "same command again."
         )
     if status == 403:
-        return S3ServiceError(
+        return NotAllowedError(
             f"The key {login.access_key_id!r} may not {action} at {url} ({code}). Set "
             "s3:accessKeyId and s3:secretAccessKey to a key pair that may."
         )

@@ -14,7 +14,7 @@ from enum import StrEnum
 
 from nix_cache.cli.s3.client import Answer, S3Client
 from nix_cache.cli.s3.foreign import is_page
-from nix_cache.iam.access import COLLECTION_KEYS, ROOT_RECORD_KEYS, WRITABLE_KEYS
+from nix_cache.iam.access import COLLECTION_KEYS, PIN_KEYS, ROOT_RECORD_KEYS, WRITABLE_KEYS
 from nix_cache.iam.lifecycle import NIX32
 
 _WRONG_CHECKSUM = base64.b64encode(hashlib.md5(secrets.token_bytes(32)).digest()).decode()  # noqa: S324
@@ -86,6 +86,11 @@ def nix_keys() -> tuple[str, ...]:
 def root_record_key() -> str:
     """Return a key of a root record, with a name that nothing has."""
     return ROOT_RECORD_KEYS.replace("*", f"doctor-{secrets.token_hex(16)}.json")
+
+
+def pin_key() -> str:
+    """Return the key of a pin's latest store path, of a pin that does not exist."""
+    return PIN_KEYS.replace("*", f"doctor-{secrets.token_hex(16)}/latest")
 
 
 def collection_key() -> str:

@@ -212,22 +212,25 @@ def _writer_puts(name: str, client: S3Client) -> Iterator[Finding]:
     elif not _unclear(trials):
         yield ok(f"{name} can upload what Nix writes, also in parts")
     yield from _rest(name, "upload", trials)
-    yield from _root_records(name, client)
+    why = "`nix-cache gc` can delete paths that a push at the same time relies on"
+    yield from _newer_right(name, client, "upload root records", probes.root_record_key(), why)
+    why = "`nix-cache pin` and `nix-cache unpin` fail"
+    yield from _newer_right(name, client, "pin store paths", probes.pin_key(), why)
 
 
-def _root_records(name: str, client: S3Client) -> Iterator[Finding]:
-    key = probes.root_record_key()
+def _newer_right(name: str, client: S3Client, verb: str, key: str, why: str) -> Iterator[Finding]:
+    """Check a right that writers of 0.1.0 do not have."""
     trial = probes.put(client, key)
     if trial.outcome is Outcome.REFUSED:
         yield warning(
-            f"{name} cannot upload root records: {trial.answer}",
-            "`nix-cache gc` can delete paths that a push at the same time relies on",
+            f"{name} cannot {verb}: {trial.answer}",
+            why,
             "run `pulumi up` on the stack with this version of the component",
             [key],
         )
     elif trial.outcome is Outcome.ALLOWED:
-        yield ok(f"{name} can upload root records")
-    yield from _rest(name, "upload root records", {key: trial})
+        yield ok(f"{name} can {verb}")
+    yield from _rest(name, verb, {key: trial})
 
 
 def _refusals(name: str, verb: str, trials: Mapping[str, Trial], why: str) -> Iterator[Finding]:

@@ -5,16 +5,14 @@ narinfo for a while after it is gone. Nothing goes as long as a narinfo cannot b
 needs is not known.
 """
 
-from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from nix_cache.cli.inventory.contents import Contents, Entry, Stored
+from nix_cache.cli.inventory.contents import YOUNG, Contents, Entry, Stored
 from nix_cache.cli.inventory.narinfos import Entries, Names
+from nix_cache.cli.inventory.pins import Pin
 from nix_cache.cli.inventory.roots import Pushed, left_to_upstream, paths_of
-
-YOUNG = timedelta(days=1)
-"""What is younger may belong to a push under way, which puts NARs and listings before narinfos."""
 
 Orphans = Mapping[str, datetime]
 """By the key of each NAR that no narinfo names, since when that is known."""
@@ -32,6 +30,9 @@ class Terms:
         set_aside: the hashes of narinfos that may be unreadable. They stay, and what they need is
             not protected. One that can be read counts as any other.
         pushes: what root records describe. Those that are as young as roots by age are roots.
+        pins: what they keep is a root at any age.
+        expire_after_days: after so many days rules of the storage expire every path, whatever is
+            kept here; 0 without such rules.
     """
 
     now: datetime
@@ -40,6 +41,18 @@ class Terms:
     roots: tuple[str, ...] = ()
     set_aside: frozenset[str] = frozenset()
     pushes: tuple[Pushed, ...] = ()
+    pins: tuple[Pin, ...] = ()
+    expire_after_days: int = 0
+
+    @property
+    def pinned(self) -> dict[str, str]:
+        """The names of pins, by the hash of each store path that they keep."""
+        return {
+            one.revision.store_hash: pin.name
+            for pin in self.pins
+            for one in pin.kept
+            if one.revision.store_hash is not None
+        }
 
 
 @dataclass(frozen=True)
@@ -59,7 +72,9 @@ class CollectionPlan:
         blocking: the narinfos that cannot be read and were not set aside. While there is one,
             nothing goes.
         set_aside: the narinfos that cannot be read and were set aside.
-        records: the root records that go: old ones, of which no path is left.
+        records: the root records that go, those that are too old or superseded; and the objects of
+            pins that go.
+        absent_pins: the names of pins whose store path is not there, by its hash.
     """
 
     contents: Contents
@@ -73,6 +88,7 @@ class CollectionPlan:
     blocking: tuple[Entry, ...]
     set_aside: tuple[Entry, ...]
     records: tuple[Stored, ...] = ()
+    absent_pins: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def is_empty(self) -> bool:
@@ -95,11 +111,8 @@ def plan_collection(contents: Contents, noted: Orphans, terms: Terms) -> Collect
     """
     narinfos = contents.narinfos
     in_the_way = blocking(contents, terms)
-    live = (
-        narinfos.all
-        if in_the_way
-        else narinfos.closure([*_recent(contents, terms), *terms.roots, *_pushed(terms)])
-    )
+    kept = (*terms.roots, *terms.pinned, *_pushed(terms))
+    live = narinfos.all if in_the_way else narinfos.closure([*_recent(contents, terms), *kept])
     before = orphans(contents, narinfos.all, noted, terms.now)
     after = orphans(contents, live, before, terms.now)
     nars = due(contents, after, terms)
@@ -121,7 +134,10 @@ def plan_collection(contents: Contents, noted: Orphans, terms: Terms) -> Collect
         set_aside=tuple(
             entry for entry in contents.unreadable if entry.store_hash in terms.set_aside
         ),
-        records=stray_records(live, terms),
+        records=stray_records(contents, live, terms),
+        absent_pins={
+            name: pin for name, pin in sorted(terms.pinned.items()) if name not in narinfos
+        },
     )
 
 
@@ -169,13 +185,40 @@ def stray_listings(contents: Contents, names: Names, terms: Terms) -> tuple[Stor
     )
 
 
-def stray_records(staying: Collection[str], terms: Terms) -> tuple[Stored, ...]:
-    """Return the root records that keep nothing any more: old ones, of which no path stays."""
-    return tuple(
-        pushed.stored
+def stray_records(contents: Contents, names: Names, terms: Terms) -> tuple[Stored, ...]:
+    """Return root records and objects of pins that keep nothing any more.
+
+    There are none while a narinfo cannot be read.
+
+    A record that is too old goes, and so does one all of whose paths are in later records. These
+    are older than ``YOUNG`` too, so that every collection under way has listed them. A record that
+    alone has a reference which was left to an upstream cache stays while a path has the reference.
+
+    Args:
+        contents: what is there.
+        names: the narinfos that stay.
+        terms: what is to be collected.
+    """
+    if blocking(contents, terms):
+        return ()
+    lost = contents.narinfos.missing_references(names).values()
+    missing = {name for references in lost for name in references}
+    settled = [
+        (pushed.stored.written, pushed.stored.key, pushed)
         for pushed in terms.pushes
-        if not _is_root(pushed, terms) and pushed.paths.isdisjoint(staying)
-    )
+        if pushed.stored.written is not None and terms.now - pushed.stored.written > YOUNG
+    ]
+    gone = []
+    paths: set[str] = set()
+    upstream: set[str] = set()
+    for *_, pushed in sorted(settled, key=lambda one: one[:2], reverse=True):
+        keeps_paths = _is_root(pushed, terms) and not pushed.paths <= paths
+        if keeps_paths or pushed.upstream & (missing - upstream):
+            paths |= pushed.paths
+            upstream |= pushed.upstream
+        else:
+            gone.append(pushed.stored)
+    return (*gone, *(stored for pin in terms.pins for stored in pin.useless))
 
 
 def _pushed(terms: Terms) -> frozenset[str]:

@@ -10,6 +10,7 @@ from nix_cache.cli.inventory.contents import Entry, Stored, total_bytes
 from nix_cache.cli.machine import console
 from nix_cache.cli.machine.console import Console
 from nix_cache.cli.machine.sizes import size
+from nix_cache.formats.own_objects import PINS_PREFIX, ROOTS_PREFIX
 from nix_cache.iam.lifecycle import NAR_PREFIX, NARINFO_TTL_DAYS
 
 _SHOWN = 10
@@ -29,7 +30,8 @@ def document(plan: CollectionPlan, swept: Swept | None) -> dict[str, Any]:
         "narinfos": _keys(narinfos),
         "listings": _keys(gone.listings),
         "nars": _keys(gone.nars),
-        "rootRecords": _keys(gone.records),
+        "rootRecords": _keys(_root_records(gone.records)),
+        "pinObjects": _keys(_pin_objects(gone.records)),
         "bytes": total_bytes([*narinfos, *gone.listings, *gone.nars, *gone.records]),
         "hidden": swept.hidden if swept else 0,
         "waiting": {key: time.isoformat() for key, time in sorted(plan.waiting.items())},
@@ -37,6 +39,7 @@ def document(plan: CollectionPlan, swept: Swept | None) -> dict[str, Any]:
         "unreadable": {entry.stored.key: entry.fault for entry in plan.contents.unreadable},
         "missingReferences": dict(sorted(plan.missing.items())),
         "absentRoots": sorted(plan.absent_roots),
+        "absentPins": dict(plan.absent_pins),
         "withdrawn": _keys(entry.stored for entry in swept.withdrawn) if swept else [],
         "incomplete": _keys(entry.stored for entry in swept.incomplete) if swept else [],
         "withoutNar": _keys(entry.stored for entry in swept.without_nar) if swept else [],
@@ -156,6 +159,18 @@ def remarks(plan: CollectionPlan, terms: Terms) -> Iterator[str]:
     if plan.absent_roots:
         yield f"Of the paths to keep, the cache lacks {len(plan.absent_roots)}:"
         yield from _some(plan.absent_roots)
+    if plan.absent_pins:
+        yield (
+            f"WARNING: the cache lacks {_count(len(plan.absent_pins), 'path')} that pins name. "
+            "Push them again, or run `nix-cache unpin NAME` for these names:"
+        )
+        yield from _some([f"{pin}: {name}" for name, pin in plan.absent_pins.items()])
+    if terms.expire_after_days:
+        yield (
+            f"WARNING: rules of the storage expire every path {terms.expire_after_days} days after "
+            "it was uploaded, whatever root records and pins keep. Remove `expireAfterDays` from "
+            "the stack's configuration and run `pulumi up`, so that this command alone decides."
+        )
     if terms.grace < timedelta(days=NARINFO_TTL_DAYS):
         yield (
             f"WARNING: clients believe a narinfo for {NARINFO_TTL_DAYS} days after it is gone. "
@@ -196,7 +211,8 @@ def _rows(plan: CollectionPlan, terms: Terms) -> Iterator[tuple[str, str, str, s
             for kind, objects, why in (
                 ("listing", plan.listings, "of files, without a kept narinfo"),
                 ("NAR", plan.nars, f"without a narinfo for {grace} days"),
-                ("root record", plan.records, "of old pushes, of which nothing is left"),
+                ("root record", _root_records(plan.records), "too old, or superseded"),
+                ("pin object", _pin_objects(plan.records), "replaced, or unpinned"),
             )
         ),
         ("wait", "NAR", len(waiting), waiting_bytes, f"without a narinfo; {_when(plan)}"),
@@ -225,6 +241,14 @@ def _when(plan: CollectionPlan) -> str:
         return "kept until all narinfos can be read"
     span = days[0] if len(days) == 1 else f"{days[0]} to {days[-1]}"
     return f"deleted by a run after {span}"
+
+
+def _root_records(objects: Iterable[Stored]) -> list[Stored]:
+    return [stored for stored in objects if stored.key.startswith(ROOTS_PREFIX)]
+
+
+def _pin_objects(objects: Iterable[Stored]) -> list[Stored]:
+    return [stored for stored in objects if stored.key.startswith(PINS_PREFIX)]
 
 
 def _keys(objects: Iterable[Stored]) -> list[str]:

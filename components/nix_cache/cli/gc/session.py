@@ -97,13 +97,16 @@ def _collect(
         progress.tell(f"waiting for {manifest.endpoint}")
         clocks = bucket.clocks()
         require_same_time(clocks)
+        now = _earlier(clock(), clocks)
         terms = Terms(
-            now=_earlier(clock(), clocks),
+            now=now,
             older_than=timedelta(days=request.older_than_days),
             grace=timedelta(days=request.grace_days),
             roots=roots,
             set_aside=set_aside,
             pushes=bucket.pushes(),
+            pins=bucket.pins(now),
+            expire_after_days=manifest.expire_after_days,
         )
         contents = bucket.contents()
         ledger = _ledger(bucket)

@@ -44,7 +44,7 @@ class Swept:
         incomplete: narinfos that were pushed meanwhile and need a path that had just gone.
         without_nar: narinfos that were pushed meanwhile and may name a NAR that had just gone.
         blocking: narinfos that could not be read while it went on, and that stopped it.
-        records: the root records that went.
+        records: the root records and the objects of pins that went.
     """
 
     narinfos: tuple[Stored, ...] = ()
@@ -88,7 +88,7 @@ def _sweep(bucket: Bucket, shown: CollectionPlan, noted: Orphans, terms: Terms) 
         bucket.note(Ledger.of(orphans(shown.contents, everything, noted, terms.now)))
         return Swept()
     # Pushes write their root record before they look for the note of this collection.
-    terms = replace(terms, pushes=bucket.pushes())
+    terms = replace(terms, pushes=bucket.pushes(), pins=bucket.pins(terms.now))
     start = bucket.contents(shown.contents)
     agreed = narinfos_among(entry.stored for entry in shown.narinfos)
     others = start.narinfos.without(agreed)
@@ -108,7 +108,7 @@ def _sweep(bucket: Bucket, shown: CollectionPlan, noted: Orphans, terms: Terms) 
     everything = middle.narinfos.all
     listings = _agreed(stray_listings(middle, everything, terms), shown.listings)
     nars = _agreed(due(middle, orphaned, terms), shown.nars)
-    records = _agreed(stray_records(middle.narinfos, terms), shown.records)
+    records = _agreed(stray_records(middle, everything, terms), shown.records)
     hidden += bucket.remove([stored.key for stored in (*listings, *nars, *records)])
 
     left = bucket.contents(middle)
@@ -142,7 +142,7 @@ def require_whole(bucket: Bucket, plan: CollectionPlan) -> None:
         ClientError: the bucket has one that it does not list, so it may hide others too.
     """
     references = (name for names in plan.missing.values() for name in names)
-    bucket.require_absent({*references, *plan.absent_roots})
+    bucket.require_absent({*references, *plan.absent_roots, *plan.absent_pins})
 
 
 def _agreed(objects: Collection[Stored], shown: Collection[Stored]) -> tuple[Stored, ...]:

@@ -18,8 +18,10 @@ from nix_cache.cli.inventory.listing import Listing
 from nix_cache.cli.inventory.narinfo_reader import NarinfoReader, received
 from nix_cache.cli.inventory.objects import Objects
 from nix_cache.cli.inventory.parsed import parsed_narinfos
+from nix_cache.cli.inventory.pins import Pin, pins_of, read_revision, revisions_among
+from nix_cache.cli.inventory.read_once import OnceReader
 from nix_cache.cli.inventory.remembered import Remembered
-from nix_cache.cli.inventory.roots import Pushed, RootReader
+from nix_cache.cli.inventory.roots import Pushed, read_root_record, root_records_among
 from nix_cache.cli.inventory.running import RunNote
 from nix_cache.cli.inventory.stored import Entry, Stored
 from nix_cache.cli.limits import LEDGER_BYTES
@@ -35,7 +37,7 @@ from nix_cache.cli.s3.versions import Versioning, versioning
 from nix_cache.formats.cache_info import INFO_KEY
 from nix_cache.formats.manifest import Manifest
 from nix_cache.formats.narinfo import Narinfo
-from nix_cache.formats.own_objects import ROOTS_PREFIX
+from nix_cache.formats.own_objects import PINS_PREFIX, ROOTS_PREFIX
 from nix_cache.iam.lifecycle import NAR_PREFIX
 
 _MISSING = 404
@@ -80,7 +82,8 @@ class Bucket:
             remembered or Remembered(None),
         )
         self._listing = Listing(self._client, manifest.bucket, jobs)
-        self._roots = RootReader(self._client, jobs)
+        self._roots = OnceReader(self._client, jobs, read_root_record, "root records")
+        self._revisions = OnceReader(self._client, jobs, read_revision, "revisions of pins")
         self._owner = Requester(profile, manifest.endpoint, manifest.bucket)
         self._run = RunNote(self._put)
 
@@ -113,9 +116,23 @@ class Bucket:
         Raises:
             ClientError: one cannot be read, or the storage refused.
         """
-        listed = self.objects(ROOTS_PREFIX)
+        listed = root_records_among(self.objects(ROOTS_PREFIX))
         with self._explained("read root records"):
             return self._roots.read(listed, self._report)
+
+    def pins(self, now: datetime) -> tuple[Pin, ...]:
+        """Read the pins.
+
+        Args:
+            now: the time, by the storage's clock.
+
+        Raises:
+            ClientError: one cannot be read, or the storage refused.
+        """
+        listed = list(self.objects(PINS_PREFIX))
+        with self._explained("read pins"):
+            revisions = self._revisions.read(revisions_among(listed), self._report)
+        return pins_of(revisions, listed, now)
 
     def clocks(self) -> Clocks | None:
         """Compare the clock of what answers with this machine's; None if its answers have no date.

@@ -3,16 +3,21 @@
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Self
 
 from nix_cache.cli.inventory.narinfos import ENDING, Narinfos
 from nix_cache.cli.inventory.objects import Columns, Objects, joined
 from nix_cache.cli.inventory.stored import Entry, Stored
 from nix_cache.formats.cache_info import INFO_KEY
+from nix_cache.formats.pin import PinKey
 from nix_cache.formats.root_record import is_root_record
 from nix_cache.iam.lifecycle import NAR_PREFIX, NIX32
 
 __all__ = ["Contents", "Entry", "ListedNarinfos", "ListedNars", "Stored"]
+
+YOUNG = timedelta(days=1)
+"""What is younger may belong to a push under way, which puts NARs and listings before narinfos."""
 
 _HASH = f"[{NIX32}]{{32}}"
 _METADATA_KEY = re.compile(rf"({_HASH})\.(narinfo|ls)")
@@ -131,7 +136,12 @@ class ListedNarinfos:
 
 def is_collectable(key: str) -> bool:
     """Return whether an object with this key is ever removed."""
-    return bool(_METADATA_KEY.fullmatch(key) or _NAR_KEY.fullmatch(key) or is_root_record(key))
+    return bool(
+        _METADATA_KEY.fullmatch(key)
+        or _NAR_KEY.fullmatch(key)
+        or is_root_record(key)
+        or PinKey.parse(key)
+    )
 
 
 def is_of_paths(key: str) -> bool:

@@ -1,16 +1,12 @@
 """The root records of a bucket: what pushes rely on."""
 
-from collections.abc import Callable, Iterable, Mapping
+import sys
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from nix_cache.cli.errors import ClientError
 from nix_cache.cli.inventory.stored import Stored
-from nix_cache.cli.machine.parallel import in_parallel
-from nix_cache.cli.s3.client import S3Client
-from nix_cache.cli.s3.errors import AnsweredError
 from nix_cache.formats.root_record import RootRecord, RootRecordError, is_root_record
-
-_MISSING = 404
 
 
 @dataclass(frozen=True)
@@ -28,51 +24,28 @@ class Pushed:
     upstream: frozenset[str]
 
 
-class RootReader:
-    """Reads root records. Each is read once, as none is ever replaced.
+def root_records_among(listed: Iterable[Stored]) -> list[Stored]:
+    """Return the root records among some objects."""
+    return [stored for stored in listed if is_root_record(stored.key)]
 
-    Args:
-        client: of the bucket.
-        jobs: how many are read at a time.
+
+def read_root_record(stored: Stored, content: bytes) -> Pushed:
+    """Read a root record.
+
+    Raises:
+        ClientError: it cannot be read, so what its push relies on is not known.
     """
-
-    def __init__(self, client: S3Client, jobs: int) -> None:
-        self._client = client
-        self._jobs = jobs
-        self._known: dict[Stored, Pushed] = {}
-
-    def read(self, listed: Iterable[Stored], progress: Callable[[str], None]) -> tuple[Pushed, ...]:
-        """Read the root records among some objects.
-
-        Raises:
-            ClientError: one cannot be read, so what its push relies on is not known.
-            StorageError: the storage refused or did not answer.
-        """
-        records = [stored for stored in listed if is_root_record(stored.key)]
-        unread = [stored for stored in records if stored not in self._known]
-        results = in_parallel(self._pushed, unread, self._jobs)
-        for count, (stored, pushed) in enumerate(results, start=1):
-            if pushed is not None:
-                self._known[stored] = pushed
-            progress(f"read {count} of {len(unread)} root records")
-        return tuple(self._known[stored] for stored in records if stored in self._known)
-
-    def _pushed(self, stored: Stored) -> Pushed | None:
-        try:
-            content = self._client.get(stored.key).body
-        except AnsweredError as refusal:
-            if refusal.status == _MISSING:
-                return None  # another collection has just deleted it
-            raise
-        try:
-            record = RootRecord.parse(content)
-        except RootRecordError as mistake:
-            raise ClientError(
-                f"{stored.key} in the bucket {mistake}; nothing more was removed",
-                "install a newer nix-cache if one has written it, else delete this object",
-            ) from None
-        upstream = (name for names in record.upstream.values() for name in names)
-        return Pushed(stored, frozenset(record.paths), frozenset(upstream))
+    try:
+        record = RootRecord.parse(content)
+    except RootRecordError as mistake:
+        raise ClientError(
+            f"{stored.key} in the bucket {mistake}; nothing more was removed",
+            "install a newer nix-cache if one has written it, else delete this object",
+        ) from None
+    # Records of one cache have the same paths again and again.
+    paths = map(sys.intern, record.paths)
+    upstream = (sys.intern(name) for names in record.upstream.values() for name in names)
+    return Pushed(stored, frozenset(paths), frozenset(upstream))
 
 
 def paths_of(pushes: Iterable[Pushed]) -> frozenset[str]:

@@ -164,8 +164,8 @@ class FurtherObjects:
             raise _LeftOutError(str(mistake)) from None
         if found.out_path not in held.names:
             raise _LeftOutError(f"the target does not have {found.out_path}")
-        trusted, others = self._terms.target_keys, self._terms.origin_keys
-        if not found.signers(trusted) and not (self._key and found.signers((*trusted, *others))):
+        by_target = found.signers(self._terms.target_keys)
+        if not by_target and not (self._key and found.signers(self._terms.origin_keys)):
             raise _LeftOutError("the target trusts none of its signatures")
 
         def merged(there: bytes | None) -> bytes | None:

@@ -6,9 +6,18 @@ from typing import Annotated
 
 import typer
 
-from nix_cache.cli.errors import ExitCode, UsageError
+from nix_cache.cli.errors import ClientError, ExitCode, UsageError
 from nix_cache.cli.machine import console
-from nix_cache.cli.options import JOBS, AsJson, Jobs, LimitRate, PartSize, WriterCache
+from nix_cache.cli.options import (
+    JOBS,
+    AsJson,
+    Jobs,
+    KeepDays,
+    KeepRevisions,
+    LimitRate,
+    PartSize,
+    WriterCache,
+)
 
 
 def push(
@@ -58,6 +67,17 @@ def push(
             "their closures whose NAR is missing or has the wrong size, or that readers refuse.",
         ),
     ] = False,
+    pin: Annotated[
+        str | None,
+        typer.Option(
+            "--pin",
+            metavar="NAME",
+            help="Pin the path, the only one that is named, under this name after it was pushed.",
+            show_default=False,
+        ),
+    ] = None,
+    keep_revisions: KeepRevisions = None,
+    keep_days: KeepDays = None,
     as_json: AsJson = False,
 ) -> None:
     """Sign store paths and upload them with their closures.
@@ -69,6 +89,7 @@ def push(
     from nix_cache.cli.nix.store_paths import entries_in
     from nix_cache.cli.upload import report, session
     from nix_cache.cli.upload.options import Further, UploadOptions
+    from nix_cache.cli.upload.pinning import KeepRules, PinRequest
     from nix_cache.cli.upload.writer import find_writer
 
     given = list(paths or ())
@@ -87,15 +108,25 @@ def push(
     options = replace(options, further=Further(logs, listings, debug_info), repairs=repair)
     if upload_all and check_upstream:
         raise UsageError("--all and --check-upstream contradict each other", "give one of them")
+    request = PinRequest.of(pin, KeepRules(keep_revisions, keep_days))
     writer = find_writer(cache)
+    pinned = request.path_among(given, writer.manifest.store_dir) if request else None
+    failure: ClientError | None = None
     if given:
         result = session.push(writer, given, options)
     else:
         console.note("Nothing to push: standard input contains no paths.")
         result = report.Result(writer.record.name, writer.key.name, [], 0, [], 0.0)
+    if request and pinned:
+        try:
+            result = request.fulfil(writer, pinned, result)
+        except ClientError as mistake:
+            failure = mistake
     if as_json:
         console.document(report.document(result))
     elif given:
         report.print_result(result)
+    if failure is not None:
+        raise failure
     if result.refused:
         raise typer.Exit(ExitCode.FAILED)

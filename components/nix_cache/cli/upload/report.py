@@ -26,6 +26,7 @@ class Result:
         seconds: how long the copying took.
         left: by store path, the URL of the upstream cache that has it.
         repaired: the paths among those that were copied of which the cache had a part.
+        pin: the name under which the path was pinned; None if it was not.
     """
 
     cache: str
@@ -36,6 +37,7 @@ class Result:
     seconds: float
     left: Mapping[str, str] = field(default_factory=dict)
     repaired: frozenset[str] = frozenset()
+    pin: str | None = None
 
     @property
     def signed(self) -> list[str]:
@@ -68,6 +70,7 @@ def document(result: Result) -> dict[str, Any]:
         "skipped": sorted(held.path for held in result.skipped),
         "repaired": sorted(result.repaired),
         "signed": result.signed,
+        "pin": result.pin,
         "upstream": dict(sorted(result.left.items())),
         "narBytes": result.nar_bytes,
         "storedBytes": result.stored_bytes,
@@ -119,6 +122,8 @@ def _rows(result: Result) -> Iterable[tuple[str, str]]:
     if result.left:
         hosts = ", ".join(sorted({urlsplit(url).netloc for url in result.left.values()}))
         yield "upstream", f"{_count(len(result.left), 'path')}, left to {hosts}"
+    if result.pin is not None:
+        yield "pinned as", result.pin
     yield "signed by", result.key_name
     if (speed := result.megabytes_per_second) is not None:
         yield "took", f"{result.seconds:.1f} s, {speed:.1f} MB/s"
