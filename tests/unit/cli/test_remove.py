@@ -13,6 +13,7 @@ from unittest import mock
 
 import pytest
 
+from nix_cache.cli.caches.manager import Manager
 from nix_cache.cli.caches.source import Source
 from nix_cache.cli.caches.target import Target
 from nix_cache.cli.errors import ClientError, UsageError
@@ -58,8 +59,9 @@ def served(cache: CollectedCache, **changes: Any) -> Iterator[None]:
     clock = cache.storage.clock
     with (
         contextlib.ExitStack() as patched,
-        mock.patch.object(session, "owner_identity", return_value=CREDENTIAL),
-        mock.patch.object(session, "find_target", return_value=target),
+        mock.patch.object(
+            session, "find_manager", return_value=Manager(target, CREDENTIAL, "owner")
+        ),
         mock.patch.object(bucket_module, "Transport", return_value=DoubleTransport(cache.storage)),
         mock.patch.object(
             bucket_module, "RunNote", partial(RunNote, clock=lambda: clock().timestamp())

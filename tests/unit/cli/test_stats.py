@@ -12,6 +12,7 @@ from unittest import mock
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from nix_cache.cli.caches.manager import Manager
 from nix_cache.cli.caches.source import Source
 from nix_cache.cli.caches.target import Target
 from nix_cache.cli.errors import UsageError
@@ -96,8 +97,9 @@ def served(cache: CollectedCache, **changes: Any) -> Iterator[None]:
     """Let the command find a cache."""
     target = Target(Source(manifest(**changes)), None)
     with (
-        mock.patch.object(session, "owner_identity", return_value=CREDENTIAL),
-        mock.patch.object(session, "find_target", return_value=target),
+        mock.patch.object(
+            session, "find_manager", return_value=Manager(target, CREDENTIAL, "owner")
+        ),
         mock.patch.object(bucket_module, "Transport", return_value=DoubleTransport(cache.storage)),
     ):
         yield

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from nix_cache.cli.errors import ExitCode
+from nix_cache.cli.errors import ExitCode, UsageError
 from nix_cache.cli.options import JOBS, AsJson, Cache, Project
 
 GRACE_DAYS = 30
@@ -16,7 +16,7 @@ _MOST_DAYS = 36_500
 
 def gc(
     older_than: Annotated[
-        int,
+        int | None,
         typer.Option(
             "--older-than",
             min=1,
@@ -25,7 +25,7 @@ def gc(
             help="Keep paths that were pushed within the last DAYS days, with their closures.",
             show_default=False,
         ),
-    ],
+    ] = None,
     cache: Cache = None,
     owner: Annotated[
         str | None,
@@ -67,10 +67,20 @@ def gc(
             help="Keep a NAR for DAYS days after the last narinfo that names it.",
         ),
     ] = GRACE_DAYS,
+    undo: Annotated[
+        str | None,
+        typer.Option(
+            "--undo",
+            metavar="RUN",
+            help="Restore what an earlier run deleted, by the id that it printed. The bucket has "
+            "to keep versions.",
+            show_default=False,
+        ),
+    ] = None,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Print what would be deleted, and change nothing.")
+        bool, typer.Option("--dry-run", help="Print what would be done, and change nothing.")
     ] = False,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Delete without asking.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do it without asking.")] = False,
     jobs: Annotated[
         int,
         typer.Option(
@@ -88,6 +98,25 @@ def gc(
     Deletes nothing while a narinfo cannot be read. Exits with 1 in that case, and if a push at the
     same time lost a path.
     """
+    if (undo is None) == (older_than is None):
+        raise UsageError(
+            "what to do is not clear", "give --older-than DAYS to collect, or --undo RUN, not both"
+        )
+    if undo is not None or older_than is None:
+        from nix_cache.cli.gc import undo as restoring
+
+        wish = restoring.UndoRequest(
+            cache=cache,
+            project=project,
+            owner=owner,
+            run=undo or "",
+            dry_run=dry_run,
+            agreed=yes,
+            jobs=jobs,
+        )
+        if not restoring.run(wish, as_json=as_json):
+            raise typer.Exit(ExitCode.FAILED)
+        return
     from nix_cache.cli.gc import session
 
     request = session.CollectionRequest(

@@ -10,23 +10,42 @@ from nix_cache.cli.inventory.contents import Entry, Stored, total_bytes
 from nix_cache.cli.machine import console
 from nix_cache.cli.machine.console import Console
 from nix_cache.cli.machine.sizes import size
+from nix_cache.cli.s3.versions import Versioning
 from nix_cache.formats.own_objects import PINS_PREFIX, ROOTS_PREFIX
 from nix_cache.iam.lifecycle import NAR_PREFIX, NARINFO_TTL_DAYS
 
 _SHOWN = 10
+_UNDO = {
+    Versioning.ENABLED: "The bucket keeps versions: `nix-cache gc --undo RUN` can restore what a "
+    "run deletes, until the lifecycle rules delete old versions.",
+    Versioning.SUSPENDED: "The bucket keeps versions no longer: what is deleted may not be "
+    "restored.",
+    Versioning.NEVER: "The bucket keeps no versions: what is deleted cannot be restored.",
+    Versioning.UNKNOWN: "Whether what is deleted can be restored is not known: the profile may not "
+    "read whether the bucket keeps versions (s3:GetBucketVersioning).",
+}
 
 
-def document(plan: CollectionPlan, swept: Swept | None) -> dict[str, Any]:
+def document(
+    plan: CollectionPlan,
+    swept: Swept | None,
+    run: str = "",
+    versioning: Versioning = Versioning.UNKNOWN,
+) -> dict[str, Any]:
     """Return the result for programs.
 
     Args:
         plan: what would go.
         swept: what went; None if nothing was to be removed.
+        run: the id of the run; empty if nothing was to be removed.
+        versioning: whether the bucket keeps what is deleted.
     """
     gone = swept or plan
     narinfos = tuple(entry.stored for entry in plan.narinfos) if swept is None else swept.narinfos
     return {
         "dryRun": swept is None,
+        "run": run,
+        "versioning": versioning.value,
         "narinfos": _keys(narinfos),
         "listings": _keys(gone.listings),
         "nars": _keys(gone.nars),
@@ -57,8 +76,13 @@ def print_plan(plan: CollectionPlan, terms: Terms, where: Console) -> None:
     console.columns(_rows(plan, terms), where)
 
 
-def print_done(plan: CollectionPlan, swept: Swept) -> None:
-    """Print what went."""
+def print_undo(versioning: Versioning) -> None:
+    """Print whether what is deleted can be restored."""
+    console.note(_UNDO[versioning])
+
+
+def print_done(plan: CollectionPlan, swept: Swept, run: str = "") -> None:
+    """Print what went, and how to restore it where the bucket keeps versions."""
     if plan.is_empty:
         console.out.print(f"Nothing to delete.{_waits(plan)}")
         return
@@ -68,6 +92,7 @@ def print_done(plan: CollectionPlan, swept: Swept) -> None:
         f"({size(swept.freed_bytes)}).{_waits(plan)}"
     )
     if swept.hidden:
+        console.note(f"Run {run}. Restore what it deleted with `nix-cache gc --undo {run}`.")
         console.note(
             f"The bucket keeps versions. {_count(swept.hidden, 'deleted object')} will take up "
             "space until the lifecycle rules delete old versions."

@@ -115,17 +115,20 @@ def _collect(
         if not plan.blocking:
             require_whole(bucket, plan)
         plan = _with_confirmed_nars(plan, bucket)
+        versioning = bucket.versioning()
     _require_sense(plan, terms)
     report.print_remarks(plan, terms)
+    if not plan.is_empty:
+        report.print_undo(versioning)
     if request.dry_run:
         if as_json:
-            console.document(report.document(plan, None))
+            console.document(report.document(plan, None, versioning=versioning))
         else:
             report.print_plan(plan, terms, console.out)
         return not plan.blocking
     if plan.blocking:
         if as_json:
-            console.document(report.document(plan, Swept()))
+            console.document(report.document(plan, Swept(), versioning=versioning))
         return False
     if not plan.is_empty:
         report.print_plan(plan, terms, console.err)
@@ -136,9 +139,9 @@ def _collect(
         bucket.report = progress.tell
         swept = sweep(bucket, plan, noted, terms)
     if as_json:
-        console.document(report.document(plan, swept))
+        console.document(report.document(plan, swept, bucket.run, versioning))
     else:
-        report.print_done(plan, swept)
+        report.print_done(plan, swept, bucket.run)
     report.print_races(swept)
     return not (swept.withdrawn or swept.incomplete or swept.without_nar or swept.blocking)
 

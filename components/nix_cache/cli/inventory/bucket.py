@@ -87,6 +87,11 @@ class Bucket:
         self._owner = Requester(profile, manifest.endpoint, manifest.bucket)
         self._run = RunNote(self._put)
 
+    @property
+    def run(self) -> str:
+        """The id of the collection that was begun here last; empty before."""
+        return self._run.name
+
     @contextmanager
     def collecting(self) -> Iterator[None]:
         """Show pushes that a collection goes on, from here to the end.

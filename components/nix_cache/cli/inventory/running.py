@@ -27,10 +27,13 @@ class RunNote:
         self._clock = clock
         self._run: CollectionRun | None = None
         self._written = 0.0
+        self.name = ""
+        """The id of the collection that was begun last; empty before."""
 
     def begin(self) -> None:
         """Show that a collection goes on."""
         self._run = CollectionRun.new()
+        self.name = self._run.run
         self._write()
 
     def renew(self) -> None:

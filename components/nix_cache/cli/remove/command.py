@@ -9,16 +9,6 @@ from nix_cache.cli.options import JOBS, AsJson, Project
 
 
 def remove(
-    owner: Annotated[
-        str,
-        typer.Option(
-            "--owner",
-            metavar="PROFILE",
-            help="A credentials profile that can list, read and delete objects in the bucket, and "
-            "their versions where it keeps them.",
-            show_default=False,
-        ),
-    ],
     paths: Annotated[
         list[str] | None,
         typer.Argument(
@@ -34,6 +24,16 @@ def remove(
             metavar="SOURCE",
             help="A cache by its name on this machine, a stack, a file with the output of a stack "
             "(- for standard input), or a URL. Default: the only cache that this machine uses.",
+            show_default=False,
+        ),
+    ] = None,
+    owner: Annotated[
+        str | None,
+        typer.Option(
+            "--owner",
+            metavar="PROFILE",
+            help="A credentials profile that can list, read and delete objects in the bucket, and "
+            "their versions where it keeps them. Default: the cache's janitor.",
             show_default=False,
         ),
     ] = None,

@@ -1,9 +1,10 @@
 """Which objects go with some store paths, and which stay because others need them. Pure."""
 
-from collections.abc import Collection, Iterable, Mapping, Set
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from nix_cache.cli.inventory.contents import Contents, Entry
+from nix_cache.cli.inventory.ordering import dependents_first
 from nix_cache.formats.nar_url import NamedObjects, NarUrl
 
 
@@ -51,6 +52,7 @@ def plan_removal(
     """
     named = frozenset(name for name in wanted if name in contents.narinfos)
     going = _with_dependents(named, contents)
+    order = dependents_first(going, lambda name: contents.narinfos[name].references)
     kept = [entry for name, entry in contents.narinfos.items() if name not in going]
     kept_urls = NamedObjects(entry.url for entry in kept if entry.url is not None)
     urls = {name: url for name in going if (url := contents.narinfos[name].url) is not None}
@@ -62,7 +64,7 @@ def plan_removal(
         contents=contents,
         named=named,
         dependents=going - named,
-        narinfos=tuple(contents.narinfos[name] for name in _dependents_first(going, contents)),
+        narinfos=tuple(contents.narinfos[name] for name in order),
         nars=tuple(sorted(key for key in possible if key not in shared)),
         past=tuple(sorted(key for key in earlier if key not in kept_urls and key not in possible)),
         shared={key: _users(key, kept) for key in sorted(shared)},
@@ -92,24 +94,6 @@ def _with_dependents(names: Iterable[str], contents: Contents) -> frozenset[str]
             found.add(name)
             waiting += dependents.get(name, ())
     return frozenset(found)
-
-
-def _dependents_first(names: Set[str], contents: Contents) -> list[str]:
-    """Return some paths, each before those that it needs. A circle is cut somewhere."""
-    needed_first: list[str] = []
-    seen: set[str] = set()
-    for start in sorted(names):
-        waiting = [(start, False)]
-        while waiting:
-            name, is_done = waiting.pop()
-            if is_done:
-                needed_first.append(name)
-            elif name not in seen:
-                seen.add(name)
-                waiting.append((name, True))
-                references = contents.narinfos[name].references
-                waiting += [(other, False) for other in references if other in names]
-    return needed_first[::-1]
 
 
 def _users(key: str, entries: Iterable[Entry]) -> list[str]:

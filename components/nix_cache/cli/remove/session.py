@@ -4,7 +4,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from nix_cache.cli.caches.target import find_target
+from nix_cache.cli.caches.manager import Manager, find_manager
 from nix_cache.cli.commands import completing
 from nix_cache.cli.errors import ClientError, UsageError
 from nix_cache.cli.inventory.contents import Contents
@@ -19,10 +19,8 @@ from nix_cache.cli.remove.plan import RemovalPlan, plan_removal, unreadable_othe
 from nix_cache.cli.remove.selection import SignedBy
 from nix_cache.cli.remove.sweep import Removal, Removed, sweep
 from nix_cache.cli.s3.clock import Clocks
-from nix_cache.cli.s3.credentials import Identity, owner_identity
 from nix_cache.cli.s3.errors import RefusedError
 from nix_cache.cli.s3.versions import Versioning
-from nix_cache.formats.manifest import Manifest
 from nix_cache.formats.narinfo import Narinfo
 
 
@@ -33,7 +31,7 @@ class RemovalRequest:
     Attributes:
         cache: the name of a cache in use here, or a source; None for the one in use.
         project: the folder of the stack's program; the current one if None.
-        owner: a credentials profile of one who may list, read and delete.
+        owner: a credentials profile of one who may list, read and delete; None for the janitor.
         paths: store paths, their hashes, or keys of narinfos.
         signed_by: the public key, or the name of the key, whose paths go; None without one.
         since: since when its paths go, in ISO 8601; None for all.
@@ -45,7 +43,7 @@ class RemovalRequest:
 
     cache: str | None
     project: Path | None
-    owner: str
+    owner: str | None
     paths: tuple[str, ...]
     signed_by: str | None
     since: str | None
@@ -71,21 +69,20 @@ def run(request: RemovalRequest, *, as_json: bool) -> bool:
     """
     _require_sense(request)
     wanted = frozenset(store_hash(path, "PATH") for path in request.paths)
-    identity = owner_identity(request.owner)
-    target = find_target(request.cache, request.project)
-    target.require_place_for_owner()
+    manager = find_manager(request.cache, request.project, request.owner)
+    target = manager.target
     with completing(target.stack):
-        return _remove(request, target.manifest, identity, wanted, as_json=as_json)
+        return _remove(request, manager, wanted, as_json=as_json)
 
 
 def _remove(
     request: RemovalRequest,
-    manifest: Manifest,
-    identity: Identity,
+    manager: Manager,
     wanted: frozenset[str],
     *,
     as_json: bool,
 ) -> bool:
+    manifest = manager.target.manifest
     signed_by = (
         SignedBy.of(request.signed_by, request.since, manifest.public_keys)
         if request.signed_by is not None
@@ -93,7 +90,7 @@ def _remove(
     )
     journal = Journal(manifest)
     with Progress() as progress:
-        bucket = HistoricBucket(manifest, identity, request.owner, request.jobs)
+        bucket = HistoricBucket(manifest, manager.credential, manager.profile, request.jobs)
         bucket.report = progress.tell
         progress.tell(f"waiting for {manifest.endpoint}")
         if signed_by is not None and signed_by.since is not None:

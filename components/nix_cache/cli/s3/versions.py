@@ -4,9 +4,11 @@ from collections.abc import Iterator
 from enum import Enum
 from urllib.parse import quote, urlencode
 
+from nix_cache.cli.limits import OBJECT_BYTES, TooLargeError
 from nix_cache.cli.s3 import answers
 from nix_cache.cli.s3.answers import Version
 from nix_cache.cli.s3.client import S3Client
+from nix_cache.cli.s3.content_encoding import EncodingError, decoded
 from nix_cache.cli.s3.errors import AnsweredError, MalformedAnswerError
 
 _UNSUPPORTED = frozenset({400, 404, 405, 501})
@@ -66,10 +68,14 @@ def versions(client: S3Client, prefix: str) -> Iterator[Version]:
 
 
 def content(client: S3Client, version: Version) -> bytes:
-    """Read one version of an object.
+    """Read one version of an object, without its Content-Encoding if that is a known one.
 
     Raises:
         StorageError: the storage refused, or the version is gone.
     """
     query = urlencode({"versionId": version.version}, quote_via=quote)
-    return client.succeeded("GET", version.key, query, may_be_page=True).body
+    answer = client.succeeded("GET", version.key, query, may_be_page=True)
+    try:
+        return decoded(answer.body, answer.headers.get("Content-Encoding", ""), OBJECT_BYTES)
+    except (EncodingError, TooLargeError):
+        return answer.body

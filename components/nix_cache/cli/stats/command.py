@@ -9,16 +9,17 @@ from nix_cache.cli.options import JOBS, AsJson, Cache, Project
 
 
 def stats(
+    cache: Cache = None,
     owner: Annotated[
-        str,
+        str | None,
         typer.Option(
             "--owner",
             metavar="PROFILE",
-            help="A credentials profile that can list and read objects in the bucket.",
+            help="A credentials profile that can list and read objects in the bucket. "
+            "Default: the cache's janitor.",
             show_default=False,
         ),
-    ],
-    cache: Cache = None,
+    ] = None,
     prices: Annotated[
         Path | None,
         typer.Option(

@@ -6,18 +6,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nix_cache.backends.registry import BACKENDS
-from nix_cache.cli.caches.target import find_target
+from nix_cache.cli.caches.manager import find_manager
 from nix_cache.cli.commands import completing
 from nix_cache.cli.errors import UsageError
 from nix_cache.cli.inventory.bucket import Bucket
 from nix_cache.cli.inventory.contents import Stored, narinfos_among
 from nix_cache.cli.machine import console, files
 from nix_cache.cli.machine.progress import Progress
-from nix_cache.cli.s3.credentials import owner_identity
 from nix_cache.cli.stats import prometheus, report
 from nix_cache.cli.stats.figures import Adder, Figures
 from nix_cache.cli.stats.prices import Prices
-from nix_cache.formats.own_objects import ROOTS_PREFIX
+from nix_cache.formats.own_objects import PINS_PREFIX, ROOTS_PREFIX
 from nix_cache.iam.lifecycle import NAR_PREFIX
 
 _FOLDERS = {
@@ -26,7 +25,7 @@ _FOLDERS = {
     "realisations/": "realisation",
     "build-trace-v2/": "realisation",
     ROOTS_PREFIX: "root",
-    "nix-cache-pins/": "pin",
+    PINS_PREFIX: "pin",
 }
 """Where objects are that are counted and not read, and their kind."""
 
@@ -38,7 +37,7 @@ class StatsRequest:
     Attributes:
         cache: the name of a cache in use here, or a source; None for the one in use.
         project: the folder of the stack's program; the current one if None.
-        owner: a credentials profile of one who may list and read.
+        owner: a credentials profile of one who may list and read; None for the janitor.
         prices: a file with prices; None for the list price of the service.
         prometheus: a file for the figures, ``-`` for standard output; None if they are printed for
             people.
@@ -47,7 +46,7 @@ class StatsRequest:
 
     cache: str | None
     project: Path | None
-    owner: str
+    owner: str | None
     prices: Path | None
     prometheus: Path | None
     jobs: int
@@ -70,12 +69,11 @@ def run(request: StatsRequest, *, as_json: bool) -> None:
             "name a file after --prometheus, or leave one of them out",
         )
     given = None if request.prices is None else Prices.read(request.prices)
-    identity = owner_identity(request.owner)
-    target = find_target(request.cache, request.project)
-    target.require_place_for_owner()
+    manager = find_manager(request.cache, request.project, request.owner)
+    target = manager.target
     manifest = target.manifest
     with completing(target.stack), Progress() as progress:
-        bucket = Bucket(manifest, identity, request.owner, request.jobs)
+        bucket = Bucket(manifest, manager.credential, manager.profile, request.jobs)
         bucket.report = progress.tell
         progress.tell(f"waiting for {manifest.endpoint}")
         figures = read(bucket, progress)

@@ -1,0 +1,223 @@
+"""`nix-cache gc --undo RUN`: restores what a collection deleted from a bucket with versions."""
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from nix_cache.cli.caches.manager import find_manager
+from nix_cache.cli.commands import completing
+from nix_cache.cli.errors import ClientError, UsageError
+from nix_cache.cli.gc.restoring import (
+    Hidden,
+    Restoration,
+    Run,
+    hidden_by,
+    plan_restoration,
+    runs,
+)
+from nix_cache.cli.inventory.history import HistoricBucket
+from nix_cache.cli.machine import console
+from nix_cache.cli.machine.progress import Progress
+from nix_cache.cli.machine.sizes import size
+from nix_cache.cli.s3.answers import Version
+from nix_cache.cli.s3.versions import Versioning
+from nix_cache.formats.collection_run import RUN_ABANDONED_AFTER, RUN_KEY, CollectionRun
+from nix_cache.formats.narinfo import Narinfo, NarinfoError
+
+_SHOWN = 10
+
+
+@dataclass(frozen=True)
+class UndoRequest:
+    """What was asked for.
+
+    Attributes:
+        cache: the name of a cache in use here, or a source; None for the one in use.
+        project: the folder of the stack's program; the current one if None.
+        owner: a credentials profile of one who may list, read and delete versions; None for the
+            janitor.
+        run: the id of a collection.
+        dry_run: whether it is only printed.
+        agreed: whether the user agrees beforehand.
+        jobs: how many requests there are at a time.
+    """
+
+    cache: str | None
+    project: Path | None
+    owner: str | None
+    run: str
+    dry_run: bool
+    agreed: bool
+    jobs: int
+
+
+def run(request: UndoRequest, *, as_json: bool) -> bool:
+    """Restore what a collection deleted, and print what came of it.
+
+    Args:
+        request: what was asked for.
+        as_json: whether the result is for programs.
+
+    Returns:
+        whether everything that the run deleted is there again.
+
+    Raises:
+        UsageError: it cannot be agreed to.
+        ClientError: the bucket keeps no versions, does not know the run, or the storage failed.
+    """
+    manager = find_manager(request.cache, request.project, request.owner)
+    target = manager.target
+    with completing(target.stack):
+        with Progress() as progress:
+            bucket = HistoricBucket(
+                target.manifest, manager.credential, manager.profile, request.jobs
+            )
+            bucket.report = progress.tell
+            _require_versions(bucket)
+            found = _find(bucket, request.run)
+            plan = _plan(bucket, found)
+        _print_left(plan)
+        if request.dry_run or not (plan.narinfos or plan.others):
+            _print(plan, found, restored=False, as_json=as_json, where=console.out)
+            return not plan.left
+        _print(plan, found, restored=False, as_json=False, where=console.err)
+        if not _is_agreed(target.manifest.bucket, agreed=request.agreed):
+            console.note("Nothing was restored.")
+            return False
+        with Progress() as progress:
+            bucket.report = progress.tell
+            _restore(bucket, plan)
+        _print(plan, found, restored=True, as_json=as_json, where=console.out)
+        console.note(
+            "Restored paths have their old dates, so the next collection deletes them again. Pin "
+            "them, push them again, or keep them with --roots-from."
+        )
+    return not plan.left
+
+
+def _require_versions(bucket: HistoricBucket) -> None:
+    if bucket.versioning() is Versioning.NEVER:
+        raise ClientError(
+            "the bucket keeps no versions, so what a collection deleted cannot be restored",
+            "push the paths again; to keep versions from now on, enable them for the bucket",
+        )
+
+
+def _find(bucket: HistoricBucket, name: str) -> Run:
+    versions = [one for one in bucket.versions(RUN_KEY) if one.key == RUN_KEY]
+    contents = bucket.version_contents([one for one in versions if not one.is_marker])
+    found = [(one, CollectionRun.parse(content)) for one, content in contents if content]
+    _require_ended(found)
+    known = runs(found)
+    for one in known:
+        if one.name == name:
+            return one
+    listed = ", ".join(f"{one.name} ({one.start:%Y-%m-%d %H:%M})" for one in known[:3])
+    raise ClientError(
+        f"the bucket has no history of a collection {name}",
+        f"give the id that the collection printed; the latest are {listed}"
+        if listed
+        else "its versions were removed, or it was another bucket",
+    )
+
+
+def _require_ended(found: Sequence[tuple[Version, CollectionRun]]) -> None:
+    for version, one in found:
+        age = datetime.now(UTC) - version.written if version.written else None
+        if version.is_latest and one.running and age is not None and age < RUN_ABANDONED_AFTER:
+            raise ClientError(
+                f"the collection {one.run} goes on, or was killed less than an hour ago; nothing "
+                "was restored",
+                "wait for its end, and run this again",
+            )
+
+
+def _plan(bucket: HistoricBucket, found: Run) -> Restoration:
+    history: dict[str, list[Version]] = {}
+    for version in bucket.versions():
+        history.setdefault(version.key, []).append(version)
+    hidden = hidden_by(found, history)
+    wanted = [one.version for key, one in hidden.items() if key.endswith(".narinfo")]
+    contents = bucket.version_contents(wanted)
+    narinfos = {version.key: _parsed(content) for version, content in contents}
+    return plan_restoration(history, hidden, narinfos)
+
+
+def _restore(bucket: HistoricBucket, plan: Restoration) -> None:
+    """Restore NARs first, then narinfos, each after those that it needs."""
+    with bucket.collecting():
+        bucket.erase(_markers(plan.others))
+        if missing := bucket.absent(plan.nars):
+            raise ClientError(
+                f"{min(missing)} is not there although its marker was removed; no narinfo was "
+                "restored",
+                "run it again",
+            )
+        bucket.erase(_markers(plan.narinfos))
+        keys = {one.key for one in plan.narinfos}
+        if missing := bucket.absent(keys | plan.nars):
+            raise ClientError(
+                f"{min(missing)} was deleted again meanwhile", "run `nix-cache doctor`"
+            )
+
+
+def _markers(objects: Sequence[Hidden]) -> list[tuple[str, str]]:
+    return [(one.key, marker) for one in objects for marker in one.markers]
+
+
+def _parsed(content: bytes | None) -> Narinfo | None:
+    try:
+        return Narinfo.parse(content or b"")
+    except NarinfoError:
+        return None
+
+
+def _document(plan: Restoration, found: Run, *, restored: bool) -> dict[str, Any]:
+    return {
+        "dryRun": not restored,
+        "run": found.name,
+        "started": found.start.isoformat(),
+        "narinfos": [one.key for one in plan.narinfos],
+        "objects": [one.key for one in plan.others],
+        "bytes": sum(one.version.size for one in (*plan.narinfos, *plan.others)),
+        "left": dict(plan.left),
+    }
+
+
+def _print(
+    plan: Restoration, found: Run, *, restored: bool, as_json: bool, where: console.Console
+) -> None:
+    if as_json:
+        console.document(_document(plan, found, restored=restored))
+        return
+    room = size(sum(one.version.size for one in (*plan.narinfos, *plan.others)))
+    word = "Restored" if restored else "Can restore"
+    where.print(
+        f"{word} {len(plan.narinfos):,} narinfos and {len(plan.others):,} other objects ({room}) "
+        f"of the collection of {found.start:%Y-%m-%d %H:%M} UTC."
+    )
+
+
+def _print_left(plan: Restoration) -> None:
+    if not plan.left:
+        return
+    console.note(f"WARNING: {len(plan.left):,} narinfos cannot be restored:")
+    for key, reason in [*plan.left.items()][:_SHOWN]:
+        console.note(f"  {key} {reason}")
+    if len(plan.left) > _SHOWN:
+        console.note(f"  and {len(plan.left) - _SHOWN} more; --json prints all")
+
+
+def _is_agreed(bucket: str, *, agreed: bool) -> bool:
+    if agreed:
+        return True
+    if sys.stdin is None or not sys.stdin.isatty():
+        raise UsageError(
+            "this has to be agreed to, and standard input is no terminal to ask at; nothing was "
+            "restored",
+            "look at it with --dry-run, then run this again with --yes",
+        )
+    return console.confirmed(f"Restore this in the bucket {bucket}?")
