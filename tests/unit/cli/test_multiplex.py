@@ -3,13 +3,16 @@
 import contextlib
 import socket
 import socketserver
+import ssl
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
+import trustme
 
 from nix_cache.cli.limits import ERROR_BYTES, LimitKind, TimeLimits
 from nix_cache.cli.s3 import multiplex
@@ -51,6 +54,16 @@ class Storage(socketserver.ThreadingTCPServer):
         self.lines = 0
         self.over = threading.Event()
         self.lock = threading.Lock()
+        self.scheme = "http"
+
+    def use_tls(self, authority: trustme.CA) -> None:
+        """Answer under TLS only."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        authority.issue_cert("127.0.0.1").configure_cert(context)
+        self.socket = context.wrap_socket(
+            self.socket, server_side=True, do_handshake_on_connect=False
+        )
+        self.scheme = "https"
 
     @property
     def address(self) -> str:
@@ -60,7 +73,8 @@ class Storage(socketserver.ThreadingTCPServer):
     def reads(self, count: int = COUNT, kind: LimitKind = SMALL) -> Iterator[Read[int]]:
         """Requests for some paths, each with its number."""
         for number in range(count):
-            yield Read(number, f"http://{self.address}/{number}", {"Host": self.address}, kind)
+            url = f"{self.scheme}://{self.address}/{number}"
+            yield Read(number, url, {"Host": self.address}, kind)
 
 
 class _Handler(socketserver.StreamRequestHandler):
@@ -165,6 +179,27 @@ def test_usual_answers_need_no_further_thread(monkeypatch: pytest.MonkeyPatch) -
     assert len(threads) == JOBS
     assert server.lines <= JOBS
     assert set(server.asked.values()) == {1}
+
+
+@pytest.mark.parametrize(
+    "act", [None, sends_and_closes(b""), in_pieces], ids=["plain", "closed", "in pieces"]
+)
+def test_answers_under_tls_are_read_alike(act: Act | None, tmp_path: Path) -> None:
+    """A TLS record may hold more than one read of the socket returns, or less than an answer."""
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    transport = Transport(PATIENT, JOBS, {"NIX_SSL_CERT_FILE": str(tmp_path / "ca.pem")})
+    long = LimitKind("long thing", 200_000)
+    with storage({"/30": [act] if act else [], "/40": [sends(answer(b"x" * 150_000))]}) as server:
+        server.use_tls(authority)
+        found = dict(transport.read_all(server.reads(kind=long), JOBS))
+    large, pieces = found.pop(40), found.pop(30)
+    assert isinstance(large, Reply)
+    assert large.body == b"x" * 150_000
+    assert isinstance(pieces, Reply)
+    assert pieces.body == (b"/slow" if act is in_pieces else b"/30")
+    require_paths(found)
+    assert server.asked["/20"] == server.asked["/40"] == 1
 
 
 @pytest.mark.parametrize("number", [0, 3, JOBS, 30, COUNT - 1])
