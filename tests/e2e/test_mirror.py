@@ -81,7 +81,7 @@ def test_a_cache_moves_while_readers_read(
     old = new_cache(writers=["builder"], bucket="old-cache")
     builder = WritingMachine(new_nix(), old, "builder")
     first = store_paths.build(builder.nix, 3, [LARGE_BYTES], compressible=False)
-    builder.push(first.root, "--listings")
+    builder.push(first.root, "--listings", "--pin", "release")
     project = s3_cache(tmp_path / "project", engine, seaweedfs)
     settings = {"retiredPublicKeys": old.outputs["publicKeys"], "storeDir": store_dir}
     project.set(public=True, bucket="new-cache", writers=[MOVER], **settings)
@@ -101,6 +101,7 @@ def test_a_cache_moves_while_readers_read(
     kept = {key for key in old.changed_at() if not key.startswith(("nix-cache", "index.html"))}
     assert kept <= new.keys()
     assert any(key.endswith(".ls") for key in kept)
+    assert new.read("nix-cache-pins/release/latest").decode() == f"{first.root}\n"
     both = new_nix()
     both.configure(
         f"substituters = {old.read_url} {new.read_url}",

@@ -29,6 +29,7 @@ from nix_cache.cli.s3.credentials import Identity
 from nix_cache.cli.s3.reply import Reply
 from nix_cache.cli.s3.retry import retry
 from nix_cache.cli.upload import objects as upload_objects
+from nix_cache.cli.upload import pinning as upload_pinning
 from nix_cache.cli.upload import session as upload_session
 from nix_cache.cli.upload.options import UploadOptions
 from nix_cache.cli.upload.writer import Writer
@@ -209,6 +210,8 @@ class TwoCaches:
             (session, "Transport", transport),
             (upload_session, "Transport", transport),
             (upload_session, "identify", lambda _: IDENTITY),
+            (upload_pinning, "Transport", transport),
+            (upload_pinning, "identify", lambda _: IDENTITY),
             (upload_session, "retry", impatient),
             (upload_objects, "retry", impatient),
             (nars, "retry", impatient),

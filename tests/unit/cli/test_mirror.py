@@ -2,6 +2,7 @@
 
 import lzma
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -13,10 +14,18 @@ from nix_cache.cli.s3.transport import Transport
 from nix_cache.formats import signing
 from nix_cache.formats.cache_object import CacheObject
 from nix_cache.formats.own_objects import ROOTS_PREFIX
+from nix_cache.formats.pin import (
+    PinKey,
+    PinRevision,
+    latest_content,
+    latest_key,
+    new_revision_key,
+)
 from nix_cache.formats.realisation import Realisation
 from nix_cache.formats.root_record import RootRecord
 from tests.unit.cli.client_caches import KEY, NEXT_KEY
 from tests.unit.cli.mirrored_caches import OLD_KEY, QUERY, STRANGER, TwoCaches, require_whole
+from tests.unit.cli.s3_double import S3Double
 from tests.unit.cli.served_cache import ServedCache, served_cache
 
 
@@ -135,6 +144,7 @@ class TestCopying:
             "logs": 1,
             "listings": 1,
             "debugInfo": 1,
+            "pins": 0,
         }
         assert done.result["leftOut"] == {"debuginfo/cd": "it names no NAR"}
         assert not {"index.html", f"{'0' * 32}.ls"} & caches.new.objects.keys()
@@ -200,6 +210,62 @@ class TestRealisations:
 
         assert "does not have" in done.result["leftOut"][stored.key]
         assert stored.key not in caches.new.objects
+
+
+class TestPins:
+    """A collection of the target keeps what one of the old cache keeps."""
+
+    @staticmethod
+    def pin(cache: S3Double, path: str | None, day: int, keep: int | None = None) -> None:
+        """Put a revision of a pin, as a writer does."""
+        made = datetime(2026, 11, day, tzinfo=UTC)
+        revision = PinRevision(made=made, writer="old", path=path, keep_revisions=keep)
+        age = datetime.now(UTC) - made
+        cache.put(new_revision_key("release", made), revision.content, age=age)
+        cache.put(latest_key("release"), latest_content(path), age=age)
+
+    @staticmethod
+    def revisions(cache: S3Double) -> list[PinRevision]:
+        """Return the revisions of the pin, the oldest first."""
+        keys = sorted(key for key in cache.objects if PinKey.parse(key) and key.endswith(".json"))
+        return [PinRevision.parse(cache.objects[key].content) for key in keys]
+
+    def test_the_kept_revisions_are_made_again_once(self, caches: TwoCaches) -> None:
+        """With their rules; a second run adds what was pinned meanwhile."""
+        paths = [caches.paths[name].path for name in ("base", "data", "library", "program")]
+        for day, path in enumerate(paths[:3], start=1):
+            self.pin(caches.old, path, day, keep=2)
+
+        first = caches.mirror()
+        again = caches.mirror()
+        self.pin(caches.old, paths[3], 4, keep=2)
+        later = caches.mirror()
+
+        assert [one.result["further"]["pins"] for one in (first, again, later)] == [2, 0, 1]
+        made = self.revisions(caches.new)
+        assert [one.path for one in made] == paths[1:]
+        assert {one.keep_revisions for one in made} == {2}
+        assert caches.new.objects[latest_key("release")].content == latest_content(paths[3])
+
+    @pytest.mark.parametrize("name", ["other", None])
+    def test_another_pin_of_the_target_stays(self, caches: TwoCaches, name: str | None) -> None:
+        """Also one that ended."""
+        self.pin(caches.old, caches.paths["base"].path, 2)
+        self.pin(caches.new, name and caches.paths[name].path, 1)
+
+        done = caches.mirror()
+
+        assert "a pin of this name" in done.result["leftOut"]["nix-cache-pins/release"]
+        assert len(self.revisions(caches.new)) == 1
+
+    def test_a_pin_of_a_path_that_is_not_copied_is_left_out(self, caches: TwoCaches) -> None:
+        self.pin(caches.old, caches.paths["base"].path, 2)
+        del caches.old.objects[caches.fields("base", caches.old)["URL"]]
+
+        done = caches.mirror()
+
+        assert "does not have" in done.result["leftOut"]["nix-cache-pins/release"]
+        assert not self.revisions(caches.new)
 
 
 class TestTrust:

@@ -3,12 +3,14 @@
 import re
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from typing import TypeVar
 from urllib.parse import quote, urljoin, urlsplit
 
 import urllib3
 
 from nix_cache.cli.errors import ClientError, UsageError
 from nix_cache.cli.inventory.listing import Listing
+from nix_cache.cli.inventory.stored import Stored
 from nix_cache.cli.limits import TooLargeError, body_limit
 from nix_cache.cli.nars.reader import is_redirect
 from nix_cache.cli.options import JOBS
@@ -41,6 +43,7 @@ _WITH_QUERY = re.compile(
 
 _MOST_REDIRECTS = 3
 _DEFAULT_STORE = "/nix/store"
+_Kept = TypeVar("_Kept")
 _AGAIN = "run it again later: what was copied is skipped then"
 
 
@@ -121,14 +124,28 @@ class OriginCache:
         Raises:
             ClientError: the list cannot be had as a whole.
         """
+        for page in self._listed(prefix, lambda page: [one.key for one in page], progress):
+            yield from page
+
+    def stored(self, prefix: str) -> list[Stored]:
+        """List the objects that begin with a prefix.
+
+        Raises:
+            ClientError: the list cannot be had as a whole.
+        """
+        pages = self._listed(prefix, lambda page: page, lambda _: None)
+        return [one for page in pages for one in page]
+
+    def _listed(
+        self, prefix: str, keep: Callable[[list[Stored]], _Kept], progress: Callable[[int], None]
+    ) -> list[_Kept]:
         listing = Listing(self._client, self._bucket, self._jobs)
         try:
-            pages = listing.objects(prefix, lambda page: [one.key for one in page], progress)
+            found = listing.objects(prefix, keep, progress)
         except StorageError as failure:
             raise self._explained(failure, "list") from None
         self._is_listed = True
-        for page in pages:
-            yield from page
+        return found
 
     def read(self, key: str) -> bytes | None:
         """Read a small object; None if it is not there.

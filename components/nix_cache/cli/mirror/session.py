@@ -19,6 +19,7 @@ from nix_cache.cli.mirror.further import FurtherObjects, TargetContents
 from nix_cache.cli.mirror.gathering import Gathered, gather, in_order
 from nix_cache.cli.mirror.nars import OriginNars
 from nix_cache.cli.mirror.origin import OriginCache
+from nix_cache.cli.mirror.pins import copy_pins, pins_at
 from nix_cache.cli.mirror.report import Mirrored, Route
 from nix_cache.cli.mirror.verdict import CopyablePath, MirrorTerms
 from nix_cache.cli.s3.client import S3Client
@@ -26,6 +27,7 @@ from nix_cache.cli.s3.credentials import owner_identity
 from nix_cache.cli.s3.messages import Requester
 from nix_cache.cli.s3.transport import Transport
 from nix_cache.cli.upload.options import UploadOptions
+from nix_cache.cli.upload.pinning import Pinning
 from nix_cache.cli.upload.session import MOST_PATHS, Outside, Push
 from nix_cache.cli.upload.supply import without_dependents
 from nix_cache.cli.upload.upstream import held_by_upstreams
@@ -250,8 +252,15 @@ class _Mirror:
             )
             jobs = self._request.options.jobs
             copied = objects.copy(TargetContents(names, nars), jobs, self._progress.tell)
-            left_out |= copied.left_out
-            further = copied.counts
+            pins = copy_pins(
+                pins_at(self._origin),
+                Pinning(self._writer, self._progress.note, self._progress.tell),
+                self._push.narinfos,
+                {one.path for one in there},
+                self._progress.tell,
+            )
+            left_out |= copied.left_out | pins.left_out
+            further = {**copied.counts, "pins": pins.count}
         return Mirrored(
             route=self._route,
             copied=[one.path for one in done.pushed],
