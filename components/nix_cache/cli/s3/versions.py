@@ -24,14 +24,14 @@ class Versioning(Enum):
     SUSPENDED = "suspended"
     NEVER = "never"
     UNKNOWN = "unknown"
-    """The credential may not ask."""
+    """The credential may not ask, or the service answers something else."""
 
 
 def versioning(client: S3Client) -> Versioning:
     """Return whether a bucket keeps versions.
 
     Raises:
-        StorageError: the storage did not answer as S3 does.
+        StorageError: the storage did not answer.
     """
     try:
         status = answers.versioning(client.succeeded("GET", "", "versioning").body)
@@ -41,6 +41,8 @@ def versioning(client: S3Client) -> Versioning:
         if refusal.status in _UNSUPPORTED and refusal.code != "NoSuchBucket":
             return Versioning.NEVER
         raise
+    except MalformedAnswerError:  # a service that overlooks the question lists the bucket
+        return Versioning.UNKNOWN
     known = {"Enabled": Versioning.ENABLED, "Suspended": Versioning.SUSPENDED}
     return known.get(status, Versioning.NEVER)
 
