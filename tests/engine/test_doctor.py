@@ -16,12 +16,12 @@ from typing import Any
 import pytest
 import trustme
 
-from nix_cache.cli.doctor import probes
-from nix_cache.cli.doctor.probes import Outcome
 from nix_cache.cli.s3.client import S3Client
 from nix_cache.cli.s3.credentials import Credential
 from nix_cache.cli.s3.transport import Transport
 from nix_cache.formats.manifest import Manifest
+from nix_cache.rights import trials
+from nix_cache.rights.trials import Outcome
 from tests.engine.keys import new_secret_key
 from tests.engine.patient import OWNER, Diagnosis, Patient, signed
 from tests.engine.ports import closed_port
@@ -542,6 +542,6 @@ def test_a_try_to_delete_leaves_no_mark_where_versions_are_kept(module_server: L
     root.put_bucket_policy(Bucket=bucket, Policy=json.dumps(policy))
 
     for credential in (owner, None):
-        trial = probes.delete(S3Client(Transport(), url, "us-east-1", credential), "nar/x")
+        trial = trials.delete(S3Client(Transport(), url, "us-east-1", credential), "nar/x")
         assert (trial.outcome, trial.left) == (Outcome.ALLOWED, "")
         assert "DeleteMarkers" not in root.list_object_versions(Bucket=bucket)

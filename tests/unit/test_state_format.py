@@ -31,6 +31,7 @@ PROVIDERS = {
     "B2TextObject": "nix_cache.dynamic.b2_text_object B2TextObjectProvider",
     "S3AccessKey": "nix_cache.dynamic.s3_access_key S3AccessKeyProvider",
     "S3Bucket": "nix_cache.dynamic.s3_bucket S3BucketProvider",
+    "S3RightsCheck": "nix_cache.dynamic.s3_rights_check S3RightsCheckProvider",
     "S3TextObject": "nix_cache.dynamic.s3_text_object S3TextObjectProvider",
     "S3User": "nix_cache.dynamic.s3_user S3UserProvider",
 }

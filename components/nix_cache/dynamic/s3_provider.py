@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from pulumi.dynamic import ConfigureRequest, ResourceProvider
 
-from nix_cache.backends.s3.login import login_from
+from nix_cache.backends.s3.login import S3Login, login_from
 
 if TYPE_CHECKING:
     from nix_cache.backends.s3.bucket import ServiceBucket
@@ -23,6 +23,14 @@ class ServiceProvider(ResourceProvider):
         """Remember the configuration; it goes into no resource."""
         self._config = req.config
 
+    def login(self) -> S3Login:
+        """Return the administrator's key pair.
+
+        Raises:
+            S3ServiceError: it is not set anywhere.
+        """
+        return login_from(self._config.get)
+
     def bucket(self, props: Mapping[str, Any]) -> "ServiceBucket":
         """Return the bucket that a resource's inputs name.
 
@@ -32,7 +40,7 @@ class ServiceProvider(ResourceProvider):
         from nix_cache.backends.s3.bucket import ServiceBucket
         from nix_cache.backends.s3.connection import service_of
 
-        return ServiceBucket(service_of(props), login_from(self._config.get), str(props["bucket"]))
+        return ServiceBucket(service_of(props), self.login(), str(props["bucket"]))
 
     def users(self, props: Mapping[str, Any]) -> "Users":
         """Return the users of the service that a resource's inputs describe.
@@ -43,4 +51,4 @@ class ServiceProvider(ResourceProvider):
         from nix_cache.backends.s3.connection import service_of
         from nix_cache.backends.s3.users import Users
 
-        return Users(service_of(props), login_from(self._config.get))
+        return Users(service_of(props), self.login())

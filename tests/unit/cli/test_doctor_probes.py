@@ -8,11 +8,11 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from nix_cache.cli.doctor import probes
-from nix_cache.cli.doctor.probes import Outcome
 from nix_cache.cli.s3.client import Answer, S3Client
 from nix_cache.cli.s3.hosts import NoAnswerError
 from nix_cache.cli.s3.transport import Transport
+from nix_cache.rights import trials
+from nix_cache.rights.trials import Outcome
 from tests.unit.cli.misbehaving import always, answer, misbehaving
 
 
@@ -103,7 +103,7 @@ def client(storage: CarelessStorage) -> S3Client:
 
 def test_a_put_that_took_effect_is_taken_back(storage: CarelessStorage, client: S3Client) -> None:
     """And is reported as allowed."""
-    assert probes.put(client, "nar/x").outcome is Outcome.ALLOWED
+    assert trials.put(client, "nar/x").outcome is Outcome.ALLOWED
     assert storage.objects == {}
 
 
@@ -111,8 +111,8 @@ def test_what_cannot_be_taken_back_is_named(storage: CarelessStorage, client: S3
     """Objects and uploads."""
     storage.may_delete = False
 
-    assert probes.put(client, "nar/x").left == "nar/x"
-    upload = probes.upload(client, "log/x")
+    assert trials.put(client, "nar/x").left == "nar/x"
+    upload = trials.upload(client, "log/x")
     assert upload.outcome is Outcome.REFUSED
     assert upload.left == "log/x (an unfinished upload)"
 
@@ -121,7 +121,7 @@ def test_a_mark_that_cannot_be_removed_is_named(storage: CarelessStorage, client
     """In a bucket that keeps versions."""
     storage.marks = True
 
-    trial = probes.delete(client, "nar/x")
+    trial = trials.delete(client, "nar/x")
 
     assert (trial.outcome, trial.left) == (Outcome.ALLOWED, "nar/x (a delete marker)")
 
@@ -131,7 +131,7 @@ def test_what_is_there_stays_as_it_is(storage: CarelessStorage, client: S3Client
     storage.objects["/nix-cache-info"] = b"StoreDir: /nix/store\n"
     present = Answer(200, {"Content-Type": "text/x-nix-cache-info"}, b"StoreDir: /nix/store\n")
 
-    trial = probes.put(client, "nix-cache-info", present)
+    trial = trials.put(client, "nix-cache-info", present)
 
     assert trial.outcome is Outcome.ALLOWED
     assert storage.objects == {"/nix-cache-info": b"StoreDir: /nix/store\n"}
@@ -139,7 +139,7 @@ def test_what_is_there_stays_as_it_is(storage: CarelessStorage, client: S3Client
 
 def test_an_upload_that_was_begun_is_aborted(storage: CarelessStorage, client: S3Client) -> None:
     """Nothing is left of it."""
-    assert probes.upload(client, "log/x").outcome is Outcome.ALLOWED
+    assert trials.upload(client, "log/x").outcome is Outcome.ALLOWED
     assert storage.uploads == []
 
 
@@ -147,18 +147,18 @@ def test_a_busy_server_is_asked_again(storage: CarelessStorage, client: S3Client
     """A few times, and then its answer counts: as unclear, not as a refusal."""
     storage.objects["/x"] = b"content"
     storage.refusals = 2
-    assert probes.get(client, "x").outcome is Outcome.ALLOWED
+    assert trials.get(client, "x").outcome is Outcome.ALLOWED
     storage.refusals = 99
-    trial = probes.get(client, "x")
+    trial = trials.get(client, "x")
     assert trial.outcome is Outcome.UNCLEAR
     assert trial.answer == "503 SlowDown"
 
 
 def test_an_answer_that_no_storage_gives_says_nothing_of_rights(client: S3Client) -> None:
     """A 404 to a read may hide the object, and without the storage's own word be any server's."""
-    assert probes.get(client, "missing").outcome is Outcome.UNCLEAR
-    assert probes.ask(client, "policy").outcome is Outcome.ALLOWED
-    assert probes.get(client, "bare").outcome is Outcome.UNCLEAR
+    assert trials.get(client, "missing").outcome is Outcome.UNCLEAR
+    assert trials.ask(client, "policy").outcome is Outcome.ALLOWED
+    assert trials.get(client, "bare").outcome is Outcome.UNCLEAR
 
 
 @pytest.mark.parametrize(
@@ -182,7 +182,7 @@ def test_only_a_successful_answer_is_access(status: str, body: bytes, outcome: O
     """Every other one is a refusal or unclear."""
     with misbehaving(always(answer(body, status))) as server:
         client = S3Client(Transport(), f"{server.url}/bucket", "us-east-1")
-        trial = probes.get(client, "nix-cache-info")
+        trial = trials.get(client, "nix-cache-info")
 
     assert trial.outcome is outcome
     assert trial.answer.startswith(status[:3])
@@ -201,7 +201,7 @@ def test_a_server_that_is_gone_is_reported_by_its_reason() -> None:
 
 def test_tries_go_to_names_that_nothing_has() -> None:
     """Drawn again each time, of every kind that Nix writes."""
-    first, second = probes.nix_keys(), probes.nix_keys()
+    first, second = trials.nix_keys(), trials.nix_keys()
 
     assert not {*first} & {*second}
     assert {key.partition("/")[0] for key in first if "/" in key} == {

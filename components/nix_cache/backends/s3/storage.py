@@ -1,11 +1,12 @@
 """The backend on a service with an S3 API, on dynamic resources over boto3."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pulumi
 
+from nix_cache import docs
 from nix_cache.arguments import CacheSettings
 from nix_cache.backends.claimants import bucket_contested
 from nix_cache.backends.granted import granted
@@ -23,6 +24,7 @@ from nix_cache.config.setting import normal_endpoint
 from nix_cache.dynamic.name_reservation import NameReservation
 from nix_cache.dynamic.s3_access_key import S3AccessKey
 from nix_cache.dynamic.s3_bucket import S3Bucket
+from nix_cache.dynamic.s3_rights_check import S3RightsCheck
 from nix_cache.dynamic.s3_text_object import S3TextObject
 from nix_cache.dynamic.s3_user import S3User
 from nix_cache.iam.access import (
@@ -35,6 +37,8 @@ from nix_cache.iam.lifecycle import expiry_rules
 
 _UNKNOWN_TO_SERVICES = frozenset({"s3:ListMultipartUploadParts"})
 """Actions that some services refuse in a policy, SeaweedFS among them, and that no push needs."""
+
+_WIDER = docs.page("backends/s3", "rights-that-are-wider")
 
 
 class S3Storage:
@@ -50,6 +54,9 @@ class S3Storage:
         self._name = name
         self._parent = parent
         self._own = own
+        self._is_public = settings.public
+        self._policies: list[str] = []
+        self._texts: list[pulumi.Resource] = []
         self._bucket_name = settings.bucket
         self._service = _service(own)
         bucket = bucket_settings(settings, own)
@@ -82,6 +89,7 @@ class S3Storage:
             force_destroy=not settings.protect,
             opts=self._options(protect=settings.protect),
         )
+        self._policies.append(bucket["policy"] or "")
 
     def profile(self, user: str) -> str:
         """Return the bucket's name and the user's, also the name of the user on the service."""
@@ -98,11 +106,12 @@ class S3Storage:
         document = policy_for(
             privilege, self._bucket_name, versioned=self._own.versioning is not None
         )
-        policy = without_actions(document, _UNKNOWN_TO_SERVICES)
+        policy = json.dumps(without_actions(document, _UNKNOWN_TO_SERVICES))
+        self._policies.append(policy)
         made = S3User(
             f"{self._name}-{user}",
             self.profile(user),
-            json.dumps(policy),
+            policy,
             service=self._service,
             opts=self._after_bucket(),
         )
@@ -118,7 +127,7 @@ class S3Storage:
 
     def put(self, own: TextObject) -> None:
         """Keep one small object in the bucket."""
-        S3TextObject(
+        made = S3TextObject(
             f"{self._name}-{own.key}",
             self.bucket.id,
             own.key,
@@ -127,6 +136,39 @@ class S3Storage:
             service=self._service,
             opts=self._options(),
         )
+        self._texts.append(made)
+
+    def check_rights(
+        self, privileges: Mapping[str, Privilege], credentials: Mapping[str, Credential]
+    ) -> None:
+        """Probe who can do what, once the rest is there; wider rights are warnings."""
+        users: dict[str, Any] = {
+            user: {
+                "role": "WRITER" if privileges[user] is Privilege.WRITE else "READER",
+                "own": self.profile(user),
+                "access_key_id": pair["accessKeyId"],
+                "secret_access_key": pair["secretAccessKey"],
+            }
+            for user, pair in credentials.items()
+        }
+        after = pulumi.ResourceOptions(depends_on=self._texts)
+        check = S3RightsCheck(
+            f"{self._name}-rights",
+            self.bucket.id,
+            service=self._service,
+            public=self._is_public,
+            policies=self._policies,
+            key_ids=pulumi.Output.all(*(pair["accessKeyId"] for pair in credentials.values())),
+            users=pulumi.Output.secret(pulumi.Output.from_input(users)),
+            opts=pulumi.ResourceOptions.merge(self._options(), after),
+        )
+        pulumi.Output.all(check.wider, check.left).apply(lambda known: self._warn(*known))
+
+    def _warn(self, wider: Sequence[str] | None, left: Sequence[str] | None) -> None:
+        for one in wider or ():
+            pulumi.log.warn(f"Wider than declared: {one}. See {_WIDER}.", self._parent)
+        for one in left or ():
+            pulumi.log.warn(f"A probe left {one}. Delete it.", self._parent)
 
     def _after_bucket(self) -> pulumi.ResourceOptions:
         """A service that cannot have the bucket gets no users either."""
@@ -213,10 +255,8 @@ def provision(request: Request) -> Provisioned:
     )
     for text in request.texts(location):
         storage.put(text)
-    return Provisioned(
-        bucket_name=storage.bucket.id,
-        location=location,
-        credentials={
-            user: storage.add_user(user, privilege) for user, privilege in cache.privileges.items()
-        },
-    )
+    credentials = {
+        user: storage.add_user(user, privilege) for user, privilege in cache.privileges.items()
+    }
+    storage.check_rights(cache.privileges, credentials)
+    return Provisioned(bucket_name=storage.bucket.id, location=location, credentials=credentials)

@@ -4,13 +4,13 @@ from collections.abc import Iterator
 
 from nix_cache.cli.caches.source import parse
 from nix_cache.cli.doctor.finding import Finding, error, not_checked, ok, warning
-from nix_cache.cli.doctor.probes import random_hash
 from nix_cache.cli.doctor.subject import Subject
 from nix_cache.cli.errors import ClientError
 from nix_cache.cli.s3.client import Answer
 from nix_cache.formats import cache_info
 from nix_cache.formats.cache_info import INFO_KEY
 from nix_cache.formats.manifest import MANIFEST_KEY, Manifest
+from nix_cache.rights.trials import random_hash
 
 REPAIR = "run `nix-cache stack repair` in the folder of the stack's program"
 """What puts back everything that the stack declares."""

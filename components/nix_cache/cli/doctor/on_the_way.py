@@ -5,7 +5,6 @@ import hashlib
 import tempfile
 from collections.abc import Iterator
 
-from nix_cache.cli.doctor import probes
 from nix_cache.cli.doctor.finding import Finding, error, not_checked, ok, warning
 from nix_cache.cli.doctor.subject import Subject
 from nix_cache.cli.s3.body import FilePart
@@ -15,6 +14,7 @@ from nix_cache.cli.s3.errors import Meaning, meaning
 from nix_cache.cli.s3.hosts import NoAnswerError
 from nix_cache.formats.cache_info import INFO_KEY
 from nix_cache.formats.manifest import MANIFEST_KEY, SMALLEST_PART_MIB
+from nix_cache.rights import trials
 
 NIX_ENCODINGS = "deflate, gzip, br, zstd"
 """What curl, and so Nix, accepts."""
@@ -116,7 +116,7 @@ def _limit(largest: int) -> Finding:
 
 def _passes(client: S3Client, mebibytes: int) -> bool | None:
     """Return whether a body of a size reaches the storage; None if the answer does not show it."""
-    key = f"nar/doctor-{probes.random_hash()}"
+    key = f"nar/doctor-{trials.random_hash()}"
     size = mebibytes << 20
     headers = {"Content-MD5": _WRONG_CHECKSUM, "Content-Type": "application/octet-stream"}
     with tempfile.TemporaryFile() as file:
@@ -136,6 +136,6 @@ def _judged(client: S3Client, key: str, answer: Answer) -> bool | None:
     if meaning(answer.status, answer.code) is Meaning.TOO_LARGE:
         return False
     if answer.status < 300:
-        probes.removed(client, key)
+        trials.removed(client, key)
         return True
-    return True if answer.code in probes.CHECKSUM_CODES else None
+    return True if answer.code in trials.CHECKSUM_CODES else None

@@ -7,9 +7,9 @@ from typing import Any
 
 from nix_cache.cli.caches.same_cache import same_cache
 from nix_cache.cli.doctor.finding import Finding, not_checked, ok, warning
-from nix_cache.cli.doctor.probes import random_hash
 from nix_cache.cli.doctor.subject import Subject
 from nix_cache.cli.nix import effective
+from nix_cache.rights.trials import random_hash
 
 PATHS = 1000
 """Of which Nix asks for the narinfo. A NixOS system has a few thousand."""

@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
 from nix_cache.cli.doctor.finding import Finding, error, not_checked, ok, warning
-from nix_cache.cli.doctor.probes import LIST_QUERIES, NO_BUCKET
 from nix_cache.cli.doctor.subject import Subject
 from nix_cache.cli.s3.client import S3Client
 from nix_cache.cli.s3.clock import NOTABLE_SKEW, Clocks, http_date
@@ -17,6 +16,7 @@ from nix_cache.cli.s3.foreign import foreign_answer
 from nix_cache.cli.s3.hosts import NoAnswerError
 from nix_cache.cli.s3.reply import Reply, origin_of
 from nix_cache.formats.cache_info import INFO_KEY
+from nix_cache.rights.trials import LIST_QUERIES, NO_BUCKET
 
 CERTIFICATE_WARNING_DAYS = 14
 """Automatic renewals happen 30 days before the end. What is later than this was forgotten."""

@@ -4,10 +4,10 @@ from collections.abc import Generator, Iterator, Mapping, Sequence
 
 from nix_cache.backends.registry import BACKENDS
 from nix_cache.backends.spec import BackendSpec, Right
-from nix_cache.cli.doctor import probes
+from nix_cache.rights import trials
 from nix_cache.cli.doctor.contents import REPAIR
 from nix_cache.cli.doctor.finding import Finding, error, not_checked, ok, warning
-from nix_cache.cli.doctor.probes import Outcome, Trial
+from nix_cache.rights.trials import Outcome, Trial
 from nix_cache.cli.doctor.subject import Subject
 from nix_cache.cli.s3.client import Answer, S3Client
 from nix_cache.formats.cache_info import INFO_KEY
@@ -26,7 +26,7 @@ def anonymous(subject: Subject) -> Iterator[Finding]:
     client = subject.anonymous
     yield _reading(subject, client)
     yield from _listing(_ANONYMOUS, client)
-    yield from _no_puts(_ANONYMOUS, client, {**_new(probes.nix_keys()), **_protected(client)})
+    yield from _no_puts(_ANONYMOUS, client, {**_new(trials.nix_keys()), **_protected(client)})
     yield from _no_deletes(_ANONYMOUS, client)
 
 
@@ -88,28 +88,28 @@ def _of_janitor(name: str, client: S3Client, backend: BackendSpec | None) -> Ite
     readable = yield from _reads(name, client)
     if not readable:
         return
-    content = [*probes.nix_keys()[:3], probes.root_record_key()]
-    trials = {
-        "list objects": probes.ask(client, probes.LIST_QUERIES["objects"]),
-        **{f"delete {key}": probes.delete(client, key) for key in content},
-        "upload what a collection writes": probes.put(client, probes.collection_key()),
+    content = [*trials.nix_keys()[:3], trials.root_record_key()]
+    tried = {
+        "list objects": trials.ask(client, trials.LIST_QUERIES["objects"]),
+        **{f"delete {key}": trials.delete(client, key) for key in content},
+        "upload what a collection writes": trials.put(client, trials.collection_key()),
     }
-    refused = [f"{what}: {t.answer}" for what, t in trials.items() if t.outcome is Outcome.REFUSED]
+    refused = [f"{what}: {t.answer}" for what, t in tried.items() if t.outcome is Outcome.REFUSED]
     if refused:
         yield error(f"{name} cannot collect garbage", "`nix-cache gc` fails", REPAIR, refused)
-    elif not _unclear(trials):
+    elif not _unclear(tried):
         yield ok(f"{name} can list objects and delete the cache's contents")
-    yield from _rest(name, "collect garbage", trials)
+    yield from _rest(name, "collect garbage", tried)
     if backend is not None and not backend.limits_janitor:
         yield ok(
             f"{name} can also upload store paths, and change and delete the cache's metadata: "
             f"{backend.title} has no narrower key"
         )
         return
-    foreign = probes.foreign_key()
-    puts = {**_new([*probes.nix_keys(), foreign]), **_protected(client)}
+    foreign = trials.foreign_key()
+    puts = {**_new([*trials.nix_keys(), foreign]), **_protected(client)}
     yield from _no_puts(name, client, puts, "store paths or the cache's metadata")
-    deletion = {foreign: probes.delete(client, foreign)}
+    deletion = {foreign: trials.delete(client, foreign)}
     yield from _refusals(name, "delete what Nix does not write", deletion, _DELETE_WHY)
 
 
@@ -144,11 +144,11 @@ def _of_user(
     if is_writer:
         yield from _writer_puts(name, client)
     if Right.REPLACE not in also:
-        protected = {**_protected(client), **_new([probes.foreign_key()])}
+        protected = {**_protected(client), **_new([trials.foreign_key()])}
         if is_writer:
             yield from _no_puts(name, client, protected, "what Nix does not write")
         else:
-            yield from _no_puts(name, client, {**_new(probes.nix_keys()), **protected})
+            yield from _no_puts(name, client, {**_new(trials.nix_keys()), **protected})
     if Right.LIST not in also:
         yield from _listing(name, client)
     if Right.DELETE not in also:
@@ -156,7 +156,7 @@ def _of_user(
 
 
 def _reading(subject: Subject, client: S3Client) -> Finding:
-    trial = probes.get(client, INFO_KEY)
+    trial = trials.get(client, INFO_KEY)
     if trial.outcome is Outcome.UNCLEAR:
         return not_checked(
             f"whether {_ANONYMOUS} can read",
@@ -181,8 +181,8 @@ def _reading(subject: Subject, client: S3Client) -> Finding:
 
 
 def _listing(name: str, client: S3Client) -> Iterator[Finding]:
-    trials = {what: probes.ask(client, query) for what, query in probes.LIST_QUERIES.items()}
-    yield from _refusals(name, "list", trials, _LIST_WHY)
+    tried = {what: trials.ask(client, query) for what, query in trials.LIST_QUERIES.items()}
+    yield from _refusals(name, "list", tried, _LIST_WHY)
 
 
 def _no_puts(
@@ -191,36 +191,36 @@ def _no_puts(
     keys: Mapping[str, Answer | None],
     what: str = "",
 ) -> Iterator[Finding]:
-    trials = {key: probes.put(client, key, present) for key, present in keys.items()}
-    yield from _refusals(name, f"upload {what}".rstrip(), trials, _PUT_WHY)
+    tried = {key: trials.put(client, key, present) for key, present in keys.items()}
+    yield from _refusals(name, f"upload {what}".rstrip(), tried, _PUT_WHY)
 
 
 def _no_deletes(name: str, client: S3Client) -> Iterator[Finding]:
-    keys = [*probes.nix_keys()[:3], probes.foreign_key()]
+    keys = [*trials.nix_keys()[:3], trials.foreign_key()]
     yield from _refusals(
-        name, "delete", {key: probes.delete(client, key) for key in keys}, _DELETE_WHY
+        name, "delete", {key: trials.delete(client, key) for key in keys}, _DELETE_WHY
     )
 
 
 def _writer_puts(name: str, client: S3Client) -> Iterator[Finding]:
-    trials = {key: probes.put(client, key) for key in probes.nix_keys()}
-    large = f"log/{probes.foreign_key()}"
-    trials[f"{large} in parts"] = probes.upload(client, large)
-    refused = [f"{key}: {t.answer}" for key, t in trials.items() if t.outcome is Outcome.REFUSED]
+    tried = {key: trials.put(client, key) for key in trials.nix_keys()}
+    large = f"log/{trials.foreign_key()}"
+    tried[f"{large} in parts"] = trials.upload(client, large)
+    refused = [f"{key}: {t.answer}" for key, t in tried.items() if t.outcome is Outcome.REFUSED]
     if refused:
         yield error(f"{name} cannot upload what Nix writes", "pushes fail", REPAIR, refused)
-    elif not _unclear(trials):
+    elif not _unclear(tried):
         yield ok(f"{name} can upload what Nix writes, also in parts")
-    yield from _rest(name, "upload", trials)
+    yield from _rest(name, "upload", tried)
     why = "`nix-cache gc` can delete paths that a push at the same time relies on"
-    yield from _newer_right(name, client, "upload root records", probes.root_record_key(), why)
+    yield from _newer_right(name, client, "upload root records", trials.root_record_key(), why)
     why = "`nix-cache pin` and `nix-cache unpin` fail"
-    yield from _newer_right(name, client, "pin store paths", probes.pin_key(), why)
+    yield from _newer_right(name, client, "pin store paths", trials.pin_key(), why)
 
 
 def _newer_right(name: str, client: S3Client, verb: str, key: str, why: str) -> Iterator[Finding]:
     """Check a right that writers of 0.1.0 do not have."""
-    trial = probes.put(client, key)
+    trial = trials.put(client, key)
     if trial.outcome is Outcome.REFUSED:
         yield warning(
             f"{name} cannot {verb}: {trial.answer}",
@@ -233,9 +233,9 @@ def _newer_right(name: str, client: S3Client, verb: str, key: str, why: str) -> 
     yield from _rest(name, verb, {key: trial})
 
 
-def _refusals(name: str, verb: str, trials: Mapping[str, Trial], why: str) -> Iterator[Finding]:
+def _refusals(name: str, verb: str, tried: Mapping[str, Trial], why: str) -> Iterator[Finding]:
     """Yield what must not be possible."""
-    allowed = [f"{what}: {t.answer}" for what, t in trials.items() if t.outcome is Outcome.ALLOWED]
+    allowed = [f"{what}: {t.answer}" for what, t in tried.items() if t.outcome is Outcome.ALLOWED]
     if allowed:
         yield error(
             f"{name} can {verb}",
@@ -243,16 +243,16 @@ def _refusals(name: str, verb: str, trials: Mapping[str, Trial], why: str) -> It
             f"a policy was changed or added outside the stack: {REPAIR}",
             allowed,
         )
-    elif not _unclear(trials):
+    elif not _unclear(tried):
         yield ok(f"{name} cannot {verb}")
-    yield from _rest(name, verb, trials)
+    yield from _rest(name, verb, tried)
 
 
-def _rest(name: str, verb: str, trials: Mapping[str, Trial]) -> Iterator[Finding]:
-    unclear = _unclear(trials)
+def _rest(name: str, verb: str, tried: Mapping[str, Trial]) -> Iterator[Finding]:
+    unclear = _unclear(tried)
     if unclear:
         yield not_checked(f"whether {name} can {verb}", "; ".join(unclear), "try again later")
-    left = [trial.left for trial in trials.values() if trial.left]
+    left = [trial.left for trial in tried.values() if trial.left]
     if left:
         yield warning(
             "the check left an object in the bucket",
@@ -262,8 +262,8 @@ def _rest(name: str, verb: str, trials: Mapping[str, Trial]) -> Iterator[Finding
         )
 
 
-def _unclear(trials: Mapping[str, Trial]) -> list[str]:
-    return [f"{what}: {t.answer}" for what, t in trials.items() if t.outcome is Outcome.UNCLEAR]
+def _unclear(tried: Mapping[str, Trial]) -> list[str]:
+    return [f"{what}: {t.answer}" for what, t in tried.items() if t.outcome is Outcome.UNCLEAR]
 
 
 def _protected(client: S3Client) -> dict[str, Answer | None]:

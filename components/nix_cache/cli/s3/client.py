@@ -26,10 +26,11 @@ from nix_cache.cli.s3.errors import (
 )
 from nix_cache.cli.s3.foreign import require_own
 from nix_cache.cli.s3.multiplex import Read
-from nix_cache.cli.s3.reply import Reply, error_code
+from nix_cache.cli.s3.reply import Reply
 from nix_cache.cli.s3.signature import EMPTY_DIGEST, KeyPair, Secret, Signer, host_of
 from nix_cache.cli.s3.transport import Transport
 from nix_cache.formats.manifest import Manifest
+from nix_cache.rights.client import error_code
 
 if TYPE_CHECKING:
     from botocore.credentials import Credentials

@@ -9,11 +9,8 @@ from typing import Protocol
 
 from nix_cache.cli.s3.causes import Cause
 from nix_cache.cli.s3.reply import ForeignAnswerError, Reply, origin_of
+from nix_cache.rights.client import is_page_content
 
-_PAGE = re.compile(
-    rb"(?:\xef\xbb\xbf)?\s*(?:<\?xml[^>]*\?>\s*|<!--.*?-->\s*)*(?:<!doctype\s+html|<html[\s>])",
-    re.IGNORECASE | re.DOTALL,
-)
 _TITLE = re.compile(rb"<title[^>]*>([^<]{1,80})</title>", re.IGNORECASE)
 _PLAIN_ON_TLS_PORT = re.compile(
     rb"HTTP request (?:was sent )?to (?:an )?HTTPS (?:server|port)", re.I
@@ -98,11 +95,6 @@ def is_page(answer: HasBody, method: str = "GET") -> bool:
     if method == "HEAD":
         return answer.status < 300 and _type(answer.headers) == "text/html"
     return is_page_content(answer.body)
-
-
-def is_page_content(content: bytes) -> bool:
-    """Return whether the content of an object is a web page."""
-    return _PAGE.match(content[:_HEAD_BYTES]) is not None
 
 
 def _type(headers: Mapping[str, str]) -> str:

@@ -8,9 +8,9 @@ from urllib.parse import urljoin, urlsplit
 from nix_cache.cli.errors import ClientError
 from nix_cache.cli.limits import LimitKind
 from nix_cache.cli.s3.errors import UnansweredError
+from nix_cache.rights.client import error_code
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
-_CODE = re.compile(rb"<Code>([A-Za-z0-9]+)</Code>")
 _ENDPOINT = re.compile(rb"<Endpoint>([A-Za-z0-9.:-]{1,255})</Endpoint>")
 _UNNAMED = "a place that it does not name"
 _LONGEST_REGION = 40
@@ -137,12 +137,6 @@ def oversized(url: str, kind: LimitKind) -> OversizedError:
         f"a {kind.name}",
         "look at that object, and delete it if it is not what its name says",
     )
-
-
-def error_code(body: bytes) -> str:
-    """Return the storage's own word in an error document; empty without one."""
-    found = _CODE.search(body)
-    return found[1].decode() if found else ""
 
 
 def origin_of(url: str) -> str:

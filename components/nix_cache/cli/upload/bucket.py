@@ -10,7 +10,6 @@ from nix_cache.cli.machine.parallel import in_parallel
 from nix_cache.cli.s3.client import Answer, S3Client
 from nix_cache.cli.s3.content_encoding import EncodingError, decoded
 from nix_cache.cli.s3.errors import AnsweredError, Meaning, StorageError
-from nix_cache.cli.s3.foreign import is_page_content
 from nix_cache.cli.s3.messages import Requester, explain
 from nix_cache.cli.s3.reply import OversizedError
 from nix_cache.cli.upload.collections import Seen
@@ -24,6 +23,7 @@ from nix_cache.formats.narinfo import narinfo_key
 from nix_cache.formats.path_info import PathInfo
 from nix_cache.formats.root_record import RootRecord, new_key
 from nix_cache.formats.signing import SecretKey
+from nix_cache.rights.client import is_page_content
 
 _ABSENT = frozenset({"NoSuchKey", "AccessDenied", "404", "403"})
 """A storage answers a user who may not list that a missing object is forbidden."""

@@ -12,10 +12,9 @@ import secrets
 from dataclasses import dataclass
 from enum import StrEnum
 
-from nix_cache.cli.s3.client import Answer, S3Client
-from nix_cache.cli.s3.foreign import is_page
 from nix_cache.iam.access import COLLECTION_KEYS, PIN_KEYS, ROOT_RECORD_KEYS, WRITABLE_KEYS
 from nix_cache.iam.lifecycle import NIX32
+from nix_cache.rights.client import Client, Response, is_page_content
 
 _WRONG_CHECKSUM = base64.b64encode(hashlib.md5(secrets.token_bytes(32)).digest()).decode()  # noqa: S324
 CHECKSUM_CODES = frozenset(
@@ -103,21 +102,21 @@ def foreign_key() -> str:
     return f"doctor-{secrets.token_hex(16)}"
 
 
-def ask(client: S3Client, query: str) -> Trial:
+def ask(client: Client, query: str) -> Trial:
     """Try to read something about the bucket."""
-    return _trial(client.request("GET", query=query))
+    return judged(client.request("GET", query=query))
 
 
-def get(client: S3Client, key: str) -> Trial:
+def get(client: Client, key: str) -> Trial:
     """Try to read an object that exists. Only a successful answer shows that it can be read."""
     answer = client.request("GET", key)
-    trial = _trial(answer)
+    trial = judged(answer)
     if trial.outcome is Outcome.ALLOWED and answer.status >= 300:
         return Trial(Outcome.UNCLEAR, trial.answer)
     return trial
 
 
-def put(client: S3Client, key: str, present: Answer | None = None) -> Trial:
+def put(client: Client, key: str, present: Response | None = None) -> Trial:
     """Try to put an object.
 
     Args:
@@ -134,10 +133,10 @@ def put(client: S3Client, key: str, present: Answer | None = None) -> Trial:
         return Trial(Outcome.ALLOWED, str(answer))
     if answer.status == 200 and present is None:
         return Trial(Outcome.ALLOWED, str(answer), left="" if removed(client, key) else key)
-    return _trial(answer)
+    return judged(answer)
 
 
-def delete(client: S3Client, key: str) -> Trial:
+def delete(client: Client, key: str) -> Trial:
     """Try to delete an object that does not exist.
 
     In a bucket that keeps versions this leaves a mark, which is removed again.
@@ -148,31 +147,31 @@ def delete(client: S3Client, key: str) -> Trial:
         again = client.request("DELETE", key, query=f"versionId={version}")
         left = "" if again.status < 300 else f"{key} (a delete marker)"
         return Trial(Outcome.ALLOWED, str(answer), left)
-    return _trial(answer)
+    return judged(answer)
 
 
-def upload(client: S3Client, key: str) -> Trial:
+def upload(client: Client, key: str) -> Trial:
     """Try to begin an upload in parts, as Nix does for a large NAR, and to abort it."""
     begun = client.request("POST", key, query="uploads")
     found = _UPLOAD_ID.search(begun.body)
     if not found:
-        return _trial(begun)
+        return judged(begun)
     ended = client.request("DELETE", key, query=f"uploadId={found[1].decode()}")
     if ended.status >= 300:
         return Trial(Outcome.REFUSED, f"abort: {ended}", f"{key} (an unfinished upload)")
     return Trial(Outcome.ALLOWED, str(begun))
 
 
-def removed(client: S3Client, key: str) -> bool:
+def removed(client: Client, key: str) -> bool:
     """Remove what a put left; returns whether the storage agreed."""
     return client.request("DELETE", key).status < 300
 
 
-def _trial(answer: Answer) -> Trial:
+def judged(answer: Response) -> Trial:
     """Return the trial's outcome: the response "no such object" shows that the right was there."""
     if answer.is_refusal or answer.status in _NOT_OFFERED or _is_unsigned(answer):
         outcome = Outcome.REFUSED
-    elif is_page(answer):
+    elif is_page_content(answer.body):
         return Trial(Outcome.UNCLEAR, f"{answer} with a web page, which is not the storage's")
     elif answer.status < 300 or (answer.code.startswith("NoSuch") and answer.code != NO_BUCKET):
         outcome = Outcome.ALLOWED
@@ -181,5 +180,5 @@ def _trial(answer: Answer) -> Trial:
     return Trial(outcome, str(answer))
 
 
-def _is_unsigned(answer: Answer) -> bool:
+def _is_unsigned(answer: Response) -> bool:
     return answer.status == 400 and answer.code in _UNSIGNED_CODES

@@ -1,0 +1,307 @@
+"""The list of probes: who must not be able to do what, and what shows that they can or cannot.
+
+A right counts as present only if the request had its effect: the listing came, the object was
+stored, the object is gone. It counts as absent only if the request was refused and the same request
+by the bucket's owner succeeded at the same time: the positive control. Otherwise it is undecided.
+
+No probe damages a cache. What is written and deleted are objects named ``nix-cache-probe-…``,
+which the owner removes afterwards, and ``nix-cache-info`` is replaced by the bytes that it has.
+"""
+
+import re
+import secrets
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from nix_cache.formats.cache_info import INFO_KEY
+from nix_cache.rights.client import Answer, Client
+from nix_cache.rights.trials import Outcome, Trial, judged
+from nix_cache.rights.unsigned import UnsignedTrial, UnsignedVerdict
+
+PREFIX = "nix-cache-probe-"
+"""What the names of all objects of probes start with, after ``nar/`` for some."""
+
+
+class Role(StrEnum):
+    """Who sends the requests."""
+
+    ANONYMOUS = "anonymous clients"
+    WRITER = "the writer"
+    READER = "the reader"
+
+
+class Act(StrEnum):
+    """What a probe shows to be possible or not."""
+
+    READ = "read objects"
+    LIST = "list the bucket"
+    WRITE = "upload objects"
+    WRITE_FOREIGN = "upload objects that Nix does not write"
+    REPLACE = "replace nix-cache-info"
+    DELETE = "delete objects"
+    MINT = "create further key pairs of its own"
+    MINT_OTHERS = "create key pairs of other users"
+    UNSIGNED = "write without a signature, by its access key id alone"
+
+
+@dataclass(frozen=True)
+class Caller:
+    """One in whose name requests are sent.
+
+    Attributes:
+        role: what it is to the cache.
+        client: sends its requests.
+        name: of the user; empty for anonymous clients.
+        access_key_id: of the user.
+        mint: tries to create a key pair of a user by name, and deletes it again; None where the
+            service has no API for it.
+        others: the names of other users of the cache, as the service has them.
+        own: its own name, as the service has it.
+    """
+
+    role: Role
+    client: Client
+    name: str = ""
+    access_key_id: str = ""
+    mint: Callable[[str], Trial] | None = None
+    others: Sequence[str] = ()
+    own: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.role} {self.name}".strip()
+
+
+@dataclass(frozen=True)
+class Site:
+    """The bucket and its owner.
+
+    Attributes:
+        owner: sends the owner's requests: the positive controls, and the removal of what is left.
+        anonymous: sends requests without a credential.
+        region: what requests are signed for.
+        is_public: whether anonymous clients are to read objects.
+        can_mint: shows that the service creates key pairs for its administrator; None where it has
+            no API for it.
+    """
+
+    owner: Client
+    anonymous: Client
+    region: str
+    is_public: bool
+    can_mint: Callable[[str], Trial] | None = None
+
+
+@dataclass(frozen=True)
+class Probed:
+    """What one probe showed.
+
+    Attributes:
+        caller: who, in words.
+        role: who.
+        act: what was tried.
+        outcome: whether it is possible; unclear if the positive control failed.
+        detail: the answers.
+        left: the objects that could not be removed.
+    """
+
+    caller: str
+    role: Role
+    act: Act
+    outcome: Outcome
+    detail: str
+    left: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return f"{self.caller} can {self.act}"
+
+
+UNSAFE = frozenset({Act.READ, Act.LIST, Act.WRITE, Act.WRITE_FOREIGN, Act.REPLACE, Act.DELETE})
+"""What no cache may let anonymous clients do; ``READ`` is tried on private caches alone."""
+
+_ANONYMOUS = (Act.LIST, Act.WRITE, Act.WRITE_FOREIGN, Act.REPLACE, Act.DELETE)
+_MINTING = (Act.MINT, Act.MINT_OTHERS)
+PROBES: dict[Role, tuple[Act, ...]] = {
+    Role.ANONYMOUS: _ANONYMOUS,
+    Role.READER: (*_ANONYMOUS, *_MINTING),
+    Role.WRITER: (
+        *(Act.LIST, Act.WRITE_FOREIGN, Act.REPLACE, Act.DELETE),
+        *_MINTING,
+        Act.UNSIGNED,
+    ),
+}
+"""By role, what it must not be able to do."""
+
+_LISTS = {
+    "list-type=2&max-keys=1": rb"<ListBucketResult",
+    "max-keys=1": rb"<ListBucketResult",
+    "versions&max-keys=1": rb"<ListVersionsResult",
+    "uploads&max-uploads=1": rb"<ListMultipartUploadsResult",
+}
+"""By query, how a listing begins."""
+
+
+def probed(site: Site, callers: Sequence[Caller]) -> Iterator[Probed]:
+    """Probe what all callers must not be able to do."""
+    for caller in callers:
+        problem = _unusable(caller)
+        acts = PROBES[caller.role]
+        if caller.role is Role.ANONYMOUS and not site.is_public:
+            acts = (Act.READ, *acts)
+        for act in acts:
+            if problem:
+                yield Probed(str(caller), caller.role, act, Outcome.UNCLEAR, problem)
+            elif found := _Probe(site, caller).made(act):
+                yield found
+
+
+def _unusable(caller: Caller) -> str:
+    """Return why refusals of a caller would show nothing; empty for one that can read."""
+    if caller.role is Role.ANONYMOUS:
+        return ""
+    answer = caller.client.request("GET", INFO_KEY)
+    return "" if answer.status == 200 else f"its own read of {INFO_KEY} was answered {answer}"
+
+
+@dataclass(frozen=True)
+class _Probe:
+    site: Site
+    caller: Caller
+
+    def made(self, act: Act) -> Probed | None:
+        """Make a probe; None where the service does not have what it would try."""
+        tries: dict[Act, Callable[[], Probed | None]] = {
+            Act.READ: self._read,
+            Act.LIST: self._list,
+            Act.WRITE: lambda: self._write(act, f"nar/{_name()}"),
+            Act.WRITE_FOREIGN: lambda: self._write(act, _name()),
+            Act.REPLACE: self._replace,
+            Act.DELETE: self._delete,
+            Act.MINT: lambda: self._mint(act, self.caller.own),
+            Act.MINT_OTHERS: lambda: self._mint(act, next(iter(self.caller.others), "")),
+            Act.UNSIGNED: self._unsigned,
+        }
+        return tries[act]()
+
+    def _probed(
+        self, act: Act, outcome: Outcome, detail: object, left: Sequence[str] = ()
+    ) -> Probed:
+        caller = self.caller
+        return Probed(str(caller), caller.role, act, outcome, str(detail), tuple(left))
+
+    def _decided(
+        self, act: Act, trial: Answer, control: Answer, *, had_effect: bool, left: Sequence[str]
+    ) -> Probed:
+        """Return what a request and its positive control show together."""
+        if had_effect:
+            return self._probed(act, Outcome.ALLOWED, trial, left)
+        if control.status >= 300:
+            detail = f"the same request by the bucket's owner was answered {control}"
+            return self._probed(act, Outcome.UNCLEAR, detail, left)
+        is_refused = judged(trial).outcome is Outcome.REFUSED and not trial.is_stranger
+        outcome = Outcome.REFUSED if is_refused else Outcome.UNCLEAR
+        return self._probed(act, outcome, trial, left)
+
+    def _read(self) -> Probed:
+        control = self.site.owner.request("GET", INFO_KEY)
+        trial = self.caller.client.request("GET", INFO_KEY)
+        is_read = control.status == trial.status == 200 and control.body == trial.body
+        return self._decided(Act.READ, trial, control, had_effect=is_read, left=())
+
+    def _list(self) -> Probed:
+        found = []
+        for query, start in _LISTS.items():
+            control = self.site.owner.request("GET", query=query)
+            trial = self.caller.client.request("GET", query=query)
+            is_listed = trial.status == 200 and re.search(start, trial.body) is not None
+            found.append(self._decided(Act.LIST, trial, control, had_effect=is_listed, left=()))
+        # The first one is how every service lists; another is refused where it is not offered.
+        allowed = [one for one in found if one.outcome is Outcome.ALLOWED]
+        return allowed[0] if allowed else found[0]
+
+    def _write(self, act: Act, key: str) -> Probed:
+        body = secrets.token_hex(16).encode()
+        trial = _put(self.caller.client, key, body)
+        stored = self.site.owner.request("GET", key)
+        had_effect = stored.status == 200 and stored.body == body
+        control = _put(self.site.owner, key, body)
+        left = self._removed(key, trial, control)
+        return self._decided(act, trial, control, had_effect=had_effect, left=left)
+
+    def _replace(self) -> Probed:
+        present = self.site.owner.request("GET", INFO_KEY)
+        if present.status != 200:
+            detail = f"{INFO_KEY} by the bucket's owner was answered {present}"
+            return self._probed(Act.REPLACE, Outcome.UNCLEAR, detail)
+        names = ("Content-Type", "Cache-Control", "Content-Encoding")
+        headers = {name: present.headers[name] for name in names if name in present.headers}
+
+        def put(client: Client) -> Answer:
+            return client.request("PUT", INFO_KEY, headers=headers, body=present.body)
+
+        trial = put(self.caller.client)
+        control = trial if trial.status < 300 else put(self.site.owner)
+        is_replaced = trial.status < 300 and judged(trial).outcome is Outcome.ALLOWED
+        return self._decided(Act.REPLACE, trial, control, had_effect=is_replaced, left=())
+
+    def _delete(self) -> Probed:
+        key = f"nar/{_name()}"
+        made = _put(self.site.owner, key, b"probe")
+        trial = self.caller.client.request("DELETE", key)
+        is_gone = self.site.owner.request("GET", key).status == 404
+        had_effect = made.status < 300 and trial.status < 300 and is_gone
+        control = self.site.owner.request("DELETE", key)
+        left = self._removed(key, made, trial, control)
+        failed = made if made.status >= 300 else control
+        return self._decided(Act.DELETE, trial, failed, had_effect=had_effect, left=left)
+
+    def _mint(self, act: Act, user: str) -> Probed | None:
+        if self.caller.mint is None or self.site.can_mint is None or not user:
+            return None
+        trial = self.caller.mint(user)
+        if trial.outcome is Outcome.REFUSED:
+            control = self.site.can_mint(user)
+            if control.outcome is not Outcome.ALLOWED:
+                detail = f"the same request by the administrator was answered {control.answer}"
+                return self._probed(act, Outcome.UNCLEAR, detail)
+        left = (trial.left,) if trial.left else ()
+        return self._probed(act, trial.outcome, trial.answer, left)
+
+    def _unsigned(self) -> Probed:
+        key = f"nar/{_name()}"
+        results = UnsignedTrial(
+            self.site.anonymous, self.site.region, key, self.caller.access_key_id
+        ).results()
+        left = []
+        if self.site.owner.request("GET", key).status == 200:
+            left = self._removed(key)
+        first, *_ = results
+        if not first.shows_signature:
+            detail = f"the answer does not show that only the signature is missing: {first.answer}"
+            return self._probed(Act.UNSIGNED, Outcome.UNCLEAR, detail, left)
+        for verdict, outcome in {
+            UnsignedVerdict.ACCEPTED: Outcome.ALLOWED,
+            UnsignedVerdict.UNCLEAR: Outcome.UNCLEAR,
+        }.items():
+            those = [one for one in results if one.verdict is verdict]
+            if those:
+                detail = "; ".join(f"{one.name}: {one.answer}" for one in those)
+                return self._probed(Act.UNSIGNED, outcome, detail, left)
+        return self._probed(Act.UNSIGNED, Outcome.REFUSED, first.answer, left)
+
+    def _removed(self, key: str, *answers: Answer) -> list[str]:
+        """Remove an object of a probe, with its versions; returns what is left."""
+        owner = self.site.owner
+        last = owner.request("DELETE", key)
+        versions = {one.headers.get("x-amz-version-id", "") for one in (*answers, last)}
+        for version in sorted(versions - {"", "null"}):
+            owner.request("DELETE", key, query=f"versionId={version}")
+        return [key] if owner.request("GET", key).status == 200 else []
+
+
+def _name() -> str:
+    return f"{PREFIX}{secrets.token_hex(16)}"
+
+
+def _put(client: Client, key: str, body: bytes) -> Answer:
+    return client.request("PUT", key, headers={"Content-Type": "text/plain"}, body=body)
