@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from nix_cache import docs
 from nix_cache.cli.doctor.finding import Finding, error, not_checked, ok, warning
 from nix_cache.cli.doctor.subject import Subject
+from nix_cache.cli.s3.hosts import NoAnswerError
 from nix_cache.rights import trials
 from nix_cache.rights.unsigned import STORED, UnsignedResult, UnsignedTrial, UnsignedVerdict
 
@@ -38,7 +39,7 @@ def unsigned_writes(subject: Subject) -> Iterator[Finding]:
     for writer in writers:
         access_key_id = subject.credentials[writer].access_key_id
         results = UnsignedTrial(
-            subject.anonymous, subject.manifest.region, key, access_key_id
+            subject.anonymous, subject.manifest.region, key, access_key_id, (NoAnswerError,)
         ).results()
         if results[0].shows_signature:
             yield from _judgement(results)
