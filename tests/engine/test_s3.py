@@ -247,6 +247,75 @@ def test_further_key_pairs_of_a_user_are_deleted(
     project.destroy()
 
 
+MINTING = "can create further key pairs for itself"
+
+
+def test_rights_that_are_wider_are_named_and_probes_leave_nothing(
+    tmp_path: Path, engine: Engine, seaweedfs: SeaweedServer
+) -> None:
+    """Users of SeaweedFS can create their own key pairs, and no more. Secrets are not in clear."""
+    project = s3_project.s3_cache(tmp_path / "project", engine, seaweedfs, bucket="probed")
+    made = project.run(*UP)
+    assert made.exit_code == 0, made.output
+    warnings = {line.strip() for line in made.output.splitlines() if "Wider than" in line}
+    named = ("the writer nixbuilder", "the reader nixreader")
+    assert len(warnings) == len(named)
+    assert all(any(f"{user} {MINTING}" in line for line in warnings) for user in named)
+    assert "A probe left" not in made.output
+
+    listed = administrator(seaweedfs).list_objects_v2(Bucket="probed")["Contents"]
+    assert [one["Key"] for one in listed] == ["nix-cache-info"]
+    users = Users(
+        S3Service(seaweedfs.url, "us-east-1", "path", seaweedfs.url), S3Login(*seaweedfs.key_pair)
+    )
+    credentials = project.outputs(secrets=True)["credentials"]
+    state = project.state_file.read_text()
+    for user, pair in credentials.items():
+        assert users.key_ids(f"probed-{user}") == [pair["accessKeyId"]]
+        assert pair["secretAccessKey"] not in state
+    assert seaweedfs.key_pair[1] not in state
+    project.up("--expect-no-changes", "--refresh")
+    project.destroy()
+
+
+def test_a_bucket_that_anonymous_clients_can_list_fails_the_deployment(
+    tmp_path: Path, engine: Engine, seaweedfs: SeaweedServer
+) -> None:
+    """Where the stack sets no policy, as readers use another URL. Closed again, it goes on."""
+    project = s3_project.s3_cache(
+        tmp_path / "project", engine, seaweedfs, bucket="too-open", public=True
+    )
+    own = {"endpoint": seaweedfs.url, "iamEndpoint": seaweedfs.url, "createBucket": False}
+    project.set(s3={**own, "publicUrl": f"{seaweedfs.url}/too-open"})
+    root = administrator(seaweedfs)
+    root.create_bucket(Bucket="too-open")
+    opened = {
+        "Version": "2012-10-17",
+        "Statement": [
+            {
+                "Effect": "Allow",
+                "Principal": "*",
+                "Action": ["s3:GetObject", "s3:ListBucket"],
+                "Resource": ["arn:aws:s3:::too-open", "arn:aws:s3:::too-open/*"],
+            }
+        ],
+    }
+    root.put_bucket_policy(Bucket="too-open", Policy=json.dumps(opened))
+
+    result = project.run(*UP)
+
+    assert result.exit_code != 0
+    assert "lets anonymous clients of the bucket 'too-open': list the bucket (200)" in result.output
+    assert "Remove the policy or access list that permits it" in result.output
+    assert_plain_error(result.output)
+
+    opened["Statement"][0]["Action"] = ["s3:GetObject"]  # type: ignore[index]
+    root.put_bucket_policy(Bucket="too-open", Policy=json.dumps(opened))
+    project.up()
+    project.up("--expect-no-changes")
+    project.destroy()
+
+
 @pytest.fixture
 def brought(server: LocalServer) -> Iterator[dict[str, str]]:
     """Provide the key pairs of a writer and a reader that a MinIO server has already."""

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from nix_cache.config.setting import BackendSettings
     from nix_cache.dynamic.name_reservation import Question
     from nix_cache.policy.model import Rule
+    from nix_cache.rights.trials import Trial
 
 ProviderFactory = Callable[[], "pulumi.ProviderResource"]
 """Makes the explicit provider that a stack's configuration describes."""
@@ -63,12 +64,18 @@ class Verification:
         config: makes of the environment the stack's configuration, by full key, beside what every
             verification sets.
         least_nix: the oldest Nix that can push to the service.
+        owner_variables: the variables with a key pair of S3 that may do everything in the bucket,
+            the id first, for the positive controls of probes. They may be unset.
+        minter: makes, of the environment and a user's key pair, what tries to create a key pair of
+            a user by name, and deletes it again; None where the service has no API for it.
     """
 
     costs: str
     variables: Mapping[str, str]
     config: Callable[[Mapping[str, str]], dict[str, Any]]
     least_nix: tuple[int, int, int] = (2, 33, 0)
+    owner_variables: tuple[str, ...] = ()
+    minter: "Callable[[Mapping[str, str], str, str], Callable[[str], Trial]] | None" = None
 
 
 @dataclass(frozen=True, kw_only=True)

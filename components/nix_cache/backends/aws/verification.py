@@ -23,4 +23,5 @@ VERIFICATION = Verification(
     "are made, at 0.005 US dollars for a thousand that write.",
     variables={"AWS_REGION": "where the bucket is made, such as eu-central-1"},
     config=_config,
+    owner_variables=("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"),
 )

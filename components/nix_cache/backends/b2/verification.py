@@ -21,5 +21,6 @@ VERIFICATION = Verification(
         "B2_REGION": "the account's region, such as us-west-004",
     },
     config=_config,
+    owner_variables=("B2_APPLICATION_KEY_ID", "B2_APPLICATION_KEY"),
     least_nix=(2, 34, 2),
 )

@@ -78,7 +78,7 @@ def probe_bucket(
                 client=client,
                 name=user.name,
                 access_key_id=user.login.access_key_id,
-                mint=_minter(service, administrator, user) if administrator else None,
+                mint=minter(service, login, user.login) if administrator else None,
                 others=[other.own for other in users if other != user],
                 own=user.own,
             )
@@ -144,21 +144,25 @@ def _await_key(client: PlainClient) -> None:
         time.sleep(_PAUSE_SECONDS)
 
 
-def _minter(service: S3Service, administrator: Users, caller: User) -> Callable[[str], Trial]:
-    """Return what tries to create a key pair in the name of a user, and deletes it again."""
+def minter(service: S3Service, administrator: S3Login, caller: S3Login) -> Callable[[str], Trial]:
+    """Return what tries to create a key pair of a user, and deletes it again.
+
+    Args:
+        service: with an IAM API.
+        administrator: deletes the key pair.
+        caller: tries to create it.
+    """
 
     def mint(user: str) -> Trial:
-        with explained(service.iam_endpoint, caller.login, "create a key pair"):
+        with explained(service.iam_endpoint, caller, "create a key pair"):
             try:
-                answer = iam_client(service, caller.login).create_access_key(UserName=user)
+                answer = iam_client(service, caller).create_access_key(UserName=user)
             except ClientError as refusal:
                 status = refusal.response.get("ResponseMetadata", {}).get("HTTPStatusCode")
-                code = code_of(refusal)
-                is_refused = code in _REFUSED or status in {401, 403}
+                is_refused = code_of(refusal) in _REFUSED or status in {401, 403}
                 outcome = Outcome.REFUSED if is_refused else Outcome.UNCLEAR
-                return Trial(outcome, f"{status} {code}".strip())
-        made = answer["AccessKey"]["AccessKeyId"]
-        administrator.delete_key(user, made)
+                return Trial(outcome, f"{status}")
+        Users(service, administrator).delete_key(user, answer["AccessKey"]["AccessKeyId"])
         return Trial(Outcome.ALLOWED, "200")
 
     return mint

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from nix_cache.backends.spec import BackendSpec, Completion, Provider
+from nix_cache.backends.spec import BackendSpec, Completion, Provider, Verification
 
 if TYPE_CHECKING:
     from pulumi.dynamic import Config
@@ -44,6 +44,12 @@ def _resource_types() -> "ResourceTypes":
     return TYPES
 
 
+def _verification() -> Verification:
+    from nix_cache.backends.s3.verification import VERIFICATION
+
+    return VERIFICATION
+
+
 SPEC = BackendSpec(
     name="s3",
     title="S3-compatible services",
@@ -52,6 +58,7 @@ SPEC = BackendSpec(
     question=_question,
     resource_types=_resource_types,
     package="boto3",
+    verification=_verification,
     provider=Provider(package="s3", sdk="", secret_settings=("secretAccessKey", "sessionToken")),
     complete=_complete,
     program_settings={"connectionFile": "a file that names a service and its administrator."},

@@ -22,4 +22,5 @@ VERIFICATION = Verification(
         "SPACES_REGION": "where the bucket is made, such as fra1",
     },
     config=_config,
+    owner_variables=("SPACES_ACCESS_KEY_ID", "SPACES_SECRET_ACCESS_KEY"),
 )

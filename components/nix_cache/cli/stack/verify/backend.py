@@ -7,6 +7,7 @@ from typing import Any
 
 from nix_cache.backends.registry import BACKENDS
 from nix_cache.backends.spec import Right
+from nix_cache.rights.trials import Trial
 
 
 class Role(StrEnum):
@@ -59,6 +60,8 @@ class Backend:
             key, beside what every verification sets.
         beyond: what the service permits although no cache needs it.
         least_nix: the oldest Nix that can push there.
+        owner_variables: the variables with a key pair that may do everything in the bucket.
+        minter: makes what tries to create key pairs, as in ``Verification``.
     """
 
     name: str
@@ -69,6 +72,8 @@ class Backend:
     config: Callable[[Mapping[str, str]], dict[str, Any]]
     beyond: frozenset[tuple[Role, Action]] = frozenset()
     least_nix: tuple[int, int, int] = (2, 33, 0)
+    owner_variables: tuple[str, ...] = ()
+    minter: Callable[[Mapping[str, str], str, str], Callable[[str], Trial]] | None = None
 
     def allowed(self, role: Role, *, public: bool) -> set[Action]:
         """Return all that a role can do to a cache."""
@@ -100,4 +105,6 @@ def backend(name: str) -> Backend:
         config=known.config,
         beyond=beyond(name),
         least_nix=known.least_nix,
+        owner_variables=known.owner_variables,
+        minter=known.minter,
     )

@@ -1,12 +1,13 @@
 """The steps of a verification, on a stack that is thrown away afterwards."""
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, Protocol
 
 from nix_cache.cli.s3.client import Answer, S3Client
 from nix_cache.cli.s3.transport import Transport
-from nix_cache.cli.stack.verify import nix, rights
+from nix_cache.cli.stack.verify import nix, probing, rights
 from nix_cache.cli.stack.verify.backend import Action, Backend, Role
 from nix_cache.formats.cache_info import INFO_KEY, nix_cache_info
 
@@ -35,10 +36,19 @@ class Journey:
     Args:
         backend: the service.
         stack: the stack, not up yet.
-        report: receives the outcome of each step, ``ok``, ``FAILED`` or ``--``, and its name.
+        report: receives the outcome of each step, ``ok``, ``FAILED``, ``WIDER`` or ``--``, and its
+            name.
+        environment: has the key pair of the bucket's owner.
     """
 
-    def __init__(self, backend: Backend, stack: Stack, report: Callable[[str, str], None]) -> None:
+    def __init__(
+        self,
+        backend: Backend,
+        stack: Stack,
+        report: Callable[[str, str], None],
+        environment: Mapping[str, str] = os.environ,
+    ) -> None:
+        self._environment = environment
         self._backend = backend
         self._stack = stack
         self._report = report
@@ -63,6 +73,7 @@ class Journey:
                     f"{role} to a {kind} cache can do exactly what was declared",
                     partial(self.rights, role, public=public),
                 )
+            self._step(f"the probes of a {kind} cache end", self._probes)
             self._step("a refresh and an update put back what was changed", self._repairs)
             self._step("a second refresh and update find nothing to do", self._settles)
         if reason := nix.why_not(self._backend.least_nix):
@@ -78,6 +89,14 @@ class Journey:
         wrong = [f"can {action}" for action in Action if action in found - declared]
         wrong += [f"cannot {action}" for action in Action if action in declared - found]
         return ", ".join(wrong)
+
+    def _probes(self) -> str:
+        """Report every probe by itself."""
+        outputs = self._stack.outputs(secrets=True)
+        for outcome, text in probing.probe(self._backend, outputs, self._environment):
+            self.failures += outcome == "FAILED"
+            self._report(outcome, text)
+        return ""
 
     def _step(self, name: str, check: Callable[[], str]) -> None:
         try:
