@@ -10,13 +10,23 @@ from nix_cache.backends.s3.login import S3ServiceError
 from nix_cache.backends.s3.plain_client import PlainAnswer
 from nix_cache.backends.s3.rights import require_safe, undecided, wider
 from nix_cache.formats.cache_info import INFO_KEY
-from nix_cache.rights.probes import PREFIX, PROBES, UNSAFE, Act, Caller, Probed, Role, Site, probed
+from nix_cache.rights.probes import (
+    PREFIX,
+    PROBES,
+    UNSAFE,
+    Caller,
+    CallerRole,
+    ProbeAct,
+    Probed,
+    Site,
+    probed,
+)
 from nix_cache.rights.trials import Outcome, Trial
 
 OWNER = "owner"
 INFO = b"StoreDir: /nix/store\n"
 SERVICE = S3Service("https://s3.example.org", "us-east-1", "path")
-IDS = {"writer-id": Role.WRITER.name, "reader-id": Role.READER.name}
+IDS = {"writer-id": CallerRole.WRITER.name, "reader-id": CallerRole.READER.name}
 
 
 def refusal(code: str = "AccessDenied") -> PlainAnswer:
@@ -37,22 +47,22 @@ class Store:
         written: the keys that were ever put.
     """
 
-    wide: frozenset[tuple[str, Act]] = frozenset()
-    broken: frozenset[Act] = frozenset()
+    wide: frozenset[tuple[str, ProbeAct]] = frozenset()
+    broken: frozenset[ProbeAct] = frozenset()
     objects: dict[str, bytes] = field(default_factory=lambda: {INFO_KEY: INFO})
     is_silent: bool = False
     public: bool = False
     written: list[str] = field(default_factory=list)
 
-    def may(self, user: str, act: Act, key: str) -> bool:
+    def may(self, user: str, act: ProbeAct, key: str) -> bool:
         """Return whether a user has a right."""
         if user == OWNER:
             return act not in self.broken
         if (user, act) in self.wide:
             return True
-        if act is Act.READ:
-            return user != Role.ANONYMOUS.name or self.public
-        return user == Role.WRITER.name and act is Act.WRITE and key.startswith("nar/")
+        if act is ProbeAct.READ:
+            return user != CallerRole.ANONYMOUS.name or self.public
+        return user == CallerRole.WRITER.name and act is ProbeAct.WRITE and key.startswith("nar/")
 
 
 @dataclass
@@ -76,18 +86,20 @@ class StoreClient:
             user = next((one for name, one in IDS.items() if name in f"{query}{headers}"), "")
             if not user:
                 return refusal("InvalidAccessKeyId")
-            if (user, Act.UNSIGNED) not in store.wide:
+            if (user, ProbeAct.UNSIGNED) not in store.wide:
                 return refusal("SignatureDoesNotMatch")
             return PlainAnswer(400, {}, b"<Error><Code>IncompleteBody</Code></Error>")
         if method == "GET" and not key:
-            allowed = store.may(self.user, Act.LIST, key)
+            allowed = store.may(self.user, ProbeAct.LIST, key)
             return PlainAnswer(200, {}, b"<ListBucketResult/>") if allowed else refusal()
-        act = {"GET": Act.READ, "DELETE": Act.DELETE, "PUT": Act.WRITE}[method]
+        act = {"GET": ProbeAct.READ, "DELETE": ProbeAct.DELETE, "PUT": ProbeAct.WRITE}[method]
         if method == "PUT" and not key.startswith("nar/"):
-            act = Act.REPLACE if key == INFO_KEY else Act.WRITE_FOREIGN
+            act = ProbeAct.REPLACE if key == INFO_KEY else ProbeAct.WRITE_FOREIGN
         if not store.may(self.user, act, key):
             return (
-                PlainAnswer(204, {}, b"") if store.is_silent and act is not Act.READ else refusal()
+                PlainAnswer(204, {}, b"")
+                if store.is_silent and act is not ProbeAct.READ
+                else refusal()
             )
         if method == "GET":
             found = store.objects.get(key)
@@ -105,17 +117,23 @@ def probe(store: Store, *, can_mint: bool = True) -> list[Probed]:
 
     def minter(user: str, own: str) -> Caller:
         def mint(target: str) -> Trial:
-            act = Act.MINT if target == own else Act.MINT_OTHERS
+            act = ProbeAct.MINT if target == own else ProbeAct.MINT_OTHERS
             is_allowed = (user, act) in store.wide
             return Trial(Outcome.ALLOWED if is_allowed else Outcome.REFUSED, "answer")
 
         access_key_id = next(key for key, name in IDS.items() if name == user)
         return Caller(
-            Role[user], StoreClient(store, user), own, access_key_id, mint, [f"not-{own}"], own
+            CallerRole[user],
+            StoreClient(store, user),
+            own,
+            access_key_id,
+            mint,
+            [f"not-{own}"],
+            own,
         )
 
     outcome = Outcome.ALLOWED if can_mint else Outcome.REFUSED
-    anonymous = StoreClient(store, Role.ANONYMOUS.name)
+    anonymous = StoreClient(store, CallerRole.ANONYMOUS.name)
     site = Site(
         owner=StoreClient(store, OWNER),
         anonymous=anonymous,
@@ -123,7 +141,11 @@ def probe(store: Store, *, can_mint: bool = True) -> list[Probed]:
         is_public=store.public,
         can_mint=lambda _user: Trial(outcome, "answer"),
     )
-    callers = [Caller(Role.ANONYMOUS, anonymous), minter("WRITER", "w"), minter("READER", "r")]
+    callers = [
+        Caller(CallerRole.ANONYMOUS, anonymous),
+        minter("WRITER", "w"),
+        minter("READER", "r"),
+    ]
     return list(probed(site, callers))
 
 
@@ -138,15 +160,15 @@ def test_a_store_that_follows_its_policies_is_as_declared(public: bool) -> None:
     found = probe(store)
 
     assert {one.outcome for one in found} == {Outcome.REFUSED}
-    expected = {*EVERY, *(() if public else ((Role.ANONYMOUS, Act.READ),))}
+    expected = {*EVERY, *(() if public else ((CallerRole.ANONYMOUS, ProbeAct.READ),))}
     assert {(one.role, one.act) for one in found} == expected
     assert store.objects == {INFO_KEY: INFO}
     assert all(PREFIX in key or key == INFO_KEY for key in store.written)
     require_safe(SERVICE, "demo", found)
 
 
-@pytest.mark.parametrize(("role", "act"), [*EVERY, (Role.ANONYMOUS, Act.READ)])
-def test_each_right_that_is_wider_is_named_and_no_other(role: Role, act: Act) -> None:
+@pytest.mark.parametrize(("role", "act"), [*EVERY, (CallerRole.ANONYMOUS, ProbeAct.READ)])
+def test_each_right_that_is_wider_is_named_and_no_other(role: CallerRole, act: ProbeAct) -> None:
     """A right of anonymous clients fails the deployment, and the store is left as it was."""
     store = Store(frozenset({(role.name, act)}))
 
@@ -156,7 +178,7 @@ def test_each_right_that_is_wider_is_named_and_no_other(role: Role, act: Act) ->
     assert [(one.role, one.act) for one in allowed] == [(role, act)]
     assert [str(act) in text and str(role) in text for text in wider(found)] == [True]
     assert store.objects == {INFO_KEY: INFO}
-    if role is Role.ANONYMOUS:
+    if role is CallerRole.ANONYMOUS:
         assert act in UNSAFE
         with pytest.raises(S3ServiceError, match=f"'demo': {act} .*Remove the policy"):
             require_safe(SERVICE, "demo", found)
@@ -165,7 +187,7 @@ def test_each_right_that_is_wider_is_named_and_no_other(role: Role, act: Act) ->
 
 
 @pytest.mark.parametrize("act", [*sorted(UNSAFE)])
-def test_a_refusal_without_its_positive_control_is_not_a_no(act: Act) -> None:
+def test_a_refusal_without_its_positive_control_is_not_a_no(act: ProbeAct) -> None:
     """Where the owner is refused as well, the service does not show who has the right."""
     found = probe(Store(broken=frozenset({act})))
 
@@ -179,7 +201,7 @@ def test_a_refused_creation_of_keys_needs_a_service_that_creates_them() -> None:
     """Else the refusal may be that of the whole API."""
     found = probe(Store(), can_mint=False)
 
-    minting = [one.outcome for one in found if one.act in {Act.MINT, Act.MINT_OTHERS}]
+    minting = [one.outcome for one in found if one.act in {ProbeAct.MINT, ProbeAct.MINT_OTHERS}]
     assert minting == [Outcome.UNCLEAR] * 4
 
 
@@ -189,7 +211,7 @@ def test_an_answer_of_success_without_an_effect_is_not_a_right() -> None:
 
     found = probe(store)
 
-    effects = {Act.WRITE, Act.WRITE_FOREIGN, Act.DELETE}
+    effects = {ProbeAct.WRITE, ProbeAct.WRITE_FOREIGN, ProbeAct.DELETE}
     assert {one.outcome for one in found if one.act in effects} == {Outcome.UNCLEAR}
     assert store.objects == {INFO_KEY: INFO}
 
@@ -198,6 +220,6 @@ def test_a_user_that_cannot_read_shows_nothing() -> None:
     """A key pair that the service does not know yet is refused everything."""
     found = probe(Store(objects={}, public=True))
 
-    of_users = [one for one in found if one.role is not Role.ANONYMOUS]
+    of_users = [one for one in found if one.role is not CallerRole.ANONYMOUS]
     assert {one.outcome for one in of_users} == {Outcome.UNCLEAR}
     assert all("its own read" in one.detail for one in of_users)

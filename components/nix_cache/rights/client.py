@@ -12,7 +12,7 @@ _PAGE = re.compile(
 _HEAD_BYTES = 4096
 
 
-class Answer(Protocol):
+class Response(Protocol):
     """A complete answer. As text, it is its status and its code."""
 
     @property
@@ -50,7 +50,7 @@ class Client(Protocol):
         query: str = "",
         headers: Mapping[str, str] | None = None,
         body: bytes = b"",
-    ) -> Answer:
+    ) -> Response:
         """Send one request, and return the answer whatever it is.
 
         Args:

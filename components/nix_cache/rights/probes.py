@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from nix_cache.formats.cache_info import INFO_KEY
-from nix_cache.rights.client import Answer, Client
+from nix_cache.rights.client import Client, Response
 from nix_cache.rights.trials import Outcome, Trial, judged
 from nix_cache.rights.unsigned import UnsignedTrial, UnsignedVerdict
 
@@ -23,7 +23,7 @@ PREFIX = "nix-cache-probe-"
 """What the names of all objects of probes start with, after ``nar/`` for some."""
 
 
-class Role(StrEnum):
+class CallerRole(StrEnum):
     """Who sends the requests."""
 
     ANONYMOUS = "anonymous clients"
@@ -31,7 +31,7 @@ class Role(StrEnum):
     READER = "the reader"
 
 
-class Act(StrEnum):
+class ProbeAct(StrEnum):
     """What a probe shows to be possible or not."""
 
     READ = "read objects"
@@ -60,7 +60,7 @@ class Caller:
         own: its own name, as the service has it.
     """
 
-    role: Role
+    role: CallerRole
     client: Client
     name: str = ""
     access_key_id: str = ""
@@ -106,8 +106,8 @@ class Probed:
     """
 
     caller: str
-    role: Role
-    act: Act
+    role: CallerRole
+    act: ProbeAct
     outcome: Outcome
     detail: str
     left: tuple[str, ...] = ()
@@ -116,18 +116,33 @@ class Probed:
         return f"{self.caller} can {self.act}"
 
 
-UNSAFE = frozenset({Act.READ, Act.LIST, Act.WRITE, Act.WRITE_FOREIGN, Act.REPLACE, Act.DELETE})
+UNSAFE = frozenset(
+    {
+        ProbeAct.READ,
+        ProbeAct.LIST,
+        ProbeAct.WRITE,
+        ProbeAct.WRITE_FOREIGN,
+        ProbeAct.REPLACE,
+        ProbeAct.DELETE,
+    }
+)
 """What no cache may let anonymous clients do; ``READ`` is tried on private caches alone."""
 
-_ANONYMOUS = (Act.LIST, Act.WRITE, Act.WRITE_FOREIGN, Act.REPLACE, Act.DELETE)
-_MINTING = (Act.MINT, Act.MINT_OTHERS)
-PROBES: dict[Role, tuple[Act, ...]] = {
-    Role.ANONYMOUS: _ANONYMOUS,
-    Role.READER: (*_ANONYMOUS, *_MINTING),
-    Role.WRITER: (
-        *(Act.LIST, Act.WRITE_FOREIGN, Act.REPLACE, Act.DELETE),
+_ANONYMOUS = (
+    ProbeAct.LIST,
+    ProbeAct.WRITE,
+    ProbeAct.WRITE_FOREIGN,
+    ProbeAct.REPLACE,
+    ProbeAct.DELETE,
+)
+_MINTING = (ProbeAct.MINT, ProbeAct.MINT_OTHERS)
+PROBES: dict[CallerRole, tuple[ProbeAct, ...]] = {
+    CallerRole.ANONYMOUS: _ANONYMOUS,
+    CallerRole.READER: (*_ANONYMOUS, *_MINTING),
+    CallerRole.WRITER: (
+        *(ProbeAct.LIST, ProbeAct.WRITE_FOREIGN, ProbeAct.REPLACE, ProbeAct.DELETE),
         *_MINTING,
-        Act.UNSIGNED,
+        ProbeAct.UNSIGNED,
     ),
 }
 """By role, what it must not be able to do."""
@@ -143,12 +158,12 @@ _LISTS = {
 
 def probed(site: Site, callers: Sequence[Caller]) -> Iterator[Probed]:
     """Probe what all callers must not be able to do."""
-    controls: dict[str, Answer] = {}
+    controls: dict[str, Response] = {}
     for caller in callers:
         problem = _unusable(caller)
         acts = PROBES[caller.role]
-        if caller.role is Role.ANONYMOUS and not site.is_public:
-            acts = (Act.READ, *acts)
+        if caller.role is CallerRole.ANONYMOUS and not site.is_public:
+            acts = (ProbeAct.READ, *acts)
         for act in acts:
             if problem:
                 yield Probed(str(caller), caller.role, act, Outcome.UNCLEAR, problem)
@@ -158,7 +173,7 @@ def probed(site: Site, callers: Sequence[Caller]) -> Iterator[Probed]:
 
 def _unusable(caller: Caller) -> str:
     """Return why refusals of a caller would show nothing; empty for one that can read."""
-    if caller.role is Role.ANONYMOUS:
+    if caller.role is CallerRole.ANONYMOUS:
         return ""
     answer = caller.client.request("GET", INFO_KEY)
     return "" if answer.status == 200 else f"its own read of {INFO_KEY} was answered {answer}"
@@ -168,32 +183,38 @@ def _unusable(caller: Caller) -> str:
 class _Probe:
     site: Site
     caller: Caller
-    controls: dict[str, Answer]
+    controls: dict[str, Response]
     """By key, the owner's put of the cache's own object: once, as a bucket may keep versions."""
 
-    def made(self, act: Act) -> Probed | None:
+    def made(self, act: ProbeAct) -> Probed | None:
         """Make a probe; None where the service does not have what it would try."""
-        tries: dict[Act, Callable[[], Probed | None]] = {
-            Act.READ: self._read,
-            Act.LIST: self._list,
-            Act.WRITE: lambda: self._write(act, f"nar/{_name()}"),
-            Act.WRITE_FOREIGN: lambda: self._write(act, _name()),
-            Act.REPLACE: self._replace,
-            Act.DELETE: self._delete,
-            Act.MINT: lambda: self._mint(act, self.caller.own),
-            Act.MINT_OTHERS: lambda: self._mint(act, next(iter(self.caller.others), "")),
-            Act.UNSIGNED: self._unsigned,
+        tries: dict[ProbeAct, Callable[[], Probed | None]] = {
+            ProbeAct.READ: self._read,
+            ProbeAct.LIST: self._list,
+            ProbeAct.WRITE: lambda: self._write(act, f"nar/{_name()}"),
+            ProbeAct.WRITE_FOREIGN: lambda: self._write(act, _name()),
+            ProbeAct.REPLACE: self._replace,
+            ProbeAct.DELETE: self._delete,
+            ProbeAct.MINT: lambda: self._mint(act, self.caller.own),
+            ProbeAct.MINT_OTHERS: lambda: self._mint(act, next(iter(self.caller.others), "")),
+            ProbeAct.UNSIGNED: self._unsigned,
         }
         return tries[act]()
 
     def _probed(
-        self, act: Act, outcome: Outcome, detail: object, left: Sequence[str] = ()
+        self, act: ProbeAct, outcome: Outcome, detail: object, left: Sequence[str] = ()
     ) -> Probed:
         caller = self.caller
         return Probed(str(caller), caller.role, act, outcome, str(detail), tuple(left))
 
     def _decided(
-        self, act: Act, trial: Answer, control: Answer, *, had_effect: bool, left: Sequence[str]
+        self,
+        act: ProbeAct,
+        trial: Response,
+        control: Response,
+        *,
+        had_effect: bool,
+        left: Sequence[str],
     ) -> Probed:
         """Return what a request and its positive control show together."""
         if had_effect:
@@ -209,7 +230,7 @@ class _Probe:
         control = self.site.owner.request("GET", INFO_KEY)
         trial = self.caller.client.request("GET", INFO_KEY)
         is_read = control.status == trial.status == 200 and control.body == trial.body
-        return self._decided(Act.READ, trial, control, had_effect=is_read, left=())
+        return self._decided(ProbeAct.READ, trial, control, had_effect=is_read, left=())
 
     def _list(self) -> Probed:
         found = []
@@ -217,12 +238,14 @@ class _Probe:
             control = self.site.owner.request("GET", query=query)
             trial = self.caller.client.request("GET", query=query)
             is_listed = trial.status == 200 and re.search(start, trial.body) is not None
-            found.append(self._decided(Act.LIST, trial, control, had_effect=is_listed, left=()))
+            found.append(
+                self._decided(ProbeAct.LIST, trial, control, had_effect=is_listed, left=())
+            )
         # The first one is how every service lists; another is refused where it is not offered.
         allowed = [one for one in found if one.outcome is Outcome.ALLOWED]
         return allowed[0] if allowed else found[0]
 
-    def _write(self, act: Act, key: str) -> Probed:
+    def _write(self, act: ProbeAct, key: str) -> Probed:
         body = secrets.token_hex(16).encode()
         trial = _put(self.caller.client, key, body)
         stored = self.site.owner.request("GET", key)
@@ -235,11 +258,11 @@ class _Probe:
         present = self.site.owner.request("GET", INFO_KEY)
         if present.status != 200:
             detail = f"{INFO_KEY} by the bucket's owner was answered {present}"
-            return self._probed(Act.REPLACE, Outcome.UNCLEAR, detail)
+            return self._probed(ProbeAct.REPLACE, Outcome.UNCLEAR, detail)
         names = ("Content-Type", "Cache-Control", "Content-Encoding")
         headers = {name: present.headers[name] for name in names if name in present.headers}
 
-        def put(client: Client) -> Answer:
+        def put(client: Client) -> Response:
             return client.request("PUT", INFO_KEY, headers=headers, body=present.body)
 
         trial = put(self.caller.client)
@@ -247,7 +270,7 @@ class _Probe:
             self.controls[INFO_KEY] = put(self.site.owner)
         control = self.controls[INFO_KEY]
         is_replaced = trial.status < 300 and judged(trial).outcome is Outcome.ALLOWED
-        return self._decided(Act.REPLACE, trial, control, had_effect=is_replaced, left=())
+        return self._decided(ProbeAct.REPLACE, trial, control, had_effect=is_replaced, left=())
 
     def _delete(self) -> Probed:
         key = f"nar/{_name()}"
@@ -258,9 +281,9 @@ class _Probe:
         control = self.site.owner.request("DELETE", key)
         left = self._removed(key, made, trial, control)
         failed = made if made.status >= 300 else control
-        return self._decided(Act.DELETE, trial, failed, had_effect=had_effect, left=left)
+        return self._decided(ProbeAct.DELETE, trial, failed, had_effect=had_effect, left=left)
 
-    def _mint(self, act: Act, user: str) -> Probed | None:
+    def _mint(self, act: ProbeAct, user: str) -> Probed | None:
         if self.caller.mint is None or self.site.can_mint is None or not user:
             return None
         trial = self.caller.mint(user)
@@ -283,7 +306,7 @@ class _Probe:
         first, *_ = results
         if not first.shows_signature:
             detail = f"the answer does not show that only the signature is missing: {first.answer}"
-            return self._probed(Act.UNSIGNED, Outcome.UNCLEAR, detail, left)
+            return self._probed(ProbeAct.UNSIGNED, Outcome.UNCLEAR, detail, left)
         for verdict, outcome in {
             UnsignedVerdict.ACCEPTED: Outcome.ALLOWED,
             UnsignedVerdict.UNCLEAR: Outcome.UNCLEAR,
@@ -291,10 +314,10 @@ class _Probe:
             those = [one for one in results if one.verdict is verdict]
             if those:
                 detail = "; ".join(f"{one.name}: {one.answer}" for one in those)
-                return self._probed(Act.UNSIGNED, outcome, detail, left)
-        return self._probed(Act.UNSIGNED, Outcome.REFUSED, first.answer, left)
+                return self._probed(ProbeAct.UNSIGNED, outcome, detail, left)
+        return self._probed(ProbeAct.UNSIGNED, Outcome.REFUSED, first.answer, left)
 
-    def _removed(self, key: str, *answers: Answer) -> list[str]:
+    def _removed(self, key: str, *answers: Response) -> list[str]:
         """Remove an object of a probe, with its versions; returns what is left."""
         owner = self.site.owner
         last = owner.request("DELETE", key)
@@ -308,5 +331,5 @@ def _name() -> str:
     return f"{PREFIX}{secrets.token_hex(16)}"
 
 
-def _put(client: Client, key: str, body: bytes) -> Answer:
+def _put(client: Client, key: str, body: bytes) -> Response:
     return client.request("PUT", key, headers={"Content-Type": "text/plain"}, body=body)

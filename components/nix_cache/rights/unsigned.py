@@ -20,7 +20,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from urllib.parse import urlencode
 
-from nix_cache.rights.client import Answer, Client
+from nix_cache.rights.client import Client, Response
 
 _TRAILER = "STREAMING-UNSIGNED-PAYLOAD-TRAILER"
 _BODY = b"5\r\nnixes\r\n0\r\nx-amz-checksum-crc32:AAAAAA==\r\nbroken"
@@ -65,7 +65,7 @@ class Attempt:
     query: dict[str, str] = field(default_factory=dict)
     body: bytes = _BODY
 
-    def send(self, client: Client, key: str, access_key_id: str, region: str) -> Answer:
+    def send(self, client: Client, key: str, access_key_id: str, region: str) -> Response:
         """Send it in the name of an access key id; without an answer, the client raises."""
         now = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
         credential = f"{access_key_id}/{now[:8]}/{region}/s3/aws4_request"
@@ -173,7 +173,7 @@ class UnsignedTrial:
                 return replace(result, verdict=UnsignedVerdict.UNCLEAR)
         return result
 
-    def _answer(self, attempt: Attempt, access_key_id: str) -> Answer | str:
+    def _answer(self, attempt: Attempt, access_key_id: str) -> Response | str:
         """Return what came back, or why nothing did."""
         try:
             return attempt.send(self.client, self.key, access_key_id, self.region)
@@ -181,7 +181,7 @@ class UnsignedTrial:
             return f"no answer: {failure}"
 
 
-def _judged(answer: Answer | str) -> UnsignedVerdict:
+def _judged(answer: Response | str) -> UnsignedVerdict:
     """Judge an answer by its status and by the storage's code."""
     if isinstance(answer, str):
         return UnsignedVerdict.UNCLEAR

@@ -12,7 +12,7 @@ from nix_cache.backends.s3.login import S3Login, S3ServiceError
 from nix_cache.backends.s3.plain_client import PlainClient
 from nix_cache.backends.s3.users import Users
 from nix_cache.formats.cache_info import INFO_KEY
-from nix_cache.rights.probes import UNSAFE, Caller, Probed, Role, Site, probed
+from nix_cache.rights.probes import UNSAFE, Caller, CallerRole, Probed, Site, probed
 from nix_cache.rights.trials import Outcome, Trial
 
 _NEW_KEY_SECONDS, _PAUSE_SECONDS = 15.0, 0.5
@@ -22,7 +22,7 @@ _REFUSED = frozenset({"AccessDenied", "AccessDeniedException", "Forbidden", "403
 
 
 @dataclass(frozen=True)
-class User:
+class ProbedUser:
     """A writer or a reader.
 
     Attributes:
@@ -32,14 +32,14 @@ class User:
         login: the key pair.
     """
 
-    role: Role
+    role: CallerRole
     name: str
     own: str
     login: S3Login
 
 
 def probe_bucket(
-    bucket: ServiceBucket, login: S3Login, users: Sequence[User], *, is_public: bool
+    bucket: ServiceBucket, login: S3Login, users: Sequence[ProbedUser], *, is_public: bool
 ) -> list[Probed]:
     """Probe what anonymous clients, writers and readers of a bucket can do.
 
@@ -68,7 +68,7 @@ def probe_bucket(
         is_public=is_public,
         can_mint=can_mint if administrator else None,
     )
-    callers = [Caller(Role.ANONYMOUS, anonymous)]
+    callers = [Caller(CallerRole.ANONYMOUS, anonymous)]
     for user in users:
         client = PlainClient(service, bucket.name, user.login)
         _await_key(client)
@@ -95,7 +95,7 @@ def require_safe(service: S3Service, bucket: str, found: Sequence[Probed]) -> No
     unsafe = [
         one
         for one in found
-        if one.role is Role.ANONYMOUS and one.act in UNSAFE and one.outcome is Outcome.ALLOWED
+        if one.role is CallerRole.ANONYMOUS and one.act in UNSAFE and one.outcome is Outcome.ALLOWED
     ]
     if not unsafe:
         return
@@ -124,11 +124,11 @@ def left_behind(found: Sequence[Probed]) -> list[str]:
     return [one for each in found for one in each.left]
 
 
-def users_of(given: Mapping[str, Mapping[str, str]]) -> list[User]:
+def users_of(given: Mapping[str, Mapping[str, str]]) -> list[ProbedUser]:
     """Return the users that the input of a resource describes."""
     return [
-        User(
-            Role[one["role"]],
+        ProbedUser(
+            CallerRole[one["role"]],
             name,
             one["own"],
             S3Login(one["access_key_id"], one["secret_access_key"]),

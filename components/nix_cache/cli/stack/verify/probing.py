@@ -8,15 +8,15 @@ from nix_cache.cli.s3.credentials import Credential
 from nix_cache.cli.s3.transport import Transport
 from nix_cache.cli.stack.verify import backend as rows
 from nix_cache.cli.stack.verify.backend import Action, Backend
-from nix_cache.rights.probes import Act, Caller, Probed, Role, Site, probed
+from nix_cache.rights.probes import Caller, CallerRole, ProbeAct, Probed, Site, probed
 from nix_cache.rights.trials import Outcome
 
-_ROLES = {Role.WRITER: rows.Role.WRITER, Role.READER: rows.Role.READER}
+_ROLES = {CallerRole.WRITER: rows.Role.WRITER, CallerRole.READER: rows.Role.READER}
 _ACTIONS = {
-    Act.LIST: Action.LIST,
-    Act.WRITE_FOREIGN: Action.REPLACE_INFO,
-    Act.REPLACE: Action.REPLACE_INFO,
-    Act.DELETE: Action.DELETE,
+    ProbeAct.LIST: Action.LIST,
+    ProbeAct.WRITE_FOREIGN: Action.REPLACE_INFO,
+    ProbeAct.REPLACE: Action.REPLACE_INFO,
+    ProbeAct.DELETE: Action.DELETE,
 }
 """By probe, under what a backend declares that it cannot withhold it."""
 
@@ -46,13 +46,13 @@ def probe(
         return S3Client(transport, url, region, credential)
 
     profiles: Mapping[str, str] = cache["profiles"]
-    callers = [Caller(Role.ANONYMOUS, client(None))]
+    callers = [Caller(CallerRole.ANONYMOUS, client(None))]
     for user, pair in outputs["credentials"].items():
         credential = Credential(**pair)
         key_id, secret = credential.access_key_id, credential.secret_access_key
         callers.append(
             Caller(
-                role=Role.WRITER if user in cache["pushUrls"] else Role.READER,
+                role=CallerRole.WRITER if user in cache["pushUrls"] else CallerRole.READER,
                 client=client(credential),
                 name=user,
                 access_key_id=key_id,
@@ -82,7 +82,7 @@ def line(backend: Backend, one: Probed) -> tuple[str, str]:
         return "ok", f"{one.caller} cannot {one.act} ({one.detail}), which the owner can{left}"
     if (_ROLES.get(one.role), _ACTIONS.get(one.act)) in backend.beyond:
         return "ok", f"{one} ({one.detail}), as declared{left}"
-    outcome = "FAILED" if one.role is Role.ANONYMOUS else "WIDER"
+    outcome = "FAILED" if one.role is CallerRole.ANONYMOUS else "WIDER"
     return outcome, f"{one} ({one.detail}), which is not declared{left}"
 
 
