@@ -26,7 +26,11 @@ from nix_cache.rights.trials import Outcome, Trial
 OWNER = "owner"
 INFO = b"StoreDir: /nix/store\n"
 SERVICE = S3Service("https://s3.example.org", "us-east-1", "path")
-IDS = {"writer-id": CallerRole.WRITER.name, "reader-id": CallerRole.READER.name}
+IDS = {
+    "writer-id": CallerRole.WRITER.name,
+    "reader-id": CallerRole.READER.name,
+    "janitor-id": CallerRole.JANITOR.name,
+}
 
 
 def refusal(code: str = "AccessDenied") -> PlainAnswer:
@@ -62,6 +66,8 @@ class Store:
             return True
         if act is ProbeAct.READ:
             return user != CallerRole.ANONYMOUS.name or self.public
+        if user == CallerRole.JANITOR.name:
+            return act in {ProbeAct.LIST, ProbeAct.DELETE} and key != INFO_KEY
         return user == CallerRole.WRITER.name and act is ProbeAct.WRITE and key.startswith("nar/")
 
 
@@ -145,6 +151,7 @@ def probe(store: Store, *, can_mint: bool = True) -> list[Probed]:
         Caller(CallerRole.ANONYMOUS, anonymous),
         minter("WRITER", "w"),
         minter("READER", "r"),
+        minter("JANITOR", "j"),
     ]
     return list(probed(site, callers))
 
@@ -202,7 +209,7 @@ def test_a_refused_creation_of_keys_needs_a_service_that_creates_them() -> None:
     found = probe(Store(), can_mint=False)
 
     minting = [one.outcome for one in found if one.act in {ProbeAct.MINT, ProbeAct.MINT_OTHERS}]
-    assert minting == [Outcome.UNCLEAR] * 4
+    assert minting == [Outcome.UNCLEAR] * 6
 
 
 def test_an_answer_of_success_without_an_effect_is_not_a_right() -> None:

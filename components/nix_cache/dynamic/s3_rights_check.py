@@ -61,8 +61,8 @@ class S3RightsCheck(Resource, module="nix-cache", name="S3RightsCheck"):
         public: whether anonymous clients are to read objects.
         policies: the documents that decide on rights; a change of one is a reason to probe again.
         key_ids: the access key ids of the users, for the same reason.
-        users: by writer and reader, ``role`` (``WRITER`` or ``READER``), ``own`` (its name on the
-            service), ``access_key_id`` and ``secret_access_key``. A secret.
+        users: by user, ``role`` (the name of a ``CallerRole``), ``own`` (its name on the service),
+            ``access_key_id`` and ``secret_access_key``. A secret.
         opts: as for any resource.
     """
 

@@ -29,6 +29,7 @@ class CallerRole(StrEnum):
     ANONYMOUS = "anonymous clients"
     WRITER = "the writer"
     READER = "the reader"
+    JANITOR = "the janitor"
 
 
 class ProbeAct(StrEnum):
@@ -69,7 +70,8 @@ class Caller:
     own: str = ""
 
     def __str__(self) -> str:
-        return f"{self.role} {self.name}".strip()
+        named = {CallerRole.WRITER, CallerRole.READER}
+        return f"{self.role} {self.name}" if self.role in named else str(self.role)
 
 
 @dataclass(frozen=True)
@@ -143,6 +145,10 @@ PROBES: dict[CallerRole, tuple[ProbeAct, ...]] = {
         *(ProbeAct.LIST, ProbeAct.WRITE_FOREIGN, ProbeAct.REPLACE, ProbeAct.DELETE),
         *_MINTING,
         ProbeAct.UNSIGNED,
+    ),
+    CallerRole.JANITOR: (
+        *(ProbeAct.WRITE, ProbeAct.WRITE_FOREIGN, ProbeAct.REPLACE),
+        *_MINTING,
     ),
 }
 """By role, what it must not be able to do."""

@@ -40,6 +40,13 @@ _UNKNOWN_TO_SERVICES = frozenset({"s3:ListMultipartUploadParts"})
 
 _WIDER = docs.page("backends/s3", "rights-that-are-wider")
 
+_ROLES = {
+    Privilege.WRITE: "WRITER",
+    Privilege.READ: "READER",
+    Privilege.JANITOR: "JANITOR",
+}
+"""By privilege, the name of the role that is probed."""
+
 
 class S3Storage:
     """A bucket of a service, with its writers and readers."""
@@ -144,7 +151,7 @@ class S3Storage:
         """Probe who can do what, once the rest is there; wider rights are warnings."""
         users: dict[str, Any] = {
             user: {
-                "role": "WRITER" if privileges[user] is Privilege.WRITE else "READER",
+                "role": _ROLES[privileges[user]],
                 "own": self.profile(user),
                 "access_key_id": pair["accessKeyId"],
                 "secret_access_key": pair["secretAccessKey"],

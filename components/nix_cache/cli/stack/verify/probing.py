@@ -52,7 +52,7 @@ def probe(
         key_id, secret = credential.access_key_id, credential.secret_access_key
         callers.append(
             Caller(
-                role=CallerRole.WRITER if user in cache["pushUrls"] else CallerRole.READER,
+                role=_role(user, cache),
                 client=client(credential),
                 name=user,
                 access_key_id=key_id,
@@ -84,6 +84,12 @@ def line(backend: Backend, one: Probed) -> tuple[str, str]:
         return "ok", f"{one} ({one.detail}), as declared{left}"
     outcome = "FAILED" if one.role is CallerRole.ANONYMOUS else "WIDER"
     return outcome, f"{one} ({one.detail}), which is not declared{left}"
+
+
+def _role(user: str, cache: Mapping[str, Any]) -> CallerRole:
+    if user in cache["pushUrls"]:
+        return CallerRole.WRITER
+    return CallerRole.READER if user in cache["readers"] else CallerRole.JANITOR
 
 
 def _owner(backend: Backend, environment: Mapping[str, str]) -> Credential | None:
