@@ -70,6 +70,7 @@ def print_plan(removal: Removal, names: Names, where: Console) -> None:
         rows.append(("remove", f"{_count(hidden, 'further path')}", "--json prints all"))
     for count, thing, why in (
         (len(plan.nars), "NAR", "at once, without a grace period"),
+        (len(plan.past), "NAR", "of which only old versions are left"),
         (len(removal.also), "other object", "lists of files, build logs, debug info"),
         (len(removal.left), "object", "left by an interrupted removal"),
     ):
