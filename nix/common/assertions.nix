@@ -110,6 +110,25 @@ let
     ]
     ++ secretFile "${option}.signingKeyFile" signingKeyFile;
 
+  ofCollecting =
+    name: cache:
+    let
+      option = "services.nix-cache.caches.${name}";
+      profiles = if cache.manifest == null then { } else cache.manifest.profiles or { };
+    in
+    [
+      {
+        assertion = profiles ? janitor;
+        message = "`${option}.gc.enable` requires the janitor of the cache. Set `janitor` to true in its stack, and `${option}.manifest` to what `pulumi stack output manifest --json` prints.";
+      }
+      {
+        assertion = cfg.credentialsFile != null || cfg.awsConfigFile != null;
+        message = "`${option}.gc.enable` requires the janitor's credential. Set `services.nix-cache.credentialsFile` to the path of a file with its profile${
+          if profiles ? janitor then ", ${profiles.janitor}" else ""
+        }.";
+      }
+    ];
+
   # Derivatives of Nix count their versions otherwise.
   isOld = package: package.pname or "" == "nix" && !lib.versionAtLeast package.version "2.18";
 
@@ -136,7 +155,11 @@ in
 {
   # Of the caches, whatever writes nix.conf.
   ofCaches =
-    concatLists (mapAttrsToList ofReading enabled ++ mapAttrsToList ofPushing pushed)
+    concatLists (
+      mapAttrsToList ofReading enabled
+      ++ mapAttrsToList ofPushing pushed
+      ++ mapAttrsToList ofCollecting caches.collected
+    )
     ++ concatLists (
       mapAttrsToList secretFile {
         "services.nix-cache.credentialsFile" = cfg.credentialsFile;

@@ -1,5 +1,5 @@
 # What can be set for one cache.
-{ trigger }:
+{ hasTimers, trigger }:
 { config, lib, ... }:
 let
   inherit (lib)
@@ -163,6 +163,32 @@ in
           The upstream caches with their public keys. Paths that they signed are not pushed. `{ }`
           pushes everything.
         '';
+      };
+    };
+  }
+  // lib.optionalAttrs hasTimers {
+    gc = {
+      enable = mkEnableOption "collecting garbage in this cache, as its janitor";
+
+      olderThan = mkOption {
+        type = types.ints.between 1 36500;
+        default = 90;
+        description = ''
+          Paths that were pushed within the last days, so many, are kept with their closures.
+        '';
+      };
+
+      grace = mkOption {
+        type = types.ints.between 0 36500;
+        default = 30;
+        description = "The days for which a NAR is kept after the last narinfo that names it.";
+      };
+
+      schedule = mkOption {
+        type = types.str;
+        default = "weekly";
+        example = "*-*-* 03:00";
+        description = "When it runs, as a calendar event of systemd.";
       };
     };
   };

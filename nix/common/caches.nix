@@ -46,6 +46,8 @@ rec {
   queued = filterAttrs (_: cache: cache.push.trigger != "watch-store") pushed;
   watched = filterAttrs (_: cache: cache.push.trigger == "watch-store") pushed;
 
+  collected = filterAttrs (_: cache: cache.gc.enable or false) enabled;
+
   substituters = urls (cache: !cache.optional);
   trustedSubstituters = urls (cache: cache.optional);
   publicKeys = lib.unique (builtins.concatMap (cache: cache.publicKeys) (attrValues enabled));

@@ -2,6 +2,8 @@
 {
   # How what was built is pushed unless a configuration chooses.
   trigger,
+  # Whether the system collects garbage in caches by timers.
+  hasTimers ? false,
 }:
 { lib, pkgs, ... }:
 let
@@ -11,7 +13,7 @@ in
 {
   options.services.nix-cache = {
     caches = mkOption {
-      type = types.attrsOf (types.submodule (import ./cache.nix { inherit trigger; }));
+      type = types.attrsOf (types.submodule (import ./cache.nix { inherit hasTimers trigger; }));
       default = { };
       example = literalExpression ''
         {
@@ -57,7 +59,7 @@ in
       type = types.package;
       default = pkgs.callPackage ../package.nix { };
       defaultText = literalExpression "pkgs.callPackage ./package.nix { }";
-      description = "The package with the command `nix-cache`. It is needed only for pushing.";
+      description = "The package with the command `nix-cache`. It is needed only for pushing and for collecting garbage.";
     };
   };
 }

@@ -9,5 +9,6 @@ rec {
   roots = name: "/nix/var/nix/gcroots/nix-cache/${name}";
 
   pushService = name: "nix-cache-push-${name}";
+  gcService = name: "nix-cache-gc-${name}";
   watchService = name: "nix-cache-watch-${name}";
 }

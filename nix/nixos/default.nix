@@ -26,7 +26,12 @@ in
 {
   _class = "nixos";
 
-  imports = [ (import ../common/options.nix { trigger = "hook"; }) ];
+  imports = [
+    (import ../common/options.nix {
+      trigger = "hook";
+      hasTimers = true;
+    })
+  ];
 
   config = {
     inherit (assertions) warnings;

@@ -107,15 +107,52 @@ let
         RestartSec = 10;
       };
     };
+
+  # Needs the janitor's profile and the network, and neither Nix nor a signing key.
+  collect = name: cache: {
+    description = "Delete old store paths from the binary cache ${name}";
+    wants = [ "network-online.target" ];
+    after = [ "network-online.target" ];
+    environment =
+      caches.credentials
+      // {
+        XDG_CACHE_HOME = "%C/${collectFolder name}";
+      }
+      // lib.optionalAttrs (cfg.credentialsFile != null) {
+        AWS_SHARED_CREDENTIALS_FILE = "%d/credentials";
+      };
+    serviceConfig = hardening // {
+      Type = "oneshot";
+      DynamicUser = true;
+      ExecStart = "${cfg.package}/bin/nix-cache gc ${name} --older-than ${toString cache.gc.olderThan} --grace ${toString cache.gc.grace} --yes";
+      CacheDirectory = collectFolder name;
+      LoadCredential = optionals (cfg.credentialsFile != null) [ "credentials:${cfg.credentialsFile}" ];
+    };
+  };
+  collectFolder = name: "nix-cache-gc/${name}";
 in
 {
   inherit watchUser;
 
   services =
     mapAttrs' (name: cache: nameValuePair (places.pushService name) (push name cache)) caches.queued
-    // mapAttrs' (name: cache: nameValuePair (places.watchService name) (watch name cache)) caches.watched;
+    // mapAttrs' (name: cache: nameValuePair (places.watchService name) (watch name cache)) caches.watched
+    // mapAttrs' (name: cache: nameValuePair (places.gcService name) (collect name cache)) caches.collected;
 
-  timers = mapAttrs' (
+  timers =
+    mapAttrs' (
+      name: cache:
+      nameValuePair (places.gcService name) {
+        description = "Delete old store paths from the binary cache ${name} regularly";
+        wantedBy = [ "timers.target" ];
+        timerConfig = {
+          OnCalendar = cache.gc.schedule;
+          Persistent = true;
+          RandomizedDelaySec = "15min";
+        };
+      }
+    ) caches.collected
+    // mapAttrs' (
     name: cache:
     nameValuePair (places.pushService name) {
       description = "Push what is still queued for the binary cache ${name}";

@@ -21,6 +21,7 @@ from tests.e2e.nixos.configurations import (
     READS,
     READS_PRIVATELY,
     WRITES,
+    manifest,
 )
 from tests.e2e.nixos.configurations import nixos as nixos
 from tests.e2e.nixos.machine import NixOS
@@ -114,6 +115,34 @@ def test_a_writer_gets_units_that_push(nixos: NixOS) -> None:
         f"L {queue}/queue - - - - {roots}",
     ]
     assert run["ReadWritePaths"] == [queue, roots]
+
+
+COLLECTS = """
+    services.nix-cache.caches.team = {
+      manifest = ./janitor.json;
+      gc = { enable = true; olderThan = 60; schedule = "daily"; };
+    };
+"""
+
+
+def test_a_timer_collects_garbage_as_the_janitor(nixos: NixOS, store_dir: str) -> None:
+    """With the janitor's profile alone; a cache without a janitor is an error."""
+    public = manifest(store_dir)
+    profiles = {**public["profiles"], "janitor": "team-janitor"}
+    nixos.describe({**public, "profiles": profiles}, "janitor.json")
+
+    found = nixos.evaluate(
+        f'{COLLECTS} services.nix-cache.credentialsFile = "/run/secrets/credentials";'
+    )
+
+    service = found["systemd"]["services"]["nix-cache-gc-team"]
+    command = service["serviceConfig"]["ExecStart"]
+    assert command.endswith("/bin/nix-cache gc team --older-than 60 --grace 30 --yes")
+    assert service["serviceConfig"]["LoadCredential"] == ["credentials:/run/secrets/credentials"]
+    assert service["serviceConfig"]["DynamicUser"] is True
+    timer = found["systemd"]["timers"]["nix-cache-gc-team"]
+    assert timer["timerConfig"]["OnCalendar"] == "daily"
+    assert timer["wantedBy"] == ["timers.target"]
 
 
 def test_a_service_gets_copies_of_the_secrets_and_no_rights_beside(nixos: NixOS) -> None:
@@ -327,15 +356,16 @@ def test_the_readme_lists_every_option(nixos: NixOS) -> None:
     """And none that is not there, in any of the modules."""
     trusted = "services.nix-cache.trusted = true;"
     own = {
-        **nixos.evaluate(PUSHES)["own"],
         **nixos.evaluate(PUSHES, kind='"darwin"')["own"],
         **nixos.evaluate(f"{PUSHES} {trusted}", kind='"home-manager"')["own"],
+        **nixos.evaluate(PUSHES)["own"],  # whose caches have all options
     }
     cache = own.pop("caches")["team"]
-    push = cache.pop("push")
+    push, gc = cache.pop("push"), cache.pop("gc")
 
     rows = re.findall(r"^\| (`.*?`) \|", README.read_text(), re.MULTILINE)
     named = [name for row in rows for name in re.findall(r"`(.*?)`", row)]
 
     options = [*own, *(f"….{name}" for name in cache), *(f"….push.{name}" for name in push)]
+    options += [f"….gc.{name}" for name in gc]
     assert sorted(name.replace("caches.NAME", "…") for name in named) == sorted(options)

@@ -47,6 +47,24 @@ def test_what_cannot_be_read_from_is_refused(nixos: NixOS, settings: str, reason
 
 
 @pytest.mark.parametrize(
+    ("credentials", "reason"),
+    [
+        ('"/run/secrets/credentials"', "`{}.gc.enable` requires the janitor of the cache. Set"),
+        ("null", "`{}.gc.enable` requires the janitor's credential. Set"),
+    ],
+)
+def test_garbage_is_collected_only_as_a_janitor(
+    nixos: NixOS, credentials: str, reason: str
+) -> None:
+    """The cache has to have one, and the machine its credential."""
+    settings = f"caches.team.gc.enable = true; credentialsFile = {credentials};"
+
+    why = nixos.refusal(f"{READS} services.nix-cache = {{ {settings} }};")
+
+    assert reason.format("services.nix-cache.caches.team") in why
+
+
+@pytest.mark.parametrize(
     ("changes", "reason"),
     [
         (
