@@ -24,6 +24,7 @@ from nix_cache.formats.own_objects import PINS_PREFIX
 from nix_cache.formats.pin import PinRevision, latest_content, latest_key, new_revision_key
 from tests.unit.cli.client_caches import KEY, WRITER
 from tests.unit.cli.test_push_beside_gc import (
+    REFERENCES,
     Scenario,
     World,
     _Connection,
@@ -90,7 +91,29 @@ class PinningWorld(World):
             self.order.run(list(clients))  # type: ignore[arg-type]
 
 
-@orders(max_examples=80)
+def require_pinned(scenario: Scenario, ended_days: float | None) -> PinningWorld:
+    """Let a scenario happen. What was pinned is whole; a pin that failed has pinned nothing."""
+    world = PinningWorld(scenario)
+    if ended_days is not None:
+        world.end_an_earlier_pin(ended_days)
+    world.run()
+    objects = world.storage.objects
+    path = store()[PINNED].info.path
+    wanted = {narinfo_key(store()[name].info.path) for name in closure([PINNED])}
+    for days in (0.0, 1000.0):
+        if days:
+            world.collect_later(days)
+        require_whole(objects)
+        if world.failure is None:
+            assert wanted <= objects.keys()
+            assert objects[LATEST].content == f"{path}\n".encode()
+    if world.failure is not None:
+        revisions = [key for key in objects if key.startswith(PINS_PREFIX) and key != LATEST]
+        assert path not in [PinRevision.parse(objects[key].content).path for key in revisions]
+    return world
+
+
+@orders(max_examples=40)
 @given(
     st.booleans().flatmap(lambda has_kill: scenarios(1, has_kill=has_kill)),
     st.sampled_from([None, 0.5, 3.0]),
@@ -98,27 +121,27 @@ class PinningWorld(World):
 def test_a_path_that_was_pinned_beside_a_collection_stays_whole(
     scenario: Scenario, ended_days: float | None
 ) -> None:
-    """Also when everything else is collected later. A pin that failed has pinned nothing."""
-    world = PinningWorld(scenario)
-    if ended_days is not None:
-        world.end_an_earlier_pin(ended_days)
-    had_path = PINNED in scenario.ages
-    world.run()
-    objects = world.storage.objects
-    path = store()[PINNED].info.path
-    wanted = {narinfo_key(store()[name].info.path) for name in closure([PINNED])}
+    """Also when everything else is collected later, and when a collection is killed."""
+    world = require_pinned(scenario, ended_days)
     event(f"pinned: {world.failure is None}, collections: {', '.join(world.collected)}")
-    event(f"deleted something: {bool(world.storage.deleted)}")
-    event(f"deleted the latest path: {LATEST in world.storage.deleted}")
-    for days in (0.0, 1000.0, 2.0):
-        if days:
-            world.collect_later(days)
-        require_whole(objects)
-        if world.failure is None:
-            assert had_path
-            assert wanted <= objects.keys()
-            assert objects[LATEST].content == f"{path}\n".encode()
-    if world.failure is not None:
-        revisions = [key for key in objects if key.startswith(PINS_PREFIX) and key != LATEST]
-        contents = [PinRevision.parse(objects[key].content).path for key in revisions]
-        assert path not in contents
+
+
+def test_a_pin_may_be_interrupted_by_a_collection_anywhere_and_the_other_way_round() -> None:
+    """The collection sends some requests, then the pin, then the collection all of the rest."""
+    outcomes = set()
+    for collected in range(2, 34):
+        for pinned in range(1, 9):
+            scenario = Scenario(
+                ages=dict.fromkeys(REFERENCES, 99.0),
+                others=frozenset(),
+                leftovers=frozenset(),
+                records=(),
+                grace_days=0,
+                turns=((0, collected), (1, pinned), (0, 400)),
+                pauses=(0.0,),
+                pushed=(),
+            )
+            world = require_pinned(scenario, 3.0)
+            assert world.collected[0] == "ended"
+            outcomes.add((world.failure is None, LATEST in world.storage.deleted))
+    assert outcomes == {(True, True), (True, False), (False, True)}
