@@ -1,57 +1,19 @@
 """The backend on Backblaze B2."""
 
-from typing import TYPE_CHECKING
+from nix_cache.backends.loading import BackendFolder
+from nix_cache.backends.spec import BackendSpec, ListPrice, Provider, Right
 
-from nix_cache.backends.spec import BackendSpec, ListPrice, Provider, Right, Verification
-
-if TYPE_CHECKING:
-    from pulumi.dynamic import Config
-
-    from nix_cache.backends.provisioning import Provisioned, Request
-    from nix_cache.backends.resource_types import ResourceTypes
-    from nix_cache.config.setting import BackendSettings
-    from nix_cache.dynamic.name_reservation import Question
-
-
-def _settings() -> "type[BackendSettings]":
-    from nix_cache.backends.b2.settings import B2Settings
-
-    return B2Settings
-
-
-def _provision(request: "Request") -> "Provisioned":
-    from nix_cache.backends.b2.storage import provision
-
-    return provision(request)
-
-
-def _question(config: "Config") -> "Question":
-    from nix_cache.backends.b2.reservation import question
-
-    return question(config)
-
-
-def _resource_types() -> "ResourceTypes":
-    from nix_cache.backends.b2.resource_types import TYPES
-
-    return TYPES
-
-
-def _verification() -> Verification:
-    from nix_cache.backends.b2.verification import VERIFICATION
-
-    return VERIFICATION
-
+_HERE = BackendFolder(__package__)
 
 SPEC = BackendSpec(
     name="b2",
     title="Backblaze B2",
-    settings=_settings,
-    provision=_provision,
-    question=_question,
-    resource_types=_resource_types,
+    settings=_HERE.value("settings", "B2Settings"),
+    provision=_HERE.function("storage", "provision"),
+    question=_HERE.function("reservation", "question"),
+    resource_types=_HERE.value("resource_types", "TYPES"),
     package="b2sdk",
-    verification=_verification,
+    verification=_HERE.value("verification", "VERIFICATION"),
     provider=Provider(package="b2", sdk="", secret_settings=("applicationKey",)),
     # Deleting hides: the service keeps hidden versions for some days.
     writers_also=frozenset({Right.REPLACE, Right.DELETE}),

@@ -1,86 +1,32 @@
 """The backend on DigitalOcean Spaces."""
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
-
+from nix_cache.backends.loading import BackendFolder
 from nix_cache.backends.spec import (
     BackendSpec,
-    Completion,
     ListPrice,
     Provider,
     Right,
-    Verification,
 )
 
-if TYPE_CHECKING:
-    from pulumi.dynamic import Config
-
-    from nix_cache.backends.provisioning import Provisioned, Request
-    from nix_cache.backends.resource_types import ResourceTypes
-    from nix_cache.config.setting import BackendSettings
-    from nix_cache.dynamic.name_reservation import Question
-    from nix_cache.policy.model import Rule
-
-
-def _settings() -> "type[BackendSettings]":
-    from nix_cache.backends.spaces.settings import SpacesSettings
-
-    return SpacesSettings
-
-
-def _provision(request: "Request") -> "Provisioned":
-    from nix_cache.backends.spaces.storage import provision
-
-    return provision(request)
-
-
-def _complete(settings: Mapping[str, Any], configured: Mapping[str, str]) -> Completion:
-    from nix_cache.backends.spaces.configuration import complete
-
-    return complete(settings, configured)
-
-
-def _question(config: "Config") -> "Question":
-    from nix_cache.backends.spaces.reservation import question
-
-    return question(config)
-
-
-def _resource_types() -> "ResourceTypes":
-    from nix_cache.backends.spaces.resource_types import TYPES
-
-    return TYPES
-
-
-def _policy_rules() -> "tuple[Rule, ...]":
-    from nix_cache.backends.spaces.policy_rules import RULES
-
-    return RULES
-
-
-def _verification() -> Verification:
-    from nix_cache.backends.spaces.verification import VERIFICATION
-
-    return VERIFICATION
-
+_HERE = BackendFolder(__package__)
 
 SPEC = BackendSpec(
     name="spaces",
     title="DigitalOcean Spaces",
-    settings=_settings,
-    provision=_provision,
-    question=_question,
-    resource_types=_resource_types,
+    settings=_HERE.value("settings", "SpacesSettings"),
+    provision=_HERE.function("storage", "provision"),
+    question=_HERE.function("reservation", "question"),
+    resource_types=_HERE.value("resource_types", "TYPES"),
     package="pulumi_digitalocean",
-    verification=_verification,
-    policy_rules=_policy_rules,
+    verification=_HERE.value("verification", "VERIFICATION"),
+    policy_rules=_HERE.value("policy_rules", "RULES"),
     provider=Provider(
         package="digitalocean",
         sdk="pulumi_digitalocean",
         secret_settings=("spacesSecretKey", "token"),
         endpoint_settings=("apiEndpoint", "spacesEndpoint"),
     ),
-    complete=_complete,
+    complete=_HERE.function("configuration", "complete"),
     writers_also=frozenset(Right),
     readers_also=frozenset({Right.LIST}),
     limits_janitor=False,
