@@ -75,6 +75,22 @@ def test_a_rotated_signing_key_changes_no_credential_and_keeps_the_old_key_trust
     running.project.up("--expect-no-changes")
 
 
+def test_a_janitor_comes_and_goes_and_leaves_all_other_credentials(running: BackendCase) -> None:
+    """It is one more credential, which nothing of the cache depends on."""
+    before = running.project.outputs(secrets=True)["credentials"]
+
+    running.project.set(janitor=True)
+    running.project.up()
+    running.project.up("--expect-no-changes")
+    during = running.project.outputs(secrets=True)["credentials"]
+    running.project.set(janitor=False)
+    running.project.up()
+
+    assert during.pop("janitor")["secretAccessKey"]
+    assert during == before
+    assert running.project.outputs(secrets=True)["credentials"] == before
+
+
 def test_what_was_changed_outside_is_put_back(running: BackendCase) -> None:
     """One object was overwritten and one deleted; what a writer pushed stays."""
     info, manifest = running.read(BUCKET, INFO), running.read(BUCKET, "nix-cache.json")
