@@ -5,7 +5,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from nix_cache.cli.errors import ClientError
-from nix_cache.cli.inventory.running import RunNote
+from nix_cache.cli.inventory.running import RunNote, RunObject
+from nix_cache.cli.s3.client import S3Client
 from nix_cache.formats.collection_run import (
     RUN_DELETES_WITHIN,
     RUN_KEY,
@@ -21,13 +22,17 @@ from nix_cache.formats.root_record import (
 )
 from nix_cache.iam.lifecycle import expiry_rules
 from tests.unit.cli.collected_cache import (
+    CREDENTIAL,
+    MANIFEST,
     OLD,
     YOUNG,
     CollectedCache,
     collected_cache,
     narinfo_key,
+    nar_key,
     store_hash,
 )
+from tests.unit.cli.s3_double import DoubleTransport, S3Double
 
 APP, LIBRARY, UPSTREAM = 0, 1, 2
 
@@ -252,14 +257,14 @@ def test_a_collection_that_fails_has_ended(cache: CollectedCache) -> None:
 
 def test_a_collection_that_lost_its_note_deletes_nothing_more() -> None:
     """A machine slept: pushes may have taken the collection for a killed one."""
-    now, written = [0.0], []
-    note = RunNote(lambda _key, content: written.append(content), lambda: now[0])
+    now, storage = [0.0], S3Double(MANIFEST.bucket)
+    note = RunNote(run_object(storage), lambda: now[0])
     note.begin()
     note.renew()
-    assert len(written) == 1
+    assert storage.log == ["put"]
     now[0] += RUN_RENEWED_AFTER.total_seconds() + 1
     note.renew()
-    assert len(written) == 2
+    assert storage.log == ["put", "put"]
     note.require_fresh()
     shown = now[0]
     for age in (RUN_DELETES_WITHIN + timedelta(seconds=1), -RUN_DELETES_WITHIN):
@@ -267,6 +272,116 @@ def test_a_collection_that_lost_its_note_deletes_nothing_more() -> None:
         for check in (note.require_fresh, note.renew, note.require_fresh):
             with pytest.raises(ClientError, match="was not written for more than 30 minutes"):
                 check()
+
+
+def run_object(storage: S3Double) -> RunObject:
+    """Return the run object in a storage."""
+    return RunObject(S3Client.of(MANIFEST, CREDENTIAL, DoubleTransport(storage)))
+
+
+class TestSecondCollection:
+    """Two collections of one cache."""
+
+    @pytest.mark.parametrize("conditions", ["kept", "ignored", "refused"])
+    def test_it_is_refused_while_the_first_goes_on(
+        self, cache: CollectedCache, conditions: str
+    ) -> None:
+        """With the time since when, and what to do."""
+        cache.storage.conditions = conditions
+        began = cache.storage.clock()
+        note = RunNote(run_object(cache.storage))
+        note.begin()
+        before = dict(cache.storage.objects)
+
+        with pytest.raises(ClientError) as refused:
+            cache.collect()
+
+        assert f"goes on since {began:%Y-%m-%d %H:}" in refused.value.problem
+        assert "nothing was removed" in refused.value.problem
+        free = cache.storage.objects[RUN_KEY].written + RUN_DELETES_WITHIN
+        assert f"run this again after {free:%Y-%m-%d %H:%M} UTC" in refused.value.fix
+        assert cache.storage.objects == before
+        assert cache.collect(dry_run=True).well
+        note.end(unchecked=False)
+        assert cache.collect().well
+        assert cache.storage.deleted
+
+    def test_it_takes_over_from_one_that_was_killed(self, cache: CollectedCache) -> None:
+        """When that cannot delete anything any more."""
+        RunNote(run_object(cache.storage)).begin()
+        held = cache.storage.objects[RUN_KEY]
+        age = RUN_DELETES_WITHIN + timedelta(minutes=1)
+        cache.storage.put(RUN_KEY, held.content, age=age)
+
+        assert cache.collect().well
+        assert cache.storage.deleted
+
+    def test_one_of_two_that_begin_at_once_is_refused(self) -> None:
+        """By the condition, where the service keeps it."""
+        storage = S3Double(MANIFEST.bucket)
+        notes = [RunNote(run_object(storage)) for _ in range(2)]
+
+        def begin_other(_request: int) -> None:
+            if storage.requests == 1:  # the first one has read that there is none
+                storage.before = lambda _: None
+                notes[1].begin()
+
+        storage.before = begin_other
+        with pytest.raises(ClientError, match="goes on since"):
+            notes[0].begin()
+        notes[1].end(unchecked=False)
+
+    def test_one_that_was_overtaken_stops(self) -> None:
+        """Such as after its machine slept."""
+        now, storage = [0.0], S3Double(MANIFEST.bucket)
+        first, second = (RunNote(run_object(storage), lambda: now[0]) for _ in range(2))
+        first.begin()
+        storage.put(RUN_KEY, storage.objects[RUN_KEY].content, age=timedelta(hours=2))
+        second.begin()
+        held = storage.objects[RUN_KEY]
+        now[0] += RUN_RENEWED_AFTER.total_seconds() + 1
+
+        for call in (first.renew, lambda: first.end(unchecked=False)):
+            with pytest.raises(ClientError, match="another collection of this cache has written"):
+                call()
+        assert storage.objects[RUN_KEY] == held
+
+
+class TestDoubt:
+    """Whether narinfos may be without their NAR."""
+
+    def doubt(self, cache: CollectedCache) -> bool:
+        """Return what the run object states."""
+        return CollectionRun.parse(cache.storage.objects[RUN_KEY].content).unchecked
+
+    def test_it_stays_until_a_collection_has_looked(self, cache: CollectedCache) -> None:
+        """A killed one leaves it, and the next one finds all NARs."""
+        RunNote(run_object(cache.storage)).begin()
+        killed = cache.storage.objects[RUN_KEY]
+        assert CollectionRun.parse(killed.content).leaves_doubt
+        cache.storage.put(RUN_KEY, killed.content, age=timedelta(hours=2))
+        cache.push(3)
+        lost = nar_key(3)
+        nar = cache.storage.objects.pop(lost)
+
+        cache.collect(grace_days=30)
+        assert self.doubt(cache)
+        cache.storage.objects[lost] = nar
+        cache.collect(grace_days=30)
+        assert not self.doubt(cache)
+
+    def test_a_collection_that_fails_leaves_it(self, cache: CollectedCache) -> None:
+        """It may have deleted the NAR of a narinfo that was pushed meanwhile."""
+
+        def fail(_request: int) -> None:
+            if cache.storage.deletions:
+                cache.storage.before = lambda _: None
+                raise ClientError("the storage failed", "try again")
+
+        cache.storage.before = fail
+        with pytest.raises(ClientError, match="the storage failed"):
+            cache.collect()
+        assert self.doubt(cache)
 
 
 def test_an_unreadable_run_object_counts_as_a_collection_that_goes_on() -> None:

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
+import pytest
 import zstandard
 from botocore.credentials import Credentials
 from hypothesis import HealthCheck, Phase, event, given, settings
@@ -36,6 +37,7 @@ from nix_cache.cli.upload import collections, packing, session, uploader
 from nix_cache.cli.upload.options import UploadOptions
 from nix_cache.cli.upload.schedule import Steps
 from nix_cache.cli.upload.writer import Writer
+from nix_cache.formats.collection_run import RUN_DELETES_WITHIN
 from nix_cache.formats.manifest import Manifest
 from nix_cache.formats.nar_writer import nar_chunks
 from nix_cache.formats.narinfo import narinfo_key
@@ -295,8 +297,11 @@ class World:
             self.unpushed[name] = failure
 
     def collect(self) -> None:
-        """Collect; if a first collection is killed, collect again."""
-        for killed_at in dict.fromkeys([self.scenario.killed_at, None]):
+        """Collect; if a first collection is killed, collect again: at once, and later."""
+        is_killed = self.scenario.killed_at is not None
+        for killed_at in [self.scenario.killed_at, None, None] if is_killed else [None]:
+            if self.collected and self.collected[-1] == "failed":
+                self.now += RUN_DELETES_WITHIN
             connect = partial(self._connect, killed_at)
             cache = CollectedCache(self.storage, self.manifest, connect)
             try:
@@ -440,3 +445,72 @@ def test_a_push_beside_a_killed_collection_and_the_next_one_leaves_its_closure_w
 ) -> None:
     """The next one begins at once, or when pushes have given up waiting for the killed one."""
     require_pushed(scenario)
+
+
+class _KilledAtDeletion(DoubleTransport):
+    """What a collection reaches the storage by that is killed when it has deleted a NAR.
+
+    Args:
+        storage: the storage.
+        key: the NAR.
+        before: called right before that is deleted.
+    """
+
+    def __init__(self, storage: S3Double, key: str, before: Callable[[], None]) -> None:
+        super().__init__(storage)
+        self._key = key
+        self._before = before
+
+    def exchange(
+        self, method: str, url: str, headers: Mapping[str, str], body: Any, kind: LimitKind
+    ) -> Reply:
+        is_last = method == "POST" and self._key.encode() in body
+        if is_last:
+            self._before()
+        reply = super().exchange(method, url, headers, body, kind)
+        if is_last:
+            raise Killed
+        return reply
+
+
+@pytest.mark.parametrize("has_next", [False, True])
+def test_the_next_push_looks_for_nars_that_a_killed_collection_may_have_deleted(
+    *, has_next: bool
+) -> None:
+    """A push put an orphan NAR again and its narinfo, then the NAR went, then the collection died.
+
+    The path was not named to the next push, which would skip it for its narinfo, also if another
+    collection has ended before.
+    """
+    name, base = PUSHED[0], "base"
+    orphan = store()[base].nar_key(0)
+    scenario = Scenario(
+        ages={"data": 99.0},
+        others=frozenset(),
+        leftovers=frozenset({(base, 0)}),
+        records=(),
+        grace_days=0,
+        turns=((0, 1),),
+        pauses=(0.0,),
+        pushed=(),
+    )
+    world = World(scenario)
+    push = partial(world.push, name)
+
+    def collect() -> None:
+        connect = partial(_KilledAtDeletion, key=orphan, before=push)
+        with pytest.raises(Killed):
+            CollectedCache(world.storage, world.manifest, connect).collect()
+
+    with world._patched():
+        world.order.run([collect])
+    assert name in world.unpushed
+    assert narinfo_key(store()[base].info.path) in world.storage.objects
+    assert orphan not in world.storage.objects
+    if has_next:
+        world.now += timedelta(hours=1)
+        CollectedCache(world.storage, world.manifest).collect()
+
+    world.repeat_pushes()
+
+    require_whole(world.storage.objects)

@@ -98,6 +98,8 @@ def _collect(
         clocks = bucket.clocks()
         require_same_time(clocks)
         now = _earlier(clock(), clocks)
+        if not request.dry_run:
+            bucket.require_alone()
         terms = Terms(
             now=now,
             older_than=timedelta(days=request.older_than_days),

@@ -18,7 +18,7 @@ from nix_cache.cli.gc.plan import (
     stray_listings,
     stray_records,
 )
-from nix_cache.cli.inventory.bucket import Bucket
+from nix_cache.cli.inventory.bucket import Bucket, Doubt
 from nix_cache.cli.inventory.contents import (
     Contents,
     Entry,
@@ -28,6 +28,9 @@ from nix_cache.cli.inventory.contents import (
 )
 from nix_cache.cli.inventory.ledger import Ledger
 from nix_cache.cli.s3.clock import Clocks
+
+_MOST_ASKED = 1000
+"""NARs that are not listed and are asked for. Of more, some are not there."""
 
 
 @dataclass(frozen=True)
@@ -76,16 +79,20 @@ def sweep(bucket: Bucket, shown: CollectionPlan, noted: Orphans, terms: Terms) -
         ClientError: the storage refused, or its clock is wrong. The cache is whole, and another run
             goes on.
     """
-    with bucket.collecting():
-        return _sweep(bucket, shown, noted, terms)
+    with bucket.collecting() as doubt:
+        return _sweep(bucket, shown, noted, terms, doubt)
 
 
-def _sweep(bucket: Bucket, shown: CollectionPlan, noted: Orphans, terms: Terms) -> Swept:
+def _sweep(
+    bucket: Bucket, shown: CollectionPlan, noted: Orphans, terms: Terms, doubt: Doubt
+) -> Swept:
     bucket.note(Ledger.of(noted))
     require_same_time(bucket.storage_clocks())
     if shown.is_empty:
         everything = shown.contents.narinfos.all
         bucket.note(Ledger.of(orphans(shown.contents, everything, noted, terms.now)))
+        if doubt.remains:  # what was shown may be older than the collection that left the doubt
+            doubt.remains = _lacks_nars(bucket, bucket.contents(shown.contents))
         return Swept()
     # Pushes write their root record before they look for the note of this collection.
     terms = replace(terms, pushes=bucket.pushes(), pins=bucket.pins(terms.now))
@@ -113,7 +120,17 @@ def _sweep(bucket: Bucket, shown: CollectionPlan, noted: Orphans, terms: Terms) 
 
     left = bucket.contents(middle)
     done = Swept(narinfos, listings, nars, hidden, blocking=blocking(left, terms), records=records)
-    return _mended(bucket, left, done)
+    mended = _mended(bucket, left, done)
+    doubt.remains = _lacks_nars(bucket, left, mended)
+    return mended
+
+
+def _lacks_nars(bucket: Bucket, contents: Contents, done: Swept | None = None) -> bool:
+    """Return whether a narinfo names a NAR that is not there."""
+    withdrawn = narinfos_among(entry.stored for entry in done.withdrawn) if done else ()
+    left = contents.narinfos.without(withdrawn)
+    keys = set(contents.narinfos.missing_nars(left).values()) - contents.foreign
+    return len(keys) > _MOST_ASKED or bool(bucket.absent(keys))
 
 
 def require_same_time(clocks: Clocks | None) -> None:

@@ -2,7 +2,8 @@
 
 import itertools
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TypeVar
 
@@ -22,7 +23,7 @@ from nix_cache.cli.inventory.pins import Pin, pins_of, read_revision, revisions_
 from nix_cache.cli.inventory.read_once import OnceReader
 from nix_cache.cli.inventory.remembered import Remembered
 from nix_cache.cli.inventory.roots import Pushed, read_root_record, root_records_among
-from nix_cache.cli.inventory.running import RunNote
+from nix_cache.cli.inventory.running import RunNote, RunObject, SeenRun
 from nix_cache.cli.inventory.stored import Entry, Stored
 from nix_cache.cli.limits import LEDGER_BYTES
 from nix_cache.cli.machine.parallel import in_parallel
@@ -35,6 +36,7 @@ from nix_cache.cli.s3.reply import OversizedError
 from nix_cache.cli.s3.transport import Transport
 from nix_cache.cli.s3.versions import Versioning, versioning
 from nix_cache.formats.cache_info import INFO_KEY
+from nix_cache.formats.collection_run import RUN_KEY, CollectionRun
 from nix_cache.formats.manifest import Manifest
 from nix_cache.formats.narinfo import Narinfo
 from nix_cache.formats.own_objects import PINS_PREFIX, ROOTS_PREFIX
@@ -48,6 +50,17 @@ _MOST_ASKED = 1000
 """How many narinfos that a listing lacks are asked for. A listing with a gap has many."""
 
 _Kept = TypeVar("_Kept")
+
+
+@dataclass
+class Doubt:
+    """Whether there may be narinfos without their NAR.
+
+    Attributes:
+        remains: whether there may.
+    """
+
+    remains: bool
 
 
 class Bucket:
@@ -85,22 +98,34 @@ class Bucket:
         self._roots = OnceReader(self._client, jobs, read_root_record, "root records")
         self._revisions = OnceReader(self._client, jobs, read_revision, "revisions of pins")
         self._owner = Requester(profile, manifest.endpoint, manifest.bucket)
-        self._run = RunNote(self._put)
+        self._run = RunNote(_ExplainedRun(RunObject(self._client), self._explained))
 
     @property
     def run(self) -> str:
         """The id of the collection that was begun here last; empty before."""
         return self._run.name
 
-    @contextmanager
-    def collecting(self) -> Iterator[None]:
-        """Show pushes that a collection goes on, from here to the end.
+    def require_alone(self) -> None:
+        """Make sure that no other collection goes on.
 
         Raises:
-            ClientError: the storage refused.
+            ClientError: one does, or the storage refused.
+        """
+        self._run.require_alone()
+
+    @contextmanager
+    def collecting(self) -> Iterator["Doubt"]:
+        """Show pushes and other collections that this one goes on, from here to the end.
+
+        Yields:
+            whether there may be narinfos without their NAR: at first because of an earlier
+            collection, in the end because of this one.
+
+        Raises:
+            ClientError: another collection goes on, or the storage refused.
         """
         try:
-            self._run.begin()
+            doubt = Doubt(self._run.begin())
         except RefusedError as refusal:
             raise ClientError(
                 f"{refusal.problem}; nothing was removed",
@@ -108,12 +133,12 @@ class Bucket:
                 "name a profile of the bucket's owner",
             ) from None
         try:
-            yield
+            yield doubt
         except BaseException:
             with suppress(Exception):
-                self._run.end()
+                self._run.end(unchecked=True)
             raise
-        self._run.end()
+        self._run.end(unchecked=doubt.remains)
 
     def pushes(self) -> tuple[Pushed, ...]:
         """Read the root records.
@@ -359,6 +384,24 @@ class Bucket:
             yield
         except StorageError as failure:
             raise explain(failure, self._owner, what) from None
+
+
+class _ExplainedRun:
+    """The run object, with errors that name the bucket's owner."""
+
+    def __init__(
+        self, run: RunObject, explained: Callable[[str], AbstractContextManager[None]]
+    ) -> None:
+        self._run = run
+        self._explained = explained
+
+    def read(self) -> SeenRun | None:
+        with self._explained(f"read {RUN_KEY}"):
+            return self._run.read()
+
+    def write(self, run: CollectionRun, seen: SeenRun | None) -> bool:
+        with self._explained(f"write {RUN_KEY}"):
+            return self._run.write(run, seen)
 
 
 def _clocks(answer: Answer, header: str) -> Clocks | None:

@@ -29,6 +29,14 @@ class Seen:
     run: CollectionRun | None = None
     goes_on: bool = False
 
+    @property
+    def leaves_doubt(self) -> bool:
+        """Whether the cache may have narinfos without their NAR, because a collection was killed.
+
+        Also while a collection goes on, and after one that found such narinfos.
+        """
+        return self.run is not None and self.run.leaves_doubt
+
     def may_have_deleted(self, later: "Seen") -> bool:
         """Return whether a collection may have deleted something from here to a later look."""
         return self.goes_on or later.run != self.run

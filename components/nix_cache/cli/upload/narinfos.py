@@ -17,8 +17,10 @@ from typing import TypeVar
 
 from nix_cache.cli.errors import ClientError
 from nix_cache.cli.limits import NARINFO_BYTES, TooLargeError
+from nix_cache.cli.s3 import conditional
 from nix_cache.cli.s3.client import Answer, S3Client
 from nix_cache.cli.s3.clock import http_date
+from nix_cache.cli.s3.conditional import LOST
 from nix_cache.cli.s3.content_encoding import EncodingError, decoded
 from nix_cache.cli.s3.errors import (
     AnsweredError,
@@ -40,12 +42,6 @@ _MOST_UNCHANGED = 3
 """Refused changes of a narinfo that is still as it was. Conditions cannot be used then."""
 
 _DENIED, _MISSING, _CHANGED = 403, 404, 412
-_LOST = frozenset({404, 409, 412})
-"""The narinfo is not what it was any more, or another client is changing it right now."""
-
-_NO_CONDITIONS = frozenset({"NotImplemented", "InvalidRequest", "InvalidArgument", "400"})
-"""Codes of a service that refuses requests with a condition; the last one stands for no code."""
-
 _NEVER = '"00000000000000000000000000000000"'
 """An ETag that no object has."""
 
@@ -163,7 +159,7 @@ class Narinfos:
             if wanted is None or (seen is not None and wanted == seen.content):
                 return seen.content if seen else None
             status = self._put(key, wanted, seen)
-            if status not in _LOST:
+            if status not in LOST:
                 if self._conditions is not Conditions.IGNORED or (is_new and seen is None):
                     return wanted
                 with self._lock:
@@ -254,11 +250,11 @@ class Narinfos:
         if status is None:
             self._learn(Conditions.IGNORED)
             return self._put_unprotected(key, content, seen)
-        if is_unknown and status not in _LOST:
+        if is_unknown and status not in LOST:
             # The same content once more, under a condition that does not hold: no harm if it is
             # overlooked.
             try:
-                is_kept = self._answered(key, content, {"If-Match": _NEVER}) in _LOST
+                is_kept = self._answered(key, content, {"If-Match": _NEVER}) in LOST
             except RefusedError:  # S3 wants the right to read for this; the next read reports it
                 return status
             self._learn(Conditions.KEPT if is_kept else Conditions.IGNORED)
@@ -277,21 +273,8 @@ class Narinfos:
         Returns:
             the status that says whether it was done; None if the service refuses conditions.
         """
-        headers = {"Content-Type": _content_type(key), **condition}
-
-        def put() -> int | None:
-            try:
-                return self._client.succeeded("PUT", key, headers=headers, body=content).status
-            except AnsweredError as refusal:
-                if refusal.status in _LOST and refusal.code != "NoSuchBucket":
-                    return refusal.status
-                if refusal.status == 501 or (
-                    refusal.status == 400 and refusal.code in _NO_CONDITIONS
-                ):
-                    return None
-                raise
-
-        return self._tried(put)
+        kind = _content_type(key)
+        return self._tried(lambda: conditional.put(self._client, key, content, kind, condition))
 
     def _learn(self, conditions: Conditions) -> None:
         with self._lock:

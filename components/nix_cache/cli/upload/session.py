@@ -220,7 +220,7 @@ class Push:
         before = self._look()
         closure = self.supported(closure, outside)
         held = self.held(closure)
-        broken = self._broken(set(roots), held)
+        broken = self._broken(set(roots), held, all_nars=before.leaves_doubt)
         skipped = {path: one for path, one in held.items() if path not in broken}
         done = _Counted({})
         missing = [info for info in closure if info.path not in skipped]
@@ -345,14 +345,14 @@ class Push:
 
         return retry(lambda: self._bucket.held(infos, report), self._progress.note)
 
-    def _broken(self, roots: set[str], held: Mapping[str, Held]) -> set[str]:
+    def _broken(self, roots: set[str], held: Mapping[str, Held], *, all_nars: bool) -> set[str]:
         """Those paths of the cache that are uploaded again.
 
         The NAR of each costs a request, so that without ``--repair`` only those of the paths that
-        were named are asked for.
+        were named are asked for, unless a collection may have left narinfos without theirs.
         """
         repairs = self._options.repairs
-        asked = [one for path, one in held.items() if repairs or path in roots]
+        asked = [one for path, one in held.items() if repairs or all_nars or path in roots]
 
         def report(count: int) -> None:
             self._progress.tell(f"asked the cache for {count} of {len(asked)} NARs")
