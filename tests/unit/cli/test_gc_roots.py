@@ -28,8 +28,8 @@ from tests.unit.cli.collected_cache import (
     YOUNG,
     CollectedCache,
     collected_cache,
-    narinfo_key,
     nar_key,
+    narinfo_key,
     store_hash,
 )
 from tests.unit.cli.s3_double import DoubleTransport, S3Double
