@@ -306,7 +306,7 @@ class TestSecondCollection:
         assert cache.collect().well
         assert cache.storage.deleted
 
-    def test_it_takes_over_from_one_that_was_killed(self, cache: CollectedCache) -> None:
+    def test_it_begins_half_an_hour_after_one_that_was_killed(self, cache: CollectedCache) -> None:
         """When that cannot delete anything any more."""
         RunNote(run_object(cache.storage)).begin()
         held = cache.storage.objects[RUN_KEY]
