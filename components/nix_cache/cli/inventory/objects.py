@@ -17,6 +17,9 @@ _UNDATED = -(2**63)
 _ETAG = re.compile(r'"([0-9a-f]{32})"')
 _NO_ETAG = bytes(16)
 _GROUPED_CHARACTERS = 3
+_SEARCHED_NAMES = 64
+"""Names of one group that are searched at once. A million hashes have 30 in each group."""
+
 _END = b"\n"
 
 
@@ -136,8 +139,14 @@ class Objects(Mapping[str, Stored]):
         group = self._groups.get(name[self._group])
         if group is None or not name.isascii() or "\n" in name:
             return None
-        first = self._starts[group]
-        begin, end = self._positions[first], self._positions[self._starts[group + 1]] + 1
+        first, after = self._starts[group], self._starts[group + 1]
+        while after - first > _SEARCHED_NAMES:
+            middle = (first + after) // 2
+            if self.name(middle) <= name:
+                first = middle
+            else:
+                after = middle
+        begin, end = self._positions[first], self._positions[after] + 1
         place = self._text.find(f"\n{name}\n".encode(), begin, end)
         return None if place < 0 else first + self._text.count(_END, begin, place)
 
@@ -175,16 +184,16 @@ class Objects(Mapping[str, Stored]):
         return Stored(self.key(number), self.size(number), self.written(number), self.etag(number))
 
     def _index(self) -> None:
-        last = None
+        last = ""
         for number in range(len(self)):
             name = self.name(number)
+            if number and name <= last:
+                raise ValueError(f"{name} is not in the order of names")
+            last = name
             group = name[self._group]
-            if group != last:
-                if group in self._groups:
-                    raise ValueError(f"{name} is not in the order of names")
+            if group not in self._groups:
                 self._groups[group] = len(self._starts)
                 self._starts.append(number)
-                last = group
         self._starts.append(len(self))
 
 
