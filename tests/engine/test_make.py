@@ -114,7 +114,7 @@ def test_the_life_of_a_clone_on_seaweedfs(tmp_path: Path) -> None:
     server = SeaweedServer(folder / ".dev" / "seaweedfs")
     try:
         first = shell(folder, "make up BACKEND=s3", home)
-        assert "Created 10 resources. The cache is up." in first
+        assert "Created 11 resources. The cache is up." in first
         assert "MinIO" not in first
         assert "nix-cache use dev-s3 " in first
         assert f"{server.url}/nix-cache" in first

@@ -79,7 +79,10 @@ def line(backend: Backend, one: Probed) -> tuple[str, str]:
     if one.outcome is Outcome.UNCLEAR:
         return "--", f"not checked whether {one}: {one.detail}{left}"
     if one.outcome is Outcome.REFUSED:
-        return "ok", f"{one.caller} cannot {one.act} ({one.detail}), which the owner can{left}"
+        control = "which the owner can"
+        if one.act is ProbeAct.UNSIGNED:
+            control = "as only the signature is missing"
+        return "ok", f"{one.caller} cannot {one.act} ({one.detail}), {control}{left}"
     if (_ROLES.get(one.role), _ACTIONS.get(one.act)) in backend.beyond:
         return "ok", f"{one} ({one.detail}), as declared{left}"
     outcome = "FAILED" if one.role is CallerRole.ANONYMOUS else "WIDER"
