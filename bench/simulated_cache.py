@@ -2,7 +2,7 @@
 
 import bisect
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from email.utils import format_datetime
 from hashlib import md5, sha256
 from typing import Any, overload
@@ -19,7 +19,8 @@ MOST_PATHS = 32**4
 """The first four characters of a hash are the path's number."""
 
 _STEPS = (3, 5, 7, 11, 13)
-_WRITTEN = datetime.now(UTC).replace(microsecond=0) - timedelta(days=3)
+_WRITTEN = datetime(2026, 11, 1, tzinfo=UTC)
+"""The same in every process, so that narinfos are remembered."""
 _INFO = "nix-cache-info"
 
 
