@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bench.collecting_report import Collecting, Memory, Way, page
+from bench.collecting_report import Collecting, CollectingMemory, CollectingWay, page
 from bench.machine import machine_words, memory_folder
 from bench.simulated_cache import MOST_PATHS, Paths
 from nix_cache.cli.machine.parallel import in_parallel
@@ -74,11 +74,11 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _measured(server: LocalServer, work: Path, narinfos: int, rounds: int) -> Collecting:
-    seconds: dict[Way, list[float]] = {way: [] for way in Way}
+    seconds: dict[CollectingWay, list[float]] = {way: [] for way in CollectingWay}
     peak_bytes = 0
     for number in range(rounds):
         folder = work / f"cache-{number}"
-        for way in Way:  # gc keeps what it read for the run after it
+        for way in CollectingWay:  # gc keeps what it read for the run after it
             _report(f"Round {number + 1} of {rounds}: {way.value}")
             document = {
                 "way": way.name,
@@ -88,22 +88,22 @@ def _measured(server: LocalServer, work: Path, narinfos: int, rounds: int) -> Co
             }
             found = _run(document, folder)
             seconds[way].append(found["seconds"])
-            if way in {Way.GC, Way.GC_AGAIN}:
+            if way in {CollectingWay.GC, CollectingWay.GC_AGAIN}:
                 peak_bytes = max(peak_bytes, round(found["peakBytes"]))
     return Collecting(narinfos, seconds, peak_bytes)
 
 
-def _memory(work: Path, count: int) -> Memory:
+def _memory(work: Path, count: int) -> CollectingMemory:
     count = min(count, MOST_PATHS)
     document = {
-        "way": Way.GC.name,
+        "way": CollectingWay.GC.name,
         "manifest": _manifest("http://localhost"),
         "keys": ("user", "password"),
         "narinfos": count,
         "isSimulated": True,
     }
     first, second = (_run(document, work / "simulated") for _ in range(2))
-    return Memory(count, round(first["peakBytes"]), round(second["peakBytes"]))
+    return CollectingMemory(count, round(first["peakBytes"]), round(second["peakBytes"]))
 
 
 def _run(document: dict[str, object], folder: Path) -> dict[str, float]:

@@ -15,7 +15,7 @@ MOST_MEMORY_BYTES = 500 * 10**6
 """For a million narinfos."""
 
 
-class Way(Enum):
+class CollectingWay(Enum):
     """What is measured."""
 
     FLOOR = "listing and GET of all narinfos"
@@ -35,16 +35,16 @@ class Collecting:
     """
 
     narinfos: int
-    seconds: Mapping[Way, Sequence[float]]
+    seconds: Mapping[CollectingWay, Sequence[float]]
     peak_bytes: int
 
-    def ratio(self, one: Way, other: Way) -> float:
+    def ratio(self, one: CollectingWay, other: CollectingWay) -> float:
         """The median time of one way as a multiple of another one's."""
         return statistics.median(self.seconds[one]) / statistics.median(self.seconds[other])
 
 
 @dataclass(frozen=True)
-class Memory:
+class CollectingMemory:
     """The memory for a large cache, whose storage is simulated.
 
     Attributes:
@@ -60,7 +60,7 @@ class Memory:
 
 def page(
     measured: Collecting,
-    memory: Memory,
+    memory: CollectingMemory,
     machine: str,
     place: str,
     loads: tuple[float, float],
@@ -76,10 +76,12 @@ def page(
         loads: the load averages before and after.
         date: in ISO 8601.
     """
-    rounds = len(measured.seconds[Way.FLOOR])
-    rows = "\n".join(f"| {way.value} | {_spread(measured.seconds[way])} |" for way in Way)
-    floor = _judged(measured.ratio(Way.GC, Way.FLOOR), MOST_TIMES_FLOOR)
-    listing = _judged(measured.ratio(Way.GC_AGAIN, Way.LISTING), MOST_TIMES_LISTING)
+    rounds = len(measured.seconds[CollectingWay.FLOOR])
+    rows = "\n".join(f"| {way.value} | {_spread(measured.seconds[way])} |" for way in CollectingWay)
+    floor = _judged(measured.ratio(CollectingWay.GC, CollectingWay.FLOOR), MOST_TIMES_FLOOR)
+    listing = _judged(
+        measured.ratio(CollectingWay.GC_AGAIN, CollectingWay.LISTING), MOST_TIMES_LISTING
+    )
     first, again = (_memory(size) for size in (memory.first_bytes, memory.again_bytes))
     return f"""# Collecting
 

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from unittest import mock
 
-from bench.collecting_report import Way
+from bench.collecting_report import CollectingWay
 from bench.simulated_cache import Paths, SimulatedTransport
 from nix_cache.cli.caches import manager
 from nix_cache.cli.caches.source import Source
@@ -34,7 +34,7 @@ from nix_cache.formats.manifest import Manifest
 def main(arguments: Sequence[str]) -> int:
     """Do what the first argument says; returns the process's exit code."""
     document = json.loads(arguments[0])
-    way, narinfos = Way[document["way"]], document["narinfos"]
+    way, narinfos = CollectingWay[document["way"]], document["narinfos"]
     described = Manifest.model_validate(document["manifest"])
     user, password = document["keys"]
     credential = Credential(access_key_id=user, secret_access_key=password)
@@ -43,12 +43,12 @@ def main(arguments: Sequence[str]) -> int:
     client = S3Client.of(described, credential, transport)
     began = time.monotonic()
     match way:
-        case Way.FLOOR:
+        case CollectingWay.FLOOR:
             assert _listed_and_read(client) == narinfos
-        case Way.LISTING:
+        case CollectingWay.LISTING:
             assert len(_listed(client, "nar/")) == narinfos
             assert len(_listed(client, "")) == narinfos + 1
-        case Way.GC | Way.GC_AGAIN:
+        case CollectingWay.GC | CollectingWay.GC_AGAIN:
             found = _collected(described, credential, transport)
             assert found["kept"] == {"narinfos": narinfos}, found
     seconds = time.monotonic() - began

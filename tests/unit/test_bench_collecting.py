@@ -1,6 +1,6 @@
 """The measurement of collections: the cache that is not stored anywhere, and the page."""
 
-from bench.collecting_report import Collecting, Memory, Way, page
+from bench.collecting_report import Collecting, CollectingMemory, CollectingWay, page
 from bench.simulated_cache import Paths, SimulatedTransport
 from nix_cache.cli.inventory.bucket import Bucket
 from nix_cache.cli.s3.credentials import Credential
@@ -25,14 +25,14 @@ def test_a_simulated_cache_is_whole() -> None:
 def test_the_page_says_which_goals_are_met() -> None:
     """By medians."""
     seconds = {
-        Way.FLOOR: [2.0, 9.0, 1.0],
-        Way.LISTING: [1.0, 1.0, 1.0],
-        Way.GC: [3.0, 2.0, 9.0],
-        Way.GC_AGAIN: [1.25, 1.1, 1.5],
+        CollectingWay.FLOOR: [2.0, 9.0, 1.0],
+        CollectingWay.LISTING: [1.0, 1.0, 1.0],
+        CollectingWay.GC: [3.0, 2.0, 9.0],
+        CollectingWay.GC_AGAIN: [1.25, 1.1, 1.5],
     }
     text = page(
         Collecting(10_000, seconds, 80 * 10**6),
-        Memory(1_000_000, 499 * 10**6, 501 * 10**6),
+        CollectingMemory(1_000_000, 499 * 10**6, 501 * 10**6),
         "2 cores",
         "memory",
         (0.1, 0.2),

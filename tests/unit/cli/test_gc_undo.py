@@ -4,33 +4,35 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from nix_cache.cli.gc.restoring import Restoration, Run, hidden_by, plan_restoration, runs
-from nix_cache.cli.s3.answers import Version
+from nix_cache.cli.gc.restoring import Restoration, UndoneRun, hidden_by, plan_restoration, runs
+from nix_cache.cli.s3.answers import ObjectVersion
 from nix_cache.formats.collection_run import RUN_DELETES_WITHIN, RUN_KEY, CollectionRun
 from nix_cache.formats.narinfo import Narinfo
 from tests.unit.cli.collected_cache import nar_key, narinfo, narinfo_key
 
 START = datetime(2026, 11, 27, 6, tzinfo=UTC)
-RUN = Run("one", START, START + timedelta(minutes=2))
+RUN = UndoneRun("one", START, START + timedelta(minutes=2))
 WITHIN, BEFORE, AFTER = (START + timedelta(minutes=m) for m in (1, -60, 60))
 
 
-def version(key: str, written: datetime, *, marker: bool = False, latest: bool = True) -> Version:
+def version(
+    key: str, written: datetime, *, marker: bool = False, latest: bool = True
+) -> ObjectVersion:
     """Return a version, its id made of its time."""
-    return Version(key, f"{written:%H%M}{'m' if marker else ''}", written, latest, marker, 10)
+    return ObjectVersion(key, f"{written:%H%M}{'m' if marker else ''}", written, latest, marker, 10)
 
 
-def deleted(key: str, when: datetime = WITHIN) -> list[Version]:
+def deleted(key: str, when: datetime = WITHIN) -> list[ObjectVersion]:
     """Return the versions of an object that was deleted."""
     return [version(key, when, marker=True), version(key, BEFORE, latest=False)]
 
 
-def kept(key: str) -> list[Version]:
+def kept(key: str) -> list[ObjectVersion]:
     """Return the versions of an object that is there."""
     return [version(key, BEFORE)]
 
 
-def planned(*histories: list[Version], **references: list[int]) -> Restoration:
+def planned(*histories: list[ObjectVersion], **references: list[int]) -> Restoration:
     """Plan a restoration; paths refer to others as ``_1=[2]`` says."""
     history = {versions[0].key: versions for versions in histories}
     hidden = hidden_by(RUN, history)
@@ -49,7 +51,7 @@ def test_a_run_lasts_from_its_first_to_its_last_version() -> None:
         (version(RUN_KEY, second), begun.ended),
         (version(RUN_KEY, START), begun),
     ]
-    assert runs(versions) == [Run("one", START, second)]
+    assert runs(versions) == [UndoneRun("one", START, second)]
 
 
 @pytest.mark.parametrize("minutes", [10, 90])

@@ -15,8 +15,8 @@ from nix_cache.cli.inventory import listing
 from nix_cache.cli.inventory.bucket import Bucket
 from nix_cache.cli.inventory.contents import Contents, ListedNarinfos, ListedNars
 from nix_cache.cli.inventory.listing import Listing, ranges
-from nix_cache.cli.inventory.narinfos import Narinfos
-from nix_cache.cli.inventory.objects import Objects
+from nix_cache.cli.inventory.narinfos import PackedNarinfos
+from nix_cache.cli.inventory.objects import PackedObjects
 from nix_cache.cli.inventory.remembered import Remembered
 from nix_cache.cli.inventory.stored import Entry, Stored
 from nix_cache.cli.machine.pace import Pace
@@ -141,7 +141,7 @@ class TestObjects:
             name: Stored(name + ending, one.size, one.written, one.etag)
             for name, one in objects.items()
         }
-        found = Objects.of(wanted, ending)
+        found = PackedObjects.of(wanted, ending)
 
         assert dict(found) == wanted
         assert dict(found.items()) == wanted
@@ -176,7 +176,7 @@ def contents_of(names: list[str]) -> Contents:
     listed, listings, _ = ListedNarinfos.joined(
         [ListedNarinfos.of(stored(f"{name}.narinfo") for name in names)]
     )
-    narinfos = Narinfos(listed, nars)
+    narinfos = PackedNarinfos(listed, nars)
     for number, name in enumerate(listed):
         references = [names[(number * step) % len(names)] for step in (3, 5, 7, 11, 13)]
         narinfos.put_read(number, references, f"nar/{name}{'0' * 20}.nar.zst")

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from nix_cache.cli.inventory.contents import YOUNG, Contents, Entry, Stored
-from nix_cache.cli.inventory.narinfos import Entries, Names
+from nix_cache.cli.inventory.narinfos import Entries, PackedNames
 from nix_cache.cli.inventory.pins import Pin
 from nix_cache.cli.inventory.roots import Pushed, left_to_upstream, paths_of
 
@@ -146,7 +146,9 @@ def blocking(contents: Contents, terms: Terms) -> tuple[Entry, ...]:
     return tuple(entry for entry in contents.unreadable if entry.store_hash not in terms.set_aside)
 
 
-def orphans(contents: Contents, names: Names, noted: Orphans, now: datetime) -> dict[str, datetime]:
+def orphans(
+    contents: Contents, names: PackedNames, noted: Orphans, now: datetime
+) -> dict[str, datetime]:
     """Return the NARs that none of some narinfos may name, and since when that is known.
 
     What was noted of others is dropped: a NAR that is named again is no longer an orphan.
@@ -173,7 +175,7 @@ def due(contents: Contents, orphaned: Orphans, terms: Terms) -> tuple[Stored, ..
     )
 
 
-def stray_listings(contents: Contents, names: Names, terms: Terms) -> tuple[Stored, ...]:
+def stray_listings(contents: Contents, names: PackedNames, terms: Terms) -> tuple[Stored, ...]:
     """Return the file lists that belong to no narinfo; none while one cannot be read."""
     if blocking(contents, terms):
         return ()
@@ -185,7 +187,7 @@ def stray_listings(contents: Contents, names: Names, terms: Terms) -> tuple[Stor
     )
 
 
-def stray_records(contents: Contents, names: Names, terms: Terms) -> tuple[Stored, ...]:
+def stray_records(contents: Contents, names: PackedNames, terms: Terms) -> tuple[Stored, ...]:
     """Return root records and objects of pins that keep nothing any more.
 
     There are none while a narinfo cannot be read.
@@ -243,7 +245,7 @@ def _recent(contents: Contents, terms: Terms) -> Iterator[str]:
     return contents.narinfos.recent(terms.now - terms.older_than)
 
 
-def _missing_nars(contents: Contents, names: Names) -> dict[str, str]:
+def _missing_nars(contents: Contents, names: PackedNames) -> dict[str, str]:
     """Only NARs below ``nar/`` were listed. Of others nothing is known."""
     missing = contents.narinfos.missing_nars(names)
     return {name: key for name, key in missing.items() if key not in contents.foreign}

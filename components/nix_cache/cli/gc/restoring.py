@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 from nix_cache.cli.inventory.contents import is_collectable
 from nix_cache.cli.inventory.ordering import dependents_first
-from nix_cache.cli.s3.answers import Version
+from nix_cache.cli.s3.answers import ObjectVersion
 from nix_cache.formats.collection_run import RUN_DELETES_WITHIN, CollectionRun
 from nix_cache.formats.nar_url import NarUrl
 from nix_cache.formats.narinfo import Narinfo
@@ -21,12 +21,12 @@ _ROUNDING = timedelta(seconds=1)
 
 _NARINFO = ".narinfo"
 
-History = Mapping[str, Sequence[Version]]
+History = Mapping[str, Sequence[ObjectVersion]]
 """By key, the versions of an object, the newest first."""
 
 
 @dataclass(frozen=True)
-class Run:
+class UndoneRun:
     """A collection, as the versions of its run object show it.
 
     Attributes:
@@ -60,7 +60,7 @@ class Hidden:
 
     key: str
     markers: tuple[str, ...]
-    version: Version
+    version: ObjectVersion
 
 
 @dataclass(frozen=True)
@@ -80,31 +80,31 @@ class Restoration:
     nars: frozenset[str]
 
 
-def runs(versions: Iterable[tuple[Version, CollectionRun]]) -> list[Run]:
+def runs(versions: Iterable[tuple[ObjectVersion, CollectionRun]]) -> list[UndoneRun]:
     """Return the collections that the versions of the run object show, the latest first."""
     dated = [(one.written, run) for one, run in versions if one.written is not None]
     dated.sort(key=lambda pair: pair[0])
-    found: dict[str, Run] = {}
+    found: dict[str, UndoneRun] = {}
     open_run: str | None = None
     for written, run in dated:
         if open_run is not None and open_run != run.run:  # it was killed, and another one began
             killed = found[open_run]
-            found[open_run] = Run(killed.name, killed.start, min(killed.end, written))
+            found[open_run] = UndoneRun(killed.name, killed.start, min(killed.end, written))
         begun = found[run.run].start if run.run in found else written
-        found[run.run] = Run(
+        found[run.run] = UndoneRun(
             run.run, begun, written + RUN_DELETES_WITHIN if run.running else written
         )
         open_run = run.run if run.running else None
     return sorted(found.values(), key=lambda one: one.start, reverse=True)
 
 
-def hidden_by(run: Run, history: History) -> dict[str, Hidden]:
+def hidden_by(run: UndoneRun, history: History) -> dict[str, Hidden]:
     """Return what a run deleted and is still deleted, by key."""
     found: dict[str, Hidden] = {}
     for key, versions in history.items():
         if not is_collectable(key):
             continue
-        markers: list[Version] = []
+        markers: list[ObjectVersion] = []
         for version in versions:
             if not version.is_marker:
                 if markers and run.has(markers[-1].written):

@@ -13,7 +13,7 @@ from nix_cache.cli.errors import ClientError, UsageError
 from nix_cache.cli.gc.restoring import (
     Hidden,
     Restoration,
-    Run,
+    UndoneRun,
     hidden_by,
     plan_restoration,
     runs,
@@ -22,7 +22,7 @@ from nix_cache.cli.inventory.history import HistoricBucket
 from nix_cache.cli.machine import console
 from nix_cache.cli.machine.progress import Progress
 from nix_cache.cli.machine.sizes import size
-from nix_cache.cli.s3.answers import Version
+from nix_cache.cli.s3.answers import ObjectVersion
 from nix_cache.cli.s3.versions import Versioning
 from nix_cache.formats.collection_run import RUN_ABANDONED_AFTER, RUN_KEY, CollectionRun
 from nix_cache.formats.narinfo import Narinfo, NarinfoError
@@ -106,7 +106,7 @@ def _require_versions(bucket: HistoricBucket) -> None:
         )
 
 
-def _find(bucket: HistoricBucket, name: str) -> Run:
+def _find(bucket: HistoricBucket, name: str) -> UndoneRun:
     versions = [one for one in bucket.versions(RUN_KEY) if one.key == RUN_KEY]
     contents = bucket.version_contents([one for one in versions if not one.is_marker])
     found = [(one, CollectionRun.parse(content)) for one, content in contents if content]
@@ -124,7 +124,7 @@ def _find(bucket: HistoricBucket, name: str) -> Run:
     )
 
 
-def _require_ended(found: Sequence[tuple[Version, CollectionRun]]) -> None:
+def _require_ended(found: Sequence[tuple[ObjectVersion, CollectionRun]]) -> None:
     for version, one in found:
         age = datetime.now(UTC) - version.written if version.written else None
         if version.is_latest and one.running and age is not None and age < RUN_ABANDONED_AFTER:
@@ -135,8 +135,8 @@ def _require_ended(found: Sequence[tuple[Version, CollectionRun]]) -> None:
             )
 
 
-def _plan(bucket: HistoricBucket, found: Run) -> Restoration:
-    history: dict[str, list[Version]] = {}
+def _plan(bucket: HistoricBucket, found: UndoneRun) -> Restoration:
+    history: dict[str, list[ObjectVersion]] = {}
     for version in bucket.versions():
         history.setdefault(version.key, []).append(version)
     hidden = hidden_by(found, history)
@@ -175,7 +175,7 @@ def _parsed(content: bytes | None) -> Narinfo | None:
         return None
 
 
-def _document(plan: Restoration, found: Run, *, restored: bool) -> dict[str, Any]:
+def _document(plan: Restoration, found: UndoneRun, *, restored: bool) -> dict[str, Any]:
     return {
         "dryRun": not restored,
         "run": found.name,
@@ -188,7 +188,7 @@ def _document(plan: Restoration, found: Run, *, restored: bool) -> dict[str, Any
 
 
 def _print(
-    plan: Restoration, found: Run, *, restored: bool, as_json: bool, where: console.Console
+    plan: Restoration, found: UndoneRun, *, restored: bool, as_json: bool, where: console.Console
 ) -> None:
     if as_json:
         console.document(_document(plan, found, restored=restored))

@@ -17,7 +17,7 @@ from nix_cache.cli.inventory.contents import (
 from nix_cache.cli.inventory.ledger import LEDGER_KEY, Ledger
 from nix_cache.cli.inventory.listing import Listing
 from nix_cache.cli.inventory.narinfo_reader import NarinfoReader, received
-from nix_cache.cli.inventory.objects import Objects
+from nix_cache.cli.inventory.objects import PackedObjects
 from nix_cache.cli.inventory.parsed import parsed_narinfos
 from nix_cache.cli.inventory.pins import Pin, pins_of, read_revision, revisions_among
 from nix_cache.cli.inventory.read_once import OnceReader
@@ -340,7 +340,7 @@ class Bucket:
             hidden += deleted.hidden
         return hidden
 
-    def _outside_folders(self) -> tuple[Objects, Objects]:
+    def _outside_folders(self) -> tuple[PackedObjects, PackedObjects]:
         """Return the narinfos and the lists of files."""
         pages = self._listed("", ListedNarinfos.of)
         narinfos, listings, has_info = ListedNarinfos.joined(pages)

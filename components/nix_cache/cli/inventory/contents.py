@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Self
 
-from nix_cache.cli.inventory.narinfos import ENDING, Narinfos
-from nix_cache.cli.inventory.objects import Columns, Objects, joined
+from nix_cache.cli.inventory.narinfos import ENDING, PackedNarinfos
+from nix_cache.cli.inventory.objects import Columns, PackedObjects, joined
 from nix_cache.cli.inventory.stored import Entry, Stored
 from nix_cache.formats.cache_info import INFO_KEY
 from nix_cache.formats.pin import PinKey
@@ -40,9 +40,9 @@ class Contents:
         foreign: the keys of other objects below ``nar/``, which are never removed.
     """
 
-    narinfos: Narinfos
-    listings: Objects
-    nars: Objects
+    narinfos: PackedNarinfos
+    listings: PackedObjects
+    nars: PackedObjects
     foreign: frozenset[str] = frozenset()
 
     @classmethod
@@ -54,8 +54,13 @@ class Contents:
         foreign: frozenset[str] = frozenset(),
     ) -> Self:
         """Return contents of ordinary mappings."""
-        packed = Objects.of(nars, common=NAR_PREFIX)
-        return cls(Narinfos.of(narinfos, packed), Objects.of(listings, _LISTING), packed, foreign)
+        packed = PackedObjects.of(nars, common=NAR_PREFIX)
+        return cls(
+            PackedNarinfos.of(narinfos, packed),
+            PackedObjects.of(listings, _LISTING),
+            packed,
+            foreign,
+        )
 
     @property
     def unreadable(self) -> list[Entry]:
@@ -92,11 +97,11 @@ class ListedNars:
         return found
 
     @staticmethod
-    def joined(pages: Iterable["ListedNars"]) -> tuple[Objects, frozenset[str]]:
+    def joined(pages: Iterable["ListedNars"]) -> tuple[PackedObjects, frozenset[str]]:
         """Return the NARs, and the keys of the other objects."""
         every = list(pages)
         foreign = frozenset(key for page in every for key in page.foreign)
-        return Objects(joined(page.columns for page in every), common=NAR_PREFIX), foreign
+        return PackedObjects(joined(page.columns for page in every), common=NAR_PREFIX), foreign
 
 
 @dataclass
@@ -126,11 +131,11 @@ class ListedNarinfos:
         return found
 
     @staticmethod
-    def joined(pages: Iterable["ListedNarinfos"]) -> tuple[Objects, Objects, bool]:
+    def joined(pages: Iterable["ListedNarinfos"]) -> tuple[PackedObjects, PackedObjects, bool]:
         """Return the narinfos, the lists of files, and whether there is ``nix-cache-info``."""
         every = list(pages)
-        narinfos = Objects(joined(page.narinfos for page in every), ENDING)
-        listings = Objects(joined(page.listings for page in every), _LISTING)
+        narinfos = PackedObjects(joined(page.narinfos for page in every), ENDING)
+        listings = PackedObjects(joined(page.listings for page in every), _LISTING)
         return narinfos, listings, any(page.has_info for page in every)
 
 

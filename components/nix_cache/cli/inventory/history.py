@@ -6,7 +6,7 @@ from nix_cache.cli.inventory.bucket import Bucket
 from nix_cache.cli.inventory.contents import is_of_paths
 from nix_cache.cli.machine.parallel import in_parallel
 from nix_cache.cli.s3 import versions
-from nix_cache.cli.s3.answers import Version
+from nix_cache.cli.s3.answers import ObjectVersion
 from nix_cache.cli.s3.errors import AnsweredError
 
 _MISSING = 404
@@ -46,7 +46,7 @@ class HistoricBucket(Bucket):
         with self._explained("read objects"):
             yield from in_parallel(read, keys, self._jobs)
 
-    def versions(self, prefix: str = "") -> Iterator[Version]:
+    def versions(self, prefix: str = "") -> Iterator[ObjectVersion]:
         """List the versions of objects whose keys begin with a prefix, the newest of a key first.
 
         Raises:
@@ -58,14 +58,16 @@ class HistoricBucket(Bucket):
                     self._report(f"listed {count:,} versions")
                 yield version
 
-    def version_contents(self, wanted: Iterable[Version]) -> Iterator[tuple[Version, bytes | None]]:
+    def version_contents(
+        self, wanted: Iterable[ObjectVersion]
+    ) -> Iterator[tuple[ObjectVersion, bytes | None]]:
         """Read versions of small objects, several at a time; None for those that are gone.
 
         Raises:
             ClientError: the storage refused or did not answer.
         """
 
-        def read(version: Version) -> bytes | None:
+        def read(version: ObjectVersion) -> bytes | None:
             return _unless_missing(lambda: versions.content(self._client, version))
 
         with self._explained("read versions"):

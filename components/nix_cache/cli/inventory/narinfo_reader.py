@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from nix_cache.cli.errors import ClientError
 from nix_cache.cli.inventory import reading
-from nix_cache.cli.inventory.narinfos import Narinfos
-from nix_cache.cli.inventory.objects import Objects
+from nix_cache.cli.inventory.narinfos import PackedNarinfos
+from nix_cache.cli.inventory.objects import PackedObjects
 from nix_cache.cli.inventory.reading import Received
 from nix_cache.cli.inventory.remembered import Remembered
 from nix_cache.cli.inventory.stored import Entry, Stored
@@ -65,11 +65,11 @@ class NarinfoReader:
 
     def read(
         self,
-        listed: Objects,
-        nars: Objects,
-        known: Narinfos | None,
+        listed: PackedObjects,
+        nars: PackedObjects,
+        known: PackedNarinfos | None,
         progress: Callable[[str], None],
-    ) -> tuple[Narinfos, dict[str, str]]:
+    ) -> tuple[PackedNarinfos, dict[str, str]]:
         """Read narinfos as they are listed.
 
         Args:
@@ -84,7 +84,7 @@ class NarinfoReader:
         Raises:
             ClientError: the storage itself has failed.
         """
-        found = Narinfos(listed, nars)
+        found = PackedNarinfos(listed, nars)
         if known is None:
             self._remembered.load(found)
         else:
@@ -100,7 +100,7 @@ class NarinfoReader:
         return found, doubtful
 
     def _read(
-        self, found: Narinfos, unread: list[int], progress: Callable[[str], None]
+        self, found: PackedNarinfos, unread: list[int], progress: Callable[[str], None]
     ) -> dict[str, str]:
         doubtful: dict[str, str] = {}
         failures = 0
@@ -149,7 +149,7 @@ def received(client: S3Client, key: str, size: int) -> Received:
     )
 
 
-def _keep_known(found: Narinfos, known: Narinfos) -> None:
+def _keep_known(found: PackedNarinfos, known: PackedNarinfos) -> None:
     """Add narinfos that are listed as they were. One without an ETag may have been replaced."""
     for at in range(len(found)):
         before = known.objects.find(found.objects.name(at))

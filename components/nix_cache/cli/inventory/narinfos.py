@@ -19,7 +19,7 @@ from collections.abc import Set as AbstractSet
 from datetime import datetime
 from typing import overload
 
-from nix_cache.cli.inventory.objects import Objects
+from nix_cache.cli.inventory.objects import PackedObjects
 from nix_cache.cli.inventory.stored import Entry
 from nix_cache.formats.nar_url import NamedObjects, NarUrl
 from nix_cache.iam.lifecycle import NAR_PREFIX
@@ -30,7 +30,7 @@ _ELSEWHERE = 2**32 - 2
 """In the place of a NAR's number: the URL is in ``_urls``, or there is none."""
 
 
-class Names(AbstractSet[str]):
+class PackedNames(AbstractSet[str]):
     """Some of the narinfos of a bucket, by the hash of their store path.
 
     Args:
@@ -38,7 +38,7 @@ class Names(AbstractSet[str]):
         flags: one byte for each of them: whether it is among these.
     """
 
-    def __init__(self, objects: Objects, flags: bytearray) -> None:
+    def __init__(self, objects: PackedObjects, flags: bytearray) -> None:
         self._objects = objects
         self.flags = flags
 
@@ -60,9 +60,9 @@ class Names(AbstractSet[str]):
             number = self.flags.find(1, number + 1)
 
     @property
-    def others(self) -> "Names":
+    def others(self) -> "PackedNames":
         """The narinfos that are not among these."""
-        return Names(self._objects, bytearray(self.flags.translate(_INVERTED)))
+        return PackedNames(self._objects, bytearray(self.flags.translate(_INVERTED)))
 
     @classmethod
     def _from_iterable(cls, names: Iterable[str]) -> AbstractSet[str]:  # type: ignore[override]
@@ -75,7 +75,7 @@ _INVERTED = bytes([1, 0, *range(2, 256)])
 class Entries(Sequence[Entry]):
     """Narinfos in some order, each made when it is asked for."""
 
-    def __init__(self, narinfos: "Narinfos", numbers: "array[int]") -> None:
+    def __init__(self, narinfos: "PackedNarinfos", numbers: "array[int]") -> None:
         self._narinfos = narinfos
         self._numbers = numbers
 
@@ -111,7 +111,7 @@ class Named:
         others: what other URLs may name.
     """
 
-    def __init__(self, nars: Objects, flags: bytearray, others: NamedObjects) -> None:
+    def __init__(self, nars: PackedObjects, flags: bytearray, others: NamedObjects) -> None:
         self._nars = nars
         self._flags = flags
         self._others = others
@@ -129,7 +129,7 @@ class Named:
             number = self._flags.find(0, number + 1)
 
 
-class Narinfos(Mapping[str, Entry]):
+class PackedNarinfos(Mapping[str, Entry]):
     """The narinfos of a bucket, by the hash of their store path.
 
     Args:
@@ -142,7 +142,7 @@ class Narinfos(Mapping[str, Entry]):
         remembered: how many of them an earlier run on this machine read.
     """
 
-    def __init__(self, objects: Objects, nars: Objects) -> None:
+    def __init__(self, objects: PackedObjects, nars: PackedObjects) -> None:
         self.objects = objects
         self.identified = bytearray(len(objects))
         self.remembered = 0
@@ -157,10 +157,10 @@ class Narinfos(Mapping[str, Entry]):
         self._absent_numbers: dict[str, int] = {}
 
     @classmethod
-    def of(cls, entries: Mapping[str, Entry], nars: Objects) -> "Narinfos":
+    def of(cls, entries: Mapping[str, Entry], nars: PackedObjects) -> "PackedNarinfos":
         """Return some narinfos, by the hash of their store path."""
         stored = {name: entry.stored for name, entry in entries.items()}
-        found = cls(Objects.of(stored, ENDING), nars)
+        found = cls(PackedObjects.of(stored, ENDING), nars)
         for name, entry in entries.items():
             found.put(name, entry)
         return found
@@ -247,11 +247,11 @@ class Narinfos(Mapping[str, Entry]):
         return [self.entry(number) for number in sorted(self._faults)]
 
     @property
-    def all(self) -> Names:
+    def all(self) -> PackedNames:
         """All of them."""
-        return Names(self.objects, bytearray(b"\1" * len(self)))
+        return PackedNames(self.objects, bytearray(b"\1" * len(self)))
 
-    def without(self, names: Collection[str]) -> Names:
+    def without(self, names: Collection[str]) -> PackedNames:
         """Return all but some of them."""
         found = self.all
         for name in names:
@@ -266,7 +266,7 @@ class Narinfos(Mapping[str, Entry]):
         for number in self._faults:
             yield self.objects.name(number)
 
-    def closure(self, roots: Iterable[str]) -> Names:
+    def closure(self, roots: Iterable[str]) -> PackedNames:
         """Return the roots that are there, with all that is there and that they need."""
         flags = bytearray(len(self))
         waiting: list[int] = []
@@ -280,9 +280,9 @@ class Narinfos(Mapping[str, Entry]):
                 if not flags[other]:
                     flags[other] = 1
                     waiting.append(other)
-        return Names(self.objects, flags)
+        return PackedNames(self.objects, flags)
 
-    def missing_references(self, names: Names) -> dict[str, list[str]]:
+    def missing_references(self, names: PackedNames) -> dict[str, list[str]]:
         """Return what some narinfos refer to and is not there, by the narinfo that does."""
         count = len(self)
         missing: dict[str, list[str]] = {}
@@ -293,7 +293,7 @@ class Narinfos(Mapping[str, Entry]):
                     missing.setdefault(name, []).append(self._absent[other - count])
         return {name: sorted(others) for name, others in missing.items()}
 
-    def dependents_first(self, names: Names) -> Entries:
+    def dependents_first(self, names: PackedNames) -> Entries:
         """Return some narinfos in an order in which each comes before those that it needs.
 
         A removal in this order leaves no path without its references, wherever it stops.
@@ -314,7 +314,7 @@ class Narinfos(Mapping[str, Entry]):
         needed_first.reverse()
         return Entries(self, needed_first)
 
-    def named(self, names: Names | None = None) -> Named:
+    def named(self, names: PackedNames | None = None) -> Named:
         """Return what some narinfos may name as their NARs; all of them if None."""
         names = self.all if names is None else names
         flags = bytearray(len(self._nars))
@@ -324,7 +324,7 @@ class Narinfos(Mapping[str, Entry]):
         others = NamedObjects(url for at, url in self._urls.items() if names.flags[at])
         return Named(self._nars, flags, others)
 
-    def missing_nars(self, names: Names) -> dict[str, str]:
+    def missing_nars(self, names: PackedNames) -> dict[str, str]:
         """Return the keys of NARs below ``nar/`` that some narinfos name and that are not listed.
 
         Returns:
@@ -382,7 +382,7 @@ class Narinfos(Mapping[str, Entry]):
 class _Items(ItemsView[str, Entry]):
     """Hashes and narinfos, without a search for each."""
 
-    def __init__(self, narinfos: Narinfos) -> None:
+    def __init__(self, narinfos: PackedNarinfos) -> None:
         super().__init__(narinfos)
         self._narinfos = narinfos
 
@@ -394,7 +394,7 @@ class _Items(ItemsView[str, Entry]):
 class _Values(ValuesView[Entry]):
     """Narinfos, without a search for each."""
 
-    def __init__(self, narinfos: Narinfos) -> None:
+    def __init__(self, narinfos: PackedNarinfos) -> None:
         super().__init__(narinfos)
         self._narinfos = narinfos
 

@@ -65,7 +65,7 @@ class Columns:
         self.etags += later.etags
 
 
-class Objects(Mapping[str, Stored]):
+class PackedObjects(Mapping[str, Stored]):
     """Objects by name. Each also has a number: its place in the order of names.
 
     Args:
@@ -87,7 +87,9 @@ class Objects(Mapping[str, Stored]):
         self._index()
 
     @classmethod
-    def of(cls, objects: Mapping[str, Stored], ending: str = "", common: str = "") -> "Objects":
+    def of(
+        cls, objects: Mapping[str, Stored], ending: str = "", common: str = ""
+    ) -> "PackedObjects":
         """Return some objects by name."""
         columns = Columns()
         for name in sorted(objects):

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from nix_cache.cli.errors import ClientError
-from nix_cache.cli.inventory.narinfos import Narinfos
+from nix_cache.cli.inventory.narinfos import PackedNarinfos
 from nix_cache.cli.machine import console
 from nix_cache.cli.machine.files import make_folder
 from nix_cache.cli.machine.places import cache_folder
@@ -60,7 +60,7 @@ class Remembered:
         file = cache_folder(environment) / f"narinfos-{place}"
         return cls(file, f"nix-cache narinfos {VERSION} {place} {keys}\n", note)
 
-    def load(self, found: Narinfos) -> None:
+    def load(self, found: PackedNarinfos) -> None:
         """Add the narinfos that are listed as they were when they were read."""
         if self._file is None:
             return
@@ -76,7 +76,7 @@ class Remembered:
         if fault:
             self._note(f"{self._file} {fault}. All narinfos are read from the bucket.")
 
-    def save(self, found: Narinfos) -> None:
+    def save(self, found: PackedNarinfos) -> None:
         """Keep the narinfos whose ETag is the hash of what was read."""
         if self._file is None:
             return
@@ -111,7 +111,7 @@ class Remembered:
             digest.update(joined[:-_TRAILER_BYTES])
         return None if last == _trailer(digest.hexdigest()) else "is damaged"
 
-    def _add(self, file: BinaryIO, found: Narinfos) -> None:
+    def _add(self, file: BinaryIO, found: PackedNarinfos) -> None:
         file.seek(len(self._header.encode()))
         rows = 0
         for line in file:
@@ -129,7 +129,7 @@ class Remembered:
                 found.remembered += 1
         self._rows = rows
 
-    def _write(self, path: Path, found: Narinfos) -> None:
+    def _write(self, path: Path, found: PackedNarinfos) -> None:
         descriptor, name = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
         try:
             with os.fdopen(descriptor, "wb") as file:
@@ -143,7 +143,7 @@ class Remembered:
             Path(name).unlink(missing_ok=True)
             raise
 
-    def _lines(self, found: Narinfos) -> Iterator[bytes]:
+    def _lines(self, found: PackedNarinfos) -> Iterator[bytes]:
         yield self._header.encode()
         number = found.identified.find(1)
         while number >= 0:

@@ -5,13 +5,13 @@ from collections.abc import Collection, Iterable, Mapping
 
 from nix_cache.cli.inventory.history import HistoricBucket
 from nix_cache.cli.remove.plan import RemovalPlan
-from nix_cache.cli.s3.answers import Version
+from nix_cache.cli.s3.answers import ObjectVersion
 from nix_cache.formats.narinfo import Narinfo, NarinfoError
 
 _ONE_BY_ONE = 100
 """Of more keys, the versions of the whole bucket are listed once."""
 
-History = Mapping[str, list[Version]]
+History = Mapping[str, list[ObjectVersion]]
 """By key, the versions of an object, the newest first."""
 
 
@@ -41,7 +41,7 @@ def versions_of(bucket: HistoricBucket, keys: Collection[str]) -> History:
     Raises:
         ClientError: the storage refused or did not answer.
     """
-    found: dict[str, list[Version]] = {}
+    found: dict[str, list[ObjectVersion]] = {}
     for prefix in keys if len(keys) <= _ONE_BY_ONE else [""]:
         for version in bucket.versions(prefix):
             if version.key == prefix or (not prefix and version.key in keys):

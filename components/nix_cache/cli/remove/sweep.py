@@ -12,7 +12,7 @@ from nix_cache.cli.inventory.history import HistoricBucket
 from nix_cache.cli.remove.belongings import versions_of
 from nix_cache.cli.remove.journal import Journal
 from nix_cache.cli.remove.plan import RemovalPlan, plan_removal, unreadable_others
-from nix_cache.cli.s3.answers import Version
+from nix_cache.cli.s3.answers import ObjectVersion
 from nix_cache.cli.s3.errors import RefusedError
 from nix_cache.cli.s3.versions import Versioning
 from nix_cache.formats.nar_url import NamedObjects
@@ -155,7 +155,7 @@ def _erase_versions(bucket: HistoricBucket, removal: Removal, free: _Free) -> in
     return len(contents)
 
 
-def _all(histories: Iterable[list[Version]]) -> Iterable[Version]:
+def _all(histories: Iterable[list[ObjectVersion]]) -> Iterable[ObjectVersion]:
     return (version for history in histories for version in history)
 
 

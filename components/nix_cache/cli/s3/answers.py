@@ -54,7 +54,7 @@ class Page:
 
 
 @dataclass(frozen=True)
-class Version:
+class ObjectVersion:
     """A version of an object, or a marker that hides those before it.
 
     Attributes:
@@ -87,7 +87,7 @@ class VersionPage:
         next_version: likewise.
     """
 
-    versions: tuple[Version, ...] = ()
+    versions: tuple[ObjectVersion, ...] = ()
     is_truncated: bool = False
     next_key: str = ""
     next_version: str = ""
@@ -168,7 +168,7 @@ def version_page(body: bytes) -> VersionPage:
 
     return VersionPage(
         versions=tuple(
-            Version(
+            ObjectVersion(
                 key=name(entry, "Key"),
                 version=_text(entry, "VersionId"),
                 written=iso_date(_text(entry, "LastModified")),

@@ -6,7 +6,7 @@ from urllib.parse import quote, urlencode
 
 from nix_cache.cli.limits import OBJECT_BYTES, TooLargeError
 from nix_cache.cli.s3 import answers
-from nix_cache.cli.s3.answers import Version
+from nix_cache.cli.s3.answers import ObjectVersion
 from nix_cache.cli.s3.client import S3Client
 from nix_cache.cli.s3.content_encoding import EncodingError, decoded
 from nix_cache.cli.s3.errors import AnsweredError, MalformedAnswerError
@@ -47,7 +47,7 @@ def versioning(client: S3Client) -> Versioning:
     return known.get(status, Versioning.NEVER)
 
 
-def versions(client: S3Client, prefix: str) -> Iterator[Version]:
+def versions(client: S3Client, prefix: str) -> Iterator[ObjectVersion]:
     """List the versions of objects whose keys begin with a prefix, the newest of each key first.
 
     Raises:
@@ -69,7 +69,7 @@ def versions(client: S3Client, prefix: str) -> Iterator[Version]:
         key, version = following
 
 
-def content(client: S3Client, version: Version) -> bytes:
+def content(client: S3Client, version: ObjectVersion) -> bytes:
     """Read one version of an object, without its Content-Encoding if that is a known one.
 
     Raises:

@@ -82,15 +82,15 @@ class Prices(BaseModel):
             name = ".".join(map(str, first["loc"]))
             raise UsageError(f"{file}: {name}: {first['msg']}", _FIX) from None
 
-    def cost(self, stored_bytes: int) -> "Cost":
+    def cost(self, stored_bytes: int) -> "MonthlyCost":
         """Return what it costs to keep so much for a month."""
         paid = max(0, stored_bytes - self.included_bytes)
         amount = self.base_month + self.per_unit_month * paid / self.unit_bytes
-        return Cost(amount, self.currency, self.source)
+        return MonthlyCost(amount, self.currency, self.source)
 
 
 @dataclass(frozen=True)
-class Cost:
+class MonthlyCost:
     """What storage costs for a month.
 
     Attributes:

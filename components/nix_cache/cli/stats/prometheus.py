@@ -3,12 +3,12 @@
 from collections.abc import Iterable, Iterator, Mapping
 
 from nix_cache.cli.stats.figures import Figures
-from nix_cache.cli.stats.prices import Cost
+from nix_cache.cli.stats.prices import MonthlyCost
 
 _Samples = Iterable[tuple[Mapping[str, str], float]]
 
 
-def text(figures: Figures, cost: Cost | None, cache: str, now: float) -> str:
+def text(figures: Figures, cost: MonthlyCost | None, cache: str, now: float) -> str:
     """Return the figures, one gauge for each.
 
     Args:
@@ -20,7 +20,7 @@ def text(figures: Figures, cost: Cost | None, cache: str, now: float) -> str:
     return "".join(_lines(figures, cost, cache, now))
 
 
-def _lines(figures: Figures, cost: Cost | None, cache: str, now: float) -> Iterator[str]:
+def _lines(figures: Figures, cost: MonthlyCost | None, cache: str, now: float) -> Iterator[str]:
     keys = sorted(figures.by_key.items())
     ratio = figures.compression_ratio
     costs = [] if cost is None else [({"currency": cost.currency}, cost.amount)]

@@ -6,7 +6,7 @@ from typing import Any
 from nix_cache.cli.machine import console
 from nix_cache.cli.machine.sizes import size
 from nix_cache.cli.stats.figures import Amount, Figures
-from nix_cache.cli.stats.prices import Cost
+from nix_cache.cli.stats.prices import MonthlyCost
 
 _MONTHS = 12
 _SHOWN = 10
@@ -25,7 +25,7 @@ KINDS = {
 """By the kind of object, what people call it."""
 
 
-def document(figures: Figures, cost: Cost | None) -> dict[str, Any]:
+def document(figures: Figures, cost: MonthlyCost | None) -> dict[str, Any]:
     """Return the figures for programs. Sizes are in bytes."""
     ratio = figures.compression_ratio
     return {
@@ -62,7 +62,7 @@ def document(figures: Figures, cost: Cost | None) -> dict[str, Any]:
     }
 
 
-def print_figures(figures: Figures, cost: Cost | None) -> None:
+def print_figures(figures: Figures, cost: MonthlyCost | None) -> None:
     """Print the figures for people."""
     ratio = figures.compression_ratio
     packed = "" if ratio is None else f", {size(figures.total.nar_bytes)} before compression"
@@ -86,7 +86,7 @@ def print_figures(figures: Figures, cost: Cost | None) -> None:
         )
 
 
-def print_remarks(figures: Figures, backend: str, cost: Cost | None) -> None:
+def print_remarks(figures: Figures, backend: str, cost: MonthlyCost | None) -> None:
     """Print what is odd, and what the figures leave out."""
     if figures.unreadable:
         console.note(
