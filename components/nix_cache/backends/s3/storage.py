@@ -169,11 +169,19 @@ class S3Storage:
             users=pulumi.Output.secret(pulumi.Output.from_input(users)),
             opts=pulumi.ResourceOptions.merge(self._options(), after),
         )
-        pulumi.Output.all(check.wider, check.left).apply(lambda known: self._warn(*known))
+        results = pulumi.Output.all(check.wider, check.undecided, check.left)
+        results.apply(lambda known: self._report(*known))
 
-    def _warn(self, wider: Sequence[str] | None, left: Sequence[str] | None) -> None:
+    def _report(
+        self,
+        wider: Sequence[str] | None,
+        undecided: Sequence[str] | None,
+        left: Sequence[str] | None,
+    ) -> None:
         for one in wider or ():
             pulumi.log.warn(f"Wider than declared: {one}. See {_WIDER}.", self._parent)
+        for one in undecided or ():
+            pulumi.log.info(f"Not checked: {one}. See {_WIDER}.", self._parent)
         for one in left or ():
             pulumi.log.warn(f"A probe left {one}. Delete it.", self._parent)
 
