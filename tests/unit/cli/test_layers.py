@@ -103,7 +103,7 @@ def test_there_are_the_commands_that_users_know() -> None:
     [
         ("gc", "from nix_cache.cli.push.command import push"),
         ("hook", "def f():\n    from nix_cache.cli.use import advice"),
-        ("s3", "from nix_cache.cli.gc import plan"),
+        ("s3", "from nix_cache.cli.gc import sweep"),
         ("s3", "import nix_cache.cli.upload.session"),
         ("machine", "from nix_cache.cli.nix.program import ask"),
         ("machine", "from nix_cache.cli import nix"),

@@ -4,9 +4,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import timedelta
 from typing import Any
 
-from nix_cache.cli.gc.plan import CollectionPlan, Terms
 from nix_cache.cli.gc.sweep import Swept
 from nix_cache.cli.inventory.contents import Entry, Stored, total_bytes
+from nix_cache.cli.inventory.plan import CollectionPlan, Terms
 from nix_cache.cli.machine import console
 from nix_cache.cli.machine.console import Console
 from nix_cache.cli.machine.sizes import size

@@ -10,10 +10,10 @@ from nix_cache.cli.caches.manager import Manager, find_manager
 from nix_cache.cli.commands import completing
 from nix_cache.cli.errors import UsageError
 from nix_cache.cli.gc import report
-from nix_cache.cli.gc.plan import CollectionPlan, Terms, plan_collection
 from nix_cache.cli.gc.sweep import Swept, require_same_time, require_whole, sweep
 from nix_cache.cli.inventory.bucket import Bucket
 from nix_cache.cli.inventory.ledger import LEDGER_KEY, Ledger
+from nix_cache.cli.inventory.plan import CollectionPlan, Terms, plan_collection
 from nix_cache.cli.inventory.remembered import Remembered
 from nix_cache.cli.machine import console
 from nix_cache.cli.machine.progress import Progress

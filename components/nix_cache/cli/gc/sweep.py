@@ -7,7 +7,16 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 
 from nix_cache.cli.errors import ClientError
-from nix_cache.cli.gc.plan import (
+from nix_cache.cli.inventory.bucket import Bucket, Doubt
+from nix_cache.cli.inventory.contents import (
+    Contents,
+    Entry,
+    Stored,
+    narinfos_among,
+    total_bytes,
+)
+from nix_cache.cli.inventory.ledger import Ledger
+from nix_cache.cli.inventory.plan import (
     CollectionPlan,
     Orphans,
     Terms,
@@ -18,15 +27,6 @@ from nix_cache.cli.gc.plan import (
     stray_listings,
     stray_records,
 )
-from nix_cache.cli.inventory.bucket import Bucket, Doubt
-from nix_cache.cli.inventory.contents import (
-    Contents,
-    Entry,
-    Stored,
-    narinfos_among,
-    total_bytes,
-)
-from nix_cache.cli.inventory.ledger import Ledger
 from nix_cache.cli.s3.clock import Clocks
 
 _MOST_ASKED = 1000
