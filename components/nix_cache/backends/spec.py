@@ -114,7 +114,7 @@ class ListPrice:
         base_month: what is paid in any case, for a month.
         included_bytes: how much storage that pays for.
         source: where the prices are published.
-        checked: the month when they were looked up, such as ``2026-05``.
+        checked: the month when they were looked up, such as ``2026-07``.
     """
 
     per_unit_month: float

@@ -82,6 +82,12 @@ KeepDays = Annotated[
 ]
 """Of how many days the revisions of a pin are kept."""
 
+GRACE_DAYS = 30
+"""``lifecycle.NARINFO_TTL_DAYS``, without the imports that would slow every command down."""
+
+MOST_DAYS = 36_500
+"""The longest age and grace period that commands accept, in days."""
+
 Cache = Annotated[
     str | None,
     typer.Argument(

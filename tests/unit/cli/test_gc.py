@@ -15,7 +15,6 @@ from hypothesis import strategies as st
 
 from nix_cache.cli.errors import ClientError
 from nix_cache.cli.gc import report
-from nix_cache.cli.gc.command import GRACE_DAYS
 from nix_cache.cli.gc.sweep import Swept
 from nix_cache.cli.inventory.contents import (
     YOUNG,
@@ -29,6 +28,7 @@ from nix_cache.cli.inventory.ledger import LEDGER_KEY, MOST_NOTED, Ledger
 from nix_cache.cli.inventory.plan import CollectionPlan, Terms, orphans, plan_collection
 from nix_cache.cli.limits import LEDGER_BYTES
 from nix_cache.cli.machine import console
+from nix_cache.cli.options import GRACE_DAYS
 from nix_cache.cli.s3.client import S3Client
 from nix_cache.cli.s3.credentials import Credential
 from nix_cache.cli.s3.transport import Transport

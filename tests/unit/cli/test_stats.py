@@ -25,6 +25,7 @@ from nix_cache.formats.narinfo import Narinfo
 from tests.unit.cli.client_caches import manifest
 from tests.unit.cli.collected_cache import (
     CREDENTIAL,
+    OLD,
     CollectedCache,
     base_name,
     collected_cache,
@@ -108,7 +109,9 @@ def served(cache: CollectedCache, **changes: Any) -> Iterator[None]:
 def printed(cache: CollectedCache, *, as_json: bool = True, **wishes: Any) -> tuple[str, str]:
     """Run the command; returns what it writes to standard output and to standard error."""
     given: dict[str, Any] = {"prices": None, "prometheus": None, **wishes}
-    request = session.StatsRequest(cache=None, project=None, owner="owner", jobs=2, **given)
+    request = session.StatsRequest(
+        cache=None, project=None, owner="owner", jobs=2, remembers=False, **given
+    )
     out, err = io.StringIO(), io.StringIO()
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         session.run(request, as_json=as_json)
@@ -192,7 +195,7 @@ def test_prometheus_reads_the_figures() -> None:
     content = narinfo(1).replace(b"Sig: k-1", f"Sig: {odd}".encode())
     figures = added((1, content), nars={nar_key(1): 40})
     cost = Prices(per_unit_month=1, unit_bytes=10).cost(40)
-    text = prometheus.text(figures, cost, "demo", 1.5)
+    text = prometheus.text(figures, cost, None, "demo", 1.5)
     families = {one.name: one for one in text_string_to_metric_families(text)}
     assert all(one.type == "gauge" and one.documentation for one in families.values())
     signed = families["nix_cache_signed_bytes"].samples[0]
@@ -219,3 +222,62 @@ def test_the_file_for_the_collector_is_written_beside_the_table(
 def test_two_results_on_standard_output_are_refused(cache: CollectedCache) -> None:
     with served(cache), pytest.raises(UsageError, match="--prometheus"):
         printed(cache, prometheus=Path("-"))
+
+
+@pytest.fixture
+def aged() -> CollectedCache:
+    """Provide a cache with a young path and what it needs, an old path, and an old orphan."""
+    cache = collected_cache({})
+    cache.push(1, [2])
+    cache.push(2, age=OLD)
+    cache.push(3, age=OLD)
+    cache.storage.put(nar_key(4), b"orphan", age=OLD)
+    return cache
+
+
+@pytest.mark.parametrize("grace_days", [0, 30])
+def test_what_a_collection_frees_is_what_gc_then_deletes(
+    aged: CollectedCache, grace_days: int
+) -> None:
+    with served(aged):
+        foreseen = json.loads(printed(aged, older_than_days=30, grace_days=grace_days)[0])
+    collection = foreseen["collection"]
+    assert not aged.storage.deleted
+    done = aged.collect(grace_days=grace_days)
+    assert collection["now"] == {
+        "narinfos": len(done.result["narinfos"]),
+        "nars": len(done.result["nars"]),
+        "others": 0,
+        "bytes": done.result["bytes"],
+    }
+    waiting = {key: len(aged.storage.objects[key].content) for key in done.result["waiting"]}
+    assert collection["later"]["nars"] == len(waiting)
+    assert collection["later"]["bytes"] == sum(waiting.values())
+    assert collection["now"]["narinfos"] == 1
+    assert collection["now"]["nars"] + collection["later"]["nars"] == 2
+
+
+def test_the_table_and_prometheus_have_what_a_collection_frees(
+    aged: CollectedCache, tmp_path: Path
+) -> None:
+    file = tmp_path / "nix-cache.prom"
+    with served(aged):
+        out, _ = printed(aged, as_json=False, older_than_days=30, grace_days=7, prometheus=file)
+    assert "--older-than 30 --grace 7" in out
+    assert "1 narinfo, 0 NARs" in out
+    families = {one.name: one for one in text_string_to_metric_families(file.read_text())}
+    found = {
+        (one.labels["when"], one.labels["kind"]): one.value
+        for one in families["nix_cache_collectable_objects"].samples
+    }
+    assert (found["now", "narinfo"], found["later", "nar"]) == (1, 2)
+    assert families["nix_cache_collection_blocked"].samples[0].value == 0
+
+
+def test_a_narinfo_that_cannot_be_read_means_that_nothing_would_go(cache: CollectedCache) -> None:
+    with served(cache):
+        out, err = printed(cache, older_than_days=1, grace_days=0)
+    collection = json.loads(out)["collection"]
+    assert collection["isBlocked"]
+    assert collection["now"]["bytes"] == collection["later"]["bytes"] == 0
+    assert "would delete nothing" in err

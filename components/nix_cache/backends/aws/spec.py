@@ -48,6 +48,6 @@ SPEC = BackendSpec(
         per_unit_month=0.023,
         unit_bytes=2**30,
         source="https://aws.amazon.com/s3/pricing/",
-        checked="2026-05",
+        checked="2026-07",
     ),
 )

@@ -22,9 +22,9 @@ SPEC = BackendSpec(
     unfinished_upload_days=7,
     no_dots="Backblaze B2 does not allow in names of buckets",
     list_price=ListPrice(  # the first 10 GB of an account are free
-        per_unit_month=0.006,
+        per_unit_month=0.00695,
         included_bytes=10 * 10**9,
         source="https://www.backblaze.com/cloud-storage/pricing",
-        checked="2026-05",
+        checked="2026-09",
     ),
 )

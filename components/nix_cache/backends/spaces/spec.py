@@ -41,6 +41,6 @@ SPEC = BackendSpec(
         base_month=5.0,
         included_bytes=250 * 2**30,
         source="https://docs.digitalocean.com/products/spaces/details/pricing/",
-        checked="2026-05",
+        checked="2026-07",
     ),
 )

@@ -6,12 +6,7 @@ from typing import Annotated
 import typer
 
 from nix_cache.cli.errors import ExitCode, UsageError
-from nix_cache.cli.options import JOBS, AsJson, Cache, Project
-
-GRACE_DAYS = 30
-"""``lifecycle.NARINFO_TTL_DAYS``, without the imports that would slow every command down."""
-
-_MOST_DAYS = 36_500
+from nix_cache.cli.options import GRACE_DAYS, JOBS, MOST_DAYS, AsJson, Cache, Project
 
 
 def gc(
@@ -20,7 +15,7 @@ def gc(
         typer.Option(
             "--older-than",
             min=1,
-            max=_MOST_DAYS,
+            max=MOST_DAYS,
             metavar="DAYS",
             help="Keep paths that were pushed within the last DAYS days, with their closures.",
             show_default=False,
@@ -62,7 +57,7 @@ def gc(
         typer.Option(
             "--grace",
             min=0,
-            max=_MOST_DAYS,
+            max=MOST_DAYS,
             metavar="DAYS",
             help="Keep a NAR for DAYS days after the last narinfo that names it.",
         ),

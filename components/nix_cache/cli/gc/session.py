@@ -18,7 +18,7 @@ from nix_cache.cli.inventory.remembered import Remembered
 from nix_cache.cli.machine import console
 from nix_cache.cli.machine.progress import Progress
 from nix_cache.cli.nix.store_paths import hashes_in, store_hash
-from nix_cache.cli.s3.clock import Clocks
+from nix_cache.cli.s3.clock import earlier
 
 LARGEST_SHARE = 0.9
 """Of the narinfos. More is hardly ever meant, and has to be agreed to on the command line."""
@@ -97,7 +97,7 @@ def _collect(
         progress.tell(f"waiting for {manifest.endpoint}")
         clocks = bucket.clocks()
         require_same_time(clocks)
-        now = _earlier(clock(), clocks)
+        now = earlier(clock(), clocks)
         if not request.dry_run:
             bucket.require_alone()
         terms = Terms(
@@ -146,11 +146,6 @@ def _collect(
         report.print_done(plan, swept, bucket.run)
     report.print_races(swept)
     return not (swept.withdrawn or swept.incomplete or swept.without_nar or swept.blocking)
-
-
-def _earlier(now: datetime, clocks: Clocks | None) -> datetime:
-    """Return the time by the slower clock, so that nothing counts as older than it is."""
-    return now if clocks is None else now + min(timedelta(), clocks.skew)
 
 
 def _with_confirmed_nars(plan: CollectionPlan, bucket: Bucket) -> CollectionPlan:

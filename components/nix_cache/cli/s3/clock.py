@@ -42,6 +42,11 @@ class Clocks:
         )
 
 
+def earlier(now: datetime, clocks: Clocks | None) -> datetime:
+    """Return the time by the slower clock, so that nothing counts as older than it is."""
+    return now if clocks is None else now + min(timedelta(), clocks.skew)
+
+
 def usable(time: datetime | None) -> datetime | None:
     """Return a time in UTC; None for one that no storage can mean, such as 1970 or 9999."""
     if time is None:

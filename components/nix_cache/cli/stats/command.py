@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from nix_cache.cli.options import JOBS, AsJson, Cache, Project
+from nix_cache.cli.errors import UsageError
+from nix_cache.cli.options import GRACE_DAYS, JOBS, MOST_DAYS, AsJson, Cache, Project
 
 
 def stats(
@@ -40,6 +41,29 @@ def stats(
             show_default=False,
         ),
     ] = None,
+    older_than: Annotated[
+        int | None,
+        typer.Option(
+            "--older-than",
+            min=1,
+            max=MOST_DAYS,
+            metavar="DAYS",
+            help="Also print what `nix-cache gc --older-than DAYS` would delete.",
+            show_default=False,
+        ),
+    ] = None,
+    grace: Annotated[
+        int | None,
+        typer.Option(
+            "--grace",
+            min=0,
+            max=MOST_DAYS,
+            metavar="DAYS",
+            help="The grace period of that collection, for NARs without a narinfo. "
+            f"Default: {GRACE_DAYS}.",
+            show_default=False,
+        ),
+    ] = None,
     jobs: Annotated[
         int,
         typer.Option(
@@ -53,6 +77,11 @@ def stats(
 
     Lists the bucket and reads every narinfo. Changes nothing.
     """
+    if grace is not None and older_than is None:
+        raise UsageError(
+            "--grace has no meaning without --older-than",
+            "add --older-than DAYS, or leave out --grace",
+        )
     from nix_cache.cli.stats import session
 
     request = session.StatsRequest(
@@ -62,5 +91,7 @@ def stats(
         prices=prices,
         prometheus=prometheus,
         jobs=jobs,
+        older_than_days=older_than,
+        grace_days=GRACE_DAYS if grace is None else grace,
     )
     session.run(request, as_json=as_json)

@@ -2,29 +2,36 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 
+from nix_cache.cli.stats.collection import Collectable
 from nix_cache.cli.stats.figures import Figures
 from nix_cache.cli.stats.prices import MonthlyCost
 
 _Samples = Iterable[tuple[Mapping[str, str], float]]
+_Metric = tuple[str, str, _Samples]
 
 
-def text(figures: Figures, cost: MonthlyCost | None, cache: str, now: float) -> str:
+def text(
+    figures: Figures, cost: MonthlyCost | None, tried: Collectable | None, cache: str, now: float
+) -> str:
     """Return the figures, one gauge for each.
 
     Args:
         figures: of the cache.
         cost: of its storage; None if it is not known.
+        tried: what a collection would delete; None if that was not asked for.
         cache: the name of its bucket, which every sample carries.
         now: seconds since 1970.
     """
-    return "".join(_lines(figures, cost, cache, now))
+    return "".join(_lines(figures, cost, tried, cache, now))
 
 
-def _lines(figures: Figures, cost: MonthlyCost | None, cache: str, now: float) -> Iterator[str]:
+def _lines(
+    figures: Figures, cost: MonthlyCost | None, tried: Collectable | None, cache: str, now: float
+) -> Iterator[str]:
     keys = sorted(figures.by_key.items())
     ratio = figures.compression_ratio
     costs = [] if cost is None else [({"currency": cost.currency}, cost.amount)]
-    metrics: tuple[tuple[str, str, _Samples], ...] = (
+    metrics: tuple[_Metric, ...] = (
         ("paths", "Store paths in the cache.", [({}, figures.total.paths)]),
         (
             "objects",
@@ -64,6 +71,7 @@ def _lines(figures: Figures, cost: MonthlyCost | None, cache: str, now: float) -
             "Narinfos that cannot be read.",
             [({}, len(figures.unreadable))],
         ),
+        *_collectable(tried),
         ("monthly_cost", "Estimated cost of the storage for a month.", costs),
         ("stats_timestamp_seconds", "When the bucket was read.", [({}, now)]),
     )
@@ -77,6 +85,23 @@ def _lines(figures: Figures, cost: MonthlyCost | None, cache: str, now: float) -
                 for label, value in {"cache": cache, **labels}.items()
             )
             yield f"nix_cache_{name}{{{shown}}} {value!r}\n"
+
+
+def _collectable(tried: Collectable | None) -> Iterator[_Metric]:
+    """Yield what a collection would delete, by when and by the kind of object."""
+    if tried is None:
+        return
+    freed = (("now", tried.now), ("later", tried.later))
+    counts = [
+        ({"when": when, "kind": kind}, count)
+        for when, one in freed
+        for kind, count in (("narinfo", one.narinfos), ("nar", one.nars), ("other", one.others))
+    ]
+    sizes = [({"when": when}, one.size_bytes) for when, one in freed]
+    yield "collectable_objects", "Objects that a collection would delete.", counts
+    yield "collectable_bytes", "Bytes that these objects take.", sizes
+    blocked: _Samples = [({}, float(tried.is_blocked))]
+    yield "collection_blocked", "Whether an unreadable narinfo blocks collections.", blocked
 
 
 def _escaped(value: str) -> str:

@@ -5,6 +5,7 @@ from typing import Any
 
 from nix_cache.cli.machine import console
 from nix_cache.cli.machine.sizes import size
+from nix_cache.cli.stats.collection import Collectable, Freed
 from nix_cache.cli.stats.figures import Amount, Figures
 from nix_cache.cli.stats.prices import MonthlyCost
 
@@ -25,7 +26,9 @@ KINDS = {
 """By the kind of object, what people call it."""
 
 
-def document(figures: Figures, cost: MonthlyCost | None) -> dict[str, Any]:
+def document(
+    figures: Figures, cost: MonthlyCost | None, tried: Collectable | None
+) -> dict[str, Any]:
     """Return the figures for programs. Sizes are in bytes."""
     ratio = figures.compression_ratio
     return {
@@ -59,10 +62,19 @@ def document(figures: Figures, cost: MonthlyCost | None) -> dict[str, Any]:
             "currency": cost.currency,
             "source": cost.source,
         },
+        "collection": None
+        if tried is None
+        else {
+            "olderThanDays": tried.older_than_days,
+            "graceDays": tried.grace_days,
+            "isBlocked": tried.is_blocked,
+            "now": _freed(tried.now),
+            "later": _freed(tried.later),
+        },
     }
 
 
-def print_figures(figures: Figures, cost: MonthlyCost | None) -> None:
+def print_figures(figures: Figures, cost: MonthlyCost | None, tried: Collectable | None) -> None:
     """Print the figures for people."""
     ratio = figures.compression_ratio
     packed = "" if ratio is None else f", {size(figures.total.nar_bytes)} before compression"
@@ -76,6 +88,7 @@ def print_figures(figures: Figures, cost: MonthlyCost | None) -> None:
         ("By compression", _by_name(figures.by_compression, "")),
         ("Written in", _by_month(figures)),
         ("Largest", _largest(figures)),
+        (_collection_title(tried), _collection(tried)),
     ):
         if table := list(rows):
             console.out.print(title)
@@ -86,7 +99,9 @@ def print_figures(figures: Figures, cost: MonthlyCost | None) -> None:
         )
 
 
-def print_remarks(figures: Figures, backend: str, cost: MonthlyCost | None) -> None:
+def print_remarks(
+    figures: Figures, backend: str, cost: MonthlyCost | None, tried: Collectable | None
+) -> None:
     """Print what is odd, and what the figures leave out."""
     if figures.unreadable:
         console.note(
@@ -99,6 +114,11 @@ def print_remarks(figures: Figures, backend: str, cost: MonthlyCost | None) -> N
         console.note(
             f"WARNING: the NARs of {_count(figures.missing_nars, 'path')} are missing. Check them "
             "with `nix-cache doctor`."
+        )
+    if tried is not None and tried.is_blocked:
+        console.note(
+            "WARNING: a collection would delete nothing, because a narinfo cannot be read. See it "
+            "with `nix-cache gc --dry-run`."
         )
     if cost is None:
         console.note(
@@ -147,6 +167,36 @@ def _by_month(figures: Figures) -> Iterator[tuple[str, str, str]]:
 def _largest(figures: Figures) -> Iterator[tuple[str, str]]:
     for large in figures.largest:
         yield size(large.stored_bytes), large.store_path
+
+
+def _collection_title(tried: Collectable | None) -> str:
+    if tried is None:
+        return ""
+    return (
+        f"A collection with --older-than {tried.older_than_days} --grace {tried.grace_days} would "
+        "delete"
+    )
+
+
+def _collection(tried: Collectable | None) -> Iterator[tuple[str, str, str]]:
+    if tried is None:
+        return
+    for when, freed in (("now", tried.now), ("after the grace period", tried.later)):
+        counts = (
+            _count(freed.narinfos, "narinfo"),
+            _count(freed.nars, "NAR"),
+            *([_count(freed.others, "other object")] if freed.others else []),
+        )
+        yield when, ", ".join(counts), size(freed.size_bytes)
+
+
+def _freed(freed: Freed) -> dict[str, int]:
+    return {
+        "narinfos": freed.narinfos,
+        "nars": freed.nars,
+        "others": freed.others,
+        "bytes": freed.size_bytes,
+    }
 
 
 def _count(number: int, thing: str) -> str:

@@ -11,9 +11,12 @@ from nix_cache.cli.commands import completing
 from nix_cache.cli.errors import UsageError
 from nix_cache.cli.inventory.bucket import Bucket
 from nix_cache.cli.inventory.contents import Stored, narinfos_among
+from nix_cache.cli.inventory.remembered import Remembered
 from nix_cache.cli.machine import console, files
 from nix_cache.cli.machine.progress import Progress
+from nix_cache.cli.options import GRACE_DAYS
 from nix_cache.cli.stats import prometheus, report
+from nix_cache.cli.stats.collection import Collectable, collectable
 from nix_cache.cli.stats.figures import Adder, Figures
 from nix_cache.cli.stats.prices import Prices
 from nix_cache.formats.own_objects import PINS_PREFIX, ROOTS_PREFIX
@@ -42,6 +45,9 @@ class StatsRequest:
         prometheus: a file for the figures, ``-`` for standard output; None if they are printed for
             people.
         jobs: how many narinfos are read at a time.
+        older_than_days: of the collection that is tried; None for none.
+        grace_days: of that collection.
+        remembers: whether narinfos that were read for it are kept on this machine, as `gc` does.
     """
 
     cache: str | None
@@ -50,6 +56,9 @@ class StatsRequest:
     prices: Path | None
     prometheus: Path | None
     jobs: int
+    older_than_days: int | None = None
+    grace_days: int = GRACE_DAYS
+    remembers: bool = True
 
 
 def run(request: StatsRequest, *, as_json: bool) -> None:
@@ -73,23 +82,25 @@ def run(request: StatsRequest, *, as_json: bool) -> None:
     target = manager.target
     manifest = target.manifest
     with completing(target.stack), Progress() as progress:
-        bucket = Bucket(manifest, manager.credential, manager.profile, request.jobs)
+        remembered = Remembered.of(manifest) if request.remembers else None
+        bucket = Bucket(manifest, manager.credential, manager.profile, request.jobs, remembered)
         bucket.report = progress.tell
         progress.tell(f"waiting for {manifest.endpoint}")
         figures = read(bucket, progress)
+        tried = _tried(bucket, request, manifest.expire_after_days)
     prices = given or _listed(manifest.backend)
     cost = None if prices is None else prices.cost(figures.all_bytes)
-    report.print_remarks(figures, manifest.backend, cost)
+    report.print_remarks(figures, manifest.backend, cost, tried)
     if request.prometheus is not None:
-        text = prometheus.text(figures, cost, manifest.bucket, time.time())
+        text = prometheus.text(figures, cost, tried, manifest.bucket, time.time())
         if str(request.prometheus) == "-":
             console.out.text(text)
             return
         files.write(request.prometheus.absolute(), text.encode(), files.PUBLIC_FILE)
     if as_json:
-        console.document(report.document(figures, cost))
+        console.document(report.document(figures, cost, tried))
     else:
-        report.print_figures(figures, cost)
+        report.print_figures(figures, cost, tried)
 
 
 def read(bucket: Bucket, progress: Progress) -> Figures:
@@ -109,6 +120,12 @@ def read(bucket: Bucket, progress: Progress) -> Figures:
         adder.add(stored, narinfo)
         progress.tell(f"read {count:,} of {len(narinfos):,} narinfos")
     return adder.finished()
+
+
+def _tried(bucket: Bucket, request: StatsRequest, expire_after_days: int) -> Collectable | None:
+    if request.older_than_days is None:
+        return None
+    return collectable(bucket, request.older_than_days, request.grace_days, expire_after_days)
 
 
 def _kind(key: str, narinfos: Mapping[str, Stored]) -> str:
