@@ -1,0 +1,242 @@
+"""What happens to a cache over its life: pushes, pins, re-signing and collections, on any storage.
+
+Each collection is judged by an evaluator that shares no code with `gc`.
+"""
+
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Protocol
+
+import zstandard
+from hypothesis import event
+from hypothesis import strategies as st
+
+from nix_cache.formats.narinfo import narinfo_key
+from nix_cache.formats.narinfo_writer import NarFile, signed_narinfo
+from nix_cache.formats.nix_hash import NixHash
+from nix_cache.formats.path_info import PathInfo
+from nix_cache.formats.pin import PinRevision, latest_content, latest_key, new_revision_key
+from nix_cache.formats.root_record import RootRecord, new_key
+from tests.engine.patient import nar_of
+from tests.unit.cli.client_caches import KEY
+from tests.unit.cli.collected_cache import base_name, store_hash
+from tests.unit.cli.s3_double import Held
+from tests.unit.retention_evaluator import DAY, RetentionEvaluator, narinfos_of
+
+PATHS, CONTENTS, UPSTREAM = 8, 6, frozenset({0, 1})
+"""How many store paths there are, how many contents they have, and which an upstream cache has."""
+
+OLDER_THAN_DAYS = 30
+
+
+class Place(Protocol):
+    """A storage with one cache."""
+
+    def put(self, key: str, content: bytes) -> None:
+        """Put an object, as a writer does."""
+
+    def delete(self, key: str) -> None:
+        """Delete an object, as the rules of a storage do."""
+
+    def objects(self) -> Mapping[str, Held]:
+        """Return what is there."""
+
+    def now(self) -> datetime:
+        """Return the time by which pins are made."""
+
+    def wait(self, days: float) -> None:
+        """Let time pass."""
+
+    def collect(self, roots: Sequence[str]) -> tuple[datetime, dict[str, Any]]:
+        """Run `nix-cache gc` as the janitor; returns the time of the run, and its result.
+
+        Args:
+            roots: the last parts of store paths that are named to stay.
+        """
+
+    def resign(self) -> None:
+        """Run `nix-cache resign`."""
+
+
+@dataclass
+class History:
+    """A cache as it goes on.
+
+    Attributes:
+        place: where it is.
+        references: of each path, the numbers of earlier ones.
+        evaluator: what judges collections.
+    """
+
+    place: Place
+    references: tuple[frozenset[int], ...]
+    evaluator: RetentionEvaluator = field(
+        default_factory=lambda: RetentionEvaluator(timedelta(days=OLDER_THAN_DAYS))
+    )
+
+    def copy(self, number: int) -> None:
+        """Push a path as plain `nix copy` does: with its closure, and without a root record."""
+        self._put(self._closure(number))
+
+    def push(self, number: int) -> None:
+        """Push a path as `nix-cache push` does, which leaves paths to the upstream cache."""
+        own = self._closure(number) - UPSTREAM
+        left = {one for path in own for one in self.references[path]} & UPSTREAM
+        record = RootRecord(
+            started=self.place.now(),
+            roots=(base_name(number),),
+            paths=tuple(store_hash(one) for one in sorted(own)),
+            upstream={"https://upstream.example.org": tuple(map(store_hash, sorted(left)))},
+        )
+        self.place.put(new_key(), record.content)
+        self._put(own)
+
+    def pin(
+        self, name: str, number: int | None, keep_revisions: int | None, keep_days: int | None
+    ) -> None:
+        """Pin a path, or end the pin."""
+        made = self.place.now()
+        path = None if number is None else f"/nix/store/{base_name(number)}"
+        revision = PinRevision(
+            made=made, path=path, keep_revisions=keep_revisions, keep_days=keep_days
+        )
+        self.place.put(new_revision_key(name, made), revision.content)
+        self.place.put(latest_key(name), latest_content(path))
+
+    def lose(self, number: int) -> None:
+        """Let the storage expire a narinfo."""
+        self.place.delete(f"{store_hash(number)}.narinfo")
+
+    def wait(self, days: float) -> None:
+        """Let time pass."""
+        self.place.wait(days)
+
+    def resign(self) -> None:
+        """Follow a rotated key: every narinfo that was not signed with it is written again."""
+        before = set(self.place.objects())
+        self.place.resign()
+        assert set(self.place.objects()) == before
+
+    def collect(self, roots: Sequence[int] = ()) -> None:
+        """Collect, and check what is there afterwards."""
+        before = self.place.objects()
+        present = [one for one in roots if f"{store_hash(one)}.narinfo" in before]
+        self.evaluator.observe(before)
+
+        now, result = self.place.collect([base_name(one) for one in present])
+
+        after = self.place.objects()
+        kept = self.evaluator.kept(before, now, map(store_hash, present))
+        assert not kept - after.keys(), f"needed, and deleted: {sorted(kept - after.keys())}"
+        assert narinfos_of(after) == narinfos_of(kept)
+        young = {key for key in before if now - before[key].written < DAY}
+        nars = {key for key in before if key.startswith("nar/") and key in kept | young}
+        assert {key for key in after if key.startswith("nar/")} == nars
+        lost = self.evaluator.lost(narinfos_of(kept), before)
+        self._require_reported(result, lost)
+        self.evaluator.collected(after, now)
+        event(f"deleted narinfos: {narinfos_of(before) != narinfos_of(after)}")
+        event(f"lost references: {bool(lost)}")
+
+    def _require_reported(self, result: dict[str, Any], lost: Mapping[str, set[str]]) -> None:
+        reported = {
+            f"{name}.narinfo": {f"{one}.narinfo" for one in names}
+            for name, names in result["missingReferences"].items()
+        }
+        assert reported == lost
+        for name in ("incomplete", "withdrawn", "withoutNar", "setAside"):
+            assert not result[name]
+        assert result["missingNars"] == {}
+        assert result["isBlocked"] is False
+
+    def _closure(self, number: int) -> set[int]:
+        found = {number}
+        for one in range(number, -1, -1):
+            if one in found:
+                found |= self.references[one]
+        return found
+
+    def _put(self, numbers: set[int]) -> None:
+        """Put what is not there: NARs, then narinfos, each after its references."""
+        there = self.place.objects()
+        objects = [self._objects(number) for number in sorted(numbers)]
+        lacking = [one for one in objects if one[1][0] not in there]
+        nars = {nar for nar, _ in lacking if nar[0] not in there}
+        for key, content in (*sorted(nars), *(narinfo for _, narinfo in lacking)):
+            self.place.put(key, content)
+
+    def _objects(self, number: int) -> tuple[tuple[str, bytes], tuple[str, bytes]]:
+        """Return the keys and contents of a path's NAR and narinfo."""
+        nar = nar_of(b"content %d" % (number % CONTENTS))
+        stored = zstandard.compress(nar)
+        path = f"/nix/store/{base_name(number)}"
+        references = tuple(
+            f"/nix/store/{base_name(one)}" for one in sorted(self.references[number])
+        )
+        info = PathInfo(path, NixHash.of(nar), len(nar), references, None, (), None, True, None)
+        file = NarFile(NixHash.of(stored), len(stored))
+        narinfo = signed_narinfo(info, file, KEY)
+        url = next(line for line in narinfo.decode().splitlines() if line.startswith("URL: "))
+        return (url.removeprefix("URL: "), stored), (narinfo_key(path), narinfo)
+
+
+NUMBERS = st.integers(0, PATHS - 1)
+NAMES = st.sampled_from(["app", "app-2"])
+
+
+@dataclass(frozen=True)
+class Call:
+    """One step of a history, which can be printed.
+
+    Attributes:
+        what: the name of the step.
+        arguments: its arguments.
+    """
+
+    what: str
+    arguments: tuple[Any, ...] = ()
+
+    def apply(self, history: History) -> None:
+        """Do it."""
+        getattr(history, self.what)(*self.arguments)
+
+
+def _calls(what: str, *arguments: st.SearchStrategy[Any]) -> st.SearchStrategy[Call]:
+    return st.tuples(*arguments).map(lambda drawn: Call(what, drawn))
+
+
+PUSH, COPY = _calls("push", NUMBERS), _calls("copy", NUMBERS)
+PIN = _calls(
+    "pin", NAMES, NUMBERS, st.sampled_from([None, None, 1, 2, 3]), st.sampled_from([None, 5, 30])
+)
+UNPIN = _calls("pin", NAMES, st.none(), st.none(), st.none())
+CHANGES = st.one_of(PUSH, PUSH, COPY, PIN, PIN, UNPIN, _calls("lose", NUMBERS))
+WAIT = _calls("wait", st.sampled_from([0.4, 10, 25, 40, 40]))
+COLLECT = _calls("collect", st.lists(NUMBERS, max_size=2))
+
+
+@st.composite
+def histories(
+    draw: st.DrawFn, most_rounds: int = 4
+) -> tuple[tuple[frozenset[int], ...], list[Call]]:
+    """Return the references of all paths, and steps: rounds that end with a collection each."""
+    references = tuple(
+        frozenset(draw(st.sets(st.integers(0, number - 1), max_size=2)) if number else ())
+        for number in range(PATHS)
+    )
+    # What an upstream cache has is whole there.
+    whole = tuple(one & UPSTREAM if at in UPSTREAM else one for at, one in enumerate(references))
+    rounds = draw(st.lists(_round(), min_size=2, max_size=most_rounds))
+    return whole, list(itertools.chain.from_iterable(rounds))
+
+
+@st.composite
+def _round(draw: st.DrawFn) -> list[Call]:
+    steps = draw(st.lists(CHANGES, min_size=1, max_size=6))
+    if draw(st.integers(0, 3)) == 0:
+        steps.append(Call("resign"))
+    steps += [draw(WAIT)]
+    steps += draw(st.lists(CHANGES, max_size=3))
+    return [*steps, draw(COLLECT)]
