@@ -20,6 +20,7 @@ from tests.unit.cli.collected_cache import (
     collected_cache,
     store_hash,
 )
+from tests.unit.cli.s3_double import missing
 
 APP, LIBRARY, OTHER, THIRD = 0, 1, 2, 3
 HOUR = timedelta(hours=1)
@@ -236,6 +237,17 @@ def test_a_pin_that_cannot_be_read_stops_a_collection(
 
     assert refused.value.problem.startswith(key)
     assert "delete this object" in refused.value.fix
+    assert cache.storage.deleted == []
+
+
+def test_a_listed_pin_that_cannot_be_found_stops_a_collection(cache: CollectedCache) -> None:
+    key = pin(cache, APP, OLD)
+    cache.storage.faults[key] = lambda _: missing()
+
+    with pytest.raises(ClientError, match="although it is listed") as refused:
+        cache.collect()
+
+    assert refused.value.problem.startswith(key)
     assert cache.storage.deleted == []
 
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from nix_cache.cli.errors import ClientError
-from nix_cache.cli.inventory.running import RunNote, RunObject
+from nix_cache.cli.inventory.running import RunNote, RunObject, SeenRun
 from nix_cache.cli.s3.client import S3Client
 from nix_cache.formats.collection_run import (
     RUN_DELETES_WITHIN,
@@ -32,7 +32,7 @@ from tests.unit.cli.collected_cache import (
     narinfo_key,
     store_hash,
 )
-from tests.unit.cli.s3_double import DoubleTransport, S3Double
+from tests.unit.cli.s3_double import Answer, DoubleTransport, S3Double, missing
 
 APP, LIBRARY, UPSTREAM = 0, 1, 2
 
@@ -221,6 +221,35 @@ def test_a_root_record_that_cannot_be_read_stops_a_collection(
     assert cache.storage.deleted == []
 
 
+def test_a_listed_root_record_that_cannot_be_found_stops_a_collection(
+    cache: CollectedCache,
+) -> None:
+    """The storage, or a proxy in front of it, is faulty: what it keeps is not known."""
+    cache.storage.put(key := new_key(), record(APP).content)
+    cache.storage.faults[key] = lambda _: missing()
+
+    with pytest.raises(ClientError, match="although it is listed") as refused:
+        cache.collect()
+
+    assert refused.value.problem.startswith(key)
+    assert cache.storage.deleted == []
+
+
+def test_a_root_record_that_another_collection_deletes_meanwhile_is_left_out(
+    cache: CollectedCache,
+) -> None:
+    cache.storage.put(key := new_key(), record(APP).content)
+
+    def gone(answer: Answer) -> Answer:
+        cache.storage.objects.pop(key, None)
+        return missing()
+
+    cache.storage.faults[key] = gone
+
+    assert cache.collect().well
+    assert cache.paths == set()
+
+
 def test_pushes_see_that_a_collection_goes_on_before_it_deletes_anything(
     cache: CollectedCache,
 ) -> None:
@@ -345,6 +374,36 @@ class TestSecondCollection:
             with pytest.raises(ClientError, match="another collection of this cache has written"):
                 call()
         assert storage.objects[RUN_KEY] == held
+
+    def test_an_overtaken_one_deletes_nothing(self, cache: CollectedCache) -> None:
+        """Pushes wait for the end of the other one alone, and rely on what is there then."""
+        other = CollectionRun.new().content
+
+        def overtake(_request: int) -> None:
+            if cache.storage.log.count("list") == 2 and RUN_KEY in cache.storage.objects:
+                cache.storage.put(RUN_KEY, other)
+
+        cache.storage.before = overtake
+        with pytest.raises(ClientError, match="another collection of this cache has written"):
+            cache.collect()
+        assert cache.storage.deleted == []
+        assert cache.storage.objects[RUN_KEY].content == other
+
+    def test_a_lost_answer_is_not_taken_for_another_one(self) -> None:
+        """The request is sent again, and its condition does not hold any more."""
+
+        class Repeating(RunObject):
+            def write(self, run: CollectionRun, seen: SeenRun | None) -> bool:
+                super().write(run, seen)
+                return super().write(run, seen)
+
+        storage = S3Double(MANIFEST.bucket)
+        note = RunNote(Repeating(S3Client.of(MANIFEST, CREDENTIAL, DoubleTransport(storage))))
+        assert not note.begin()
+        assert CollectionRun.parse(storage.objects[RUN_KEY].content).run == note.name
+        note.end(unchecked=True)
+        last = CollectionRun.parse(storage.objects[RUN_KEY].content)
+        assert (last.run, last.running, last.unchecked) == (note.name, False, True)
 
 
 class TestDoubt:

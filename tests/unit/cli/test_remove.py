@@ -21,8 +21,9 @@ from nix_cache.cli.inventory import bucket as bucket_module
 from nix_cache.cli.inventory.running import RunNote
 from nix_cache.cli.machine import console
 from nix_cache.cli.remove import session
+from nix_cache.cli.remove.journal import Journal
 from nix_cache.formats import signing
-from nix_cache.formats.collection_run import RUN_DELETES_WITHIN, RUN_KEY
+from nix_cache.formats.collection_run import RUN_DELETES_WITHIN, RUN_KEY, CollectionRun
 from nix_cache.formats.narinfo import Narinfo
 from tests.engine.patient import signed
 from tests.unit.cli.client_caches import KEY, NEXT_KEY, manifest
@@ -314,11 +315,27 @@ def test_a_nar_of_an_interrupted_removal_stays_if_it_was_pushed_again(state: Pat
     cache.push(4)
     (state / "x").write_text("")
     with served(cache):
-        from nix_cache.cli.remove.journal import Journal
-
         Journal(manifest()).note([nar_key(4), nar_key(3), f"{store_hash(3)}.ls"])
     assert removed(cache, 3).well
     assert cache.nars == {1, 2, 4}
+
+
+def test_logs_of_an_interrupted_removal_stay_if_its_path_does(state: Path) -> None:
+    """A removal was interrupted before it removed anything, or its path was pushed again."""
+    cache = chain()
+    others = {f"log/{store_hash(9)}-path.drv", "debuginfo/aa.debug"}
+    for key in others:
+        cache.storage.put(key, b"{}")
+    Journal(manifest()).note([narinfo_key(4), nar_key(4), *others])
+
+    done = removed(cache, 3)
+
+    assert done.well
+    assert set(cache.storage.deleted) == {narinfo_key(3), nar_key(3)}
+    assert "2 build logs and debug info entries that an interrupted removal noted" in done.said
+    Journal(manifest()).note([narinfo_key(4), nar_key(4), *others])
+    assert removed(cache, 4).well
+    assert others.isdisjoint(cache.storage.objects)
 
 
 def test_a_dependent_that_is_pushed_before_the_removal_begins_stops_it() -> None:
@@ -346,6 +363,7 @@ def test_a_path_that_is_pushed_during_the_removal_and_lacks_one_is_named() -> No
     done = removed(cache, 4)
     assert not done.well
     assert done.result["lost"] == [narinfo_key(5)]
+    assert CollectionRun.parse(cache.storage.objects[RUN_KEY].content).leaves_doubt
 
 
 def test_a_nar_that_a_new_narinfo_names_is_kept() -> None:

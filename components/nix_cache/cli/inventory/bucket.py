@@ -146,9 +146,12 @@ class Bucket:
         Raises:
             ClientError: one cannot be read, or the storage refused.
         """
-        listed = root_records_among(self.objects(ROOTS_PREFIX))
+
+        def listed() -> list[Stored]:
+            return root_records_among(self.objects(ROOTS_PREFIX))
+
         with self._explained("read root records"):
-            return self._roots.read(listed, self._report)
+            return self._roots.read(listed(), listed, self._report)
 
     def pins(self, now: datetime) -> tuple[Pin, ...]:
         """Read the pins.
@@ -161,7 +164,9 @@ class Bucket:
         """
         listed = list(self.objects(PINS_PREFIX))
         with self._explained("read pins"):
-            revisions = self._revisions.read(revisions_among(listed), self._report)
+            revisions = self._revisions.read(
+                revisions_among(listed), lambda: self.objects(PINS_PREFIX), self._report
+            )
         return pins_of(revisions, listed, now)
 
     def clocks(self) -> Clocks | None:
@@ -332,7 +337,7 @@ class Bucket:
         hidden = 0
         for start in range(0, len(objects), _BATCH):
             self._report(f"removed {start} of {len(objects)} objects")
-            self._run.require_fresh()
+            self._run.require_own()
             with self._explained("delete"):
                 deleted = self._client.delete(objects[start : start + _BATCH])
             if deleted.refused:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable
 from typing import Generic, TypeVar
 
+from nix_cache.cli.errors import ClientError
 from nix_cache.cli.inventory.stored import Stored
 from nix_cache.cli.machine.parallel import in_parallel
 from nix_cache.cli.s3.client import S3Client
@@ -31,11 +32,21 @@ class OnceReader(Generic[_Read]):
         self._kind = kind
         self._known: dict[Stored, _Read] = {}
 
-    def read(self, listed: Iterable[Stored], progress: Callable[[str], None]) -> tuple[_Read, ...]:
+    def read(
+        self,
+        listed: Iterable[Stored],
+        list_again: Callable[[], Iterable[Stored]],
+        progress: Callable[[str], None],
+    ) -> tuple[_Read, ...]:
         """Read objects; those that another collection has just deleted are left out.
 
+        Args:
+            listed: the objects.
+            list_again: lists them again. It is called if one is missing.
+            progress: called with what is being done.
+
         Raises:
-            ClientError: what ``parse`` raises.
+            ClientError: one is listed and cannot be found, or what ``parse`` raises.
             StorageError: the storage refused or did not answer.
         """
         objects = list(listed)
@@ -44,6 +55,8 @@ class OnceReader(Generic[_Read]):
             if read is not None:
                 self._known[stored] = read
             progress(f"read {count} of {len(unread)} {self._kind}")
+        if missing := {stored.key for stored in objects if stored not in self._known}:
+            _require_gone(missing, list_again())
         return tuple(self._known[stored] for stored in objects if stored in self._known)
 
     def _one(self, stored: Stored) -> _Read | None:
@@ -54,3 +67,13 @@ class OnceReader(Generic[_Read]):
                 return None
             raise
         return self._parse(stored, content)
+
+
+def _require_gone(missing: set[str], listed: Iterable[Stored]) -> None:
+    """Make sure that objects that could not be found are not listed any more."""
+    if present := missing.intersection(stored.key for stored in listed):
+        raise ClientError(
+            f"{min(present)} is answered as missing (404), although it is listed, so what it "
+            "keeps is not known; nothing more was removed",
+            "run it again; if it happens again, the storage or a proxy in front of it is faulty",
+        )

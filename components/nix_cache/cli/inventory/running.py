@@ -143,15 +143,20 @@ class RunNote:
         Raises:
             ClientError: another collection goes on.
         """
+        run: CollectionRun | None = None
+        written = 0.0
         for _ in range(_ROUNDS):
             seen = self._store.read()
-            if seen is not None:
-                seen.require_over()
-            unchecked = seen is not None and seen.run.leaves_doubt
-            run = CollectionRun.new(unchecked=unchecked)
-            if self._store.write(run, seen):
-                self._run, self._written, self.name = run, self._clock(), run.run
-                return unchecked
+            # A write whose answer was lost is sent again, and then refused because of itself.
+            if run is None or seen is None or seen.run != run:
+                if seen is not None:
+                    seen.require_over()
+                unchecked = seen is not None and seen.run.leaves_doubt
+                run, written = CollectionRun.new(unchecked=unchecked), self._clock()
+                if not self._store.write(run, seen):
+                    continue
+            self._run, self._written, self.name = run, written, run.run
+            return run.unchecked
         raise BusyError(
             f"other collections of this cache write {RUN_KEY} all the time; nothing was removed",
             "let one collection run at a time",
@@ -166,12 +171,26 @@ class RunNote:
                 go.
         """
         if self._run is not None and self._age() > RUN_RENEWED_AFTER.total_seconds():
+            written = self._clock()
             self._write(self._run)
             self.require_fresh()
-            self._written = self._clock()
+            self._written = written
+
+    def require_own(self) -> None:
+        """Make sure that pushes see this collection and no other, before something is deleted.
+
+        Raises:
+            ClientError: another collection has begun, so pushes wait for its end alone; or as for
+                ``require_fresh``.
+        """
+        if self._run is not None:
+            seen = self._store.read()
+            if seen is None or seen.run.run != self._run.run:
+                raise _overtaken()
+            self.require_fresh()
 
     def require_fresh(self) -> None:
-        """Make sure that pushes see it, before something is deleted.
+        """Make sure that pushes did not take it for a killed one.
 
         Raises:
             ClientError: it was not written for too long. Pushes may not have waited.
@@ -199,15 +218,23 @@ class RunNote:
 
     def _write(self, run: CollectionRun, new: CollectionRun | None = None) -> None:
         """Write the object again, if it is the one of this run."""
-        seen = self._store.read()
-        if seen is None or seen.run.run != run.run or not self._store.write(new or run, seen):
-            raise ClientError(
-                f"another collection of this cache has written {RUN_KEY}; nothing more was removed",
-                "let one collection run at a time, on a machine that does not sleep, and run this "
-                "again",
-            )
+        for _ in range(_ROUNDS):
+            seen = self._store.read()
+            if seen is None or seen.run.run != run.run:
+                break
+            is_written = seen.run == new  # as in ``begin``
+            if is_written or self._store.write(new or run, seen):
+                return
+        raise _overtaken()
 
     def _age(self) -> float:
         # A clock that was set back says nothing of how long it was.
         age = self._clock() - self._written
         return age if age >= 0 else float("inf")
+
+
+def _overtaken() -> ClientError:
+    return ClientError(
+        f"another collection of this cache has written {RUN_KEY}; nothing more was removed",
+        "let one collection run at a time, on a machine that does not sleep, and run this again",
+    )

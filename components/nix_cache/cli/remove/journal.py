@@ -6,13 +6,30 @@ itself must not list it: a public bucket would publish the list.
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
-from nix_cache.cli.inventory.contents import is_of_paths
+from nix_cache.cli.inventory.contents import Contents, is_collectable, is_of_paths
 from nix_cache.cli.machine import files
 from nix_cache.cli.machine.places import user_place
 from nix_cache.formats.manifest import Manifest
+
+
+def due(left: frozenset[str], contents: Contents, going: Collection[str]) -> frozenset[str]:
+    """Return what is to be removed of what an interrupted removal left.
+
+    Which path a build log or a debug info entry is of is not noted. So these stay if a path of
+    that removal is in the cache and stays: it was not removed, or was pushed again.
+
+    Args:
+        left: the keys that were noted.
+        contents: what is in the bucket.
+        going: the hashes of the paths that are removed now.
+    """
+    narinfos = (key.removesuffix(".narinfo") for key in left if key.endswith(".narinfo"))
+    if all(name in going or name not in contents.narinfos for name in narinfos):
+        return left
+    return frozenset(key for key in left if is_collectable(key))
 
 
 class Journal:

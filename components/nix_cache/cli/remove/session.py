@@ -14,7 +14,7 @@ from nix_cache.cli.machine.progress import Progress
 from nix_cache.cli.nix.store_paths import store_hash
 from nix_cache.cli.remove import report
 from nix_cache.cli.remove.belongings import belongings, earlier_nars
-from nix_cache.cli.remove.journal import Journal
+from nix_cache.cli.remove.journal import Journal, due
 from nix_cache.cli.remove.plan import RemovalPlan, plan_removal, unreadable_others
 from nix_cache.cli.remove.selection import SignedBy
 from nix_cache.cli.remove.sweep import Removal, Removed, sweep
@@ -22,6 +22,8 @@ from nix_cache.cli.s3.clock import Clocks
 from nix_cache.cli.s3.errors import RefusedError
 from nix_cache.cli.s3.versions import Versioning
 from nix_cache.formats.narinfo import Narinfo
+
+_SHOWN = 10
 
 
 @dataclass(frozen=True)
@@ -167,7 +169,13 @@ def _planned(
     ]
     names = {narinfo.base_name[:32]: narinfo.store_path for narinfo in parsed}
     also = belongings(bucket, plan, parsed)
-    return Removal(plan, wanted, earlier, also, left, versioning), names
+    still_due = due(left, contents, plan.names)
+    if kept := sorted(left - still_due):
+        console.note(
+            f"WARNING: {len(kept)} build logs and debug info entries that an interrupted removal "
+            f"noted are kept, as a path of that removal is in the cache: {', '.join(kept[:_SHOWN])}"
+        )
+    return Removal(plan, wanted, earlier, also, still_due, versioning), names
 
 
 def _selected(bucket: HistoricBucket, contents: Contents, signed_by: SignedBy) -> frozenset[str]:

@@ -82,7 +82,7 @@ def sweep(bucket: HistoricBucket, removal: Removal, journal: Journal) -> Removed
         ClientError: the storage refused, or a path was pushed meanwhile that needs one of these.
             The cache is whole, and another run goes on.
     """
-    with bucket.collecting():
+    with bucket.collecting() as doubt:
         # Pushes see the run object from here on, and look again for what they rely on.
         start = bucket.contents(removal.plan.contents)
         again = plan_removal(start, removal.plan.names, removal.earlier_nars)
@@ -99,6 +99,7 @@ def sweep(bucket: HistoricBucket, removal: Removal, journal: Journal) -> Removed
         versions = _erase_versions(bucket, removal, free)
         left = bucket.contents(middle)
         lost = _lost(bucket, left, frozenset(objects), again.names)
+        doubt.remains = doubt.remains or bool(lost)
     journal.clear()
     return Removed(narinfos, objects, versions, hidden if versions is None else 0, lost)
 
