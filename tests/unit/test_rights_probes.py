@@ -10,6 +10,7 @@ from nix_cache.backends.s3.login import S3ServiceError
 from nix_cache.backends.s3.plain_client import PlainAnswer
 from nix_cache.backends.s3.rights import require_safe, undecided, wider
 from nix_cache.formats.cache_info import INFO_KEY
+from nix_cache.rights.probe_object import ProbeObject
 from nix_cache.rights.probes import (
     PREFIX,
     PROBES,
@@ -49,6 +50,8 @@ class Store:
         is_silent: whether the service answers every write with success and stores nothing.
         public: whether anonymous clients may read.
         written: the keys that were ever put.
+        authors: by key, who put the object last.
+        fails_at: the method of the first request about an object of a probe that gets no answer.
     """
 
     wide: frozenset[tuple[str, ProbeAct]] = frozenset()
@@ -57,6 +60,8 @@ class Store:
     is_silent: bool = False
     public: bool = False
     written: list[str] = field(default_factory=list)
+    authors: dict[str, str] = field(default_factory=dict)
+    fails_at: str = ""
 
     def may(self, user: str, act: ProbeAct, key: str) -> bool:
         """Return whether a user has a right."""
@@ -95,6 +100,9 @@ class StoreClient:
             if (user, ProbeAct.UNSIGNED) not in store.wide:
                 return refusal("SignatureDoesNotMatch")
             return PlainAnswer(400, {}, b"<Error><Code>IncompleteBody</Code></Error>")
+        if PREFIX in key and method == store.fails_at and key in store.objects:
+            store.fails_at = ""
+            raise S3ServiceError("The service does not answer.")
         if method == "GET" and not key:
             allowed = store.may(self.user, ProbeAct.LIST, key)
             return PlainAnswer(200, {}, b"<ListBucketResult/>") if allowed else refusal()
@@ -112,6 +120,7 @@ class StoreClient:
             return PlainAnswer(404, {}, b"") if found is None else PlainAnswer(200, {}, found)
         if method == "PUT":
             store.written.append(key)
+            store.authors[key] = self.user
             store.objects[key] = body
             return PlainAnswer(200, {}, b"")
         store.objects.pop(key, None)
@@ -230,3 +239,103 @@ def test_a_user_that_cannot_read_shows_nothing() -> None:
     of_users = [one for one in found if one.role is not CallerRole.ANONYMOUS]
     assert {one.outcome for one in of_users} == {Outcome.UNCLEAR}
     assert all("its own read" in one.detail for one in of_users)
+
+
+def test_what_another_user_replaced_is_written_by_the_owner_again() -> None:
+    """Some services let an object belong to the user who put it, which can keep readers out."""
+    wide = {(role.name, ProbeAct.REPLACE) for role in CallerRole}
+    store = Store(frozenset(wide), public=True)
+
+    probe(store)
+
+    assert store.authors[INFO_KEY] == OWNER
+    assert store.objects == {INFO_KEY: INFO}
+
+
+@pytest.mark.parametrize("method", ["GET", "PUT"])
+def test_a_probe_that_gets_no_answer_leaves_no_object(method: str) -> None:
+    """The error is reported, and what was put until then is removed."""
+    store = Store(frozenset({("WRITER", ProbeAct.WRITE_FOREIGN)}), fails_at=method)
+
+    with pytest.raises(S3ServiceError, match="does not answer"):
+        probe(store)
+
+    assert any(PREFIX in key for key in store.written)
+    assert store.objects == {INFO_KEY: INFO}
+
+
+@dataclass
+class Versions:
+    """One key of a bucket with versions, as S3 describes them; the owner's way to it.
+
+    Attributes:
+        keeps: whether versions are kept; else they were kept once.
+        stored: the versions, the latest last; a delete marker has no content.
+    """
+
+    keeps: bool
+    stored: list[tuple[str, bytes | None]] = field(default_factory=list)
+    count: int = 0
+
+    def request(
+        self,
+        method: str,
+        key: str = "",
+        query: str = "",
+        headers: Mapping[str, str] | None = None,
+        body: bytes = b"",
+    ) -> PlainAnswer:
+        """Do what is asked for."""
+        del key, headers  # there is one
+        named = query.removeprefix("versionId=")
+        if method == "DELETE" and named:
+            self.stored = [one for one in self.stored if one[0] != named]
+            return PlainAnswer(204, {"x-amz-version-id": named}, b"")
+        if method == "GET":
+            version, content = self.stored[-1] if self.stored else ("", None)
+            if content is None:
+                return PlainAnswer(404, {}, b"")
+            return PlainAnswer(200, {"x-amz-version-id": version}, content)
+        self.count += 1
+        version = f"v{self.count}" if self.keeps else "null"
+        self.stored = [one for one in self.stored if one[0] != version]
+        self.stored.append((version, body if method == "PUT" else None))
+        return PlainAnswer(200, {"x-amz-version-id": version}, b"")
+
+
+@pytest.mark.parametrize("keeps", [True, False])
+@pytest.mark.parametrize("is_answered", [True, False])
+def test_an_object_of_a_probe_leaves_no_version_and_no_marker(
+    keeps: bool, is_answered: bool
+) -> None:
+    """Also where the answers to its puts are unknown, as those of unsigned requests are."""
+    bucket = Versions(keeps)
+
+    with ProbeObject(bucket, f"{PREFIX}x") as made:
+        for content in (b"1", b"2"):
+            answer = bucket.request("PUT", f"{PREFIX}x", body=content)
+            if is_answered:
+                made.answered(answer)
+
+    assert bucket.stored == []
+    assert made.left == ()
+
+
+def test_a_removal_that_gets_no_answer_is_repeated() -> None:
+    """The object would stay, and no probe looks for those of earlier ones."""
+    store = Store(objects={f"nar/{PREFIX}x": b"probe"}, fails_at="DELETE")
+
+    with ProbeObject(StoreClient(store, OWNER), f"nar/{PREFIX}x"):
+        pass
+
+    assert store.objects == {}
+
+
+def test_an_object_that_cannot_be_removed_is_named() -> None:
+    """So that the administrator can delete it."""
+    store = Store(broken=frozenset({ProbeAct.DELETE}), objects={f"nar/{PREFIX}x": b"probe"})
+
+    with ProbeObject(StoreClient(store, OWNER), f"nar/{PREFIX}x") as made:
+        pass
+
+    assert made.left == (f"nar/{PREFIX}x",)

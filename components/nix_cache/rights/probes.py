@@ -16,6 +16,7 @@ from enum import StrEnum
 
 from nix_cache.formats.cache_info import INFO_KEY
 from nix_cache.rights.client import Client, Response
+from nix_cache.rights.probe_object import ProbeObject
 from nix_cache.rights.trials import Outcome, Trial, judged
 from nix_cache.rights.unsigned import UnsignedTrial, UnsignedVerdict
 
@@ -190,7 +191,8 @@ class _Probe:
     site: Site
     caller: Caller
     controls: dict[str, Response]
-    """By key, the owner's put of the cache's own object: once, as a bucket may keep versions."""
+    """By key, the owner's put of the cache's own object: not for each caller, as a bucket may keep
+    versions, and again after one that another user made, which may own what they put."""
 
     def made(self, act: ProbeAct) -> Probed | None:
         """Make a probe; None where the service does not have what it would try."""
@@ -253,12 +255,12 @@ class _Probe:
 
     def _write(self, act: ProbeAct, key: str) -> Probed:
         body = secrets.token_hex(16).encode()
-        trial = _put(self.caller.client, key, body)
-        stored = self.site.owner.request("GET", key)
-        had_effect = stored.status == 200 and stored.body == body
-        control = _put(self.site.owner, key, body)
-        left = self._removed(key, trial, control)
-        return self._decided(act, trial, control, had_effect=had_effect, left=left)
+        with ProbeObject(self.site.owner, key) as made:
+            trial = made.answered(_put(self.caller.client, key, body))
+            stored = self.site.owner.request("GET", key)
+            had_effect = stored.status == 200 and stored.body == body
+            control = made.answered(_put(self.site.owner, key, body))
+        return self._decided(act, trial, control, had_effect=had_effect, left=made.left)
 
     def _replace(self) -> Probed:
         present = self.site.owner.request("GET", INFO_KEY)
@@ -272,22 +274,22 @@ class _Probe:
             return client.request("PUT", INFO_KEY, headers=headers, body=present.body)
 
         trial = put(self.caller.client)
-        if INFO_KEY not in self.controls:
+        is_replaced = trial.status < 300 and judged(trial).outcome is Outcome.ALLOWED
+        if is_replaced or INFO_KEY not in self.controls:
             self.controls[INFO_KEY] = put(self.site.owner)
         control = self.controls[INFO_KEY]
-        is_replaced = trial.status < 300 and judged(trial).outcome is Outcome.ALLOWED
         return self._decided(ProbeAct.REPLACE, trial, control, had_effect=is_replaced, left=())
 
     def _delete(self) -> Probed:
         key = f"nar/{_name()}"
-        made = _put(self.site.owner, key, b"probe")
-        trial = self.caller.client.request("DELETE", key)
-        is_gone = self.site.owner.request("GET", key).status == 404
-        had_effect = made.status < 300 and trial.status < 300 and is_gone
-        control = self.site.owner.request("DELETE", key)
-        left = self._removed(key, made, trial, control)
-        failed = made if made.status >= 300 else control
-        return self._decided(ProbeAct.DELETE, trial, failed, had_effect=had_effect, left=left)
+        with ProbeObject(self.site.owner, key) as made:
+            stored = made.answered(_put(self.site.owner, key, b"probe"))
+            trial = made.answered(self.caller.client.request("DELETE", key))
+            is_gone = self.site.owner.request("GET", key).status == 404
+            had_effect = stored.status < 300 and trial.status < 300 and is_gone
+            control = made.answered(self.site.owner.request("DELETE", key))
+        failed = stored if stored.status >= 300 else control
+        return self._decided(ProbeAct.DELETE, trial, failed, had_effect=had_effect, left=made.left)
 
     def _mint(self, act: ProbeAct, user: str) -> Probed | None:
         if self.caller.mint is None or self.site.can_mint is None or not user:
@@ -303,12 +305,10 @@ class _Probe:
 
     def _unsigned(self) -> Probed:
         key = f"nar/{_name()}"
-        results = UnsignedTrial(
-            self.site.anonymous, self.site.region, key, self.caller.access_key_id
-        ).results()
-        left = []
-        if self.site.owner.request("GET", key).status == 200:
-            left = self._removed(key)
+        trial = UnsignedTrial(self.site.anonymous, self.site.region, key, self.caller.access_key_id)
+        with ProbeObject(self.site.owner, key) as made:
+            results = trial.results()
+        left = made.left
         first, *_ = results
         if not first.shows_signature:
             detail = f"the answer does not show that only the signature is missing: {first.answer}"
@@ -322,15 +322,6 @@ class _Probe:
                 detail = "; ".join(f"{one.name}: {one.answer}" for one in those)
                 return self._probed(ProbeAct.UNSIGNED, outcome, detail, left)
         return self._probed(ProbeAct.UNSIGNED, Outcome.REFUSED, first.answer, left)
-
-    def _removed(self, key: str, *answers: Response) -> list[str]:
-        """Remove an object of a probe, with its versions; returns what is left."""
-        owner = self.site.owner
-        last = owner.request("DELETE", key)
-        versions = {one.headers.get("x-amz-version-id", "") for one in (*answers, last)}
-        for version in sorted(versions - {"", "null"}):
-            owner.request("DELETE", key, query=f"versionId={version}")
-        return [key] if owner.request("GET", key).status == 200 else []
 
 
 def _name() -> str:

@@ -131,7 +131,9 @@ class TestCopying:
             "log/a.drv": b"built",
             "debuginfo/ab": b'{"archive":"../%s","member":"lib"}' % nar.encode(),
         }
-        for key, content in {**objects, "debuginfo/cd": b"{}", f"{'0' * 32}.ls": b"{}"}.items():
+        dotted = "log/../nix-cache-info"
+        others = {"debuginfo/cd": b"{}", f"{'0' * 32}.ls": b"{}", dotted: b"StoreDir: /other"}
+        for key, content in {**objects, **others}.items():
             caches.old.put(key, content)
         caches.old.put("index.html", b"<html>")
 
@@ -146,7 +148,10 @@ class TestCopying:
             "debugInfo": 1,
             "pins": 0,
         }
-        assert done.result["leftOut"] == {"debuginfo/cd": "it names no NAR"}
+        assert done.result["leftOut"] == {
+            "debuginfo/cd": "it names no NAR",
+            dotted: "its key has a segment '.' or '..', which HTTP clients resolve",
+        }
         assert not {"index.html", f"{'0' * 32}.ls"} & caches.new.objects.keys()
 
 
@@ -554,7 +559,13 @@ class TestRedirects:
 
         assert self.read(web, "nar/x.nar?hash=y") == b"nar"
 
-    @pytest.mark.parametrize("target", ["here", "file:///etc/passwd", "ftp://example.org/x"])
+    @pytest.mark.parametrize(
+        "target",
+        [
+            *("here", "file:///etc/passwd", "ftp://example.org/x"),
+            *("http://[", "http://", "http://host:port/x", "http://host:99999/x", "http://a b/x"),
+        ],
+    )
     def test_a_redirect_without_end_or_to_another_protocol_is_refused(
         self, web: ServedCache, target: str
     ) -> None:

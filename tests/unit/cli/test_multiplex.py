@@ -295,6 +295,23 @@ def test_an_answer_may_come_in_pieces() -> None:
     assert server.asked["/30"] == 1
 
 
+def test_bytes_after_a_body_end_the_connection() -> None:
+    """Also if they come after the head. Else what follows them would be another request's."""
+    then: list[bytes] = []
+
+    def head_first(line: socket.socket, over: threading.Event) -> None:
+        head, _, body = answer(b"/30").partition(b"\r\n\r\n")
+        line.sendall(head + b"\r\n\r\n")
+        over.wait(0.02)
+        line.sendall(body + answer(b"smuggled"))
+        then.append(line.recv(1))
+
+    with storage({"/30": [head_first]}) as server:
+        reads = Transport(PATIENT, JOBS).read_all(server.reads(1000), JOBS)
+        require_paths(dict(reads))
+    assert then == [b""]
+
+
 def test_connections_that_the_server_limits_are_opened_again() -> None:
     """Such as after 1,000 requests. Most requests still share a thread."""
     closing: dict[str, list[Act]] = {

@@ -121,6 +121,8 @@ class FurtherObjects:
         tasks = {key: (kind, work) for key, kind, work in self._tasks(held)}
 
         def run(key: str) -> str | None:
+            if {".", ".."} & set(key.split("/")):
+                return "its key has a segment '.' or '..', which HTTP clients resolve"
             try:
                 tasks[key][1](key)
             except (_LeftOutError, UnreadableObjectError, UnusableUrlError) as reason:

@@ -41,6 +41,7 @@ _WITH_QUERY = re.compile(
 )
 """As harmonia and nix-serve name NARs: ``nar/HASH.nar?hash=HASH``."""
 
+_HOST = re.compile(r"[0-9A-Za-z._:-]+")
 _MOST_REDIRECTS = 3
 _DEFAULT_STORE = "/nix/store"
 _Kept = TypeVar("_Kept")
@@ -198,9 +199,7 @@ class OriginCache:
                     if not is_redirect(response.status, response.headers):
                         break
                     stack.close()
-                    address = urljoin(address, response.headers["Location"])
-                    if urlsplit(address).scheme not in {"http", "https"}:
-                        raise UnusableUrlError(f"is redirected to {address[:200]}")
+                    address = _redirected(address, response.headers["Location"])
                 else:
                     raise UnusableUrlError(f"is redirected more than {_MOST_REDIRECTS} times")
                 yield response
@@ -235,3 +234,21 @@ class OriginCache:
             f"{self.name} answers {failure}, asked to {doing}",
             "check the URL; for a cache that requires a login, give --from-owner PROFILE",
         )
+
+
+def _redirected(address: str, location: str) -> str:
+    """Return the URL to which an answer leads.
+
+    Raises:
+        UnusableUrlError: it is none that can be asked for.
+    """
+    try:
+        target = urljoin(address, location)
+        parts = urlsplit(target)
+        is_host = _HOST.fullmatch(parts.hostname or "") is not None and parts.port != 0
+        is_usable = parts.scheme in {"http", "https"} and is_host
+    except ValueError:
+        is_usable = False
+    if not is_usable:
+        raise UnusableUrlError(f"is redirected to {location[:200]}")
+    return target

@@ -213,20 +213,21 @@ class Multiplexer(Generic[_Tag]):
                 line.ends = time.monotonic() + self._host.left(line.started)
             wanted = head.length if head.status < 300 else min(head.length, ERROR_BYTES)
             if len(line.content) >= wanted:
-                self._end(line, read, head, line.content[:wanted])
+                self._end(line, read, head, wanted)
                 return
 
-    def _end(self, line: _Line[_Tag], read: Read[_Tag], head: wire.Head, content: bytes) -> None:
-        """Return an answer that is complete."""
+    def _end(self, line: _Line[_Tag], read: Read[_Tag], head: wire.Head, wanted: int) -> None:
+        """Return an answer that is complete, of which so many bytes are wanted."""
         self._host.took(time.monotonic() - line.started)
-        reply = Reply(read.url, head.status, head.headers, content)
+        reply = Reply(read.url, head.status, head.headers, line.content[:wanted])
         if head.status >= 400 and is_busy(head.status, reply.code):
             self.is_suitable = False
             self._done.append((read, FailedTry(line.started, reply)))
         else:
             self._done.append((read, reply))
         line.read = None
-        if head.keeps and len(content) == head.length:
+        # What came beyond the answer would be read as that to the next request.
+        if head.keeps and len(line.content) == head.length:
             self._free.append(line)
         else:
             self._drop(line)
