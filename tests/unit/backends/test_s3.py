@@ -11,6 +11,7 @@ import pytest
 from botocore.stub import Stubber
 
 from nix_cache.arguments import CacheSettings
+from nix_cache.backends.s3 import rights
 from nix_cache.backends.s3.bucket import ServiceBucket
 from nix_cache.backends.s3.bucket_settings import (
     S3BucketSettings,
@@ -23,9 +24,11 @@ from nix_cache.backends.s3.connection import NotOfferedError, S3Service, s3_clie
 from nix_cache.backends.s3.login import S3Login, S3ServiceError, login_from
 from nix_cache.backends.s3.settings import S3Settings
 from nix_cache.backends.s3.storage import bucket_settings
+from nix_cache.backends.s3.users import Users
 from nix_cache.config.check import check
 from nix_cache.config.problems import SettingsError
 from nix_cache.config.stack import checked_settings
+from nix_cache.rights.trials import Outcome, Trial
 from tests.samples import SAMPLES
 
 ENDPOINT = "https://s3.example.org"
@@ -310,3 +313,25 @@ def test_rules_are_compared_by_what_they_do() -> None:
     assert same_rules([first], [{**first, "Expiration": {"Days": 9, "Marker": False}}])
     assert not same_rules([first], [{**first, "Transitions": [{"Days": 1}]}])
     assert not same_rules([first], [{**first, "Filter": {"Prefix": "0", "Tag": {"Key": "a"}}}])
+
+
+def test_a_key_pair_of_a_probe_that_cannot_be_deleted_is_named(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It works, so the administrator has to know its id."""
+
+    class Minting:
+        def create_access_key(self, **_user: str) -> dict[str, dict[str, str]]:
+            return {"AccessKey": {"AccessKeyId": "id9", "SecretAccessKey": "not-printed"}}
+
+    def unanswered(*_: object) -> None:
+        raise S3ServiceError("The service does not answer.")
+
+    monkeypatch.setattr(rights, "iam_client", lambda *_: Minting())
+    monkeypatch.setattr(Users, "delete_key", unanswered)
+    service = S3Service(ENDPOINT, "us-east-1", "path", ENDPOINT)
+    login = S3Login("id1", "secret1")
+
+    trial = rights.minter(service, login, login)("demo-reader")
+
+    assert trial == Trial(Outcome.ALLOWED, "200", "the key pair id9 of the user demo-reader")
