@@ -19,8 +19,10 @@ def settings_in(block: Block) -> dict[str, Any]:
     if not isinstance(written, dict):
         return {}
     found = written.get("config", written)
-    return {
-        key.removeprefix(PREFIX): value for key, value in found.items() if key.startswith(PREFIX)
+    return {  # YAML reads the key `on` of a workflow as a boolean
+        key.removeprefix(PREFIX): value
+        for key, value in found.items()
+        if isinstance(key, str) and key.startswith(PREFIX)
     }
 
 
