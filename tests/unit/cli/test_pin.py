@@ -1,6 +1,7 @@
 """`nix-cache pin` and `unpin`: what a writer puts, in which order, and beside collections."""
 
 import contextlib
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from nix_cache.formats.collection_run import RUN_KEY, CollectionRun
 from nix_cache.formats.own_objects import PINS_PREFIX, ROOTS_PREFIX
 from nix_cache.formats.pin import PinKey, PinRevision, latest_key
 from nix_cache.formats.root_record import RootRecord
-from tests.unit.cli.client_caches import KEY, WRITER, manifest
+from tests.unit.cli.client_caches import KEY, WRITER, manifest, outputs
 from tests.unit.cli.collected_cache import (
     OLD,
     CollectedCache,
@@ -329,6 +330,25 @@ def test_pins_lists_what_is_pinned_and_what_was_unpinned(pinner: Pinner) -> None
     assert (one["isPinned"], one["path"], one["keepRevisions"]) == (True, path(OTHER), 2)
     assert [each["path"] for each in one["revisions"]] == [path(OTHER), path(APP)]
     assert (other["isPinned"], other["path"], other["revisions"]) == (False, None, [])
+
+
+def test_the_janitor_lists_pins_by_default(
+    pinner: Pinner, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As it reads for `gc` and `stats`. A cache without a janitor needs `--owner`."""
+    pinner.pin(APP, "app")
+    described = outputs(profiles={WRITER: WRITER, "janitor": "demo-janitor"})
+    described["credentials"]["janitor"] = {"accessKeyId": "j", "secretAccessKey": "secret-of-j"}
+    source = tmp_path / "outputs.json"
+    source.write_text(json.dumps(described))
+    with mock.patch.object(inventory, "Transport", return_value=pinner.transport):
+        listing.run(str(source), None, None, as_json=True)
+
+    (pin,) = json.loads(capsys.readouterr().out)["pins"]
+    assert (pin["name"], pin["path"]) == ("app", path(APP))
+    source.write_text(json.dumps(outputs()))
+    with pytest.raises(UsageError, match="has no janitor"):
+        listing.run(str(source), None, None, as_json=True)
 
 
 def test_a_cache_whose_paths_expire_is_warned_about() -> None:

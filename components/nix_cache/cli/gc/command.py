@@ -17,7 +17,8 @@ def gc(
             min=1,
             max=MOST_DAYS,
             metavar="DAYS",
-            help="Keep paths that were pushed within the last DAYS days, with their closures.",
+            help="Keep paths that were pushed within the last DAYS days, with their closures. "
+            "Required, except with --undo.",
             show_default=False,
         ),
     ] = None,

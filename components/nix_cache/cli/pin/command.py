@@ -52,16 +52,17 @@ def unpin(name: _Name, cache: WriterCache = None, as_json: AsJson = False) -> No
 
 
 def pins(
+    cache: Cache = None,
     owner: Annotated[
-        str,
+        str | None,
         typer.Option(
             "--owner",
             metavar="PROFILE",
-            help="A credentials profile that can list and read objects in the bucket.",
+            help="A credentials profile that can list and read objects in the bucket. "
+            "Default: the cache's janitor.",
             show_default=False,
         ),
-    ],
-    cache: Cache = None,
+    ] = None,
     project: Project = None,
     as_json: AsJson = False,
 ) -> None:

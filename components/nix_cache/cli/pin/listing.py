@@ -5,35 +5,32 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from nix_cache.cli.caches.target import find_target
+from nix_cache.cli.caches.manager import find_manager
 from nix_cache.cli.commands import completing
 from nix_cache.cli.inventory.bucket import Bucket
 from nix_cache.cli.inventory.pins import Pin, StoredRevision
 from nix_cache.cli.machine import console
 from nix_cache.cli.machine.progress import Progress
 from nix_cache.cli.options import JOBS
-from nix_cache.cli.s3.credentials import owner_identity
 
 
-def run(cache: str | None, project: Path | None, owner: str, *, as_json: bool) -> None:
+def run(cache: str | None, project: Path | None, owner: str | None, *, as_json: bool) -> None:
     """List the pins of a cache.
 
     Args:
         cache: its name on this machine, or a source; None for the one in use.
         project: the folder of the stack's program; the current one if None.
-        owner: a credentials profile of one who may list and read.
+        owner: a credentials profile of one who may list and read; None for the janitor.
         as_json: whether the result is for programs.
 
     Raises:
         UsageError: there is no such cache.
         ClientError: a pin cannot be read, or the storage refused or did not answer.
     """
-    identity = owner_identity(owner)
-    target = find_target(cache, project)
-    target.require_place_for_owner()
-    manifest = target.manifest
-    with completing(target.stack), Progress() as progress:
-        bucket = Bucket(manifest, identity, owner, JOBS)
+    manager = find_manager(cache, project, owner)
+    manifest = manager.target.manifest
+    with completing(manager.target.stack), Progress() as progress:
+        bucket = Bucket(manifest, manager.credential, manager.profile, JOBS)
         bucket.report = progress.tell
         clocks = bucket.clocks()
         skew = clocks.skew if clocks else timedelta()

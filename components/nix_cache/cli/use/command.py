@@ -43,7 +43,8 @@ def use(
         bool,
         typer.Option(
             "--janitor",
-            help="Also install the credential of the cache's janitor, for `nix-cache gc`.",
+            help="Also install the credential of the cache's janitor, for `nix-cache gc`, "
+            "`remove`, `stats` and `pins`.",
         ),
     ] = False,
     name: Annotated[
