@@ -166,6 +166,19 @@ def test_a_pin_that_does_not_exist_cannot_be_ended(pinner: Pinner) -> None:
     assert pinner.transport.puts == []
 
 
+def test_a_pin_of_a_killed_command_can_be_ended_as_the_error_says(pinner: Pinner) -> None:
+    """It has a revision, and no latest path."""
+    pinner.pin(APP)
+    del pinner.storage.objects[LATEST]
+
+    with pytest.raises(UsageError) as refused:
+        pinner.unpin()
+    assert "pin it again, then unpin it" in refused.value.fix
+    pinner.pin(APP)
+    pinner.unpin()
+    assert [one.path for one in pinner.revisions] == [path(APP), path(APP), None]
+
+
 def test_two_writers_who_pin_one_name_leave_two_revisions(pinner: Pinner) -> None:
     """A collection keeps both for a day. The latest path is that of the last writer."""
     other = Pinner(pinner.cache)

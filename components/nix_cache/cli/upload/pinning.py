@@ -228,7 +228,8 @@ class Pinning:
         if self._tried(lambda: self._bucket.absent([latest_key(name)])):
             raise UsageError(
                 f"the cache {self._writer.record.name} has no pin {name}",
-                "list its pins with `nix-cache pins --owner PROFILE`",
+                "list its pins with `nix-cache pins --owner PROFILE`. If it is among them, the "
+                "command that pinned it was killed: pin it again, then unpin it",
             )
         self._write(name, None, KeepRules(), self._when_ended())
 
