@@ -160,6 +160,7 @@ class BackendSpec:
         cdn_flush: a command that empties that CDN's cache for some objects.
         has_oidc_writers: whether workflows can push without a stored credential.
         list_price: of its storage; None if there is no public one.
+        has_trace: whether the server's administrator can follow its requests, as on MinIO.
     """
 
     name: str
@@ -187,3 +188,4 @@ class BackendSpec:
     cdn_flush: str = ""
     has_oidc_writers: bool = False
     list_price: ListPrice | None = None
+    has_trace: bool = False

@@ -63,6 +63,10 @@ LEDGER_BYTES = 20_000_000
 ROOT_RECORD_BYTES = 20_000_000
 """About 550,000 paths of one push."""
 
+TRACE_LINE_BYTES = 1_000_000
+"""What a server reports of one request: its headers, and documents such as a page of a listing. One
+that is longer is not shown."""
+
 OBJECT_BYTES = 1_000_000
 """Any other object that is read as a whole."""
 

@@ -38,5 +38,6 @@ SPEC = BackendSpec(
     program_defaults={"endpoint": "the provider's server"},
     lifecycle_rules=1000,
     unfinished_upload_days=1,
+    has_trace=True,
     no_dots="",  # requests have the bucket's name in their path
 )

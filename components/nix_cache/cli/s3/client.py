@@ -151,6 +151,15 @@ class S3Client:
         with self._transport.opened(url, signed) as response:
             yield response
 
+    def signed(self, key: str, query: str) -> tuple[str, dict[str, str]]:
+        """Return the URL and the headers of a GET, for a connection that the caller opens.
+
+        Args:
+            key: what follows the client's URL.
+            query: what stands after the question mark, encoded.
+        """
+        return self._signed("GET", key, query, {}, b"")
+
     def get(self, key: str, *, may_be_page: bool = False) -> Answer:
         """Read an object as a whole.
 

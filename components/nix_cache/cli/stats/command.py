@@ -64,6 +64,24 @@ def stats(
             show_default=False,
         ),
     ] = None,
+    live: Annotated[
+        bool,
+        typer.Option(
+            "--live",
+            help="Print the requests to the cache's bucket while the server answers them, and a "
+            "summary at the end. For MinIO, with a profile of its administrator as --owner.",
+        ),
+    ] = False,
+    seconds: Annotated[
+        float | None,
+        typer.Option(
+            "--for",
+            min=1,
+            metavar="SECONDS",
+            help="End --live after this time. Default: Ctrl-C ends it.",
+            show_default=False,
+        ),
+    ] = None,
     jobs: Annotated[
         int,
         typer.Option(
@@ -75,8 +93,21 @@ def stats(
 ) -> None:
     """Print what a cache has: paths, bytes, signing keys, growth, and the cost of the storage.
 
-    Lists the bucket and reads every narinfo. Changes nothing.
+    Lists the bucket and reads every narinfo. Changes nothing. With --live, prints who reads what
+    instead.
     """
+    if seconds is not None and not live:
+        raise UsageError("--for has no meaning without --live", "add --live, or leave out --for")
+    if live:
+        given = {"--prices": prices, "--prometheus": prometheus, "--older-than": older_than}
+        if wrong := [name for name, value in given.items() if value is not None]:
+            raise UsageError(
+                f"{wrong[0]} has no meaning with --live", f"leave out {wrong[0]} or --live"
+            )
+        from nix_cache.cli.stats import live_session
+
+        live_session.run(cache, project, owner, seconds, as_json=as_json)
+        return
     if grace is not None and older_than is None:
         raise UsageError(
             "--grace has no meaning without --older-than",

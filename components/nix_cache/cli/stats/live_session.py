@@ -1,0 +1,171 @@
+"""One run of `nix-cache stats --live`: prints requests while a server answers them."""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from nix_cache.backends.registry import BACKENDS
+from nix_cache.cli.caches.manager import find_manager
+from nix_cache.cli.errors import UsageError
+from nix_cache.cli.machine import console
+from nix_cache.cli.machine.sizes import size
+from nix_cache.cli.s3.trace import Trace
+from nix_cache.cli.stats.traffic import LiveTraffic, TracedRequest, Traffic, traced_request
+
+_SHOWN_CLIENTS = 20
+_CLIENT_WIDTH = 24
+_METHOD_WIDTH = 6
+_LONGEST_KEY = 300
+_UPLOADS = frozenset({"PUT", "POST"})
+
+
+def run(
+    cache: str | None,
+    project: Path | None,
+    owner: str | None,
+    seconds: float | None,
+    *,
+    as_json: bool,
+) -> None:
+    """Print the requests to a cache's bucket until Ctrl-C, then what they add up to.
+
+    Args:
+        cache: the name of a cache in use here, or a source; None for the one in use.
+        project: the folder of the stack's program; the current one if None.
+        owner: a credentials profile of an administrator of the server.
+        seconds: after which it ends; None for no end.
+        as_json: whether requests and the summary are for programs.
+
+    Raises:
+        UsageError: no profile is named, or the backend has no trace.
+        ClientError: the server refuses or does not answer, or the connection breaks.
+    """
+    if owner is None:
+        raise UsageError(
+            "--live reads the trace of the server, which needs a credential of its administrator",
+            "name a credentials profile with --owner",
+        )
+    manager = find_manager(cache, project, owner)
+    manifest = manager.target.manifest
+    backend = BACKENDS.get(manifest.backend)
+    if backend is None or not backend.has_trace:
+        able = ", ".join(one.title for one in BACKENDS.values() if one.has_trace)
+        raise UsageError(
+            f"--live needs a server whose requests can be followed ({able}), and the backend of "
+            f"this cache is {manifest.backend}",
+            "leave out --live, and see the traffic in the service's own logs",
+        )
+    trace, traffic = Trace(manifest, manager.credential, manager.profile), LiveTraffic()
+    ends_at = None if seconds is None else time.monotonic() + seconds
+    try:
+        for request in _requests(trace, manifest.bucket, traffic, ends_at):
+            if as_json:
+                console.event(_event(request))
+            else:
+                console.out.print(_row(request))
+    finally:
+        traffic.unreadable += trace.oversized
+        if as_json:
+            console.document(document(traffic))
+        else:
+            _print_summary(traffic)
+
+
+def document(traffic: LiveTraffic) -> dict[str, Any]:
+    """Return the summary for programs."""
+    return {
+        **_amounts(traffic.total),
+        "byClient": {name: _amounts(one) for name, one in sorted(traffic.by_client.items())},
+        "unreadableLines": traffic.unreadable,
+    }
+
+
+def _requests(
+    trace: Trace, bucket: str, traffic: LiveTraffic, ends_at: float | None
+) -> Iterator[TracedRequest]:
+    """Yield the requests to the bucket, after they were counted."""
+    is_started = False
+    for line in trace.lines():
+        if not is_started:
+            is_started = True
+            console.note(f"Requests to the bucket {bucket}. Ctrl-C ends this.")
+        if ends_at is not None and time.monotonic() >= ends_at:
+            return
+        if not line:
+            continue
+        try:
+            request = traced_request(line, bucket)
+        except ValueError:
+            traffic.unreadable += 1
+            continue
+        if request is not None:
+            traffic.add(request)
+            yield request
+
+
+def _row(request: TracedRequest) -> str:
+    is_upload = request.method in _UPLOADS
+    taken = request.received_bytes if is_upload else request.sent_bytes
+    clock = request.time.partition("T")[2][:8]
+    return (
+        f"{clock}  {request.client[:200]:<{_CLIENT_WIDTH}}  {request.method[:20]:<{_METHOD_WIDTH}}"
+        f"  {request.status}  {size(taken):>8}  {request.key[:_LONGEST_KEY] or '(bucket)'}"
+    )
+
+
+def _event(request: TracedRequest) -> dict[str, Any]:
+    return {
+        "time": request.time,
+        "client": request.client,
+        "method": request.method,
+        "key": request.key,
+        "status": request.status,
+        "sentBytes": request.sent_bytes,
+        "receivedBytes": request.received_bytes,
+    }
+
+
+def _amounts(traffic: Traffic) -> dict[str, Any]:
+    rate = traffic.hit_rate
+    return {
+        "requests": traffic.requests,
+        "sentBytes": traffic.sent_bytes,
+        "receivedBytes": traffic.received_bytes,
+        "foundNarinfos": traffic.found_narinfos,
+        "absentNarinfos": traffic.absent_narinfos,
+        "hitRate": None if rate is None else round(rate, 4),
+    }
+
+
+def _print_summary(traffic: LiveTraffic) -> None:
+    total = traffic.total
+    requests = "1 request" if total.requests == 1 else f"{total.requests:,} requests"
+    console.out.print(
+        f"{requests}, {size(total.sent_bytes)} sent, {size(total.received_bytes)} received"
+    )
+    if total.hit_rate is not None:
+        asked = total.found_narinfos + total.absent_narinfos
+        console.out.print(
+            f"Narinfos: {total.found_narinfos:,} of {asked:,} found ({total.hit_rate:.1%})"
+        )
+    clients = sorted(traffic.by_client.items(), key=lambda one: -one[1].sent_bytes)
+    rows = [
+        (
+            name,
+            f"{one.requests:,}",
+            size(one.sent_bytes),
+            "" if one.hit_rate is None else f"{one.hit_rate:.1%} of narinfos found",
+        )
+        for name, one in clients[:_SHOWN_CLIENTS]
+    ]
+    if rows:
+        console.out.print("By client")
+        console.columns(rows)
+    if len(clients) > _SHOWN_CLIENTS:
+        console.out.print(f"  and {len(clients) - _SHOWN_CLIENTS} more; --json prints all")
+    if traffic.unreadable:
+        console.note(
+            f"WARNING: {traffic.unreadable:,} lines of the trace cannot be read and are not "
+            "counted."
+        )
