@@ -257,6 +257,7 @@ def test_the_page_of_limits_shows_the_numbers_of_the_code() -> None:
         MANIFEST_BYTES,
         LEDGER_BYTES,
         limits.ROOT_RECORD_BYTES,
+        limits.TRACE_LINE_BYTES,
         limits.OBJECT_BYTES,
         limits.ERROR_BYTES,
         PAGE_BYTES,
