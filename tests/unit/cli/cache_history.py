@@ -96,7 +96,9 @@ class History:
     def pin(
         self, name: str, number: int | None, keep_revisions: int | None, keep_days: int | None
     ) -> None:
-        """Pin a path, or end the pin."""
+        """Pin a path, which is pushed if it is not there, or end the pin."""
+        if number is not None:
+            self.copy(number)
         made = self.place.now()
         path = None if number is None else f"/nix/store/{base_name(number)}"
         revision = PinRevision(
@@ -183,7 +185,7 @@ class History:
 
 
 NUMBERS = st.integers(0, PATHS - 1)
-NAMES = st.sampled_from(["app", "app-2"])
+NAMES = st.sampled_from(["app", "app", "app", "app-2"])
 
 
 @dataclass(frozen=True)
@@ -208,20 +210,36 @@ def _calls(what: str, *arguments: st.SearchStrategy[Any]) -> st.SearchStrategy[C
 
 
 PUSH, COPY = _calls("push", NUMBERS), _calls("copy", NUMBERS)
-PIN = _calls(
-    "pin", NAMES, NUMBERS, st.sampled_from([None, None, 1, 2, 3]), st.sampled_from([None, 5, 30])
-)
+KEEP = (st.sampled_from([None, 1, 2, 3, 9]), st.sampled_from([None, None, 5, 30, 400]))
+PIN = _calls("pin", NAMES, NUMBERS, *KEEP)
 UNPIN = _calls("pin", NAMES, st.none(), st.none(), st.none())
-CHANGES = st.one_of(PUSH, PUSH, COPY, PIN, PIN, UNPIN, _calls("lose", NUMBERS))
+CHANGES = st.one_of(PUSH, PUSH, COPY, PIN, PIN, PIN, UNPIN, UNPIN, _calls("lose", NUMBERS))
 WAIT = _calls("wait", st.sampled_from([0.4, 10, 25, 40, 40]))
 COLLECT = _calls("collect", st.lists(NUMBERS, max_size=2))
 
 
+@dataclass(frozen=True)
+class Scenario:
+    """What happens to a cache.
+
+    Attributes:
+        references: of each path, the numbers of earlier ones.
+        steps: in their order.
+    """
+
+    references: tuple[frozenset[int], ...]
+    steps: tuple[Call, ...]
+
+    def run(self, place: Place) -> None:
+        """Do it all, and check each collection."""
+        history = History(place, self.references)
+        for step in self.steps:
+            step.apply(history)
+
+
 @st.composite
-def histories(
-    draw: st.DrawFn, most_rounds: int = 4
-) -> tuple[tuple[frozenset[int], ...], list[Call]]:
-    """Return the references of all paths, and steps: rounds that end with a collection each."""
+def histories(draw: st.DrawFn, most_rounds: int = 4) -> Scenario:
+    """Return any scenario, in rounds that end with a collection each."""
     references = tuple(
         frozenset(draw(st.sets(st.integers(0, number - 1), max_size=2)) if number else ())
         for number in range(PATHS)
@@ -229,7 +247,7 @@ def histories(
     # What an upstream cache has is whole there.
     whole = tuple(one & UPSTREAM if at in UPSTREAM else one for at, one in enumerate(references))
     rounds = draw(st.lists(_round(), min_size=2, max_size=most_rounds))
-    return whole, list(itertools.chain.from_iterable(rounds))
+    return Scenario(whole, tuple(itertools.chain.from_iterable(rounds)))
 
 
 @st.composite

@@ -18,7 +18,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from nix_cache.cli.s3.reply import Reply
 from nix_cache.iam.access import janitor_policy
 from tests.fakes.iam_evaluation import Decision, Request, decide
-from tests.unit.cli.cache_history import Call, History, histories
+from tests.unit.cli.cache_history import Scenario, histories
 from tests.unit.cli.collected_cache import INFO, MANIFEST, CollectedCache
 from tests.unit.cli.s3_double import DoubleTransport, Held, S3Double
 from tests.unit.cli.test_resign import SignedCache
@@ -121,10 +121,7 @@ class MemoryPlace:
 )
 @given(histories())
 def test_each_collection_keeps_exactly_what_the_history_asks_for(
-    scenario: tuple[tuple[frozenset[int], ...], list[Call]],
+    scenario: Scenario,
 ) -> None:
     """Pushes, pins, unpins, re-signing and lost paths, and several collections between them."""
-    references, steps = scenario
-    history = History(MemoryPlace(), references)
-    for step in steps:
-        step.apply(history)
+    scenario.run(MemoryPlace())
