@@ -31,12 +31,14 @@ class RetentionEvaluator:
         records: all root records that were ever there.
         revisions: all revisions of pins that were ever there and that no rule has ended.
         left: the narinfos that some push left to an upstream cache, as long as a path needs them.
+        ever_left: those that some push ever left to one; a record may be there still.
     """
 
     older_than: timedelta
     records: dict[str, Held] = field(default_factory=dict)
     revisions: dict[str, Held] = field(default_factory=dict)
     left: set[str] = field(default_factory=set)
+    ever_left: set[str] = field(default_factory=set)
 
     def observe(self, objects: Mapping[str, Held]) -> None:
         """Remember what is there before a collection."""
@@ -44,6 +46,7 @@ class RetentionEvaluator:
             if key.startswith(ROOTS) and key not in self.records:
                 self.records[key] = held
                 self.left |= _narinfos(_left_to_upstream(held))
+                self.ever_left |= self.left
             elif key.startswith(PINS) and not key.endswith("/latest"):
                 self.revisions.setdefault(key, held)
 
@@ -63,15 +66,14 @@ class RetentionEvaluator:
         wanted |= _narinfos(path.rpartition("/")[2][:32] for path in pinned)
         return closure(wanted | _narinfos(roots), objects)
 
-    def lost(self, narinfos: Iterable[str], objects: Mapping[str, Held]) -> dict[str, set[str]]:
-        """Return the references that are neither there nor left to an upstream, by their narinfo.
+    def absent(self, narinfos: Iterable[str], objects: Mapping[str, Held]) -> set[tuple[str, str]]:
+        """Return the references that are not there, each with its narinfo.
 
         Args:
             narinfos: the keys of those whose references count.
             objects: what is there.
         """
-        lost = {key: _absent(key, objects) - self.left for key in narinfos}
-        return {key: names for key, names in lost.items() if names}
+        return {(key, one) for key in narinfos for one in _absent(key, objects)}
 
     def collected(self, objects: Mapping[str, Held], now: datetime) -> None:
         """Forget what a whole collection was entitled to delete.

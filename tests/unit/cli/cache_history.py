@@ -136,18 +136,21 @@ class History:
         young = {key for key in before if now - before[key].written < DAY}
         nars = {key for key in before if key.startswith("nar/") and key in kept | young}
         assert {key for key in after if key.startswith("nar/")} == nars
-        lost = self.evaluator.lost(narinfos_of(kept), before)
-        self._require_reported(result, lost)
+        absent = self.evaluator.absent(narinfos_of(kept), before)
+        self._require_reported(result, absent)
         self.evaluator.collected(after, now)
         event(f"deleted narinfos: {narinfos_of(before) != narinfos_of(after)}")
-        event(f"lost references: {bool(lost)}")
+        event(f"absent references: {bool(absent)}")
 
-    def _require_reported(self, result: dict[str, Any], lost: Mapping[str, set[str]]) -> None:
+    def _require_reported(self, result: dict[str, Any], absent: set[tuple[str, str]]) -> None:
+        """Lost references are reported, and those that an upstream cache has are not."""
         reported = {
-            f"{name}.narinfo": {f"{one}.narinfo" for one in names}
+            (f"{name}.narinfo", f"{one}.narinfo")
             for name, names in result["missingReferences"].items()
+            for one in names
         }
-        assert reported == lost
+        assert {pair for pair in absent if pair[1] not in self.evaluator.ever_left} <= reported
+        assert reported <= {pair for pair in absent if pair[1] not in self.evaluator.left}
         for name in ("incomplete", "withdrawn", "withoutNar", "setAside"):
             assert not result[name]
         assert result["missingNars"] == {}
