@@ -58,7 +58,7 @@ NARINFO_BYTES = 1_000_000
 INFO_BYTES = 64_000
 MANIFEST_BYTES = 1_000_000
 LEDGER_BYTES = 20_000_000
-"""About 180,000 NARs without a narinfo. Only the owner and the janitor can write it."""
+"""About 180,000 NARs without a narinfo. On Spaces and B2, writers can write it too."""
 
 ROOT_RECORD_BYTES = 20_000_000
 """About 550,000 paths of one push."""

@@ -458,7 +458,7 @@ def test_a_leaked_key_that_readers_trust_is_a_warning(leaked: CollectedCache) ->
 
 
 def test_a_key_that_signed_nothing_leaves_nothing_to_do(leaked: CollectedCache) -> None:
-    done = removed(leaked, signed_by="nobody-1", changes=TRUSTING_NEXT)
+    done = removed(leaked, signed_by="stranger-1", changes=TRUSTING_NEXT)
     assert done.well
     assert done.result["narinfos"] == []
     assert not leaked.storage.deleted
