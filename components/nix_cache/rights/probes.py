@@ -86,6 +86,8 @@ class Site:
         is_public: whether anonymous clients are to read objects.
         can_mint: shows that the service creates key pairs for its administrator; None where it has
             no API for it.
+        no_answer: the clients' errors that leave open whether unsigned requests are accepted. Any
+            other error ends the probes.
     """
 
     owner: Client
@@ -93,6 +95,7 @@ class Site:
     region: str
     is_public: bool
     can_mint: Callable[[str], Trial] | None = None
+    no_answer: tuple[type[Exception], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -305,7 +308,10 @@ class _Probe:
 
     def _unsigned(self) -> Probed:
         key = f"nar/{_name()}"
-        trial = UnsignedTrial(self.site.anonymous, self.site.region, key, self.caller.access_key_id)
+        site = self.site
+        trial = UnsignedTrial(
+            site.anonymous, site.region, key, self.caller.access_key_id, site.no_answer
+        )
         with ProbeObject(self.site.owner, key) as made:
             results = trial.results()
         left = made.left

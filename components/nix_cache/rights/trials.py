@@ -31,6 +31,8 @@ _UNSIGNED_CODES = frozenset(
     }
 )
 """With status 400: how some storages refuse a request because it is not signed."""
+_NO_AUTHORIZATION = b"<Message>Authorization</Message>"
+"""With status 400: how Cloudflare R2 does, under the code ``InvalidArgument``."""
 
 NO_BUCKET = "NoSuchBucket"
 _UPLOAD_ID = re.compile(rb"<UploadId>([^<]+)</UploadId>")
@@ -181,4 +183,6 @@ def judged(answer: Response) -> Trial:
 
 
 def _is_unsigned(answer: Response) -> bool:
-    return answer.status == 400 and answer.code in _UNSIGNED_CODES
+    return answer.status == 400 and (
+        answer.code in _UNSIGNED_CODES or _NO_AUTHORIZATION in answer.body
+    )

@@ -3,14 +3,16 @@
 boto3 turns answers into results and errors; a probe needs the answer itself.
 """
 
+import contextlib
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import quote
 
 from botocore.auth import S3SigV4Auth
-from botocore.awsrequest import AWSRequest
+from botocore.awsrequest import AWSPreparedRequest, AWSRequest, AWSResponse
 from botocore.credentials import Credentials
+from botocore.exceptions import ConnectionClosedError
 from botocore.httpsession import URLLib3Session
 from botocore.utils import get_environ_proxies
 
@@ -20,6 +22,10 @@ from nix_cache.rights.client import error_code
 
 _SECONDS = (10, 30)
 """To connect, and to read."""
+
+_ATTEMPTS = 4
+"""How often a request is sent that the service closed the connection on: services do so after a
+refusal, while the next request is on its way or the rest of a body is unread."""
 
 _STRANGER_CODES = frozenset(
     {
@@ -108,5 +114,11 @@ class PlainClient:
             )
             S3SigV4Auth(pair, "s3", self._service.region).add_auth(sent)
         with explained(self._service.endpoint, login or S3Login("", ""), "probe the rights"):
-            response = self._session.send(sent.prepare())
+            response = self._answered(sent.prepare())
             return PlainAnswer(response.status_code, response.headers, response.content)
+
+    def _answered(self, request: AWSPreparedRequest) -> AWSResponse:
+        for _ in range(_ATTEMPTS - 1):
+            with contextlib.suppress(ConnectionClosedError):
+                return self._session.send(request)
+        return self._session.send(request)

@@ -67,6 +67,7 @@ def probe_bucket(
         region=service.region,
         is_public=is_public,
         can_mint=can_mint if administrator else None,
+        no_answer=(S3ServiceError,),
     )
     callers = [Caller(CallerRole.ANONYMOUS, anonymous)]
     for user in users:

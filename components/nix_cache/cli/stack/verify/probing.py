@@ -5,6 +5,7 @@ from typing import Any
 
 from nix_cache.cli.s3.client import S3Client
 from nix_cache.cli.s3.credentials import Credential
+from nix_cache.cli.s3.hosts import NoAnswerError
 from nix_cache.cli.s3.transport import Transport
 from nix_cache.cli.stack.verify import backend as rows
 from nix_cache.cli.stack.verify.backend import Action, Backend
@@ -68,6 +69,7 @@ def probe(
         region=region,
         is_public=cache["public"],
         can_mint=backend.minter(environment, *of_owner) if backend.minter else None,
+        no_answer=(NoAnswerError,),
     )
     for one in probed(site, callers):
         yield line(backend, one)
