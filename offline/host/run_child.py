@@ -35,6 +35,9 @@ EXIT_INTERRUPTED = 130
 WATCH_SECONDS = 0.5
 """How often a child looks whether its parent still lives."""
 
+AFTER_CALLBACK_SECONDS = 0.01
+"""How soon a lost interrupt is repeated: the callback has returned by then."""
+
 OBJECTS_BEFORE_COLLECTION = 50_000
 """How many objects are made before the garbage collector looks for cycles. Python's default is 700,
 at which importing Pulumi and a program takes a tenth longer."""
@@ -55,6 +58,23 @@ def end_with_parent() -> None:
         os._exit(1)
 
     threading.Thread(target=watch, name="end-with-parent", daemon=True).start()
+
+
+def keep_interrupts() -> None:
+    """Interrupt again, instead of a report, where an interrupt is lost.
+
+    Python loses an exception in the callback of a weak reference, and in other callbacks.
+    """
+
+    def repeat(lost: "sys.UnraisableHookArgs") -> None:
+        if isinstance(lost.exc_value, KeyboardInterrupt):
+            again = threading.Timer(AFTER_CALLBACK_SECONDS, os.kill, (os.getpid(), signal.SIGINT))
+            again.daemon = True
+            again.start()
+        else:
+            sys.__unraisablehook__(lost)
+
+    sys.unraisablehook = repeat
 
 
 def user_traceback(error: BaseException, directory: str) -> str:
@@ -241,6 +261,7 @@ def main(arguments: list[str]) -> int:
     del sys.path[0]
     gc.set_threshold(OBJECTS_BEFORE_COLLECTION)
     end_with_parent()
+    keep_interrupts()
     kind, *rest = arguments
     if kind == "program":
         return run_program()

@@ -512,6 +512,35 @@ def test_a_child_is_interrupted_once_however_often_it_is_asked_to_end(tmp_path: 
     assert child.wait() == 1
 
 
+def test_an_interrupt_in_a_callback_of_python_ends_the_program(tmp_path: Path) -> None:
+    """Python itself would report it as an ignored exception, and go on."""
+    script = tmp_path / "script.py"
+    script.write_text(
+        "import time, weakref\n"
+        "class Thing: pass\n"
+        "def callback(_):\n"
+        "    print('in the callback', flush=True)\n"
+        "    time.sleep(60)\n"
+        "thing = Thing()\n"
+        "reference = weakref.ref(thing, callback)\n"
+        "try:\n"
+        "    del thing\n"
+        "    time.sleep(60)\n"
+        "except KeyboardInterrupt:\n"
+        "    print('interrupted')\n"
+    )
+    command = [sys.executable, run_child.__file__, "path", str(script)]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as child:
+        assert child.stdout
+        assert child.stdout.readline() == "in the callback\n"
+        child.send_signal(signal.SIGINT)
+        rest, errors = child.communicate(timeout=30)
+    assert rest == "interrupted\n"
+    assert errors == ""
+
+
 def test_a_child_that_starts_after_the_cancel_is_killed(tmp_path: Path) -> None:
     """A cancel that comes while the program starts is not lost."""
     children = Children()
