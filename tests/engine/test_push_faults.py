@@ -7,6 +7,7 @@ code with the client.
 
 import base64
 import contextlib
+import gc
 import hashlib
 import os
 import signal
@@ -14,7 +15,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import pytest
@@ -93,6 +94,7 @@ class Bench:
     root: "S3Client"
     proxy: CountingProxy
     pusher: Pusher
+    _known: set[threading.Thread] = field(default_factory=lambda: set(threading.enumerate()))
 
     def empty(self) -> None:
         """Begin again with nothing but what a stack makes."""
@@ -107,6 +109,7 @@ class Bench:
         info = f"StoreDir: {self.pusher.store.folder}\nWantMassQuery: 1\nPriority: 40\n"
         self.root.put_object(Bucket=BUCKET, Key="nix-cache-info", Body=info.encode())
         self.proxy.count = 0
+        self._known = set(threading.enumerate())
 
     def objects(self) -> list[str]:
         """Return the keys of all objects."""
@@ -148,12 +151,17 @@ class Bench:
         return len(self.root.list_multipart_uploads(Bucket=BUCKET).get("Uploads", []))
 
     def _end_requests(self) -> None:
-        """Wait for the threads that a failed push left: in a process of its own they would end."""
+        """Wait for the threads that a failed push left: in a process of its own they would end.
+
+        Threads of earlier tests in this process may never end.
+        """
         if self.proxy.fault is Fault.HANG:
             return  # those that hang are never passed on
-        for thread in threading.enumerate():
-            if thread.name.endswith("(serve)"):
+        gc.collect()  # closes the generators whose idle threads wait for more to do
+        for thread in set(threading.enumerate()) - self._known:
+            if not thread.name.endswith("(process_request_thread)"):  # the proxy's own
                 thread.join(TIMEOUT_SECONDS)
+                assert not thread.is_alive(), thread
 
     def _content(self, key: str) -> bytes:
         return self.root.get_object(Bucket=BUCKET, Key=key)["Body"].read()
