@@ -5,7 +5,7 @@ from typing import Any
 
 import typer
 
-from nix_cache.cli.app import app
+from nix_cache.cli.app import program
 from tools.bootstrap import ROOT
 
 COMMANDS = ROOT / "docs" / "reference" / "commands.md"
@@ -34,7 +34,7 @@ def commands_reference() -> str:
 
 def helps() -> Iterator[tuple[str, str]]:
     """Yield every command's whole name and what its `--help` prints, groups before their own."""
-    yield from _helps(typer.main.get_command(app), None)
+    yield from _helps(typer.main.get_command(program()), None)
 
 
 def _helps(command: Any, parent: Any) -> Iterator[tuple[str, str]]:

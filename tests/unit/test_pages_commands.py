@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import typer
 
-from nix_cache.cli.app import app
+from nix_cache.cli.app import program
 from tests.pages import README, Block, blocks, commands, documents
 from tests.sources import syntax_tree
 from tools.bootstrap import ROOT
@@ -96,7 +96,7 @@ def test_a_test_executes_every_block_that_is_marked() -> None:
 @pytest.mark.parametrize("block", COMMANDS, ids=place)
 def test_the_client_knows_the_options_that_documents_show(block: Block) -> None:
     """Every option and argument, also in commands that no test executes."""
-    group = typer.main.get_group(app)
+    group = typer.main.get_group(program())
     for line in CLIENT.findall(block.content.replace("\\\n", " ")):
         name, *arguments = shlex.split(line)
         command = group.commands[name]
@@ -108,7 +108,7 @@ def test_the_client_knows_the_options_that_documents_show(block: Block) -> None:
 
 def test_every_command_of_the_client_is_in_the_documents() -> None:
     """Each has an example."""
-    commands = typer.main.get_group(app).commands
+    commands = typer.main.get_group(program()).commands
     shown = {line.split()[0] for block in COMMANDS for line in CLIENT.findall(block.content)}
 
     assert set(commands) - {"help"} <= shown

@@ -22,6 +22,7 @@ def main() -> int:
         code = 130
     except SystemExit as ended:
         code = ended.code if isinstance(ended.code, int) else 1
+    gc.freeze()  # else Python looks for garbage among all of it before it ends
     return interrupt.leave(code)
 
 

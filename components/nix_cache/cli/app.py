@@ -1,5 +1,6 @@
 """The command line: which commands there are, and how each of them ends."""
 
+import importlib
 import os
 import sys
 import traceback
@@ -8,23 +9,9 @@ from typing import Annotated, Any
 
 import typer
 
-from nix_cache.cli.doctor.command import doctor
 from nix_cache.cli.errors import ClientError, ExitCode
-from nix_cache.cli.exec.command import exec_command
-from nix_cache.cli.gc.command import gc
-from nix_cache.cli.help.command import help_command
-from nix_cache.cli.hook.command import hook
 from nix_cache.cli.machine import console
-from nix_cache.cli.mirror.command import mirror
 from nix_cache.cli.options import Command
-from nix_cache.cli.pin.command import pin, pins, unpin
-from nix_cache.cli.push.command import push
-from nix_cache.cli.remove.command import remove
-from nix_cache.cli.resign.command import resign
-from nix_cache.cli.stack.command import app as stack
-from nix_cache.cli.stats.command import stats
-from nix_cache.cli.use.command import use
-from nix_cache.cli.watch.command import watch_store
 from nix_cache.redaction import keep_argument_secret
 
 _CommandLineError: type[Exception] = typer.BadParameter.__bases__[0]
@@ -35,16 +22,28 @@ DEBUG_VARIABLE = "NIX_CACHE_DEBUG"
 
 _LONGEST_MESSAGE = 300
 
-app = typer.Typer(
-    name="nix-cache",
-    help="Use, fill and check self-hosted Nix binary caches.\n\n"
-    "Run `nix-cache COMMAND --help` for the options of a command, and `nix-cache help` for the "
-    "documentation.",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
+_COMMANDS = {
+    "use": ("use", "use"),
+    "push": ("push", "push"),
+    "exec": ("exec", "exec_command"),
+    "watch-store": ("watch", "watch_store"),
+    "hook": ("hook", "hook"),
+    "pin": ("pin", "pin"),
+    "unpin": ("pin", "unpin"),
+    "pins": ("pin", "pins"),
+    "doctor": ("doctor", "doctor"),
+    "gc": ("gc", "gc"),
+    "remove": ("remove", "remove"),
+    "resign": ("resign", "resign"),
+    "mirror": ("mirror", "mirror"),
+    "stats": ("stats", "stats"),
+    "stack": ("stack", "app"),
+    "help": ("help", "help_command"),
+}
+"""In the order of `--help`: the folder of each command, and its function or group of commands."""
+
+_NEEDS_ALL = frozenset({"help"})
+"""A command that describes the others."""
 
 
 def _version(wanted: bool) -> None:
@@ -55,8 +54,7 @@ def _version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
-def options(
+def _options(
     version: Annotated[
         bool,
         typer.Option("--version", callback=_version, is_eager=True, help="Print the version."),
@@ -65,16 +63,43 @@ def options(
     """Options that every command has."""
 
 
-app.command(cls=Command)(use)
-app.command(cls=Command)(push)
-_ITS_OWN_OPTIONS = {"allow_interspersed_args": False}
-app.command(name="exec", cls=Command, context_settings=_ITS_OWN_OPTIONS)(exec_command)
-_PUSHING = (watch_store, hook, pin, unpin)
-_OWNERS = (pins, doctor, gc, remove, resign, mirror, stats)
-for command in (*_PUSHING, *_OWNERS):
-    app.command(cls=Command)(command)
-app.add_typer(stack)
-app.command(name="help", cls=Command)(help_command)
+def program(only: str | None = None) -> typer.Typer:
+    """Return the command line.
+
+    Args:
+        only: the command to load; all of them if None.
+    """
+    app = typer.Typer(
+        name="nix-cache",
+        help="Use, fill and check self-hosted Nix binary caches.\n\n"
+        "Run `nix-cache COMMAND --help` for the options of a command, and `nix-cache help` for the "
+        "documentation.",
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        rich_markup_mode=None,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.callback()(_options)
+    for name, (folder, part) in _COMMANDS.items():
+        if only not in {None, name}:
+            continue
+        command = getattr(importlib.import_module(f"nix_cache.cli.{folder}.command"), part)
+        if isinstance(command, typer.Typer):
+            app.add_typer(command)
+        else:
+            its_own = {"allow_interspersed_args": False} if name == "exec" else None
+            app.command(name=name, cls=Command, context_settings=its_own)(command)
+    return app
+
+
+def _loaded(arguments: Sequence[str]) -> str | None:
+    """Return the one command that a command line needs; None if it needs all of them.
+
+    Typer reads the command line. Here it is only looked at, so that a mistake loads more than is
+    needed, and changes nothing else.
+    """
+    first = arguments[0] if arguments else ""
+    return first if first in _COMMANDS.keys() - _NEEDS_ALL else None
 
 
 def run(arguments: list[str] | None = None) -> int:
@@ -89,6 +114,7 @@ def run(arguments: list[str] | None = None) -> int:
     given = sys.argv[1:] if arguments is None else arguments
     keep_argument_secret(given)
     try:
+        app = program(_loaded(given))
         code = app(given or ["--help"], prog_name="nix-cache", standalone_mode=False)
     except ClientError as failure:
         console.error(failure)

@@ -1,8 +1,6 @@
 """The parts of doctor that are pure: expiry, versions, settings, NARs; and how checks end."""
 
 import json
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -427,12 +425,3 @@ class TestSources:
 
         with pytest.raises(UsageError, match=r"paths:2: '\./result' is not a store path"):
             hashes_in(file)
-
-
-def test_the_command_line_imports_nothing_heavy() -> None:
-    """What doctor needs is imported when it runs, so that other commands start at once."""
-    heavy = "{'boto3', 'botocore', 'zstandard', 'pulumi'} & set(sys.modules)"
-    code = f"import sys, nix_cache.cli.app; print({heavy})"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-
-    assert done.stdout.strip() == "set()"

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import typer
 
-from nix_cache.cli.app import app
+from nix_cache.cli.app import program
 from nix_cache.cli.commands import StackPlace, completed, completing
 from nix_cache.cli.errors import ClientError, UsageError
 from tests.unit.cli.printed_commands import VALUE, Printed, printed
@@ -25,7 +25,7 @@ def of(program: str) -> list[Printed]:
 
 def parse(words: str) -> Any:
     """Let the real parser of the client read a command line, without running it."""
-    command: Any = typer.main.get_command(app)
+    command: Any = typer.main.get_command(program())
     name, *rest = shlex.split(words)
     while rest and rest[0] in getattr(command, "commands", {}):
         command, rest = command.commands[rest[0]], rest[1:]

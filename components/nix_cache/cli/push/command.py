@@ -89,7 +89,6 @@ def push(
     from nix_cache.cli.nix.store_paths import entries_in
     from nix_cache.cli.upload import report, session
     from nix_cache.cli.upload.options import Further, UploadOptions
-    from nix_cache.cli.upload.pinning import KeepRules, PinRequest
     from nix_cache.cli.upload.writer import find_writer
 
     given = list(paths or ())
@@ -108,7 +107,11 @@ def push(
     options = replace(options, further=Further(logs, listings, debug_info), repairs=repair)
     if upload_all and check_upstream:
         raise UsageError("--all and --check-upstream contradict each other", "give one of them")
-    request = PinRequest.of(pin, KeepRules(keep_revisions, keep_days))
+    request = None
+    if (pin, keep_revisions, keep_days) != (None, None, None):
+        from nix_cache.cli.upload.pinning import KeepRules, PinRequest
+
+        request = PinRequest.of(pin, KeepRules(keep_revisions, keep_days))
     writer = find_writer(cache)
     pinned = request.path_among(given, writer.manifest.store_dir) if request else None
     failure: ClientError | None = None

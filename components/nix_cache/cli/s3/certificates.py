@@ -13,7 +13,6 @@ from pathlib import Path
 
 from nix_cache.cli.errors import ClientError
 from nix_cache.cli.machine.regular import regular_file
-from nix_cache.cli.nix import conf_sources
 from nix_cache.cli.s3.deadline import tls_context
 
 SETTING = "ssl-cert-file"
@@ -60,6 +59,8 @@ def certificates(
         environment: the process's.
         root: below which the bundles of the system are.
     """
+    from nix_cache.cli.nix import conf_sources  # storages without TLS do without it
+
     lines = conf_sources.all_settings(environment).lines
     if set_here := [placed for placed in lines if placed.line.name == SETTING]:
         last = set_here[-1]

@@ -13,8 +13,6 @@ from urllib.parse import quote, urlencode, urlsplit
 import urllib3
 
 from nix_cache.cli.limits import body_limit
-from nix_cache.cli.s3 import answers
-from nix_cache.cli.s3.answers import Deleted, LifecycleRule, Page
 from nix_cache.cli.s3.body import FilePart
 from nix_cache.cli.s3.credentials import Credential, Identity
 from nix_cache.cli.s3.errors import (
@@ -34,6 +32,8 @@ from nix_cache.rights.client import error_code
 
 if TYPE_CHECKING:
     from botocore.credentials import Credentials
+
+    from nix_cache.cli.s3.answers import Deleted, LifecycleRule, Page
 
 _ERROR = re.compile(rb"\s*(?:<\?xml[^>]*>\s*)?<Error[\s>]")
 _DOT_SEGMENT = re.compile(r"(?:^|/)\.{1,2}(?:/|$)")
@@ -210,12 +210,14 @@ class S3Client:
         """Write an object."""
         self.succeeded("PUT", key, headers={"Content-Type": content_type}, body=body)
 
-    def delete(self, objects: Sequence[str | tuple[str, str]]) -> Deleted:
+    def delete(self, objects: Sequence[str | tuple[str, str]]) -> "Deleted":
         """Delete objects, or versions of objects by their ids, at most 1,000 at a time.
 
         Their list is protected by Content-MD5, which every storage accepts: B2 rejects newer
         checksums, and older servers overlook them.
         """
+        from nix_cache.cli.s3 import answers  # XML, which a push does without
+
         body = answers.deletion(objects)
         digest = hashlib.md5(body, usedforsecurity=False).digest()
         headers = {
@@ -232,8 +234,10 @@ class S3Client:
         token: str = "",
         most: int = 1000,
         after: str = "",
-    ) -> tuple[Page, Answer]:
+    ) -> "tuple[Page, Answer]":
         """List some objects: one page, and the answer with which it came."""
+        from nix_cache.cli.s3 import answers
+
         query = {"list-type": "2", "encoding-type": "url"}
         given = {"prefix": prefix, "delimiter": delimiter, "continuation-token": token}
         given["start-after"] = after
@@ -245,7 +249,7 @@ class S3Client:
 
     def pages(
         self, *, prefix: str = "", delimiter: str = "", after: str = "", first: int = 1000
-    ) -> Iterator[Page]:
+    ) -> "Iterator[Page]":
         """List objects, page by page, as long as the storage promises more and says how.
 
         Pass them through ``checked_pages``: a storage may promise more without end.
@@ -272,8 +276,10 @@ class S3Client:
                 raise MalformedAnswerError("the continuation token is repeated")
             token = page.token
 
-    def lifecycle(self) -> tuple[LifecycleRule, ...]:
+    def lifecycle(self) -> "tuple[LifecycleRule, ...]":
         """Read the rules by which the bucket removes objects by age or date."""
+        from nix_cache.cli.s3 import answers
+
         return answers.lifecycle(self.succeeded("GET", "", "lifecycle").body)
 
     def succeeded(

@@ -3,7 +3,6 @@
 import re
 from collections.abc import Sequence
 from urllib.parse import quote
-from xml.sax.saxutils import escape
 
 from nix_cache.cli.errors import ClientError
 from nix_cache.cli.s3.body import FilePart
@@ -97,6 +96,8 @@ class MultipartUpload:
             etags: of all parts, in their order.
             total_bytes: the size of the object.
         """
+        from xml.sax.saxutils import escape  # small files do without it
+
         parts = "".join(
             f"<Part><PartNumber>{number}</PartNumber><ETag>{escape(etag)}</ETag></Part>"
             for number, etag in enumerate(etags, start=1)

@@ -11,14 +11,14 @@ import re
 import socket
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from importlib.metadata import version
 from typing import IO, Any, Protocol, TypeVar, overload
 
 import urllib3
 from urllib3.connection import HTTPConnection
 from urllib3.util.connection import is_connection_dropped
 
-_USER_AGENT = f"python-urllib3/{version('urllib3')}"
+_VERSION: str = urllib3.__version__  # type: ignore[attr-defined]  # __all__ lacks it
+_USER_AGENT = f"python-urllib3/{_VERSION}"
 _PIECE_BYTES = 1 << 18
 _RECEIVED_BYTES = 1 << 16
 _LONGEST_HEAD_BYTES = 1 << 15
