@@ -346,7 +346,8 @@ class BinaryCacheArgs(TypedDict):
     digits and inner hyphens."""
     janitor: NotRequired[bool]
     """Whether the cache has a janitor: a credential that lists and deletes its contents, for
-    ``nix-cache gc``. Its name is ``janitor``. Default: ``false``."""
+    ``nix-cache gc``. Its name is ``janitor`` in outputs, and ``gc_janitor`` on the storage.
+    Default: ``false``."""
     retired_public_keys: NotRequired[list[str]]
     """Public keys of former writers that stay trusted. Default: none. Must be a list of public
     keys, ``NAME:BASE64``."""

@@ -30,7 +30,7 @@ from nix_cache.config.spelling import Spelling
 from nix_cache.formats import signing
 from nix_cache.formats.manifest import LARGEST_PART_MIB, SMALLEST_PART_MIB
 from nix_cache.formats.nixos_cache import DEFAULT_STORE_DIR, NIXOS_CACHE
-from nix_cache.iam.access import JANITOR, Privilege
+from nix_cache.iam.access import JANITOR, JANITOR_IDENTITY, Privilege
 
 _Own = TypeVar("_Own", bound=BackendSettings)
 
@@ -205,7 +205,7 @@ class CacheSettings(SettingsModel):
     )
     janitor: bool = setting(
         "Whether the cache has a janitor: a credential that lists and deletes its contents, for "
-        "``nix-cache gc``. Its name is ``janitor``.",
+        "``nix-cache gc``. Its name is ``janitor`` in outputs, and ``gc_janitor`` on the storage.",
         default=False,
     )
     retired_public_keys: tuple[PublicKey, ...] = setting(
@@ -352,6 +352,11 @@ class CacheSettings(SettingsModel):
             **dict.fromkeys(self.reader_names, Privilege.READ),
             **janitor,
         }
+
+    def identity(self, user: str) -> str:
+        """Return a writer, a reader or the janitor as in the names of resources and users."""
+        is_janitor = self.privileges.get(user) is Privilege.JANITOR
+        return JANITOR_IDENTITY if is_janitor else user
 
     def key_name(self, writer: WriterSettings, generation: int) -> str:
         """Return the name of the key that one of the writers has in one generation."""

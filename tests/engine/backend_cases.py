@@ -48,6 +48,7 @@ class BackendCase:
         delete: deletes an object from a bucket, as the account's owner does.
         make_bucket: creates a bucket that another owner has.
         remaining: the names of buckets, users or keys, and policies that the service has.
+        has_key: whether the service has a key pair with an id.
         outage: the service does not answer meanwhile.
     """
 
@@ -58,6 +59,7 @@ class BackendCase:
     delete: Callable[[str, str], object]
     make_bucket: Callable[[str], object]
     remaining: Callable[[], set[str]]
+    has_key: Callable[[str], bool]
     outage: Callable[[], AbstractContextManager[object]]
 
 
@@ -92,6 +94,7 @@ def on_minio(folder: Path, engine: Engine) -> Iterator[BackendCase]:
                 functools.partial(_delete, root),
                 lambda name: root.create_bucket(Bucket=name),
                 remaining,
+                functools.partial(admin.has, NameKind.USER),
                 functools.partial(_down, proxy),
             )
 
@@ -133,6 +136,7 @@ def on_spaces(folder: Path, engine: Engine) -> Iterator[BackendCase]:
             functools.partial(_delete, root),
             lambda name: root.create_bucket(Bucket=name),
             remaining,
+            lambda key: key in {one.access_key for one in service.keys.all()},
             outage,
         )
 
@@ -158,6 +162,7 @@ def on_b2(folder: Path, engine: Engine) -> Iterator[BackendCase]:
             service.hide,
             service.make_bucket_past_the_stack,
             lambda: set(service.bucket_name_to_bucket) | set(service.keys()),
+            lambda key: key in {one["applicationKeyId"] for one in service.keys().values()},
             outage,
         )
 
@@ -184,6 +189,7 @@ def on_s3(folder: Path, engine: Engine) -> Iterator[BackendCase]:
             functools.partial(_delete, root),
             lambda name: root.create_bucket(Bucket=name),
             lambda: _buckets(root) | s3_project.users(server),
+            lambda key: key in s3_project.key_ids(server),
             outage,
         )
 

@@ -3,7 +3,7 @@
 import contextlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import boto3
 
@@ -11,6 +11,9 @@ from tests.engine.environments import program_environment
 from tests.engine.project import Project
 from tools.engine import Engine
 from tools.seaweedfs import SeaweedServer, provide_program
+
+if TYPE_CHECKING:
+    from mypy_boto3_iam import IAMClient
 
 BUCKET = "team-cache"
 
@@ -46,12 +49,24 @@ def s3_cache(folder: Path, engine: Engine, server: SeaweedServer, **settings: An
 
 def users(server: SeaweedServer) -> set[str]:
     """Return the names of the users that the server has beside its administrator."""
-    iam = boto3.client(
+    found = {user["UserName"] for user in _iam(server).list_users()["Users"]}
+    return found - {"administrator"}
+
+
+def key_ids(server: SeaweedServer) -> set[str]:
+    """Return the ids of the key pairs of these users."""
+    return {
+        pair["AccessKeyId"]
+        for user in users(server)
+        for pair in _iam(server).list_access_keys(UserName=user)["AccessKeyMetadata"]
+    }
+
+
+def _iam(server: SeaweedServer) -> "IAMClient":
+    return boto3.client(
         "iam",
         endpoint_url=server.url,
         region_name="us-east-1",
         aws_access_key_id=server.key_pair[0],
         aws_secret_access_key=server.key_pair[1],
     )
-    found = {user["UserName"] for user in iam.list_users()["Users"]}
-    return found - {"administrator"}

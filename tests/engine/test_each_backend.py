@@ -91,6 +91,37 @@ def test_a_janitor_comes_and_goes_and_leaves_all_other_credentials(running: Back
     assert running.project.outputs(secrets=True)["credentials"] == before
 
 
+def test_a_writer_whose_name_the_janitor_takes_does_not_hand_over_its_key_pair(
+    running: BackendCase,
+) -> None:
+    """The writer is renamed in the deployment that makes the janitor."""
+    others = running.project.config.get("nix-cache:writers", ["nixbuilder"])
+    running.project.set(writers=[*others, "janitor"])
+    running.project.up()
+    writer = running.project.outputs(secrets=True)["credentials"]["janitor"]
+    assert running.has_key(writer["accessKeyId"])
+
+    running.project.set(writers=[*others, "ci-runner"], janitor=True)
+    running.project.up()
+
+    credentials = running.project.outputs(secrets=True)["credentials"]
+    janitor = credentials["janitor"]
+    assert not set(writer.values()) & {v for pair in credentials.values() for v in pair.values()}
+    assert not running.has_key(writer["accessKeyId"])
+    assert running.has_key(janitor["accessKeyId"])
+
+    # And back: the writer gets none of the janitor's.
+    running.project.set(writers=[*others, "janitor"], janitor=False)
+    running.project.up()
+    again = running.project.outputs(secrets=True)["credentials"]["janitor"]
+    assert again["secretAccessKey"] not in {*janitor.values(), *writer.values()}
+    assert again["accessKeyId"] != janitor["accessKeyId"]
+    assert not running.has_key(janitor["accessKeyId"])
+
+    running.project.set(writers=others)
+    running.project.up()
+
+
 def test_what_was_changed_outside_is_put_back(running: BackendCase) -> None:
     """One object was overwritten and one deleted; what a writer pushed stays."""
     info, manifest = running.read(BUCKET, INFO), running.read(BUCKET, "nix-cache.json")

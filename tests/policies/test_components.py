@@ -153,3 +153,32 @@ def test_a_cache_without_its_info_is_wrong(args: BinaryCacheArgs) -> None:
     assert len(others) == len(resources) - 1
     assert not found(rule, bucket, *resources)
     assert "has no nix-cache-info" in found(rule, bucket, *others)
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+@pytest.mark.parametrize("former", ["writers", "readers"])
+def test_a_janitor_takes_no_resource_and_no_user_over(name: str, former: str) -> None:
+    """From a writer or a reader that had its name until then."""
+
+    def names(args: BinaryCacheArgs) -> set[tuple[str, str]]:
+        named = {(one.type, one.name) for one in made(args)}
+        users = {
+            (one.type, str(one.properties.get(key)))
+            for one in made(args)
+            for key in ("name", "user_name", "key_name")
+        }
+        return named | users
+
+    base: BinaryCacheArgs = {**SAMPLES[name], "writers": [{"name": "nixbuilder"}]}
+    plain = names({**base, "readers": ["laptop"]})
+    users: BinaryCacheArgs = (
+        {**base, "writers": [{"name": "nixbuilder"}, {"name": "janitor"}], "readers": ["laptop"]}
+        if former == "writers"
+        else {**base, "readers": ["laptop", "janitor"]}
+    )
+    of_user = names(users) - plain
+    of_janitor = names({**base, "readers": ["laptop"], "janitor": True}) - plain
+
+    assert len(of_janitor) >= 2
+    assert len(of_user) >= 2
+    assert not of_user & of_janitor

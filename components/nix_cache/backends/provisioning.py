@@ -84,7 +84,7 @@ def locate(
         cache: the cache.
         endpoint: the storage's URL, without the bucket. If it is a secret, all URLs with it are.
         region: the storage's region.
-        profile: gives the credentials profile of a writer, a reader or the janitor.
+        profile: gives the credentials profile of an identity, as ``CacheSettings.identity`` has it.
         addressing_style: where URLs of objects at the endpoint have the bucket's name.
         is_default_endpoint: whether Nix finds the endpoint by the region alone.
         read_url: the substituter's URL if it is that of a CDN.
@@ -115,7 +115,7 @@ def locate(
         addressing_style=addressing_style,
         read_url=output.apply(own_read_url) if read_url is None else read_url,
         push_urls={writer.name: push_url(writer) for writer in cache.writers},
-        profiles={user: profile(user) for user in cache.privileges},
+        profiles={user: profile(cache.identity(user)) for user in cache.privileges},
     )
 
 

@@ -127,8 +127,7 @@ def _names_like_the_janitors(cache: CacheSettings) -> Iterator[Problem]:
             "writers, readers",
             JANITOR,
             "is the name of the cache's janitor, and janitor is true",
-            "set janitor to false; or give the writer or reader another name, run `pulumi up`, and "
-            "only then set janitor to true. Otherwise the janitor would get its key pair",
+            "give the writer or reader another name, or set janitor to false",
         )
 
 

@@ -41,7 +41,14 @@ DELETABLE_KEYS = (*WRITABLE_KEYS, ROOT_RECORD_KEYS, PIN_KEYS, COLLECTION_KEYS)
 """The contents of a cache, as patterns of IAM: everything but its metadata."""
 
 JANITOR = "janitor"
-"""The name of a cache's janitor. No writer or reader of that cache has it."""
+"""The janitor in outputs and in the manifest. No writer or reader of a cache with one has it."""
+
+JANITOR_IDENTITY = "gc_janitor"
+"""The janitor in the names of resources, and of users and keys on the storage.
+
+Names of writers and readers have no underscore. So a writer called ``janitor`` that makes room for
+the janitor in one deployment never hands its user and key pair over to it.
+"""
 
 
 class Privilege(StrEnum):

@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from nix_cache.iam.access import PIN_KEYS, ROOT_RECORD_KEYS, WRITABLE_KEYS
+from nix_cache.iam.access import PIN_KEYS, ROOT_RECORD_KEYS, WRITABLE_KEYS, Privilege
 from nix_cache.iam.documents import Document, DocumentError, Statement, granting, parse
 from nix_cache.iam.lifecycle import OWN_KEYS
 
@@ -33,6 +33,13 @@ RIGHTS: Sequence[tuple[str, Sequence[str], Sequence[str | None]]] = (
     ("delete the bucket", ["s3:DeleteBucket"], [None]),
 )
 """Rights in words, and the actions and keys that each consists of; None is the bucket itself."""
+
+_HOLDERS: Mapping[str, str] = {
+    Privilege.WRITE: "a writer",
+    Privilege.READ: "a reader",
+    Privilege.JANITOR: "the janitor",
+}
+"""Who has a policy, by the last part of its name."""
 
 _ADMINISTER = "administer themselves"
 _ADMINISTRATION = "admin:CreateServiceAccount"
@@ -143,7 +150,8 @@ def policy_change(name: str, before: str, after: Mapping[str, Any] | str) -> str
         gained, lost = gained_and_lost(before, after, is_of_its_users)
     except DocumentError as mistake:
         return f"the policy {name} cannot be judged: it {mistake.problem}"
-    holder = {"write": "a writer", "read": "a reader"}.get(name.rpartition("-")[2], "its users")
+    ending = name.rpartition("-")[2]
+    holder = _HOLDERS.get(ending, "its users")
     parts = []
     if gained:
         parts.append(f"lets {holder} {_listed(gained)}")

@@ -46,7 +46,7 @@ def provision(request: Request) -> ProvisionedWithOidc:
         bucket_name=bucket.bucket,
         location=location,
         credentials={
-            user: identities.add_user(scope, user, privilege)
+            user: identities.add_user(scope, cache.identity(user), privilege)
             for user, privilege in cache.privileges.items()
         },
         oidc_writers=_oidc_writers(scope, request.signing_keys),

@@ -19,6 +19,9 @@ from nix_cache.dynamic.b2_text_object import B2TextObject
 from nix_cache.dynamic.name_reservation import NameReservation, aliases_of_claim
 from nix_cache.iam.access import Privilege
 
+_JANITOR = "JANITOR"
+"""The janitor in names of keys, where B2 allows no underscore. No user has capitals in its name."""
+
 
 class B2Storage:
     """A bucket of a Backblaze account, with a key for each writer and reader."""
@@ -61,9 +64,10 @@ class B2Storage:
 
     def add_user(self, user: str, privilege: Privilege) -> Credential:
         """Make a key for this bucket alone. The mark keeps it apart from keys made elsewhere."""
+        holder = _JANITOR if privilege is Privilege.JANITOR else user
         key = B2Key(
             f"{self._name}-{user}",
-            self._reservation.id.apply(lambda mark: f"{user}-{mark}"),
+            self._reservation.id.apply(lambda mark: f"{holder}-{mark}"),
             self.bucket.id,
             privilege,
             opts=self._options(),
@@ -110,6 +114,7 @@ def provision(request: Request) -> Provisioned:
         bucket_name=storage.bucket.id.apply(lambda _id: cache.bucket),
         location=location,
         credentials={
-            user: storage.add_user(user, privilege) for user, privilege in cache.privileges.items()
+            user: storage.add_user(cache.identity(user), privilege)
+            for user, privilege in cache.privileges.items()
         },
     )

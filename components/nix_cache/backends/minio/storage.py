@@ -142,7 +142,7 @@ class MinioStorage:
         for privilege in sorted(set(settings.privileges.values())):
             yield NameKind.POLICY, self._policy_name(privilege)
         for user in settings.privileges:
-            yield NameKind.USER, self.profile(user)
+            yield NameKind.USER, self.profile(settings.identity(user))
 
     def _reservation(self, settings: CacheSettings) -> NameReservation:
         wanted: dict[str, pulumi.Input[object]] = {
@@ -210,7 +210,8 @@ def provision(request: Request) -> Provisioned:
         bucket_name=storage.bucket.bucket,
         location=location,
         credentials={
-            user: storage.add_user(user, privilege) for user, privilege in cache.privileges.items()
+            user: storage.add_user(cache.identity(user), privilege)
+            for user, privilege in cache.privileges.items()
         },
     )
 

@@ -72,7 +72,7 @@ class S3Storage:
             settings,
             {
                 "bucket": settings.bucket,
-                "users": [self.profile(user) for user in settings.privileges]
+                "users": [self.profile(settings.identity(user)) for user in settings.privileges]
                 if own.iam_endpoint
                 else [],
                 "service": self._service,
@@ -102,14 +102,16 @@ class S3Storage:
         """Return the bucket's name and the user's, also the name of the user on the service."""
         return f"{self._bucket_name}-{user}"
 
+    def key_pair(self, user: str) -> Credential:
+        """Return the key pair that the settings have for a writer, a reader or the janitor."""
+        [pair] = [pair for pair in self._own.access_keys if pair.user == user]
+        return Credential(
+            accessKeyId=pulumi.Output.from_input(pair.access_key_id),
+            secretAccessKey=pulumi.Output.secret(pair.secret_access_key),
+        )
+
     def add_user(self, user: str, privilege: Privilege) -> Credential:
-        """Make a user with a key pair, or take the key pair that the settings have."""
-        if not self._own.iam_endpoint:
-            [pair] = [pair for pair in self._own.access_keys if pair.user == user]
-            return Credential(
-                accessKeyId=pulumi.Output.from_input(pair.access_key_id),
-                secretAccessKey=pulumi.Output.secret(pair.secret_access_key),
-            )
+        """Make a user with a key pair."""
         document = policy_for(
             privilege, self._bucket_name, versioned=self._own.versioning is not None
         )
@@ -145,14 +147,12 @@ class S3Storage:
         )
         self._texts.append(made)
 
-    def check_rights(
-        self, privileges: Mapping[str, Privilege], credentials: Mapping[str, Credential]
-    ) -> None:
+    def check_rights(self, cache: CacheSettings, credentials: Mapping[str, Credential]) -> None:
         """Probe who can do what, once the rest is there; wider rights are warnings."""
         users: dict[str, Any] = {
             user: {
-                "role": _ROLES[privileges[user]],
-                "own": self.profile(user),
+                "role": _ROLES[cache.privileges[user]],
+                "own": self.profile(cache.identity(user)),
                 "access_key_id": pair["accessKeyId"],
                 "secret_access_key": pair["secretAccessKey"],
             }
@@ -271,7 +271,10 @@ def provision(request: Request) -> Provisioned:
     for text in request.texts(location):
         storage.put(text)
     credentials = {
-        user: storage.add_user(user, privilege) for user, privilege in cache.privileges.items()
+        user: storage.add_user(cache.identity(user), privilege)
+        if own.iam_endpoint
+        else storage.key_pair(user)
+        for user, privilege in cache.privileges.items()
     }
-    storage.check_rights(cache.privileges, credentials)
+    storage.check_rights(cache, credentials)
     return Provisioned(bucket_name=storage.bucket.id, location=location, credentials=credentials)

@@ -161,7 +161,7 @@ class SpacesStorage:
             "bucket": settings.bucket,
             "region": self.region,
             "public": settings.public,
-            "keys": sorted(self.profile(user) for user in settings.privileges),
+            "keys": sorted(self.profile(settings.identity(user)) for user in settings.privileges),
         }
         provider = self._parent.get_provider("digitalocean:index/spacesBucket:SpacesBucket")
         if provider is not None:
@@ -215,7 +215,8 @@ def provision(request: Request) -> Provisioned:
         bucket_name=storage.bucket.name,
         location=location,
         credentials={
-            user: storage.add_user(user, privilege) for user, privilege in cache.privileges.items()
+            user: storage.add_user(cache.identity(user), privilege)
+            for user, privilege in cache.privileges.items()
         },
     )
 

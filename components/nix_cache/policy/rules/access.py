@@ -7,6 +7,7 @@ from typing import Any
 
 from nix_cache.backends.resource_types import Holder, resource_types
 from nix_cache.formats.cache_info import INFO_KEY
+from nix_cache.iam.access import JANITOR_IDENTITY
 from nix_cache.iam.documents import Document, Statement, granting
 from nix_cache.iam.values import read, read_list
 from nix_cache.iam.wildcards import is_pattern
@@ -153,7 +154,7 @@ _JANITORS: Mapping[str, dict[str, Any]] = {
         "items": {"type": "string"},
         "description": "names of the resources with the rights of those who clean up, which may "
         "delete; * stands for anything",
-        "default": ["*-janitor", "*-janitor-policy"],
+        "default": ["*-janitor", "*-janitor-policy", f"*-{JANITOR_IDENTITY}"],
     }
 }
 
