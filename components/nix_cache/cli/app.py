@@ -123,7 +123,9 @@ def run(arguments: list[str] | None = None) -> int:
         console.error(f"the output cannot be written: {failure.strerror}; free some space")
         return ExitCode.FAILED
     except _CommandLineError as mistake:
-        console.error(_mistake(mistake))
+        from nix_cache.cli.mistakes import explained
+
+        console.error(explained(mistake))
         return ExitCode.FAILED if _is_of_drift(mistake, given) else ExitCode.USAGE
     except typer.Abort:
         console.error("aborted")
@@ -165,10 +167,3 @@ def _is_of_drift(mistake: Any, given: Sequence[str]) -> bool:
     return path == ["stack", "drift"] or (
         path in ([], ["stack"]) and further[:2] == ["stack", "drift"]
     )
-
-
-def _mistake(mistake: Any) -> str:
-    """Return what is wrong with the command line, in one line, and where its options are listed."""
-    command = mistake.ctx.command_path if mistake.ctx else "nix-cache"
-    problem = mistake.format_message().rstrip(".")
-    return f"{problem}; see `{command} --help`"

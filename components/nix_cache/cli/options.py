@@ -6,14 +6,16 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand
 
+from nix_cache.cli.errors import UsageError
+
 JOBS = 25
 """Requests at a time, as many as Nix's own ``http-connections``."""
 
 WriterCache = Annotated[
     str | None,
     typer.Option(
-        "--to",
         "--cache",
+        "--to",
         metavar="CACHE",
         help="The cache, by its name on this machine. Default: the only one that this machine "
         "pushes to.",
@@ -88,16 +90,43 @@ GRACE_DAYS = 30
 MOST_DAYS = 36_500
 """The longest age and grace period that commands accept, in days."""
 
-Cache = Annotated[
+_SOURCE = (
+    "A cache by its name on this machine, a stack, a file with the output of a stack (- for "
+    "standard input), or a URL. Default: the only cache that this machine uses."
+)
+
+Cache = Annotated[str | None, typer.Argument(metavar="SOURCE", help=_SOURCE, show_default=False)]
+"""Which cache a command that examines one is about."""
+
+NamedCache = Annotated[
+    str | None, typer.Option("--cache", metavar="SOURCE", help=_SOURCE, show_default=False)
+]
+"""The same, for a command whose arguments are something else."""
+
+SameCache = Annotated[
     str | None,
-    typer.Argument(
+    typer.Option(
+        "--cache",
         metavar="SOURCE",
-        help="A cache by its name on this machine, a stack, a file with the output of a stack (- "
-        "for standard input), or a URL. Default: the only cache that this machine uses.",
+        help="SOURCE as an option, as the other commands have it.",
         show_default=False,
     ),
 ]
-"""Which cache a command that examines one is about."""
+"""The same, beside the argument: `--cache` names the cache of every command that is about one."""
+
+
+def one_cache(argument: str | None, option: str | None) -> str | None:
+    """Return the cache that a command line names as an argument or by ``--cache``.
+
+    Raises:
+        UsageError: it names two.
+    """
+    if argument is not None and option is not None and argument != option:
+        raise UsageError(
+            f"two caches are named: {argument}, and {option} by --cache", "name one of them"
+        )
+    return option if argument is None else argument
+
 
 Project = Annotated[
     Path | None,

@@ -491,8 +491,8 @@ class TestReport:
 
         reported = capsys.readouterr()
         assert reported.out == (
-            "Deleted 1 narinfo, 0 listings and 0 NARs (100 B). 1 NAR (100 B) without a narinfo: "
-            "deleted by a run after 2026-12-21.\n"
+            "Deleted 1 narinfo (100 B). 1 NAR (100 B) without a narinfo: deleted by a run after "
+            "2026-12-21.\n"
         )
         assert "1 deleted object will take up space until" in reported.err
         assert json.loads(json.dumps(report.document(plan, swept)))["waiting"] == {

@@ -11,7 +11,7 @@ from nacl.signing import SigningKey
 from nix_cache.cli.caches.record import Record, save
 from nix_cache.cli.errors import ClientError, UsageError
 from nix_cache.cli.machine.places import user_place
-from nix_cache.cli.machine.sizes import size
+from nix_cache.cli.machine.sizes import size, took
 from nix_cache.cli.nix import program
 from nix_cache.cli.s3.credentials import Identity
 from nix_cache.cli.s3.errors import AnsweredError, BusyError, Meaning, RefusedError, meaning
@@ -423,15 +423,17 @@ class TestReport:
     RESULT = Result("team", KEY.name, [Held(PATH, 70, None)], 2_500_000, [], 0.5)
 
     def test_speed_is_that_of_the_nars(self) -> None:
-        """In megabytes of ten to the sixth."""
-        assert self.RESULT.megabytes_per_second == 5.0
+        """In megabytes of ten to the sixth; a push that was over at once has none to speak of."""
+        assert took(0.5, self.RESULT.nar_bytes) == "0.5 s"
+        assert took(2.0, self.RESULT.nar_bytes) == "2.0 s, 1.2 MB/s"
         assert list(report.warnings(self.RESULT)) == []
 
     def test_sizes_are_for_people(self) -> None:
         """Three digits and a unit."""
-        sizes = [size(number) for number in (0, 999, 1000, 999_900, 10**8, 5 * 10**11)]
+        sizes = [size(number) for number in (0, 999, 1000, 999_900, 10**8, 5 * 10**11, 2 * 10**12)]
 
-        assert sizes == ["0 B", "999 B", "1.0 kB", "999.9 kB", "100.0 MB", "500.0 GB"]
+        assert sizes[:4] == ["0 B", "999 B", "1.0 kB", "999.9 kB"]
+        assert sizes[4:] == ["100.0 MB", "500.0 GB", "2.0 TB"]
 
     def test_many_refused_paths_are_not_all_reported_to_people(self) -> None:
         """Programs get all of them."""
@@ -440,4 +442,3 @@ class TestReport:
 
         assert "  and 15 more; --json prints all" in report.warnings(result)
         assert len(report.document(result)["refusedByReaders"]) == 25
-        assert result.megabytes_per_second is None

@@ -68,6 +68,15 @@ def test_none_is_reported(environment: dict[str, str], name: str | None, what: s
         record.find(name, environment)
 
 
+def test_a_wrong_name_is_reported_with_the_right_ones(environment: dict[str, str]) -> None:
+    record.save(system_place(environment), kept("one"))
+
+    with pytest.raises(
+        UsageError, match=r"no cache on is in use.*; name one of these: one; or run"
+    ):
+        record.find("on", environment)
+
+
 @pytest.mark.parametrize("content", ["", "[]", "{}", "1", "\xff"])
 def test_a_broken_record_is_reported(environment: dict[str, str], content: str) -> None:
     """It names the file."""

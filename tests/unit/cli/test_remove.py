@@ -332,7 +332,7 @@ def test_logs_of_an_interrupted_removal_stay_if_its_path_does(state: Path) -> No
 
     assert done.well
     assert set(cache.storage.deleted) == {narinfo_key(3), nar_key(3)}
-    assert "2 build logs and debug info entries that an interrupted removal noted" in done.said
+    assert "an interrupted removal noted are kept (2)" in done.said
     Journal(manifest()).note([narinfo_key(4), nar_key(4), *others])
     assert removed(cache, 4).well
     assert others.isdisjoint(cache.storage.objects)
@@ -420,7 +420,7 @@ def test_what_a_leaked_key_signed_goes_unless_another_trusted_key_did_too(
     done = removed(leaked, signed_by=KEY.public_text, changes=TRUSTING_NEXT)
     assert done.well
     assert leaked.paths == {3, 4, 5}
-    assert "1 paths that the key signed are kept" in done.said
+    assert "Kept: 1 path that the key signed" in done.said
     assert "still trust" not in done.said
 
 

@@ -140,7 +140,7 @@ def test_the_table_names_keys_months_and_paths(cache: CollectedCache) -> None:
     assert "k-1" in out
     assert f"/nix/store/{base_name(1)}" in out
     assert f"{cache.storage.objects[narinfo_key(1)].written:%Y-%m}" in out
-    assert "about 0.00 USD a month (list price of" in out
+    assert "below 0.01 USD a month (list price of" in out
 
 
 @pytest.mark.parametrize(
@@ -222,6 +222,15 @@ def test_the_file_for_the_collector_is_written_beside_the_table(
 def test_two_results_on_standard_output_are_refused(cache: CollectedCache) -> None:
     with served(cache), pytest.raises(UsageError, match="--prometheus"):
         printed(cache, prometheus=Path("-"))
+
+
+def test_a_folder_for_prometheus_is_never_made(cache: CollectedCache, tmp_path: Path) -> None:
+    """A misspelt folder would be one that node_exporter does not read."""
+    wrong = tmp_path / "nod_exporter"
+    with served(cache), pytest.raises(UsageError, match="in a folder that does not exist; make"):
+        printed(cache, prometheus=wrong / "x.prom")
+    assert not wrong.exists()
+    assert not cache.storage.requests
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nix_cache.cli.errors import ClientError, UsageError
-from nix_cache.cli.nix.store_paths import entries_in, hashes_in, split, store_hash
+from nix_cache.cli.nix.store_paths import entries_in, hashes_in, named_hash, split, store_hash
 
 ONE, TWO = "0" * 32, "1" * 32
 PATHS = [f"/nix/store/{ONE}-a", f"/nix/store/{TWO}-b"]
@@ -106,6 +106,34 @@ def test_entries_name_their_place(tmp_path: Path) -> None:
     assert entries_in(file) == [(f"{file}:1", PATHS[0]), (f"{file}:2", PATHS[1])]
     with pytest.raises(ClientError, match="cannot be read"):
         entries_in(tmp_path / "none")
+
+
+def test_a_command_line_may_name_a_link_to_a_store_path(tmp_path: Path) -> None:
+    """Such as `./result`. A store path that is itself a link is meant, not where it leads."""
+    (tmp_path / "store").mkdir()
+    stored = tmp_path / "store" / f"{ONE}-a"
+    stored.symlink_to(f"{TWO}-b")
+    (tmp_path / "result").symlink_to(stored)
+    (tmp_path / "again").symlink_to("result")
+
+    assert named_hash(str(tmp_path / "again"), "PATH") == ONE
+    assert named_hash(f"{tmp_path}/result/bin/x", "PATH") == ONE
+    assert named_hash(PATHS[1], "PATH") == TWO
+
+
+@pytest.mark.parametrize(
+    "text", ["loop", "file", "none", "folder/result", f"{PATHS[0]},{PATHS[1]}", f"'{PATHS[0]}'"]
+)
+def test_a_link_that_leads_elsewhere_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    """So is a list of paths with commas, of which the last part looks like a store path."""
+    (tmp_path / "loop").symlink_to("loop")
+    (tmp_path / "file").symlink_to("/etc/hostname")
+    monkeypatch.chdir(tmp_path)
+
+    with pytest.raises(UsageError, match=r"PATH: .* is not a store path; give a store path, its"):
+        named_hash(text, "PATH")
 
 
 def test_set_aside_names_what_it_refuses() -> None:

@@ -142,7 +142,7 @@ def test_paths_wait_longer_and_longer_while_the_storage_does_not_take_them(
     watcher.step()
     assert pushes.paths == [[one], [one, two], [one, two]]
     assert events.waited == [None, 10.0, 0.0, 0.0]
-    assert "2 paths wait and are tried again in 20 s." in capsys.readouterr().err
+    assert "Waiting: 2 paths. The next try is in 20 s." in capsys.readouterr().err
     watcher.step()
     assert events.waited[-1] is None
 

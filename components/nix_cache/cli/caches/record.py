@@ -109,36 +109,33 @@ def all_records(place: Place) -> list[Record]:
     return [found for name in names if (found := load(place, name)) is not None]
 
 
-def find(
-    name: str | None, environment: Mapping[str, str] = os.environ, *, option: str = "--cache"
-) -> Record:
+def find(name: str | None, environment: Mapping[str, str] = os.environ) -> Record:
     """Return the record that a command is about: the user's own, or else the machine's.
 
     Args:
         name: the cache's name; None if the user named none, which is fine if there is only one.
         environment: the process's.
-        option: with which the command's user names a cache, for messages.
 
     Raises:
         UsageError: there is none, or there are several to choose from.
         ClientError: one cannot be read.
     """
     known = known_records([user_place(environment), system_place(environment)])
+    if name in known:
+        return known[name]
+    use = "run `nix-cache use SOURCE` first, with a URL, a stack or a file with its outputs"
     if name is not None:
-        known = {name: known[name]} if name in known else {}
+        others = f"name one of these: {', '.join(known)}; or " if known else ""
+        raise UsageError(f"no cache {name} is in use on this machine", f"{others}{use}")
     match list(known.values()):
         case [only]:
             return only
         case []:
-            what = "no cache" if name is None else f"no cache {name}"
-            raise UsageError(
-                f"{what} is in use on this machine",
-                "run `nix-cache use SOURCE` first, with a URL, a stack or a file with its outputs",
-            )
+            raise UsageError("no cache is in use on this machine", use)
         case _:
             raise UsageError(
                 f"several caches are in use on this machine: {', '.join(known)}",
-                f"name one with {option}",
+                "name one with --cache",
             )
 
 

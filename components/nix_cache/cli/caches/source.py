@@ -260,6 +260,7 @@ def _stack_outputs(stack: str, *, secrets: bool, project: Path | None) -> str:
         said = done.stderr.strip().removeprefix("error: ").splitlines() or ["it did not say why"]
         raise ClientError(
             f"the stack {stack} could not be asked: {said[0]}",
-            "check its name, and that pulumi is logged in to its backend",
+            "check its name; run this in the folder of its program, or name that with --project; "
+            "and see that pulumi is logged in to its backend",
         )
     return done.stdout

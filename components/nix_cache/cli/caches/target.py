@@ -11,7 +11,7 @@ from nix_cache.cli.caches import manifest_rules, source
 from nix_cache.cli.caches.record import Record, find, known_records
 from nix_cache.cli.caches.source import Origin, Source
 from nix_cache.cli.commands import StackPlace
-from nix_cache.cli.errors import UsageError
+from nix_cache.cli.errors import ClientError, UsageError
 from nix_cache.cli.machine.places import system_place, user_place
 from nix_cache.formats.manifest import Manifest
 
@@ -96,7 +96,15 @@ def find_target(name: str | None, project: Path | None, *, secrets: bool = False
         record = find(name)
         place = _stack_of(record)
         return Target(Source(record.manifest, origin=Origin.RECORD), record, stack=place)
-    loaded = source.load(name, secrets=secrets, project=project)
+    try:
+        loaded = source.load(name, secrets=secrets, project=project)
+    except ClientError as failure:
+        if not source.is_stack(name):
+            raise
+        others = f"; caches in use here: {', '.join(known)}" if known else ""
+        raise type(failure)(
+            f"no cache {name} is in use on this machine, and {failure.problem}{others}", failure.fix
+        ) from None
     same = (
         one for one in known.values() if manifest_rules.same_place(one.manifest, loaded.manifest)
     )

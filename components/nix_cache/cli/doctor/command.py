@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from nix_cache.cli.errors import ExitCode
-from nix_cache.cli.options import AsJson, Cache, Project
+from nix_cache.cli.options import AsJson, Cache, Project, SameCache, one_cache
 
 SAMPLE = 20
 """Paths to check by default, which takes seconds."""
@@ -64,6 +64,7 @@ def doctor(
             show_default=False,
         ),
     ] = None,
+    same_cache: SameCache = None,
     project: Project = None,
     as_json: AsJson = False,
 ) -> None:
@@ -74,7 +75,7 @@ def doctor(
     from nix_cache.cli.doctor import session
 
     request = session.DoctorRequest(
-        cache=cache,
+        cache=one_cache(cache, same_cache),
         project=project,
         users=tuple(users or ()),
         owner=owner,

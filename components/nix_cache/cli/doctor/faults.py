@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from nix_cache.cli.doctor.finding import Finding, Level
+from nix_cache.cli.machine.sizes import counted
 
 _PUSH_AGAIN = (
     "run `nix-cache push --repair PATH` on a machine that has the path; if there is none, delete "
@@ -168,7 +169,7 @@ def findings(faults: Mapping[Fault, Sequence[str]]) -> Iterator[Finding]:
     """
     for fault, items in faults.items():
         advice = fault.value
-        count = "1 path" if len(items) == 1 else f"{len(items)} paths"
+        count = counted(len(items), "path")
         yield Finding(
             advice.level, f"{count} {advice.headline}", advice.why, advice.fix, tuple(items)
         )

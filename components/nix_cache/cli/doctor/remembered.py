@@ -14,6 +14,7 @@ from nix_cache.cli.doctor.path_check import MISSING_STATUSES, PathCheck
 from nix_cache.cli.doctor.paths import Wanted
 from nix_cache.cli.doctor.subject import WORKERS, Subject
 from nix_cache.cli.machine.parallel import in_parallel
+from nix_cache.cli.machine.sizes import counted
 from nix_cache.cli.nix import effective, program
 from nix_cache.cli.nix.lookup_memory import (
     NEGATIVE_TTL,
@@ -97,7 +98,7 @@ def _of_memory(
         if answers:
             yield ok(f"Nix remembers in {one.file} nothing of the cache that it still believes")
         return
-    subject.progress(f"{len(valid)} paths that Nix remembers")
+    subject.progress(f"{counted(len(valid), 'path')} that Nix remembers")
     check = PathCheck(subject.manifest, client, deep=False)
     found = dict(
         in_parallel(lambda answer: _outdated(subject, check, client, answer), valid, WORKERS)
@@ -117,21 +118,17 @@ def _of_memory(
                 [f"{each.path}, until {_moment(each.until)}" for each in wrong],
             )
     if not any(found.values()):
-        yield ok(f"Nix remembers in {one.file} only what is so, of {_counted(len(valid))}")
+        yield ok(f"Nix remembers in {one.file} only what is so, of {counted(len(valid), 'path')}")
 
 
 def _absent(one: Memory, wrong: Sequence[Wrong]) -> str:
-    paths = _counted(len(wrong))
+    paths = counted(len(wrong), "path")
     return f"Nix remembers in {one.file} that the cache lacks {paths}, which it has now"
 
 
 def _present(one: Memory, wrong: Sequence[Wrong]) -> str:
-    paths = _counted(len(wrong))
+    paths = counted(len(wrong), "path")
     return f"Nix remembers in {one.file} NARs of {paths} that are no longer in the cache"
-
-
-def _counted(count: int) -> str:
-    return "1 path" if count == 1 else f"{count} paths"
 
 
 def _outdated(

@@ -15,7 +15,7 @@ from nix_cache.cli.doctor.subject import Subject
 from nix_cache.cli.errors import ClientError, UsageError
 from nix_cache.cli.machine import console
 from nix_cache.cli.machine.progress import Progress
-from nix_cache.cli.nix.store_paths import hashes_in, store_hash
+from nix_cache.cli.nix.store_paths import hashes_in, named_hash
 from nix_cache.cli.s3.credentials import (
     Credential,
     Identity,
@@ -98,7 +98,7 @@ def _named(request: DoctorRequest) -> tuple[str, ...] | None:
     if not (request.named or request.paths_from):
         return None
     listed = hashes_in(request.paths_from) if request.paths_from else ()
-    given = (store_hash(text, "--path") for text in request.named)
+    given = (named_hash(text, "--path") for text in request.named)
     return tuple(dict.fromkeys([*given, *listed]))
 
 

@@ -6,7 +6,16 @@ from typing import Annotated
 import typer
 
 from nix_cache.cli.errors import ExitCode, UsageError
-from nix_cache.cli.options import GRACE_DAYS, JOBS, MOST_DAYS, AsJson, Cache, Project
+from nix_cache.cli.options import (
+    GRACE_DAYS,
+    JOBS,
+    MOST_DAYS,
+    AsJson,
+    Cache,
+    Project,
+    SameCache,
+    one_cache,
+)
 
 
 def gc(
@@ -83,6 +92,7 @@ def gc(
             "--jobs", "-j", min=1, max=256, metavar="N", help="The number of parallel requests."
         ),
     ] = JOBS,
+    same_cache: SameCache = None,
     project: Project = None,
     as_json: AsJson = False,
 ) -> None:
@@ -94,15 +104,18 @@ def gc(
     Deletes nothing while a narinfo cannot be read. Exits with 1 in that case, and if a push at the
     same time lost a path.
     """
-    if (undo is None) == (older_than is None):
+    if undo is not None and older_than is not None:
+        raise UsageError("--undo and --older-than exclude each other", "give one of them")
+    if undo is None and older_than is None:
         raise UsageError(
-            "what to do is not clear", "give --older-than DAYS to collect, or --undo RUN, not both"
+            "--older-than is missing",
+            "add --older-than DAYS to collect, or --undo RUN to restore what a run deleted",
         )
     if undo is not None or older_than is None:
         from nix_cache.cli.gc import undo as restoring
 
         wish = restoring.UndoRequest(
-            cache=cache,
+            cache=one_cache(cache, same_cache),
             project=project,
             owner=owner,
             run=undo or "",
@@ -116,7 +129,7 @@ def gc(
     from nix_cache.cli.gc import session
 
     request = session.CollectionRequest(
-        cache=cache,
+        cache=one_cache(cache, same_cache),
         project=project,
         owner=owner,
         older_than_days=older_than,

@@ -9,7 +9,7 @@ from nix_cache.cli.inventory.contents import Entry, Stored, total_bytes
 from nix_cache.cli.inventory.plan import CollectionPlan, Terms
 from nix_cache.cli.machine import console
 from nix_cache.cli.machine.console import Console
-from nix_cache.cli.machine.sizes import size
+from nix_cache.cli.machine.sizes import counted, size
 from nix_cache.cli.s3.versions import Versioning
 from nix_cache.formats.own_objects import PINS_PREFIX, ROOTS_PREFIX
 from nix_cache.iam.lifecycle import NAR_PREFIX, NARINFO_TTL_DAYS
@@ -86,15 +86,19 @@ def print_done(plan: CollectionPlan, swept: Swept, run: str = "") -> None:
     if plan.is_empty:
         console.out.print(f"Nothing to delete.{_waits(plan)}")
         return
-    console.out.print(
-        f"Deleted {_count(len(swept.narinfos), 'narinfo')}, "
-        f"{_count(len(swept.listings), 'listing')} and {_count(len(swept.nars), 'NAR')} "
-        f"({size(swept.freed_bytes)}).{_waits(plan)}"
+    kinds = (
+        ("narinfo", swept.narinfos),
+        ("NAR", swept.nars),
+        ("listing", swept.listings),
+        ("root record", _root_records(swept.records)),
+        ("pin object", _pin_objects(swept.records)),
     )
+    gone = ", ".join(counted(len(objects), kind) for kind, objects in kinds if objects)
+    console.out.print(f"Deleted {gone or 'nothing'} ({size(swept.freed_bytes)}).{_waits(plan)}")
     if swept.hidden:
         console.note(f"Run {run}. Restore what it deleted with `nix-cache gc --undo {run}`.")
         console.note(
-            f"The bucket keeps versions. {_count(swept.hidden, 'deleted object')} will take up "
+            f"The bucket keeps versions. {counted(swept.hidden, 'deleted object')} will take up "
             "space until the lifecycle rules delete old versions."
         )
 
@@ -146,13 +150,13 @@ def remarks(plan: CollectionPlan, terms: Terms) -> Iterator[str]:
     """Yield what is odd about the cache, or about what was asked for."""
     if plan.blocking:
         yield (
-            f"WARNING: {_count(len(plan.blocking), 'narinfo')} cannot be read, so what others must "
-            "keep is not known. Nothing is removed."
+            f"WARNING: {counted(len(plan.blocking), 'narinfo')} cannot be read, so what others "
+            "must keep is not known. Nothing is removed."
         )
         yield from _unreadable(plan.blocking)
     if plan.set_aside:
         yield (
-            f"WARNING: {_count(len(plan.set_aside), 'unreadable narinfo')} set aside. What only "
+            f"WARNING: {counted(len(plan.set_aside), 'unreadable narinfo')} set aside. What only "
             "they need is not protected:"
         )
         yield from _some([f"{entry.stored.key}: {entry.fault}" for entry in plan.set_aside])
@@ -162,23 +166,23 @@ def remarks(plan: CollectionPlan, terms: Terms) -> Iterator[str]:
         yield from _some(unused)
     if plan.missing:
         missing = {name for names in plan.missing.values() for name in names}
-        yield f"The cache lacks {_count(len(missing), 'path')} that others, which stay, refer to:"
+        yield f"The cache lacks {counted(len(missing), 'path')} that others, which stay, refer to:"
         yield from _some([f"{name} to {', '.join(plan.missing[name])}" for name in plan.missing])
     if plan.missing_nars:
         yield (
-            f"WARNING: the NARs of {_count(len(plan.missing_nars), 'path')} are missing. Push "
+            f"WARNING: the NARs of {counted(len(plan.missing_nars), 'path')} are missing. Push "
             "these paths again with `nix-cache push`, or check them with `nix-cache doctor`:"
         )
         yield from _some([f"{name}: {key}" for name, key in plan.missing_nars.items()])
     if undated := plan.contents.undated:
         yield (
-            f"{_count(len(undated), 'object')} without a usable date: counted as written just now."
+            f"{counted(len(undated), 'object')} without a usable date: counted as written just now."
         )
         yield from _some(undated)
     if foreign := sorted(plan.contents.foreign):
         yield (
-            f"{_count(len(foreign), 'object')} below {NAR_PREFIX} without the name of a NAR: never "
-            "deleted. Delete them by hand if no narinfo names them:"
+            f"{counted(len(foreign), 'object')} below {NAR_PREFIX} without the name of a NAR: "
+            "never deleted. Delete them by hand if no narinfo names them:"
         )
         yield from _some(foreign)
     if plan.absent_roots:
@@ -186,7 +190,7 @@ def remarks(plan: CollectionPlan, terms: Terms) -> Iterator[str]:
         yield from _some(plan.absent_roots)
     if plan.absent_pins:
         yield (
-            f"WARNING: the cache lacks {_count(len(plan.absent_pins), 'path')} that pins name. "
+            f"WARNING: the cache lacks {counted(len(plan.absent_pins), 'path')} that pins name. "
             "Push them again, or run `nix-cache unpin NAME` for these names:"
         )
         yield from _some([f"{pin}: {name}" for name, pin in plan.absent_pins.items()])
@@ -246,14 +250,14 @@ def _rows(plan: CollectionPlan, terms: Terms) -> Iterator[tuple[str, str, str, s
     )
     for fate, kind, count, taken_bytes, why in table:
         if count:
-            yield fate, _count(count, kind), size(taken_bytes), why
+            yield fate, counted(count, kind), size(taken_bytes), why
 
 
 def _waits(plan: CollectionPlan) -> str:
     waiting = [plan.contents.nars[key] for key in plan.waiting]
     if not waiting:
         return ""
-    what = f"{_count(len(waiting), 'NAR')} ({size(total_bytes(waiting))})"
+    what = f"{counted(len(waiting), 'NAR')} ({size(total_bytes(waiting))})"
     return f" {what} without a narinfo: {_when(plan)}."
 
 
@@ -284,7 +288,3 @@ def _some(lines: Sequence[str]) -> Iterator[str]:
     yield from (f"  {line}" for line in lines[:_SHOWN])
     if len(lines) > _SHOWN:
         yield f"  and {len(lines) - _SHOWN} more; --json prints all"
-
-
-def _count(number: int, thing: str) -> str:
-    return f"{number:,} {thing}" if number == 1 else f"{number:,} {thing}s"

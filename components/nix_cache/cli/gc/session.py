@@ -17,7 +17,7 @@ from nix_cache.cli.inventory.plan import CollectionPlan, Terms, plan_collection
 from nix_cache.cli.inventory.remembered import Remembered
 from nix_cache.cli.machine import console
 from nix_cache.cli.machine.progress import Progress
-from nix_cache.cli.nix.store_paths import hashes_in, store_hash
+from nix_cache.cli.nix.store_paths import hashes_in, named_hash
 from nix_cache.cli.s3.clock import earlier
 
 LARGEST_SHARE = 0.9
@@ -89,7 +89,7 @@ def _collect(
 ) -> bool:
     manifest = manager.target.manifest
     roots = _roots(request.roots_from)
-    set_aside = frozenset(store_hash(name, "--set-aside") for name in request.set_aside)
+    set_aside = frozenset(named_hash(name, "--set-aside") for name in request.set_aside)
     with Progress() as progress:
         remembered = Remembered.of(manifest) if request.remembers else None
         bucket = Bucket(manifest, manager.credential, manager.profile, request.jobs, remembered)
@@ -179,7 +179,7 @@ def _roots(file: Path | None) -> tuple[str, ...]:
 def _require_sense(plan: CollectionPlan, terms: Terms) -> None:
     if terms.roots and len(plan.absent_roots) == len(terms.roots):
         raise UsageError(
-            f"none of the {len(terms.roots)} paths to keep is in the cache; nothing was removed",
+            f"the cache has none of the paths to keep ({len(terms.roots):,}); nothing was removed",
             "see that they are paths of this cache's store, and that it is this cache",
         )
 

@@ -21,7 +21,7 @@ from nix_cache.cli.gc.restoring import (
 from nix_cache.cli.inventory.history import HistoricBucket
 from nix_cache.cli.machine import console
 from nix_cache.cli.machine.progress import Progress
-from nix_cache.cli.machine.sizes import size
+from nix_cache.cli.machine.sizes import counted, size
 from nix_cache.cli.s3.answers import ObjectVersion
 from nix_cache.cli.s3.versions import Versioning
 from nix_cache.formats.collection_run import RUN_ABANDONED_AFTER, RUN_KEY, CollectionRun
@@ -196,7 +196,8 @@ def _print(
     room = size(sum(one.version.size for one in (*plan.narinfos, *plan.others)))
     word = "Restored" if restored else "Can restore"
     where.print(
-        f"{word} {len(plan.narinfos):,} narinfos and {len(plan.others):,} other objects ({room}) "
+        f"{word} {counted(len(plan.narinfos), 'narinfo')} and "
+        f"{counted(len(plan.others), 'other object')} ({room}) "
         f"of the collection of {found.start:%Y-%m-%d %H:%M} UTC."
     )
 
@@ -204,7 +205,7 @@ def _print(
 def _print_left(plan: Restoration) -> None:
     if not plan.left:
         return
-    console.note(f"WARNING: {len(plan.left):,} narinfos cannot be restored:")
+    console.note(f"WARNING: {counted(len(plan.left), 'narinfo')} cannot be restored:")
     for key, reason in [*plan.left.items()][:_SHOWN]:
         console.note(f"  {key} {reason}")
     if len(plan.left) > _SHOWN:

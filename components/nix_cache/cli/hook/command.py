@@ -76,7 +76,7 @@ def _install(record: "Record") -> None:
     for line in restart_advice(place):
         console.note(line)
     console.note("After a restart, the queue is pushed with the next build. To push it at once,")
-    console.note(f"install systemd units: nix-cache hook --systemd --to {record.name}")
+    console.note(f"install systemd units: nix-cache hook --systemd --cache {record.name}")
 
 
 def _remove(record: "Record") -> None:

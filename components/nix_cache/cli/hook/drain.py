@@ -9,6 +9,7 @@ from nix_cache.cli.errors import ClientError
 from nix_cache.cli.hook.failures import Failure
 from nix_cache.cli.hook.queue import Queue
 from nix_cache.cli.machine import console
+from nix_cache.cli.machine.sizes import counted
 from nix_cache.cli.nix import program
 from nix_cache.cli.s3.errors import BusyError, NoCredentialError, RefusedError, UnansweredError
 from nix_cache.cli.upload import report, session
@@ -112,7 +113,8 @@ class _Worker:
                 self._tried.add(path)
                 self._report(_postponed(path, known))
         while waiting := self._waiting():
-            console.note(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {len(waiting)} paths wait")
+            now, count = time.strftime("%Y-%m-%d %H:%M:%S"), counted(len(waiting), "path")
+            console.note(f"{now} waiting: {count}")
             there = self._without_gone(waiting)
             new = [path for path in there if self._failures.of(path) is None]
             if new:

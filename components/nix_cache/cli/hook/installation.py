@@ -15,6 +15,7 @@ from nix_cache.cli.machine.files import FileChange
 from nix_cache.cli.machine.located import changeable_by_others
 from nix_cache.cli.machine.ownership import FileKind
 from nix_cache.cli.machine.places import Place, hook_name, system_place, user_place
+from nix_cache.cli.machine.sizes import counted
 from nix_cache.cli.nix import conf_file, daemon, installation, program
 
 _PROGRAM = "nix-cache"
@@ -117,8 +118,8 @@ def remove(record: Record) -> list[FileChange]:
     queue = Queue(folder_of(place, record.name))
     if waiting := queue.paths():
         console.note(
-            f"{len(waiting)} paths still wait in {queue.links}; `nix-cache hook --drain` pushes "
-            "them"
+            f"Still waiting in {queue.links}: {counted(len(waiting), 'path')}. Push with "
+            "`nix-cache hook --drain`."
         )
     else:
         queue.clear()
@@ -178,7 +179,8 @@ def _require_no_other(hook: Hook) -> None:
     if configured not in {"", str(hook.script)}:
         raise ClientError(
             f"nix.conf has another post-build-hook already: {configured}",
-            f"take it out, or let it call the script that `nix-cache hook --to {hook.name}` prints",
+            "take it out, or let it call the script that `nix-cache hook --cache "
+            f"{hook.name}` prints",
         )
 
 

@@ -27,6 +27,7 @@ from nix_cache.cli.inventory.running import RunNote, RunObject, SeenRun
 from nix_cache.cli.inventory.stored import Entry, Stored
 from nix_cache.cli.limits import LEDGER_BYTES
 from nix_cache.cli.machine.parallel import in_parallel
+from nix_cache.cli.machine.sizes import counted
 from nix_cache.cli.s3.client import Answer, S3Client
 from nix_cache.cli.s3.clock import Clocks, http_date
 from nix_cache.cli.s3.credentials import Credential, Identity
@@ -376,7 +377,7 @@ class Bucket:
     def _refusal(self, refused: Sequence[tuple[str, str, str]]) -> ClientError:
         key, code, message = refused[0]
         return ClientError(
-            f"the storage did not delete {len(refused)} objects, such as {key}: "
+            f"the storage did not delete {counted(len(refused), 'object')}, such as {key}: "
             f"{code} {message}".rstrip(),
             f"see that the profile {self._owner.name} may delete in the bucket "
             f"{self._manifest.bucket}, and run it again: paths that were not deleted may lack "

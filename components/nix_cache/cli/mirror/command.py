@@ -90,10 +90,10 @@ def mirror(
     Exits with 1 if something was not copied.
     """
     from nix_cache.cli.mirror import session
-    from nix_cache.cli.nix.store_paths import hashes_in, store_hash
+    from nix_cache.cli.nix.store_paths import hashes_in, named_hash
     from nix_cache.cli.upload.options import UploadOptions
 
-    hashes = [store_hash(path, "the command line") for path in paths or ()]
+    hashes = [named_hash(path, "PATH") for path in paths or ()]
     if path_list is not None:
         hashes += hashes_in(Path(path_list))
     if not hashes and (paths or path_list is not None):

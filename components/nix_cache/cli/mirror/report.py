@@ -5,11 +5,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from nix_cache.cli.machine import console
-from nix_cache.cli.machine.sizes import size
+from nix_cache.cli.machine.sizes import counted, size, took
 from nix_cache.cli.upload.held import Held
 
 _SHOWN = 10
-_MEGA = 10**6
 
 
 @dataclass(frozen=True)
@@ -94,11 +93,11 @@ def print_result(result: Mirrored) -> None:
 def print_problems(result: Mirrored) -> None:
     """Print what is not copied, and what readers of the target refuse."""
     if result.left_out:
-        console.note(f"WARNING: {_count(len(result.left_out), 'path or object')} not copied:")
+        console.note(f"WARNING: not copied ({len(result.left_out):,}):")
         for line in _shown([f"{name}: {reason}" for name, reason in result.left_out.items()]):
             console.note(line)
     if result.refused:
-        count = _count(len(result.refused), "path")
+        count = counted(len(result.refused), "path")
         console.note(f"WARNING: readers refuse {count} that {result.route.target} has already:")
         for line in _shown([f"{held.path}: {held.fault}" for held in result.refused]):
             console.note(line)
@@ -115,29 +114,21 @@ def _shown(lines: Sequence[str]) -> Iterator[str]:
 def _rows(result: Mirrored) -> Iterator[tuple[str, str]]:
     yield "from", result.route.origin
     yield "to", result.route.target
-    details = [_count(len(result.copied), "path"), f"{size(result.nar_bytes)} as NAR"]
+    details = [counted(len(result.copied), "path"), f"{size(result.nar_bytes)} as NAR"]
     if result.stored_bytes is not None:
         details.append(f"{size(result.stored_bytes)} stored")
     yield "to copy" if result.is_dry else "copied", ", ".join(details)
-    yield "skipped", f"{_count(len(result.held), 'path')}, in {result.route.target} already"
+    yield "skipped", f"{counted(len(result.held), 'path')}, in {result.route.target} already"
     if signed := sum(held.is_signed for held in result.held):
-        yield "signed", f"{_count(signed, 'path')} of those that were skipped"
+        yield "signed", f"{counted(signed, 'path')} of those that were skipped"
     if result.upstream:
-        yield "upstream", f"{_count(len(result.upstream), 'reference')}, left to upstream caches"
+        yield "upstream", f"{counted(len(result.upstream), 'reference')}, left to upstream caches"
     for kind, number in (result.further or {}).items():
         if number:
             yield kind, str(number)
     if result.left_out:
-        yield "not copied", _count(len(result.left_out), "path or object")
+        yield "not copied", f"{len(result.left_out):,} of the paths and objects"
     if result.route.key_name is not None:
         yield "signed by", result.route.key_name
     if result.seconds and result.copied and not result.is_dry:
-        rate = result.nar_bytes / result.seconds / _MEGA
-        yield "took", f"{result.seconds:.1f} s, {rate:.1f} MB/s"
-
-
-def _count(number: int, thing: str) -> str:
-    if number == 1:
-        return f"1 {thing}"
-    words = " or ".join(f"{word}s" for word in thing.split(" or "))
-    return f"{number:,} {words}"
+        yield "took", took(result.seconds, result.nar_bytes)

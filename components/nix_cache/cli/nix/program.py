@@ -8,11 +8,11 @@ from pathlib import Path
 from nix_cache.cli.errors import ClientError, UsageError
 from nix_cache.cli.limits import PROGRAM_SECONDS, TooLargeError
 from nix_cache.cli.machine import child
+from nix_cache.cli.nix.store_paths import followed
 from nix_cache.cli.nix.versions import InstalledNix, installed
 from nix_cache.formats.narinfo import BASE_NAME
 
 NIX = ("nix", "--extra-experimental-features", "nix-command")
-_MOST_LINKS = 40
 _TIMEOUT_SECONDS = 60.0
 
 
@@ -136,20 +136,15 @@ def store_path(given: str, store_dir: str) -> str:
     Raises:
         UsageError: it leads nowhere into the store.
     """
-    path = Path(os.path.abspath(given))  # noqa: PTH100  # resolve() would follow links in the store
-    for _ in range(_MOST_LINKS):
+    for path in followed(given):
         if path.is_relative_to(store_dir) and path != Path(store_dir):
             name = path.relative_to(store_dir).parts[0]
             if BASE_NAME.fullmatch(name):
                 return f"{store_dir}/{name}"
             break
-        link = next((part for part in reversed([path, *path.parents]) if part.is_symlink()), None)
-        if link is None:
-            break
-        path = Path(os.path.normpath(link.parent / link.readlink() / path.relative_to(link)))
     raise UsageError(
         f"{given} is neither a path in {store_dir} nor a link to one",
-        "give store paths or links such as ./result; for anything else "
+        "give store paths or links such as ./result, and a cache with --cache; for anything else "
         "`nix build --no-link --print-out-paths … | nix-cache push --stdin`",
     )
 

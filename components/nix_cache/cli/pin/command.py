@@ -4,7 +4,16 @@ from typing import Annotated
 
 import typer
 
-from nix_cache.cli.options import AsJson, Cache, KeepDays, KeepRevisions, Project, WriterCache
+from nix_cache.cli.options import (
+    AsJson,
+    Cache,
+    KeepDays,
+    KeepRevisions,
+    Project,
+    SameCache,
+    WriterCache,
+    one_cache,
+)
 
 _Name = Annotated[
     str,
@@ -63,6 +72,7 @@ def pins(
             show_default=False,
         ),
     ] = None,
+    same_cache: SameCache = None,
     project: Project = None,
     as_json: AsJson = False,
 ) -> None:
@@ -73,4 +83,4 @@ def pins(
     """
     from nix_cache.cli.pin import listing
 
-    listing.run(cache, project, owner, as_json=as_json)
+    listing.run(one_cache(cache, same_cache), project, owner, as_json=as_json)

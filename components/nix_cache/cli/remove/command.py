@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from nix_cache.cli.errors import ExitCode
-from nix_cache.cli.options import JOBS, AsJson, Project
+from nix_cache.cli.options import JOBS, AsJson, NamedCache, Project
 
 
 def remove(
@@ -17,16 +17,7 @@ def remove(
             show_default=False,
         ),
     ] = None,
-    cache: Annotated[
-        str | None,
-        typer.Option(
-            "--cache",
-            metavar="SOURCE",
-            help="A cache by its name on this machine, a stack, a file with the output of a stack "
-            "(- for standard input), or a URL. Default: the only cache that this machine uses.",
-            show_default=False,
-        ),
-    ] = None,
+    cache: NamedCache = None,
     owner: Annotated[
         str | None,
         typer.Option(

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 from nix_cache.backends.registry import BACKENDS
 from nix_cache.cli.machine import console
 from nix_cache.cli.machine.console import Console
-from nix_cache.cli.machine.sizes import size
+from nix_cache.cli.machine.sizes import counted, size
 from nix_cache.cli.remove.plan import RemovalPlan
 from nix_cache.cli.remove.sweep import Removal, Removed
 from nix_cache.cli.s3.versions import Versioning
@@ -67,7 +67,7 @@ def print_plan(removal: Removal, names: Names, where: Console) -> None:
         *(("remove", _shown(one, names), "depends on it") for one in _some(_sorted(plan))),
     ]
     if hidden := len(plan.names) - len(rows):
-        rows.append(("remove", f"{_count(hidden, 'further path')}", "--json prints all"))
+        rows.append(("remove", f"{counted(hidden, 'further path')}", "--json prints all"))
     for count, thing, why in (
         (len(plan.nars), "NAR", "at once, without a grace period"),
         (len(plan.past), "NAR", "of which only old versions are left"),
@@ -75,18 +75,19 @@ def print_plan(removal: Removal, names: Names, where: Console) -> None:
         (len(removal.left), "object", "left by an interrupted removal"),
     ):
         if count:
-            rows.append(("remove", _count(count, thing), why))
+            rows.append(("remove", counted(count, thing), why))
     if plan.shared:
-        rows.append(("keep", _count(len(plan.shared), "NAR"), "other paths have the same contents"))
+        kept = counted(len(plan.shared), "NAR")
+        rows.append(("keep", kept, "other paths have the same contents"))
     console.columns(rows, where)
 
 
 def print_done(removal: Removal, removed: Removed) -> None:
     """Print what went."""
-    versions = f" and {_count(removed.versions, 'old version')}" if removed.versions else ""
+    versions = f" and {counted(removed.versions, 'old version')}" if removed.versions else ""
     console.out.print(
-        f"Removed {_count(len(removed.narinfos), 'narinfo')}, "
-        f"{_count(len(removed.objects), 'other object')}{versions} "
+        f"Removed {counted(len(removed.narinfos), 'narinfo')}, "
+        f"{counted(len(removed.objects), 'other object')}{versions} "
         f"({size(plan_bytes(removal.plan))})."
     )
 
@@ -94,7 +95,8 @@ def print_done(removal: Removal, removed: Removed) -> None:
 def print_refusal(plan: RemovalPlan, names: Names) -> None:
     """Print which paths prevent a removal."""
     console.note(
-        f"WARNING: {_count(len(plan.dependents), 'path')} of the cache would lack what they need:"
+        "WARNING: these paths of the cache would lack what they need "
+        f"({len(plan.dependents):,} in all):"
     )
     for one in _some(_sorted(plan)):
         console.note(f"  {_shown(one, names)}")
@@ -122,7 +124,7 @@ def remarks(removal: Removal, names: Names) -> Iterator[str]:
             "afterwards that it is gone."
         )
     if absent := sorted(removal.wanted - plan.named):
-        yield f"{_count(len(absent), 'path')} not in the cache: {', '.join(absent[:3])}"
+        yield f"{counted(len(absent), 'path')} not in the cache: {', '.join(absent[:3])}"
 
 
 def print_aftermath(manifest: Manifest, removal: Removal, removed: Removed | None) -> None:
@@ -187,7 +189,3 @@ def _some(names: Sequence[str]) -> Sequence[str]:
 
 def _shown(name: str, names: Names) -> str:
     return names.get(name, name)
-
-
-def _count(number: int, thing: str) -> str:
-    return f"{number:,} {thing}" if number == 1 else f"{number:,} {thing}s"

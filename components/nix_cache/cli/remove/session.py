@@ -11,7 +11,8 @@ from nix_cache.cli.inventory.contents import Contents
 from nix_cache.cli.inventory.history import HistoricBucket
 from nix_cache.cli.machine import console
 from nix_cache.cli.machine.progress import Progress
-from nix_cache.cli.nix.store_paths import store_hash
+from nix_cache.cli.machine.sizes import counted
+from nix_cache.cli.nix.store_paths import named_hash
 from nix_cache.cli.remove import report
 from nix_cache.cli.remove.belongings import belongings, earlier_nars
 from nix_cache.cli.remove.journal import Journal, due
@@ -70,7 +71,7 @@ def run(request: RemovalRequest, *, as_json: bool) -> bool:
         ClientError: the storage refused or did not answer, or what depends on a path is not known.
     """
     _require_sense(request)
-    wanted = frozenset(store_hash(path, "PATH") for path in request.paths)
+    wanted = frozenset(named_hash(path, "PATH") for path in request.paths)
     manager = find_manager(request.cache, request.project, request.owner)
     target = manager.target
     with completing(target.stack):
@@ -117,9 +118,9 @@ def _remove(
             report.print_aftermath(manifest, removal, None)
         if is_refused and not as_json:
             raise ClientError(
-                f"{len(plan.dependents)} paths depend on what was to be removed; nothing was "
-                "removed",
-                "remove them too by --with-dependents",
+                "other paths of the cache depend on what was to be removed "
+                f"({len(plan.dependents):,}); nothing was removed",
+                "add --with-dependents to remove them too",
             )
         return not is_refused
     report.print_plan(removal, names, console.err)
@@ -172,8 +173,8 @@ def _planned(
     still_due = due(left, contents, plan.names)
     if kept := sorted(left - still_due):
         console.note(
-            f"WARNING: {len(kept)} build logs and debug info entries that an interrupted removal "
-            f"noted are kept, as a path of that removal is in the cache: {', '.join(kept[:_SHOWN])}"
+            "WARNING: build logs and debug info entries that an interrupted removal noted are kept "
+            f"({len(kept)}), as a path of that removal is in the cache: {', '.join(kept[:_SHOWN])}"
         )
     return Removal(plan, wanted, earlier, also, still_due, versioning), names
 
@@ -200,8 +201,8 @@ def _selected(bucket: HistoricBucket, contents: Contents, signed_by: SignedBy) -
                 found.add(stored.key.removesuffix(".narinfo"))
     if vouched:
         console.note(
-            f"{vouched:,} paths that the key signed are kept: another trusted key signed them too, "
-            "or their content address proves them."
+            f"Kept: {counted(vouched, 'path')} that the key signed, with a signature by another "
+            "trusted key, or proved by the content address."
         )
     return frozenset(found)
 
@@ -210,7 +211,7 @@ def _nothing(request: RemovalRequest, removal: Removal, *, as_json: bool) -> boo
     if request.signed_by is None:
         raise ClientError(
             f"{request.paths[0]} is not in the cache; nothing was removed",
-            "see that it is a path of this cache's store, and that it is this cache",
+            "check the path, and name the right cache with --cache",
         )
     if as_json:
         removed = Removed()
@@ -225,12 +226,15 @@ def _is_done(plan: RemovalPlan, removed: Removed) -> bool:
 
 
 def _require_sense(request: RemovalRequest) -> None:
-    if bool(request.paths) == (request.signed_by is not None):
-        raise UsageError(
-            "what to remove is not clear", "name store paths, or a key with --signed-by, not both"
-        )
     if request.since is not None and request.signed_by is None:
-        raise UsageError("--since means nothing without a key", "name the key with --signed-by")
+        raise UsageError(
+            "--since has no meaning without --signed-by",
+            "add --signed-by KEY, or leave out --since",
+        )
+    if request.paths and request.signed_by is not None:
+        raise UsageError("paths and --signed-by exclude each other", "give one of them")
+    if not request.paths and request.signed_by is None:
+        raise UsageError("no paths to remove", "name store paths, or a key with --signed-by")
 
 
 def _require_same_time(clocks: Clocks | None) -> None:

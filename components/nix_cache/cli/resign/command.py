@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from nix_cache.cli.errors import ExitCode
-from nix_cache.cli.options import JOBS, AsJson, Cache, Project
+from nix_cache.cli.options import JOBS, AsJson, Cache, Project, SameCache, one_cache
 
 
 def resign(
@@ -66,6 +66,7 @@ def resign(
             "--jobs", "-j", min=1, max=256, metavar="N", help="The number of parallel requests."
         ),
     ] = JOBS,
+    same_cache: SameCache = None,
     project: Project = None,
     as_json: AsJson = False,
 ) -> None:
@@ -79,7 +80,7 @@ def resign(
     from nix_cache.cli.resign import session
 
     request = session.SigningRequest(
-        cache=cache,
+        cache=one_cache(cache, same_cache),
         project=project,
         owner=owner,
         writer=writer,

@@ -5,6 +5,7 @@ from typing import Any
 
 from nix_cache.cli.machine import console
 from nix_cache.cli.machine.console import Console
+from nix_cache.cli.machine.sizes import counted
 from nix_cache.cli.resign.plan import Signed, SigningPlan
 from nix_cache.cli.resign.verdict import Ground, Settled, TrustTerms
 from nix_cache.formats.manifest import Manifest
@@ -55,12 +56,12 @@ def print_done(plan: SigningPlan, terms: TrustTerms, signed: Signed) -> None:
         console.out.print("Nothing to sign.")
     else:
         console.out.print(
-            f"Signed {_count(count)} with {terms.key.name} in {signed.seconds:.1f} s"
+            f"Signed {counted(count, 'path')} with {terms.key.name} in {signed.seconds:.1f} s"
             f"{_rate(count, signed.seconds)}."
         )
     console.columns(_rows(plan, signed.grounds, "signed"))
     if signed.gone:
-        console.note(f"{_count(signed.gone)} went meanwhile.")
+        console.note(f"{counted(signed.gone, 'path')} went meanwhile.")
 
 
 def print_untrusted(untrusted: Mapping[str, str]) -> None:
@@ -73,7 +74,7 @@ def untrusted_lines(untrusted: Mapping[str, str]) -> Iterator[str]:
     """Yield what readers refuse, and the fix."""
     if not untrusted:
         return
-    yield f"WARNING: readers refuse {_count(len(untrusted))} that cannot be trusted:"
+    yield f"WARNING: readers refuse {counted(len(untrusted), 'path')} that cannot be trusted:"
     shown = sorted(untrusted.items())[:_SHOWN]
     yield from (f"  {name}: {reason}" for name, reason in shown)
     if len(untrusted) > _SHOWN:
@@ -119,19 +120,15 @@ def _rows(
 ) -> Iterator[tuple[str, str, str]]:
     for ground in Ground:
         if grounds.get(ground):
-            yield verb, _count(grounds[ground]), ground.value
+            yield verb, counted(grounds[ground], "path"), ground.value
     if not any(grounds.values()):
         yield verb, "nothing", ""
     for reason in Settled:
         if plan.settled[reason]:
-            yield "keep", _count(plan.settled[reason]), reason.value
+            yield "keep", counted(plan.settled[reason], "path"), reason.value
     if plan.untrusted:
-        yield "refuse", _count(len(plan.untrusted)), "not trusted"
+        yield "refuse", counted(len(plan.untrusted), "path"), "not trusted"
 
 
 def _rate(count: int, seconds: float) -> str:
     return f", {count / seconds:.0f}/s" if seconds >= _RATE_AFTER_SECONDS else ""
-
-
-def _count(number: int) -> str:
-    return "1 path" if number == 1 else f"{number:,} paths"

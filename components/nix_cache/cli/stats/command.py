@@ -6,7 +6,16 @@ from typing import Annotated
 import typer
 
 from nix_cache.cli.errors import UsageError
-from nix_cache.cli.options import GRACE_DAYS, JOBS, MOST_DAYS, AsJson, Cache, Project
+from nix_cache.cli.options import (
+    GRACE_DAYS,
+    JOBS,
+    MOST_DAYS,
+    AsJson,
+    Cache,
+    Project,
+    SameCache,
+    one_cache,
+)
 
 
 def stats(
@@ -88,6 +97,7 @@ def stats(
             "--jobs", "-j", min=1, max=256, metavar="N", help="The number of parallel requests."
         ),
     ] = JOBS,
+    same_cache: SameCache = None,
     project: Project = None,
     as_json: AsJson = False,
 ) -> None:
@@ -106,7 +116,7 @@ def stats(
             )
         from nix_cache.cli.stats import live_session
 
-        live_session.run(cache, project, owner, seconds, as_json=as_json)
+        live_session.run(one_cache(cache, same_cache), project, owner, seconds, as_json=as_json)
         return
     if grace is not None and older_than is None:
         raise UsageError(
@@ -116,7 +126,7 @@ def stats(
     from nix_cache.cli.stats import session
 
     request = session.StatsRequest(
-        cache=cache,
+        cache=one_cache(cache, same_cache),
         project=project,
         owner=owner,
         prices=prices,

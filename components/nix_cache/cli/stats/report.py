@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from nix_cache.cli.machine import console
-from nix_cache.cli.machine.sizes import size
+from nix_cache.cli.machine.sizes import counted, size
 from nix_cache.cli.stats.collection import Collectable, Freed
 from nix_cache.cli.stats.figures import Amount, Figures
 from nix_cache.cli.stats.prices import MonthlyCost
@@ -20,8 +20,8 @@ KINDS = {
     "debuginfo": "debug info entries",
     "realisation": "realisations",
     "root": "root records",
-    "pin": "pins",
-    "other": "others",
+    "pin": "objects of pins",
+    "other": "metadata and others",
 }
 """By the kind of object, what people call it."""
 
@@ -77,11 +77,12 @@ def document(
 def print_figures(figures: Figures, cost: MonthlyCost | None, tried: Collectable | None) -> None:
     """Print the figures for people."""
     ratio = figures.compression_ratio
-    packed = "" if ratio is None else f", {size(figures.total.nar_bytes)} before compression"
-    times = "" if ratio is None else f" ({ratio:.1f} times smaller)"
-    console.out.print(
-        f"{_count(figures.total.paths, 'path')}, {size(figures.all_bytes)}{packed}{times}"
-    )
+    console.out.print(f"{counted(figures.total.paths, 'path')}, {size(figures.all_bytes)} stored")
+    if ratio is not None:
+        console.out.print(
+            f"NARs of these paths: {size(figures.total.stored_bytes)}, "
+            f"{size(figures.total.nar_bytes)} before compression ({ratio:.1f} times as much)"
+        )
     for title, rows in (
         ("Objects", _objects(figures)),
         ("By signing key", _by_name(figures.by_key, "unsigned")),
@@ -94,9 +95,9 @@ def print_figures(figures: Figures, cost: MonthlyCost | None, tried: Collectable
             console.out.print(title)
             console.columns(table)
     if cost is not None:
-        console.out.print(
-            f"Storage: about {cost.amount:.2f} {cost.currency} a month ({cost.source})"
-        )
+        least = 0.01
+        amount = f"about {cost.amount:.2f}" if cost.amount >= least else f"below {least}"
+        console.out.print(f"Storage: {amount} {cost.currency} a month ({cost.source})")
 
 
 def print_remarks(
@@ -105,14 +106,14 @@ def print_remarks(
     """Print what is odd, and what the figures leave out."""
     if figures.unreadable:
         console.note(
-            f"WARNING: {_count(len(figures.unreadable), 'narinfo')} cannot be read and are not "
-            "counted:"
+            f"WARNING: {counted(len(figures.unreadable), 'narinfo')} cannot be read. The figures "
+            "leave out what is in them:"
         )
         for key, reason in sorted(figures.unreadable.items())[:_SHOWN]:
             console.note(f"  {key}: {reason}")
     if figures.missing_nars:
         console.note(
-            f"WARNING: the NARs of {_count(figures.missing_nars, 'path')} are missing. Check them "
+            f"WARNING: the NARs of {counted(figures.missing_nars, 'path')} are missing. Check them "
             "with `nix-cache doctor`."
         )
     if tried is not None and tried.is_blocked:
@@ -152,7 +153,7 @@ def _objects(figures: Figures) -> Iterator[tuple[str, str, str]]:
 
 def _by_name(table: Mapping[str, Amount], empty: str) -> Iterator[tuple[str, str, str]]:
     for name, amount in sorted(table.items(), key=lambda one: -one[1].stored_bytes):
-        yield name or empty, _count(amount.paths, "path"), size(amount.stored_bytes)
+        yield name or empty, counted(amount.paths, "path"), size(amount.stored_bytes)
 
 
 def _by_month(figures: Figures) -> Iterator[tuple[str, str, str]]:
@@ -161,7 +162,7 @@ def _by_month(figures: Figures) -> Iterator[tuple[str, str, str]]:
         yield "earlier", f"{len(months) - _MONTHS} months, with --json", ""
     for month in months[-_MONTHS:]:
         amount = figures.by_month[month]
-        yield month or "no date", _count(amount.paths, "path"), size(amount.stored_bytes)
+        yield month or "no date", counted(amount.paths, "path"), size(amount.stored_bytes)
 
 
 def _largest(figures: Figures) -> Iterator[tuple[str, str]]:
@@ -183,9 +184,9 @@ def _collection(tried: Collectable | None) -> Iterator[tuple[str, str, str]]:
         return
     for when, freed in (("now", tried.now), ("after the grace period", tried.later)):
         counts = (
-            _count(freed.narinfos, "narinfo"),
-            _count(freed.nars, "NAR"),
-            *([_count(freed.others, "other object")] if freed.others else []),
+            counted(freed.narinfos, "narinfo"),
+            counted(freed.nars, "NAR"),
+            *([counted(freed.others, "other object")] if freed.others else []),
         )
         yield when, ", ".join(counts), size(freed.size_bytes)
 
@@ -197,7 +198,3 @@ def _freed(freed: Freed) -> dict[str, int]:
         "others": freed.others,
         "bytes": freed.size_bytes,
     }
-
-
-def _count(number: int, thing: str) -> str:
-    return f"{number:,} {thing}" if number == 1 else f"{number:,} {thing}s"

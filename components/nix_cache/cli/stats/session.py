@@ -77,6 +77,11 @@ def run(request: StatsRequest, *, as_json: bool) -> None:
             "--json and --prometheus - both write to standard output",
             "name a file after --prometheus, or leave one of them out",
         )
+    if request.prometheus is not None and not request.prometheus.absolute().parent.is_dir():
+        raise UsageError(
+            f"--prometheus {request.prometheus} is in a folder that does not exist",
+            "make the folder, or name another file",
+        )
     given = None if request.prices is None else Prices.read(request.prices)
     manager = find_manager(request.cache, request.project, request.owner)
     target = manager.target

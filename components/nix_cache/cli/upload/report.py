@@ -6,11 +6,10 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from nix_cache.cli.machine import console
-from nix_cache.cli.machine.sizes import size
+from nix_cache.cli.machine.sizes import counted, size, took
 from nix_cache.cli.upload.held import Held
 
 _SHOWN = 10
-_MEGA = 10**6
 
 
 @dataclass(frozen=True)
@@ -55,11 +54,6 @@ class Result:
         """The paths in the cache that readers refuse."""
         return [held for held in [*self.pushed, *self.skipped] if held.fault is not None]
 
-    @property
-    def megabytes_per_second(self) -> float | None:
-        """The NARs' bytes by time; None if nothing was copied."""
-        return self.nar_bytes / self.seconds / _MEGA if self.pushed and self.seconds else None
-
 
 def document(result: Result) -> dict[str, Any]:
     """Return the result for programs."""
@@ -94,7 +88,7 @@ def warnings(result: Result) -> Iterable[str]:
     if not refused:
         return
     yield (
-        f"WARNING: readers refuse {_count(len(refused), 'path')} that the cache {result.cache} "
+        f"WARNING: readers refuse {counted(len(refused), 'path')} that the cache {result.cache} "
         "has already:"
     )
     for held in refused[:_SHOWN]:
@@ -112,22 +106,18 @@ def _rows(result: Result) -> Iterable[tuple[str, str]]:
     details = [f"{size(result.nar_bytes)} as NAR"]
     if stored is not None:
         details.append(f"{size(stored)} stored")
-    pushed = _count(len(result.pushed), "path")
+    pushed = counted(len(result.pushed), "path")
     yield "pushed", f"{pushed}, {', '.join(details)}" if result.pushed else pushed
-    yield "skipped", f"{_count(len(result.skipped), 'path')}, in the cache already"
+    yield "skipped", f"{counted(len(result.skipped), 'path')}, in the cache already"
     if result.repaired:
-        yield "repaired", f"{_count(len(result.repaired), 'path')} of those that were pushed"
+        yield "repaired", f"{counted(len(result.repaired), 'path')} of those that were pushed"
     if result.signed:
-        yield "signed", f"{_count(len(result.signed), 'path')} of those that were skipped"
+        yield "signed", f"{counted(len(result.signed), 'path')} of those that were skipped"
     if result.left:
         hosts = ", ".join(sorted({urlsplit(url).netloc for url in result.left.values()}))
-        yield "upstream", f"{_count(len(result.left), 'path')}, left to {hosts}"
+        yield "upstream", f"{counted(len(result.left), 'path')}, left to {hosts}"
     if result.pin is not None:
         yield "pinned as", result.pin
     yield "signed by", result.key_name
-    if (speed := result.megabytes_per_second) is not None:
-        yield "took", f"{result.seconds:.1f} s, {speed:.1f} MB/s"
-
-
-def _count(number: int, thing: str) -> str:
-    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
+    if result.pushed:
+        yield "took", took(result.seconds, result.nar_bytes)

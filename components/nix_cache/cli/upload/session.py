@@ -14,7 +14,7 @@ from nix_cache.cli.errors import ClientError
 from nix_cache.cli.machine import console, interrupt
 from nix_cache.cli.machine.parallel import in_parallel
 from nix_cache.cli.machine.progress import Progress
-from nix_cache.cli.machine.sizes import size
+from nix_cache.cli.machine.sizes import counted, size
 from nix_cache.cli.nix.build_log import log_objects
 from nix_cache.cli.nix.closure import closure_of
 from nix_cache.cli.nix.closure import roots as roots_of
@@ -284,8 +284,8 @@ class Push:
         gone = set(self._absent(outside.relied)) - self.left_out.keys()
         if gone:
             raise ClientError(
-                f"a collection of the cache deleted {len(gone)} paths that others rely on, such as "
-                f"{min(gone)}",
+                f"a collection of the cache deleted {counted(len(gone), 'path')} that others rely "
+                f"on, such as {min(gone)}",
                 "push or mirror these first, then run this again",
             )
 

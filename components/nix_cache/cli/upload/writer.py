@@ -14,8 +14,6 @@ from nix_cache.cli.nix.key_files import content_problem
 from nix_cache.formats import signing
 from nix_cache.formats.manifest import Manifest
 
-CACHE_OPTION = "--to"
-
 SIGNING_KEY_FILE_VARIABLE = "NIX_CACHE_SIGNING_KEY_FILE"
 """Names the file with the writer's key for a service that gets a copy of it, as from systemd."""
 
@@ -158,6 +156,6 @@ def find_writer_record(cache: str | None, environment: Mapping[str, str] = os.en
         if writable:
             raise UsageError(
                 f"this machine is a writer of several caches: {', '.join(writable)}",
-                f"name one with {CACHE_OPTION}",
+                "name one with --cache",
             )
-    return find(cache, environment, option=CACHE_OPTION)
+    return find(cache, environment)

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 
 from nix_cache.cli.errors import ClientError
 from nix_cache.cli.machine import console
+from nix_cache.cli.machine.sizes import counted
 from nix_cache.cli.s3.errors import BusyError, RefusedError, UnansweredError
 from nix_cache.cli.upload import new_paths, report, session
 from nix_cache.cli.upload.options import UploadOptions
@@ -107,7 +108,8 @@ class Watcher:
         self._next_try = self._clock() + self._wait_seconds
         console.error(failure)
         console.note(
-            f"{len(self._waiting)} paths wait and are tried again in {self._wait_seconds:.0f} s."
+            f"Waiting: {counted(len(self._waiting), 'path')}. The next try is in "
+            f"{self._wait_seconds:.0f} s."
         )
 
     def _try(self, paths: Sequence[str]) -> None:
