@@ -20,6 +20,7 @@ from datetime import datetime
 from typing import overload
 
 from nix_cache.cli.inventory.objects import PackedObjects
+from nix_cache.cli.inventory.references import PackedReferences
 from nix_cache.cli.inventory.stored import Entry
 from nix_cache.formats.nar_url import NamedObjects, NarUrl
 from nix_cache.iam.lifecycle import NAR_PREFIX
@@ -150,11 +151,7 @@ class PackedNarinfos(Mapping[str, Entry]):
         self._nar = array("I", [_UNREAD]) * len(objects)
         self._urls: dict[int, NarUrl] = {}
         self._faults: dict[int, str] = {}
-        self._starts = array("I", [0]) * len(objects)
-        self._counts = array("H", [0]) * len(objects)
-        self._references = array("I")
-        self._absent: list[str] = []
-        self._absent_numbers: dict[str, int] = {}
+        self._references = PackedReferences(objects)
 
     @classmethod
     def of(cls, entries: Mapping[str, Entry], nars: PackedObjects) -> "PackedNarinfos":
@@ -218,16 +215,14 @@ class PackedNarinfos(Mapping[str, Entry]):
         if nar is None:
             self._urls[number] = parsed() if parsed else NarUrl.parse(url)
         self._nar[number] = _ELSEWHERE if nar is None else nar
-        self._starts[number] = len(self._references)
-        self._counts[number] = len(references)
-        self._references.extend(map(self._number, references))
+        self._references.put(number, references)
 
     def entry(self, number: int) -> Entry:
         """Return a narinfo."""
         stored = self.objects.stored(number)
         if (fault := self._faults.get(number)) is not None:
             return Entry.unreadable(stored, fault)
-        return Entry(stored, frozenset(self._names_of(number)), self._url(number))
+        return Entry(stored, frozenset(self._references.names(number)), self._url(number))
 
     def is_read(self, number: int) -> bool:
         """Return whether it was added what a narinfo states, even if it cannot be read."""
@@ -239,7 +234,7 @@ class PackedNarinfos(Mapping[str, Entry]):
 
     def statement(self, number: int) -> tuple[str, list[str]]:
         """Return the URL and the references of a narinfo that could be read."""
-        return self._url(number).text, list(self._names_of(number))
+        return self._url(number).text, list(self._references.names(number))
 
     @property
     def unreadable(self) -> list[Entry]:
@@ -268,30 +263,14 @@ class PackedNarinfos(Mapping[str, Entry]):
 
     def closure(self, roots: Iterable[str]) -> PackedNames:
         """Return the roots that are there, with all that is there and that they need."""
-        flags = bytearray(len(self))
-        waiting: list[int] = []
-        for root in roots:
-            number = self.objects.find(root)
-            if number is not None and not flags[number]:
-                flags[number] = 1
-                waiting.append(number)
-        while waiting:
-            for other in self._present(waiting.pop()):
-                if not flags[other]:
-                    flags[other] = 1
-                    waiting.append(other)
+        numbers = (self.objects.find(root) for root in roots)
+        flags = self._references.closure(number for number in numbers if number is not None)
         return PackedNames(self.objects, flags)
 
     def missing_references(self, names: PackedNames) -> dict[str, list[str]]:
         """Return what some narinfos refer to and is not there, by the narinfo that does."""
-        count = len(self)
-        missing: dict[str, list[str]] = {}
-        for number in names.numbers():
-            for other in self._range(number):
-                if other >= count:
-                    name = self.objects.name(number)
-                    missing.setdefault(name, []).append(self._absent[other - count])
-        return {name: sorted(others) for name, others in missing.items()}
+        missing = ((at, sorted(self._references.absent(at))) for at in names.numbers())
+        return {self.objects.name(at): others for at, others in missing if others}
 
     def dependents_first(self, names: PackedNames) -> Entries:
         """Return some narinfos in an order in which each comes before those that it needs.
@@ -310,7 +289,8 @@ class PackedNarinfos(Mapping[str, Entry]):
                 elif left[number]:
                     left[number] = 0
                     waiting.append(2 * number + 1)
-                    waiting += [2 * other for other in self._present(number) if left[other]]
+                    needed = self._references.present(number)
+                    waiting += [2 * other for other in needed if left[other]]
         needed_first.reverse()
         return Entries(self, needed_first)
 
@@ -346,33 +326,10 @@ class PackedNarinfos(Mapping[str, Entry]):
 
     def needing(self, gone: AbstractSet[str]) -> Iterator[Entry]:
         """Yield the narinfos outside of some paths that refer to one of these."""
-        numbers = {self._number(name) for name in gone}
+        numbers = {self._references.number(name) for name in gone}
         for number in range(len(self) if gone else 0):
-            if number not in numbers and not numbers.isdisjoint(self._range(number)):
+            if number not in numbers and not numbers.isdisjoint(self._references.all(number)):
                 yield self.entry(number)
-
-    def _number(self, name: str) -> int:
-        """Return the number of a path; one that is not there gets a number after all others."""
-        number = self.objects.find(name)
-        if number is not None:
-            return number
-        absent = self._absent_numbers.setdefault(name, len(self._absent))
-        if absent == len(self._absent):
-            self._absent.append(name)
-        return len(self) + absent
-
-    def _range(self, number: int) -> "array[int]":
-        start = self._starts[number]
-        return self._references[start : start + self._counts[number]]
-
-    def _present(self, number: int) -> Iterator[int]:
-        count = len(self)
-        return (other for other in self._range(number) if other < count)
-
-    def _names_of(self, number: int) -> Iterator[str]:
-        count = len(self)
-        for other in self._range(number):
-            yield self.objects.name(other) if other < count else self._absent[other - count]
 
     def _url(self, number: int) -> NarUrl:
         nar = self._nar[number]
