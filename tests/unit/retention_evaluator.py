@@ -75,6 +75,46 @@ class RetentionEvaluator:
         """
         return {(key, one) for key in narinfos for one in _absent(key, objects)}
 
+    def realisations(
+        self,
+        objects: Mapping[str, Held],
+        narinfos: Iterable[str],
+        now: datetime,
+        roots: Iterable[str],
+    ) -> set[str]:
+        """Return the keys of the realisations that must stay. All others must go.
+
+        Args:
+            objects: what is there before a collection.
+            narinfos: the keys of those that stay.
+            now: the time of the collection.
+            roots: the hashes of store paths that are named to stay.
+        """
+        staying = set(narinfos)
+        useful = staying | {one for _, one in self.absent(staying, objects)} | _narinfos(roots)
+        for key, held in objects.items():
+            if key.startswith(ROOTS):
+                useful |= _narinfos(_left_to_upstream(held))
+                if self._is_recent(held, now):
+                    useful |= _narinfos(json.loads(held.content)["paths"])
+        for held in self._pinning(now).values():
+            useful.add(f"{_revision(held)['path'].rpartition('/')[2][:32]}.narinfo")
+        there = {key: held for key, held in objects.items() if key.endswith(".doi")}
+        waiting = [
+            key
+            for key, held in there.items()
+            if f"{json.loads(held.content)['outPath'][:32]}.narinfo" in useful
+            or now - held.written < DAY
+        ]
+        found: set[str] = set()
+        while waiting:
+            key = waiting.pop()
+            if key in there and key not in found:
+                found.add(key)
+                needed = json.loads(there[key].content).get("dependentRealisations", {})
+                waiting += [f"realisations/{one}.doi" for one in needed]
+        return found
+
     def collected(self, objects: Mapping[str, Held], now: datetime) -> None:
         """Forget what a whole collection was entitled to delete.
 

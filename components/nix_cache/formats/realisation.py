@@ -37,6 +37,19 @@ class _Form(Enum):
 PREFIXES = tuple(f"{form.value}/" for form in _Form)
 """What their keys begin with."""
 
+LISTED_PREFIXES = ("build-trace-v2/", "realisations/sha256:")
+"""What the keys begin with that Nix makes, in the order of keys."""
+
+_KEY = re.compile(
+    rf"{_Form.BY_HASH.value}/{_ID.pattern}\{SUFFIX}"
+    rf"|{_Form.BY_DERIVATION.value}/{BASE_NAME.pattern}/{_OUTPUT_NAME.pattern}\{SUFFIX}"
+)
+
+
+def is_realisation_key(key: str) -> bool:
+    """Return whether an object with this key is a realisation."""
+    return _KEY.fullmatch(key) is not None
+
 
 @dataclass(frozen=True)
 class Realisation:
@@ -112,6 +125,17 @@ class Realisation:
         if found.key != key:
             raise RealisationError(f"it is that of {found.key}")
         return found
+
+    @property
+    def needed(self) -> tuple[str, ...]:
+        """The keys of other realisations without which Nix does not use this one.
+
+        Only the form of Nix up to 2.34 has them, in ``dependentRealisations``.
+        """
+        found = json.loads(self.fingerprint).get("dependentRealisations")
+        names = found if self.form is _Form.BY_HASH and isinstance(found, dict) else ()
+        keys = (f"{self.form.value}/{name}{SUFFIX}" for name in names)
+        return tuple(key for key in keys if is_realisation_key(key) and key != self.key)
 
     def signers(self, public_keys: Iterable[str]) -> tuple[str, ...]:
         """Return the names of the keys whose signatures are valid.

@@ -18,6 +18,7 @@ from nix_cache.formats.narinfo_writer import NarFile, signed_narinfo
 from nix_cache.formats.nix_hash import NixHash
 from nix_cache.formats.path_info import PathInfo
 from nix_cache.formats.pin import PinRevision, latest_content, latest_key, new_revision_key
+from nix_cache.formats.realisation import Realisation
 from nix_cache.formats.root_record import RootRecord, new_key
 from tests.engine.patient import nar_of
 from tests.unit.cli.client_caches import KEY
@@ -77,8 +78,13 @@ class History:
     )
 
     def copy(self, number: int) -> None:
-        """Push a path as plain `nix copy` does: with its closure, and without a root record."""
+        """Push a path as plain `nix copy` does: with its closure, and without a root record.
+
+        Realisations are written again, also those that are there.
+        """
         self._put(self._closure(number))
+        for one in sorted(self._closure(number)):
+            self.place.put(*self._realisation(one))
 
     def push(self, number: int) -> None:
         """Push a path as `nix-cache push` does, which leaves paths to the upstream cache."""
@@ -91,7 +97,10 @@ class History:
             upstream={"https://upstream.example.org": tuple(map(store_hash, sorted(left)))},
         )
         self.place.put(new_key(), record.content)
-        self._put(own)
+        for one in sorted(self._put(own) | {number}):
+            key, content = self._realisation(one)
+            if one not in UPSTREAM and key not in self.place.objects():
+                self.place.put(key, content)
 
     def pin(
         self, name: str, number: int | None, keep_revisions: int | None, keep_days: int | None
@@ -134,6 +143,12 @@ class History:
         assert not kept - after.keys(), f"needed, and deleted: {sorted(kept - after.keys())}"
         assert narinfos_of(after) == narinfos_of(kept)
         young = {key for key in before if now - before[key].written < DAY}
+        useful = self.evaluator.realisations(
+            before, narinfos_of(kept), now, map(store_hash, present)
+        )
+        assert {key for key in after if key.endswith(".doi")} == useful
+        deleted = before.keys() - after.keys()
+        event(f"deleted realisations: {any(key.endswith('.doi') for key in deleted)}")
         nars = {key for key in before if key.startswith("nar/") and key in kept | young}
         assert {key for key in after if key.startswith("nar/")} == nars
         absent = self.evaluator.absent(narinfos_of(kept), before)
@@ -151,7 +166,7 @@ class History:
         }
         assert {pair for pair in absent if pair[1] not in self.evaluator.ever_left} <= reported
         assert reported <= {pair for pair in absent if pair[1] not in self.evaluator.left}
-        for name in ("incomplete", "withdrawn", "withoutNar", "setAside"):
+        for name in ("incomplete", "withdrawn", "withoutNar", "setAside", "lostRealisations"):
             assert not result[name]
         assert result["missingNars"] == {}
         assert result["isBlocked"] is False
@@ -163,14 +178,39 @@ class History:
                 found |= self.references[one]
         return found
 
-    def _put(self, numbers: set[int]) -> None:
-        """Put what is not there: NARs, then narinfos, each after its references."""
+    def _put(self, numbers: set[int]) -> set[int]:
+        """Put what is not there: NARs, then narinfos, each after its references.
+
+        Returns:
+            the paths that were not there.
+        """
         there = self.place.objects()
-        objects = [self._objects(number) for number in sorted(numbers)]
-        lacking = [one for one in objects if one[1][0] not in there]
+        absent = {one for one in numbers if f"{store_hash(one)}.narinfo" not in there}
+        lacking = [self._objects(number) for number in sorted(absent)]
         nars = {nar for nar, _ in lacking if nar[0] not in there}
         for key, content in (*sorted(nars), *(narinfo for _, narinfo in lacking)):
             self.place.put(key, content)
+        return absent
+
+    def _realisation(self, number: int) -> tuple[str, bytes]:
+        """Return the key and content of a path's realisation, in one of Nix's two forms.
+
+        That of a path with an odd number needs those of its references with odd numbers.
+        """
+        if number % 2:
+            needed = [one for one in self.references[number] if one % 2]
+            document: dict[str, Any] = {
+                "dependentRealisations": {_identity(one): base_name(one) for one in needed},
+                "id": _identity(number),
+                "outPath": base_name(number),
+            }
+        else:
+            document = {
+                "key": {"drvPath": f"{base_name(number)}.drv", "outputName": "out"},
+                "value": {"outPath": base_name(number)},
+            }
+        found = Realisation.parse(document).signed(KEY).cache_object()
+        return found.key, found.content
 
     def _objects(self, number: int) -> tuple[tuple[str, bytes], tuple[str, bytes]]:
         """Return the keys and contents of a path's NAR and narinfo."""
@@ -185,6 +225,10 @@ class History:
         narinfo = signed_narinfo(info, file, KEY)
         url = next(line for line in narinfo.decode().splitlines() if line.startswith("URL: "))
         return (url.removeprefix("URL: "), stored), (narinfo_key(path), narinfo)
+
+
+def _identity(number: int) -> str:
+    return f"sha256:{number:064x}!out"
 
 
 NUMBERS = st.integers(0, PATHS - 1)

@@ -37,7 +37,7 @@ from nix_cache.cli.upload import collections, packing, session, uploader
 from nix_cache.cli.upload.options import UploadOptions
 from nix_cache.cli.upload.schedule import Steps
 from nix_cache.cli.upload.writer import Writer
-from nix_cache.formats.collection_run import RUN_DELETES_WITHIN
+from nix_cache.formats.collection_run import RUN_DELETES_WITHIN, RUN_KEY, CollectionRun
 from nix_cache.formats.manifest import Manifest
 from nix_cache.formats.nar_writer import nar_chunks
 from nix_cache.formats.narinfo import narinfo_key
@@ -45,6 +45,7 @@ from nix_cache.formats.narinfo_writer import NarFile, signed_narinfo
 from nix_cache.formats.nix_hash import NixHash
 from nix_cache.formats.own_objects import ROOTS_PREFIX
 from nix_cache.formats.path_info import PathInfo
+from nix_cache.formats.realisation import Realisation
 from nix_cache.formats.root_record import RootRecord
 from tests.fakes.plain_store import PlainStore
 from tests.unit.cli.client_caches import KEY, WRITER, manifest
@@ -112,6 +113,14 @@ def store() -> dict[str, StoredPath]:
     return found
 
 
+def realisation(info: PathInfo) -> Realisation:
+    """Return the realisation of a path, as the local store has it."""
+    digest = sha256(info.path.encode()).hexdigest()
+    return Realisation.parse(
+        {"dependentRealisations": {}, "id": f"sha256:{digest}!out", "outPath": info.base_name}
+    )
+
+
 def closure(names: Iterable[str]) -> list[str]:
     """Return some paths with all that they need, each after its references."""
     wanted = set(names)
@@ -137,6 +146,7 @@ class Scenario:
         killed_at: the request at which a first collection is killed; None without one.
         is_answer_lost: whether that request is still done.
         next_looks: how often pushes look for the end of the killed collection before the next one.
+        realisations: the paths whose realisations are there, also if the paths are not.
     """
 
     ages: Mapping[str, float]
@@ -150,6 +160,7 @@ class Scenario:
     killed_at: int | None = None
     is_answer_lost: bool = False
     next_looks: int = 0
+    realisations: frozenset[str] = frozenset()
 
 
 NAMES = st.sampled_from(list(REFERENCES))
@@ -172,6 +183,7 @@ def scenarios(draw: st.DrawFn, pushes: int, *, has_kill: bool = False) -> Scenar
         ages=ages,
         others=frozenset(draw(st.sets(NAMES))),
         leftovers=frozenset(draw(st.sets(st.tuples(NAMES, st.integers(0, 1)), max_size=4))),
+        realisations=frozenset(draw(st.sets(NAMES))),
         records=tuple(
             draw(st.lists(st.tuples(NAMES, st.sampled_from([2.0, 31.0, 60.0])), max_size=2))
         ),
@@ -261,6 +273,9 @@ class World:
             path, which = store()[name], int(name in scenario.others)
             self._put(path.nar_key(which), path.files[which], age)
             self._put(narinfo_key(path.info.path), path.narinfo(which), age)
+        for name in sorted(scenario.realisations):
+            found = realisation(store()[name].info).signed(KEY).cache_object()
+            self._put(found.key, found.content, 99)
         self._put(LEDGER_KEY, Ledger.of(noted).content, 1)
         for number, (name, age) in enumerate(scenario.records):
             paths = [store()[one].info.path for one in closure([name])]
@@ -345,6 +360,7 @@ class World:
             (session, "roots_of", lambda given, _: list(given)),
             (session, "temp_root", lambda _: nullcontext()),
             (session, "closure_of", _closure_of),
+            (session, "realisations_of", lambda infos: [realisation(info) for info in infos]),
             (session, "identify", lambda _: identity),
             (session, "Transport", lambda **_: _Connection(self, None)),
             (session, "in_parallel", one_by_one),
@@ -408,11 +424,18 @@ def require_pushed(scenario: Scenario) -> None:
     event(f"deleted something: {bool(world.storage.deleted)}")
     for failure in world.unpushed.values():
         event(f"a push failed: {failure.problem[:50]}")
+    has_realisation = set(scenario.pushed)
     if world.unpushed:
+        # A push that fails leaves paths without realisations, with or without a collection.
         world.repeat_pushes()
+    else:
+        of_uploaded = REFERENCES.keys() - scenario.ages.keys()
+        has_realisation |= set(closure(scenario.pushed)) & (of_uploaded | scenario.realisations)
     require_whole(objects)
     for name in closure(scenario.pushed):
         assert narinfo_key(store()[name].info.path) in objects, name
+    for name in has_realisation:
+        assert realisation(store()[name].info).key in objects, name
 
 
 orders = partial(
@@ -514,3 +537,30 @@ def test_the_next_push_looks_for_nars_that_a_killed_collection_may_have_deleted(
     world.repeat_pushes()
 
     require_whole(world.storage.objects)
+
+
+@pytest.mark.parametrize("unchecked", [False, True])
+def test_the_next_push_puts_the_realisations_that_a_collection_may_have_deleted(
+    *, unchecked: bool
+) -> None:
+    """Those of paths that it skips and that were not named to it, too."""
+    everything = closure([PUSHED[0]])
+    scenario = Scenario(
+        ages=dict.fromkeys(everything, 1.0),
+        others=frozenset(),
+        leftovers=frozenset(),
+        records=(),
+        grace_days=0,
+        turns=((1, 1),),
+        pauses=(0.0,),
+        pushed=(),
+    )
+    world = World(scenario)
+    world.storage.put(RUN_KEY, CollectionRun.new(unchecked=unchecked).ended.content)
+
+    with world._patched():
+        world.order.run([partial(world.push, PUSHED[0])])
+
+    put = {key for key in world.storage.objects if key.endswith(".doi")}
+    wanted = everything if unchecked else [PUSHED[0]]
+    assert put == {realisation(store()[name].info).key for name in wanted}

@@ -41,6 +41,7 @@ from tests.unit.cli.collected_cache import (
     store_hash,
 )
 from tests.unit.cli.s3_double import DoubleTransport
+from tests.unit.cli.test_gc_realisations import by_derivation, by_hash
 
 
 class KilledError(BaseException):
@@ -151,6 +152,73 @@ def test_a_path_goes_with_its_nar_at_once_and_with_what_belongs_to_it() -> None:
     assert done.result["paths"] == [f"/nix/store/{base_name(5)}"]
     assert "A path that is pushed again comes back" in done.said
     assert "A secret that was in it must be replaced" in done.said
+
+
+def put_output(cache: CollectedCache, number: int) -> str:
+    """Put a path as one of the outputs of a derivation; returns the key of the build log."""
+    drv = f"{store_hash(9)}-path.drv"
+    cache.storage.put(nar_key(number), b"nar")
+    cache.storage.put(narinfo_key(number), narinfo(number) + f"Deriver: {drv}\n".encode())
+    cache.storage.put(log := f"log/{drv}", b"{}")
+    return log
+
+
+def test_a_build_log_stays_while_another_output_does() -> None:
+    """The command names that output; without it the log goes."""
+    cache = chain()
+    log = put_output(cache, 5)
+    put_output(cache, 6)
+
+    done = removed(cache, 5)
+
+    assert done.well
+    assert log in cache.storage.objects
+    assert done.result["keptLogs"] == {log: [f"/nix/store/{base_name(6)}"]}
+    assert f"{log} is kept: /nix/store/{base_name(6)} is of the same derivation" in done.said
+
+    put_output(cache, 5)
+    both = removed(cache, 5, 6)
+    assert both.result["keptLogs"] == {}
+    assert log not in cache.storage.objects
+
+
+@pytest.mark.parametrize("form", [by_hash, by_derivation])
+def test_realisations_that_name_a_removed_path_go(form: Any) -> None:
+    """Those of other paths stay, also one that was written again for another path meanwhile."""
+    cache = chain()
+    key, content = form(4)
+    kept = form(1)
+    for one in (form(4), kept):
+        cache.storage.put(*one, age=OLD)
+    assert removed(cache, 4).result["objects"] == [nar_key(4), key]
+    assert kept[0] in cache.storage.objects
+
+    cache.push(4)
+    cache.storage.put(key, content, age=OLD)
+    other = content.replace(base_name(4).encode(), base_name(1).encode())
+
+    def push(_: int) -> None:
+        if RUN_KEY in cache.storage.objects and narinfo_key(4) not in cache.storage.objects:
+            cache.storage.put(key, other)
+
+    cache.storage.before = push
+    assert removed(cache, 4).result["objects"] == [nar_key(4)]
+    assert cache.storage.objects[key].content == other
+
+
+def test_a_realisation_of_an_interrupted_removal_goes_unless_it_names_a_path_that_is_there() -> (
+    None
+):
+    cache = chain()
+    gone, kept = by_hash(10), by_hash(11)
+    cache.storage.put(*gone)
+    cache.storage.put(kept[0], kept[1].replace(base_name(11).encode(), base_name(1).encode()))
+    Journal(manifest()).note([narinfo_key(10), narinfo_key(11), gone[0], kept[0]])
+
+    assert removed(cache, 3).well
+
+    assert gone[0] not in cache.storage.objects
+    assert kept[0] in cache.storage.objects
 
 
 def test_a_path_that_others_need_is_refused_with_their_names() -> None:

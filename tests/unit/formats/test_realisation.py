@@ -11,7 +11,13 @@ from typing import Any
 import pytest
 
 from nix_cache.formats import signing
-from nix_cache.formats.realisation import Realisation, RealisationError, parse_printed
+from nix_cache.formats.realisation import (
+    LISTED_PREFIXES,
+    Realisation,
+    RealisationError,
+    is_realisation_key,
+    parse_printed,
+)
 
 KEY = signing.parse_secret_key(
     "test-key:tU7tTvLcScf8pmz/eTV0BEtLmRsPpZfKaRcd0nCN+pysBZPHSeg61/u2oc7mIOewfuAY1V1BiX32homTaDJ2Jw=="
@@ -119,3 +125,24 @@ def test_anything_else_is_refused(text: str, message: str) -> None:
     """Also where a key would name another object."""
     with pytest.raises(RealisationError, match=message):
         parse_printed(text)
+
+
+def test_what_nix_up_to_2_34_needs_besides_are_the_keys_of_other_realisations() -> None:
+    other = HASH.replace("ba78", "0000")
+    needed = {f"{HASH}!foo": f"{BASE_NAME}-foo", f"{other}!dev": f"{BASE_NAME}-dev", "../x": "y"}
+    assert Realisation.parse({**BY_HASH, "dependentRealisations": needed}).needed == (
+        f"realisations/{other}!dev.doi",
+    )
+    assert Realisation.parse({**BY_HASH, "dependentRealisations": ["x"]}).needed == ()
+    assert Realisation.parse(BY_DERIVATION).needed == ()
+
+
+@pytest.mark.parametrize("document", [BY_HASH, BY_DERIVATION])
+def test_keys_of_realisations_are_recognised(document: dict[str, Any]) -> None:
+    """Also below what is listed of them. Nothing else is."""
+    key = Realisation.parse(document).key
+    assert is_realisation_key(key)
+    assert key.startswith(LISTED_PREFIXES)
+    assert sorted(LISTED_PREFIXES) == list(LISTED_PREFIXES)
+    for odd in (f"{key}.doi/", f"x{key}", key.removesuffix(".doi"), key.replace("/", "/../", 1)):
+        assert not is_realisation_key(odd)

@@ -98,8 +98,8 @@ def gc(
 ) -> None:
     """Delete old store paths that no kept path needs.
 
-    Deletes narinfos first, and their NARs after a grace period. Keeps logs, debug information,
-    realisations and the cache's metadata.
+    Deletes narinfos and realisations first, and their NARs after a grace period. Keeps logs, debug
+    information and the cache's metadata.
 
     Deletes nothing while a narinfo cannot be read. Exits with 1 in that case, and if a push at the
     same time lost a path.

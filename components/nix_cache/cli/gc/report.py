@@ -49,19 +49,22 @@ def document(
         "narinfos": _keys(narinfos),
         "listings": _keys(gone.listings),
         "nars": _keys(gone.nars),
+        "realisations": _keys(gone.realisations),
         "rootRecords": _keys(_root_records(gone.records)),
         "pinObjects": _keys(_pin_objects(gone.records)),
-        "bytes": total_bytes([*narinfos, *gone.listings, *gone.nars, *gone.records]),
+        "bytes": total_bytes([*narinfos, *gone.others]),
         "hidden": swept.hidden if swept else 0,
         "waiting": {key: time.isoformat() for key, time in sorted(plan.waiting.items())},
         "kept": {"narinfos": len(plan.contents.narinfos) - len(narinfos)},
         "unreadable": {entry.stored.key: entry.fault for entry in plan.contents.unreadable},
+        "unreadableRealisations": dict(plan.unreadable_realisations),
         "missingReferences": dict(sorted(plan.missing.items())),
         "absentRoots": sorted(plan.absent_roots),
         "absentPins": dict(plan.absent_pins),
         "withdrawn": _keys(entry.stored for entry in swept.withdrawn) if swept else [],
         "incomplete": _keys(entry.stored for entry in swept.incomplete) if swept else [],
         "withoutNar": _keys(entry.stored for entry in swept.without_nar) if swept else [],
+        "lostRealisations": [*swept.lost_realisations] if swept else [],
         "isBlocked": bool(plan.blocking or (swept and swept.blocking)),
         "blockedBy": {entry.stored.key: entry.fault for entry in _blocking(plan, swept)},
         "setAside": _keys(entry.stored for entry in plan.set_aside),
@@ -90,6 +93,7 @@ def print_done(plan: CollectionPlan, swept: Swept, run: str = "") -> None:
         ("narinfo", swept.narinfos),
         ("NAR", swept.nars),
         ("listing", swept.listings),
+        ("realisation", swept.realisations),
         ("root record", _root_records(swept.records)),
         ("pin object", _pin_objects(swept.records)),
     )
@@ -129,6 +133,12 @@ def races(swept: Swept) -> Iterator[str]:
             "them with `nix-cache doctor`:"
         )
         yield from _some([entry.stored.key for entry in swept.without_nar])
+    if swept.lost_realisations:
+        yield (
+            "WARNING: the paths of these realisations were pushed while they went. Push these "
+            "paths again, so that clients do not build them:"
+        )
+        yield from _some(swept.lost_realisations)
     if swept.blocking and (swept.narinfos or swept.nars):
         yield (
             "WARNING: a narinfo could not be read meanwhile. The rest was not removed, and what it "
@@ -174,6 +184,12 @@ def remarks(plan: CollectionPlan, terms: Terms) -> Iterator[str]:
             "these paths again with `nix-cache push`, or check them with `nix-cache doctor`:"
         )
         yield from _some([f"{name}: {key}" for name, key in plan.missing_nars.items()])
+    if unreadable := plan.unreadable_realisations:
+        yield (
+            f"{counted(len(unreadable), 'realisation')} that cannot be read: kept. Push their "
+            "paths again, or delete these objects by hand:"
+        )
+        yield from _some([f"{key}: {fault}" for key, fault in unreadable.items()])
     if undated := plan.contents.undated:
         yield (
             f"{counted(len(undated), 'object')} without a usable date: counted as written just now."
@@ -239,6 +255,7 @@ def _rows(plan: CollectionPlan, terms: Terms) -> Iterator[tuple[str, str, str, s
             ("delete", kind, len(objects), total_bytes(objects), why)
             for kind, objects, why in (
                 ("listing", plan.listings, "of files, without a kept narinfo"),
+                ("realisation", plan.realisations, "of a path that the cache does not have"),
                 ("NAR", plan.nars, f"without a narinfo for {grace} days"),
                 ("root record", _root_records(plan.records), "too old, or superseded"),
                 ("pin object", _pin_objects(plan.records), "replaced, or unpinned"),

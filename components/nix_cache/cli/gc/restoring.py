@@ -68,7 +68,7 @@ class Restoration:
     """What can be restored.
 
     Attributes:
-        others: NARs, lists of files and root records.
+        others: NARs, lists of files, realisations, root records and objects of pins.
         narinfos: each after those that it needs.
         left: by the key of a narinfo that stays deleted, the reason.
         nars: the keys of the NARs that the narinfos name.

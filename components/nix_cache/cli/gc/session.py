@@ -113,7 +113,7 @@ def _collect(
         contents = bucket.contents()
         ledger = _ledger(bucket)
         noted = ledger.since(contents.nars)
-        plan = plan_collection(contents, noted, terms)
+        plan = plan_collection(contents, noted, terms, bucket.realisations())
         if not plan.blocking:
             require_whole(bucket, plan)
         plan = _with_confirmed_nars(plan, bucket)
@@ -145,7 +145,7 @@ def _collect(
     else:
         report.print_done(plan, swept, bucket.run)
     report.print_races(swept)
-    return not (swept.withdrawn or swept.incomplete or swept.without_nar or swept.blocking)
+    return swept.is_well
 
 
 def _with_confirmed_nars(plan: CollectionPlan, bucket: Bucket) -> CollectionPlan:

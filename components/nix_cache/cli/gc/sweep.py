@@ -25,8 +25,10 @@ from nix_cache.cli.inventory.plan import (
     orphans,
     plan_collection,
     stray_listings,
+    stray_realisations,
     stray_records,
 )
+from nix_cache.cli.inventory.realisations import PackedRealisations
 from nix_cache.cli.s3.clock import Clocks
 
 _MOST_ASKED = 1000
@@ -48,6 +50,8 @@ class Swept:
         without_nar: narinfos that were pushed meanwhile and may name a NAR that had just gone.
         blocking: narinfos that could not be read while it went on, and that stopped it.
         records: the root records and the objects of pins that went.
+        realisations: those that went.
+        lost_realisations: the keys of those among them whose path was pushed meanwhile.
     """
 
     narinfos: tuple[Stored, ...] = ()
@@ -59,11 +63,24 @@ class Swept:
     without_nar: tuple[Entry, ...] = ()
     blocking: tuple[Entry, ...] = ()
     records: tuple[Stored, ...] = ()
+    realisations: tuple[Stored, ...] = ()
+    lost_realisations: tuple[str, ...] = ()
+
+    @property
+    def others(self) -> tuple[Stored, ...]:
+        """What went besides narinfos."""
+        return (*self.listings, *self.realisations, *self.nars, *self.records)
 
     @property
     def freed_bytes(self) -> int:
         """How much room that was."""
-        return total_bytes([*self.narinfos, *self.listings, *self.nars, *self.records])
+        return total_bytes([*self.narinfos, *self.others])
+
+    @property
+    def is_well(self) -> bool:
+        """Whether it could go on, and no push lost anything."""
+        lost = self.withdrawn or self.incomplete or self.without_nar or self.lost_realisations
+        return not (lost or self.blocking)
 
 
 def sweep(bucket: Bucket, shown: CollectionPlan, noted: Orphans, terms: Terms) -> Swept:
@@ -116,13 +133,31 @@ def _sweep(
     listings = _agreed(stray_listings(middle, everything, terms), shown.listings)
     nars = _agreed(due(middle, orphaned, terms), shown.nars)
     records = _agreed(stray_records(middle, everything, terms), shown.records)
-    hidden += bucket.remove([stored.key for stored in (*listings, *nars, *records)])
+    # Pushes that root records do not show put realisations when this collection has ended.
+    known = bucket.realisations() if shown.realisations else PackedRealisations()
+    useless = stray_realisations(known, middle, everything, terms)
+    realisations = _agreed(useless, shown.realisations)
+    done = Swept(narinfos, listings, nars, hidden, records=records, realisations=realisations)
+    hidden += bucket.remove([stored.key for stored in done.others])
 
     left = bucket.contents(middle)
-    done = Swept(narinfos, listings, nars, hidden, blocking=blocking(left, terms), records=records)
+    done = replace(
+        done,
+        hidden=hidden,
+        blocking=blocking(left, terms),
+        lost_realisations=_lost_realisations(bucket, left, known, realisations),
+    )
     mended = _mended(bucket, left, done)
-    doubt.remains = _lacks_nars(bucket, left, mended)
+    doubt.remains = _lacks_nars(bucket, left, mended) or bool(done.lost_realisations)
     return mended
+
+
+def _lost_realisations(
+    bucket: Bucket, left: Contents, known: PackedRealisations, gone: Collection[Stored]
+) -> tuple[str, ...]:
+    """Return the keys of realisations that went and whose path was pushed meanwhile."""
+    keys = [one.key for one in gone if known.path_of(one.key) in left.narinfos]
+    return tuple(sorted(bucket.absent(keys)))
 
 
 def _lacks_nars(bucket: Bucket, contents: Contents, done: Swept | None = None) -> bool:

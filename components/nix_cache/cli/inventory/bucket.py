@@ -21,6 +21,8 @@ from nix_cache.cli.inventory.objects import PackedObjects
 from nix_cache.cli.inventory.parsed import parsed_narinfos
 from nix_cache.cli.inventory.pins import Pin, pins_of, read_revision, revisions_among
 from nix_cache.cli.inventory.read_once import OnceReader
+from nix_cache.cli.inventory.realisation_reader import RealisationReader
+from nix_cache.cli.inventory.realisations import PackedRealisations, listed_realisations
 from nix_cache.cli.inventory.remembered import Remembered
 from nix_cache.cli.inventory.roots import Pushed, read_root_record, root_records_among
 from nix_cache.cli.inventory.running import RunNote, RunObject, SeenRun
@@ -41,6 +43,7 @@ from nix_cache.formats.collection_run import RUN_KEY, CollectionRun
 from nix_cache.formats.manifest import Manifest
 from nix_cache.formats.narinfo import Narinfo
 from nix_cache.formats.own_objects import PINS_PREFIX, ROOTS_PREFIX
+from nix_cache.formats.realisation import LISTED_PREFIXES
 from nix_cache.iam.lifecycle import NAR_PREFIX
 
 _MISSING = 404
@@ -72,7 +75,7 @@ class Bucket:
         credential: of one who may list, read and delete.
         profile: where that is from, for messages.
         jobs: how many requests there are at a time.
-        remembered: what earlier runs read of the narinfos; None to read all.
+        remembered: what earlier runs read of narinfos and realisations; None to read all.
     """
 
     def __init__(
@@ -88,12 +91,16 @@ class Bucket:
         self._manifest = manifest
         self._jobs = jobs
         self._client = S3Client.of(manifest, credential, Transport(jobs=jobs))
+        remembered = remembered or Remembered(None)
         self._reader = NarinfoReader(
             self._client,
             tuple(manifest.public_keys),
             jobs,
             lambda: self.has(INFO_KEY),
-            remembered or Remembered(None),
+            remembered,
+        )
+        self._realisations = RealisationReader(
+            self._client, jobs, remembered.beside("realisations")
         )
         self._listing = Listing(self._client, manifest.bucket, jobs)
         self._roots = OnceReader(self._client, jobs, read_root_record, "root records")
@@ -169,6 +176,26 @@ class Bucket:
                 revisions_among(listed), lambda: self.objects(PINS_PREFIX), self._report
             )
         return pins_of(revisions, listed, now)
+
+    def realisations(self) -> PackedRealisations:
+        """List and read the realisations. Those that were read already are not read again.
+
+        Raises:
+            ClientError: the storage refused to list, or did not answer.
+        """
+        found = self.listed_realisations()
+        with self._explained("read realisations"):
+            self._realisations.read(found, self._report)
+        return found
+
+    def listed_realisations(self) -> PackedRealisations:
+        """List the realisations.
+
+        Raises:
+            ClientError: the storage refused or did not answer.
+        """
+        pages = (self._listed(prefix, listed_realisations) for prefix in LISTED_PREFIXES)
+        return PackedRealisations(itertools.chain.from_iterable(pages))
 
     def clocks(self) -> Clocks | None:
         """Compare the clock of what answers with this machine's; None if its answers have no date.

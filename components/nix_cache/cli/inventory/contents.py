@@ -11,6 +11,8 @@ from nix_cache.cli.inventory.objects import Columns, PackedObjects, joined
 from nix_cache.cli.inventory.stored import Entry, Stored
 from nix_cache.formats.cache_info import INFO_KEY
 from nix_cache.formats.pin import PinKey
+from nix_cache.formats.realisation import PREFIXES as REALISATION_PREFIXES
+from nix_cache.formats.realisation import is_realisation_key
 from nix_cache.formats.root_record import is_root_record
 from nix_cache.iam.lifecycle import NAR_PREFIX, NIX32
 
@@ -26,7 +28,7 @@ _NAR_KEY = re.compile(rf"{NAR_PREFIX}[0-9A-Za-z_-]+\.nar(\.[0-9a-z]+)?")
 or with the hash of the store path before them."""
 
 _LISTING = ".ls"
-_FOLDERS_OF_PATHS = (NAR_PREFIX, "log/", "debuginfo/", "realisations/", "build-trace-v2/")
+_FOLDERS_OF_PATHS = (NAR_PREFIX, "log/", "debuginfo/", *REALISATION_PREFIXES)
 
 
 @dataclass(frozen=True)
@@ -145,6 +147,7 @@ def is_collectable(key: str) -> bool:
         _METADATA_KEY.fullmatch(key)
         or _NAR_KEY.fullmatch(key)
         or is_root_record(key)
+        or is_realisation_key(key)
         or PinKey.parse(key)
     )
 

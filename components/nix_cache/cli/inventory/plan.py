@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from nix_cache.cli.inventory.contents import YOUNG, Contents, Entry, Stored
 from nix_cache.cli.inventory.narinfos import Entries, PackedNames
 from nix_cache.cli.inventory.pins import Pin
+from nix_cache.cli.inventory.realisations import PackedRealisations
 from nix_cache.cli.inventory.roots import Pushed, left_to_upstream, paths_of
 
 Orphans = Mapping[str, datetime]
@@ -75,6 +76,8 @@ class CollectionPlan:
         records: the root records that go, those that are too old or superseded; and the objects of
             pins that go.
         absent_pins: the names of pins whose store path is not there, by its hash.
+        realisations: those that go, as no path that stays has any use for them.
+        unreadable_realisations: by key, why a realisation cannot be read; it stays.
     """
 
     contents: Contents
@@ -89,11 +92,18 @@ class CollectionPlan:
     set_aside: tuple[Entry, ...]
     records: tuple[Stored, ...] = ()
     absent_pins: Mapping[str, str] = field(default_factory=dict)
+    realisations: tuple[Stored, ...] = ()
+    unreadable_realisations: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def is_empty(self) -> bool:
         """Whether nothing goes now."""
-        return not (self.narinfos or self.listings or self.nars or self.records)
+        return not (self.narinfos or self.others)
+
+    @property
+    def others(self) -> tuple[Stored, ...]:
+        """What goes besides narinfos."""
+        return (*self.listings, *self.realisations, *self.nars, *self.records)
 
     @property
     def share(self) -> float:
@@ -101,15 +111,22 @@ class CollectionPlan:
         return len(self.narinfos) / len(self.contents.narinfos) if self.narinfos else 0.0
 
 
-def plan_collection(contents: Contents, noted: Orphans, terms: Terms) -> CollectionPlan:
+def plan_collection(
+    contents: Contents,
+    noted: Orphans,
+    terms: Terms,
+    realisations: PackedRealisations | None = None,
+) -> CollectionPlan:
     """Return what a collection of these contents would do.
 
     Args:
         contents: what is there.
         noted: the orphans of earlier runs.
         terms: what is to be collected.
+        realisations: those that are there; None to leave them out.
     """
     narinfos = contents.narinfos
+    realisations = realisations or PackedRealisations()
     in_the_way = blocking(contents, terms)
     kept = (*terms.roots, *terms.pinned, *_pushed(terms))
     live = narinfos.all if in_the_way else narinfos.closure([*_recent(contents, terms), *kept])
@@ -137,6 +154,10 @@ def plan_collection(contents: Contents, noted: Orphans, terms: Terms) -> Collect
         records=stray_records(contents, live, terms),
         absent_pins={
             name: pin for name, pin in sorted(terms.pinned.items()) if name not in narinfos
+        },
+        realisations=stray_realisations(realisations, contents, live, terms),
+        unreadable_realisations={
+            realisations.objects.key(at): fault for at, fault in sorted(realisations.faults.items())
         },
     )
 
@@ -184,6 +205,33 @@ def stray_listings(contents: Contents, names: PackedNames, terms: Terms) -> tupl
         listing
         for name, listing in contents.listings.items()
         if name not in names and listing.key not in named and not _is_young(listing, terms.now)
+    )
+
+
+def stray_realisations(
+    realisations: PackedRealisations, contents: Contents, names: PackedNames, terms: Terms
+) -> tuple[Stored, ...]:
+    """Return the realisations of no more use; none while a narinfo cannot be read.
+
+    One stays while its path does, and also if its path is not in the cache, but a push left it to
+    an upstream cache, a path that stays refers to it, or a root record, a pin or an option names
+    it: it may come back. So do those that it needs.
+
+    Args:
+        realisations: those that are there.
+        contents: what else is there.
+        names: the narinfos that stay.
+        terms: what is to be collected.
+    """
+    if blocking(contents, terms):
+        return ()
+    missing = contents.narinfos.missing_references(names).values()
+    expected = {*terms.roots, *terms.pinned, *_pushed(terms)}
+    expected |= {name for references in missing for name in references}
+    expected |= {name for pushed in terms.pushes for name in pushed.upstream}
+    return realisations.useless(
+        lambda name: name in names or name in expected,
+        lambda stored: _is_young(stored, terms.now),
     )
 
 

@@ -70,9 +70,14 @@ def is_identified(entry: Entry, received: Received) -> bool:
     Then the same ETag stands for the same content at any time. That of an object with a key of a
     key service, or of an upload in parts, is something else.
     """
-    digest = hashlib.md5(received.body, usedforsecurity=False).hexdigest()
     is_plain = entry.url is not None and not re.search(r"\s", entry.url.text)
-    return entry.stored.etag == f'"{digest}"' and is_plain and not received.encoding
+    return is_plain and is_hash(entry.stored, received)
+
+
+def is_hash(stored: Stored, received: Received) -> bool:
+    """Return whether the ETag in the listing is the hash of what was received."""
+    digest = hashlib.md5(received.body, usedforsecurity=False).hexdigest()
+    return stored.etag == f'"{digest}"' and not received.encoding
 
 
 def read(stored: Stored, received: Received, public_keys: tuple[str, ...]) -> Entry:

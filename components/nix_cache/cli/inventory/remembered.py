@@ -1,6 +1,6 @@
-"""What earlier runs read of a cache's narinfos, kept on this machine.
+"""What earlier runs read of a cache's narinfos and realisations, kept on this machine.
 
-It is never in the bucket, where it would publish the listing. A narinfo is taken from here only if
+It is never in the bucket, where it would publish the listing. An object is taken from here only if
 the listing states the ETag, size and date that it had. The file ends with a hash of its content,
 so that a damaged one is not used.
 """
@@ -9,12 +9,12 @@ import hashlib
 import os
 import stat
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Protocol
 
 from nix_cache.cli.errors import ClientError
-from nix_cache.cli.inventory.narinfos import PackedNarinfos
+from nix_cache.cli.inventory.objects import PackedObjects
 from nix_cache.cli.machine import console
 from nix_cache.cli.machine.files import make_folder
 from nix_cache.cli.machine.places import cache_folder
@@ -29,20 +29,50 @@ _BLOCK_BYTES = 1 << 20
 _FIELDS = 6
 
 
+class ReadObjects(Protocol):
+    """Objects of a bucket, and what each states: what it refers to, and one more text.
+
+    Attributes:
+        objects: as they are listed.
+        identified: one byte for each of them: whether its ETag is the hash of what was read.
+        remembered: how many of them an earlier run on this machine read.
+    """
+
+    objects: PackedObjects
+    identified: bytearray
+    remembered: int
+
+    def is_read(self, number: int) -> bool:
+        """Return whether an object was added what it states."""
+
+    def put_read(self, number: int, references: Collection[str], text: str, /) -> None:
+        """Add what an object states."""
+
+    def statement(self, number: int) -> tuple[str, list[str]]:
+        """Return what an object states: the text, and what it refers to."""
+
+
 class Remembered:
-    """The narinfos of one cache, as earlier runs on this machine read them.
+    """Objects of one kind of one cache, as earlier runs on this machine read them.
 
     Args:
         file: where they are kept; None to keep nothing.
         header: the first line of the file. One with another line is replaced.
         note: called with a warning.
+        kind: of the objects.
     """
 
     def __init__(
-        self, file: Path | None, header: str = "", note: Callable[[str], None] = console.note
+        self,
+        file: Path | None,
+        header: str = "",
+        note: Callable[[str], None] = console.note,
+        kind: str = "narinfos",
     ) -> None:
         self._file = file
-        self._header = header
+        self._kind = kind
+        self._header = f"nix-cache {kind} {header}"
+        self._place_and_keys = header
         self._note = note
         self._rows = 0
 
@@ -58,10 +88,15 @@ class Remembered:
         # Whether a narinfo without references is whole depends on the keys.
         keys = _hashed(*sorted(manifest.public_keys))
         file = cache_folder(environment) / f"narinfos-{place}"
-        return cls(file, f"nix-cache narinfos {VERSION} {place} {keys}\n", note)
+        return cls(file, f"{VERSION} {place} {keys}\n", note)
 
-    def load(self, found: PackedNarinfos) -> None:
-        """Add the narinfos that are listed as they were when they were read."""
+    def beside(self, kind: str) -> "Remembered":
+        """Return what is kept of objects of another kind of the same cache."""
+        file = self._file and self._file.with_name(self._file.name.replace(self._kind, kind, 1))
+        return Remembered(file, self._place_and_keys, self._note, kind)
+
+    def load(self, found: ReadObjects) -> None:
+        """Add the objects that are listed as they were when they were read."""
         if self._file is None:
             return
         try:
@@ -74,10 +109,10 @@ class Remembered:
         except OSError as failure:
             fault = f"cannot be read: {failure.strerror}"
         if fault:
-            self._note(f"{self._file} {fault}. All narinfos are read from the bucket.")
+            self._note(f"{self._file} {fault}. All {self._kind} are read from the bucket.")
 
-    def save(self, found: PackedNarinfos) -> None:
-        """Keep the narinfos whose ETag is the hash of what was read."""
+    def save(self, found: ReadObjects) -> None:
+        """Keep the objects whose ETag is the hash of what was read."""
         if self._file is None:
             return
         kept = found.identified.count(1)
@@ -100,7 +135,7 @@ class Remembered:
             return "can be written by other users"
         digest, last = hashlib.blake2b(), b""
         first = file.readline(_BLOCK_BYTES)
-        if not first.startswith(b"nix-cache narinfos "):
+        if not first.startswith(f"nix-cache {self._kind} ".encode()):
             return "is damaged"
         if first != self._header.encode():
             return ""
@@ -111,7 +146,7 @@ class Remembered:
             digest.update(joined[:-_TRAILER_BYTES])
         return None if last == _trailer(digest.hexdigest()) else "is damaged"
 
-    def _add(self, file: BinaryIO, found: PackedNarinfos) -> None:
+    def _add(self, file: BinaryIO, found: ReadObjects) -> None:
         file.seek(len(self._header.encode()))
         rows = 0
         for line in file:
@@ -129,7 +164,7 @@ class Remembered:
                 found.remembered += 1
         self._rows = rows
 
-    def _write(self, path: Path, found: PackedNarinfos) -> None:
+    def _write(self, path: Path, found: ReadObjects) -> None:
         descriptor, name = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
         try:
             with os.fdopen(descriptor, "wb") as file:
@@ -143,7 +178,7 @@ class Remembered:
             Path(name).unlink(missing_ok=True)
             raise
 
-    def _lines(self, found: PackedNarinfos) -> Iterator[bytes]:
+    def _lines(self, found: ReadObjects) -> Iterator[bytes]:
         yield self._header.encode()
         number = found.identified.find(1)
         while number >= 0:

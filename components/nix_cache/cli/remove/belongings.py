@@ -1,9 +1,13 @@
-"""What else a bucket has of some store paths: lists of files, logs, debug info, old versions."""
+"""What else a bucket has of some store paths: lists of files, realisations, logs, and the like."""
 
 import json
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
 
+from nix_cache.cli.inventory.contents import Stored
 from nix_cache.cli.inventory.history import HistoricBucket
+from nix_cache.cli.inventory.realisations import PackedRealisations
 from nix_cache.cli.remove.plan import RemovalPlan
 from nix_cache.cli.s3.answers import ObjectVersion
 from nix_cache.formats.narinfo import Narinfo, NarinfoError
@@ -15,15 +19,39 @@ History = Mapping[str, list[ObjectVersion]]
 """By key, the versions of an object, the newest first."""
 
 
+@dataclass(frozen=True)
+class Belongings:
+    """What belongs to the paths that go, beside their narinfos and NARs.
+
+    Attributes:
+        others: the keys of lists of files, build logs and debug info.
+        realisations: by key, those that name one of these paths.
+        kept_logs: by key, the logs that stay, and the paths of the same derivation that stay.
+    """
+
+    others: tuple[str, ...] = ()
+    realisations: Mapping[str, Stored] = field(default_factory=dict)
+    kept_logs: Mapping[str, list[str]] = field(default_factory=dict)
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The keys of what goes."""
+        return (*self.others, *self.realisations)
+
+
 def belongings(
-    bucket: HistoricBucket, plan: RemovalPlan, narinfos: Iterable[Narinfo]
-) -> tuple[str, ...]:
-    """Return the keys of what belongs to the paths that go, beside their narinfos and NARs.
+    bucket: HistoricBucket,
+    plan: RemovalPlan,
+    narinfos: Iterable[Narinfo],
+    realisations: PackedRealisations,
+) -> Belongings:
+    """Return what belongs to the paths that go, beside their narinfos and NARs.
 
     Args:
         bucket: the cache's.
         plan: what goes.
         narinfos: of the paths that go, as far as they can be read.
+        realisations: those in the bucket.
 
     Raises:
         ClientError: the storage refused or did not answer.
@@ -32,7 +60,29 @@ def belongings(
     listings = [known[name].key for name in plan.names if name in known]
     logs = {f"log/{one.deriver}" for one in narinfos if one.deriver is not None}
     there = logs - bucket.absent(logs)
-    return (*sorted(listings), *sorted(there), *sorted(_debuginfo(bucket, plan.nars)))
+    kept = _shared_logs(bucket, plan, there)
+    debug_info = _debuginfo(bucket, plan.nars)
+    return Belongings(
+        (*sorted(listings), *sorted(there - kept.keys()), *sorted(debug_info)),
+        {stored.key: stored for stored in realisations.naming(plan.names)},
+        kept,
+    )
+
+
+def _shared_logs(
+    bucket: HistoricBucket, plan: RemovalPlan, logs: Collection[str]
+) -> Mapping[str, list[str]]:
+    """Return the logs of derivations of which another output stays, with the paths of these.
+
+    The narinfos that stay are read once more: which derivation they are of is not held in memory.
+    """
+    found = defaultdict[str, list[str]](list)
+    if logs:
+        others = (entry for name, entry in plan.contents.narinfos.items() if name not in plan.names)
+        for _, narinfo in bucket.parsed(entry.stored for entry in others):
+            if isinstance(narinfo, Narinfo) and (key := f"log/{narinfo.deriver}") in logs:
+                found[key].append(narinfo.store_path)
+    return {key: sorted(paths) for key, paths in sorted(found.items())}
 
 
 def versions_of(bucket: HistoricBucket, keys: Collection[str]) -> History:

@@ -72,8 +72,9 @@ def remove(
     """Remove store paths at once, such as one with a secret, or what a leaked key signed.
 
     Removes narinfos, dependents first, then the NARs that no other path uses, without a grace
-    period, with their lists of files, build logs, debug info and old versions. Pushes, pins and
-    root records do not prevent it.
+    period, with their lists of files, realisations, build logs, debug info and old versions. Keeps
+    the build log of a derivation while another of its outputs stays. Pushes, pins and root records
+    do not prevent it.
 
     Exits with 1 if a push at the same time lost a path, or if a NAR is kept because another path
     has the same contents.

@@ -10,24 +10,37 @@ from collections.abc import Collection, Iterable
 from pathlib import Path
 
 from nix_cache.cli.inventory.contents import Contents, is_collectable, is_of_paths
+from nix_cache.cli.inventory.realisations import PackedRealisations
 from nix_cache.cli.machine import files
 from nix_cache.cli.machine.places import user_place
 from nix_cache.formats.manifest import Manifest
 
 
-def due(left: frozenset[str], contents: Contents, going: Collection[str]) -> frozenset[str]:
+def due(
+    left: frozenset[str],
+    contents: Contents,
+    going: Collection[str],
+    realisations: PackedRealisations,
+) -> frozenset[str]:
     """Return what is to be removed of what an interrupted removal left.
 
     Which path a build log or a debug info entry is of is not noted. So these stay if a path of
-    that removal is in the cache and stays: it was not removed, or was pushed again.
+    that removal is in the cache and stays: it was not removed, or was pushed again. A realisation
+    stays if the path that it names now is in the cache and stays.
 
     Args:
         left: the keys that were noted.
         contents: what is in the bucket.
         going: the hashes of the paths that are removed now.
+        realisations: those in the bucket.
     """
+
+    def is_there(name: str) -> bool:
+        return name in contents.narinfos and name not in going
+
+    left = frozenset(key for key in left if not is_there(realisations.path_of(key) or ""))
     narinfos = (key.removesuffix(".narinfo") for key in left if key.endswith(".narinfo"))
-    if all(name in going or name not in contents.narinfos for name in narinfos):
+    if not any(map(is_there, narinfos)):
         return left
     return frozenset(key for key in left if is_collectable(key))
 

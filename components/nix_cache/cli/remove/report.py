@@ -40,12 +40,13 @@ def document(
         "narinfos": [entry.stored.key for entry in plan.narinfos]
         if removed is None
         else [*removed.narinfos],
-        "objects": [*plan.nars, *removal.also, *sorted(removal.left)]
+        "objects": [*plan.nars, *removal.also.keys, *sorted(removal.left)]
         if removed is None
         else [*removed.objects],
         "bytes": plan_bytes(plan),
         "keptNars": dict(plan.shared),
         "uncertainNars": dict(plan.elsewhere),
+        "keptLogs": dict(removal.also.kept_logs),
         "absent": sorted(removal.wanted - plan.named),
         "versioning": removal.versioning.value,
         "versions": 0 if removed is None else removed.versions,
@@ -71,7 +72,8 @@ def print_plan(removal: Removal, names: Names, where: Console) -> None:
     for count, thing, why in (
         (len(plan.nars), "NAR", "at once, without a grace period"),
         (len(plan.past), "NAR", "of which only old versions are left"),
-        (len(removal.also), "other object", "lists of files, build logs, debug info"),
+        (len(removal.also.others), "other object", "lists of files, build logs, debug info"),
+        (len(removal.also.realisations), "realisation", "by which clients find these paths"),
         (len(removal.left), "object", "left by an interrupted removal"),
     ):
         if count:
@@ -117,6 +119,11 @@ def remarks(removal: Removal, names: Names) -> Iterator[str]:
         yield (
             f"WARNING: {key} is kept: {', '.join(users[:3])} has the same contents. Name "
             "that path too to remove the NAR."
+        )
+    for key, paths in [*removal.also.kept_logs.items()][:_SHOWN]:
+        yield (
+            f"WARNING: {key} is kept: {', '.join(paths[:3])} is of the same derivation. Name that "
+            "path too to remove the build log."
         )
     for name, url in [*plan.elsewhere.items()][:_SHOWN]:
         yield (

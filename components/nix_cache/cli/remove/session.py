@@ -169,12 +169,14 @@ def _planned(
         if isinstance(narinfo, Narinfo)
     ]
     names = {narinfo.base_name[:32]: narinfo.store_path for narinfo in parsed}
-    also = belongings(bucket, plan, parsed)
-    still_due = due(left, contents, plan.names)
+    realisations = bucket.realisations()
+    also = belongings(bucket, plan, parsed, realisations)
+    still_due = due(left, contents, plan.names, realisations)
     if kept := sorted(left - still_due):
         console.note(
-            "WARNING: build logs and debug info entries that an interrupted removal noted are kept "
-            f"({len(kept)}), as a path of that removal is in the cache: {', '.join(kept[:_SHOWN])}"
+            "WARNING: build logs, debug info entries and realisations that an interrupted removal "
+            f"noted are kept ({len(kept)}), as a path of that removal is in the cache: "
+            f"{', '.join(kept[:_SHOWN])}"
         )
     return Removal(plan, wanted, earlier, also, still_due, versioning), names
 

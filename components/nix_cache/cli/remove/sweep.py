@@ -3,19 +3,20 @@
 The bucket is listed again before each step. What was pushed meanwhile is not removed.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from nix_cache.cli.errors import ClientError
-from nix_cache.cli.inventory.contents import Contents, Entry
+from nix_cache.cli.inventory.contents import Contents, Entry, Stored
 from nix_cache.cli.inventory.history import HistoricBucket
-from nix_cache.cli.remove.belongings import versions_of
+from nix_cache.cli.remove.belongings import Belongings, versions_of
 from nix_cache.cli.remove.journal import Journal
 from nix_cache.cli.remove.plan import RemovalPlan, plan_removal, unreadable_others
 from nix_cache.cli.s3.answers import ObjectVersion
 from nix_cache.cli.s3.errors import RefusedError
 from nix_cache.cli.s3.versions import Versioning
 from nix_cache.formats.nar_url import NamedObjects
+from nix_cache.formats.realisation import SUFFIX
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,7 @@ class Removal:
         plan: the paths and their NARs.
         wanted: the hashes of the paths that were asked for, also of those that are not there.
         earlier_nars: the keys of NARs that earlier narinfos of these paths named.
-        also: the keys of what else belongs to these paths.
+        also: what else belongs to these paths.
         left: the keys that an interrupted removal left.
         versioning: whether the bucket keeps versions.
     """
@@ -34,7 +35,7 @@ class Removal:
     plan: RemovalPlan
     wanted: frozenset[str]
     earlier_nars: frozenset[str]
-    also: tuple[str, ...]
+    also: Belongings
     left: frozenset[str]
     versioning: Versioning
 
@@ -48,7 +49,7 @@ class Removal:
     def keys(self) -> tuple[str, ...]:
         """The keys of all objects that go, also of those that only have versions."""
         narinfos = {*(entry.stored.key for entry in self.plan.narinfos), *map(_key, self.wanted)}
-        return (*sorted(narinfos), *self.plan.nars, *self.plan.past, *self.also, *self.left)
+        return (*sorted(narinfos), *self.plan.nars, *self.plan.past, *self.also.keys, *self.left)
 
 
 @dataclass(frozen=True)
@@ -92,8 +93,8 @@ def sweep(bucket: HistoricBucket, removal: Removal, journal: Journal) -> Removed
         hidden = bucket.erase(narinfos)
         middle = bucket.contents(start, again.names)
         _require_readable(middle, frozenset())
-        going = (*again.nars, *removal.also, *sorted(removal.left))
-        free = _Free(middle)
+        going = (*again.nars, *removal.also.keys, *sorted(removal.left))
+        free = _Free(middle, _changed(bucket, removal.also.realisations))
         objects = tuple(dict.fromkeys(key for key in going if key in free))
         hidden += bucket.erase(objects)
         versions = _erase_versions(bucket, removal, free)
@@ -123,10 +124,20 @@ def _require_readable(contents: Contents, wanted: frozenset[str]) -> None:
         )
 
 
-class _Free:
-    """The objects that no narinfo needs."""
+def _changed(bucket: HistoricBucket, realisations: Mapping[str, Stored]) -> set[str]:
+    """Return the keys of realisations that were written again since the removal was shown."""
+    if not realisations:
+        return set()
+    listed = bucket.listed_realisations().objects
+    now = ((key, listed.get(key.removesuffix(SUFFIX))) for key in realisations)
+    return {key for key, stored in now if stored is not None and stored != realisations[key]}
 
-    def __init__(self, contents: Contents) -> None:
+
+class _Free:
+    """The objects that no narinfo needs, and that no push wrote again."""
+
+    def __init__(self, contents: Contents, changed: set[str]) -> None:
+        self._changed = changed
         urls = (entry.url for entry in contents.narinfos.values())
         self._named = NamedObjects(url for url in urls if url is not None)
         self._narinfos = contents.narinfos
@@ -137,7 +148,7 @@ class _Free:
             return False  # it was not removed, or was pushed again
         if ending == "ls":
             return name not in self._narinfos
-        return key not in self._named
+        return key not in self._named and key not in self._changed
 
 
 def _erase_versions(bucket: HistoricBucket, removal: Removal, free: _Free) -> int | None:

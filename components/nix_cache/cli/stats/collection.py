@@ -19,7 +19,7 @@ class Freed:
     Attributes:
         narinfos: how many narinfos.
         nars: how many NARs.
-        others: how many lists of files, root records and objects of pins.
+        others: how many lists of files, realisations, root records and objects of pins.
         size_bytes: what all of them take.
     """
 
@@ -81,10 +81,10 @@ def collectable(
     )
     contents = bucket.contents()
     noted = (bucket.ledger() or Ledger()).since(contents.nars)
-    plan = plan_collection(contents, noted, terms)
+    plan = plan_collection(contents, noted, terms, bucket.realisations())
     if plan.blocking:
         return Collectable(older_than_days, grace_days, True, Freed(), Freed())
-    others: Sequence[Stored] = (*plan.listings, *plan.records)
+    others: Sequence[Stored] = (*plan.listings, *plan.realisations, *plan.records)
     gone = total_bytes([*others, *plan.nars]) + plan.narinfos.total_bytes
     waiting = total_bytes(contents.nars[key] for key in plan.waiting)
     return Collectable(

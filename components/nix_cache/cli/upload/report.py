@@ -26,6 +26,7 @@ class Result:
         left: by store path, the URL of the upstream cache that has it.
         repaired: the paths among those that were copied of which the cache had a part.
         pin: the name under which the path was pinned; None if it was not.
+        was_doubtful: whether a collection may have left paths without their NAR or realisation.
     """
 
     cache: str
@@ -37,6 +38,7 @@ class Result:
     left: Mapping[str, str] = field(default_factory=dict)
     repaired: frozenset[str] = frozenset()
     pin: str | None = None
+    was_doubtful: bool = False
 
     @property
     def signed(self) -> list[str]:

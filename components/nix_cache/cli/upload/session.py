@@ -187,7 +187,8 @@ class Push:
         """
         chosen = {*roots, *(held.path for held in result.pushed)} - result.left.keys()
         infos = [info for info in closure if info.path in chosen]
-        for realisation in realisations_of(infos):
+        here = [info for info in closure if info.path not in result.left]
+        for realisation in realisations_of(here if result.was_doubtful else infos):
             self._progress.tell(f"putting {realisation.key}")
             put_realisation(realisation, self._writer.key, self.narinfos, self._progress.note)
         if self._options.further.logs:
@@ -217,7 +218,7 @@ class Push:
         paths = [*(info.path for info in closure), *outside.relied]
         self.require_access()
         self._protect(roots, paths, {**left_references(closure, left), **outside.upstream})
-        before = self._look()
+        first = before = self._look()
         closure = self.supported(closure, outside)
         held = self.held(closure)
         broken = self._broken(set(roots), held, all_nars=before.leaves_doubt)
@@ -229,12 +230,12 @@ class Push:
             skipped |= self._sign(closure, skipped)
             now = collections.when_ended(self._look, self._progress.tell)
             if not before.may_have_deleted(now):
-                return self._result(done, skipped, left, broken)
+                return self._result(done, skipped, left, broken, first)
             before = now
             self._require_relied(outside)
             missing = self._lost(closure, done)
             if not missing:
-                return self._result(done, skipped, left, broken)
+                return self._result(done, skipped, left, broken, first)
             skipped = {path: one for path, one in skipped.items() if path not in _paths(missing)}
             self._progress.note(
                 f"A collection of the cache deleted {len(missing)} of these paths meanwhile; "
@@ -419,6 +420,7 @@ class Push:
         skipped: Mapping[str, Held],
         left: Mapping[str, str],
         broken: set[str],
+        first: collections.Seen,
     ) -> Result:
         return Result(
             cache=self._writer.record.name,
@@ -429,6 +431,7 @@ class Push:
             seconds=done.seconds,
             left=left,
             repaired=frozenset(broken & done.uploaded.keys()),
+            was_doubtful=first.leaves_doubt,
         )
 
 

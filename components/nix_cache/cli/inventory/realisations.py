@@ -1,0 +1,105 @@
+"""The realisations of a bucket in little memory: which store path each names. Pure.
+
+A realisation takes some 180 bytes. What cannot be read is kept, and never counts as read wrongly.
+"""
+
+from collections.abc import Callable, Collection, Iterable, Iterator
+
+from nix_cache.cli.inventory.objects import Columns, PackedObjects, joined
+from nix_cache.cli.inventory.references import PackedReferences
+from nix_cache.cli.inventory.stored import Stored
+from nix_cache.formats.realisation import SUFFIX, is_realisation_key
+
+_HASH_BYTES = 32
+_UNREAD = bytes(_HASH_BYTES)
+
+
+def listed_realisations(page: Iterable[Stored]) -> Columns:
+    """Return the realisations on a page of the listing."""
+    found = Columns()
+    for stored in sorted(page, key=lambda one: one.key):
+        if is_realisation_key(stored.key):
+            found.add(stored.key.removesuffix(SUFFIX), stored)
+    return found
+
+
+class PackedRealisations:
+    """The realisations of a bucket, each with a number: its place in the order of keys.
+
+    Args:
+        pages: what is on each page of the listing.
+
+    Attributes:
+        objects: the realisations as they are listed, by key without ``.doi``.
+        identified: one byte for each of them: whether its ETag is the hash of what was read.
+        remembered: how many of them an earlier run on this machine read.
+        faults: by number, why a realisation cannot be read, a clause without a subject.
+    """
+
+    def __init__(self, pages: Iterable[Columns] = ()) -> None:
+        self.objects = PackedObjects(joined(pages), SUFFIX)
+        self.identified = bytearray(len(self.objects))
+        self.remembered = 0
+        self.faults: dict[int, str] = {}
+        self._paths = bytearray(_HASH_BYTES * len(self.objects))
+        self._needed = PackedReferences(self.objects)
+
+    def __len__(self) -> int:
+        return len(self.objects)
+
+    def put_read(self, number: int, needed: Collection[str], path: str, /) -> None:
+        """Add what a realisation states. It is added once.
+
+        Args:
+            number: of the realisation.
+            needed: the keys of the realisations that it needs, without ``.doi``.
+            path: the hash of the store path that it names.
+        """
+        self._paths[_HASH_BYTES * number : _HASH_BYTES * (number + 1)] = path.encode("ascii")
+        self._needed.put(number, needed)
+
+    def is_read(self, number: int) -> bool:
+        """Return whether it was added what a realisation states, even if it cannot be read."""
+        return number in self.faults or self._path(number) != _UNREAD
+
+    def statement(self, number: int) -> tuple[str, list[str]]:
+        """Return the hash of the store path that a realisation names, and what it needs."""
+        return self._path(number).decode("ascii"), list(self._needed.names(number))
+
+    def path_of(self, key: str) -> str | None:
+        """Return the hash of the store path that a realisation names; None if that is not known."""
+        number = self.objects.find(key.removesuffix(SUFFIX))
+        if number is None or number in self.faults or not self.is_read(number):
+            return None
+        return self._path(number).decode("ascii")
+
+    def naming(self, paths: Collection[str]) -> Iterator[Stored]:
+        """Yield the realisations that name one of some store paths, by their hashes."""
+        wanted = {path.encode("ascii") for path in paths}
+        for number in range(len(self)):
+            if number not in self.faults and self._path(number) in wanted:
+                yield self.objects.stored(number)
+
+    def useless(
+        self, is_kept: Callable[[str], bool], is_young: Callable[[Stored], bool]
+    ) -> tuple[Stored, ...]:
+        """Return the realisations that name no kept path and that no kept one needs.
+
+        What cannot be read, or is young, is kept.
+
+        Args:
+            is_kept: whether a store path is kept, by its hash.
+            is_young: whether an object may belong to a push under way.
+        """
+
+        def stays(number: int) -> bool:
+            if number in self.faults or not self.is_read(number):
+                return True
+            path = self._path(number).decode("ascii")
+            return is_kept(path) or is_young(self.objects.stored(number))
+
+        flags = self._needed.closure(number for number in range(len(self)) if stays(number))
+        return tuple(self.objects.stored(at) for at in range(len(self)) if not flags[at])
+
+    def _path(self, number: int) -> bytes:
+        return bytes(self._paths[_HASH_BYTES * number : _HASH_BYTES * (number + 1)])
