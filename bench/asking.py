@@ -3,9 +3,11 @@
 `python -m bench.asking STORE_PATH` runs as the writer of the only cache of this machine.
 """
 
+import gc
 import sys
 import time
 
+from nix_cache.cli.__main__ import ALLOCATIONS
 from nix_cache.cli.nix.closure import closure_of
 from nix_cache.cli.options import JOBS
 from nix_cache.cli.s3.client import S3Client
@@ -18,6 +20,7 @@ from nix_cache.cli.upload.writer import find_writer
 
 def main(root: str) -> int:
     """Ask; returns the process's exit code."""
+    gc.set_threshold(ALLOCATIONS)
     writer = find_writer(None)
     manifest = writer.manifest
     closure = closure_of([root])

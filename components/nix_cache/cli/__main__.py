@@ -7,14 +7,14 @@ import sys
 from nix_cache import terminal
 from nix_cache.cli.machine import interrupt
 
-_ALLOCATIONS = 50_000
+ALLOCATIONS = 50_000
 """Objects that are made before Python looks for cycles among them; its own default is 700."""
 
 
 def main() -> int:
     """Run the command; gives back the process's exit code."""
     # What loading allocates stays, so that looking for garbage among it takes time for nothing.
-    gc.set_threshold(_ALLOCATIONS)
+    gc.set_threshold(ALLOCATIONS)
     interrupt.install()
     try:
         code = _run()

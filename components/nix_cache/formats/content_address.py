@@ -4,9 +4,7 @@ The rules are those of Nix's store path specification:
 https://nix.dev/manual/nix/latest/protocols/store-path
 """
 
-import functools
 import hashlib
-import operator
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -29,6 +27,10 @@ class Method(Enum):
     NAR = "fixed:r:"
 
 
+_METHODS = tuple((method.value, method) for method in (Method.NAR, Method.TEXT, Method.FLAT))
+"""By prefix. That of a NAR starts with the one of a flat file."""
+
+
 @dataclass(frozen=True)
 class ContentAddress:
     """A content address: the method and the hash."""
@@ -45,9 +47,9 @@ class ContentAddress:
         Raises:
             ContentAddressError: the text is none of these.
         """
-        for method in (Method.NAR, Method.TEXT, Method.FLAT):
-            if text.startswith(method.value):
-                algorithm, colon, encoded = text.removeprefix(method.value).partition(":")
+        for prefix, method in _METHODS:
+            if text.startswith(prefix):
+                algorithm, colon, encoded = text[len(prefix) :].partition(":")
                 if not colon:
                     break
                 try:
@@ -122,7 +124,7 @@ def _made(kind: str, references: Sequence[str], content: NixHash, name: str, sto
 
 
 def _folded(digest: bytes) -> bytes:
-    """Return a digest cut to a path's length, with what is cut off laid over the rest."""
-    parts = (digest[at : at + _PATH_HASH_BYTES] for at in range(0, len(digest), _PATH_HASH_BYTES))
-    folded = functools.reduce(operator.xor, (int.from_bytes(part, "little") for part in parts))
+    """Return a SHA-256 cut to a path's length, with what is cut off laid over the rest."""
+    kept, over = digest[:_PATH_HASH_BYTES], digest[_PATH_HASH_BYTES:]
+    folded = int.from_bytes(kept, "little") ^ int.from_bytes(over, "little")
     return folded.to_bytes(_PATH_HASH_BYTES, "little")

@@ -17,7 +17,9 @@ _BASE64 = re.compile(r"[A-Za-z0-9+/]*")
 _BASE16 = re.compile(r"[0-9A-Fa-f]*")
 
 
-_FROM_BASE32 = bytes.maketrans(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", NIX32.encode())
+_PAIRS = tuple(first + second for first in NIX32 for second in NIX32)
+"""Two digits of nix32 for each number of ten bits."""
+
 _TO_PYTHON = str.maketrans(NIX32, "0123456789abcdefghijklmnopqrstuv")
 _WITHOUT_NIX32 = str.maketrans("", "", NIX32)
 
@@ -111,11 +113,9 @@ def nix32_length(size_bytes: int) -> int:
 def encode_nix32(digest: bytes) -> str:
     """Return a digest in nix32: its first byte is the least significant, its last digit too."""
     digits = nix32_length(len(digest))
-    # base32 takes groups of eight digits, from the most significant one.
-    groups = -(-digits // 8)
-    number = int.from_bytes(digest, "little") << 5 * (8 * groups - digits)
-    encoded = base64.b32encode(number.to_bytes(5 * groups, "big"))
-    return encoded[:digits].translate(_FROM_BASE32).decode("ascii")
+    number = int.from_bytes(digest, "little")
+    shifts = range(10 * ((digits - 1) // 2), -1, -10)
+    return "".join([_PAIRS[number >> shift & 0x3FF] for shift in shifts])[-digits:]
 
 
 def decode_nix32(text: str, size_bytes: int) -> bytes:

@@ -12,6 +12,7 @@ from nix_cache.cli.s3.body import FilePart
 from nix_cache.cli.s3.hosts import NoAnswerError
 from nix_cache.cli.s3.reply import OversizedError, Reply
 from nix_cache.cli.s3.transport import Transport
+from nix_cache.cli.s3.wire import Headers
 from tests.unit.cli.misbehaving import Answer, Misbehaving, always, answer, misbehaving
 from tests.unit.cli.test_transport import QUICK, drip_body, drip_chunks, drip_head, hang, within
 
@@ -151,6 +152,19 @@ class TestReuse:
             visitor = Visitor(server)
             assert [visitor.ask().body for _ in range(3)] == [b"first"] * 3
         assert len(server.requests) == 4
+
+
+def test_headers_are_found_in_any_spelling() -> None:
+    """Several of one name are one, and the end of a name is no name."""
+    found = Headers('\r\nETag: "a"\r\nX-Vary:no\r\nvary: Origin \r\nVARY:\tAccept\xc4\r\nEmpty:')
+
+    assert dict(found) == {"etag": '"a"', "x-vary": "no", "vary": "Origin, Accept\xc4", "empty": ""}
+    assert len(found) == 4
+    assert found["Etag"] == found.get("ETAG") == '"a"'
+    assert "Vary" in found
+    assert "ary" not in found
+    assert found.get("Tag") is None
+    assert found.get("Tag", "none") == "none"
 
 
 def test_a_file_is_sent_as_it_is(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from nix_cache.formats import signing
+from nix_cache.formats.content_address import ContentAddress, store_path
 from nix_cache.formats.narinfo import Narinfo, NarinfoError, verify
 from nix_cache.formats.narinfo_writer import NarFile, StoredNar, signed_narinfo, stored_nar
 from nix_cache.formats.nix_hash import NixHash
@@ -24,6 +25,13 @@ INFO = PathInfo(
     registration_time=1,
 )
 FILE = NarFile(NixHash.of(b"file"), 70)
+TEXT = ContentAddress.parse(f"text:{NixHash.of(b'text').nix32}")
+ADDRESSED = replace(
+    INFO,
+    path=store_path(TEXT, "name", INFO.references[1:], has_self=False, store_dir="/nix/store"),
+    references=INFO.references[1:],
+    ca=str(TEXT),
+)
 
 
 def test_a_narinfo_says_what_the_store_and_the_file_are() -> None:
@@ -91,6 +99,21 @@ class TestStoredNar:
         assert stored_nar(content[:-1], INFO, KEY) is None
         assert stored_nar(content, INFO, OTHER) is None
         assert stored_nar(content, replace(INFO, nar_size=121), KEY) is None
+
+    def test_signatures_of_a_content_addressed_path_may_be_any(self) -> None:
+        """Readers do not check them, but stop at a malformed one and at any other difference."""
+        content = signed_narinfo(ADDRESSED, FILE, OTHER)
+        signature = content[content.index(b"Sig: ") : content.index(b"CA: ")]
+
+        assert stored_nar(content, ADDRESSED, KEY) == StoredNar(FILE.key, FILE.file_size)
+        assert stored_nar(content.replace(signature, b""), ADDRESSED, KEY)
+        assert stored_nar(content.replace(signature, 2 * signature), ADDRESSED, KEY)
+        for wrong in (b"Sig: a:AAAA\n", b"Sig: a\n", signature[:-2] + b"\n", b"Sig: \n"):
+            assert stored_nar(content.replace(signature, wrong), ADDRESSED, KEY) is None
+        end = content.index(b"NarHash")
+        for at in range(end, len(content)):
+            one = content[:at] + b"\0" + content[at + 1 :]
+            assert stored_nar(one, ADDRESSED, KEY) is None
 
     def test_a_path_that_does_not_follow_from_its_address_is_not(self) -> None:
         """Readers refuse it."""

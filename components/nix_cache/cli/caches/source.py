@@ -3,7 +3,7 @@
 import subprocess
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import BinaryIO
@@ -209,7 +209,7 @@ def _fetched(url: str) -> str:
             f"{address} redirects to {target}, and keys are taken from nowhere else than asked",
             "name that URL if it is the cache's",
         )
-    require_own(replace(reply, body=body), "GET")
+    require_own(reply._replace(body=body), "GET")
     if reply.status == 429 or reply.status >= 500:
         raise ClientError(
             f"{address} answers {reply.status}: the server is busy or faulty",

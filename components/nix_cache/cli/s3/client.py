@@ -6,8 +6,7 @@ import functools
 import hashlib
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, NamedTuple, Self
 from urllib.parse import quote, urlencode, urlsplit
 
 import urllib3
@@ -44,8 +43,7 @@ _PAGES = frozenset({"index.html"})
 _WITH_BODY = frozenset({"POST", "PUT"})
 
 
-@dataclass(frozen=True)
-class Answer:
+class Answer(NamedTuple):
     """What came back.
 
     Attributes:

@@ -42,7 +42,9 @@ def decoded(body: bytes, content_encoding: str | None, most_bytes: int) -> bytes
         EncodingError: the encoding is unknown, or the body is damaged or cut off.
         TooLargeError: the result would be larger.
     """
-    names = [name.strip().lower() for name in (content_encoding or "").split(",")]
+    names = (
+        [name.strip().lower() for name in content_encoding.split(",")] if content_encoding else []
+    )
     names = [name for name in names if name not in {"", "identity", "none", "aws-chunked"}]
     if len(names) > _MOST_ENCODINGS:
         raise EncodingError(f"has {len(names)} content encodings")

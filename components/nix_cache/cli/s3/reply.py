@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 from urllib.parse import urljoin, urlsplit
 
 from nix_cache.cli.errors import ClientError
@@ -31,8 +31,7 @@ class RedirectedError(ForeignAnswerError):
     """An endpoint answers with a redirect, which is not followed."""
 
 
-@dataclass(frozen=True)
-class Reply:
+class Reply(NamedTuple):
     """A complete answer.
 
     Attributes:

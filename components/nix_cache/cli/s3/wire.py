@@ -9,9 +9,8 @@ import io
 import queue
 import re
 import socket
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import IO, Any, Protocol, TypeVar, overload
+from collections.abc import Iterator, Mapping
+from typing import IO, Any, NamedTuple, Protocol, TypeVar, overload
 
 import urllib3
 from urllib3.connection import HTTPConnection
@@ -50,20 +49,23 @@ class Body(Protocol):
 class Headers(Mapping[str, str]):
     """Headers by name, in any letter case. Several of one name are joined by commas.
 
+    Few of them are ever looked at, so that they are looked for in the text.
+
     Args:
-        lines: of a head, each with a name, a colon and a value.
+        text: of a head, in Latin-1: before each name, CR and LF; after it, a colon and a value.
     """
 
-    def __init__(self, lines: Iterable[str]) -> None:
-        values: dict[str, str] = {}
-        for line in lines:
-            name, _, value = line.partition(":")
-            key, value = name.lower(), value.strip(" \t")
-            values[key] = f"{values[key]}, {value}" if key in values else value
-        self._values = values
+    __slots__ = ("_lower", "_text")
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._lower = text.lower()
 
     def __getitem__(self, name: str) -> str:
-        return self._values[name.lower()]
+        value = self.get(name)
+        if value is None:
+            raise KeyError(name)
+        return value
 
     @overload
     def get(self, name: str, /) -> str | None: ...
@@ -71,17 +73,27 @@ class Headers(Mapping[str, str]):
     def get(self, name: str, /, default: str | _Default) -> str | _Default: ...
     def get(self, name: str, /, default: object = None) -> object:
         """Return a header, or something else if it is missing."""
-        return self._values.get(name.lower(), default)
+        mark = f"\r\n{name.lower()}:"
+        start = self._lower.find(mark)
+        if start < 0:
+            return default
+        values = []
+        while start >= 0:
+            end = self._text.find("\r\n", start + len(mark))
+            end = len(self._text) if end < 0 else end
+            values.append(self._text[start + len(mark) : end].strip(" \t"))
+            start = self._lower.find(mark, end)
+        return ", ".join(values)
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._values)
+        names = (line.partition(":")[0] for line in self._lower.split("\r\n")[1:])
+        return iter(dict.fromkeys(names))
 
     def __len__(self) -> int:
-        return len(self._values)
+        return len(list(iter(self)))
 
 
-@dataclass(frozen=True)
-class Head:
+class Head(NamedTuple):
     """The start of an answer.
 
     Attributes:
@@ -263,10 +275,10 @@ def _head(text: str, start: bytes, method: str) -> Head | None:
     found = _HEAD.fullmatch(text)
     if found is None:
         return None
-    headers = Headers(found[2].split("\r\n")[1:])
+    headers = Headers(found[2])
     status = int(found[1])
     stated = headers.get("content-length", "")
-    if "transfer-encoding" in headers:
+    if headers.get("transfer-encoding") is not None:
         return None
     if method == "HEAD" or status in _WITHOUT_BODY:
         stated = "0"
