@@ -22,7 +22,7 @@ from urllib3 import BaseHTTPResponse, HTTPHeaderDict, HTTPResponse
 from nix_cache.cli.limits import LimitKind
 from nix_cache.cli.s3.body import FilePart
 from nix_cache.cli.s3.hosts import NoAnswerError
-from nix_cache.cli.s3.multiplex import Read
+from nix_cache.cli.s3.multiplex import SmallRequest
 from nix_cache.cli.s3.reply import OversizedError, Reply
 from nix_cache.cli.s3.transport import Transport
 
@@ -304,7 +304,19 @@ class DoubleTransport(Transport):
             decode_content=False,
         )
 
-    def read_all(self, reads: Iterable[Read[_Tag]], jobs: int) -> Iterator[tuple[_Tag, Reply]]:
+    def try_all(
+        self, url: str, requests: Iterator[SmallRequest[_Tag] | None], jobs: int
+    ) -> Iterator[tuple[SmallRequest[_Tag], Reply | None]]:
+        del url, jobs
+        for one in requests:
+            if one is None:
+                return
+            reply = self.exchange(one.method, one.url, one.headers, one.body or None, one.kind)
+            yield one, reply if reply.status < 300 else None
+
+    def read_all(
+        self, reads: Iterable[SmallRequest[_Tag]], jobs: int
+    ) -> Iterator[tuple[_Tag, Reply]]:
         del jobs
         for read in reads:
             yield read.tag, self.exchange("GET", read.url, read.headers, None, read.kind)

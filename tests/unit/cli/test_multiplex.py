@@ -18,7 +18,7 @@ from nix_cache.cli.limits import ERROR_BYTES, LimitKind, TimeLimits
 from nix_cache.cli.s3 import multiplex
 from nix_cache.cli.s3.causes import Cause
 from nix_cache.cli.s3.hosts import NoAnswerError
-from nix_cache.cli.s3.multiplex import Read
+from nix_cache.cli.s3.multiplex import SmallRequest
 from nix_cache.cli.s3.reply import OversizedError, Reply
 from nix_cache.cli.s3.transport import Transport
 from tests.unit.cli.misbehaving import answer
@@ -39,6 +39,7 @@ class Storage(socketserver.ThreadingTCPServer):
     Attributes:
         odd: by path, what is done about the first requests for it.
         asked: how often each path was asked for.
+        written: by path, the body of the latest request.
         lines: how many connections there were.
         over: set when the test is done.
     """
@@ -51,6 +52,7 @@ class Storage(socketserver.ThreadingTCPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.odd = odd
         self.asked: Counter[str] = Counter()
+        self.written: dict[str, bytes] = {}
         self.lines = 0
         self.over = threading.Event()
         self.lock = threading.Lock()
@@ -70,11 +72,11 @@ class Storage(socketserver.ThreadingTCPServer):
         """Its host and port."""
         return f"127.0.0.1:{self.server_address[1]}"
 
-    def reads(self, count: int = COUNT, kind: LimitKind = SMALL) -> Iterator[Read[int]]:
+    def reads(self, count: int = COUNT, kind: LimitKind = SMALL) -> Iterator[SmallRequest[int]]:
         """Requests for some paths, each with its number."""
         for number in range(count):
             url = f"{self.scheme}://{self.address}/{number}"
-            yield Read(number, url, {"Host": self.address}, kind)
+            yield SmallRequest(number, url, {"Host": self.address}, kind)
 
 
 class _Handler(socketserver.StreamRequestHandler):
@@ -87,10 +89,14 @@ class _Handler(socketserver.StreamRequestHandler):
         with contextlib.suppress(OSError):
             while line := self.rfile.readline():
                 path = line.split()[1].decode()
-                while self.rfile.readline().strip():
-                    pass
+                length = 0
+                while header := self.rfile.readline().strip():
+                    name, _, value = header.partition(b":")
+                    length = int(value) if name == b"Content-Length" else length
+                body = self.rfile.read(length)
                 with self.server.lock:
                     self.server.asked[path] += 1
+                    self.server.written[path] = body
                     odd = self.server.odd.get(path)
                     act = odd.pop(0) if odd else None
                 if act is None:
@@ -357,9 +363,9 @@ def test_a_busy_host_gets_fewer_requests_at_a_time(monkeypatch: pytest.MonkeyPat
     used: list[int] = []
     init = multiplex.Multiplexer.__init__
 
-    def noted(self: object, host: object, idle: object, times: object, most: int) -> None:
+    def noted(self: Any, host: Any, idle: Any, times: Any, limit: Any, most: int) -> None:
         used.append(most)
-        init(self, host, idle, times, most)  # type: ignore[arg-type]
+        init(self, host, idle, times, limit, most)
 
     monkeypatch.setattr(multiplex.Multiplexer, "__init__", noted)
     transport = Transport(PATIENT, JOBS)

@@ -106,7 +106,7 @@ class ContestedNarinfo:
         uploader = self.uploader(number)
 
         def work() -> None:
-            uploader._put_narinfo(INFO, nar_file(number), is_new=True)
+            uploader.put_narinfo(INFO, nar_file(number), is_new=True)
             self.ended[number] = b"signed"
 
         return work

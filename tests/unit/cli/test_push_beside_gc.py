@@ -35,7 +35,7 @@ from nix_cache.cli.s3.reply import Reply
 from nix_cache.cli.upload import bucket as upload_bucket
 from nix_cache.cli.upload import collections, packing, session, uploader
 from nix_cache.cli.upload.options import UploadOptions
-from nix_cache.cli.upload.schedule import Steps
+from nix_cache.cli.upload.schedule import Step, Steps, Task
 from nix_cache.cli.upload.writer import Writer
 from nix_cache.formats.collection_run import RUN_DELETES_WITHIN, RUN_KEY, CollectionRun
 from nix_cache.formats.manifest import Manifest
@@ -386,13 +386,35 @@ class World:
             ready = [number for number in prepared if set(needs[number]) <= done]
             chosen = [*sorted(waiting), *sorted(ready)]
             number = chosen[next(self._choices) % len(chosen)]
+            is_quick = bool(next(self._choices) % 2)
             if number in waiting:
                 waiting.remove(number)
-                prepared[number] = steps.prepare(items[number])
+                prepared[number] = self._prepared(steps, items[number], is_quick=is_quick)
             else:
-                steps.finish(items[number], prepared.pop(number))
+                self._finish(steps, items[number], prepared.pop(number), is_quick=is_quick)
                 done.add(number)
                 yield items[number]
+
+    @staticmethod
+    def _prepared(steps: Steps[Any, Any], item: Any, *, is_quick: bool) -> Any:
+        """Do a first step, as one request if that is possible and wanted."""
+        quick, task = steps.quick, Task(Step.PREPARE, 0, 0)
+        if is_quick and quick and quick.is_quick(item) and (begun := quick.prepare(item, task)):
+            [(_, is_done)] = quick.send(iter([begun.put]))
+            if is_done:
+                return begun.end()
+        return steps.prepare(item)
+
+    @staticmethod
+    def _finish(steps: Steps[Any, Any], item: Any, result: Any, *, is_quick: bool) -> None:
+        """Do a second step, likewise."""
+        quick, task = steps.quick, Task(Step.FINISH, 0, 0)
+        if is_quick and quick and (begun := quick.finish(item, result, task)):
+            [(_, is_done)] = quick.send(iter([begun.put]))
+            if is_done:
+                begun.end()
+                return
+        steps.finish(item, result)
 
 
 def _closure_of(paths: Sequence[str]) -> list[PathInfo]:

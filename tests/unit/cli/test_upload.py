@@ -1,5 +1,6 @@
 """The parts of an upload that need no server: packing, order, options, collections, progress."""
 
+import itertools
 import json
 import os
 import re
@@ -8,7 +9,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
@@ -20,7 +21,7 @@ from hypothesis import strategies as st
 
 from nix_cache.cli.errors import ClientError, UsageError
 from nix_cache.cli.machine.progress import Progress
-from nix_cache.cli.s3.client import Answer
+from nix_cache.cli.s3.client import Answer, SmallPut
 from nix_cache.cli.s3.errors import BusyError
 from nix_cache.cli.s3.multipart import (
     LARGEST_PART_BYTES,
@@ -33,7 +34,7 @@ from nix_cache.cli.upload.collections import Seen, when_ended
 from nix_cache.cli.upload.meter import Meter, Total
 from nix_cache.cli.upload.options import UploadOptions
 from nix_cache.cli.upload.packing import packed
-from nix_cache.cli.upload.schedule import Steps, in_order
+from nix_cache.cli.upload.schedule import Begun, Steps, Task, in_order
 from nix_cache.formats.collection_run import CollectionRun
 from nix_cache.formats.nar_writer import nar_chunks
 from nix_cache.formats.nix_hash import NixHash
@@ -193,6 +194,71 @@ with packed(info, chunks()) as nar:
         assert peak_bytes(tmp_path / "peak") < MOST_MEMORY_BYTES
 
 
+class SomeQuick:
+    """Steps that take one request each, some of which fail, as some numbers say.
+
+    Args:
+        needs: by number, the numbers that are finished before.
+        choices: used over and over.
+    """
+
+    def __init__(self, needs: Mapping[int, set[int]], choices: list[int]) -> None:
+        self.prepared: list[int] = []
+        self.finished: list[int] = []
+        self.log: list[str] = []
+        self._needs = needs
+        self._choices = itertools.cycle(choices)
+        self._lock = threading.Lock()
+
+    def by_thread(self, number: int) -> int:
+        """Do the first step."""
+        with self._lock:
+            self.prepared.append(number)
+        return number * 2
+
+    def finish_by_thread(self, number: int, result: int) -> None:
+        """Do the second step."""
+        assert result == number * 2
+        with self._lock:
+            assert self._needs.get(number, set()) <= set(self.finished)
+            self.finished.append(number)
+            self.log.append("finished")
+
+    def is_quick(self, number: int) -> bool:
+        """Most are."""
+        return number % 4 != 3
+
+    def prepare(self, number: int, task: Task) -> Begun | None:
+        """Begin a first step."""
+        if next(self._choices) == 0:
+            return None
+        put = SmallPut(task, str(number), b"", {})
+        return Begun(put, lambda: self.by_thread(number))
+
+    def finish(self, number: int, result: int, task: Task) -> Begun | None:
+        """Begin a second step."""
+        self.log.append("finish")
+        if next(self._choices) == 0:
+            return None
+        put = SmallPut(task, str(number), b"", {})
+        return Begun(put, lambda: self.finish_by_thread(number, result))
+
+    def send(self, puts: Iterator[SmallPut[Task] | None]) -> Iterator[tuple[SmallPut[Task], bool]]:
+        """Send some at a time, in another order; connections are lost now and then."""
+        while (choice := next(self._choices)) != 1:
+            some = list(itertools.takewhile(lambda one: one is not None, puts_of(puts, choice)))
+            if not some:
+                return
+            for put in reversed(some):
+                assert put is not None
+                yield put, next(self._choices) != 2
+
+
+def puts_of(puts: Iterator[SmallPut[Task] | None], most: int) -> Iterator[SmallPut[Task] | None]:
+    """Return at most so many."""
+    return itertools.islice(puts, max(1, most))
+
+
 class TestOrder:
     """Narinfos come after those of their references."""
 
@@ -223,6 +289,33 @@ class TestOrder:
         done = list(in_order(Steps(prepare, finish), range(len(wanted)), needs, jobs))
 
         assert sorted(done) == sorted(prepared) == list(range(len(wanted)))
+
+    @given(st.lists(st.sets(st.integers(0, 30), max_size=4), min_size=1, max_size=20), st.data())
+    def test_steps_of_one_request_keep_the_order_whatever_becomes_of_them(
+        self, wanted: list[set[int]], data: st.DataObject
+    ) -> None:
+        """Some are none, some fail, and connections are lost in between."""
+        needs = {
+            number: {one % number for one in ones} if number else set()
+            for number, ones in enumerate(wanted)
+        }
+        quick = SomeQuick(needs, data.draw(st.lists(st.integers(0, 6), min_size=1, max_size=40)))
+        steps = Steps(quick.by_thread, quick.finish_by_thread, quick=quick)
+        jobs = data.draw(st.integers(1, 5))
+
+        done = list(in_order(steps, range(len(wanted)), needs, jobs))
+
+        everything = list(range(len(wanted)))
+        assert sorted(done) == sorted(quick.finished) == sorted(quick.prepared) == everything
+
+    def test_the_first_narinfo_is_written_before_the_others_are_begun(self) -> None:
+        """It shows how the storage takes them."""
+        quick = SomeQuick({}, [5])
+        steps = Steps(quick.by_thread, quick.finish_by_thread, quick=quick)
+
+        assert sorted(in_order(steps, range(9), {}, 4)) == list(range(9))
+        first = quick.log.index("finished")
+        assert [one for one in quick.log[:first] if one == "finish"] == ["finish"]
 
     def test_the_first_failure_ends_all(self) -> None:
         """What comes after it is not begun."""

@@ -13,7 +13,7 @@ from nix_cache.cli.nars.reader import NarReader, NarStatusError
 from nix_cache.cli.s3.errors import BusyError, UnansweredError
 from nix_cache.cli.s3.retry import is_busy, retry
 from nix_cache.cli.upload.packing import Packed, temporary, write
-from nix_cache.cli.upload.supply import LeftOutError
+from nix_cache.cli.upload.supply import LeftOutError, SmallNar
 from nix_cache.formats.nar import BLOCK_BYTES, Readable
 from nix_cache.formats.nar_writer import Entry
 from nix_cache.formats.narinfo_writer import NarFile
@@ -53,6 +53,15 @@ class OriginNars:
         self._found = found
         self._report = report
         self._reader = NarReader(origin)
+
+    def is_quick(self, info: PathInfo) -> bool:
+        """No NAR is there without a request."""
+        del info
+        return False
+
+    def packed_in_memory(self, info: PathInfo, progress: Callable[[int], None]) -> SmallNar:
+        """No NAR is packed in this way."""
+        raise AssertionError(f"{info.path} is not quick")
 
     @contextlib.contextmanager
     def packed(

@@ -6,7 +6,7 @@ import functools
 import hashlib
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, NamedTuple, Self
+from typing import TYPE_CHECKING, Generic, NamedTuple, Self, TypeVar
 from urllib.parse import quote, urlencode, urlsplit
 
 import urllib3
@@ -18,11 +18,12 @@ from nix_cache.cli.s3.errors import (
     NOT_ACCEPTED,
     AnsweredError,
     MalformedAnswerError,
+    StorageError,
     UnusableKeyError,
     meaning,
 )
 from nix_cache.cli.s3.foreign import require_own
-from nix_cache.cli.s3.multiplex import Read
+from nix_cache.cli.s3.multiplex import SmallRequest
 from nix_cache.cli.s3.reply import Reply
 from nix_cache.cli.s3.signature import EMPTY_DIGEST, KeyPair, Secret, Signer, host_of
 from nix_cache.cli.s3.transport import Transport
@@ -41,6 +42,8 @@ _PAGES = frozenset({"index.html"})
 """Objects of a cache that are web pages."""
 
 _WITH_BODY = frozenset({"POST", "PUT"})
+
+_Tag = TypeVar("_Tag")
 
 
 class Answer(NamedTuple):
@@ -73,6 +76,22 @@ class Answer(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.status} {self.code}".strip()
+
+
+class SmallPut(NamedTuple, Generic[_Tag]):
+    """A small object to write.
+
+    Attributes:
+        tag: by which the caller knows it.
+        key: the object.
+        content: what is to be in it.
+        headers: to send along.
+    """
+
+    tag: _Tag
+    key: str
+    content: bytes
+    headers: Mapping[str, str]
 
 
 class S3Client:
@@ -182,10 +201,10 @@ class S3Client:
             the answers come.
         """
 
-        def reads() -> Iterator[Read[str]]:
+        def reads() -> Iterator[SmallRequest[str]]:
             for key in keys:
                 url, signed = self._signed("GET", key, "", {}, b"")
-                yield Read(key, url, signed, body_limit(key))
+                yield SmallRequest(key, url, signed, body_limit(key))
 
         def answer(key: str, reply: Reply | Exception) -> Answer:
             if isinstance(reply, Exception):
@@ -207,6 +226,40 @@ class S3Client:
     def put(self, key: str, body: bytes | FilePart, content_type: str) -> None:
         """Write an object."""
         self.succeeded("PUT", key, headers={"Content-Type": content_type}, body=body)
+
+    def try_puts(
+        self, puts: "Iterator[SmallPut[_Tag] | None]", jobs: int
+    ) -> "Iterator[tuple[SmallPut[_Tag], bool]]":
+        """Write small objects over connections that are open, in this thread.
+
+        It ends when nothing is under way and there is nothing to write, or when there are no such
+        connections.
+
+        Args:
+            puts: taken one by one; None where there is none before others were written.
+            jobs: how many requests there are at a time.
+
+        Yields:
+            each object, and whether it was written. If not, the same ``put`` has to follow, and
+            goes on from there.
+        """
+
+        def requests() -> "Iterator[SmallRequest[SmallPut[_Tag]] | None]":
+            for put in puts:
+                if put is None:
+                    yield None
+                    continue
+                url, signed = self._signed("PUT", put.key, "", put.headers, put.content)
+                yield SmallRequest(put, url, signed, body_limit(put.key), "PUT", put.content)
+
+        for request, reply in self._transport.try_all(self.url, requests(), jobs):
+            is_written = reply is not None
+            if reply is not None:
+                try:
+                    _successful(reply, "PUT", request.tag.key, may_be_page=False)
+                except StorageError:
+                    is_written = False
+            yield request.tag, is_written
 
     def delete(self, objects: Sequence[str | tuple[str, str]]) -> "Deleted":
         """Delete objects, or versions of objects by their ids, at most 1,000 at a time.

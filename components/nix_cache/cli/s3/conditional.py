@@ -12,6 +12,16 @@ _NO_CONDITIONS = frozenset({"NotImplemented", "InvalidRequest", "InvalidArgument
 """Codes of a service that refuses requests with a condition; the last one stands for no code."""
 
 
+def headers(content_type: str, condition: Mapping[str, str]) -> dict[str, str]:
+    """Return the headers of such a request.
+
+    Args:
+        content_type: of the object.
+        condition: a header such as ``If-Match``.
+    """
+    return {"Content-Type": content_type, **condition}
+
+
 def put(
     client: S3Client, key: str, content: bytes, content_type: str, condition: Mapping[str, str]
 ) -> int | None:
@@ -31,9 +41,9 @@ def put(
     Raises:
         StorageError: the storage refused for another reason, or did not answer.
     """
-    headers = {"Content-Type": content_type, **condition}
     try:
-        return client.succeeded("PUT", key, headers=headers, body=content).status
+        sent = headers(content_type, condition)
+        return client.succeeded("PUT", key, headers=sent, body=content).status
     except AnsweredError as refusal:
         if refusal.status in LOST and refusal.code != "NoSuchBucket":
             return refusal.status

@@ -1,4 +1,4 @@
-"""Many small reads from one host in one thread, over connections that are open.
+"""Many small requests to one host in one thread, over connections that are open.
 
 A thread for each request spends most of its time waiting for Python's lock. Only the usual case is
 here: a request that can be written down, and a plain answer. Every other one, and each failure, is
@@ -18,30 +18,35 @@ from urllib3.connection import HTTPConnection
 from nix_cache.cli.limits import ERROR_BYTES, LimitKind, TimeLimits
 from nix_cache.cli.s3 import wire
 from nix_cache.cli.s3.hosts import Host
+from nix_cache.cli.s3.pace import AdaptiveLimit
 from nix_cache.cli.s3.reply import OversizedError, Reply, oversized
 from nix_cache.cli.s3.retry import is_busy
 
-_METHOD = "GET"
 _RECEIVED_BYTES = 1 << 16
-_LATER = (BlockingIOError, ssl.SSLWantReadError)
+_LATER = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
+_READ, _BOTH = selectors.EVENT_READ, selectors.EVENT_READ | selectors.EVENT_WRITE
 
 _Tag = TypeVar("_Tag")
 
 
-class Read(NamedTuple, Generic[_Tag]):
-    """A request that reads something.
+class SmallRequest(NamedTuple, Generic[_Tag]):
+    """A request that reads or writes something small.
 
     Attributes:
         tag: by which the caller knows it.
-        url: what is read.
+        url: of the object.
         headers: all that are needed, such as a signature.
-        kind: what is expected, which limits the size.
+        kind: what is expected, which limits the size of the answer.
+        method: of HTTP.
+        body: what is sent along.
     """
 
     tag: _Tag
     url: str
     headers: Mapping[str, str]
     kind: LimitKind
+    method: str = "GET"
+    body: bytes = b""
 
 
 class FailedTry(NamedTuple):
@@ -64,7 +69,10 @@ class _Line(Generic[_Tag]):
         line: its socket.
     """
 
-    __slots__ = ("connection", "content", "ends", "head", "line", "read", "started", "timeout")
+    __slots__ = (
+        *("connection", "content", "ends", "head", "line", "request", "started", "timeout"),
+        "unsent",
+    )
 
     def __init__(self, connection: HTTPConnection, line: socket.socket) -> None:
         self.connection = connection
@@ -72,7 +80,8 @@ class _Line(Generic[_Tag]):
         self.timeout = line.gettimeout()
         self.content = b""
         self.head: wire.Head | None = None
-        self.read: Read[_Tag] | None = None
+        self.request: SmallRequest[_Tag] | None = None
+        self.unsent = memoryview(b"")
         self.started = self.ends = 0.0
 
 
@@ -83,31 +92,36 @@ class Multiplexer(Generic[_Tag]):
         host: what the run knows of it.
         idle: its connections.
         times: the limits.
+        limit: how many requests there may be at a time.
         most: how many connections are used.
 
     Attributes:
         is_suitable: whether the host has connections that stay open, and all answers were plain.
     """
 
-    def __init__(self, host: Host, idle: wire.Idle, times: TimeLimits, most: int) -> None:
+    def __init__(
+        self, host: Host, idle: wire.Idle, times: TimeLimits, limit: AdaptiveLimit, most: int
+    ) -> None:
         self.is_suitable = True
+        self._limit = limit
         self._host = host
         self._idle = idle
         self._most = most
         self._lines: list[_Line[_Tag]] = []
         self._free: list[_Line[_Tag]] = []
-        self._done: list[tuple[Read[_Tag], Reply | FailedTry]] = []
+        self._done: list[tuple[SmallRequest[_Tag], Reply | FailedTry]] = []
         self._selector = selectors.DefaultSelector()
         self._first_byte_seconds = min(times.first_byte_seconds, times.stalled_seconds)
         self._checked_at = 0.0
 
     def exchanges(
-        self, reads: Iterator[Read[_Tag]]
-    ) -> Iterator[tuple[Read[_Tag], Reply | FailedTry]]:
+        self, requests: Iterator[SmallRequest[_Tag] | None]
+    ) -> Iterator[tuple[SmallRequest[_Tag], Reply | FailedTry]]:
         """Send requests and read the answers, until an answer is unusual or connections are lost.
 
         Args:
-            reads: taken one by one. Those that are left have not been sent.
+            requests: taken one by one; None where there is none before further answers. Those that
+                are left have not been sent.
 
         Yields:
             each request with its answer, or with how it failed.
@@ -115,27 +129,40 @@ class Multiplexer(Generic[_Tag]):
         try:
             self._take()
             least = (len(self._lines) + 1) // 2
-            has_more = True
             while True:
-                while has_more and self._free and self.is_suitable and len(self._lines) >= least:
-                    read = next(reads, None)
-                    if read is None:
-                        has_more = False
-                    else:
-                        self._start(self._free.pop(), read)
+                while self._free and self.is_suitable and len(self._lines) >= least:
+                    if not self._begins(requests):
+                        break
                 done, self._done = self._done, []
                 yield from done  # the host works on other requests meanwhile
-                if len(self._free) == len(self._lines):
-                    return
-                self._wait()
+                if not done:
+                    if len(self._free) == len(self._lines):
+                        return
+                    self._wait()
         finally:
             self._selector.close()
             for line in self._lines:
-                if line.read is not None:  # the caller stopped before the answer
+                if line.request is not None:  # the caller stopped before the answer
+                    self._limit.leave()
                     line.connection.close()
                 else:
                     line.line.settimeout(line.timeout)
                 self._idle.give_back(line.connection)
+
+    def _begins(self, requests: Iterator[SmallRequest[_Tag] | None]) -> bool:
+        """Send the next request; returns whether there was one, and room for it."""
+        if not self._limit.enter():
+            return False
+        request = None
+        try:
+            request = next(requests, None)
+        finally:
+            if request is None:
+                self._limit.leave()
+        if request is None:
+            return False
+        self._start(self._free.pop(), request)
+        return True
 
     def _take(self) -> None:
         """Take the connections that are open."""
@@ -150,47 +177,67 @@ class Multiplexer(Generic[_Tag]):
         self._free = [*self._lines]
         self.is_suitable = bool(self._lines)
 
-    def _start(self, line: _Line[_Tag], read: Read[_Tag]) -> None:
+    def _start(self, line: _Line[_Tag], request: SmallRequest[_Tag]) -> None:
         """Send a request."""
         now = time.monotonic()
-        target = wire.target_of(read.url, _METHOD, read.headers)
-        if not target or not read.url.startswith(f"{self._idle.origin}/"):
-            self._done.append((read, FailedTry(now, None)))
+        method = request.method
+        target = wire.target_of(request.url, method, request.headers)
+        if not target or not request.url.startswith(f"{self._idle.origin}/"):
+            self._limit.leave()
+            self._done.append((request, FailedTry(now, None)))
             self._free.append(line)
             return
-        line.read, line.content, line.head = read, b"", None
+        line.request, line.content, line.head = request, b"", None
+        line.unsent = memoryview(wire.written(method, target, request.headers) + request.body)
         line.started = now
         line.ends = now + self._first_byte_seconds
+        self._send(line)
+
+    def _send(self, line: _Line[_Tag]) -> None:
+        """Send what the connection takes of a request."""
+        had_all = not line.unsent
         try:
-            line.line.sendall(wire.written(_METHOD, target, read.headers))
+            line.unsent = line.unsent[line.line.send(line.unsent) :]
+        except _LATER:
+            pass
         except OSError as failure:
             self._failed(line, failure)
+            return
+        if line.unsent:
+            self._selector.modify(line.line, _BOTH, line)
+        elif not had_all and self._selector.get_key(line.line).events != _READ:
+            self._selector.modify(line.line, _READ, line)
 
     def _wait(self) -> None:
         """Wait for answers, and end the requests whose time is over."""
         now = time.monotonic()
         if now >= self._checked_at:
-            for line in [one for one in self._lines if one.read is not None and now >= one.ends]:
+            for line in [one for one in self._lines if one.request and now >= one.ends]:
                 self._failed(line, TimeoutError("timed out"))
             # Later requests end later, so that there is nothing to do until then.
-            ends = [line.ends for line in self._lines if line.read is not None]
+            ends = [line.ends for line in self._lines if line.request is not None]
             if not ends:
                 return
             self._checked_at = min(ends)
-        for key, _ in self._selector.select(max(0.0, self._checked_at - now)):
+        for key, events in self._selector.select(max(0.0, self._checked_at - now)):
             line = key.data
-            if line.read is None:  # the host closed it
+            if line.request is None:  # the host closed it
                 self._free.remove(line)
                 self._drop(line)
                 continue
-            try:
-                self._receive(line, line.read)
-            except _LATER:
-                continue
-            except (OSError, http.client.HTTPException, OversizedError) as failure:
-                self._failed(line, failure)
+            if events & selectors.EVENT_WRITE:
+                self._send(line)
+                line.started = time.monotonic()
+                line.ends = line.started + self._first_byte_seconds
+            if events & selectors.EVENT_READ and line.request is not None:
+                try:
+                    self._receive(line, line.request)
+                except _LATER:
+                    continue
+                except (OSError, http.client.HTTPException, OversizedError) as failure:
+                    self._failed(line, failure)
 
-    def _receive(self, line: _Line[_Tag], read: Read[_Tag]) -> None:
+    def _receive(self, line: _Line[_Tag], request: SmallRequest[_Tag]) -> None:
         """Receive what has come of an answer."""
         while True:
             piece = line.line.recv(_RECEIVED_BYTES)
@@ -200,7 +247,7 @@ class Multiplexer(Generic[_Tag]):
             line.content += piece
             head = line.head
             if head is None:
-                found = wire.parsed(line.content, _METHOD)
+                found = wire.parsed(line.content, request.method)
                 if found is None:
                     continue
                 if isinstance(found, bytes):
@@ -208,37 +255,43 @@ class Multiplexer(Generic[_Tag]):
                     return
                 line.head = head = found
                 line.content = head.start
-                if head.status < 300 and head.length > read.kind.most_bytes:
-                    raise oversized(read.url, read.kind)
+                if head.status < 300 and head.length > request.kind.most_bytes:
+                    raise oversized(request.url, request.kind)
                 line.ends = time.monotonic() + self._host.left(line.started)
             wanted = head.length if head.status < 300 else min(head.length, ERROR_BYTES)
             if len(line.content) >= wanted:
-                self._end(line, read, head, wanted)
+                self._end(line, request, head, wanted)
                 return
 
-    def _end(self, line: _Line[_Tag], read: Read[_Tag], head: wire.Head, wanted: int) -> None:
+    def _end(
+        self, line: _Line[_Tag], request: SmallRequest[_Tag], head: wire.Head, wanted: int
+    ) -> None:
         """Return an answer that is complete, of which so many bytes are wanted."""
         self._host.took(time.monotonic() - line.started)
-        reply = Reply(read.url, head.status, head.headers, line.content[:wanted])
+        self._limit.leave()
+        reply = Reply(request.url, head.status, head.headers, line.content[:wanted])
         if head.status >= 400 and is_busy(head.status, reply.code):
             self.is_suitable = False
-            self._done.append((read, FailedTry(line.started, reply)))
+            self._done.append((request, FailedTry(line.started, reply)))
         else:
-            self._done.append((read, reply))
-        line.read = None
-        # What came beyond the answer would be read as that to the next request.
-        if head.keeps and len(line.content) == head.length:
+            self._limit.succeeded()
+            self._done.append((request, reply))
+        line.request = None
+        # What came beyond the answer would be read as that to the next request, and what was not
+        # sent as the start of it.
+        if head.keeps and len(line.content) == head.length and not line.unsent:
             self._free.append(line)
         else:
             self._drop(line)
 
     def _failed(self, line: _Line[_Tag], reason: Exception | None) -> None:
         """Return a request that failed, or whose answer is not plain."""
-        assert line.read is not None  # for the type checker
+        assert line.request is not None  # for the type checker
         if reason is None:
             self.is_suitable = False
-        self._done.append((line.read, FailedTry(line.started, reason)))
-        line.read = None
+        self._limit.leave()
+        self._done.append((line.request, FailedTry(line.started, reason)))
+        line.request = None
         self._drop(line)
 
     def _drop(self, line: _Line[_Tag]) -> None:

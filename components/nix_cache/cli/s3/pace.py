@@ -39,12 +39,25 @@ class AdaptiveLimit:
         try:
             yield
         finally:
-            with self._changed:
-                self._under_way -= 1
-                self._changed.notify()
+            self.leave()
+
+    def enter(self) -> bool:
+        """Count one more request until ``leave``, if there may be one; returns whether."""
+        with self._changed:
+            is_free = self._under_way < self.allowed
+            self._under_way += is_free
+            return is_free
+
+    def leave(self) -> None:
+        """Note that a request is over."""
+        with self._changed:
+            self._under_way -= 1
+            self._changed.notify()
 
     def succeeded(self) -> None:
         """Note an answer that was not one of a busy storage."""
+        if self._allowed >= self._most:
+            return
         with self._changed:
             before = self.allowed
             self._allowed = min(self._most, self._allowed + 1 / self._allowed)

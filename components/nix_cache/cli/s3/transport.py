@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import urllib3
@@ -27,7 +27,7 @@ from nix_cache.cli.s3.connections import connections
 from nix_cache.cli.s3.deadline import Deadline
 from nix_cache.cli.s3.errors import StorageError
 from nix_cache.cli.s3.hosts import Host
-from nix_cache.cli.s3.multiplex import FailedTry, Multiplexer, Read
+from nix_cache.cli.s3.multiplex import FailedTry, Multiplexer, SmallRequest
 from nix_cache.cli.s3.pace import AdaptiveLimit, RateLimit
 from nix_cache.cli.s3.reply import OversizedError, Reply, origin_of, oversized
 from nix_cache.cli.s3.retry import is_busy, is_repeatable, wait_seconds
@@ -75,6 +75,7 @@ class Transport:
         self._limit = AdaptiveLimit(jobs)
         self._lock = threading.Lock()
         self._hosts: dict[str, _Known] = {}
+        self._first_tries: dict[tuple[str, str], FailedTry] = {}
 
     def exchange(
         self,
@@ -99,10 +100,11 @@ class Transport:
             NoAnswerError: there was none in time.
             OversizedError: the body is larger than its kind may be.
         """
-        return self._repeated(method, url, headers, body, kind)
+        first = self._first_tries.pop((method, url), None)
+        return self._repeated(method, url, headers, body, kind, first)
 
     def read_all(
-        self, reads: Iterable[Read[_Tag]], jobs: int
+        self, reads: Iterable[SmallRequest[_Tag]], jobs: int
     ) -> Iterator[tuple[_Tag, Reply | Exception]]:
         """Send many small requests to one host, and read the whole answers.
 
@@ -116,12 +118,10 @@ class Transport:
             the tag of each request, with its answer or with what ``exchange`` raises.
         """
         left = ((read, None) for read in reads)
-        some: list[tuple[Read[_Tag], FailedTry | None]] = [*itertools.islice(left, jobs)]
+        some: list[tuple[SmallRequest[_Tag], FailedTry | None]] = [*itertools.islice(left, jobs)]
         while some:
             yield from self._each(some, jobs)
-            host = self._host(some[0][0].url)
-            most = min(jobs, self._limit.allowed)
-            lines: Multiplexer[_Tag] = Multiplexer(host.state, host.idle, self._times, most)
+            lines: Multiplexer[_Tag] = self._lines(some[0][0].url, jobs)
             some = []
             for read, answer in lines.exchanges(read for read, _ in left):
                 if isinstance(answer, Reply):
@@ -134,11 +134,11 @@ class Transport:
             some += itertools.islice(left, max(0, jobs - len(some)))
 
     def _each(
-        self, reads: Iterable[tuple[Read[_Tag], FailedTry | None]], jobs: int
+        self, reads: Iterable[tuple[SmallRequest[_Tag], FailedTry | None]], jobs: int
     ) -> Iterator[tuple[_Tag, Reply | Exception]]:
         """Send requests, each in a thread. Some of them failed once already."""
 
-        def outcome(given: tuple[Read[_Tag], FailedTry | None]) -> Reply | Exception:
+        def outcome(given: tuple[SmallRequest[_Tag], FailedTry | None]) -> Reply | Exception:
             read, first = given
             try:
                 return self._repeated("GET", read.url, read.headers, None, read.kind, first)
@@ -147,6 +147,48 @@ class Transport:
 
         for (read, _), reply in in_parallel(outcome, reads, jobs):
             yield read.tag, reply
+
+    def try_all(
+        self, url: str, requests: Iterator[SmallRequest[_Tag] | None], jobs: int
+    ) -> Iterator[tuple[SmallRequest[_Tag], Reply | None]]:
+        """Send small requests over the connections that are open, each once.
+
+        It ends when nothing is under way and there is no request, or none can be sent in this way,
+        such as when connections were lost.
+
+        Args:
+            url: of the host to which all of them go.
+            requests: taken one by one; None where there is none before further answers.
+            jobs: how many there are at a time.
+
+        Yields:
+            each request with its answer; None if it failed or was refused. Then ``exchange`` has to
+            be called with the same request, and goes on from there: the limits are the same.
+
+        Raises:
+            StoppedError: nothing more is to be sent.
+        """
+        host = self._host(url)
+        if not host.is_plain:
+            return
+        lines: Multiplexer[_Tag] = self._lines(url, jobs)
+        for request, answer in lines.exchanges(requests):
+            if self._stopped.is_set():
+                raise StoppedError
+            if isinstance(answer, Reply) and answer.status < 300:
+                yield request, answer
+                continue
+            if isinstance(answer, Reply):
+                answer = FailedTry(time.monotonic(), answer)
+            elif answer.reason is None:
+                host.is_plain = False
+            self._first_tries[request.method, request.url] = answer
+            yield request, None
+
+    def _lines(self, url: str, jobs: int) -> "Multiplexer[Any]":
+        host = self._host(url)
+        most = min(jobs, self._limit.allowed)
+        return Multiplexer(host.state, host.idle, self._times, self._limit, most)
 
     def stop(self) -> None:
         """Let no file be sent any further: requests that send one fail."""
@@ -373,7 +415,7 @@ class Transport:
         return response
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Known:
     """A host of this run.
 
@@ -381,11 +423,13 @@ class _Known:
         state: whether it answers.
         manager: its connections.
         idle: those of them that are open and not in use.
+        is_plain: whether all of its answers to ``try_all`` could be read there.
     """
 
     state: Host
     manager: urllib3.PoolManager
     idle: wire.Idle
+    is_plain: bool = True
 
 
 @dataclass(frozen=True)

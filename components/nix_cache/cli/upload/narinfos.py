@@ -18,7 +18,7 @@ from typing import TypeVar
 from nix_cache.cli.errors import ClientError
 from nix_cache.cli.limits import NARINFO_BYTES, TooLargeError
 from nix_cache.cli.s3 import conditional
-from nix_cache.cli.s3.client import Answer, S3Client
+from nix_cache.cli.s3.client import Answer, S3Client, SmallPut
 from nix_cache.cli.s3.clock import http_date
 from nix_cache.cli.s3.conditional import LOST
 from nix_cache.cli.s3.content_encoding import EncodingError, decoded
@@ -45,7 +45,10 @@ _DENIED, _MISSING, _CHANGED = 403, 404, 412
 _NEVER = '"00000000000000000000000000000000"'
 """An ETag that no object has."""
 
+_IS_NEW = {"If-None-Match": "*"}
+
 _Result = TypeVar("_Result")
+_Tag = TypeVar("_Tag")
 
 
 class UnreadableNarinfoError(Exception):
@@ -136,6 +139,22 @@ class Narinfos:
             raise UnreadableNarinfoError(str(mistake)) from None
         etag = answer.headers.get("ETag", "").strip().removeprefix("W/")
         return Version(content, etag, http_date(answer.headers.get("Last-Modified")))
+
+    @property
+    def is_protected(self) -> bool:
+        """Whether the service is known to write a narinfo only under a condition."""
+        return self._conditions is Conditions.KEPT
+
+    @staticmethod
+    def small_put(key: str, content: bytes, tag: _Tag) -> SmallPut[_Tag]:
+        """Return the first request by which ``change`` writes a new narinfo on such a service.
+
+        Args:
+            key: of the narinfo.
+            content: what it is to be.
+            tag: of the request.
+        """
+        return SmallPut(tag, key, content, conditional.headers(_content_type(key), _IS_NEW))
 
     def change(self, key: str, make: Make, *, is_new: bool = False) -> bytes | None:
         """Change a narinfo, and keep what other clients change of it at the same time.
@@ -240,7 +259,7 @@ class Narinfos:
 
     def _put(self, key: str, content: bytes, seen: Version | None) -> int:
         """Write a narinfo if it is still as it was seen; returns the status, as of a condition."""
-        condition = {"If-None-Match": "*"} if seen is None else {"If-Match": seen.etag}
+        condition = _IS_NEW if seen is None else {"If-Match": seen.etag}
         if self._conditions is Conditions.IGNORED or (seen is not None and not seen.etag):
             return self._put_unprotected(key, content, seen)
         is_unknown = self._conditions is Conditions.UNKNOWN

@@ -2,12 +2,12 @@
 
 import contextlib
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TypeVar
 
 from nix_cache.cli.machine.parallel import in_parallel
 from nix_cache.cli.s3.body import FilePart
-from nix_cache.cli.s3.client import S3Client
+from nix_cache.cli.s3.client import S3Client, SmallPut
 from nix_cache.cli.s3.errors import AnsweredError, StorageError
 from nix_cache.cli.s3.messages import Requester, explain
 from nix_cache.cli.s3.multipart import MultipartUpload, part_size
@@ -20,6 +20,7 @@ _ABORT_SECONDS = 0.5
 """For all uploads together: an interrupted command ends within a second."""
 
 _Result = TypeVar("_Result")
+_Tag = TypeVar("_Tag")
 
 
 class Objects:
@@ -53,6 +54,24 @@ class Objects:
             ClientError: the storage refused or did not answer.
         """
         self._tried(lambda: self._client.put(key, content, content_type))
+
+    def try_puts(
+        self, puts: Iterator[SmallPut[_Tag] | None], jobs: int
+    ) -> Iterator[tuple[SmallPut[_Tag], bool]]:
+        """Put small objects in this thread, as ``S3Client.try_puts`` does."""
+        return self._client.try_puts(puts, jobs)
+
+    @staticmethod
+    def small_put(key: str, content: bytes, content_type: str, tag: _Tag) -> SmallPut[_Tag]:
+        """Return the first request by which ``put`` puts a small object.
+
+        Args:
+            key: of the object.
+            content: what is to be in it.
+            content_type: of the object.
+            tag: of the request.
+        """
+        return SmallPut(tag, key, content, {"Content-Type": content_type})
 
     def has(self, key: str) -> bool:
         """Return whether an object is there; what the writer may not read is not.

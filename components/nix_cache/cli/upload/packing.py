@@ -55,34 +55,54 @@ def packed(
         ClientError: the path is not as it was registered, cannot be read, or there is no space.
     """
     with temporary(info) as file:
-        nar, stored, nar_size, file_size = hashlib.sha256(), hashlib.sha256(), 0, 0
-        compressor = zstandard.ZstdCompressor(
-            _LEVEL, write_checksum=True, threads=_threads(info.nar_size)
-        ).compressobj(size=info.nar_size)
+        packed_file = compressed(info, chunks, lambda content: write(file, content, info), progress)
+        yield Packed(packed_file, file.fileno())
 
-        def keep(content: bytes) -> None:
-            nonlocal file_size
-            if content:
-                stored.update(content)
-                file_size += len(content)
-                write(file, content, info)
 
-        try:
-            for chunk in chunks:
-                nar.update(chunk)
-                nar_size += len(chunk)
-                if nar_size > info.nar_size:
-                    break
-                keep(compressor.compress(chunk))
-                progress(len(chunk))
-        except NarSourceError as failure:
-            if not os.path.lexists(info.path):
-                raise _unseen(info) from None
-            raise _damaged(info, str(failure)) from None
-        _require_registered(info, nar_size, NixHash("sha256", nar.digest()))
-        keep(compressor.flush())
-        file_hash = NixHash("sha256", stored.digest())
-        yield Packed(NarFile(file_hash, file_size), file.fileno())
+def compressed(
+    info: PathInfo,
+    chunks: Iterable[bytes],
+    write_out: Callable[[bytes], None],
+    progress: Callable[[int], None] = lambda _: None,
+) -> NarFile:
+    """Compress a NAR, and compare it with what is registered.
+
+    Args:
+        info: what the store's database holds of the path.
+        chunks: its NAR.
+        write_out: called with each piece of the result.
+        progress: called with the number of bytes of each chunk that was compressed.
+
+    Raises:
+        ClientError: the path is not as it was registered, or cannot be read.
+    """
+    nar, stored, nar_size, file_size = hashlib.sha256(), hashlib.sha256(), 0, 0
+    compressor = zstandard.ZstdCompressor(
+        _LEVEL, write_checksum=True, threads=_threads(info.nar_size)
+    ).compressobj(size=info.nar_size)
+
+    def keep(content: bytes) -> None:
+        nonlocal file_size
+        if content:
+            stored.update(content)
+            file_size += len(content)
+            write_out(content)
+
+    try:
+        for chunk in chunks:
+            nar.update(chunk)
+            nar_size += len(chunk)
+            if nar_size > info.nar_size:
+                break
+            keep(compressor.compress(chunk))
+            progress(len(chunk))
+    except NarSourceError as failure:
+        if not os.path.lexists(info.path):
+            raise _unseen(info) from None
+        raise _damaged(info, str(failure)) from None
+    _require_registered(info, nar_size, NixHash("sha256", nar.digest()))
+    keep(compressor.flush())
+    return NarFile(NixHash("sha256", stored.digest()), file_size)
 
 
 def is_large(info: PathInfo) -> bool:

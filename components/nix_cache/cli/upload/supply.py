@@ -6,11 +6,15 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
-from nix_cache.cli.upload.packing import Packed, packed
+from nix_cache.cli.upload.packing import Packed, compressed, packed
 from nix_cache.formats.nar_writer import Entry, nar_chunks
+from nix_cache.formats.narinfo_writer import NarFile
 from nix_cache.formats.path_info import PathInfo
+
+SMALL_BYTES = 1 << 16
+"""Of a NAR that is compressed in less time than a hand-over to another thread takes."""
 
 
 class LeftOutError(Exception):
@@ -52,6 +56,18 @@ def without_dependents(infos: Sequence[PathInfo], left_out: dict[str, str]) -> l
     return kept
 
 
+class SmallNar(NamedTuple):
+    """A compressed NAR in memory.
+
+    Attributes:
+        file: its hash and size.
+        content: its bytes.
+    """
+
+    file: NarFile
+    content: bytes
+
+
 class Supply(Protocol):
     """A source of NARs. Several threads use it.
 
@@ -66,6 +82,22 @@ class Supply(Protocol):
     doing: str
     done: str
     largest_first: bool
+
+    def is_quick(self, info: PathInfo) -> bool:
+        """Return whether ``packed_in_memory`` provides a NAR, without waiting for anything."""
+        ...
+
+    def packed_in_memory(self, info: PathInfo, progress: Callable[[int], None]) -> SmallNar:
+        """Provide a small NAR.
+
+        Args:
+            info: the path.
+            progress: called with the number of bytes of the NAR that were read.
+
+        Raises:
+            ClientError: nothing more can be uploaded.
+        """
+        ...
 
     def packed(
         self, info: PathInfo, listing: list[Entry] | None, progress: Callable[[int], None]
@@ -95,6 +127,16 @@ class LocalStore:
 
     def __init__(self) -> None:
         self._compressing = threading.Semaphore(max(1, os.cpu_count() or 1))
+
+    def is_quick(self, info: PathInfo) -> bool:
+        """Return whether a NAR is small."""
+        return info.nar_size <= SMALL_BYTES
+
+    def packed_in_memory(self, info: PathInfo, progress: Callable[[int], None]) -> SmallNar:
+        """Compress the NAR of a small path."""
+        pieces: list[bytes] = []
+        file = compressed(info, nar_chunks(Path(info.path)), pieces.append, progress)
+        return SmallNar(file, b"".join(pieces))
 
     @contextlib.contextmanager
     def packed(

@@ -6,6 +6,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 
 from nix_cache.cli.errors import ClientError
+from nix_cache.cli.s3.client import SmallPut
 from nix_cache.cli.upload.beside import put_debug_info
 from nix_cache.cli.upload.held import Held, judge, states_same
 from nix_cache.cli.upload.meter import Meter
@@ -13,7 +14,7 @@ from nix_cache.cli.upload.narinfos import Narinfos
 from nix_cache.cli.upload.objects import Objects
 from nix_cache.cli.upload.options import UploadOptions
 from nix_cache.cli.upload.packing import is_large
-from nix_cache.cli.upload.schedule import Steps, in_order
+from nix_cache.cli.upload.schedule import Begun, Steps, Task, in_order
 from nix_cache.cli.upload.supply import LeftOutError, LocalStore, Supply, require_supported
 from nix_cache.formats.nar_listing import debug_info_objects, listing_object
 from nix_cache.formats.nar_writer import Entry
@@ -76,6 +77,7 @@ class Uploader:
         self._key = key
         self._public_keys = public_keys
         self._jobs = options.jobs
+        self._has_rate = options.bytes_per_second is not None
         self._further = options.further
         self._large = threading.Semaphore(LARGE_AT_A_TIME)
 
@@ -103,36 +105,39 @@ class Uploader:
             }
             for number, info in enumerate(infos)
         }
-        done: dict[str, Uploaded] = {}
-
-        def put_nar(info: PathInfo) -> NarFile | None:
-            try:
-                require_supported(info, self.left_out)
-                return self._put_nar(info, meter)
-            except LeftOutError as reason:
-                self.left_out[info.path] = str(reason)
-                return None
-
-        def put_narinfo(info: PathInfo, file: NarFile | None) -> None:
-            if file is None:
-                return
-            try:
-                require_supported(info, self.left_out)
-            except LeftOutError as reason:
-                self.left_out[info.path] = str(reason)
-                return
-            is_new = info.path not in replaced
-            done[info.path] = self._put_narinfo(info, file, is_new=is_new)
+        batch = _Batch(self, self._objects, meter, replaced, self._jobs)
 
         def size(info: PathInfo) -> int:
             return info.nar_size if self._supply.largest_first else 0
 
-        for info in in_order(Steps(put_nar, put_narinfo, size), infos, needs, self._jobs):
+        steps = Steps(batch.put_nar, batch.put_narinfo, size, batch)
+        for info in in_order(steps, infos, needs, self._jobs):
             meter.finished()
-            if info.path in done:
-                yield done.pop(info.path)
+            if info.path in batch.done:
+                yield batch.done.pop(info.path)
 
-    def _put_nar(self, info: PathInfo, meter: Meter) -> NarFile:
+    def is_quick(self, info: PathInfo) -> bool:
+        """Return whether a NAR is sent as one small request, and nothing beside it."""
+        return (
+            not self._has_rate and not self._further.needs_listing and self._supply.is_quick(info)
+        )
+
+    def try_nar(self, info: PathInfo, meter: Meter, task: Task) -> tuple[SmallPut[Task], NarFile]:
+        """Return the first request for a small NAR.
+
+        Raises:
+            ClientError: the path cannot be uploaded.
+        """
+        nar = self._supply.packed_in_memory(info, meter.read)
+        return Objects.small_put(nar.file.key, nar.content, NAR_CONTENT_TYPE, task), nar.file
+
+    def put_nar(self, info: PathInfo, meter: Meter) -> NarFile:
+        """Put a NAR, and what is asked for beside it.
+
+        Raises:
+            LeftOutError: the path cannot be uploaded, and others can.
+            ClientError: it cannot be uploaded, or the storage refused or did not answer.
+        """
         listing: list[Entry] | None = [] if self._further.needs_listing else None
         with ExitStack() as held:
             if is_large(info):
@@ -174,15 +179,30 @@ class Uploader:
         content = self._narinfos.change(narinfo_key(info.path), signed)
         return None if content is None else judge(info.path, content, self._public_keys)
 
-    def _put_narinfo(self, info: PathInfo, file: NarFile, *, is_new: bool) -> Uploaded:
-        try:
-            wanted = signed_narinfo(info, file, self._key)
-        except NarinfoError as mistake:
-            raise ClientError(
-                f"the store's database holds something of {info.path} that Nix does not read: "
-                f"{mistake}",
-                "check the store with `nix-store --verify`",
-            ) from None
+    def try_narinfo(
+        self, info: PathInfo, file: NarFile, task: Task
+    ) -> tuple[SmallPut[Task], Uploaded] | None:
+        """Return the first request for a narinfo that is new, and what it makes of the path.
+
+        Returns:
+            None if more than this request has to be made.
+
+        Raises:
+            ClientError: the path cannot be uploaded.
+        """
+        if not self._narinfos.is_protected:
+            return None
+        content = self._signed(info, file)
+        put = self._narinfos.small_put(narinfo_key(info.path), content, task)
+        return put, self._uploaded(info, content, file)
+
+    def put_narinfo(self, info: PathInfo, file: NarFile, *, is_new: bool) -> Uploaded:
+        """Put a narinfo, with the signatures that the cache has of it.
+
+        Raises:
+            ClientError: the path cannot be uploaded, or the storage refused or did not answer.
+        """
+        wanted = self._signed(info, file)
 
         def merged(there: bytes | None) -> bytes:
             if there is None:
@@ -193,4 +213,107 @@ class Uploader:
 
         content = self._narinfos.change(narinfo_key(info.path), merged, is_new=is_new)
         assert content is not None  # for the type checker
+        return self._uploaded(info, content, file)
+
+    def _signed(self, info: PathInfo, file: NarFile) -> bytes:
+        try:
+            return signed_narinfo(info, file, self._key)
+        except NarinfoError as mistake:
+            raise ClientError(
+                f"the store's database holds something of {info.path} that Nix does not read: "
+                f"{mistake}",
+                "check the store with `nix-store --verify`",
+            ) from None
+
+    def _uploaded(self, info: PathInfo, content: bytes, file: NarFile) -> Uploaded:
         return Uploaded(judge(info.path, content, self._public_keys, info, key=self._key), file.key)
+
+
+class _Batch:
+    """The steps of one upload, as ``in_order`` takes them.
+
+    Args:
+        uploader: does them.
+        objects: sends the small requests.
+        meter: counts what was uploaded.
+        replaced: the paths of which the cache has a narinfo.
+        jobs: how many requests there are at a time.
+
+    Attributes:
+        done: the paths whose narinfo is in the cache, until they are taken.
+    """
+
+    def __init__(
+        self,
+        uploader: Uploader,
+        objects: Objects,
+        meter: Meter,
+        replaced: Collection[str],
+        jobs: int,
+    ) -> None:
+        self.done: dict[str, Uploaded] = {}
+        self._uploader = uploader
+        self._objects = objects
+        self._meter = meter
+        self._replaced = replaced
+        self._jobs = jobs
+
+    def put_nar(self, info: PathInfo) -> NarFile | None:
+        """Put a NAR; None if the path is left out."""
+        try:
+            require_supported(info, self._uploader.left_out)
+            return self._uploader.put_nar(info, self._meter)
+        except LeftOutError as reason:
+            self._uploader.left_out[info.path] = str(reason)
+            return None
+
+    def put_narinfo(self, info: PathInfo, file: NarFile | None) -> None:
+        """Put a narinfo, unless the path is left out."""
+        if not self._is_left_out(info, file):
+            assert file is not None  # for the type checker
+            is_new = info.path not in self._replaced
+            self.done[info.path] = self._uploader.put_narinfo(info, file, is_new=is_new)
+
+    def _is_left_out(self, info: PathInfo, file: NarFile | None) -> bool:
+        if file is None:
+            return True
+        try:
+            require_supported(info, self._uploader.left_out)
+        except LeftOutError as reason:
+            self._uploader.left_out[info.path] = str(reason)
+            return True
+        return False
+
+    def is_quick(self, info: PathInfo) -> bool:
+        """Return whether a NAR is sent as one small request."""
+        return self._uploader.is_quick(info)
+
+    def prepare(self, info: PathInfo, task: Task) -> Begun | None:
+        """Begin to put a small NAR."""
+        if self._uploader.left_out:  # what refers to it may have to be left out
+            return None
+        put, file = self._uploader.try_nar(info, self._meter, task)
+
+        def end() -> NarFile:
+            self._meter.sent(file.file_size)
+            return file
+
+        return Begun(put, end)
+
+    def finish(self, info: PathInfo, file: NarFile | None, task: Task) -> Begun | None:
+        """Begin to put a new narinfo."""
+        if file is None or self._uploader.left_out or info.path in self._replaced:
+            return None
+        begun = self._uploader.try_narinfo(info, file, task)
+        if begun is None:
+            return None
+        put, uploaded = begun
+
+        def end() -> None:
+            self.done[info.path] = uploaded
+
+        return Begun(put, end)
+
+    def send(self, puts: Iterator[SmallPut[Task] | None]) -> Iterator[tuple[SmallPut[Task], bool]]:
+        """Send small requests."""
+        return self._objects.try_puts(puts, self._jobs)
