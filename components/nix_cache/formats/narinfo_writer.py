@@ -104,7 +104,7 @@ def stored_nar(content: bytes, info: PathInfo, key: SecretKey) -> StoredNar | No
     rest = content[found.end() :]
     if info.ca is None:
         signatures = _signatures(info, key)
-    elif _follows_from_address(info):
+    elif follows_from_address(info):
         signatures = [one.decode() for one in _SIGNATURE.findall(rest)]  # readers check none
     else:
         return None
@@ -113,7 +113,7 @@ def stored_nar(content: bytes, info: PathInfo, key: SecretKey) -> StoredNar | No
     return StoredNar(found[2].decode(), int(found[4]))
 
 
-def _follows_from_address(info: PathInfo) -> bool:
+def follows_from_address(info: PathInfo) -> bool:
     """Return whether a store path follows from its content address."""
     try:
         address = ContentAddress.parse(info.ca or "")

@@ -120,6 +120,7 @@ class S3Client:
         self._transport = transport
         self._region = region
         self._host = host_of(self.url)
+        self._is_whole_host = not urlsplit(self.url).path  # in virtual-hosted style
         self._signer = Signer(region)
         self._credentials = _credentials(credential)
 
@@ -363,8 +364,7 @@ class S3Client:
         """
         if _DOT_SEGMENT.search(key):
             raise UnusableKeyError(key)
-        is_whole_host = not urlsplit(self.url).path  # in virtual-hosted style
-        url = f"{self.url}/{quote(key)}" if key or is_whole_host else self.url
+        url = f"{self.url}/{quote(key)}" if key or self._is_whole_host else self.url
         url = f"{url}?{query}" if query else url
         sent = {"Host": self._host, **headers}
         if body or method in _WITH_BODY:

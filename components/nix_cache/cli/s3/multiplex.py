@@ -70,8 +70,8 @@ class _Line(Generic[_Tag]):
     """
 
     __slots__ = (
-        *("connection", "content", "ends", "head", "line", "request", "started", "timeout"),
-        "unsent",
+        *("connection", "content", "ends", "head", "is_waiting", "line", "request", "started"),
+        *("timeout", "unsent"),
     )
 
     def __init__(self, connection: HTTPConnection, line: socket.socket) -> None:
@@ -82,6 +82,7 @@ class _Line(Generic[_Tag]):
         self.head: wire.Head | None = None
         self.request: SmallRequest[_Tag] | None = None
         self.unsent = memoryview(b"")
+        self.is_waiting = False
         self.started = self.ends = 0.0
 
 
@@ -195,7 +196,6 @@ class Multiplexer(Generic[_Tag]):
 
     def _send(self, line: _Line[_Tag]) -> None:
         """Send what the connection takes of a request."""
-        had_all = not line.unsent
         try:
             line.unsent = line.unsent[line.line.send(line.unsent) :]
         except _LATER:
@@ -203,10 +203,10 @@ class Multiplexer(Generic[_Tag]):
         except OSError as failure:
             self._failed(line, failure)
             return
-        if line.unsent:
-            self._selector.modify(line.line, _BOTH, line)
-        elif not had_all and self._selector.get_key(line.line).events != _READ:
-            self._selector.modify(line.line, _READ, line)
+        is_waiting = bool(line.unsent)
+        if is_waiting is not line.is_waiting:
+            line.is_waiting = is_waiting
+            self._selector.modify(line.line, _BOTH if is_waiting else _READ, line)
 
     def _wait(self) -> None:
         """Wait for answers, and end the requests whose time is over."""

@@ -6,6 +6,7 @@ botocore's ``S3SigV4Auth``, which takes four times as long, and a push sends tho
 requests. The digest of the body is always signed.
 """
 
+import functools
 import hashlib
 import hmac
 import time
@@ -94,10 +95,12 @@ class Signer:
         if secret.token:
             sent["X-Amz-Security-Token"] = secret.token
         sent["X-Amz-Content-SHA256"] = digest
-        values = sorted((name.lower(), " ".join(value.split())) for name, value in sent.items())
-        names = ";".join(name for name, _ in values)
-        lines = "".join(f"{name}:{value}\n" for name, value in values)
-        _, _, path, query, _ = urlsplit(url)
+        order = _order(tuple(sent))
+        names = order.names
+        lines = "".join(
+            [f"{lower}:{' '.join(sent[name].split())}\n" for lower, name in order.pairs]
+        )
+        path, query = _target(url)
         request = f"{method}\n{path or '/'}\n{_sorted(query)}\n{lines}\n{names}\n{digest}"
         scope = f"{stamp[:8]}/{self._region}/{_SERVICE}/aws4_request"
         text = f"{_ALGORITHM}\n{stamp}\n{scope}\n{hashlib.sha256(request.encode()).hexdigest()}"
@@ -118,6 +121,31 @@ class Signer:
                 material = hmac.digest(material, part.encode(), "sha256")
             self._day = day = _DayKey(secret_key, date, material)
         return day.material
+
+
+class _Order(NamedTuple):
+    """Headers in the order in which they are signed.
+
+    Attributes:
+        names: all names in lower case, joined.
+        pairs: each name in lower case, and as it is sent.
+    """
+
+    names: str
+    pairs: tuple[tuple[str, str], ...]
+
+
+@functools.lru_cache(maxsize=64)
+def _order(names: tuple[str, ...]) -> _Order:
+    pairs = tuple(sorted((name.lower(), name) for name in names))
+    return _Order(";".join([lower for lower, _ in pairs]), pairs)
+
+
+def _target(url: str) -> tuple[str, str]:
+    """Return the path and the query of an encoded URL."""
+    _, _, rest = url.partition("://")
+    path, _, query = rest.partition("?")
+    return path[path.find("/") :] if "/" in path else "", query
 
 
 def host_of(url: str) -> str:

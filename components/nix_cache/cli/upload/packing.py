@@ -64,6 +64,7 @@ def compressed(
     chunks: Iterable[bytes],
     write_out: Callable[[bytes], None],
     progress: Callable[[int], None] = lambda _: None,
+    compressor: zstandard.ZstdCompressor | None = None,
 ) -> NarFile:
     """Compress a NAR, and compare it with what is registered.
 
@@ -72,14 +73,14 @@ def compressed(
         chunks: its NAR.
         write_out: called with each piece of the result.
         progress: called with the number of bytes of each chunk that was compressed.
+        compressor: one that no other thread uses now; None for a new one, which takes longer to
+            make than it takes to compress a small NAR.
 
     Raises:
         ClientError: the path is not as it was registered, or cannot be read.
     """
     nar, stored, nar_size, file_size = hashlib.sha256(), hashlib.sha256(), 0, 0
-    compressor = zstandard.ZstdCompressor(
-        _LEVEL, write_checksum=True, threads=_threads(info.nar_size)
-    ).compressobj(size=info.nar_size)
+    compression = (compressor or new_compressor(info)).compressobj(size=info.nar_size)
 
     def keep(content: bytes) -> None:
         nonlocal file_size
@@ -94,15 +95,25 @@ def compressed(
             nar_size += len(chunk)
             if nar_size > info.nar_size:
                 break
-            keep(compressor.compress(chunk))
+            keep(compression.compress(chunk))
             progress(len(chunk))
     except NarSourceError as failure:
         if not os.path.lexists(info.path):
             raise _unseen(info) from None
         raise _damaged(info, str(failure)) from None
     _require_registered(info, nar_size, NixHash("sha256", nar.digest()))
-    keep(compressor.flush())
+    keep(compression.flush())
     return NarFile(NixHash("sha256", stored.digest()), file_size)
+
+
+def new_compressor(info: PathInfo | None = None) -> zstandard.ZstdCompressor:
+    """Return what compresses a NAR.
+
+    Args:
+        info: the path; None for any that is not large.
+    """
+    threads = 0 if info is None else _threads(info.nar_size)
+    return zstandard.ZstdCompressor(_LEVEL, write_checksum=True, threads=threads)
 
 
 def is_large(info: PathInfo) -> bool:

@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
-from nix_cache.cli.upload.packing import Packed, compressed, packed
+from nix_cache.cli.upload.packing import Packed, compressed, new_compressor, packed
 from nix_cache.formats.nar_writer import Entry, nar_chunks
 from nix_cache.formats.narinfo_writer import NarFile
 from nix_cache.formats.path_info import PathInfo
@@ -88,7 +88,7 @@ class Supply(Protocol):
         ...
 
     def packed_in_memory(self, info: PathInfo, progress: Callable[[int], None]) -> SmallNar:
-        """Provide a small NAR.
+        """Provide a small NAR. One thread calls this.
 
         Args:
             info: the path.
@@ -127,6 +127,7 @@ class LocalStore:
 
     def __init__(self) -> None:
         self._compressing = threading.Semaphore(max(1, os.cpu_count() or 1))
+        self._compressor = new_compressor()
 
     def is_quick(self, info: PathInfo) -> bool:
         """Return whether a NAR is small."""
@@ -135,7 +136,8 @@ class LocalStore:
     def packed_in_memory(self, info: PathInfo, progress: Callable[[int], None]) -> SmallNar:
         """Compress the NAR of a small path."""
         pieces: list[bytes] = []
-        file = compressed(info, nar_chunks(Path(info.path)), pieces.append, progress)
+        chunks = nar_chunks(Path(info.path))
+        file = compressed(info, chunks, pieces.append, progress, self._compressor)
         return SmallNar(file, b"".join(pieces))
 
     @contextlib.contextmanager

@@ -22,6 +22,7 @@ from nix_cache.formats.narinfo import Narinfo, NarinfoError, narinfo_key
 from nix_cache.formats.narinfo_writer import (
     NAR_CONTENT_TYPE,
     NarFile,
+    follows_from_address,
     merged_signatures,
     signed_again,
     signed_narinfo,
@@ -194,7 +195,7 @@ class Uploader:
             return None
         content = self._signed(info, file)
         put = self._narinfos.small_put(narinfo_key(info.path), content, task)
-        return put, self._uploaded(info, content, file)
+        return put, self._uploaded(info, content, file, wanted=content)
 
     def put_narinfo(self, info: PathInfo, file: NarFile, *, is_new: bool) -> Uploaded:
         """Put a narinfo, with the signatures that the cache has of it.
@@ -213,7 +214,7 @@ class Uploader:
 
         content = self._narinfos.change(narinfo_key(info.path), merged, is_new=is_new)
         assert content is not None  # for the type checker
-        return self._uploaded(info, content, file)
+        return self._uploaded(info, content, file, wanted=wanted)
 
     def _signed(self, info: PathInfo, file: NarFile) -> bytes:
         try:
@@ -225,8 +226,15 @@ class Uploader:
                 "check the store with `nix-store --verify`",
             ) from None
 
-    def _uploaded(self, info: PathInfo, content: bytes, file: NarFile) -> Uploaded:
-        return Uploaded(judge(info.path, content, self._public_keys, info, key=self._key), file.key)
+    def _uploaded(
+        self, info: PathInfo, content: bytes, file: NarFile, *, wanted: bytes
+    ) -> Uploaded:
+        is_ours = content == wanted and self._key is not None
+        if is_ours and (info.ca is None or follows_from_address(info)):
+            held = Held(info.path, file.file_size, None, file.key)
+        else:
+            held = judge(info.path, content, self._public_keys, info, key=self._key)
+        return Uploaded(held, file.key)
 
 
 class _Batch:
