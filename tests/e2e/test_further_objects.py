@@ -172,6 +172,14 @@ def test_outputs_without_a_realisation_are_left_out(nix: Nix, tmp_path: Path) ->
     assert forgotten.base_name not in {each.out_path for each in ours}
 
 
+def put_realisations(nix: Nix, paths: list[PathInfo], cache: Path) -> None:
+    """Put the realisations of some paths into a file cache, signed."""
+    for each in realisations_of(paths, nix.environment, nix.store_folder / "store"):
+        written = each.signed(KEY).cache_object()
+        (cache / written.key).parent.mkdir(parents=True, exist_ok=True)
+        (cache / written.key).write_bytes(written.content)
+
+
 def test_nix_substitutes_content_addressed_outputs_without_a_build(new_nix: NewNix) -> None:
     """With ``-j0``, and not without the realisations: the paths alone are not found."""
     nix, reader = new_nix(), new_nix()
@@ -185,13 +193,36 @@ def test_nix_substitutes_content_addressed_outputs_without_a_build(new_nix: NewN
     assert reader.run(*pull).exit_code != 0
     reader.forget_caches()
 
-    for each in realisations_of(paths, nix.environment, nix.store_folder / "store"):
-        written = each.signed(KEY).cache_object()
-        (cache / written.key).parent.mkdir(parents=True, exist_ok=True)
-        (cache / written.key).write_bytes(written.content)
+    put_realisations(nix, paths, cache)
 
     reader.get(*pull)
     assert all(reader.has(path) for path in outputs)
+
+
+def test_nix_builds_outputs_whose_paths_were_collected(new_nix: NewNix) -> None:
+    """With or without their realisations, which collections once left there."""
+    nix = new_nix()
+    outputs = build(nix, content_addressed(nix))
+    paths = closure(nix, *outputs)
+    cache = nix.folder / "cache"
+    nix.get("copy", "--to", f"file://{cache}", *outputs)
+    put_realisations(nix, paths, cache)
+    for path in outputs:
+        (cache / narinfo_key(path)).unlink()
+    for has_realisations in (True, False):
+        if not has_realisations:
+            for key in realisations_in(cache):
+                (cache / key).unlink()
+        reader = new_nix()
+        reader.configure(
+            f"substituters = file://{cache}", f"trusted-public-keys = {KEY.public_text}"
+        )
+        pull = ["build", "--no-link", "--file", content_addressed(reader), "^*"]
+        assert reader.run(*pull, "--max-jobs", "0").exit_code != 0
+        built = reader.run(*pull, "--debug")
+        assert built.exit_code == 0
+        assert ("could not be substituted" in built.err) == has_realisations
+        assert all(reader.has(path) for path in outputs)
 
 
 def test_logs_are_those_that_nix_copies_and_reads(new_nix: NewNix) -> None:
