@@ -569,7 +569,7 @@ class TestRefusals:
         ("content", "message"),
         [
             ("", "names no store path"),
-            (f"/nix/store/{'0' * 32}-elsewhere\n", "none of the 1 paths to keep is in the cache"),
+            (f"/nix/store/{'0' * 32}-elsewhere\n", "the cache has none of the paths to keep"),
         ],
     )
     def test_roots_that_keep_nothing_are_a_mistake(

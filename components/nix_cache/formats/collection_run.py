@@ -30,8 +30,9 @@ class CollectionRun(BaseModel):
         run: random, another one for each collection.
         running: whether it goes on.
         started: when it began, by its machine's clock; None of an older version.
-        unchecked: whether there may be narinfos without their NAR, because a collection was killed
-            or failed before it looked for them, or because it found some.
+        unchecked: whether there may be narinfos without their NAR, or paths without their
+            realisation, because a collection was killed or failed before it looked for them, or
+            because it found some.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -63,7 +64,7 @@ class CollectionRun(BaseModel):
 
     @property
     def leaves_doubt(self) -> bool:
-        """Whether there may be narinfos without their NAR."""
+        """Whether there may be narinfos without their NAR, or paths without their realisation."""
         return self.running or self.unchecked
 
     def ended_with(self, *, unchecked: bool) -> Self:

@@ -78,6 +78,18 @@ def test_what_was_deleted_at_another_time_or_is_there_again_stays_as_it_is() -> 
     assert [one.key for one in plan.others] == [nar_key(1)]
 
 
+@pytest.mark.parametrize(
+    "key",
+    [
+        f"realisations/sha256:{'0' * 64}!out.doi",
+        f"build-trace-v2/{'0' * 32}-app.drv/out.doi",
+        f"{'0' * 32}.ls",
+    ],
+)
+def test_what_belongs_to_a_path_comes_back(key: str) -> None:
+    assert [one.key for one in planned(deleted(key), deleted("log/x.drv")).others] == [key]
+
+
 def test_all_markers_above_what_a_run_deleted_go() -> None:
     twice = [version(nar_key(1), AFTER, marker=True), *deleted(nar_key(1))]
     (one,) = planned(twice).others
