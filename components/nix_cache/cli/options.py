@@ -28,7 +28,26 @@ Jobs = Annotated[
     int,
     typer.Option("--jobs", "-j", min=1, max=256, metavar="N", help="The most parallel requests."),
 ]
-"""How many requests a command that pushes sends at a time."""
+"""How many requests a command sends at a time."""
+
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do it without asking.")]
+"""Whether the user agrees beforehand."""
+
+
+def owner_option(rights: str, default: str = " Default: the cache's janitor.") -> Any:
+    """Return the option ``--owner`` of a command that needs rights in the whole bucket.
+
+    Args:
+        rights: what the profile can do, after ``can``.
+        default: who does it without the option.
+    """
+    return typer.Option(
+        "--owner",
+        metavar="PROFILE",
+        help=f"A credentials profile that can {rights}.{default}",
+        show_default=False,
+    )
+
 
 PartSize = Annotated[
     str | None,

@@ -12,9 +12,12 @@ from nix_cache.cli.options import (
     MOST_DAYS,
     AsJson,
     Cache,
+    Jobs,
     Project,
     SameCache,
+    Yes,
     one_cache,
+    owner_option,
 )
 
 
@@ -33,14 +36,7 @@ def gc(
     ] = None,
     cache: Cache = None,
     owner: Annotated[
-        str | None,
-        typer.Option(
-            "--owner",
-            metavar="PROFILE",
-            help="A credentials profile that can list, read and delete objects in the bucket. "
-            "Default: the cache's janitor.",
-            show_default=False,
-        ),
+        str | None, owner_option("list, read and delete objects in the bucket")
     ] = None,
     roots_from: Annotated[
         Path | None,
@@ -85,13 +81,8 @@ def gc(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print what would be done, and change nothing.")
     ] = False,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do it without asking.")] = False,
-    jobs: Annotated[
-        int,
-        typer.Option(
-            "--jobs", "-j", min=1, max=256, metavar="N", help="The number of parallel requests."
-        ),
-    ] = JOBS,
+    yes: Yes = False,
+    jobs: Jobs = JOBS,
     same_cache: SameCache = None,
     project: Project = None,
     as_json: AsJson = False,

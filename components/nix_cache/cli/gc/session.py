@@ -1,6 +1,5 @@
 """One run of `nix-cache gc`: what is there, what may go, and whether that is agreed to."""
 
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -10,7 +9,7 @@ from nix_cache.cli.caches.manager import Manager, find_manager
 from nix_cache.cli.commands import completing
 from nix_cache.cli.errors import UsageError
 from nix_cache.cli.gc import report
-from nix_cache.cli.gc.sweep import Swept, require_same_time, require_whole, sweep
+from nix_cache.cli.gc.sweep import AGES_MEAN_NOTHING, Swept, require_whole, sweep
 from nix_cache.cli.inventory.bucket import Bucket
 from nix_cache.cli.inventory.ledger import LEDGER_KEY, Ledger
 from nix_cache.cli.inventory.plan import CollectionPlan, Terms, plan_collection
@@ -18,7 +17,7 @@ from nix_cache.cli.inventory.remembered import Remembered
 from nix_cache.cli.machine import console
 from nix_cache.cli.machine.progress import Progress
 from nix_cache.cli.nix.store_paths import hashes_in, named_hash
-from nix_cache.cli.s3.clock import earlier
+from nix_cache.cli.s3.clock import earlier, require_same_time
 
 LARGEST_SHARE = 0.9
 """Of the narinfos. More is hardly ever meant, and has to be agreed to on the command line."""
@@ -96,7 +95,7 @@ def _collect(
         bucket.report = progress.tell
         progress.tell(f"waiting for {manifest.endpoint}")
         clocks = bucket.clocks()
-        require_same_time(clocks)
+        require_same_time(clocks, AGES_MEAN_NOTHING)
         now = earlier(clock(), clocks)
         if not request.dry_run:
             bucket.require_alone()
@@ -134,7 +133,10 @@ def _collect(
         return False
     if not plan.is_empty:
         report.print_plan(plan, terms, console.err)
-        if not _is_agreed(plan, manifest.bucket, agreed=request.agreed):
+        if not request.agreed:
+            _require_small_share(plan)
+        question = f"Remove this from the bucket {manifest.bucket}?"
+        if not console.agreed(question, "nothing was removed", beforehand=request.agreed):
             console.note("Nothing was removed.")
             return False
     with Progress() as progress:
@@ -184,19 +186,10 @@ def _require_sense(plan: CollectionPlan, terms: Terms) -> None:
         )
 
 
-def _is_agreed(plan: CollectionPlan, bucket: str, *, agreed: bool) -> bool:
-    if agreed:
-        return True
+def _require_small_share(plan: CollectionPlan) -> None:
     if plan.share > LARGEST_SHARE:
         raise UsageError(
             f"{len(plan.narinfos)} of {len(plan.contents.narinfos)} narinfos would go, more than "
             f"{LARGEST_SHARE:.0%}; nothing was removed",
             "if that is meant, run this again with --yes",
         )
-    if sys.stdin is None or not sys.stdin.isatty():
-        raise UsageError(
-            "this has to be agreed to, and standard input is no terminal to ask at; nothing was "
-            "removed",
-            "look at it with --dry-run, then run this again with --yes",
-        )
-    return console.confirmed(f"Remove this from the bucket {bucket}?")

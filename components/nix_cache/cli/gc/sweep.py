@@ -6,7 +6,6 @@ Before each step the bucket is listed again: what was pushed meanwhile, and what
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 
-from nix_cache.cli.errors import ClientError
 from nix_cache.cli.inventory.bucket import Bucket, Doubt
 from nix_cache.cli.inventory.contents import (
     Contents,
@@ -29,7 +28,10 @@ from nix_cache.cli.inventory.plan import (
     stray_records,
 )
 from nix_cache.cli.inventory.realisations import PackedRealisations
-from nix_cache.cli.s3.clock import Clocks
+from nix_cache.cli.s3.clock import require_same_time
+
+AGES_MEAN_NOTHING = "the ages of objects mean nothing; nothing was removed"
+"""What follows from clocks that cannot be compared."""
 
 _MOST_ASKED = 1000
 """NARs that are not listed and are asked for. Of more, some are not there."""
@@ -104,7 +106,7 @@ def _sweep(
     bucket: Bucket, shown: CollectionPlan, noted: Orphans, terms: Terms, doubt: Doubt
 ) -> Swept:
     bucket.note(Ledger.of(noted))
-    require_same_time(bucket.storage_clocks())
+    require_same_time(bucket.storage_clocks(), AGES_MEAN_NOTHING)
     if shown.is_empty:
         everything = shown.contents.narinfos.all
         bucket.note(Ledger.of(orphans(shown.contents, everything, noted, terms.now)))
@@ -166,25 +168,6 @@ def _lacks_nars(bucket: Bucket, contents: Contents, done: Swept | None = None) -
     left = contents.narinfos.without(withdrawn)
     keys = set(contents.narinfos.missing_nars(left).values()) - contents.foreign
     return len(keys) > _MOST_ASKED or bool(bucket.absent(keys))
-
-
-def require_same_time(clocks: Clocks | None) -> None:
-    """Make sure that ages of objects mean something.
-
-    Raises:
-        ClientError: the clocks differ too much, or the server states no time.
-    """
-    if clocks is None:
-        raise ClientError(
-            "the storage's answers have no usable date, so its clock cannot be compared with this "
-            "machine's; nothing was removed",
-            "check the storage, and proxies in front of it",
-        )
-    if clocks.differ_too_much:
-        raise ClientError(
-            f"{clocks}: the ages of objects mean nothing; nothing was removed",
-            "set both clocks by NTP, for example with `timedatectl set-ntp true`",
-        )
 
 
 def require_whole(bucket: Bucket, plan: CollectionPlan) -> None:

@@ -1,6 +1,5 @@
 """`nix-cache gc --undo RUN`: restores what a collection deleted from a bucket with versions."""
 
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -9,7 +8,7 @@ from typing import Any
 
 from nix_cache.cli.caches.manager import find_manager
 from nix_cache.cli.commands import completing
-from nix_cache.cli.errors import ClientError, UsageError
+from nix_cache.cli.errors import ClientError
 from nix_cache.cli.gc.restoring import (
     Hidden,
     Restoration,
@@ -84,7 +83,8 @@ def run(request: UndoRequest, *, as_json: bool) -> bool:
             _print(plan, found, restored=False, as_json=as_json, where=console.out)
             return not plan.left
         _print(plan, found, restored=False, as_json=False, where=console.err)
-        if not _is_agreed(target.manifest.bucket, agreed=request.agreed):
+        question = f"Restore this in the bucket {target.manifest.bucket}?"
+        if not console.agreed(question, "nothing was restored", beforehand=request.agreed):
             console.note("Nothing was restored.")
             return False
         with Progress() as progress:
@@ -210,15 +210,3 @@ def _print_left(plan: Restoration) -> None:
         console.note(f"  {key} {reason}")
     if len(plan.left) > _SHOWN:
         console.note(f"  and {len(plan.left) - _SHOWN} more; --json prints all")
-
-
-def _is_agreed(bucket: str, *, agreed: bool) -> bool:
-    if agreed:
-        return True
-    if sys.stdin is None or not sys.stdin.isatty():
-        raise UsageError(
-            "this has to be agreed to, and standard input is no terminal to ask at; nothing was "
-            "restored",
-            "look at it with --dry-run, then run this again with --yes",
-        )
-    return console.confirmed(f"Restore this in the bucket {bucket}?")

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from nix_cache.cli.errors import UsageError
 from nix_cache.redaction import redacted
 from nix_cache.shown import shown
 from nix_cache.terminal import OutputError
@@ -23,6 +24,7 @@ __all__ = [
     "Console",
     "OutputError",
     "StatusLine",
+    "agreed",
     "columns",
     "confirmed",
     "document",
@@ -239,6 +241,27 @@ def confirmed(question: str) -> bool:
         return False
     err.print(f"{question} [y/N]", end=" ")
     return sys.stdin.readline().strip().lower() in {"y", "yes"}
+
+
+def agreed(question: str, undone: str, *, beforehand: bool) -> bool:
+    """Return whether the user agrees to something, by the command line or at a terminal.
+
+    Args:
+        question: what to ask.
+        undone: what holds without an answer, such as ``nothing was removed``.
+        beforehand: whether the command line agrees.
+
+    Raises:
+        UsageError: standard input is no terminal to ask at.
+    """
+    if beforehand:
+        return True
+    if sys.stdin is None or not sys.stdin.isatty():
+        raise UsageError(
+            f"this has to be agreed to, and standard input is no terminal to ask at; {undone}",
+            "look at it with --dry-run, then run this again with --yes",
+        )
+    return confirmed(question)
 
 
 def _for_programs(value: Any) -> Any:

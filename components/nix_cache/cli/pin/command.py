@@ -13,6 +13,7 @@ from nix_cache.cli.options import (
     SameCache,
     WriterCache,
     one_cache,
+    owner_option,
 )
 
 _Name = Annotated[
@@ -62,16 +63,7 @@ def unpin(name: _Name, cache: WriterCache = None, as_json: AsJson = False) -> No
 
 def pins(
     cache: Cache = None,
-    owner: Annotated[
-        str | None,
-        typer.Option(
-            "--owner",
-            metavar="PROFILE",
-            help="A credentials profile that can list and read objects in the bucket. "
-            "Default: the cache's janitor.",
-            show_default=False,
-        ),
-    ] = None,
+    owner: Annotated[str | None, owner_option("list and read objects in the bucket")] = None,
     same_cache: SameCache = None,
     project: Project = None,
     as_json: AsJson = False,

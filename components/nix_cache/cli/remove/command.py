@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from nix_cache.cli.errors import ExitCode
-from nix_cache.cli.options import JOBS, AsJson, NamedCache, Project
+from nix_cache.cli.options import JOBS, AsJson, Jobs, NamedCache, Project, Yes, owner_option
 
 
 def remove(
@@ -20,12 +20,8 @@ def remove(
     cache: NamedCache = None,
     owner: Annotated[
         str | None,
-        typer.Option(
-            "--owner",
-            metavar="PROFILE",
-            help="A credentials profile that can list, read and delete objects in the bucket, and "
-            "their versions where it keeps them. Default: the cache's janitor.",
-            show_default=False,
+        owner_option(
+            "list, read and delete objects in the bucket, and their versions where it keeps them"
         ),
     ] = None,
     signed_by: Annotated[
@@ -59,13 +55,8 @@ def remove(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print what would be removed, and change nothing.")
     ] = False,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Remove without asking.")] = False,
-    jobs: Annotated[
-        int,
-        typer.Option(
-            "--jobs", "-j", min=1, max=256, metavar="N", help="The number of parallel requests."
-        ),
-    ] = JOBS,
+    yes: Yes = False,
+    jobs: Jobs = JOBS,
     project: Project = None,
     as_json: AsJson = False,
 ) -> None:

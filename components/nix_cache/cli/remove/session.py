@@ -1,6 +1,5 @@
 """One run of `nix-cache remove`: which paths go, and whether that is agreed to."""
 
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +18,7 @@ from nix_cache.cli.remove.journal import Journal, due
 from nix_cache.cli.remove.plan import RemovalPlan, plan_removal, unreadable_others
 from nix_cache.cli.remove.selection import SignedBy
 from nix_cache.cli.remove.sweep import Removal, Removed, sweep
-from nix_cache.cli.s3.clock import Clocks
+from nix_cache.cli.s3.clock import require_same_time
 from nix_cache.cli.s3.errors import RefusedError
 from nix_cache.cli.s3.versions import Versioning
 from nix_cache.formats.narinfo import Narinfo
@@ -97,7 +96,10 @@ def _remove(
         bucket.report = progress.tell
         progress.tell(f"waiting for {manifest.endpoint}")
         if signed_by is not None and signed_by.since is not None:
-            _require_same_time(bucket.clocks())
+            require_same_time(
+                bucket.clocks(),
+                "--since cannot be compared with the dates of objects; nothing was removed",
+            )
         contents = bucket.contents()
         if signed_by is not None:
             wanted = _selected(bucket, contents, signed_by)
@@ -124,7 +126,8 @@ def _remove(
             )
         return not is_refused
     report.print_plan(removal, names, console.err)
-    if not _is_agreed(manifest.bucket, agreed=request.agreed):
+    question = f"Remove this from the bucket {manifest.bucket}?"
+    if not console.agreed(question, "nothing was removed", beforehand=request.agreed):
         console.note("Nothing was removed.")
         return False
     with Progress() as progress:
@@ -237,24 +240,3 @@ def _require_sense(request: RemovalRequest) -> None:
         raise UsageError("paths and --signed-by exclude each other", "give one of them")
     if not request.paths and request.signed_by is None:
         raise UsageError("no paths to remove", "name store paths, or a key with --signed-by")
-
-
-def _require_same_time(clocks: Clocks | None) -> None:
-    if clocks is None or clocks.differ_too_much:
-        problem = "the storage's answers have no usable date" if clocks is None else str(clocks)
-        raise ClientError(
-            f"{problem}: --since cannot be compared with the dates of objects; nothing was removed",
-            "set both clocks by NTP, for example with `timedatectl set-ntp true`",
-        )
-
-
-def _is_agreed(bucket: str, *, agreed: bool) -> bool:
-    if agreed:
-        return True
-    if sys.stdin is None or not sys.stdin.isatty():
-        raise UsageError(
-            "this has to be agreed to, and standard input is no terminal to ask at; nothing was "
-            "removed",
-            "look at it with --dry-run, then run this again with --yes",
-        )
-    return console.confirmed(f"Remove this from the bucket {bucket}?")

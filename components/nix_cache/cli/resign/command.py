@@ -5,19 +5,21 @@ from typing import Annotated
 import typer
 
 from nix_cache.cli.errors import ExitCode
-from nix_cache.cli.options import JOBS, AsJson, Cache, Project, SameCache, one_cache
+from nix_cache.cli.options import (
+    JOBS,
+    AsJson,
+    Cache,
+    Jobs,
+    Project,
+    SameCache,
+    Yes,
+    one_cache,
+    owner_option,
+)
 
 
 def resign(
-    owner: Annotated[
-        str,
-        typer.Option(
-            "--owner",
-            metavar="PROFILE",
-            help="A credentials profile that can list, read and write objects in the bucket.",
-            show_default=False,
-        ),
-    ],
+    owner: Annotated[str, owner_option("list, read and write objects in the bucket", default="")],
     cache: Cache = None,
     writer: Annotated[
         str | None,
@@ -59,13 +61,8 @@ def resign(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print what would be signed, and change nothing.")
     ] = False,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Sign without asking.")] = False,
-    jobs: Annotated[
-        int,
-        typer.Option(
-            "--jobs", "-j", min=1, max=256, metavar="N", help="The number of parallel requests."
-        ),
-    ] = JOBS,
+    yes: Yes = False,
+    jobs: Jobs = JOBS,
     same_cache: SameCache = None,
     project: Project = None,
     as_json: AsJson = False,

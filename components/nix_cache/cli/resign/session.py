@@ -3,23 +3,22 @@
 ``docs/reference/cache-protocol.md`` says why nothing is lost beside pushes and collections.
 """
 
-import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
 from nix_cache.cli.caches.target import find_target
-from nix_cache.cli.errors import ClientError, UsageError
 from nix_cache.cli.limits import TIMES
 from nix_cache.cli.machine import console
 from nix_cache.cli.machine.parallel import in_parallel
 from nix_cache.cli.machine.progress import Progress
+from nix_cache.cli.machine.sizes import counted
 from nix_cache.cli.resign import report
 from nix_cache.cli.resign.bucket import Bucket, Judged
 from nix_cache.cli.resign.plan import Signed, SigningPlan, make_plan
 from nix_cache.cli.resign.signer import find_terms
 from nix_cache.cli.resign.verdict import Ground, TrustTerms, Untrusted
-from nix_cache.cli.s3.clock import Clocks
+from nix_cache.cli.s3.clock import require_same_time
 from nix_cache.cli.s3.credentials import owner_identity
 from nix_cache.cli.upload import collections
 
@@ -81,7 +80,10 @@ def run(request: SigningRequest, *, as_json: bool) -> bool:
         bucket = Bucket(target.manifest, identity, request.owner, request.jobs, progress.note)
         progress.tell(f"waiting for {target.manifest.endpoint}")
         if terms.before is not None:
-            _require_same_time(bucket.clocks())
+            require_same_time(
+                bucket.clocks(),
+                "--before cannot be compared with the dates of objects; nothing was signed",
+            )
         collections.when_ended(bucket.collections, progress.tell)
         plan = make_plan(bucket, terms, progress.tell)
     for line in report.remarks(terms, target.manifest):
@@ -96,7 +98,9 @@ def run(request: SigningRequest, *, as_json: bool) -> bool:
     signed = Signed()
     if plan.signing:
         report.print_plan(plan, console.err)
-        if not _is_agreed(plan, terms, target.manifest.bucket, agreed=request.agreed):
+        paths = counted(len(plan.signing), "path")
+        question = f"Sign {paths} of the bucket {target.manifest.bucket} with {terms.key.name}?"
+        if not console.agreed(question, "nothing was signed", beforehand=request.agreed):
             console.note("Nothing was signed.")
             return False
         with Progress() as progress:
@@ -134,31 +138,3 @@ def _sign(
         done.repeated = bucket.narinfos.settle(SETTLING_SECONDS)
     done.seconds = time.monotonic() - started
     return done
-
-
-def _require_same_time(clocks: Clocks | None) -> None:
-    """Make sure that the dates of objects can be compared with a time.
-
-    Raises:
-        ClientError: the clocks differ too much, or the server states no time.
-    """
-    if clocks is None or clocks.differ_too_much:
-        problem = "the storage's answers have no usable date" if clocks is None else str(clocks)
-        raise ClientError(
-            f"{problem}: --before cannot be compared with the dates of objects; nothing was signed",
-            "set both clocks by NTP, for example with `timedatectl set-ntp true`",
-        )
-
-
-def _is_agreed(plan: SigningPlan, terms: TrustTerms, bucket: str, *, agreed: bool) -> bool:
-    if agreed:
-        return True
-    if sys.stdin is None or not sys.stdin.isatty():
-        raise UsageError(
-            "this has to be agreed to, and standard input is no terminal to ask at; nothing was "
-            "signed",
-            "look at it with --dry-run, then run this again with --yes",
-        )
-    count = len(plan.signing)
-    paths = "1 path" if count == 1 else f"{count:,} paths"
-    return console.confirmed(f"Sign {paths} of the bucket {bucket} with {terms.key.name}?")

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 
+from nix_cache.cli.errors import ClientError
+
 MOST_SKEW = timedelta(minutes=15)
 """From here on, S3 refuses signed requests (RequestTimeTooSkewed)."""
 
@@ -39,6 +41,29 @@ class Clocks:
         return (
             f"the server's clock is at {self.there:%Y-%m-%d %H:%M:%S} UTC, and this machine's at "
             f"{self.here:%Y-%m-%d %H:%M:%S} UTC"
+        )
+
+
+def require_same_time(clocks: Clocks | None, otherwise: str) -> None:
+    """Make sure that ages of objects can be compared with times of this machine.
+
+    Args:
+        clocks: the storage's clock and this machine's; None if its answers have no usable date.
+        otherwise: what follows if they cannot, a clause.
+
+    Raises:
+        ClientError: the clocks differ too much, or the storage states no time.
+    """
+    if clocks is None:
+        raise ClientError(
+            "the storage's answers have no usable date, so its clock cannot be compared with this "
+            f"machine's: {otherwise}",
+            "check the storage, and proxies in front of it",
+        )
+    if clocks.differ_too_much:
+        raise ClientError(
+            f"{clocks}: {otherwise}",
+            "set both clocks by NTP, for example with `timedatectl set-ntp true`",
         )
 
 

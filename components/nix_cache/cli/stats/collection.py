@@ -4,12 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from nix_cache.cli.errors import ClientError
 from nix_cache.cli.inventory.bucket import Bucket
 from nix_cache.cli.inventory.contents import Stored, total_bytes
 from nix_cache.cli.inventory.ledger import Ledger
 from nix_cache.cli.inventory.plan import Terms, plan_collection
-from nix_cache.cli.s3.clock import earlier
+from nix_cache.cli.s3.clock import earlier, require_same_time
 
 
 @dataclass(frozen=True)
@@ -64,12 +63,7 @@ def collectable(
         ClientError: the storage refused or did not answer, or the clocks differ.
     """
     clocks = bucket.clocks()
-    if clocks is None or clocks.differ_too_much:
-        problem = "the storage's answers have no usable date" if clocks is None else str(clocks)
-        raise ClientError(
-            f"{problem}: --older-than cannot be compared with the dates of objects",
-            "set both clocks by NTP, for example with `timedatectl set-ntp true`",
-        )
+    require_same_time(clocks, "--older-than cannot be compared with the dates of objects")
     now = earlier(datetime.now(UTC), clocks)
     terms = Terms(
         now=now,

@@ -12,24 +12,17 @@ from nix_cache.cli.options import (
     MOST_DAYS,
     AsJson,
     Cache,
+    Jobs,
     Project,
     SameCache,
     one_cache,
+    owner_option,
 )
 
 
 def stats(
     cache: Cache = None,
-    owner: Annotated[
-        str | None,
-        typer.Option(
-            "--owner",
-            metavar="PROFILE",
-            help="A credentials profile that can list and read objects in the bucket. "
-            "Default: the cache's janitor.",
-            show_default=False,
-        ),
-    ] = None,
+    owner: Annotated[str | None, owner_option("list and read objects in the bucket")] = None,
     prices: Annotated[
         Path | None,
         typer.Option(
@@ -91,12 +84,7 @@ def stats(
             show_default=False,
         ),
     ] = None,
-    jobs: Annotated[
-        int,
-        typer.Option(
-            "--jobs", "-j", min=1, max=256, metavar="N", help="The number of parallel requests."
-        ),
-    ] = JOBS,
+    jobs: Jobs = JOBS,
     same_cache: SameCache = None,
     project: Project = None,
     as_json: AsJson = False,
