@@ -126,6 +126,10 @@ def test_a_run_is_undone_and_later_pushes_and_deletions_stay(cache: Versioned) -
 
         code, result, said = cache.undo(collected["run"])
         assert (code, result["narinfos"]) == (0, [])
+        source = str(cache.patient.source())
+        done = cache.patient.command("gc", source, "--owner", OWNER, "--undo", collected["run"])
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.startswith("Nothing to restore of the collection of 20")
         code, _, said = cache.undo("unknown")
         assert code == 1
         assert collected["run"] in said

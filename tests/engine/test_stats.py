@@ -129,3 +129,4 @@ def test_only_an_administrator_follows_requests(patient: Patient) -> None:
     assert done.returncode == 1
     assert "may not read the trace" in done.stderr
     assert "admin:ServerTrace" in done.stderr
+    assert done.stdout == ""

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from nix_cache.backends.registry import BACKENDS
+from nix_cache.backends.spec import BackendSpec
 from nix_cache.iam.lifecycle import expiry_rules
 
 EXPIRY_RULES = len(expiry_rules(1))
@@ -27,11 +28,11 @@ def comparison() -> Iterator[tuple[str, ...]]:
     yield row("one credential per writer", ("yes" for _ in backends))
     yield row(
         "writers cannot delete objects or change `nix-cache-info`",
-        (_said(not b.writers_also) for b in backends),
+        (_with_rights(b, limited=not b.writers_also) for b in backends),
     )
     yield row(
         "the janitor cannot upload store paths, nor change or delete `nix-cache-info`",
-        (_said(b.limits_janitor) for b in backends),
+        (_with_rights(b, limited=b.limits_janitor) for b in backends),
     )
     yield row(
         "expiry by age, without the cache's metadata",
@@ -42,6 +43,12 @@ def comparison() -> Iterator[tuple[str, ...]]:
     )
     yield row("CDN", (b.cdn or "no" for b in backends))
     yield row("CI without stored credentials", (_said(b.has_oidc_writers) for b in backends))
+
+
+def _with_rights(backend: BackendSpec, *, limited: bool) -> str:
+    if limited and backend.rights_need:
+        return f"with {backend.rights_need}"
+    return _said(limited)
 
 
 def _said(can: bool) -> str:

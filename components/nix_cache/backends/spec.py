@@ -151,6 +151,8 @@ class BackendSpec:
         readers_also: what a reader's credential cannot be kept from.
         limits_janitor: whether the janitor's credential can be kept from what a collection does
             not touch, such as the cache's metadata.
+        rights_need: the setting, in Markdown, without which the service decides about the rights of
+            users; empty if the stack always does.
         has_readers_in_public: whether a public cache can have readers besides.
         lifecycle_rules: how many rules a bucket can have; None if the service documents no limit.
         unfinished_upload_days: after how many days unfinished uploads are removed.
@@ -180,6 +182,7 @@ class BackendSpec:
     writers_also: frozenset[Right] = frozenset()
     readers_also: frozenset[Right] = frozenset()
     limits_janitor: bool = True
+    rights_need: str = ""
     has_readers_in_public: bool = True
     lifecycle_rules: int | None
     unfinished_upload_days: int

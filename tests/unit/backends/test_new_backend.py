@@ -177,6 +177,19 @@ def test_the_projects_settings_and_the_comparison_have_it() -> None:
     ) in rows
 
 
+def test_the_comparison_names_the_setting_that_rights_depend_on() -> None:
+    """Of a service whose users can be made elsewhere."""
+    head, *rows = comparison()
+    answers = {row[0]: dict(zip(head[1:], row[1:], strict=True)) for row in rows}
+    for asked in (
+        "writers cannot delete objects or change `nix-cache-info`",
+        "the janitor cannot upload store paths, nor change or delete `nix-cache-info`",
+    ):
+        assert answers[asked]["S3-compatible services"] == "with `iamEndpoint`"
+        assert answers[asked]["MinIO"] == "yes"
+        assert answers[asked]["Backblaze B2"] == "no"
+
+
 def test_the_policies_know_its_resources_and_have_its_rules() -> None:
     """Buckets, objects, documents, secrets of its provider, and its own rule."""
     info = {"box": "b", "key": "nix-cache-info", "content": "Priority: high"}

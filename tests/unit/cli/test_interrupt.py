@@ -371,3 +371,22 @@ class TestOtherPrograms:
                 child.run(["sh", "-c", code], timeout_seconds=0.5)
         pid = int((tmp_path / "pid").read_text())
         wait_until(lambda: not is_running(pid), "the end of what it started")
+
+
+WITH_A_WORKER = """
+import atexit, sys, threading, time
+atexit.register(lambda: print("taken apart", file=sys.stderr))
+threading.Thread(target=time.sleep, args=({seconds},), daemon=True).start()
+"""
+
+
+@pytest.mark.parametrize(("seconds", "is_orderly"), [(0.0, True), (60.0, False)])
+def test_python_is_not_taken_apart_while_a_worker_goes_on(
+    machine: Machine, *, seconds: float, is_orderly: bool
+) -> None:
+    """Which can abort the process after everything went well. All output is there."""
+    done = machine.run("--version", prelude=WITH_A_WORKER.format(seconds=seconds))
+
+    assert done.returncode == 0
+    assert done.stdout.startswith("nix-cache ")
+    assert ("taken apart" in done.stderr) is is_orderly

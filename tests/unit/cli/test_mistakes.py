@@ -59,7 +59,7 @@ def test_the_option_of_the_pushing_commands_is_named_too(
         ("remove", "no paths to remove; name store paths, or a key with --signed-by"),
         ("remove a --signed-by k", "paths and --signed-by exclude each other; give one of them"),
         ("remove --since 2026-11-27", "--since has no meaning without --signed-by; add"),
-        ("remove prod", "'prod' is not a store path; give a store path, its hash, or a link to"),
+        ("remove prod", "a link to one such as ./result; name the cache with --cache"),
     ],
 )
 def test_a_wrong_form_is_answered_with_the_right_one(

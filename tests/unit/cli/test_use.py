@@ -158,15 +158,20 @@ def with_janitor() -> dict[str, Any]:
     return reported
 
 
-def test_a_machine_gets_the_janitors_credential_only_by_its_option() -> None:
+def test_a_machine_gets_the_janitors_credential_only_by_its_option(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     """Which brings no signing key; `gc` then finds it by the cache's name."""
     assert use(reported=with_janitor()) == 0
     assert not (Path.home() / ".aws").exists()
     with pytest.raises(UsageError, match=r"no credential of the janitor .* --janitor"):
         find_manager("demo", None, None)
 
+    assert "nix-cache gc" not in capsys.readouterr().err
+
     assert use("--janitor", reported=with_janitor()) == 0
 
+    assert "nix-cache gc demo --older-than 90 --dry-run" in capsys.readouterr().err
     assert record.find(None).signing_key_file is None
     found = find_manager("demo", None, None)
     assert isinstance(found.credential, Identity)

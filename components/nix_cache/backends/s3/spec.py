@@ -18,6 +18,7 @@ SPEC = BackendSpec(
     complete=_HERE.function("configuration", "complete"),
     program_settings={"connectionFile": "a file that names a service and its administrator."},
     program_defaults={"endpoint": "that of the connection file"},
+    rights_need="`iamEndpoint`",
     lifecycle_rules=None,
     unfinished_upload_days=7,
     no_dots="",  # the settings refuse them where requests have the bucket's name in their host

@@ -46,10 +46,11 @@ def find_manager(cache: str | None, project: Path | None, owner: str | None) -> 
 
 def _janitor_of(target: Target) -> Manager:
     """Return the janitor with the source's credential, or else with this machine's."""
-    janitor, bucket = target.manifest.janitor, target.manifest.bucket
+    janitor = target.manifest.janitor
+    name = target.record.name if target.record else target.manifest.bucket
     if janitor is None:
         raise UsageError(
-            f"the cache {bucket} has no janitor, or the source does not name it",
+            f"the cache {name} has no janitor, or the source does not name it",
             "name a credentials profile with --owner; or set `janitor` to true in the stack, run "
             "`pulumi up`, and run `nix-cache use STACK --janitor`",
         )
@@ -61,7 +62,7 @@ def _janitor_of(target: Target) -> Manager:
     found = find(profile, also) if profile else None
     if found is None or profile is None:
         raise UsageError(
-            f"this machine has no credential of the janitor of the cache {bucket}",
+            f"this machine has no credential of the janitor of the cache {name}",
             "name a credentials profile with --owner, or run `nix-cache use STACK --janitor`",
         )
     return Manager(target, found, profile)

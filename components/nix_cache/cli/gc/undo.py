@@ -193,12 +193,15 @@ def _print(
     if as_json:
         console.document(_document(plan, found, restored=restored))
         return
+    of = f"of the collection of {found.start:%Y-%m-%d %H:%M} UTC"
+    if not (plan.narinfos or plan.others):
+        where.print(f"Nothing to restore {of}.")
+        return
     room = size(sum(one.version.size for one in (*plan.narinfos, *plan.others)))
     word = "Restored" if restored else "Can restore"
     where.print(
         f"{word} {counted(len(plan.narinfos), 'narinfo')} and "
-        f"{counted(len(plan.others), 'other object')} ({room}) "
-        f"of the collection of {found.start:%Y-%m-%d %H:%M} UTC."
+        f"{counted(len(plan.others), 'other object')} ({room}) {of}."
     )
 
 

@@ -10,6 +10,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import Any, NoReturn
@@ -18,6 +19,8 @@ from nix_cache.cli.limits import INTERRUPT_SECONDS
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _SHOW_CURSOR = b"\x1b[?25h"
+_WATCHING = "interrupt"
+_LEAVE_SECONDS = 0.2
 
 
 class _State:
@@ -44,7 +47,7 @@ def install() -> None:
     # The interpreter writes each signal's number there, even while the main thread blocks.
     signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
     threading.Thread(
-        target=_watch, args=(reading, frozenset(handled)), name="interrupt", daemon=True
+        target=_watch, args=(reading, frozenset(handled)), name=_WATCHING, daemon=True
     ).start()
     sys.unraisablehook = _silent_once_interrupted(sys.unraisablehook)
     threading.excepthook = _silent_once_interrupted(threading.excepthook)
@@ -106,20 +109,31 @@ def cleaning(cleanup: Callable[[], None]) -> Iterator[None]:
 
 
 def leave(exit_code: int) -> int:
-    """End the process now if something would hold it up; else give back the exit code.
+    """End the process now if threads go on; else give back the exit code.
+
+    Python waits for some threads without a limit, and takes itself apart while others run: a worker
+    that ends in that moment can abort the process. So workers get a moment to end first.
 
     Args:
         exit_code: of the command.
     """
     asked = code()
-    waiting = [
-        one
-        for one in threading.enumerate()
-        if not one.daemon and one is not threading.main_thread()
-    ]
-    if asked is not None or waiting:
+    if asked is not None or _threads_go_on():
         _end(exit_code if asked is None else asked)
     return exit_code
+
+
+def _threads_go_on() -> bool:
+    """Return whether threads of this process still run after a moment, but for the one of here."""
+    others = {
+        one
+        for one in threading.enumerate()
+        if one is not threading.main_thread() and one.name != _WATCHING
+    }
+    deadline = time.monotonic() + _LEAVE_SECONDS
+    for one in others:
+        one.join(max(0.0, deadline - time.monotonic()))
+    return any(one.is_alive() for one in others)
 
 
 def _raise(number: int, _frame: FrameType | None) -> None:

@@ -175,7 +175,7 @@ class _Mirror:
         shown = ", ".join(one.name for one in lacking[:_SHOWN])
         more = f" and {len(lacking) - _SHOWN:,} more" if len(lacking) > _SHOWN else ""
         raise ClientError(
-            f"{self._writer.record.name} trusts no signature of {shown}{more}, which are signed by "
+            f"{self._writer.record.name} trusts no signature of {shown}{more}, signed by "
             f"{'; '.join(names[:_SHOWN])}; nothing was copied",
             "add --sign to sign them with the writer's key; or list the origin's public key in "
             "`retiredPublicKeys` of the target's stack, then run `pulumi up` and `nix-cache use`",

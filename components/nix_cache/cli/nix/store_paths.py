@@ -16,7 +16,7 @@ _PART = re.compile(r"[0-9A-Za-z+._?=@%~-]*")
 """What a part of a path may be. Quotes, commas and colons join or wrap paths in lists."""
 
 _HOW = "give store paths as `nix path-info --recursive` prints them, separated by white space"
-_HOW_NAMED = "give a store path, its hash, or a link to one such as ./result; a cache with --cache"
+_HOW_NAMED = "give a store path, its hash, or a link to one such as ./result"
 _OUTPUTS = "name the outputs of the derivation: print them with `nix-store --query --outputs`"
 _SHOWN = 100
 _MOST_LINKS = 40
@@ -95,12 +95,13 @@ def followed(given: str) -> Iterator[Path]:
         path = Path(os.path.normpath(link.parent / link.readlink() / path.relative_to(link)))
 
 
-def named_hash(text: str, place: str) -> str:
+def named_hash(text: str, place: str, hint: str = "") -> str:
     """Return the hash of a store path that a command line names.
 
     Args:
         text: as for ``store_hash``, or a link to a store path, such as ``./result``.
         place: the argument or option, for messages.
+        hint: what the command line takes besides, where that is often given here.
 
     Raises:
         UsageError: it is something else.
@@ -112,7 +113,7 @@ def named_hash(text: str, place: str) -> str:
             if names := [part for part in path.parts if BASE_NAME.fullmatch(part)]:
                 return names[0][:32]
         fix = _OUTPUTS if _is_derivation_output(text) else _HOW_NAMED
-        raise UsageError(mistake.problem, fix) from None
+        raise UsageError(mistake.problem, f"{fix}; {hint}" if hint else fix) from None
 
 
 def store_hash(text: str, place: str) -> str:

@@ -70,7 +70,9 @@ def run(request: RemovalRequest, *, as_json: bool) -> bool:
         ClientError: the storage refused or did not answer, or what depends on a path is not known.
     """
     _require_sense(request)
-    wanted = frozenset(named_hash(path, "PATH") for path in request.paths)
+    wanted = frozenset(
+        named_hash(path, "PATH", "name the cache with --cache") for path in request.paths
+    )
     manager = find_manager(request.cache, request.project, request.owner)
     target = manager.target
     with completing(target.stack):

@@ -7,7 +7,7 @@ from typing import Any
 
 from nix_cache.backends.registry import BACKENDS
 from nix_cache.cli.caches.manager import find_manager
-from nix_cache.cli.errors import UsageError
+from nix_cache.cli.errors import ClientError, UsageError
 from nix_cache.cli.machine import console
 from nix_cache.cli.machine.sizes import size
 from nix_cache.cli.s3.trace import Trace
@@ -58,17 +58,21 @@ def run(
         )
     trace, traffic = Trace(manifest, manager.credential, manager.profile), LiveTraffic()
     ends_at = None if seconds is None else time.monotonic() + seconds
+    has_summary = True
     try:
         for request in _requests(trace, manifest.bucket, traffic, ends_at):
             if as_json:
                 console.event(_event(request))
             else:
                 console.out.print(_row(request))
+    except ClientError:
+        has_summary = traffic.total.requests > 0
+        raise
     finally:
         traffic.unreadable += trace.oversized
-        if as_json:
+        if has_summary and as_json:
             console.document(document(traffic))
-        else:
+        elif has_summary:
             _print_summary(traffic)
 
 

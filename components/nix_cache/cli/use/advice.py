@@ -56,9 +56,16 @@ def after_use(
         )
 
 
-def next_steps(plan: SettingsPlan) -> Iterator[str]:
-    """Commands to try."""
+def next_steps(plan: SettingsPlan, *, as_janitor: bool = False) -> Iterator[str]:
+    """Commands to try.
+
+    Args:
+        plan: what was changed.
+        as_janitor: whether this machine got the janitor's credential.
+    """
     yield f"nix-cache doctor {plan.record.name}"
+    if as_janitor:
+        yield f"nix-cache gc {plan.record.name} --older-than 90 --dry-run"
     if plan.record.writer is not None:
         yield f"nix-cache push --cache {plan.record.name} ./result"
 

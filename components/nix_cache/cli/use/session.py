@@ -96,7 +96,7 @@ def use(request: UseRequest, *, as_json: bool) -> bool:
         f"Configured {whose} to {'push to' if request.push_only else 'use'} the cache "
         f"{plan.record.name}.",
         advice.after_use(plan, place, request.given),
-        advice.next_steps(plan),
+        advice.next_steps(plan, as_janitor=request.janitor),
     )
     return True
 
