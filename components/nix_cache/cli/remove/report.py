@@ -69,7 +69,7 @@ def print_plan(removal: Removal, names: Names, where: Console) -> None:
     ]
     if hidden := len(plan.names) - len(rows):
         rows.append(("remove", f"{counted(hidden, 'further path')}", "--json prints all"))
-    # A table of its own, which the long names do not widen.
+    # In a separate table, which the long names do not widen.
     console.columns(rows, where)
     rows.clear()
     for count, thing, why in (
