@@ -13,6 +13,7 @@ import pytest
 from nix_cache.cli.limits import TooLargeError
 from nix_cache.cli.machine import child
 from nix_cache.cli.stack.verify.backend import backend
+from tests.unit.cli.client_caches import WRITER
 from tests.unit.cli.client_process import BUILT, NIX_STORE, OWNER, Machine, interrupted
 from tests.unit.cli.misbehaving import Misbehaving, answer, misbehaving
 from tests.waiting import is_running, wait_until
@@ -76,6 +77,51 @@ def test_ctrl_c_ends_every_command_while_a_host_hangs(
     assert "Interrupted." in err
     assert seconds < SECONDS
     assert list(machine.temporary.iterdir()) == []
+
+
+def owners(*words: str) -> Command:
+    """Return a command of the bucket's owner."""
+
+    def command(machine: Machine, url: str) -> list[str]:
+        machine.knows_credentials()
+        return [*words, "--cache", machine.source(url), "--owner", OWNER]
+
+    return command
+
+
+def pin(machine: Machine, url: str) -> list[str]:
+    machine.uses(url)
+    return ["pin", "app", BUILT]
+
+
+def unpin(machine: Machine, url: str) -> list[str]:
+    machine.uses(url)
+    return ["unpin", "app"]
+
+
+WAITING = {
+    "use": use_url,
+    "push": push,
+    "pin": pin,
+    "unpin": unpin,
+    "pins": owners("pins"),
+    "stats": owners("stats"),
+    "gc": owners("gc", "--older-than", "9"),
+    "undo": owners("gc", "--undo", "x"),
+    "remove": owners("remove", BUILT),
+    "resign": owners("resign", "--as", WRITER),
+}
+
+
+@pytest.mark.parametrize("name", WAITING)
+def test_a_command_that_waits_for_the_storage_reports_it(
+    machine: Machine, silent: Misbehaving, name: str
+) -> None:
+    """Before its first request is given up, which takes longer than people wait in silence."""
+    process = machine.start(*WAITING[name](machine, silent.url))
+    assert process.stderr is not None
+    assert any(f"waiting for {silent.url}" in line for line in process.stderr)
+    interrupted(process)
 
 
 @pytest.mark.parametrize("command", [doctor, gc, push])

@@ -75,6 +75,7 @@ def run(request: UndoRequest, *, as_json: bool) -> bool:
                 target.manifest, manager.credential, manager.profile, request.jobs
             )
             bucket.report = progress.tell
+            progress.tell(f"waiting for {target.manifest.endpoint}")
             _require_versions(bucket)
             found = _find(bucket, request.run)
             plan = _plan(bucket, found)

@@ -32,6 +32,7 @@ def run(cache: str | None, project: Path | None, owner: str | None, *, as_json: 
     with completing(manager.target.stack), Progress() as progress:
         bucket = Bucket(manifest, manager.credential, manager.profile, JOBS)
         bucket.report = progress.tell
+        progress.tell(f"waiting for {manifest.endpoint}")
         clocks = bucket.clocks()
         skew = clocks.skew if clocks else timedelta()
         pins = [pin for pin in bucket.pins(datetime.now(UTC) + skew) if pin.last or pin.kept]

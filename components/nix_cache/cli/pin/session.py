@@ -34,6 +34,7 @@ def pin(
     writer = find_writer(cache)
     path = store_path(given, writer.manifest.store_dir)
     with Progress() as progress:
+        progress.tell(f"waiting for {writer.manifest.endpoint}")
         pinning = Pinning(writer, progress.note, progress.tell)
         pinning.pin(name, path, KeepRules(keep_revisions, keep_days))
     if text := expiry_warning(writer.manifest):
@@ -59,6 +60,7 @@ def unpin(cache: str | None, name: str, *, as_json: bool) -> None:
     require_pin_name(name, "NAME")
     writer = find_writer(cache)
     with Progress() as progress:
+        progress.tell(f"waiting for {writer.manifest.endpoint}")
         Pinning(writer, progress.note, progress.tell).unpin(name)
     if as_json:
         console.document({"cache": writer.record.name, "pin": name, "path": None})

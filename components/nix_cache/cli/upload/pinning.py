@@ -145,6 +145,7 @@ class PinRequest:
                 "repair these paths with `nix-cache push --repair`, then push again",
             )
         with Progress() as progress:
+            progress.tell(f"waiting for {writer.manifest.endpoint}")
             Pinning(writer, progress.note, progress.tell).pin_pushed(self.name, path, self.rules)
         if text := expiry_warning(writer.manifest):
             console.note(text)
