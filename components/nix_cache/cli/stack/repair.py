@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from nix_cache import docs
 from nix_cache.backends.drift import Act, Repair, Service
 from nix_cache.backends.stack_state import Cache
 from nix_cache.cli.errors import ClientError
@@ -185,7 +186,8 @@ def renewal(
     if not asked:
         raise ClientError(
             f"the stack {stack.name} has no users that `renew` can replace",
-            "replace the credential as the documentation of the backend describes",
+            "follow the section for the backend of the cache: "
+            f"{docs.page('operations/compromised-writer', 'replace-a-credential')}",
         )
     labels = labelled(found)
     known = [(one, one.service.users()) for one in asked]
