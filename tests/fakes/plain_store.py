@@ -20,6 +20,7 @@ from botocore.credentials import Credentials
 
 from nix_cache.cli.caches.record import Record
 from nix_cache.cli.limits import TimeLimits
+from nix_cache.cli.nix.held_closure import HeldClosure
 from nix_cache.cli.s3.credentials import Identity
 from nix_cache.cli.s3.retry import retry
 from nix_cache.cli.s3.transport import Transport
@@ -127,8 +128,7 @@ class Pusher:
         with contextlib.ExitStack() as patches:
             for name, replacement in {
                 "roots_of": lambda given, _: list(given),
-                "temp_root": lambda _: nullcontext(),
-                "closure_of": lambda _: list(infos),
+                "held_closure": lambda roots: nullcontext(HeldClosure(roots, lambda: [*infos])),
             }.items():
                 patches.enter_context(mock.patch.object(session, name, replacement))
             yield

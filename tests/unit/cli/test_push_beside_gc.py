@@ -30,6 +30,7 @@ from nix_cache.cli.caches.record import Record
 from nix_cache.cli.errors import ClientError
 from nix_cache.cli.inventory.ledger import LEDGER_KEY, Ledger
 from nix_cache.cli.limits import LimitKind
+from nix_cache.cli.nix.held_closure import HeldClosure
 from nix_cache.cli.s3.credentials import Identity
 from nix_cache.cli.s3.reply import Reply
 from nix_cache.cli.upload import bucket as upload_bucket
@@ -358,8 +359,7 @@ class World:
         waiting = partial(collections.when_ended, wait_seconds=30.0, sleep=self.order.sleep)
         replacements: list[tuple[Any, str, Any]] = [
             (session, "roots_of", lambda given, _: list(given)),
-            (session, "temp_root", lambda _: nullcontext()),
-            (session, "closure_of", _closure_of),
+            (session, "held_closure", _held),
             (session, "realisations_of", lambda infos: [realisation(info) for info in infos]),
             (session, "identify", lambda _: identity),
             (session, "Transport", lambda **_: _Connection(self, None)),
@@ -417,9 +417,10 @@ class World:
         steps.finish(item, result)
 
 
-def _closure_of(paths: Sequence[str]) -> list[PathInfo]:
+def _held(paths: Sequence[str]) -> contextlib.AbstractContextManager[HeldClosure]:
     names = [name for name, path in store().items() if path.info.path in paths]
-    return [store()[name].info for name in closure(names)]
+    infos = [store()[name].info for name in closure(names)]
+    return nullcontext(HeldClosure(paths, lambda: infos))
 
 
 def require_whole(objects: Mapping[str, Held]) -> None:

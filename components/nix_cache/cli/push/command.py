@@ -86,13 +86,15 @@ def push(
     the same in the local store. Uploads a named path again if its NAR is missing or has the wrong
     size. Exits with 1 if the cache has a path that readers will refuse.
     """
-    from nix_cache.cli.nix.store_paths import entries_in
-    from nix_cache.cli.upload import report, session
+    from nix_cache.cli.nix.closure import roots
+    from nix_cache.cli.nix.held_closure import held_closure
     from nix_cache.cli.upload.options import Further, UploadOptions
     from nix_cache.cli.upload.writer import find_writer
 
     given = list(paths or ())
     if stdin:
+        from nix_cache.cli.nix.store_paths import entries_in
+
         given += [entry for _, entry in entries_in(Path("-"))]
     elif not given:
         raise UsageError("no paths to push", "name store paths, or add --stdin to read them")
@@ -116,8 +118,13 @@ def push(
     pinned = request.path_among(given, writer.manifest.store_dir) if request else None
     failure: ClientError | None = None
     if given:
-        result = session.push(writer, given, options)
-    else:
+        with held_closure(roots(given, writer.manifest.store_dir)) as closure:
+            from nix_cache.cli.upload import session  # it takes as long to load as Nix to answer
+
+            result = session.push_closure(writer, closure, options)
+    from nix_cache.cli.upload import report
+
+    if not given:
         console.note("Nothing to push: standard input contains no paths.")
         result = report.Result(writer.record.name, writer.key.name, [], 0, [], 0.0)
     if request and pinned:

@@ -16,11 +16,10 @@ from nix_cache.cli.machine.parallel import in_parallel
 from nix_cache.cli.machine.progress import Progress
 from nix_cache.cli.machine.sizes import counted, size
 from nix_cache.cli.nix.build_log import log_objects
-from nix_cache.cli.nix.closure import closure_of
 from nix_cache.cli.nix.closure import roots as roots_of
+from nix_cache.cli.nix.held_closure import HeldClosure, held_closure
 from nix_cache.cli.nix.key_files import exposure_of
 from nix_cache.cli.nix.realisations import realisations_of
-from nix_cache.cli.nix.temp_root import temp_root
 from nix_cache.cli.s3.client import S3Client
 from nix_cache.cli.s3.messages import Requester
 from nix_cache.cli.s3.pace import RateLimit
@@ -68,17 +67,30 @@ def push(writer: Writer, given: Sequence[str], options: UploadOptions) -> Result
         UsageError: something that was given is not a store path.
         ClientError: nothing, or not all, was pushed, and this says why.
     """
-    roots = roots_of(given, writer.manifest.store_dir)
+    with held_closure(roots_of(given, writer.manifest.store_dir)) as closure:
+        return push_closure(writer, closure, options)
+
+
+def push_closure(writer: Writer, closure: HeldClosure, options: UploadOptions) -> Result:
+    """Push a closure that is kept in the store.
+
+    Args:
+        writer: as whom.
+        closure: what is pushed.
+        options: how to upload.
+
+    Raises:
+        ClientError: nothing, or not all, was pushed, and this says why.
+    """
     with Progress() as progress:
         session = Push(writer, options, progress)
         with interrupt.cleaning(session.abort):
             try:
                 progress.tell("asking Nix which paths there are")
-                with temp_root(roots):
-                    closure = closure_of(roots)
-                    result = session.push(roots, closure)
-                    session.push_further(roots, closure, result)
-                    return result
+                infos = closure.infos()
+                result = session.push(closure.roots, infos)
+                session.push_further(closure.roots, infos, result)
+                return result
             except BaseException:
                 session.abort()
                 raise
