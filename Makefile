@@ -22,7 +22,7 @@ help: ##use print this list
 	@for group in use operate develop; do \
 	    echo "$$group"; \
 	    sed -nE "s/^([a-z0-9-]+):.*##$$group (.*)/  make \1 \2/p" $(MAKEFILE_LIST) \
-	        | awk '{printf "  make %-14s", $$2; $$1 = $$2 = ""; print substr($$0, 2)}' \
+	        | awk '{printf "  make %-16s", $$2; $$1 = $$2 = ""; print substr($$0, 2)}' \
 	        | sed 's/[$$][$$]/$$/'; \
 	done
 
@@ -97,7 +97,7 @@ e2e: .venv-dev/.made ##develop test with the real Nix; as root, installs one in 
 	@$(tests) -m tools.provide
 	@$(tests) -m tests.e2e
 
-bench: $(if $(SMALL),,bench-growth bench-retention) bench-push bench-gc ##develop measure growth, pushes, retention and collections; writes bench/; make bench SMALL=1 tries some
+bench: $(if $(SMALL),,bench-growth bench-retention) bench-push bench-gc ##develop measure all of the following; writes bench/; make bench SMALL=1 tries some
 
 bench-push: .venv-dev/.made ##develop measure pushes beside `nix copy`, ten minutes; writes bench/RESULTS.md
 	@$(tests) -m tools.provide

@@ -13,6 +13,7 @@ from nix_cache.cli.caches.record import Record
 from nix_cache.cli.doctor import checks, expiry, machine, report, traps
 from nix_cache.cli.doctor.faults import Fault, findings
 from nix_cache.cli.doctor.finding import Finding, Level, error, not_checked, ok, warning
+from nix_cache.cli.doctor.paths import Wanted
 from nix_cache.cli.doctor.subject import Subject
 from nix_cache.cli.errors import ClientError, UsageError
 from nix_cache.cli.nix.known_faults import KNOWN_FAULTS
@@ -262,12 +263,15 @@ class TestVersions:
         nix.chmod(0o755)
         variables = {"PATH": f"{tmp_path}:/usr/bin:/bin", "HOME": str(tmp_path)}
 
-        def tried(*, public: bool) -> bool:
-            subject = Subject(described(public=public), environment=variables)
+        def tried(*, public: bool, push_only: bool = False) -> bool:
+            used = described(public=public)
+            record = Record(name="demo", manifest=used, push_only=push_only)
+            subject = Subject(used, record=record, environment=variables)
             return any("signs S3 requests" in one.what for one in traps.nix_version(subject))
 
         assert tried(public=False)
         assert not tried(public=True)
+        assert not tried(public=False, push_only=True)
 
     @pytest.mark.parametrize("printed", ["nix (Nix)", "nix (Tvix) 1.2.3", "", "bash 5"])
     def test_an_unknown_nix_has_no_version(self, printed: str) -> None:
@@ -356,6 +360,17 @@ class TestChecks:
         assert result.finding.level is Level.ERROR
         assert result.finding.what.startswith(what)
         assert result.finding.fix.startswith(fix)
+
+    def test_a_machine_that_only_pushes_is_not_checked_for_reading(self) -> None:
+        """Its Nix never asks the cache, so it has nothing to wait for or to remember."""
+        there = checks.all_checks(Wanted(count=0))
+        reading = {check.title for check in there if check.needs_reading}
+        assert reading >= {"Nix's memory", "waits for the cache", "the daemon's credentials"}
+
+        check = checks.Check("one", "reads", lambda _: [ok("fine")], needs_reading=True)
+        record = Record(name="demo", manifest=described(), push_only=True)
+        assert list(checks.examine(Subject(described()), [check]))
+        assert not list(checks.examine(Subject(described(), record=record), [check]))
 
     def test_without_a_server_the_rest_is_not_checked(self) -> None:
         """Except what needs none."""

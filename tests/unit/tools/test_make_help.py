@@ -21,3 +21,5 @@ def test_every_described_target_is_listed() -> None:
     listed = re.findall(r"^  make (\S+) +\S", done.stdout, re.MULTILINE)
     assert sorted(listed) == sorted(described)
     assert {"up", "e2e", "schema"} <= {*listed}
+    starts = re.findall(r"^(  make \S+ +)\S", done.stdout, re.MULTILINE)
+    assert len({len(start) for start in starts}) == 1, "the descriptions are not in one column"

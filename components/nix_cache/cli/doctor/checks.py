@@ -35,12 +35,14 @@ class Check:
         title: what is looked at.
         look: does it.
         needs_server: whether it makes no sense while the server cannot be reached.
+        needs_reading: whether it makes no sense on a machine that only pushes to the cache.
     """
 
     theme: str
     title: str
     look: Callable[[Subject], Iterable[Finding]]
     needs_server: bool = True
+    needs_reading: bool = False
 
 
 @dataclass(frozen=True)
@@ -67,15 +69,40 @@ def all_checks(wanted: Wanted) -> tuple[Check, ...]:
         Check("rights", "writes without a signature", unsigned_writes.unsigned_writes),
         Check("expiry", "the bucket's lifecycle", expiry.lifecycle),
         Check("paths", "narinfos and NARs", partial(narinfos.paths, wanted=wanted)),
-        Check("this machine", "Nix's memory", partial(remembered.memory, wanted=wanted)),
+        Check(
+            "this machine",
+            "Nix's memory",
+            partial(remembered.memory, wanted=wanted),
+            needs_reading=True,
+        ),
         Check("this machine", "nix.conf", machine.settings, needs_server=False),
         Check("this machine", "proxies", on_the_way.proxies, needs_server=False),
-        Check("this machine", "waits for the cache", outage_cost.waits, needs_server=False),
-        Check("this machine", "the time for narinfos", outage_cost.narinfo_seconds),
-        Check("this machine", "the daemon's credentials", machine.credentials, needs_server=False),
+        Check(
+            "this machine",
+            "waits for the cache",
+            outage_cost.waits,
+            needs_server=False,
+            needs_reading=True,
+        ),
+        Check(
+            "this machine", "the time for narinfos", outage_cost.narinfo_seconds, needs_reading=True
+        ),
+        Check(
+            "this machine",
+            "the daemon's credentials",
+            machine.credentials,
+            needs_server=False,
+            needs_reading=True,
+        ),
         Check("this machine", "signing keys", signing_keys.signing_keys, needs_server=False),
         Check("this machine", "the version of Nix", traps.nix_version, needs_server=False),
-        Check("this machine", "other caches", traps.shared_names, needs_server=False),
+        Check(
+            "this machine",
+            "other caches",
+            traps.shared_names,
+            needs_server=False,
+            needs_reading=True,
+        ),
     )
 
 
@@ -91,6 +118,8 @@ def examine(
     """
     is_reachable = True
     for position, check in enumerate(checks):
+        if check.needs_reading and not subject.reads_here:
+            continue
         starting(check.title)
         if check.needs_server and not is_reachable:
             reason = "the server cannot be reached as described"

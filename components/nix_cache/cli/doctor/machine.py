@@ -26,7 +26,7 @@ _WARNED = frozenset({ObstacleKind.UNSAFE, ObstacleKind.PROJECT, ObstacleKind.MIS
 
 def settings(subject: Subject) -> Iterator[Finding]:
     """Yield whether this machine's nix.conf lets it use the cache."""
-    if subject.record is not None and subject.record.push_only:
+    if not subject.reads_here:
         yield ok("this machine only pushes to the cache, so nix.conf does not name it")
         return
     environment = subject.environment
@@ -83,7 +83,7 @@ def judged(config: Mapping[str, Any], subject: Subject) -> Iterator[Finding]:
 
 def credentials(subject: Subject) -> Iterator[Finding]:
     """Yield whether the daemon finds the credentials of a private cache, and other users do not."""
-    if subject.manifest.public or subject.record is None or subject.record.push_only:
+    if subject.manifest.public or subject.record is None:
         return
     profile = parse_qs(
         urlsplit(trusting.asked_url(subject.manifest, subject.environment)).query

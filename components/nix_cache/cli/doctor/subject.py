@@ -51,6 +51,11 @@ class Subject:
         return Transport(jobs=WORKERS)
 
     @property
+    def reads_here(self) -> bool:
+        """Whether the Nix of this machine reads the cache, as far as that is known."""
+        return self.record is None or not self.record.push_only
+
+    @property
     def bucket_url(self) -> str:
         """The bucket on the storage."""
         return bucket_url(self.manifest)

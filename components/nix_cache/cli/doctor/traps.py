@@ -62,7 +62,7 @@ def _login(subject: Subject) -> str | None:
 
 def uses_s3(subject: Subject) -> bool:
     """Return whether this machine's Nix reads the cache over S3. Pushes do not go through Nix."""
-    return not subject.manifest.public
+    return subject.reads_here and not subject.manifest.public
 
 
 def shared_names(subject: Subject) -> Iterator[Finding]:

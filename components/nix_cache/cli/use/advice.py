@@ -99,7 +99,9 @@ def _known_faults(plan: SettingsPlan, environment: Mapping[str, str]) -> Iterato
         return
     manifest = plan.record.manifest
     holding = known_faults.conditions(
-        manifest.backend, speaks_s3=not manifest.public, environment=environment
+        manifest.backend,
+        speaks_s3=not (manifest.public or plan.record.push_only),
+        environment=environment,
     )
     for fault in known_faults.faults_of(nix, holding):
         yield f"WARNING: {nix.name} {fault.problem}: {fault.why}; {fault.fix}. See {fault.source}"
