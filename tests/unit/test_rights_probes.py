@@ -10,18 +10,9 @@ from nix_cache.backends.s3.login import S3ServiceError
 from nix_cache.backends.s3.plain_client import PlainAnswer
 from nix_cache.backends.s3.rights import require_safe, undecided, wider
 from nix_cache.formats.cache_info import INFO_KEY
+from nix_cache.rights.acts import PROBES, UNSAFE, Caller, CallerRole, ProbeAct, Probed, Site
 from nix_cache.rights.probe_object import ProbeObject
-from nix_cache.rights.probes import (
-    PREFIX,
-    PROBES,
-    UNSAFE,
-    Caller,
-    CallerRole,
-    ProbeAct,
-    Probed,
-    Site,
-    probed,
-)
+from nix_cache.rights.probes import PREFIX, probed
 from nix_cache.rights.trials import Outcome, Trial
 
 OWNER = "owner"

@@ -32,6 +32,7 @@ from tests.unit.cli.collected_cache import (
     nar_key,
     narinfo,
     narinfo_key,
+    store_hash,
 )
 from tests.unit.cli.s3_double import DoubleTransport
 
@@ -86,7 +87,10 @@ def test_the_largest_paths_are_kept_in_order() -> None:
 @pytest.fixture
 def cache() -> CollectedCache:
     """Provide a cache with a path, an orphan, a log and a narinfo that cannot be read."""
+    further = ("debuginfo/x.debug", "realisations/x.doi", "build-trace-v2/x/out.doi")
     cache = collected_cache({"log/x.drv": b"log", nar_key(9): b"orphan"})
+    for key in (*further, f"{store_hash(1)}.ls"):
+        cache.storage.put(key, b"{}")
     cache.push(1)
     cache.storage.put(narinfo_key(2), b"<html>")
     cache.storage.put(narinfo_key(3), narinfo(3))
@@ -125,6 +129,9 @@ def test_the_whole_bucket_is_counted(cache: CollectedCache) -> None:
     assert result["paths"] == 2
     assert result["objects"]["nar"] == {"count": 2, "bytes": 9}
     assert result["objects"]["log"] == {"count": 1, "bytes": 3}
+    assert result["objects"]["debuginfo"] == {"count": 1, "bytes": 2}
+    assert result["objects"]["realisation"] == {"count": 2, "bytes": 4}
+    assert result["objects"]["listing"] == {"count": 1, "bytes": 2}
     assert result["bytes"] == sum(len(held.content) for held in cache.storage.objects.values())
     assert result["orphans"] == {"count": 1, "bytes": 6}
     assert result["missingNars"] == 1

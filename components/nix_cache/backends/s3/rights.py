@@ -12,7 +12,8 @@ from nix_cache.backends.s3.login import S3Login, S3ServiceError
 from nix_cache.backends.s3.plain_client import PlainClient
 from nix_cache.backends.s3.users import Users
 from nix_cache.formats.cache_info import INFO_KEY
-from nix_cache.rights.probes import UNSAFE, Caller, CallerRole, Probed, Site, probed
+from nix_cache.rights.acts import UNSAFE, Caller, CallerRole, Probed, Site
+from nix_cache.rights.probes import probed
 from nix_cache.rights.trials import Outcome, Trial
 
 _NEW_KEY_SECONDS, _PAUSE_SECONDS = 15.0, 0.5

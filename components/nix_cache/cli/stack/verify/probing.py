@@ -9,7 +9,8 @@ from nix_cache.cli.s3.hosts import NoAnswerError
 from nix_cache.cli.s3.transport import Transport
 from nix_cache.cli.stack.verify import backend as rows
 from nix_cache.cli.stack.verify.backend import Action, Backend
-from nix_cache.rights.probes import Caller, CallerRole, ProbeAct, Probed, Site, probed
+from nix_cache.rights.acts import Caller, CallerRole, ProbeAct, Probed, Site
+from nix_cache.rights.probes import probed
 from nix_cache.rights.trials import Outcome
 
 _ROLES = {CallerRole.WRITER: rows.Role.WRITER, CallerRole.READER: rows.Role.READER}
