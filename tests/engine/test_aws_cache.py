@@ -6,6 +6,7 @@ Only this module runs the AWS plugin on all resources of a cache, and shows what
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,9 +15,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nix_cache.iam.lifecycle import NARINFO_TTL_DAYS, NIX32, OWN_KEYS
+from tests.engine.aws_patient import AwsPatient
 from tests.engine.drift_command import drifted
 from tests.engine.environments import program_environment
 from tests.engine.project import STACK, Project
+from tests.engine.versioned import Versioned
 from tests.fakes.aws_server import AwsServer, Credential
 from tests.fakes.github_token import token
 from tools.bootstrap import ROOT
@@ -40,6 +43,7 @@ SETTINGS: dict[str, Any] = {
     "public": True,
     "protect": False,
     "expireAfterDays": DAYS,
+    "janitor": True,
     "writers": [
         "ops-team",
         {"name": "ci-main", "githubRepository": "example/nixpkgs", "githubBranch": "main"},
@@ -224,7 +228,7 @@ def test_no_secret_is_in_plain_sight(cache: Cache) -> None:
     ]
     state = cache.project.state_file.read_text()
 
-    assert len(secrets) == 3
+    assert len(secrets) == 4
     for secret in secrets:
         assert secret not in state
         assert secret not in json.dumps(cache.project.outputs())
@@ -245,6 +249,77 @@ def test_the_buckets_settings_are_those_of_a_company(cache: Cache) -> None:
     block = s3.get_public_access_block(Bucket=BUCKET)["PublicAccessBlockConfiguration"]
     assert block["BlockPublicAcls"]
     assert block["IgnorePublicAcls"]
+
+
+def test_the_janitor_lists_and_deletes_the_contents_and_nothing_else(cache: Cache) -> None:
+    """Also by version, and several at once."""
+    janitor, owner = cache.client("s3", "janitor"), cache.owner
+    keys = [NARINFO, "nar/old.nar", "nix-cache-roots/old", "nix-cache-pins/any/latest"]
+    written = [owner.put_object(Bucket=BUCKET, Key=key, Body=b"x")["VersionId"] for key in keys]
+
+    assert {one["Key"] for one in janitor.list_objects_v2(Bucket=BUCKET)["Contents"]} >= {*keys}
+    done = janitor.delete_objects(
+        Bucket=BUCKET, Delete={"Objects": [{"Key": key} for key in keys[1:]]}
+    )
+    assert "Errors" not in done
+    janitor.delete_object(Bucket=BUCKET, Key=NARINFO)
+    for key, version in zip(keys, written, strict=True):
+        content = janitor.get_object(Bucket=BUCKET, Key=key, VersionId=version)["Body"].read()
+        assert content == b"x"
+        janitor.delete_object(Bucket=BUCKET, Key=key, VersionId=version)
+    for key in OWN_KEYS:
+        assert refused(janitor.put_object, Bucket=BUCKET, Key=key, Body=b"x"), key
+        assert refused(janitor.delete_object, Bucket=BUCKET, Key=key), key
+        several = {"Objects": [{"Key": "nar/any.nar"}, {"Key": key}]}
+        assert janitor.delete_objects(Bucket=BUCKET, Delete=several)["Errors"], key
+    [version] = owner.list_object_versions(Bucket=BUCKET, Prefix="nix-cache-info")["Versions"]
+    of_info = {"Bucket": BUCKET, "Key": "nix-cache-info", "VersionId": version["VersionId"]}
+    assert refused(janitor.delete_object, **of_info)
+    assert refused(janitor.put_object, Bucket=BUCKET, Key="nar/new.nar", Body=b"x")
+    assert refused(janitor.put_bucket_versioning, **_VERSIONS_OFF)
+    assert refused(cache.client("iam", "janitor").create_access_key)
+
+
+_VERSIONS_OFF: Any = {"Bucket": BUCKET, "VersioningConfiguration": {"Status": "Suspended"}}
+
+
+def test_the_janitor_collects_restores_and_removes_and_a_pin_keeps_its_path(
+    cache: Cache, tmp_path: Path
+) -> None:
+    """With the key pairs of the stack: of the janitor, and of a writer who pins."""
+    outputs = cache.project.outputs(secrets=True)
+    server: Any = None  # nothing here asks MinIO
+    patient = AwsPatient(server, outputs, tmp_path / "home", aws=cache.aws)
+    patient.use("demo", "ops-team")
+    house = Versioned(patient, owner=None, writer="ops-team")
+    old, pinned, secret = house.put("old"), house.put("pinned"), house.put("secret")
+    path = pinned.info.store_path
+    done = patient.command("pin", "app", path, "--cache", "demo")
+    assert done.returncode == 0, done.stderr
+    assert house.pins()["app"]["path"] == path
+
+    collected, said = house.collect(2)
+    assert "--undo RUN" in said
+    assert old.info.key in collected["narinfos"]
+    assert old.info.key not in house.present()
+    assert {pinned.info.key, pinned.info.url} <= house.present()
+    assert house.history(old) == {old.info.key, old.info.url}
+
+    code, restored, said = house.undo(collected["run"])
+    assert code == 0, said
+    assert old.info.key in restored["narinfos"]
+    assert {old.info.key, old.info.url} <= house.present()
+
+    code, _, said = house.remove(secret.info.store_path)
+    assert code == 0, said
+    assert house.history(secret) == set()
+    assert house.history(old, pinned) == {
+        key for one in (old, pinned) for key in (one.info.key, one.info.url)
+    }
+
+    done = patient.command("unpin", "app", "--cache", "demo")
+    assert done.returncode == 0, done.stderr
+    assert house.pins()["app"]["isPinned"] is False
 
 
 @pytest.fixture(scope="module")

@@ -24,6 +24,7 @@ from tests.engine.spaces_project import (
     spaces_server,
     spaces_venv,
 )
+from tests.engine.versioned import Versioned
 from tests.fakes.spaces_service import SpacesService
 from tools.engine import Engine
 from tools.server import LocalServer
@@ -50,7 +51,7 @@ def caches(
     made = {}
     for bucket in (PUBLIC, PRIVATE):
         project = spaces_cache(folder / bucket, spaces_engine, spaces, spaces_venv)
-        project.set(bucket=bucket, public=bucket == PUBLIC)
+        project.set(bucket=bucket, public=bucket == PUBLIC, janitor=True)
         project.up()
         key_client(project, "nixbuilder").put_object(Bucket=bucket, Key=NAR, Body=b"a NAR")
         made[bucket] = project
@@ -147,6 +148,25 @@ def test_doctor_knows_what_spaces_cannot_withhold(
     if bucket == PRIVATE:
         assert "the reader nixreader cannot upload" in found.of("ok")
         assert "the reader nixreader cannot delete" in found.of("ok")
+
+
+@pytest.mark.parametrize("bucket", [PUBLIC, PRIVATE])
+def test_the_janitor_collects_and_removes_for_good(
+    caches: dict[str, Project], spaces_server: LocalServer, tmp_path: Path, bucket: str
+) -> None:
+    """With its own key. It reads that the bucket keeps no versions where it is a full key."""
+    outputs = caches[bucket].outputs(secrets=True)
+    cache = Versioned(Patient(spaces_server, outputs, tmp_path / "home"), owner=None)
+    old, secret = cache.put("old"), cache.put("secret")
+
+    code, _, said = cache.remove(secret.info.store_path)
+    assert code == 0, said
+    collected, said = cache.collect(2)
+
+    assert collected["narinfos"] == [old.info.key]
+    assert ("cannot be restored" if bucket == PUBLIC else "is not known") in said
+    assert cache.history(old, secret) == set()
+    assert "nix-cache-info" in cache.present()
 
 
 def _is_allowed(client: "S3Client", act: Act) -> bool:

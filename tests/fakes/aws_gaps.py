@@ -1,4 +1,4 @@
-"""What else moto leaves out: tags at creation, request metrics, names of rights, a list in IAM."""
+"""What else moto leaves out: tags at creation, request metrics, names of rights, markers."""
 
 from collections.abc import Callable
 from typing import Any
@@ -7,9 +7,10 @@ from xml.etree import ElementTree
 import flask
 from moto.core.responses import ActionResult
 from moto.iam.responses import IamResponse
-from moto.s3.models import FakeBucket, S3Backend
+from moto.s3.models import FakeBucket, FakeDeleteMarker, S3Backend
 from moto.s3.responses import ACTION_MAP, S3Response
 
+_VERSIONING = "VersioningConfiguration"
 _NO_METRICS = "<Error><Code>NoSuchConfiguration</Code><Message>none of that id</Message></Error>"
 
 
@@ -18,9 +19,12 @@ def fill() -> None:
     _name_rights()
     _keep_tags()
     _keep_metrics()
+    _name_versioning()
     # Asked for before a user goes. No user can make one here.
     nothing = ActionResult({"ServiceSpecificCredentials": []})
     replace(IamResponse, "list_service_specific_credentials", lambda _: nothing)
+    # It is asked for when the last version of a key goes, which can be a marker.
+    replace(FakeDeleteMarker, "dispose", lambda _: None)
 
 
 _RIGHTS = {
@@ -89,6 +93,18 @@ def _keep_metrics() -> None:
         return (200, {}, kept[key]) if key in kept else (404, {}, _NO_METRICS)
 
     replace(S3Response, "_bucket_response", respond)
+
+
+def _name_versioning() -> None:
+    """Call the document about a bucket's versions by the name that it has on AWS."""
+    answer = S3Response.get_bucket_versioning
+
+    def respond(response: Any) -> Any:
+        status, headers, body = answer(response)
+        text = body if isinstance(body, str) else body.decode()
+        return status, headers, text.replace("GetBucketVersioningResponse", _VERSIONING)
+
+    replace(S3Response, "get_bucket_versioning", respond)
 
 
 def tags_at_creation(body: bytes) -> dict[str, str]:

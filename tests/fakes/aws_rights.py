@@ -7,7 +7,9 @@ stores the public access block without minding it. Documents are judged by `iam_
 import base64
 import dataclasses
 import json
+from collections.abc import Iterator
 from typing import Any
+from xml.etree import ElementTree
 
 import flask
 from moto.core.authorization import ActionAuthenticatorMixin
@@ -107,10 +109,17 @@ def _check_s3() -> None:
     def authorize(
         response: Any, bucket_name: str | None = None, key_name: str | None = None
     ) -> None:
-        asked = response._get_action()
-        action = f"s3:{asked[0] if isinstance(asked, list) else asked}"
-        if action == "s3:DeleteObject" and key_name is None:
-            key_name = "*"  # several at once, which moto takes for a question about the bucket
+        if _action(response) == "s3:DeleteObject" and key_name is None:
+            # Several at once, which moto takes for a question about the bucket. Of these, AWS
+            # refuses each that is not allowed; here all are refused then.
+            for key, version in _deleted(response.body):
+                response.data["Action"] = "DeleteObjectVersion" if version else "DeleteObject"
+                authorize_one(response, bucket_name, key)
+            return
+        authorize_one(response, bucket_name, key_name)
+
+    def authorize_one(response: Any, bucket_name: str | None, key_name: str | None) -> None:
+        action = _action(response)
         bucket = s3_backends[DEFAULT_ACCOUNT_ID]["aws"].buckets.get(bucket_name or "")
         path = f"/{key_name}" if key_name else ""
         said = _said_by(bucket, _asked(action, f"arn:aws:s3:::{bucket_name}{path}"))
@@ -129,6 +138,17 @@ def _check_s3() -> None:
     replace(ActionAuthenticatorMixin, "_authenticate_and_authorize_s3_action", authorize)
     # moto's own look at bucket policies comes first, and takes a HEAD for another right than a GET.
     replace(FakeBucket, "get_permission", lambda *_: PermissionResult.PERMITTED)
+
+
+def _action(response: Any) -> str:
+    asked = response._get_action()
+    return f"s3:{asked[0] if isinstance(asked, list) else asked}"
+
+
+def _deleted(body: bytes) -> Iterator[tuple[str, str]]:
+    """Yield the keys and versions that a request to delete several objects names."""
+    for one in ElementTree.fromstring(body).iterfind("{*}Object"):
+        yield one.findtext("{*}Key", ""), one.findtext("{*}VersionId", "")
 
 
 def _said_by(bucket: FakeBucket | None, request: Request) -> Decision:

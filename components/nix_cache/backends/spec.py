@@ -103,6 +103,27 @@ def _as_written(settings: Mapping[str, Any], _configured: Mapping[str, str]) -> 
     return Completion(settings=settings)
 
 
+@dataclass(frozen=True)
+class CredentialResource:
+    """The resource whose replacement gives a user another key pair.
+
+    Attributes:
+        type: the last part of its type.
+        suffix: what follows the user in its name.
+    """
+
+    type: str
+    suffix: str = ""
+
+    def user_of(self, urn: str, cache: str) -> str | None:
+        """Return whose key pair a resource of a cache is; None for another kind of resource."""
+        kind, _, name = urn.rpartition("::")
+        is_one = kind.rpartition(":")[2] == self.type
+        if not is_one or not name.startswith(f"{cache}-") or not name.endswith(self.suffix):
+            return None
+        return name.removeprefix(f"{cache}-").removesuffix(self.suffix)
+
+
 @dataclass(frozen=True, kw_only=True)
 class ListPrice:
     """What a service asks for storage, by its public price list.
@@ -161,6 +182,7 @@ class BackendSpec:
         cdn: the CDN that the stack can put before the bucket; empty if there is none.
         cdn_flush: a command that empties that CDN's cache for some objects.
         has_oidc_writers: whether workflows can push without a stored credential.
+        credential: what is replaced to renew a credential; None if `stack renew` does that.
         list_price: of its storage; None if there is no public one.
         has_trace: whether the server's administrator can follow its requests, as on MinIO.
     """
@@ -190,5 +212,6 @@ class BackendSpec:
     cdn: str = ""
     cdn_flush: str = ""
     has_oidc_writers: bool = False
+    credential: CredentialResource | None = None
     list_price: ListPrice | None = None
     has_trace: bool = False

@@ -12,11 +12,14 @@ from nix_cache.iam.access import Privilege
 CAPABILITIES = {
     Privilege.WRITE: ("readFiles", "writeFiles"),
     Privilege.READ: ("readFiles",),
-    Privilege.JANITOR: ("deleteFiles", "listBuckets", "listFiles", "readFiles", "writeFiles"),
+    Privilege.JANITOR: (
+        *("listBuckets", "readBuckets"),
+        *("listFiles", "readFiles", "writeFiles", "deleteFiles"),
+    ),
 }
 """What Nix needs of the S3 service: GetObject and HeadObject; PutObject, and multipart uploads with
-their abort. The janitor also lists, and deletes versions. A key cannot be limited to some names: it
-has one prefix at most."""
+their abort. The janitor also lists, deletes versions, and sees by ``readBuckets`` that the bucket
+keeps them. A key cannot be limited to some names: it has one prefix at most."""
 
 _FIXED = ("key_name", "bucket_id", "capabilities")
 """A key cannot be changed, only replaced."""

@@ -8,6 +8,7 @@ import pytest
 from nix_cache.cli.doctor import expiry
 from nix_cache.cli.doctor.finding import Level
 from nix_cache.cli.doctor.subject import Subject
+from nix_cache.cli.s3 import answers
 from nix_cache.cli.s3.client import S3Client
 from nix_cache.cli.s3.credentials import Credential
 from nix_cache.cli.s3.errors import AnsweredError, MalformedAnswerError
@@ -93,3 +94,40 @@ def test_doctor_judges_an_odd_lifecycle_as_one_that_removes_the_most(
         found = list(expiry.lifecycle(Subject(manifest, owner=_OWNER)))
 
     assert found[0].level is level
+
+
+def _listed(kind: str, key: str, version: str, second: int, *, latest: bool = False) -> str:
+    """Return one entry of a listing of versions."""
+    return (
+        f"<{kind}><Key>{key}</Key><VersionId>{version}</VersionId>"
+        f"<LastModified>2026-11-27T10:00:{second:02}.000Z</LastModified>"
+        f"<IsLatest>{str(latest).lower()}</IsLatest></{kind}>"
+    )
+
+
+_ENTRIES = [
+    _listed("Version", "again", "a3", 30, latest=True),
+    _listed("DeleteMarker", "again", "a2", 20),
+    _listed("Version", "again", "a1", 10),
+    _listed("DeleteMarker", "hidden", "h2", 20, latest=True),
+    _listed("Version", "hidden", "h1", 10),
+    _listed("DeleteMarker", "same-second", "s2", 10, latest=True),
+    _listed("Version", "same-second", "s1", 10),
+]
+
+
+@pytest.mark.parametrize(
+    "entries",
+    [
+        pytest.param(_ENTRIES, id="in one order, as on AWS and MinIO"),
+        pytest.param(sorted(_ENTRIES), id="markers first, as on B2"),
+        pytest.param(sorted(_ENTRIES, key=lambda one: one[1] == "D"), id="versions first"),
+    ],
+)
+def test_versions_are_listed_by_key_and_the_newest_first(entries: list[str]) -> None:
+    """So that an object that was put again after its deletion is not taken for a deleted one."""
+    body = f"<ListVersionsResult>{''.join(entries)}</ListVersionsResult>"
+
+    found = answers.version_page(body.encode()).versions
+
+    assert [one.version for one in found] == ["a3", "a2", "a1", "h2", "h1", "s2", "s1"]

@@ -170,6 +170,43 @@ def test_a_user_in_several_caches_is_not_renewed_in_all_of_them() -> None:
     assert renewal("ci", both[1:], found, STACK)[0] is both[1]
 
 
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [
+        ("aws:iam/accessKey:AccessKey", "shop-ci-key"),
+        ("digitalocean:index/spacesKey:SpacesKey", "shop-ci"),
+        ("pulumi-python:dynamic/nix-cache:B2Key", "shop-ci"),
+        ("nix-cache:index:B2Key", "shop-ci"),
+        ("pulumi-python:dynamic/nix-cache:S3AccessKey", "shop-ci-access-key"),
+    ],
+)
+def test_where_renew_is_refused_it_prints_the_command_that_replaces_the_credential(
+    kind: str, name: str
+) -> None:
+    """With the URN, as the engine wants it. An unknown user gets the names."""
+    urn = f"{URN}{CACHE_TYPE}${kind}::{name}"
+    others = [
+        {"urn": f"{URN}{CACHE_TYPE}$aws:iam/user:User::shop-ci", "custom": True},
+        {"urn": f"{URN}{CACHE_TYPE}$nix-cache:index:SigningKey::shop-ci-key-1", "custom": True},
+    ]
+    cache = Cache(f"{URN}{CACHE_TYPE}::shop", ({"urn": urn, "custom": True}, *others))
+
+    with pytest.raises(ClientError, match="has no users that `renew` can replace") as raised:
+        renewal("ci", [], [cache], STACK)
+    assert f"up --replace '{urn}'" in raised.value.fix
+    assert "--stack prod" in raised.value.fix
+    with pytest.raises(ClientError, match="no credential of 'janitor'") as raised:
+        renewal("janitor", [], [cache], STACK)
+    assert raised.value.fix == "name one of: ci"
+
+
+def test_where_renew_is_refused_for_brought_key_pairs_it_names_their_setting() -> None:
+    """They are no resources."""
+    with pytest.raises(ClientError) as raised:
+        renewal("ci", [], [Cache(f"{URN}{CACHE_TYPE}::shop", ())], STACK)
+    assert "s3.accessKeys" in raised.value.fix
+
+
 def test_a_cache_is_chosen_by_its_name_and_candidates_are_listed() -> None:
     """By its URN where another one has the same name below another component."""
     found = caches(STATE)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from nix_cache.backends.loading import BackendFolder
-from nix_cache.backends.spec import BackendSpec, ListPrice, Provider
+from nix_cache.backends.spec import BackendSpec, CredentialResource, ListPrice, Provider
 from nix_cache.iam.values import is_true
 
 _ENDPOINT_VARIABLES = ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL_IAM")
@@ -39,6 +39,7 @@ SPEC = BackendSpec(
     ),
     complete=_HERE.function("configuration", "complete"),
     program_defaults={"region": "``aws:region``"},
+    credential=CredentialResource("AccessKey", "-key"),
     lifecycle_rules=1000,
     unfinished_upload_days=7,
     cdn="CloudFront",

@@ -1,7 +1,7 @@
 """The backend on Backblaze B2."""
 
 from nix_cache.backends.loading import BackendFolder
-from nix_cache.backends.spec import BackendSpec, ListPrice, Provider, Right
+from nix_cache.backends.spec import BackendSpec, CredentialResource, ListPrice, Provider, Right
 
 _HERE = BackendFolder(__package__)
 
@@ -18,6 +18,7 @@ SPEC = BackendSpec(
     # Deleting hides: the service keeps hidden versions for some days.
     writers_also=frozenset({Right.REPLACE, Right.DELETE}),
     limits_janitor=False,
+    credential=CredentialResource("B2Key"),
     lifecycle_rules=100,
     unfinished_upload_days=7,
     no_dots="Backblaze B2 does not allow in names of buckets",

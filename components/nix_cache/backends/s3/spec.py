@@ -1,7 +1,7 @@
 """The backend on any service with an S3 API."""
 
 from nix_cache.backends.loading import BackendFolder
-from nix_cache.backends.spec import BackendSpec, Provider
+from nix_cache.backends.spec import BackendSpec, CredentialResource, Provider
 
 _HERE = BackendFolder(__package__)
 
@@ -19,6 +19,7 @@ SPEC = BackendSpec(
     program_settings={"connectionFile": "a file that names a service and its administrator."},
     program_defaults={"endpoint": "that of the connection file"},
     rights_need="`iamEndpoint`",
+    credential=CredentialResource("S3AccessKey", "-access-key"),
     lifecycle_rules=None,
     unfinished_upload_days=7,
     no_dots="",  # the settings refuse them where requests have the bucket's name in their host

@@ -3,6 +3,7 @@
 from nix_cache.backends.loading import BackendFolder
 from nix_cache.backends.spec import (
     BackendSpec,
+    CredentialResource,
     ListPrice,
     Provider,
     Right,
@@ -31,6 +32,7 @@ SPEC = BackendSpec(
     readers_also=frozenset({Right.LIST}),
     limits_janitor=False,
     has_readers_in_public=False,
+    credential=CredentialResource("SpacesKey"),
     lifecycle_rules=None,  # DigitalOcean documents no limit
     unfinished_upload_days=7,
     cdn="Spaces CDN",

@@ -103,7 +103,9 @@ def _require_versions(bucket: HistoricBucket) -> None:
     if bucket.versioning() is Versioning.NEVER:
         raise ClientError(
             "the bucket keeps no versions, so what a collection deleted cannot be restored",
-            "push the paths again; to keep versions from now on, enable them for the bucket",
+            "push the paths again; to keep versions from now on, set `aws.versioning` or "
+            "`s3.versioning` to true, or enable them at the service if the backend has no such "
+            "setting",
         )
 
 

@@ -166,24 +166,34 @@ def version_page(body: bytes) -> VersionPage:
         text = _text(element, field)
         return unquote_plus(text) if is_encoded else text
 
+    listed = [
+        ObjectVersion(
+            key=name(entry, "Key"),
+            version=_text(entry, "VersionId"),
+            written=iso_date(_text(entry, "LastModified")),
+            is_latest=_truth(entry, "IsLatest"),
+            is_marker=entry.tag == "DeleteMarker",
+            size=_number(entry, "Size") or 0,
+            etag=_text(entry, "ETag"),
+        )
+        for entry in root
+        if entry.tag in {"Version", "DeleteMarker"}
+    ]
     return VersionPage(
-        versions=tuple(
-            ObjectVersion(
-                key=name(entry, "Key"),
-                version=_text(entry, "VersionId"),
-                written=iso_date(_text(entry, "LastModified")),
-                is_latest=_truth(entry, "IsLatest"),
-                is_marker=entry.tag == "DeleteMarker",
-                size=_number(entry, "Size") or 0,
-                etag=_text(entry, "ETag"),
-            )
-            for entry in root
-            if entry.tag in {"Version", "DeleteMarker"}
-        ),
+        versions=tuple(sorted(listed, key=_newest_first)),
         is_truncated=_truth(root, "IsTruncated"),
         next_key=name(root, "NextKeyMarker"),
         next_version=_text(root, "NextVersionIdMarker"),
     )
+
+
+def _newest_first(version: ObjectVersion) -> tuple[bytes, bool, float]:
+    """Return what sorts versions: by key, then by age. The order stays where dates are the same.
+
+    AWS and MinIO list versions and markers in one order. B2 lists all markers of a page first.
+    """
+    written = version.written.timestamp() if version.written else 0.0
+    return version.key.encode(errors="surrogatepass"), not version.is_latest, -written
 
 
 def versioning(body: bytes) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from nix_cache import docs
 from nix_cache.backends.drift import Act, Repair, Service
+from nix_cache.backends.registry import BACKENDS
 from nix_cache.backends.stack_state import Cache
 from nix_cache.cli.errors import ClientError
 from nix_cache.cli.machine import files
@@ -184,11 +185,7 @@ def renewal(
     """
     asked = list(asked)
     if not asked:
-        raise ClientError(
-            f"the stack {stack.name} has no users that `renew` can replace",
-            "follow the section for the backend of the cache: "
-            f"{docs.page('operations/compromised-writer', 'replace-a-credential')}",
-        )
+        raise _replaced_by_the_engine(user, found, stack)
     labels = labelled(found)
     known = [(one, one.service.users()) for one in asked]
     having = [(one, users[user]) for one, users in known if user in users]
@@ -212,6 +209,34 @@ def renewal(
             f"run `{repair_command(stack, labels[one.cache.urn])}`, which creates it again",
         )
     return one, repair
+
+
+def _replaced_by_the_engine(user: str, found: Iterable[Cache], stack: PulumiStack) -> ClientError:
+    """Return the way to another credential where the service itself cannot be asked."""
+    urns: dict[str, list[str]] = {}
+    for cache in found:
+        for urn in sorted(cache.urns):
+            for backend in BACKENDS.values():
+                holder = backend.credential and backend.credential.user_of(urn, cache.name)
+                if holder:
+                    urns.setdefault(holder, []).append(urn)
+    problem = f"the stack {stack.name} has no users that `renew` can replace"
+    if not urns:
+        return ClientError(
+            problem,
+            "if the key pairs are in `s3.accessKeys`, create another one at the service, set it "
+            "there and run `pulumi up`; else follow the section for the backend of the cache: "
+            f"{docs.page('operations/compromised-writer', 'replace-a-credential')}",
+        )
+    if user not in urns:
+        return ClientError(
+            f"{problem}, and no credential of {user!r}",
+            f"name one of: {', '.join(sorted(urns))}",
+        )
+    commands = " or ".join(
+        f"`{pulumi_command(stack, 'up', '--replace', urn)}`" for urn in urns[user]
+    )
+    return ClientError(problem, f"replace the credential alone: run {commands}")
 
 
 def is_half_made(stack: PulumiStack) -> bool:
