@@ -576,6 +576,19 @@ class TestMeter:
         assert middle["secondsLeft"] == 30
         assert (last["paths"], last["narBytes"], last["secondsLeft"]) == (2, 4000, 0)
 
+    def test_a_large_path_that_is_packed_and_not_sent_has_no_remaining_time(self) -> None:
+        """It would be 0 for as long as the path is sent."""
+        now = [0.0]
+        with Progress() as progress:
+            meter = Meter(Total(1, 4000), progress, has_events=False, clock=lambda: now[0])
+            now[0] = 10.0
+            meter.read(3000)
+            assert meter.state()["secondsLeft"] == 3
+            meter.read(1000)
+            assert meter.state()["secondsLeft"] is None
+            meter.finished()
+            assert meter.state()["secondsLeft"] == 0
+
     def test_what_has_to_be_sent_again_does_not_count(self) -> None:
         """A try that failed is taken back."""
         with Progress() as progress:

@@ -108,6 +108,8 @@ class Meter:
         if self._total.nar_bytes:
             shares.append(self._read / self._total.nar_bytes)
         share = min(shares) or max(shares)
+        if share == 1 and self._paths < self._total.paths:
+            return None  # all is packed, and how much of it is to be sent is not counted
         return round(seconds * (1 - share) / share) if share else None
 
     def _report(self, *, always: bool = False) -> None:
