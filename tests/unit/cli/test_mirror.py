@@ -260,7 +260,9 @@ class TestPins:
 
         done = caches.mirror()
 
-        assert "a pin of this name" in done.result["leftOut"]["nix-cache-pins/release"]
+        state = f"for {caches.paths[name].path}" if name else "which was unpinned"
+        left_out = done.result["leftOut"]["nix-cache-pins/release"]
+        assert left_out == f"the target has a pin of this name, {state}"
         assert len(self.revisions(caches.new)) == 1
 
     def test_a_pin_of_a_path_that_is_not_copied_is_left_out(self, caches: TwoCaches) -> None:

@@ -14,6 +14,7 @@ from unittest import mock
 import pytest
 
 from nix_cache.cli.caches.manager import Manager
+from nix_cache.cli.caches.manifest_rules import bucket_url
 from nix_cache.cli.caches.source import Source
 from nix_cache.cli.caches.target import Target
 from nix_cache.cli.errors import ClientError, UsageError
@@ -310,16 +311,19 @@ def test_a_request_without_sense_is_refused(wishes: dict[str, Any]) -> None:
 
 
 def test_it_asks_at_a_terminal_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The question has the service, as two caches in use can have one bucket name."""
     cache = chain()
+    asked: list[str] = []
     with pytest.raises(UsageError, match="--yes"):
         removed(cache, 4, agreed=False)
     monkeypatch.setattr("sys.stdin", mock.Mock(isatty=lambda: True))
-    monkeypatch.setattr(console, "confirmed", lambda _: False)
+    monkeypatch.setattr(console, "confirmed", asked.append)
     with served(cache), contextlib.redirect_stderr(io.StringIO()):
         request = session.RemovalRequest(
             None, None, "owner", (store_hash(4),), None, None, False, False, False, 1
         )
         assert not session.run(request, as_json=False)
+    assert asked == [f"Remove this from {bucket_url(manifest())}?"]
     assert not cache.storage.deleted
 
 

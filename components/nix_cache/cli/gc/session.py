@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from nix_cache.cli.caches.manager import Manager, find_manager
+from nix_cache.cli.caches.manifest_rules import bucket_url
 from nix_cache.cli.commands import completing
 from nix_cache.cli.errors import UsageError
 from nix_cache.cli.gc import report
@@ -135,7 +136,7 @@ def _collect(
         report.print_plan(plan, terms, console.err)
         if not request.agreed:
             _require_small_share(plan)
-        question = f"Remove this from the bucket {manifest.bucket}?"
+        question = f"Remove this from {bucket_url(manifest)}?"
         if not console.agreed(question, "nothing was removed", beforehand=request.agreed):
             console.note("Nothing was removed.")
             return False

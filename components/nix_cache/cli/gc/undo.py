@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from nix_cache.cli.caches.manager import find_manager
+from nix_cache.cli.caches.manifest_rules import bucket_url
 from nix_cache.cli.commands import completing
 from nix_cache.cli.errors import ClientError
 from nix_cache.cli.gc.restoring import (
@@ -84,7 +85,7 @@ def run(request: UndoRequest, *, as_json: bool) -> bool:
             _print(plan, found, restored=False, as_json=as_json, where=console.out)
             return not plan.left
         _print(plan, found, restored=False, as_json=False, where=console.err)
-        question = f"Restore this in the bucket {target.manifest.bucket}?"
+        question = f"Restore this in {bucket_url(target.manifest)}?"
         if not console.agreed(question, "nothing was restored", beforehand=request.agreed):
             console.note("Nothing was restored.")
             return False

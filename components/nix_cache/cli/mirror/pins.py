@@ -74,7 +74,8 @@ def copy_pins(
         place = f"{PINS_PREFIX}{pin.name}"
         if there is not None and there not in named:
             if named:
-                copied.left_out[place] = f"the target has a pin of this name, for {there or 'none'}"
+                state = f"for {there}" if there else "which was unpinned"
+                copied.left_out[place] = f"the target has a pin of this name, {state}"
             continue
         done = 0 if there is None else len(named) - named[::-1].index(there)
         for revision in revisions[done:]:

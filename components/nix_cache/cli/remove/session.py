@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nix_cache.cli.caches.manager import Manager, find_manager
+from nix_cache.cli.caches.manifest_rules import bucket_url
 from nix_cache.cli.commands import completing
 from nix_cache.cli.errors import ClientError, UsageError
 from nix_cache.cli.inventory.contents import Contents
@@ -128,7 +129,7 @@ def _remove(
             )
         return not is_refused
     report.print_plan(removal, names, console.err)
-    question = f"Remove this from the bucket {manifest.bucket}?"
+    question = f"Remove this from {bucket_url(manifest)}?"
     if not console.agreed(question, "nothing was removed", beforehand=request.agreed):
         console.note("Nothing was removed.")
         return False

@@ -7,6 +7,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from nix_cache.cli.caches.manifest_rules import bucket_url
 from nix_cache.cli.caches.target import find_target
 from nix_cache.cli.limits import TIMES
 from nix_cache.cli.machine import console
@@ -99,7 +100,7 @@ def run(request: SigningRequest, *, as_json: bool) -> bool:
     if plan.signing:
         report.print_plan(plan, console.err)
         paths = counted(len(plan.signing), "path")
-        question = f"Sign {paths} of the bucket {target.manifest.bucket} with {terms.key.name}?"
+        question = f"Sign {paths} of {bucket_url(target.manifest)} with {terms.key.name}?"
         if not console.agreed(question, "nothing was signed", beforehand=request.agreed):
             console.note("Nothing was signed.")
             return False
