@@ -21,7 +21,7 @@ class Progress:
         self._text = ""
         self._shown_at = 0.0
         self._lock = threading.Lock()
-        self._is_shown = False
+        self._is_shown = self._is_terminal = False
         self._timer = threading.Timer(_QUIET_SECONDS, self._show)
         self._timer.daemon = True
 
@@ -50,12 +50,13 @@ class Progress:
     def _show(self) -> None:
         with self._lock:
             self._is_shown = True
-            if console.err.is_terminal:
+            self._is_terminal = console.err.is_terminal
+            if self._is_terminal:
                 self._status.start()
             self._draw()
 
     def _draw(self) -> None:
-        if console.err.is_terminal:
+        if self._is_terminal:
             self._status.update(self._text)
         elif self._text and time.monotonic() - self._shown_at > _LINE_SECONDS:
             self._shown_at = time.monotonic()

@@ -89,9 +89,10 @@ class Host:
 
     def took(self, seconds: float) -> None:
         """Note how long a whole answer took. A host that is slow on purpose is given up."""
+        if seconds <= self._times.stalled_seconds / 2:
+            return
         with self._lock:
-            if seconds > self._times.stalled_seconds / 2:
-                self._slow += 1
+            self._slow += 1
             if self._slow >= self._times.slow_requests:
                 self._given_up = f"{self._slow} answers took too long"
 
