@@ -1,4 +1,4 @@
-"""Measures `nix-cache gc --dry-run`: its time beside that of its requests, and its memory.
+"""Measures `nix-cache gc`: its time beside that of its requests, and the memory of large caches.
 
 `python -m bench.collecting` writes bench/COLLECTING.md. Every way runs in a separate process, and
 its time counts from when Python is ready.
@@ -14,7 +14,14 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bench.collecting_report import Collecting, CollectingMemory, CollectingWay, page
+from bench.collecting_report import (
+    COMMANDS,
+    TIMED,
+    Collecting,
+    CollectingMemory,
+    CollectingWay,
+    page,
+)
 from bench.machine import machine_words, memory_folder
 from bench.simulated_cache import MOST_PATHS, Paths
 from nix_cache.cli.machine.parallel import in_parallel
@@ -62,7 +69,6 @@ def main(arguments: Sequence[str]) -> int:
             _report(f"Putting {given.narinfos:,} narinfos and as many NARs")
             _fill(server, given.narinfos)
             measured = _measured(server, work, given.narinfos, given.rounds)
-        _report(f"Collecting {given.simulated:,} simulated narinfos")
         memory = _memory(work, given.simulated)
     where = f"memory ({place})" if place else "a disk"
     loads = (load, os.getloadavg()[0])
@@ -74,11 +80,11 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _measured(server: LocalServer, work: Path, narinfos: int, rounds: int) -> Collecting:
-    seconds: dict[CollectingWay, list[float]] = {way: [] for way in CollectingWay}
+    seconds: dict[CollectingWay, list[float]] = {way: [] for way in TIMED}
     peak_bytes = 0
     for number in range(rounds):
         folder = work / f"cache-{number}"
-        for way in CollectingWay:  # gc keeps what it read for the run after it
+        for way in TIMED:  # gc keeps what it read for the run after it
             _report(f"Round {number + 1} of {rounds}: {way.value}")
             document = {
                 "way": way.name,
@@ -95,21 +101,24 @@ def _measured(server: LocalServer, work: Path, narinfos: int, rounds: int) -> Co
 
 def _memory(work: Path, count: int) -> CollectingMemory:
     count = min(count, MOST_PATHS)
-    document = {
-        "way": CollectingWay.GC.name,
-        "manifest": _manifest("http://localhost"),
-        "keys": ("user", "password"),
-        "narinfos": count,
-        "isSimulated": True,
-    }
-    first, second = (_run(document, work / "simulated") for _ in range(2))
-    return CollectingMemory(count, round(first["peakBytes"]), round(second["peakBytes"]))
+    found: dict[CollectingWay, int] = {}
+    for way in COMMANDS:
+        _report(f"{way.value}, {count:,} simulated narinfos")
+        document = {
+            "way": way.name,
+            "manifest": _manifest("http://localhost"),
+            "keys": ("user", "password"),
+            "narinfos": count,
+            "isSimulated": True,
+        }
+        found[way] = round(_run(document, work / "simulated")["peakBytes"])
+    return CollectingMemory(count, found)
 
 
 def _run(document: dict[str, object], folder: Path) -> dict[str, float]:
     done = subprocess.run(
         [sys.executable, "-m", "bench.collecting_run", json.dumps(document)],
-        env={**os.environ, "XDG_CACHE_HOME": str(folder)},
+        env={**os.environ, "XDG_CACHE_HOME": str(folder), "XDG_STATE_HOME": str(folder)},
         cwd=ROOT,
         stdout=subprocess.PIPE,
         check=True,

@@ -22,6 +22,27 @@ class CollectingWay(Enum):
     LISTING = "listing"
     GC = "`nix-cache gc --dry-run`"
     GC_AGAIN = "the same again, with what it remembers"
+    SWEEP = "`nix-cache gc --json` that deletes everything"
+    REMOVE = "`nix-cache remove --json` of a path"
+    STATS = "`nix-cache stats --older-than 30`"
+
+
+TIMED = (
+    CollectingWay.FLOOR,
+    CollectingWay.LISTING,
+    CollectingWay.GC,
+    CollectingWay.GC_AGAIN,
+)
+"""What is measured on a real server. ``GC_AGAIN`` follows ``GC``, whose narinfos it remembers."""
+
+COMMANDS = (
+    CollectingWay.GC,
+    CollectingWay.GC_AGAIN,
+    CollectingWay.SWEEP,
+    CollectingWay.REMOVE,
+    CollectingWay.STATS,
+)
+"""Whose memory is measured."""
 
 
 @dataclass(frozen=True)
@@ -49,13 +70,11 @@ class CollectingMemory:
 
     Attributes:
         narinfos: how many there are, and as many NARs.
-        first_bytes: the most memory of a run that reads all narinfos.
-        again_bytes: the same of a run that remembers them.
+        bytes: by command, the most memory that it took.
     """
 
     narinfos: int
-    first_bytes: int
-    again_bytes: int
+    bytes: Mapping[CollectingWay, int]
 
 
 def page(
@@ -77,12 +96,12 @@ def page(
         date: in ISO 8601.
     """
     rounds = len(measured.seconds[CollectingWay.FLOOR])
-    rows = "\n".join(f"| {way.value} | {_spread(measured.seconds[way])} |" for way in CollectingWay)
+    rows = "\n".join(f"| {way.value} | {_spread(measured.seconds[way])} |" for way in TIMED)
     floor = _judged(measured.ratio(CollectingWay.GC, CollectingWay.FLOOR), MOST_TIMES_FLOOR)
     listing = _judged(
         measured.ratio(CollectingWay.GC_AGAIN, CollectingWay.LISTING), MOST_TIMES_LISTING
     )
-    first, again = (_memory(size) for size in (memory.first_bytes, memory.again_bytes))
+    most = "\n".join(f"| {way.value} | {_memory(size)} |" for way, size in memory.bytes.items())
     return f"""# Collecting
 
 `make bench-gc` wrote this page on {date}: {rounds} rounds on {machine}; load averages
@@ -102,8 +121,11 @@ shortest and the longest, without the start of Python.
 ## Memory for a large cache
 
 The storage of {memory.narinfos:,} narinfos with five references each, and as many NARs, is
-simulated within the process. The most memory of `nix-cache gc --dry-run`, with Python and all
-libraries: {first} for a run that reads all narinfos, {again} for one that remembers them.
+simulated within the process. The most memory of each command, with Python and all libraries:
+
+| command | memory |
+| --- | ---: |
+{most}
 """
 
 

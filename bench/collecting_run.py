@@ -5,13 +5,15 @@ that `nix-cache gc` does not.
 """
 
 import contextlib
-import io
 import json
 import re
+import resource
 import sys
+import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import IO
 from unittest import mock
 
 from bench.collecting_report import CollectingWay
@@ -19,15 +21,17 @@ from bench.simulated_cache import Paths, SimulatedTransport
 from nix_cache.cli.caches import manager
 from nix_cache.cli.caches.source import Source
 from nix_cache.cli.caches.target import Target
-from nix_cache.cli.gc import session
-from nix_cache.cli.inventory import bucket as gc_bucket
+from nix_cache.cli.gc import session as gc_session
+from nix_cache.cli.inventory import bucket as inventory_bucket
 from nix_cache.cli.inventory.listing import Listing
 from nix_cache.cli.inventory.stored import Stored
 from nix_cache.cli.machine.parallel import in_parallel
-from nix_cache.cli.options import JOBS
+from nix_cache.cli.options import GRACE_DAYS, JOBS, MOST_DAYS
+from nix_cache.cli.remove import session as remove_session
 from nix_cache.cli.s3.client import S3Client
 from nix_cache.cli.s3.credentials import Credential
 from nix_cache.cli.s3.transport import Transport
+from nix_cache.cli.stats import session as stats_session
 from nix_cache.formats.manifest import Manifest
 
 
@@ -41,18 +45,30 @@ def main(arguments: Sequence[str]) -> int:
     is_simulated = document.get("isSimulated", False)
     transport = SimulatedTransport(Paths(narinfos)) if is_simulated else Transport(jobs=JOBS)
     client = S3Client.of(described, credential, transport)
-    began = time.monotonic()
+    began, peak_bytes = time.monotonic(), 0
     match way:
         case CollectingWay.FLOOR:
             assert _listed_and_read(client) == narinfos
         case CollectingWay.LISTING:
             assert len(_listed(client, "nar/")) == narinfos
             assert len(_listed(client, "")) == narinfos + 1
-        case CollectingWay.GC | CollectingWay.GC_AGAIN:
-            found = _collected(described, credential, transport)
-            assert found["kept"] == {"narinfos": narinfos}, found
+        case _:
+            with _served(described, credential, transport) as out:
+                _run(way, Paths(narinfos).name(narinfos - 1))
+                peak_bytes = _peak_bytes()
+                out.seek(0)
+                _require_done(way, out.read(), narinfos)
     seconds = time.monotonic() - began
-    print(json.dumps({"seconds": seconds, "peakBytes": _peak_bytes()}))
+    processor = resource.getrusage(resource.RUSAGE_SELF)
+    print(
+        json.dumps(
+            {
+                "seconds": seconds,
+                "processorSeconds": processor.ru_utime + processor.ru_stime,
+                "peakBytes": peak_bytes,
+            }
+        )
+    )
     return 0
 
 
@@ -75,31 +91,81 @@ def _listed_and_read(client: S3Client) -> int:
     return sum(len(answer.body) > 0 for _, answer in in_parallel(client.get, keys, JOBS))
 
 
-def _collected(
-    described: Manifest, credential: Credential, transport: Transport
-) -> dict[str, object]:
-    """Run `nix-cache gc --dry-run --json`."""
-    request = session.CollectionRequest(
-        cache=None,
-        project=None,
-        owner="owner",
-        older_than_days=30,
-        grace_days=30,
-        roots_from=None,
-        dry_run=True,
-        agreed=True,
-        jobs=JOBS,
-    )
-    out = io.StringIO()
+@contextlib.contextmanager
+def _served(described: Manifest, credential: Credential, transport: Transport) -> Iterator[IO[str]]:
+    """Let commands find a cache; yields what they print, which is no memory of theirs."""
+    target = Target(Source(described), None)
     with (
+        tempfile.TemporaryFile("w+", encoding="ascii") as out,
         mock.patch.object(manager, "owner_identity", return_value=credential),
-        mock.patch.object(manager, "find_target", return_value=Target(Source(described), None)),
-        mock.patch.object(gc_bucket, "Transport", return_value=transport),
+        mock.patch.object(manager, "find_target", return_value=target),
+        mock.patch.object(inventory_bucket, "Transport", return_value=transport),
         contextlib.redirect_stdout(out),
     ):
-        assert session.run(request, as_json=True)
-    found: dict[str, object] = json.loads(out.getvalue())
-    return found
+        yield out
+
+
+def _run(way: CollectingWay, name: str) -> None:
+    """Run a command.
+
+    Args:
+        way: which one.
+        name: the hash of the path that is removed.
+    """
+    match way:
+        case CollectingWay.REMOVE:
+            removal = remove_session.RemovalRequest(
+                cache=None,
+                project=None,
+                owner="owner",
+                paths=(name,),
+                signed_by=None,
+                since=None,
+                with_dependents=True,
+                dry_run=False,
+                agreed=True,
+                jobs=JOBS,
+            )
+            assert remove_session.run(removal, as_json=True)
+        case CollectingWay.STATS:
+            wanted = stats_session.StatsRequest(
+                cache=None,
+                project=None,
+                owner="owner",
+                prices=None,
+                prometheus=None,
+                jobs=JOBS,
+                older_than_days=30,
+            )
+            stats_session.run(wanted, as_json=True)
+        case _:
+            deletes = way is CollectingWay.SWEEP
+            request = gc_session.CollectionRequest(
+                cache=None,
+                project=None,
+                owner="owner",
+                older_than_days=1 if deletes else MOST_DAYS,
+                grace_days=0 if deletes else GRACE_DAYS,
+                roots_from=None,
+                dry_run=not deletes,
+                agreed=True,
+                jobs=JOBS,
+            )
+            assert gc_session.run(request, as_json=True)
+
+
+def _require_done(way: CollectingWay, printed: str, narinfos: int) -> None:
+    """Make sure that a command did what is measured."""
+    match way:
+        case CollectingWay.GC | CollectingWay.GC_AGAIN:
+            assert json.loads(printed)["kept"] == {"narinfos": narinfos}
+        case CollectingWay.SWEEP:
+            found = json.loads(printed)
+            assert len(found["narinfos"]) == len(found["nars"]) == narinfos
+        case CollectingWay.REMOVE:
+            assert len(json.loads(printed)["narinfos"]) > 1
+        case CollectingWay.STATS:
+            assert json.loads(printed)["paths"] == narinfos
 
 
 if __name__ == "__main__":

@@ -1,6 +1,8 @@
 """A cache of any size that is not stored anywhere: its listing and its narinfos are computed."""
 
 import bisect
+import itertools
+import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from email.utils import format_datetime
@@ -22,6 +24,8 @@ _STEPS = (3, 5, 7, 11, 13)
 _WRITTEN = datetime(2026, 11, 1, tzinfo=UTC)
 """The same in every process, so that narinfos are remembered."""
 _INFO = "nix-cache-info"
+_KEY = re.compile(rb"<Key>([^<]*)</Key>")
+_NO_VERSIONS = b"<VersioningConfiguration/>"
 
 
 class Paths:
@@ -73,6 +77,8 @@ class Paths:
 class SimulatedTransport(Transport):
     """A transport that computes what a storage would answer.
 
+    It holds what is put, and which narinfos and NARs were deleted.
+
     Args:
         paths: what is in the cache.
     """
@@ -80,16 +86,19 @@ class SimulatedTransport(Transport):
     def __init__(self, paths: Paths) -> None:
         super().__init__()
         self._paths = paths
+        self._put: dict[str, bytes] = {}
+        self._deleted = {is_nar: bytearray(paths.count) for is_nar in (False, True)}
 
     def exchange(
         self, method: str, url: str, headers: Mapping[str, str], body: Any, kind: LimitKind
     ) -> Reply:
-        """Answer the requests that a dry run of `nix-cache gc` makes."""
+        """Answer the requests of `nix-cache gc`, `remove` and `stats`."""
         parts = urlsplit(url)
         key = parts.path.removeprefix("/").partition("/")[2]
-        query = {name: values[0] for name, values in parse_qs(parts.query).items()}
-        content = self._page(query) if not key else self._object(key)
-        received = HTTPHeaderDict({"Date": format_datetime(datetime.now(UTC), usegmt=True)})
+        query = {name: values[0] for name, values in parse_qs(parts.query, True).items()}
+        content = self._content(method, key, query, body)
+        now = format_datetime(datetime.now(UTC), usegmt=True)
+        received = HTTPHeaderDict({"Date": now, "Last-Modified": now})
         if content is None:
             error = b"<Error><Code>NoSuchKey</Code></Error>"
             return Reply(url, 404, received, b"" if method == "HEAD" else error)
@@ -97,11 +106,31 @@ class SimulatedTransport(Transport):
         received["Content-Length"] = str(len(content))
         return Reply(url, 200, received, b"" if method == "HEAD" else content)
 
+    def _content(self, method: str, key: str, query: Mapping[str, str], body: Any) -> bytes | None:
+        match method:
+            case "PUT":
+                self._put[key] = body
+                return b""
+            case "POST":
+                for found in _KEY.finditer(body):
+                    self._delete(found[1].decode())
+                return b"<DeleteResult></DeleteResult>"
+        if key:
+            return self._object(key)
+        return _NO_VERSIONS if "versioning" in query else self._page(query)
+
+    def _delete(self, key: str) -> None:
+        is_nar = key.startswith("nar/")
+        self._deleted[is_nar][self._paths.number(key.removeprefix("nar/"))] = 1
+
     def _object(self, key: str) -> bytes | None:
         if key == _INFO:
             return b"StoreDir: /nix/store\n"
         name, _, ending = key.rpartition(".")
-        return self._paths.narinfo(self._paths.number(name)) if ending == "narinfo" else None
+        if ending != "narinfo":
+            return self._put.get(key)
+        number = self._paths.number(name)
+        return None if self._deleted[False][number] else self._paths.narinfo(number)
 
     def _page(self, query: Mapping[str, str]) -> bytes:
         prefix, most = query.get("prefix", ""), int(query.get("max-keys", "1000"))
@@ -109,10 +138,18 @@ class SimulatedTransport(Transport):
         after = query.get("continuation-token") or query.get("start-after", "")
         start = max(bisect.bisect_right(keys, after), bisect.bisect_left(keys, prefix))
         end = max(start, bisect.bisect_left(keys, f"{prefix}\U0010ffff"))
-        stop = min(end, start + most)
-        listed = "".join(self._listed(keys[place]) for place in range(start, stop))
-        token = f"<NextContinuationToken>{keys[stop - 1]}</NextContinuationToken>"
-        more = f"<IsTruncated>true</IsTruncated>{token}" if stop < end else ""
+        gone = self._deleted[prefix.startswith("nar/")]
+        there = (
+            keys[place]
+            for place in range(start, end)
+            if (number := keys.number(place)) is None or not gone[number]
+        )
+        names = list(itertools.islice(there, most + 1))
+        listed = "".join(map(self._listed, names[:most]))
+        more = ""
+        if len(names) > most:
+            token = f"<NextContinuationToken>{names[most - 1]}</NextContinuationToken>"
+            more = f"<IsTruncated>true</IsTruncated>{token}"
         return f"<ListBucketResult>{more}{listed}</ListBucketResult>".encode()
 
     def _listed(self, key: str) -> str:
@@ -145,9 +182,14 @@ class _Keys(Sequence[str]):
             return [self[one] for one in range(*place.indices(len(self)))]
         if self._is_nars:
             return self._paths.nar_key(place)
-        if place == self._info:
-            return _INFO
-        return f"{self._paths.name(place - (place > self._info))}.narinfo"
+        number = self.number(place)
+        return _INFO if number is None else f"{self._paths.name(number)}.narinfo"
+
+    def number(self, place: int) -> int | None:
+        """Return the number of a path by the place of its key; None for nix-cache-info."""
+        if self._is_nars:
+            return place
+        return None if place == self._info else place - (place > self._info)
 
 
 class _Names(Sequence[str]):

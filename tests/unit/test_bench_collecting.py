@@ -32,7 +32,9 @@ def test_the_page_says_which_goals_are_met() -> None:
     }
     text = page(
         Collecting(10_000, seconds, 80 * 10**6),
-        CollectingMemory(1_000_000, 499 * 10**6, 501 * 10**6),
+        CollectingMemory(
+            1_000_000, {CollectingWay.GC: 499 * 10**6, CollectingWay.SWEEP: 501 * 10**6}
+        ),
         "2 cores",
         "memory",
         (0.1, 0.2),

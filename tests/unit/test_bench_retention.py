@@ -107,7 +107,7 @@ def test_the_page_names_the_backends_that_have_no_room_for_the_rules() -> None:
 def test_the_guide_has_the_figures_of_the_simulation() -> None:
     """The figures of each row of its table are those of one row of the results."""
     guide = (ROOT / "docs" / "operations" / "retention.md").read_text()
-    table = guide.partition("| retention | push by")[2].partition("\n\n")[0]
+    table = guide.partition("| retention | pushed with")[2].partition("\n\n")[0]
     simulated = [
         set(re.findall(r"[\d,.]+", line.replace("never", "0")))
         for line in (ROOT / "bench" / "RETENTION.md").read_text().splitlines()

@@ -121,6 +121,9 @@ class NamedObjects:
                 self._keys.add(url.key)
             self._parts |= url.parts
 
+    def __bool__(self) -> bool:
+        return bool(self._keys or self._parts)
+
     def __contains__(self, key: str) -> bool:
         return key in self._keys or _last_part(key) in self._parts
 

@@ -10,8 +10,9 @@ from nix_cache.cli.doctor import expiry
 from nix_cache.cli.errors import ClientError
 from nix_cache.cli.hook.queue import Queue
 from nix_cache.cli.inventory import listing, reading
-from nix_cache.cli.inventory.contents import Stored
 from nix_cache.cli.inventory.ledger import Ledger
+from nix_cache.cli.inventory.objects import PackedObjects
+from nix_cache.cli.inventory.stored import Stored
 from nix_cache.cli.nix.store_paths import hashes_in
 from nix_cache.cli.s3.client import S3Client
 from nix_cache.cli.s3.credentials import Credential
@@ -77,7 +78,7 @@ def _check_ledger(data: bytes) -> bool:
     except (ValueError, ClientError):
         return False
     assert Ledger.parse(found.content) == found
-    found.since(["nar/x.nar.xz"])
+    found.since(PackedObjects.of({"nar/x.nar.xz": Stored("nar/x.nar.xz", 1, None)}))
     return True
 
 

@@ -12,7 +12,7 @@ from urllib3 import HTTPHeaderDict
 
 from nix_cache.cli.limits import LimitKind
 from nix_cache.cli.s3.hosts import NoAnswerError
-from nix_cache.cli.s3.multiplex import Read
+from nix_cache.cli.s3.multiplex import SmallRequest
 from nix_cache.cli.s3.reply import Reply
 from nix_cache.formats.collection_run import RUN_KEY
 from tests.unit.cli.interleaved import Interleaved
@@ -149,7 +149,7 @@ class FaultyTransport(DoubleTransport):
                     return super().exchange(method, url, headers, body, kind)
         return reply
 
-    def read_all(self, reads: Iterable[Read[Any]], jobs: int) -> Iterator[tuple[Any, Any]]:
+    def read_all(self, reads: Iterable[SmallRequest[Any]], jobs: int) -> Iterator[tuple[Any, Any]]:
         """Answer one after the other; a request that fails does not end the others."""
         del jobs
         for read in reads:

@@ -32,6 +32,7 @@ from nix_cache.cli.gc import undo
 from nix_cache.cli.inventory import bucket as inventory_bucket
 from nix_cache.cli.inventory.running import RunNote
 from nix_cache.cli.machine import console
+from nix_cache.cli.nix.held_closure import HeldClosure
 from nix_cache.cli.remove import session as remove_session
 from nix_cache.cli.resign import bucket as resign_bucket
 from nix_cache.cli.resign import plan as resign_plan
@@ -108,11 +109,12 @@ class LocalStore:
                 found |= self.references[one]
         return found
 
-    def closure_of(self, paths: Sequence[str]) -> list[PathInfo]:
+    def held(self, paths: Sequence[str]) -> contextlib.AbstractContextManager[HeldClosure]:
         """Return the closures of some paths, each path after its references."""
         numbers = {number for number, info in enumerate(self.infos) if info.path in paths}
         wanted = set[int]().union(*map(self.closure, numbers))
-        return [self.infos[number] for number in sorted(wanted)]
+        infos = [self.infos[number] for number in sorted(wanted)]
+        return nullcontext(HeldClosure(paths, lambda: infos))
 
 
 @dataclass
@@ -288,8 +290,7 @@ class FaultyWorld:
             (resign_plan, "_local_paths", lambda: frozenset(infos)),
             (resign_plan, "path_infos", lambda paths: {path: infos[path] for path in paths}),
             (push_session, "roots_of", lambda given, _: list(given)),
-            (push_session, "temp_root", lambda _: nullcontext()),
-            (push_session, "closure_of", self.store.closure_of),
+            (push_session, "held_closure", self.store.held),
             (push_session, "realisations_of", lambda _: []),
             (push_session, "identify", lambda _: identity),
             (push_session, "Transport", self._transport),

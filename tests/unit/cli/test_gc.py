@@ -25,6 +25,7 @@ from nix_cache.cli.inventory.contents import (
     Stored,
 )
 from nix_cache.cli.inventory.ledger import LEDGER_KEY, MOST_NOTED, Ledger
+from nix_cache.cli.inventory.objects import PackedObjects
 from nix_cache.cli.inventory.plan import CollectionPlan, Terms, orphans, plan_collection
 from nix_cache.cli.limits import LEDGER_BYTES
 from nix_cache.cli.machine import console
@@ -362,12 +363,18 @@ class TestContents:
             stored(key, days(1)) for key in [*OWN_KEYS, *own, "build-trace-v2/0.doi", *odd, *known]
         ]
 
-        narinfos, listings, _ = ListedNarinfos.joined([ListedNarinfos.of(objects)])
-        nars, _ = ListedNars.joined([ListedNars.of(objects)])
+        kinds, below = ListedNarinfos(None), ListedNars(None)
+        narinfos, listings, _ = kinds.joined([kinds.kept(objects)])
+        nars, _ = below.joined([below.kept(objects)])
         found = itertools.chain(narinfos.values(), listings.values(), nars.values())
         assert {one.key: one for one in found} == {
             one.key: one for one in objects if one.key in known
         }
+
+
+def nars_of(keys: Iterable[str]) -> PackedObjects:
+    """Return objects with some keys."""
+    return PackedObjects.of({key: stored(key, days(1)) for key in keys}, common="nar/")
 
 
 class TestLedger:
@@ -378,8 +385,8 @@ class TestLedger:
         """For the NARs that are asked for."""
         read = Ledger.parse(Ledger.of(noted).content)
 
-        assert read.since(noted) == noted
-        assert read.since([nar_key(20)]) == {}
+        assert read.since(nars_of(noted)) == noted
+        assert read.since(nars_of([nar_key(20)])) == {}
 
     def test_however_many_there_are_it_can_be_read_again(self) -> None:
         """The oldest are noted, so that each is once. Else no grace would ever end."""
@@ -391,7 +398,7 @@ class TestLedger:
         content = Ledger.of(noted).content
 
         assert len(content) <= LEDGER_BYTES
-        read = Ledger.parse(content).since(noted)
+        read = Ledger.parse(content).since(nars_of(noted))
         assert len(read) == MOST_NOTED
         assert read[oldest] == noted[oldest]
 
@@ -495,7 +502,8 @@ class TestReport:
             "2026-12-21.\n"
         )
         assert "1 deleted object will take up space until" in reported.err
-        assert json.loads(json.dumps(report.document(plan, swept)))["waiting"] == {
+        console.document(report.document(plan, swept))
+        assert json.loads(capsys.readouterr().out)["waiting"] == {
             nar_key(0): "2026-12-21T12:00:00+00:00"
         }
 

@@ -170,12 +170,11 @@ def contents_of(names: list[str]) -> Contents:
     def stored(key: str) -> Stored:
         return Stored(key, len(key), NOW, f'"{abs(hash(key)):032x}"')
 
-    nars, foreign = ListedNars.joined(
-        [ListedNars.of(stored(f"nar/{name}{'0' * 20}.nar.zst") for name in names)]
+    below, kinds = ListedNars(None), ListedNarinfos(None)
+    nars, foreign = below.joined(
+        [below.kept(stored(f"nar/{name}{'0' * 20}.nar.zst") for name in names)]
     )
-    listed, listings, _ = ListedNarinfos.joined(
-        [ListedNarinfos.of(stored(f"{name}.narinfo") for name in names)]
-    )
+    listed, listings, _ = kinds.joined([kinds.kept(stored(f"{name}.narinfo") for name in names)])
     narinfos = PackedNarinfos(listed, nars)
     for number, name in enumerate(listed):
         references = [names[(number * step) % len(names)] for step in (3, 5, 7, 11, 13)]

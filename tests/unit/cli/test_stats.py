@@ -17,7 +17,8 @@ from nix_cache.cli.caches.source import Source
 from nix_cache.cli.caches.target import Target
 from nix_cache.cli.errors import UsageError
 from nix_cache.cli.inventory import bucket as bucket_module
-from nix_cache.cli.inventory.contents import Stored
+from nix_cache.cli.inventory.objects import PackedObjects
+from nix_cache.cli.inventory.stored import Stored
 from nix_cache.cli.stats import prometheus, session
 from nix_cache.cli.stats.figures import Adder, Figures
 from nix_cache.cli.stats.prices import Prices
@@ -41,7 +42,8 @@ OCTOBER = datetime(2026, 10, 31, 23, 59, tzinfo=UTC)
 
 def added(*paths: tuple[int, bytes], nars: dict[str, int]) -> Figures:
     """Return the figures of some narinfos, all written in October."""
-    adder = Adder(nars)
+    listed = {key: Stored(key, size, OCTOBER) for key, size in nars.items()}
+    adder = Adder(PackedObjects.of(listed, common="nar/"), {})
     for number, content in paths:
         adder.add(Stored(narinfo_key(number), len(content), OCTOBER), Narinfo.parse(content))
     return adder.finished()

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import timedelta
+from itertools import chain
 from typing import Any
 
 from nix_cache.cli.gc.sweep import Swept
@@ -41,7 +42,7 @@ def document(
         versioning: whether the bucket keeps what is deleted.
     """
     gone = swept or plan
-    narinfos = tuple(entry.stored for entry in plan.narinfos) if swept is None else swept.narinfos
+    narinfos = plan.narinfos.stored if swept is None else swept.narinfos
     return {
         "dryRun": swept is None,
         "run": run,
@@ -52,9 +53,9 @@ def document(
         "realisations": _keys(gone.realisations),
         "rootRecords": _keys(_root_records(gone.records)),
         "pinObjects": _keys(_pin_objects(gone.records)),
-        "bytes": total_bytes([*narinfos, *gone.others]),
+        "bytes": total_bytes(chain(narinfos, gone.others)),
         "hidden": swept.hidden if swept else 0,
-        "waiting": {key: time.isoformat() for key, time in sorted(plan.waiting.items())},
+        "waiting": console.Pairs((key, time.isoformat()) for key, time in plan.waiting.items()),
         "kept": {"narinfos": len(plan.contents.narinfos) - len(narinfos)},
         "unreadable": {entry.stored.key: entry.fault for entry in plan.contents.unreadable},
         "unreadableRealisations": dict(plan.unreadable_realisations),
@@ -241,14 +242,14 @@ def _unreadable(entries: Sequence[Entry]) -> Iterator[str]:
 def _rows(plan: CollectionPlan, terms: Terms) -> Iterator[tuple[str, str, str, str]]:
     days, grace = terms.older_than.days, terms.grace.days
     all_narinfos, all_nars = plan.contents.narinfos, plan.contents.nars
-    waiting = [all_nars[key] for key in plan.waiting]
-    leaving = [*plan.nars, *waiting]
-    narinfo_bytes, waiting_bytes = plan.narinfos.total_bytes, total_bytes(waiting)
+    waiting = plan.waiting.stored
+    leaving_bytes = plan.nars.total_bytes + waiting.total_bytes
+    narinfo_bytes = plan.narinfos.total_bytes
     if plan.is_empty:
         yield "delete", "nothing", "", ""
     not_needed = f"older than {days} days, not needed by a kept path"
     left_bytes = all_narinfos.objects.total_bytes - narinfo_bytes
-    kept_bytes = all_nars.total_bytes - total_bytes(leaving)
+    kept_bytes = all_nars.total_bytes - leaving_bytes
     table = (
         ("delete", "narinfo", len(plan.narinfos), narinfo_bytes, not_needed),
         *(
@@ -261,9 +262,9 @@ def _rows(plan: CollectionPlan, terms: Terms) -> Iterator[tuple[str, str, str, s
                 ("pin object", _pin_objects(plan.records), "replaced, or unpinned"),
             )
         ),
-        ("wait", "NAR", len(waiting), waiting_bytes, f"without a narinfo; {_when(plan)}"),
+        ("wait", "NAR", len(waiting), waiting.total_bytes, f"without a narinfo; {_when(plan)}"),
         ("keep", "narinfo", len(all_narinfos) - len(plan.narinfos), left_bytes, ""),
-        ("keep", "NAR", len(all_nars) - len(leaving), kept_bytes, ""),
+        ("keep", "NAR", len(all_nars) - len(plan.nars) - len(waiting), kept_bytes, ""),
     )
     for fate, kind, count, taken_bytes, why in table:
         if count:
@@ -271,10 +272,10 @@ def _rows(plan: CollectionPlan, terms: Terms) -> Iterator[tuple[str, str, str, s
 
 
 def _waits(plan: CollectionPlan) -> str:
-    waiting = [plan.contents.nars[key] for key in plan.waiting]
+    waiting = plan.waiting.stored
     if not waiting:
         return ""
-    what = f"{counted(len(waiting), 'NAR')} ({size(total_bytes(waiting))})"
+    what = f"{counted(len(waiting), 'NAR')} ({size(waiting.total_bytes)})"
     return f" {what} without a narinfo: {_when(plan)}."
 
 
@@ -282,7 +283,7 @@ def _when(plan: CollectionPlan) -> str:
     """From when on a run removes what waits now."""
     if not plan.waiting:
         return ""
-    days = sorted({f"{time:%Y-%m-%d}" for time in plan.waiting.values()})
+    days = sorted(plan.waiting.days)
     if plan.blocking:
         return "kept until all narinfos can be read"
     span = days[0] if len(days) == 1 else f"{days[0]} to {days[-1]}"
@@ -297,8 +298,8 @@ def _pin_objects(objects: Iterable[Stored]) -> list[Stored]:
     return [stored for stored in objects if stored.key.startswith(PINS_PREFIX)]
 
 
-def _keys(objects: Iterable[Stored]) -> list[str]:
-    return [stored.key for stored in objects]
+def _keys(objects: Iterable[Stored]) -> Iterator[str]:
+    return (stored.key for stored in objects)
 
 
 def _some(lines: Sequence[str]) -> Iterator[str]:

@@ -3,8 +3,9 @@
 Before each step the bucket is listed again: what was pushed meanwhile, and what that needs, stays.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 
 from nix_cache.cli.inventory.bucket import Bucket, Doubt
 from nix_cache.cli.inventory.contents import (
@@ -15,6 +16,8 @@ from nix_cache.cli.inventory.contents import (
     total_bytes,
 )
 from nix_cache.cli.inventory.ledger import Ledger
+from nix_cache.cli.inventory.names import PackedNames
+from nix_cache.cli.inventory.objects import StoredObjects
 from nix_cache.cli.inventory.plan import (
     CollectionPlan,
     Orphans,
@@ -56,9 +59,9 @@ class Swept:
         lost_realisations: the keys of those among them whose path was pushed meanwhile.
     """
 
-    narinfos: tuple[Stored, ...] = ()
-    listings: tuple[Stored, ...] = ()
-    nars: tuple[Stored, ...] = ()
+    narinfos: Sequence[Stored] = ()
+    listings: Sequence[Stored] = ()
+    nars: Sequence[Stored] = ()
     hidden: int = 0
     withdrawn: tuple[Entry, ...] = ()
     incomplete: tuple[Entry, ...] = ()
@@ -69,14 +72,14 @@ class Swept:
     lost_realisations: tuple[str, ...] = ()
 
     @property
-    def others(self) -> tuple[Stored, ...]:
+    def others(self) -> Iterator[Stored]:
         """What went besides narinfos."""
-        return (*self.listings, *self.realisations, *self.nars, *self.records)
+        return chain(self.listings, self.realisations, self.nars, self.records)
 
     @property
     def freed_bytes(self) -> int:
         """How much room that was."""
-        return total_bytes([*self.narinfos, *self.others])
+        return total_bytes(chain(self.narinfos, self.others))
 
     @property
     def is_well(self) -> bool:
@@ -116,17 +119,17 @@ def _sweep(
     # Pushes write their root record before they look for the note of this collection.
     terms = replace(terms, pushes=bucket.pushes(), pins=bucket.pins(terms.now))
     start = bucket.contents(shown.contents)
-    agreed = narinfos_among(entry.stored for entry in shown.narinfos)
-    others = start.narinfos.without(agreed)
-    again = plan_collection(start, noted, replace(terms, roots=(*terms.roots, *others)))
+    agreed = shown.narinfos.names.within(start.narinfos.objects)
+    again = plan_collection(start, noted, terms, also=agreed.others)
     if again.blocking:
         return Swept(blocking=again.blocking)
     require_whole(bucket, again)
-    narinfos = tuple(entry.stored for entry in again.narinfos)
-    hidden = bucket.remove([stored.key for stored in narinfos])
+    narinfos = again.narinfos.stored
+    hidden = bucket.remove(narinfos.keys(), len(narinfos))
 
+    gone = again.narinfos.names
     orphaned = orphans(start, start.narinfos.all, noted, terms.now)
-    middle = bucket.contents(start, narinfos_among(narinfos))
+    middle = bucket.contents(start, gone)
     orphaned = orphans(middle, middle.narinfos.all, orphaned, terms.now)
     if in_the_way := blocking(middle, terms):
         return Swept(narinfos, hidden=hidden, blocking=in_the_way)
@@ -134,13 +137,14 @@ def _sweep(
     everything = middle.narinfos.all
     listings = _agreed(stray_listings(middle, everything, terms), shown.listings)
     nars = _agreed(due(middle, orphaned, terms), shown.nars)
-    records = _agreed(stray_records(middle, everything, terms), shown.records)
+    records = _agreed_objects(stray_records(middle, everything, terms), shown.records)
     # Pushes that root records do not show put realisations when this collection has ended.
     known = bucket.realisations() if shown.realisations else PackedRealisations()
     useless = stray_realisations(known, middle, everything, terms)
-    realisations = _agreed(useless, shown.realisations)
+    realisations = _agreed_objects(useless, shown.realisations)
     done = Swept(narinfos, listings, nars, hidden, records=records, realisations=realisations)
-    hidden += bucket.remove([stored.key for stored in done.others])
+    count = len(listings) + len(realisations) + len(nars) + len(records)
+    hidden += bucket.remove((stored.key for stored in done.others), count)
 
     left = bucket.contents(middle)
     done = replace(
@@ -149,7 +153,7 @@ def _sweep(
         blocking=blocking(left, terms),
         lost_realisations=_lost_realisations(bucket, left, known, realisations),
     )
-    mended = _mended(bucket, left, done)
+    mended = _mended(bucket, left, done, gone)
     doubt.remains = _lacks_nars(bucket, left, mended) or bool(done.lost_realisations)
     return mended
 
@@ -180,25 +184,37 @@ def require_whole(bucket: Bucket, plan: CollectionPlan) -> None:
     bucket.require_absent({*references, *plan.absent_roots, *plan.absent_pins})
 
 
-def _agreed(objects: Collection[Stored], shown: Collection[Stored]) -> tuple[Stored, ...]:
+def _agreed(objects: StoredObjects, shown: StoredObjects) -> StoredObjects:
+    """Those of some objects that were shown and were not written again since."""
+    return objects.also_in(shown)
+
+
+def _agreed_objects(objects: Collection[Stored], shown: Collection[Stored]) -> tuple[Stored, ...]:
     """Those of some objects that were shown and were not written again since."""
     known = {stored.key: stored for stored in shown}
     return tuple(stored for stored in objects if known.get(stored.key) == stored)
 
 
-def _mended(bucket: Bucket, left: Contents, done: Swept) -> Swept:
-    """Find what was pushed while its references went, and remove it where it is of no use."""
+def _mended(bucket: Bucket, left: Contents, done: Swept, gone: PackedNames) -> Swept:
+    """Find what was pushed while its references went, and remove it where it is of no use.
+
+    Args:
+        bucket: the cache's.
+        left: what is there.
+        done: what was removed.
+        gone: the paths whose narinfos went.
+    """
     named = left.narinfos.named()
+    keys = (stored.key for stored in done.nars)
     # The list of NARs is older than that of narinfos: one may have been put in between.
-    gone_nars = bucket.absent([stored.key for stored in done.nars if stored.key in named])
+    gone_nars = bucket.absent([key for key in keys if key in named])
     withdrawn, doubtful = list[Entry](), list[Entry]()
     for entry in left.narinfos.naming(gone_nars):
         is_certain = entry.url is not None and entry.url.key in gone_nars
         (withdrawn if is_certain else doubtful).append(entry)
     bucket.remove([entry.stored.key for entry in withdrawn])
     lost = {entry.store_hash for entry in withdrawn}
-    gone = lost | {name for name in narinfos_among(done.narinfos) if name not in left.narinfos}
-    incomplete = (one for one in left.narinfos.needing(gone) if one.store_hash not in lost)
+    incomplete = left.narinfos.needing(gone, lost)
     return replace(
         done,
         withdrawn=tuple(withdrawn),

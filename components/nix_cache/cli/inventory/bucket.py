@@ -1,7 +1,8 @@
 """The bucket as its owner sees it: everything that is in it, and the way to remove some of it."""
 
+import heapq
 import itertools
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Container, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -17,7 +18,7 @@ from nix_cache.cli.inventory.contents import (
 from nix_cache.cli.inventory.ledger import LEDGER_KEY, Ledger
 from nix_cache.cli.inventory.listing import Listing
 from nix_cache.cli.inventory.narinfo_reader import NarinfoReader, received
-from nix_cache.cli.inventory.objects import PackedObjects
+from nix_cache.cli.inventory.objects import Columns, PackedObjects, joined, taken
 from nix_cache.cli.inventory.parsed import parsed_narinfos
 from nix_cache.cli.inventory.pins import Pin, pins_of, read_revision, revisions_among
 from nix_cache.cli.inventory.read_once import OnceReader
@@ -219,7 +220,7 @@ class Bucket:
             answer = self._client.head(LEDGER_KEY)
         return None if answer is None else _clocks(answer, "Last-Modified")
 
-    def contents(self, known: Contents | None = None, removed: Collection[str] = ()) -> Contents:
+    def contents(self, known: Contents | None = None, removed: Container[str] = ()) -> Contents:
         """List what is in the bucket now. Narinfos that are known already are not read again.
 
         Narinfos that are not as they were listed, or are missing, are listed again: one that is
@@ -232,21 +233,25 @@ class Bucket:
         Raises:
             ClientError: the contents are not known wholly.
         """
+        base = known.base if known else None
+        listed_nars = ListedNars(base)
         # NARs first: a push puts them before narinfos, so that what is named here was seen.
-        nars, foreign = ListedNars.joined(self._listed(NAR_PREFIX, ListedNars.of))
-        listed, listings = self._outside_folders()
+        nars, foreign = listed_nars.joined(self._listed(NAR_PREFIX, listed_nars.kept))
+        listed, listings = self._outside_folders(base)
+        narinfos = base.narinfos if base else None
         before = known.narinfos if known else None
-        found, doubtful = self._reader.read(listed, nars, before, self._report)
+        found, doubtful = self._reader.read(listed, nars, narinfos, before, self._report)
         if doubtful:
-            again, listings = self._outside_folders()
+            base = base or Contents(found, listings, nars, foreign)
+            again, listings = self._outside_folders(base)
             self.require_absent(name for name in listed if name not in again)
-            found, doubtful = self._reader.read(again, nars, found, self._report)
+            found, doubtful = self._reader.read(again, nars, base.narinfos, found, self._report)
             for name, problem in doubtful.items():
                 found.put(name, Entry.unreadable(again[name], problem))
         if before is not None:
-            gone = set(removed)
-            self.require_absent(name for name in before if name not in found and name not in gone)
-        return Contents(found, listings, nars, foreign)
+            gone = before.all.missing_in(found.objects)
+            self.require_absent(name for name in gone if name not in removed)
+        return Contents(found, listings, nars, foreign, base)
 
     def require_absent(self, names: Iterable[str]) -> None:
         """Make sure that narinfos that were not listed are not there.
@@ -258,12 +263,11 @@ class Bucket:
             ClientError: one is there. The bucket does not list it, or did so only afterwards: what
                 it needs was not taken into account.
         """
-        keys = [f"{name}.narinfo" for name in sorted(names)[:_MOST_ASKED]]
+        keys = [f"{name}.narinfo" for name in heapq.nsmallest(_MOST_ASKED, names)]
         present = set(keys) - self.absent(keys)
         if not present:
             return
-        listed, _ = self._outside_folders()
-        unlisted = sorted(key for key in present if key.removesuffix(".narinfo") not in listed)
+        unlisted = sorted(present.difference(stored.key for stored in self.objects()))
         if not unlisted:
             raise ClientError(
                 f"{min(present)} was written while the bucket {self._manifest.bucket} was read, "
@@ -330,6 +334,34 @@ class Bucket:
         """
         return itertools.chain.from_iterable(self._listed(prefix, list))
 
+    def packed(
+        self, prefix: str, fits: Callable[[str], bool]
+    ) -> tuple[PackedObjects, list[Stored]]:
+        """List objects as ``objects`` does, in little memory.
+
+        Args:
+            prefix: what keys begin with.
+            fits: returns whether an object with a key is among the many.
+
+        Returns:
+            the many, and the others.
+
+        Raises:
+            ClientError: the storage refused, or the list is not whole.
+        """
+        others: list[Stored] = []
+
+        def kept(page: list[Stored]) -> Columns:
+            columns = Columns()
+            for stored in sorted(page, key=lambda one: one.key):
+                if fits(stored.key):
+                    columns.add(stored.key, stored)
+                else:
+                    others.append(stored)
+            return columns
+
+        return PackedObjects(joined(taken(self._listed(prefix, kept))), common=prefix), others
+
     def parsed(self, listed: Iterable[Stored]) -> Iterator[tuple[Stored, Narinfo | str]]:
         """Read narinfos with all their fields, as ``parsed_narinfos`` does.
 
@@ -339,8 +371,12 @@ class Bucket:
         with self._explained("read narinfos"):
             yield from parsed_narinfos(self._client, listed, self._jobs)
 
-    def remove(self, keys: Sequence[str]) -> int:
+    def remove(self, keys: Iterable[str], count: int | None = None) -> int:
         """Remove objects, in this order.
+
+        Args:
+            keys: of the objects.
+            count: how many there are, for reports; None if ``keys`` has a length.
 
         Returns:
             how many of them the storage only hides, as it keeps old versions.
@@ -348,9 +384,7 @@ class Bucket:
         Raises:
             ClientError: the storage refused some.
         """
-        if strange := [key for key in keys if not is_collectable(key)]:
-            raise ValueError(f"{strange[0]} is never removed")
-        return self._deleted(keys)
+        return self._deleted(keys, is_collectable, count)
 
     def versioning(self) -> Versioning:
         """Return whether the bucket keeps deleted and replaced objects.
@@ -361,22 +395,37 @@ class Bucket:
         with self._explained("read whether the bucket keeps versions"):
             return versioning(self._client)
 
-    def _deleted(self, objects: Sequence[str | tuple[str, str]]) -> int:
+    def _deleted(
+        self,
+        objects: Iterable[str | tuple[str, str]],
+        may_go: Callable[[str], bool],
+        count: int | None = None,
+    ) -> int:
+        if count is None:
+            objects = list(objects)
+            count = len(objects)
         hidden = 0
-        for start in range(0, len(objects), _BATCH):
-            self._report(f"removed {start} of {len(objects)} objects")
+        rest = iter(objects)
+        for start in itertools.count(0, _BATCH):
+            batch = list(itertools.islice(rest, _BATCH))
+            if not batch:
+                return hidden
+            for one in batch:
+                if not may_go(key := one if isinstance(one, str) else one[0]):
+                    raise ValueError(f"{key} is never removed")
+            self._report(f"removed {start} of {count} objects")
             self._run.require_own()
             with self._explained("delete"):
-                deleted = self._client.delete(objects[start : start + _BATCH])
+                deleted = self._client.delete(batch)
             if deleted.refused:
                 raise self._refusal(deleted.refused)
             hidden += deleted.hidden
-        return hidden
+        raise AssertionError("counting has no end")
 
-    def _outside_folders(self) -> tuple[PackedObjects, PackedObjects]:
+    def _outside_folders(self, base: Contents | None) -> tuple[PackedObjects, PackedObjects]:
         """Return the narinfos and the lists of files."""
-        pages = self._listed("", ListedNarinfos.of)
-        narinfos, listings, has_info = ListedNarinfos.joined(pages)
+        kinds = ListedNarinfos(base)
+        narinfos, listings, has_info = kinds.joined(self._listed("", kinds.kept))
         if not has_info:
             raise ClientError(
                 f"the list of the bucket {self._manifest.bucket} has no {INFO_KEY}: it is not "

@@ -7,7 +7,8 @@ from datetime import timedelta
 from typing import Self
 
 from nix_cache.cli.inventory.narinfos import ENDING, PackedNarinfos
-from nix_cache.cli.inventory.objects import Columns, PackedObjects, joined
+from nix_cache.cli.inventory.objects import Columns, PackedObjects, joined, taken
+from nix_cache.cli.inventory.relisted import Recognition
 from nix_cache.cli.inventory.stored import Entry, Stored
 from nix_cache.formats.cache_info import INFO_KEY
 from nix_cache.formats.pin import PinKey
@@ -40,12 +41,19 @@ class Contents:
         listings: the lists of files beside them, ``HASH.ls``, by the same hash.
         nars: by their key.
         foreign: the keys of other objects below ``nar/``, which are never removed.
+        first: the contents by the first listing of this run; None if this is it.
     """
 
     narinfos: PackedNarinfos
     listings: PackedObjects
     nars: PackedObjects
     foreign: frozenset[str] = frozenset()
+    first: "Contents | None" = None
+
+    @property
+    def base(self) -> "Contents":
+        """The contents by the first listing of this run."""
+        return self.first or self
 
     @classmethod
     def of(
@@ -75,70 +83,77 @@ class Contents:
         return sorted([*self.narinfos.objects.undated, *self.listings.undated, *self.nars.undated])
 
 
-@dataclass
 class ListedNars:
     """Objects below ``nar/``, as they are listed.
 
-    Attributes:
-        columns: those that can be collected.
-        foreign: the keys of the others.
+    Args:
+        base: the contents by the first listing of this run; None if this is it.
     """
 
-    columns: Columns
-    foreign: list[str]
+    def __init__(self, base: Contents | None) -> None:
+        self._known = Recognition(base.nars, lambda _: True) if base else None
 
-    @classmethod
-    def of(cls, page: Iterable[Stored]) -> Self:
-        """Return what is on a page of the listing."""
-        found = cls(Columns(), [])
+    def kept(self, page: Iterable[Stored]) -> "tuple[Columns, list[str]]":
+        """Return what can be collected of a page of the listing, and the keys of the rest."""
+        columns, foreign = Columns(), list[str]()
+        add = self._known.adder(columns) if self._known else columns.add
         for stored in sorted(page, key=_key):
             if _NAR_KEY.fullmatch(stored.key):
-                found.columns.add(stored.key, stored)
+                add(stored.key, stored)
             else:
-                found.foreign.append(stored.key)
-        return found
+                foreign.append(stored.key)
+        return columns, foreign
 
-    @staticmethod
-    def joined(pages: Iterable["ListedNars"]) -> tuple[PackedObjects, frozenset[str]]:
-        """Return the NARs, and the keys of the other objects."""
-        every = list(pages)
-        foreign = frozenset(key for page in every for key in page.foreign)
-        return PackedObjects(joined(page.columns for page in every), common=NAR_PREFIX), foreign
+    def joined(
+        self, pages: "list[tuple[Columns, list[str]]]"
+    ) -> tuple[PackedObjects, frozenset[str]]:
+        """Return the NARs, and the keys of the other objects. The list of pages is emptied."""
+        foreign = frozenset(key for _, keys in pages for key in keys)
+        nars = PackedObjects(joined(columns for columns, _ in taken(pages)), common=NAR_PREFIX)
+        return self._known.finished(nars) if self._known else nars, foreign
 
 
-@dataclass
 class ListedNarinfos:
     """Objects outside of folders, as they are listed.
 
-    Attributes:
-        narinfos: those of store paths.
-        listings: the lists of files beside them.
-        has_info: whether ``nix-cache-info`` is among them.
+    Args:
+        base: the contents by the first listing of this run; None if this is it.
     """
 
-    narinfos: Columns
-    listings: Columns
-    has_info: bool = False
+    def __init__(self, base: Contents | None) -> None:
+        self._narinfos = (
+            Recognition(base.narinfos.objects, base.narinfos.is_settled) if base else None
+        )
+        self._listings = Recognition(base.listings, lambda _: True) if base else None
 
-    @classmethod
-    def of(cls, page: Iterable[Stored]) -> Self:
-        """Return what is on a page of the listing."""
-        found = cls(Columns(), Columns())
+    def kept(self, page: Iterable[Stored]) -> tuple[Columns, Columns, bool]:
+        """Return the narinfos and lists of files of a page, and whether it has nix-cache-info."""
+        narinfos, listings, has_info = Columns(), Columns(), False
+        add_narinfo = self._narinfos.adder(narinfos) if self._narinfos else narinfos.add
+        add_listing = self._listings.adder(listings) if self._listings else listings.add
         for stored in sorted(page, key=_key):
             if match := _METADATA_KEY.fullmatch(stored.key):
-                kind = found.narinfos if match[2] == "narinfo" else found.listings
-                kind.add(match[1], stored)
+                add = add_narinfo if match[2] == "narinfo" else add_listing
+                add(match[1], stored)
             elif stored.key == INFO_KEY:
-                found.has_info = True
-        return found
+                has_info = True
+        return narinfos, listings, has_info
 
-    @staticmethod
-    def joined(pages: Iterable["ListedNarinfos"]) -> tuple[PackedObjects, PackedObjects, bool]:
-        """Return the narinfos, the lists of files, and whether there is ``nix-cache-info``."""
-        every = list(pages)
-        narinfos = PackedObjects(joined(page.narinfos for page in every), ENDING)
-        listings = PackedObjects(joined(page.listings for page in every), _LISTING)
-        return narinfos, listings, any(page.has_info for page in every)
+    def joined(
+        self, pages: list[tuple[Columns, Columns, bool]]
+    ) -> tuple[PackedObjects, PackedObjects, bool]:
+        """Return the narinfos, the lists of files, and whether there is ``nix-cache-info``.
+
+        The list of pages is emptied.
+        """
+        has_info = any(found for *_, found in pages)
+        listings = PackedObjects(joined(columns for _, columns, _ in pages), _LISTING)
+        narinfos = PackedObjects(joined(columns for columns, *_ in taken(pages)), ENDING)
+        return (
+            self._narinfos.finished(narinfos) if self._narinfos else narinfos,
+            self._listings.finished(listings) if self._listings else listings,
+            has_info,
+        )
 
 
 def is_collectable(key: str) -> bool:
@@ -150,6 +165,12 @@ def is_collectable(key: str) -> bool:
         or is_realisation_key(key)
         or PinKey.parse(key)
     )
+
+
+def is_narinfo(key: str) -> bool:
+    """Return whether an object with this key is the narinfo of a store path."""
+    found = _METADATA_KEY.fullmatch(key)
+    return found is not None and found[2] == "narinfo"
 
 
 def is_of_paths(key: str) -> bool:

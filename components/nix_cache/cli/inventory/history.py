@@ -28,10 +28,7 @@ class HistoricBucket(Bucket):
         Raises:
             ClientError: the storage refused some.
         """
-        keys = (one if isinstance(one, str) else one[0] for one in objects)
-        if strange := [key for key in keys if not is_of_paths(key)]:
-            raise ValueError(f"{strange[0]} is never removed")
-        return self._deleted(objects)
+        return self._deleted(objects, is_of_paths)
 
     def contents_of(self, keys: Iterable[str]) -> Iterator[tuple[str, bytes | None]]:
         """Read small objects, several at a time; None for those that are not there.

@@ -7,13 +7,16 @@ cannot be turned back into a URL.
 
 import hashlib
 import heapq
-from collections.abc import Iterable, Mapping
+from array import array
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Self
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 
 from nix_cache.cli.errors import ClientError
+from nix_cache.cli.inventory.objects import NO_TIME, PackedObjects, as_number
+from nix_cache.cli.inventory.times import NarTimes
 from nix_cache.cli.limits import LEDGER_BYTES
 from nix_cache.cli.s3.clock import usable
 
@@ -74,10 +77,18 @@ class Ledger(BaseModel):
         """As it stands in the bucket."""
         return (self.model_dump_json() + "\n").encode()
 
-    def since(self, keys: Iterable[str]) -> dict[str, datetime]:
-        """Of some NARs those that are noted, with the time. Times that cannot be meant are not."""
-        found = {key: usable(self.orphans.get(_hashed(key))) for key in keys}
-        return {key: time for key, time in found.items() if time is not None}
+    def since(self, nars: PackedObjects) -> NarTimes:
+        """Of some NARs those that are noted, with the time. Times that cannot be meant are not.
+
+        Args:
+            nars: the NARs that are there.
+        """
+        times = array("q", [NO_TIME]) * nars.span
+        for number in nars.numbers() if self.orphans else ():
+            noted = self.orphans.get(_hashed(nars.key(number)))
+            if noted is not None:
+                times[number] = as_number(usable(noted))
+        return NarTimes(nars, times)
 
 
 def _hashed(key: str) -> str:

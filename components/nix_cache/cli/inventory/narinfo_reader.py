@@ -1,5 +1,6 @@
 """Reads the narinfos of a bucket, and separates those that were read from those that cannot be."""
 
+from array import array
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -67,6 +68,7 @@ class NarinfoReader:
         self,
         listed: PackedObjects,
         nars: PackedObjects,
+        base: PackedNarinfos | None,
         known: PackedNarinfos | None,
         progress: Callable[[str], None],
     ) -> tuple[PackedNarinfos, dict[str, str]]:
@@ -75,7 +77,8 @@ class NarinfoReader:
         Args:
             listed: the narinfos.
             nars: the NARs that are listed.
-            known: those that were read before in this run.
+            base: those of the first listing in this run.
+            known: those of the latest one.
             progress: called with what is being done.
 
         Returns:
@@ -84,12 +87,12 @@ class NarinfoReader:
         Raises:
             ClientError: the storage itself has failed.
         """
-        found = PackedNarinfos(listed, nars)
+        found = PackedNarinfos(listed, nars, base)
         if known is None:
             self._remembered.load(found)
         else:
             _keep_known(found, known)
-        unread = [at for at in range(len(listed)) if not found.is_read(at)]
+        unread = array("I", (at for at in found.later if not found.is_read(at)))
         try:
             doubtful = self._read(found, unread, progress)
         except Exception:
@@ -100,7 +103,7 @@ class NarinfoReader:
         return found, doubtful
 
     def _read(
-        self, found: PackedNarinfos, unread: list[int], progress: Callable[[str], None]
+        self, found: PackedNarinfos, unread: "array[int]", progress: Callable[[str], None]
     ) -> dict[str, str]:
         doubtful: dict[str, str] = {}
         failures = 0
@@ -114,7 +117,8 @@ class NarinfoReader:
             name = listed.name(number)
             if isinstance(result, _Read):
                 found.put(name, result.entry)
-                found.identified[number] = result.is_identified
+                if result.is_identified:
+                    found.identify(number)
             elif isinstance(result, _ChangedError):
                 doubtful[name] = str(result)
             else:
@@ -150,16 +154,16 @@ def received(client: S3Client, key: str, size: int) -> Received:
 
 
 def _keep_known(found: PackedNarinfos, known: PackedNarinfos) -> None:
-    """Add narinfos that are listed as they were. One without an ETag may have been replaced."""
-    for at in range(len(found)):
-        before = known.objects.find(found.objects.name(at))
-        if before is None or not known.is_readable(before):
+    """Add narinfos that are listed as they were in a later listing than the first."""
+    for number in found.later:
+        before = known.objects.find(found.objects.name(number))
+        if before is None or not known.is_settled(before):
             continue
-        state = found.objects.state(at)
-        if state[2] and state == known.objects.state(before):
+        if found.objects.state(number) == known.objects.state(before):
             url, references = known.statement(before)
-            found.put_read(at, references, url)
-            found.identified[at] = known.identified[before]
+            found.put_read(number, references, url)
+            if known.is_identified(before):
+                found.identify(number)
 
 
 def _failed(failure: Exception) -> str:

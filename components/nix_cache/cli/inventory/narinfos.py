@@ -1,13 +1,14 @@
 """The narinfos of a bucket in little memory, and what they need. Pure.
 
 A narinfo takes some 100 bytes: references and NARs are numbers of other objects. ``Entry`` objects
-are made on request.
+are made on request. Narinfos that were listed again as they were are not held twice.
 """
 
 from array import array
 from collections.abc import (
     Callable,
     Collection,
+    Container,
     ItemsView,
     Iterable,
     Iterator,
@@ -15,11 +16,12 @@ from collections.abc import (
     Sequence,
     ValuesView,
 )
-from collections.abc import Set as AbstractSet
 from datetime import datetime
+from itertools import chain
 from typing import overload
 
-from nix_cache.cli.inventory.objects import PackedObjects
+from nix_cache.cli.inventory.names import Named, PackedNames
+from nix_cache.cli.inventory.objects import PackedObjects, StoredObjects
 from nix_cache.cli.inventory.references import PackedReferences
 from nix_cache.cli.inventory.stored import Entry
 from nix_cache.formats.nar_url import NamedObjects, NarUrl
@@ -29,48 +31,6 @@ ENDING = ".narinfo"
 _UNREAD = 2**32 - 1
 _ELSEWHERE = 2**32 - 2
 """In the place of a NAR's number: the URL is in ``_urls``, or there is none."""
-
-
-class PackedNames(AbstractSet[str]):
-    """Some of the narinfos of a bucket, by the hash of their store path.
-
-    Args:
-        objects: the narinfos as they are listed.
-        flags: one byte for each of them: whether it is among these.
-    """
-
-    def __init__(self, objects: PackedObjects, flags: bytearray) -> None:
-        self._objects = objects
-        self.flags = flags
-
-    def __len__(self) -> int:
-        return self.flags.count(1)
-
-    def __iter__(self) -> Iterator[str]:
-        return map(self._objects.name, self.numbers())
-
-    def __contains__(self, name: object) -> bool:
-        number = self._objects.find(name) if isinstance(name, str) else None
-        return number is not None and bool(self.flags[number])
-
-    def numbers(self) -> Iterator[int]:
-        """Yield their numbers, in the order of names."""
-        number = self.flags.find(1)
-        while number >= 0:
-            yield number
-            number = self.flags.find(1, number + 1)
-
-    @property
-    def others(self) -> "PackedNames":
-        """The narinfos that are not among these."""
-        return PackedNames(self._objects, bytearray(self.flags.translate(_INVERTED)))
-
-    @classmethod
-    def _from_iterable(cls, names: Iterable[str]) -> AbstractSet[str]:  # type: ignore[override]
-        return frozenset(names)
-
-
-_INVERTED = bytes([1, 0, *range(2, 256)])
 
 
 class Entries(Sequence[Entry]):
@@ -98,36 +58,22 @@ class Entries(Sequence[Entry]):
     __hash__ = None  # type: ignore[assignment]
 
     @property
+    def stored(self) -> StoredObjects:
+        """Their objects."""
+        return StoredObjects(self._narinfos.objects, self._numbers)
+
+    @property
+    def names(self) -> PackedNames:
+        """The hashes of their store paths, in no order."""
+        flags = bytearray(self._narinfos.objects.span)
+        for number in self._numbers:
+            flags[number] = 1
+        return PackedNames(self._narinfos.objects, flags)
+
+    @property
     def total_bytes(self) -> int:
         """How much room the narinfos take."""
-        return sum(map(self._narinfos.objects.size, self._numbers))
-
-
-class Named:
-    """The objects that some narinfos may name as their NARs.
-
-    Args:
-        nars: the NARs in the bucket.
-        flags: one byte for each of them: whether it is certainly named.
-        others: what other URLs may name.
-    """
-
-    def __init__(self, nars: PackedObjects, flags: bytearray, others: NamedObjects) -> None:
-        self._nars = nars
-        self._flags = flags
-        self._others = others
-
-    def __contains__(self, key: str) -> bool:
-        number = self._nars.find(key)
-        return (number is not None and bool(self._flags[number])) or key in self._others
-
-    def unnamed(self) -> Iterator[int]:
-        """Yield the numbers of the NARs that are not named."""
-        number = self._flags.find(0)
-        while number >= 0:
-            if self._nars.key(number) not in self._others:
-                yield number
-            number = self._flags.find(0, number + 1)
+        return self.stored.total_bytes
 
 
 class PackedNarinfos(Mapping[str, Entry]):
@@ -136,22 +82,33 @@ class PackedNarinfos(Mapping[str, Entry]):
     Args:
         objects: the narinfos as they are listed.
         nars: the NARs as they are listed.
+        base: those of the first listing, if ``objects`` were listed again. What they state of
+            narinfos that are as they were is not read again.
 
     Attributes:
         objects: the narinfos as they are listed.
-        identified: one byte for each of them: whether its ETag is the hash of what was read.
+        base: those of the first listing, which may be these.
         remembered: how many of them an earlier run on this machine read.
     """
 
-    def __init__(self, objects: PackedObjects, nars: PackedObjects) -> None:
-        self.objects = objects
-        self.identified = bytearray(len(objects))
+    def __init__(
+        self,
+        objects: PackedObjects,
+        nars: PackedObjects,
+        base: "PackedNarinfos | None" = None,
+    ) -> None:
+        own = objects.span - (0 if base is None else base.objects.span)
+        self.objects: PackedObjects = objects
+        self.base: PackedNarinfos = self if base is None else base
         self.remembered = 0
+        self._first = objects.span - own
         self._nars = nars
-        self._nar = array("I", [_UNREAD]) * len(objects)
+        self._identified = bytearray(own)
+        self._nar = array("I", [_UNREAD]) * own
         self._urls: dict[int, NarUrl] = {}
         self._faults: dict[int, str] = {}
-        self._references = PackedReferences(objects)
+        before = None if base is None else base._references
+        self._references: PackedReferences = PackedReferences(objects, before)
 
     @classmethod
     def of(cls, entries: Mapping[str, Entry], nars: PackedObjects) -> "PackedNarinfos":
@@ -190,7 +147,7 @@ class PackedNarinfos(Mapping[str, Entry]):
         assert number is not None
         assert entry.stored == self.objects.stored(number)
         if entry.fault is not None or entry.url is None:
-            self._nar[number] = _ELSEWHERE
+            self._nar[number - self._first] = _ELSEWHERE
             self._faults[number] = entry.fault or "is not read"
             return
         url = entry.url
@@ -214,7 +171,7 @@ class PackedNarinfos(Mapping[str, Entry]):
         nar = self._nars.find(url)
         if nar is None:
             self._urls[number] = parsed() if parsed else NarUrl.parse(url)
-        self._nar[number] = _ELSEWHERE if nar is None else nar
+        self._nar[number - self._first] = _ELSEWHERE if nar is None else nar
         self._references.put(number, references)
 
     def entry(self, number: int) -> Entry:
@@ -226,51 +183,93 @@ class PackedNarinfos(Mapping[str, Entry]):
 
     def is_read(self, number: int) -> bool:
         """Return whether it was added what a narinfo states, even if it cannot be read."""
-        return self._nar[number] != _UNREAD
+        return number < self._first or self._nar[number - self._first] != _UNREAD
 
     def is_readable(self, number: int) -> bool:
         """Return whether a narinfo could be read."""
         return self.is_read(number) and number not in self._faults
+
+    def is_settled(self, number: int) -> bool:
+        """Return whether a narinfo that is listed as it was states what it did.
+
+        One without an ETag may have been replaced.
+        """
+        return self.is_readable(number) and bool(self.objects.etag(number))
 
     def statement(self, number: int) -> tuple[str, list[str]]:
         """Return the URL and the references of a narinfo that could be read."""
         return self._url(number).text, list(self._references.names(number))
 
     @property
+    def later(self) -> range:
+        """The numbers of those that are not as they were in the first listing; at first, all."""
+        return range(self._first, self.objects.span)
+
+    def identify(self, number: int) -> None:
+        """Note that the ETag of a narinfo is the hash of what was read."""
+        self._identified[number - self._first] = 1
+
+    def is_identified(self, number: int) -> bool:
+        """Return whether the ETag of a narinfo is the hash of what was read."""
+        if number < self._first:
+            return self.base.is_identified(number)
+        return bool(self._identified[number - self._first])
+
+    def identified(self) -> Iterator[int]:
+        """Yield the numbers of those whose ETag is the hash of what was read."""
+        return filter(self.is_identified, self.objects.numbers())
+
+    @property
     def unreadable(self) -> list[Entry]:
         """The narinfos that cannot be read, by key."""
-        return [self.entry(number) for number in sorted(self._faults)]
+        return [self.entry(number) for number in sorted(self._faults, key=self.objects.name)]
 
     @property
     def all(self) -> PackedNames:
         """All of them."""
-        return PackedNames(self.objects, bytearray(b"\1" * len(self)))
+        return PackedNames(self.objects, self.objects.flags())
 
-    def without(self, names: Collection[str]) -> PackedNames:
+    def without(self, names: Iterable[str]) -> PackedNames:
         """Return all but some of them."""
-        found = self.all
-        for name in names:
-            if (number := self.objects.find(name)) is not None:
-                found.flags[number] = 0
-        return found
+        return PackedNames.of(self.objects, names).others
 
-    def recent(self, time: datetime) -> Iterator[str]:
-        """Yield those that are written since a time, have no date, or cannot be read."""
-        for number in self.objects.written_since(time):
-            yield self.objects.name(number)
-        for number in self._faults:
-            yield self.objects.name(number)
+    def recent(self, time: datetime) -> Iterator[int]:
+        """Yield the numbers of those that are young, have no date, or cannot be read.
 
-    def closure(self, roots: Iterable[str]) -> PackedNames:
-        """Return the roots that are there, with all that is there and that they need."""
-        numbers = (self.objects.find(root) for root in roots)
-        flags = self._references.closure(number for number in numbers if number is not None)
-        return PackedNames(self.objects, flags)
+        Args:
+            time: the earliest date.
+        """
+        yield from self.objects.written_since(time)
+        yield from self._faults
 
-    def missing_references(self, names: PackedNames) -> dict[str, list[str]]:
-        """Return what some narinfos refer to and is not there, by the narinfo that does."""
-        missing = ((at, sorted(self._references.absent(at))) for at in names.numbers())
-        return {self.objects.name(at): others for at, others in missing if others}
+    def closure(self, roots: Iterable[str], numbers: Iterable[int] = ()) -> PackedNames:
+        """Return the roots that are there, with all that is there and that they need.
+
+        Args:
+            roots: hashes of store paths.
+            numbers: of further roots, which are there.
+        """
+        found = (number for number in map(self.objects.find, roots) if number is not None)
+        return PackedNames(self.objects, self._references.closure(chain(found, numbers)))
+
+    def missing_references(
+        self, names: PackedNames, tolerated: Container[str] = ()
+    ) -> dict[str, list[str]]:
+        """Return what some narinfos refer to and is not there, by the narinfo that does.
+
+        Args:
+            names: the narinfos.
+            tolerated: references that do not count.
+        """
+        missing: dict[str, list[str]] = {}
+        for number, name in self._missing(names):
+            if name not in tolerated:
+                missing.setdefault(self.objects.name(number), []).append(name)
+        return {name: sorted(others) for name, others in missing.items()}
+
+    def absent_references(self, names: PackedNames) -> set[str]:
+        """Return the hashes of what some narinfos refer to and is not there."""
+        return {name for _, name in self._missing(names)}
 
     def dependents_first(self, names: PackedNames) -> Entries:
         """Return some narinfos in an order in which each comes before those that it needs.
@@ -289,19 +288,36 @@ class PackedNarinfos(Mapping[str, Entry]):
                 elif left[number]:
                     left[number] = 0
                     waiting.append(2 * number + 1)
-                    needed = self._references.present(number)
-                    waiting += [2 * other for other in needed if left[other]]
+                    waiting += [
+                        2 * other for other in self._references.present(number) if left[other]
+                    ]
         needed_first.reverse()
         return Entries(self, needed_first)
+
+    def with_dependents(self, names: Iterable[str]) -> PackedNames:
+        """Return those of some names that are there, with all that need them."""
+        found = PackedNames.of(self.objects, names).flags
+        is_complete = False
+        while not is_complete:
+            is_complete = True
+            for number in self.objects.numbers():
+                if not found[number] and any(
+                    found[one] for one in self._references.present(number)
+                ):
+                    found[number], is_complete = 1, False
+        return PackedNames(self.objects, found)
 
     def named(self, names: PackedNames | None = None) -> Named:
         """Return what some narinfos may name as their NARs; all of them if None."""
         names = self.all if names is None else names
-        flags = bytearray(len(self._nars))
+        flags = bytearray(self._nars.span)
         for number in names.numbers():
-            if (nar := self._nar[number]) < _ELSEWHERE:
+            if (nar := self._nar_of(number)) < _ELSEWHERE:
                 flags[nar] = 1
-        others = NamedObjects(url for at, url in self._urls.items() if names.flags[at])
+        # What was put again has another number.
+        for nar in range(self._nars.base.span, self._nars.span):
+            flags[nar] = any(map(flags.__getitem__, self._nars.places(self._nars.name(nar))))
+        others = NamedObjects(url for number, url in self._other_urls() if names.flags[number])
         return Named(self._nars, flags, others)
 
     def missing_nars(self, names: PackedNames) -> dict[str, str]:
@@ -310,29 +326,70 @@ class PackedNarinfos(Mapping[str, Entry]):
         Returns:
             the key by the hash of the narinfo's path.
         """
-        return {
-            self.objects.name(number): url.key
-            for number, url in sorted(self._urls.items())
-            if names.flags[number] and url.key is not None and url.key.startswith(NAR_PREFIX)
-        }
+        keys = ((number, url.key) for number, url in self._other_urls() if names.flags[number])
+        missing = {number: key for number, key in keys if key and key.startswith(NAR_PREFIX)}
+        if self._nars.base is not self._nars:
+            for number in names.numbers():
+                nar = self._nar_of(number)
+                if nar < _ELSEWHERE and not self._nars.is_there(nar):
+                    missing[number] = self._nars.key(nar)
+        absent = ((number, key) for number, key in sorted(missing.items()) if key not in self._nars)
+        return {self.objects.name(number): key for number, key in absent}
 
     def naming(self, keys: Collection[str]) -> Iterator[Entry]:
         """Yield the narinfos whose NAR certainly or perhaps is one of some objects."""
-        numbers = {self._nars.find(key) for key in keys}
-        for number, nar in enumerate(self._nar if keys else ()):
-            url = self._urls.get(number)
-            if nar in numbers or (url is not None and any(map(url.may_name, keys))):
+        wanted = set[int]().union(*map(self._nars.places, keys))
+        urls = dict(self._other_urls())
+        for number in self.objects.numbers() if keys else ():
+            url = urls.get(number)
+            if self._nar_of(number) in wanted or (url and any(map(url.may_name, keys))):
                 yield self.entry(number)
 
-    def needing(self, gone: AbstractSet[str]) -> Iterator[Entry]:
-        """Yield the narinfos outside of some paths that refer to one of these."""
-        numbers = {self._references.number(name) for name in gone}
-        for number in range(len(self) if gone else 0):
-            if number not in numbers and not numbers.isdisjoint(self._references.all(number)):
-                yield self.entry(number)
+    def needing(self, gone: Container[str], withdrawn: Iterable[str] = ()) -> Iterator[Entry]:
+        """Yield the narinfos that refer to a path which is not there any more.
+
+        Args:
+            gone: the hashes of paths that count if they are not there.
+            withdrawn: the hashes of paths that went after the listing.
+        """
+        going = PackedNames.of(self.objects, withdrawn)
+        found = {number for number, name in self._missing(going.others) if name in gone}
+        if going:
+            found.update(
+                number
+                for number in going.others.numbers()
+                if any(map(going.flags.__getitem__, self._references.present(number)))
+            )
+        return map(self.entry, sorted(found))
+
+    def users(self, key: str, names: Container[str]) -> list[str]:
+        """Return the hashes of those of some paths whose NAR certainly or perhaps is an object."""
+        found = (entry.store_hash for entry in self.naming([key]))
+        return sorted(name for name in found if name in names)
+
+    def _missing(self, names: PackedNames) -> Iterator[tuple[int, str]]:
+        """Yield narinfos, each with a reference that is not there."""
+        for number in names.numbers():
+            for name in self._references.absent(number):
+                yield number, name
+
+    def _nar_of(self, number: int) -> int:
+        if number < self._first:
+            return self.base._nar_of(number)
+        return self._nar[number - self._first]
+
+    def _other_urls(self) -> Iterator[tuple[int, NarUrl]]:
+        """Yield the URLs of NARs that were not listed, by the number of the narinfo."""
+        if self._first:
+            for number, url in self.base._other_urls():
+                if self.objects.is_there(number):
+                    yield number, url
+        yield from self._urls.items()
 
     def _url(self, number: int) -> NarUrl:
-        nar = self._nar[number]
+        if number < self._first:
+            return self.base._url(number)
+        nar = self._nar[number - self._first]
         return NarUrl.parse(self._nars.key(nar)) if nar < _ELSEWHERE else self._urls[number]
 
 
@@ -344,7 +401,7 @@ class _Items(ItemsView[str, Entry]):
         self._narinfos = narinfos
 
     def __iter__(self) -> Iterator[tuple[str, Entry]]:
-        for number in range(len(self._narinfos)):
+        for number in self._narinfos.objects.numbers():
             yield self._narinfos.objects.name(number), self._narinfos.entry(number)
 
 
@@ -356,4 +413,4 @@ class _Values(ValuesView[Entry]):
         self._narinfos = narinfos
 
     def __iter__(self) -> Iterator[Entry]:
-        return map(self._narinfos.entry, range(len(self._narinfos)))
+        return map(self._narinfos.entry, self._narinfos.objects.numbers())

@@ -6,14 +6,25 @@ one sorted text. Groups of names with the same beginning are searched by ``bytes
 
 import re
 from array import array
-from collections.abc import Callable, ItemsView, Iterable, Iterator, Mapping, ValuesView
+from collections.abc import (
+    Callable,
+    ItemsView,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+    ValuesView,
+)
 from datetime import UTC, datetime, timedelta
+from typing import TypeVar, overload
 
 from nix_cache.cli.inventory.stored import Stored
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
-_UNDATED = -(2**63)
+NO_TIME = -(2**63)
+"""In the place of a time: there is none."""
+
 _ETAG = re.compile(r'"([0-9a-f]{32})"')
 _NO_ETAG = bytes(16)
 _GROUPED_CHARACTERS = 3
@@ -21,13 +32,14 @@ _SEARCHED_NAMES = 64
 """Names of one group that are searched at once. A million hashes have 30 in each group."""
 
 _END = b"\n"
+_Part = TypeVar("_Part")
 
 
 class Columns:
     """Objects in the order of their names, as they are listed."""
 
     def __init__(self) -> None:
-        self.names = bytearray()
+        self.names: bytes | bytearray = bytearray(_END)
         self.positions = array("Q")
         self.sizes = array("Q")
         self.written = array("q")
@@ -49,20 +61,28 @@ class Columns:
         else:
             self.etags += _NO_ETAG
             self.other_etags[len(self)] = stored.etag
-        self.positions.append(len(self.names))
+        self.positions.append(len(self.names) - 1)
         self.names += name.encode("ascii") + _END
         self.sizes.append(stored.size)
         self.written.append(as_number(stored.written))
 
     def extend(self, later: "Columns") -> None:
         """Add the objects of other columns, whose names are greater."""
-        shift, count = len(self.names), len(self)
+        shift, count = len(self.names) - 1, len(self)
         self.other_etags |= {count + at: etag for at, etag in later.other_etags.items()}
         self.positions.extend(position + shift for position in later.positions)
-        self.names += later.names
+        self.names += memoryview(later.names)[1:]
         self.sizes.extend(later.sizes)
         self.written.extend(later.written)
         self.etags += later.etags
+
+    def fit(self) -> None:
+        """Give back the memory that was kept for further objects. None may be added then."""
+        self.positions.append(len(self.names) - 1)
+        self.names = bytes(self.names)
+        self.positions = self.positions[:]
+        self.sizes = self.sizes[:]
+        self.written = self.written[:]
 
 
 class PackedObjects(Mapping[str, Stored]):
@@ -75,13 +95,12 @@ class PackedObjects(Mapping[str, Stored]):
     """
 
     def __init__(self, columns: Columns, ending: str = "", common: str = "") -> None:
+        columns.fit()
         self._columns = columns
         self._ending = ending
         self._group = slice(len(common), len(common) + _GROUPED_CHARACTERS)
-        self._text = bytes(_END + columns.names)
-        columns.names = bytearray()
+        self._text = columns.names
         self._positions = columns.positions
-        self._positions.append(len(self._text) - 1)
         self._groups: dict[str, int] = {}
         self._starts = array("Q")
         self._index()
@@ -100,7 +119,7 @@ class PackedObjects(Mapping[str, Stored]):
         return len(self._columns)
 
     def __iter__(self) -> Iterator[str]:
-        return map(self.name, range(len(self)))
+        return map(self.name, self.numbers())
 
     def __contains__(self, name: object) -> bool:
         return isinstance(name, str) and self.find(name) is not None
@@ -112,11 +131,38 @@ class PackedObjects(Mapping[str, Stored]):
 
     def items(self) -> ItemsView[str, Stored]:
         """Return names and objects."""
-        return NumberedItems(self, len(self), lambda at: (self.name(at), self.stored(at)))
+        return NumberedItems(self, lambda at: (self.name(at), self.stored(at)))
 
     def values(self) -> ValuesView[Stored]:
         """Return the objects."""
-        return NumberedValues(self, len(self), self.stored)
+        return NumberedValues(self, self.stored)
+
+    @property
+    def base(self) -> "PackedObjects":
+        """The objects of the first listing, which have the same numbers."""
+        return self
+
+    @property
+    def span(self) -> int:
+        """All numbers are smaller than this."""
+        return len(self._columns)
+
+    def numbers(self) -> Iterable[int]:
+        """Return the numbers of the objects that are there."""
+        return range(self.span)
+
+    def flags(self) -> bytearray:
+        """Return one byte for each number: whether the object is there."""
+        return bytearray(b"\1" * self.span)
+
+    def is_there(self, number: int) -> bool:
+        """Return whether the object with a number is there."""
+        return number < self.span
+
+    def places(self, name: str) -> set[int]:
+        """Return all numbers that an object with a name has or had."""
+        number = self.find(name)
+        return set() if number is None else {number}
 
     @property
     def total_bytes(self) -> int:
@@ -126,14 +172,17 @@ class PackedObjects(Mapping[str, Stored]):
     @property
     def undated(self) -> list[str]:
         """The keys of objects without a usable date."""
-        written = self._columns.written
-        return [self.key(at) for at in range(len(self)) if written[at] == _UNDATED]
+        return list(map(self.key, self.undated_numbers()))
+
+    def undated_numbers(self) -> Iterator[int]:
+        """Yield the numbers of objects without a usable date."""
+        return (at for at, written in enumerate(self._columns.written) if written == NO_TIME)
 
     def written_since(self, time: datetime) -> Iterator[int]:
         """Yield the numbers of what was written at a time or later, or has no usable date."""
         limit = as_number(time)
         for number, written in enumerate(self._columns.written):
-            if written >= limit or written == _UNDATED:
+            if written >= limit or written == NO_TIME:
                 yield number
 
     def find(self, name: str) -> int | None:
@@ -169,6 +218,10 @@ class PackedObjects(Mapping[str, Stored]):
         """Return when an object was written; None if there is no usable date."""
         return as_time(self._columns.written[number])
 
+    def written_number(self, number: int) -> int:
+        """Return the same as ``as_number`` does."""
+        return self._columns.written[number]
+
     def etag(self, number: int) -> str:
         """Return the ETag of an object; empty if there is none."""
         other = self._columns.other_etags.get(number)
@@ -180,6 +233,22 @@ class PackedObjects(Mapping[str, Stored]):
         """Return size, date and ETag of an object, the date in a form for files."""
         columns = self._columns
         return columns.sizes[number], columns.written[number], self.etag(number)
+
+    def is_as(self, number: int, stored: Stored) -> bool:
+        """Return whether an object has the size, date and ETag of another one."""
+        columns = self._columns
+        return (
+            columns.sizes[number] == stored.size
+            and columns.written[number] == as_number(stored.written)
+            and self.etag(number) == stored.etag
+        )
+
+    def follows(self, number: int, name: str) -> bool:
+        """Return whether an object has a name. There may be no object with this number."""
+        positions = self._positions
+        if number + 1 >= len(positions):
+            return False
+        return self._text[positions[number] + 1 : positions[number + 1]] == name.encode()
 
     def stored(self, number: int) -> Stored:
         """Return an object."""
@@ -200,31 +269,94 @@ class PackedObjects(Mapping[str, Stored]):
 
 
 class NumberedItems(ItemsView[str, Stored]):
-    """Names and objects of a mapping, without a search for each."""
+    """Names and objects, without a search for each."""
 
-    def __init__(
-        self, mapping: Mapping[str, Stored], count: int, item: Callable[[int], tuple[str, Stored]]
-    ) -> None:
-        super().__init__(mapping)
-        self._count = count
+    def __init__(self, objects: PackedObjects, item: Callable[[int], tuple[str, Stored]]) -> None:
+        super().__init__(objects)
+        self._objects = objects
         self._item = item
 
     def __iter__(self) -> Iterator[tuple[str, Stored]]:
-        return map(self._item, range(self._count))
+        return map(self._item, self._objects.numbers())
 
 
 class NumberedValues(ValuesView[Stored]):
     """Objects of a mapping, without a search for each."""
 
-    def __init__(
-        self, mapping: Mapping[str, Stored], count: int, item: Callable[[int], Stored]
-    ) -> None:
-        super().__init__(mapping)
-        self._count = count
+    def __init__(self, objects: PackedObjects, item: Callable[[int], Stored]) -> None:
+        super().__init__(objects)
+        self._objects = objects
         self._item = item
 
     def __iter__(self) -> Iterator[Stored]:
-        return map(self._item, range(self._count))
+        return map(self._item, self._objects.numbers())
+
+
+class StoredObjects(Sequence[Stored]):
+    """Some objects in some order, each made when it is asked for.
+
+    Args:
+        objects: all objects.
+        numbers: of these.
+    """
+
+    def __init__(self, objects: PackedObjects, numbers: "array[int]") -> None:
+        self._objects = objects
+        self.numbers = numbers
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+    @overload
+    def __getitem__(self, place: int) -> Stored: ...
+    @overload
+    def __getitem__(self, place: slice) -> "StoredObjects": ...
+    def __getitem__(self, place: int | slice) -> "Stored | StoredObjects":
+        if isinstance(place, slice):
+            return StoredObjects(self._objects, self.numbers[place])
+        return self._objects.stored(self.numbers[place])
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sequence) and tuple(self) == tuple(other)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def also_in(self, shown: "StoredObjects") -> "StoredObjects":
+        """Return those that are among some objects of another listing, and are as they were."""
+        mine, theirs = self._objects, shown._objects
+        flags = bytearray(theirs.span)
+        for number in shown.numbers:
+            flags[number] = 1
+        found = array("I")
+        for number in self.numbers:
+            if mine.base is theirs.base and number < mine.base.span:
+                is_shown = bool(flags[number])
+            else:
+                other = theirs.find(mine.name(number))
+                is_shown = (
+                    other is not None
+                    and bool(flags[other])
+                    and theirs.state(other) == mine.state(number)
+                )
+            if is_shown:
+                found.append(number)
+        return StoredObjects(mine, found)
+
+    def keys(self) -> Iterator[str]:
+        """Yield their keys."""
+        return map(self._objects.key, self.numbers)
+
+    @property
+    def total_bytes(self) -> int:
+        """How much room they take."""
+        return sum(map(self._objects.size, self.numbers))
+
+
+def taken(parts: list[_Part]) -> Iterator[_Part]:
+    """Yield the parts of a list, which is emptied, so that none is held any longer."""
+    parts.reverse()
+    while parts:
+        yield parts.pop()
 
 
 def joined(parts: Iterable[Columns]) -> Columns:
@@ -237,9 +369,14 @@ def joined(parts: Iterable[Columns]) -> Columns:
 
 def as_number(time: datetime | None) -> int:
     """Return a time in microseconds, or what stands for none."""
-    return _UNDATED if time is None else (time - _EPOCH) // _MICROSECOND
+    return NO_TIME if time is None else (time - _EPOCH) // _MICROSECOND
+
+
+def as_span(span: timedelta) -> int:
+    """Return a span of time in the unit of ``as_number``."""
+    return span // _MICROSECOND
 
 
 def as_time(number: int) -> datetime | None:
     """Return the time of a number that ``as_number`` returned."""
-    return None if number == _UNDATED else _EPOCH + timedelta(microseconds=number)
+    return None if number == NO_TIME else _EPOCH + timedelta(microseconds=number)

@@ -5,15 +5,20 @@ narinfo for a while after it is gone. Nothing goes as long as a narinfo cannot b
 needs is not known.
 """
 
+from array import array
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from itertools import chain
 
 from nix_cache.cli.inventory.contents import YOUNG, Contents, Entry, Stored
-from nix_cache.cli.inventory.narinfos import Entries, PackedNames
+from nix_cache.cli.inventory.names import PackedNames
+from nix_cache.cli.inventory.narinfos import Entries
+from nix_cache.cli.inventory.objects import NO_TIME, StoredObjects, as_number, as_span
 from nix_cache.cli.inventory.pins import Pin
 from nix_cache.cli.inventory.realisations import PackedRealisations
 from nix_cache.cli.inventory.roots import Pushed, left_to_upstream, paths_of
+from nix_cache.cli.inventory.times import NarTimes
 
 Orphans = Mapping[str, datetime]
 """By the key of each NAR that no narinfo names, since when that is known."""
@@ -82,9 +87,9 @@ class CollectionPlan:
 
     contents: Contents
     narinfos: Entries
-    listings: tuple[Stored, ...]
-    nars: tuple[Stored, ...]
-    waiting: Mapping[str, datetime]
+    listings: StoredObjects
+    nars: StoredObjects
+    waiting: NarTimes
     missing: Mapping[str, list[str]]
     absent_roots: tuple[str, ...]
     missing_nars: Mapping[str, str]
@@ -98,12 +103,12 @@ class CollectionPlan:
     @property
     def is_empty(self) -> bool:
         """Whether nothing goes now."""
-        return not (self.narinfos or self.others)
+        return not (self.narinfos or any(True for _ in self.others))
 
     @property
-    def others(self) -> tuple[Stored, ...]:
+    def others(self) -> Iterator[Stored]:
         """What goes besides narinfos."""
-        return (*self.listings, *self.realisations, *self.nars, *self.records)
+        return chain(self.listings, self.realisations, self.nars, self.records)
 
     @property
     def share(self) -> float:
@@ -116,6 +121,7 @@ def plan_collection(
     noted: Orphans,
     terms: Terms,
     realisations: PackedRealisations | None = None,
+    also: PackedNames | None = None,
 ) -> CollectionPlan:
     """Return what a collection of these contents would do.
 
@@ -124,27 +130,23 @@ def plan_collection(
         noted: the orphans of earlier runs.
         terms: what is to be collected.
         realisations: those that are there; None to leave them out.
+        also: narinfos that stay in any case; None for no further ones.
     """
     narinfos = contents.narinfos
     realisations = realisations or PackedRealisations()
     in_the_way = blocking(contents, terms)
-    kept = (*terms.roots, *terms.pinned, *_pushed(terms))
-    live = narinfos.all if in_the_way else narinfos.closure([*_recent(contents, terms), *kept])
+    live = narinfos.all if in_the_way else _live(contents, terms, also)
     before = orphans(contents, narinfos.all, noted, terms.now)
     after = orphans(contents, live, before, terms.now)
     nars = due(contents, after, terms)
-    gone = {nar.key for nar in nars}
+    upstream = left_to_upstream(terms.pushes)
     return CollectionPlan(
         contents=contents,
         narinfos=narinfos.dependents_first(live.others),
         listings=stray_listings(contents, live, terms),
         nars=nars,
-        waiting={
-            key: max(since + terms.grace, (contents.nars[key].written or terms.now) + YOUNG)
-            for key, since in after.items()
-            if key not in gone
-        },
-        missing=_lost(narinfos.missing_references(live), terms),
+        waiting=_waiting(contents, after, nars, terms),
+        missing=narinfos.missing_references(live, upstream),
         absent_roots=tuple(name for name in terms.roots if name not in narinfos),
         missing_nars=_missing_nars(contents, live),
         blocking=in_the_way,
@@ -167,9 +169,7 @@ def blocking(contents: Contents, terms: Terms) -> tuple[Entry, ...]:
     return tuple(entry for entry in contents.unreadable if entry.store_hash not in terms.set_aside)
 
 
-def orphans(
-    contents: Contents, names: PackedNames, noted: Orphans, now: datetime
-) -> dict[str, datetime]:
+def orphans(contents: Contents, names: PackedNames, noted: Orphans, now: datetime) -> NarTimes:
     """Return the NARs that none of some narinfos may name, and since when that is known.
 
     What was noted of others is dropped: a NAR that is named again is no longer an orphan.
@@ -180,32 +180,59 @@ def orphans(
         noted: the orphans so far.
         now: the time of this run, since when further ones are orphans.
     """
-    nars = contents.nars
-    unnamed = ((nars.key(at), nars.written(at)) for at in contents.narinfos.named(names).unnamed())
-    return {key: max(min(noted.get(key, now), now), written or now) for key, written in unnamed}
+    nars, present = contents.nars, as_number(now)
+    known = noted if isinstance(noted, NarTimes) else None
+    times = array("q", [NO_TIME]) * nars.span
+    for number in contents.narinfos.named(names).unnamed():
+        if known is not None:
+            since = known.of_number(nars, number)
+        else:
+            since = as_number(noted.get(nars.key(number)))
+        written = nars.written_number(number)
+        since = present if since == NO_TIME else min(since, present)
+        times[number] = max(since, present if written == NO_TIME else written)
+    return NarTimes(nars, times)
 
 
-def due(contents: Contents, orphaned: Orphans, terms: Terms) -> tuple[Stored, ...]:
+def due(contents: Contents, orphaned: NarTimes, terms: Terms) -> StoredObjects:
     """Return the orphans whose time of grace is over; none while a narinfo cannot be read."""
-    if blocking(contents, terms):
-        return ()
-    return tuple(
-        contents.nars[key]
-        for key, since in sorted(orphaned.items())
-        if since + terms.grace <= terms.now and not _is_young(contents.nars[key], terms.now)
-    )
+    nars, found = contents.nars, array("I")
+    if not blocking(contents, terms):
+        latest = as_number(terms.now - terms.grace)
+        settled = as_number(terms.now - YOUNG)
+        for number in orphaned.numbers():
+            written = nars.written_number(number)
+            if orphaned.times[number] <= latest and written != NO_TIME and written <= settled:
+                found.append(number)
+    return StoredObjects(nars, found)
 
 
-def stray_listings(contents: Contents, names: PackedNames, terms: Terms) -> tuple[Stored, ...]:
+def _waiting(
+    contents: Contents, orphaned: NarTimes, going: StoredObjects, terms: Terms
+) -> NarTimes:
+    """Return the orphans that do not go now, and when each of them may."""
+    nars, times = contents.nars, array("q", orphaned.times)
+    for number in going.numbers:
+        times[number] = NO_TIME
+    present, grace, young = as_number(terms.now), as_span(terms.grace), as_span(YOUNG)
+    for number, since in enumerate(times):
+        if since != NO_TIME:
+            written = nars.written_number(number)
+            settled = (present if written == NO_TIME else written) + young
+            times[number] = max(since + grace, settled)
+    return NarTimes(nars, times)
+
+
+def stray_listings(contents: Contents, names: PackedNames, terms: Terms) -> StoredObjects:
     """Return the file lists that belong to no narinfo; none while one cannot be read."""
-    if blocking(contents, terms):
-        return ()
-    named = contents.narinfos.named(names)
-    return tuple(
-        listing
-        for name, listing in contents.listings.items()
-        if name not in names and listing.key not in named and not _is_young(listing, terms.now)
-    )
+    listings, found = contents.listings, array("I")
+    if len(listings) and not blocking(contents, terms):
+        named = contents.narinfos.named(names)
+        for number in listings.numbers():
+            is_needed = listings.name(number) in names or listings.key(number) in named
+            if not is_needed and not _is_young(listings.written(number), terms.now):
+                found.append(number)
+    return StoredObjects(listings, found)
 
 
 def stray_realisations(
@@ -225,13 +252,12 @@ def stray_realisations(
     """
     if blocking(contents, terms):
         return ()
-    missing = contents.narinfos.missing_references(names).values()
     expected = {*terms.roots, *terms.pinned, *_pushed(terms)}
-    expected |= {name for references in missing for name in references}
-    expected |= {name for pushed in terms.pushes for name in pushed.upstream}
+    expected |= contents.narinfos.absent_references(names)
+    expected |= left_to_upstream(terms.pushes)
     return realisations.useless(
         lambda name: name in names or name in expected,
-        lambda stored: _is_young(stored, terms.now),
+        lambda stored: _is_young(stored.written, terms.now),
     )
 
 
@@ -251,8 +277,7 @@ def stray_records(contents: Contents, names: PackedNames, terms: Terms) -> tuple
     """
     if blocking(contents, terms):
         return ()
-    lost = contents.narinfos.missing_references(names).values()
-    missing = {name for references in lost for name in references}
+    missing = contents.narinfos.absent_references(names)
     settled = [
         (pushed.stored.written, pushed.stored.key, pushed)
         for pushed in terms.pushes
@@ -281,16 +306,14 @@ def _is_root(pushed: Pushed, terms: Terms) -> bool:
     return written is None or terms.now - written <= max(terms.older_than, YOUNG)
 
 
-def _lost(missing: Mapping[str, list[str]], terms: Terms) -> dict[str, list[str]]:
-    """Missing references without those that an upstream cache has."""
-    upstream = left_to_upstream(terms.pushes, missing)
-    left = {name: [one for one in names if one not in upstream] for name, names in missing.items()}
-    return {name: names for name, names in left.items() if names}
+def _live(contents: Contents, terms: Terms, also: PackedNames | None) -> PackedNames:
+    """Return what stays: roots, and what they need.
 
-
-def _recent(contents: Contents, terms: Terms) -> Iterator[str]:
-    """Return what is a root by its age; what cannot be read, or has no date, is one at any age."""
-    return contents.narinfos.recent(terms.now - terms.older_than)
+    What cannot be read, or has no date, is a root at any age.
+    """
+    recent = contents.narinfos.recent(terms.now - terms.older_than)
+    numbers = chain(recent, also.numbers() if also else ())
+    return contents.narinfos.closure([*terms.roots, *terms.pinned, *_pushed(terms)], numbers)
 
 
 def _missing_nars(contents: Contents, names: PackedNames) -> dict[str, str]:
@@ -299,5 +322,5 @@ def _missing_nars(contents: Contents, names: PackedNames) -> dict[str, str]:
     return {name: key for name, key in missing.items() if key not in contents.foreign}
 
 
-def _is_young(stored: Stored, now: datetime) -> bool:
-    return stored.written is None or now - stored.written < YOUNG
+def _is_young(written: datetime | None, now: datetime) -> bool:
+    return written is None or now - written < YOUNG

@@ -76,7 +76,8 @@ class RealisationReader:
                 realisation, is_identified = one
                 needed = [key.removesuffix(SUFFIX) for key in realisation.needed]
                 found.put_read(number, needed, realisation.out_path[:32])
-                found.identified[number] = is_identified
+                if is_identified:
+                    found.identify(number)
             progress(pace.words("read", count, "realisations"))
 
     def _one(self, stored: Stored) -> tuple[Realisation, bool]:
@@ -106,4 +107,5 @@ def _keep_known(found: PackedRealisations, known: PackedRealisations) -> None:
         if state[2] and state == known.objects.state(before):
             path, needed = known.statement(before)
             found.put_read(at, needed, path)
-            found.identified[at] = known.identified[before]
+            if known.is_identified(before):
+                found.identify(at)

@@ -31,14 +31,13 @@ class PackedRealisations:
 
     Attributes:
         objects: the realisations as they are listed, by key without ``.doi``.
-        identified: one byte for each of them: whether its ETag is the hash of what was read.
         remembered: how many of them an earlier run on this machine read.
         faults: by number, why a realisation cannot be read, a clause without a subject.
     """
 
     def __init__(self, pages: Iterable[Columns] = ()) -> None:
         self.objects = PackedObjects(joined(pages), SUFFIX)
-        self.identified = bytearray(len(self.objects))
+        self._identified = bytearray(len(self.objects))
         self.remembered = 0
         self.faults: dict[int, str] = {}
         self._paths = bytearray(_HASH_BYTES * len(self.objects))
@@ -57,6 +56,18 @@ class PackedRealisations:
         """
         self._paths[_HASH_BYTES * number : _HASH_BYTES * (number + 1)] = path.encode("ascii")
         self._needed.put(number, needed)
+
+    def identify(self, number: int) -> None:
+        """Note that the ETag of a realisation is the hash of what was read."""
+        self._identified[number] = 1
+
+    def is_identified(self, number: int) -> bool:
+        """Return whether the ETag of a realisation is the hash of what was read."""
+        return bool(self._identified[number])
+
+    def identified(self) -> Iterator[int]:
+        """Yield the numbers of those whose ETag is the hash of what was read."""
+        return filter(self.is_identified, self.objects.numbers())
 
     def is_read(self, number: int) -> bool:
         """Return whether it was added what a realisation states, even if it cannot be read."""

@@ -2,6 +2,7 @@
 
 from array import array
 from collections.abc import Collection, Iterable, Iterator
+from functools import cached_property
 
 from nix_cache.cli.inventory.objects import PackedObjects
 
@@ -13,62 +14,57 @@ class PackedReferences:
 
     Args:
         objects: the objects as they are listed.
+        base: the references by the first listing, if the objects were listed again. What was as it
+            was keeps its references.
     """
 
-    def __init__(self, objects: PackedObjects) -> None:
+    def __init__(self, objects: PackedObjects, base: "PackedReferences | None" = None) -> None:
         self._objects = objects
-        self._starts = array("I", [0]) * len(objects)
-        self._counts = array("H", [0]) * len(objects)
+        self._base: PackedReferences = self if base is None else base
+        self._first = 0 if base is None else base._objects.span
+        own = objects.span - self._first
+        self._starts = array("I", [0]) * own
+        self._counts = array("H", [0]) * own
         self._numbers = array("I")
         self._absent: list[str] = []
         self._absent_numbers: dict[str, int] = {}
 
     def put(self, number: int, names: Collection[str]) -> None:
         """Add what an object refers to. It is added once."""
-        self._starts[number] = len(self._numbers)
-        self._counts[number] = len(names)
-        self._numbers.extend(map(self.number, names))
-
-    def number(self, name: str) -> int:
-        """Return the number of an object, also of one that is not there."""
-        number = self._objects.find(name)
-        if number is not None:
-            return number
-        absent = self._absent_numbers.setdefault(name, len(self._absent))
-        if absent == len(self._absent):
-            self._absent.append(name)
-        return len(self._objects) + absent
-
-    def all(self, number: int) -> "array[int]":
-        """Return the numbers of what an object refers to."""
-        start = self._starts[number]
-        return self._numbers[start : start + self._counts[number]]
+        own = number - self._first
+        self._starts[own] = len(self._numbers)
+        self._counts[own] = len(names)
+        self._numbers.extend(map(self._number, names))
 
     def present(self, number: int) -> Iterator[int]:
         """Yield the numbers of what an object refers to and that is there."""
-        count = len(self._objects)
-        return (other for other in self.all(number) if other < count)
+        if number >= self._first:
+            span = self._objects.span
+            return (other for other in self._all(number) if other < span)
+        return self._present_again(number)
 
     def absent(self, number: int) -> Iterator[str]:
         """Yield the names of what an object refers to and that is not there."""
-        count = len(self._objects)
-        return (self._absent[other - count] for other in self.all(number) if other >= count)
+        if number >= self._first:
+            span = self._objects.span
+            return (self._absent[other - span] for other in self._all(number) if other >= span)
+        return self._absent_again(number)
 
     def names(self, number: int) -> Iterator[str]:
         """Yield the names of what an object refers to."""
-        count = len(self._objects)
-        for other in self.all(number):
-            yield self._objects.name(other) if other < count else self._absent[other - count]
+        if number < self._first:
+            return self._base.names(number)
+        return map(self._name, self._all(number))
 
     def closure(self, roots: Iterable[int]) -> bytearray:
-        """Return one byte for each object: whether it is a root, or a root refers to it.
+        """Return one byte for each number: whether it is a root, or a root refers to it.
 
         It may do so through others.
 
         Args:
             roots: their numbers.
         """
-        flags = bytearray(len(self._objects))
+        flags = bytearray(self._objects.span)
         for root in roots:
             if flags[root]:
                 continue
@@ -80,3 +76,52 @@ class PackedReferences:
                         flags[other] = 1
                         waiting.append(other)
         return flags
+
+    def _number(self, name: str) -> int:
+        """Return the number of an object, also of one that is not there."""
+        number = self._objects.find(name)
+        if number is not None:
+            return number
+        absent = self._absent_numbers.setdefault(name, len(self._absent))
+        if absent == len(self._absent):
+            self._absent.append(name)
+        return self._objects.span + absent
+
+    def _name(self, number: int) -> str:
+        """Return the name of an object, also of one that is not there."""
+        span = self._objects.span
+        return self._objects.name(number) if number < span else self._absent[number - span]
+
+    def _all(self, number: int) -> "array[int]":
+        """Return the numbers of what an object refers to, by the listing in which it was read."""
+        if number < self._first:
+            return self._base._all(number)
+        start = self._starts[number - self._first]
+        return self._numbers[start : start + self._counts[number - self._first]]
+
+    @cached_property
+    def _moved(self) -> dict[int, int]:
+        """The numbers of what is new or has changed, by those that the first listing uses."""
+        moved = {}
+        for number in range(self._first, self._objects.span):
+            name = self._objects.name(number)
+            before = self._base._objects.find(name)
+            if before is None and (absent := self._base._absent_numbers.get(name)) is not None:
+                before = self._first + absent
+            if before is not None:
+                moved[before] = number
+        return moved
+
+    def _present_again(self, number: int) -> Iterator[int]:
+        first, moved, is_there = self._first, self._moved, self._objects.is_there
+        for other in self._all(number):
+            if other < first and is_there(other):
+                yield other
+            elif other in moved:
+                yield moved[other]
+
+    def _absent_again(self, number: int) -> Iterator[str]:
+        first, moved, is_there = self._first, self._moved, self._objects.is_there
+        for other in self._all(number):
+            if not (other < first and is_there(other)) and other not in moved:
+                yield self._base._name(other)

@@ -34,13 +34,17 @@ class ReadObjects(Protocol):
 
     Attributes:
         objects: as they are listed.
-        identified: one byte for each of them: whether its ETag is the hash of what was read.
         remembered: how many of them an earlier run on this machine read.
     """
 
     objects: PackedObjects
-    identified: bytearray
     remembered: int
+
+    def identify(self, number: int) -> None:
+        """Note that the ETag of an object is the hash of what was read."""
+
+    def identified(self) -> Iterator[int]:
+        """Yield the numbers of those whose ETag is the hash of what was read."""
 
     def is_read(self, number: int) -> bool:
         """Return whether an object was added what it states."""
@@ -115,7 +119,7 @@ class Remembered:
         """Keep the objects whose ETag is the hash of what was read."""
         if self._file is None:
             return
-        kept = found.identified.count(1)
+        kept = sum(1 for _ in found.identified())
         if kept == self._rows == found.remembered:
             return
         try:
@@ -160,7 +164,7 @@ class Remembered:
                 continue
             if found.objects.state(number) == (int(size), int(written), etag):
                 found.put_read(number, references.split(), url)
-                found.identified[number] = 1
+                found.identify(number)
                 found.remembered += 1
         self._rows = rows
 
@@ -180,13 +184,11 @@ class Remembered:
 
     def _lines(self, found: ReadObjects) -> Iterator[bytes]:
         yield self._header.encode()
-        number = found.identified.find(1)
-        while number >= 0:
+        for number in found.identified():
             url, references = found.statement(number)
             size, written, etag = found.objects.state(number)
             fields = (found.objects.name(number), str(size), str(written), etag, url)
             yield ("\t".join((*fields, " ".join(references))) + "\n").encode()
-            number = found.identified.find(1, number + 1)
 
 
 def _trailer(digest: str) -> bytes:

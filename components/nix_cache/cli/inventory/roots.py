@@ -1,7 +1,7 @@
 """The root records of a bucket: what pushes rely on."""
 
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from nix_cache.cli.errors import ClientError
@@ -53,12 +53,6 @@ def paths_of(pushes: Iterable[Pushed]) -> frozenset[str]:
     return frozenset(name for pushed in pushes for name in pushed.paths)
 
 
-def left_to_upstream(pushes: Iterable[Pushed], missing: Mapping[str, list[str]]) -> set[str]:
-    """Return those missing references that some push left to an upstream cache.
-
-    Args:
-        pushes: the pushes.
-        missing: by the hash of a path, the hashes of references that are not there.
-    """
-    wanted = {name for names in missing.values() for name in names}
-    return {name for pushed in pushes for name in pushed.upstream if name in wanted}
+def left_to_upstream(pushes: Iterable[Pushed]) -> set[str]:
+    """Return the hashes of all references that some pushes left to an upstream cache."""
+    return {name for pushed in pushes for name in pushed.upstream}

@@ -7,7 +7,7 @@ print foreign values as they are, and never with ``print``, rich or the streams 
 import json
 import os
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Console",
     "OutputError",
+    "Pairs",
     "StatusLine",
     "agreed",
     "columns",
@@ -202,10 +203,54 @@ def note(text: str) -> None:
     err.print(text, style="bold yellow" if text.lstrip().startswith("WARNING") else None)
 
 
+class Pairs:
+    """A mapping in a result for programs that is written while it is computed.
+
+    Args:
+        items: names and values, in the order in which they are written.
+    """
+
+    def __init__(self, items: Iterable[tuple[str, Any]]) -> None:
+        self.items = items
+
+
 def document(content: Any) -> None:
-    """Print a result for programs: JSON in ASCII, with the values as they are but for secrets."""
-    text = json.dumps(_for_programs(content), indent=2, sort_keys=True)
-    sys.stdout.write(text.replace("\x7f", "\\u007f") + "\n")
+    """Print a result for programs: JSON in ASCII, with the values as they are but for secrets.
+
+    Iterators are written as lists, while they are computed: they may be longer than the memory.
+    """
+    for text in _json(content, "\n"):
+        sys.stdout.write(text.replace("\x7f", "\\u007f"))
+    sys.stdout.write("\n")
+
+
+def _json(value: Any, line: str) -> Iterator[str]:
+    """Yield a value as JSON, with names in order.
+
+    Args:
+        value: what is written.
+        line: the line end, with the indentation of this value.
+    """
+    inner = f"{line}  "
+    if isinstance(value, Mapping | Pairs):
+        pairs = value.items if isinstance(value, Pairs) else sorted(value.items())
+        parts = ((f"{json.dumps(_for_programs(name))}: ", one) for name, one in pairs)
+        yield from _enclosed("{}", parts, line, inner)
+    elif isinstance(value, list | tuple | Iterator):
+        yield from _enclosed("[]", (("", one) for one in value), line, inner)
+    else:
+        yield json.dumps(_for_programs(value))
+
+
+def _enclosed(
+    brackets: str, parts: Iterable[tuple[str, Any]], line: str, inner: str
+) -> Iterator[str]:
+    is_empty = True
+    for start, value in parts:
+        yield f"{brackets[0] if is_empty else ','}{inner}{start}"
+        yield from _json(value, inner)
+        is_empty = False
+    yield brackets if is_empty else f"{line}{brackets[1]}"
 
 
 def event(content: Any) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from nix_cache.cli.inventory.contents import Contents, Entry
-from nix_cache.cli.inventory.ordering import dependents_first
+from nix_cache.cli.inventory.narinfos import Entries
 from nix_cache.formats.nar_url import NamedObjects, NarUrl
 
 
@@ -28,7 +28,7 @@ class RemovalPlan:
     contents: Contents
     named: frozenset[str]
     dependents: frozenset[str]
-    narinfos: tuple[Entry, ...]
+    narinfos: Entries
     nars: tuple[str, ...]
     past: tuple[str, ...]
     shared: Mapping[str, list[str]]
@@ -50,24 +50,24 @@ def plan_removal(
         wanted: the hashes of the paths that were asked for.
         earlier_nars: the keys of further NARs of these paths, as earlier narinfos named them.
     """
-    named = frozenset(name for name in wanted if name in contents.narinfos)
-    going = _with_dependents(named, contents)
-    order = dependents_first(going, lambda name: contents.narinfos[name].references)
-    kept = [entry for name, entry in contents.narinfos.items() if name not in going]
-    kept_urls = NamedObjects(entry.url for entry in kept if entry.url is not None)
-    urls = {name: url for name in going if (url := contents.narinfos[name].url) is not None}
+    narinfos = contents.narinfos
+    named = frozenset(name for name in wanted if name in narinfos)
+    going = narinfos.with_dependents(named)
+    kept = narinfos.named(going.others)
+    entries = narinfos.dependents_first(going)
+    urls = {entry.store_hash: url for entry in entries if (url := entry.url) is not None}
     earlier = {url.key: url for url in map(NarUrl.parse, earlier_nars) if url.key is not None}
-    of_these = NamedObjects([*urls.values(), *earlier.values()])
-    possible = [key for key in (*contents.nars, *contents.foreign) if key in of_these]
-    shared = {key for key in possible if key in kept_urls}
+    possible = {*narinfos.named(going).keys(), *(key for key in earlier if key in contents.nars)}
+    possible |= _foreign(contents, [*urls.values(), *earlier.values()])
+    shared = {key for key in possible if key in kept}
     return RemovalPlan(
         contents=contents,
         named=named,
-        dependents=going - named,
-        narinfos=tuple(contents.narinfos[name] for name in order),
-        nars=tuple(sorted(key for key in possible if key not in shared)),
-        past=tuple(sorted(key for key in earlier if key not in kept_urls and key not in possible)),
-        shared={key: _users(key, kept) for key in sorted(shared)},
+        dependents=frozenset(going - named),
+        narinfos=entries,
+        nars=tuple(sorted(possible - shared)),
+        past=tuple(sorted(key for key in earlier if key not in kept and key not in possible)),
+        shared={key: narinfos.users(key, going.others) for key in sorted(shared)},
         elsewhere={
             name: url.text
             for name, url in sorted(urls.items())
@@ -76,27 +76,12 @@ def plan_removal(
     )
 
 
+def _foreign(contents: Contents, urls: Iterable[NarUrl]) -> set[str]:
+    """Return the objects without the name of a NAR that some URLs may name."""
+    of_these = NamedObjects(urls)
+    return {key for key in contents.foreign if key in of_these}
+
+
 def unreadable_others(contents: Contents, wanted: Collection[str]) -> list[Entry]:
     """Return the narinfos that cannot be read and were not asked for: what they need is unknown."""
     return [entry for entry in contents.unreadable if entry.store_hash not in wanted]
-
-
-def _with_dependents(names: Iterable[str], contents: Contents) -> frozenset[str]:
-    dependents: dict[str, list[str]] = {}
-    for name, entry in contents.narinfos.items():
-        for other in entry.references:
-            dependents.setdefault(other, []).append(name)
-    found: set[str] = set()
-    waiting = list(names)
-    while waiting:
-        name = waiting.pop()
-        if name not in found:
-            found.add(name)
-            waiting += dependents.get(name, ())
-    return frozenset(found)
-
-
-def _users(key: str, entries: Iterable[Entry]) -> list[str]:
-    return sorted(
-        entry.store_hash for entry in entries if entry.url is not None and entry.url.may_name(key)
-    )

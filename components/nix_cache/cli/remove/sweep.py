@@ -15,7 +15,6 @@ from nix_cache.cli.remove.plan import RemovalPlan, plan_removal, unreadable_othe
 from nix_cache.cli.s3.answers import ObjectVersion
 from nix_cache.cli.s3.errors import RefusedError
 from nix_cache.cli.s3.versions import Versioning
-from nix_cache.formats.nar_url import NamedObjects
 from nix_cache.formats.realisation import SUFFIX
 
 
@@ -138,8 +137,7 @@ class _Free:
 
     def __init__(self, contents: Contents, changed: set[str]) -> None:
         self._changed = changed
-        urls = (entry.url for entry in contents.narinfos.values())
-        self._named = NamedObjects(url for url in urls if url is not None)
+        self._named = contents.narinfos.named()
         self._narinfos = contents.narinfos
 
     def __contains__(self, key: str) -> bool:
@@ -175,16 +173,11 @@ def _lost(
     bucket: HistoricBucket, left: Contents, objects: frozenset[str], names: frozenset[str]
 ) -> tuple[Entry, ...]:
     """Return the narinfos that were pushed meanwhile and lack what went."""
-    urls = (entry.url for entry in left.narinfos.values() if entry.url is not None)
-    named = NamedObjects(urls)
+    named = left.narinfos.named()
     absent = bucket.absent([key for key in objects if key in named])
-    gone = {name for name in names if name not in left.narinfos}
-    return tuple(
-        entry
-        for entry in left.narinfos.values()
-        if entry.references & gone
-        or (entry.url is not None and any(map(entry.url.may_name, absent)))
-    )
+    found = {entry.store_hash: entry for entry in left.narinfos.needing(names)}
+    found |= {entry.store_hash: entry for entry in left.narinfos.naming(absent)}
+    return tuple(found[name] for name in sorted(found))
 
 
 def _key(name: str) -> str:

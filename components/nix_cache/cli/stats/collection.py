@@ -79,8 +79,8 @@ def collectable(
     if plan.blocking:
         return Collectable(older_than_days, grace_days, True, Freed(), Freed())
     others: Sequence[Stored] = (*plan.listings, *plan.realisations, *plan.records)
-    gone = total_bytes([*others, *plan.nars]) + plan.narinfos.total_bytes
-    waiting = total_bytes(contents.nars[key] for key in plan.waiting)
+    gone = total_bytes(others) + plan.nars.total_bytes + plan.narinfos.total_bytes
+    waiting = plan.waiting.stored.total_bytes
     return Collectable(
         older_than_days,
         grace_days,

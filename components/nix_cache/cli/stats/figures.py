@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from nix_cache.cli.inventory.contents import Stored
+from nix_cache.cli.inventory.objects import PackedObjects
+from nix_cache.cli.inventory.stored import Stored
 from nix_cache.formats.nar_url import NamedObjects, NarUrl
 from nix_cache.formats.narinfo import Narinfo
 
@@ -101,16 +102,20 @@ class Adder:
     """Adds up the figures of a cache.
 
     Args:
-        nars: the objects below ``nar/``: the size of each, by key.
+        nars: the NARs.
+        others: the other objects below ``nar/``: the size of each, by key.
     """
 
-    def __init__(self, nars: Mapping[str, int]) -> None:
+    def __init__(self, nars: PackedObjects, others: Mapping[str, int]) -> None:
         self.figures = Figures()
         self._nars = nars
-        self._counted: set[str] = set()
+        self._others = others
+        self._counted = bytearray(nars.span)
+        self._counted_others: set[str] = set()
         self._uncertain: list[NarUrl] = []
         self._largest: list[LargePath] = []
-        self.count("nar", nars.values())
+        self.count("nar", map(nars.size, nars.numbers()))
+        self.count("nar", others.values())
 
     def count(self, kind: str, sizes: Iterable[int]) -> None:
         """Count objects of a kind, by their sizes."""
@@ -147,10 +152,19 @@ class Adder:
 
     def finished(self) -> Figures:
         """Return the figures after the last path."""
-        possible = NamedObjects(self._uncertain)
-        left = [key for key in self._nars if key not in self._counted and key not in possible]
+        possible, nars = NamedObjects(self._uncertain), self._nars
+        left = [
+            nars.size(number)
+            for number in nars.numbers()
+            if not self._counted[number] and nars.key(number) not in possible
+        ]
+        left += [
+            size
+            for key, size in self._others.items()
+            if key not in self._counted_others and key not in possible
+        ]
         self.figures.orphans = len(left)
-        self.figures.orphan_bytes = sum(self._nars[key] for key in left)
+        self.figures.orphan_bytes = sum(left)
         self.figures.largest = sorted(self._largest, reverse=True)
         return self.figures
 
@@ -163,13 +177,21 @@ class Adder:
         if url.key is None:
             self._uncertain.append(url)
             return 0, 0
-        if url.key not in self._nars:
+        if (size := self._first_size(url.key)) is None:
             self.figures.missing_nars += url.key.startswith("nar/")
-            return 0, 0
-        if url.key in self._counted:
-            return 0, 0
-        self._counted.add(url.key)
-        return self._nars[url.key], narinfo.nar_size
+        return (size, narinfo.nar_size) if size else (0, 0)
+
+    def _first_size(self, key: str) -> int | None:
+        """Return the size of a NAR; 0 if it was counted already, None if it is not there."""
+        number = self._nars.find(key)
+        if number is not None:
+            is_counted, self._counted[number] = self._counted[number], 1
+            return 0 if is_counted else self._nars.size(number)
+        if key not in self._others:
+            return None
+        is_counted = key in self._counted_others
+        self._counted_others.add(key)
+        return 0 if is_counted else self._others[key]
 
 
 def _month(written: datetime | None) -> str:

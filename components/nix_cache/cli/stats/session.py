@@ -1,7 +1,6 @@
 """One run of `nix-cache stats`: reads the bucket, and prints the figures."""
 
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,7 +9,7 @@ from nix_cache.cli.caches.manager import find_manager
 from nix_cache.cli.commands import completing
 from nix_cache.cli.errors import UsageError
 from nix_cache.cli.inventory.bucket import Bucket
-from nix_cache.cli.inventory.contents import Stored, narinfos_among
+from nix_cache.cli.inventory.contents import is_collectable, is_narinfo
 from nix_cache.cli.inventory.remembered import Remembered
 from nix_cache.cli.machine import console, files
 from nix_cache.cli.machine.progress import Progress
@@ -114,11 +113,12 @@ def read(bucket: Bucket, progress: Progress) -> Figures:
     Raises:
         ClientError: the storage refused or did not answer.
     """
-    adder = Adder({stored.key: stored.size for stored in bucket.objects(NAR_PREFIX)})
-    outside = list(bucket.objects())
-    narinfos = narinfos_among(outside)
-    for stored in outside:
-        adder.count(_kind(stored.key, narinfos), [stored.size])
+    nars, odd = bucket.packed(NAR_PREFIX, is_collectable)
+    adder = Adder(nars, {stored.key: stored.size for stored in odd})
+    narinfos, others = bucket.packed("", is_narinfo)
+    adder.count("narinfo", map(narinfos.size, narinfos.numbers()))
+    for stored in others:
+        adder.count("listing" if stored.key.endswith(".ls") else "other", [stored.size])
     for folder, kind in _FOLDERS.items():
         adder.count(kind, (stored.size for stored in bucket.objects(folder)))
     for count, (stored, narinfo) in enumerate(bucket.parsed(narinfos.values()), start=1):
@@ -131,13 +131,6 @@ def _tried(bucket: Bucket, request: StatsRequest, expire_after_days: int) -> Col
     if request.older_than_days is None:
         return None
     return collectable(bucket, request.older_than_days, request.grace_days, expire_after_days)
-
-
-def _kind(key: str, narinfos: Mapping[str, Stored]) -> str:
-    """Return the kind of an object outside of folders."""
-    if key.removesuffix(".narinfo") in narinfos:
-        return "narinfo"
-    return "listing" if key.endswith(".ls") else "other"
 
 
 def _listed(backend: str) -> Prices | None:
