@@ -69,6 +69,8 @@ def _json_type(schema: dict[str, Any]) -> str:
             return f"list of {of}"
         case {"type": "object", "additionalProperties": {"type": of}}:
             return f"map of {of}"
+        case {"anyOf": [{"$ref": _}, {"type": "null"}]}:
+            return "object or null"
     return str(schema["type"])
 
 

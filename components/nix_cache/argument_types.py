@@ -6,6 +6,7 @@ from typing import NotRequired, TypedDict
 import pulumi
 
 __all__ = [
+    "AwsAccessLogsArgs",
     "AwsArgs",
     "AwsMonitoringArgs",
     "AwsNarStorageClass",
@@ -120,6 +121,16 @@ class SpacesCdnArgs(TypedDict):
     ttl_seconds: NotRequired[SpacesCdnTtlSeconds | int]
     """Seconds for which the CDN keeps what it fetched. Default: ``3600``. Must be one of ``60``,
     ``600``, ``3600``, ``86400``, ``604800``."""
+
+
+class AwsAccessLogsArgs(TypedDict):
+    """Server access logs of the bucket.
+
+    ``{}`` is enough to have them.
+    """
+
+    expire_after_days: NotRequired[int]
+    """Days after which logs expire. Default: ``30``. Must be a whole number from 1 to 3650."""
 
 
 class AwsMonitoringArgs(TypedDict):
@@ -269,6 +280,10 @@ class AwsArgs(TypedDict):
     Must be one of ``secrets-manager``, ``parameter-store``."""
     monitoring: NotRequired[AwsMonitoringArgs]
     """An alarm and a budget. Default: neither."""
+    access_logs: NotRequired[AwsAccessLogsArgs]
+    """Server access logs of the bucket, for ``nix-cache stats --traffic``. They have the IP
+    addresses of readers. A private bucket takes them, named as this one with ``-logs`` at the end.
+    Default: no logs."""
 
 
 class MinioArgs(TypedDict):

@@ -227,6 +227,7 @@ def _manifest(settings: CacheSettings, location: Location, known: Mapping[str, A
         part_size_mib=settings.part_size_mib,
         expire_after_days=settings.expire_after_days,
         landing_page=settings.has_landing_page,
+        access_logs=location.access_logs,
         is_published=settings.has_manifest,
     )
 

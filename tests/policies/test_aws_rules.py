@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from nix_cache.backends.aws.policy_rules import AWS_BUCKETS, OIDC_TRUST
+from nix_cache.backends.aws.policy_rules import AWS_ACCESS_LOGS, AWS_BUCKETS, OIDC_TRUST
 from nix_cache.iam import access
 from nix_cache.iam.values import UNKNOWN
 from nix_cache.policy.model import Resource
@@ -119,6 +119,46 @@ def test_a_public_cache_is_open_by_its_policy_alone() -> None:
 def test_what_is_not_known_yet_beside_a_bucket_is_reported(others: list[Resource]) -> None:
     """Its value, or which bucket it is for."""
     assert "is not known yet" in unknown(AWS_BUCKETS, BUCKET, *others)
+
+
+def logging(bucket: Any = "cache", target: Any = "b", **more: Any) -> Resource:
+    """Return what puts the access logs of a bucket into another one."""
+    properties = {"bucket": bucket, "targetBucket": target}
+    return resource("aws:s3/bucketLogging:BucketLogging", properties, name="logging", **more)
+
+
+def test_a_closed_bucket_takes_access_logs() -> None:
+    """Whether its name says so, or where that comes from."""
+    by_urn = logging(target=UNKNOWN, dependencies={"targetBucket": ["bucket"]})
+
+    assert not found(AWS_ACCESS_LOGS, BUCKET, block(CLOSED), logging())
+    assert not found(AWS_ACCESS_LOGS, BUCKET, block(CLOSED), by_urn)
+
+
+@pytest.mark.parametrize(
+    ("others", "what"),
+    [
+        ([logging()], "is not closed: blockPublicAcls"),
+        ([logging(), block(OPEN_POLICY)], "is not closed: blockPublicPolicy"),
+        ([logging(), block(CLOSED), reading("*")], "its policy lets anonymous requests in"),
+        ([logging(bucket="b"), block(CLOSED)], "takes its own access logs"),
+    ],
+)
+def test_logs_that_all_can_read_or_that_never_end_are_refused(
+    others: list[Resource], what: str
+) -> None:
+    violations = found(AWS_ACCESS_LOGS, BUCKET, *others)
+
+    assert what in violations
+    assert violations.count("why:") == 1
+
+
+def test_a_bucket_that_takes_no_logs_may_be_public() -> None:
+    """As that of a public cache. Where logs go may not be known yet."""
+    opened = [block(OPEN_POLICY), reading("*")]
+
+    assert not found(AWS_ACCESS_LOGS, BUCKET, *opened, logging(bucket="b", target="other"))
+    assert unknown(AWS_ACCESS_LOGS, BUCKET, *opened, logging(target=UNKNOWN))
 
 
 def test_buckets_elsewhere_do_not_concern_aws() -> None:

@@ -45,6 +45,12 @@ WITH_JANITOR: dict[str, BinaryCacheArgs] = {
     },
 }
 
+WITH_ACCESS_LOGS: BinaryCacheArgs = {
+    **SAMPLES["aws"],
+    "public": True,
+    "aws": {"region": "eu-central-1", "access_logs": {}},
+}
+
 OIDC_WRITERS: BinaryCacheArgs = {
     **SAMPLES["aws"],
     "writers": [
@@ -100,6 +106,7 @@ def made(args: BinaryCacheArgs) -> list[Resource]:
         pytest.param(IN_ANOTHER_STORAGE_CLASS, id="aws, in another storage class"),
         pytest.param(BEHIND_CLOUDFRONT, id="aws, behind cloudfront"),
         pytest.param(OIDC_WRITERS, id="aws, OIDC writers"),
+        pytest.param(WITH_ACCESS_LOGS, id="aws, with access logs"),
         *(pytest.param(args, id=f"{name}, with a janitor") for name, args in WITH_JANITOR.items()),
     ],
 )

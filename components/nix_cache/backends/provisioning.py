@@ -15,6 +15,7 @@ from nix_cache.arguments import CacheSettings, WriterSettings
 from nix_cache.backends.registry import BACKENDS
 from nix_cache.config.setting import normal_endpoint
 from nix_cache.extras import is_brought_by
+from nix_cache.formats.manifest import AccessLogs
 from nix_cache.render import nix_conf
 
 
@@ -58,6 +59,7 @@ class Location:
         read_url: the substituter's URL.
         push_urls: by writer, the URL for ``nix copy --to``.
         profiles: by writer and reader with a stored credential, and the janitor, the profile.
+        access_logs: where the storage puts logs of the requests; None if it keeps none.
     """
 
     endpoint: pulumi.Output[str]
@@ -66,6 +68,7 @@ class Location:
     read_url: pulumi.Output[str]
     push_urls: Mapping[str, pulumi.Output[str]]
     profiles: Mapping[str, str]
+    access_logs: AccessLogs | None = None
 
 
 def locate(
@@ -77,6 +80,7 @@ def locate(
     addressing_style: AddressingStyle = AddressingStyle.PATH,
     is_default_endpoint: bool = False,
     read_url: pulumi.Output[str] | None = None,
+    access_logs: AccessLogs | None = None,
 ) -> Location:
     """Make the location of a cache from what its backend knows.
 
@@ -88,6 +92,7 @@ def locate(
         addressing_style: where URLs of objects at the endpoint have the bucket's name.
         is_default_endpoint: whether Nix finds the endpoint by the region alone.
         read_url: the substituter's URL if it is that of a CDN.
+        access_logs: where the storage puts logs of the requests; None if it keeps none.
     """
     # An Output is checked by the reservation, so it can be anything here.
     output = pulumi.Output.from_input(endpoint).apply(lambda known: normal_endpoint(str(known)))
@@ -116,6 +121,7 @@ def locate(
         read_url=output.apply(own_read_url) if read_url is None else read_url,
         push_urls={writer.name: push_url(writer) for writer in cache.writers},
         profiles={user: profile(cache.identity(user)) for user in cache.privileges},
+        access_logs=access_logs,
     )
 
 

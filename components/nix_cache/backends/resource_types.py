@@ -36,6 +36,7 @@ class ResourceTypes:
         inline_documents: by type, a list of objects with a policy document for users in each.
         ready_made: by type, the property that names policies of the service's own.
         acls: further types that may have a canned ACL, beside buckets and objects.
+        log_targets: by type, the property that names the bucket which takes a bucket's access logs.
         expiries: by type, what its rules remove of current objects, by age or date. Rules by tag
             are left out: nothing that Nix or the stack puts has a tag.
         deletions: by type, what lets the holder of a key delete, as the rest of a sentence.
@@ -48,6 +49,7 @@ class ResourceTypes:
     inline_documents: Mapping[str, str] = field(default_factory=dict)
     ready_made: Mapping[str, str] = field(default_factory=dict)
     acls: frozenset[str] = frozenset()
+    log_targets: Mapping[str, str] = field(default_factory=dict)
     expiries: Mapping[str, Callable[[Mapping[str, Any]], Iterator[Expiry]]] = field(
         default_factory=dict
     )
@@ -65,6 +67,7 @@ class ResourceTypes:
             inline_documents={**self.inline_documents, **other.inline_documents},
             ready_made={**self.ready_made, **other.ready_made},
             acls=self.acls | other.acls,
+            log_targets={**self.log_targets, **other.log_targets},
             expiries={**self.expiries, **other.expiries},
             deletions={**self.deletions, **other.deletions},
             canonical=lambda type_token: other.canonical(self.canonical(type_token)),

@@ -25,6 +25,19 @@ LARGEST_PART_MIB = 5120
 """Of an upload in parts, on S3."""
 
 
+class AccessLogs(BaseModel):
+    """Where the storage puts the access logs of a cache's bucket."""
+
+    model_config = ConfigDict(
+        alias_generator=to_camel, populate_by_name=True, extra="ignore", frozen=True
+    )
+
+    bucket: str
+    """The bucket that takes the logs, in the region of the cache's bucket."""
+    prefix: str
+    """What the keys of the logs begin with, before the time of their delivery."""
+
+
 class Manifest(BaseModel):
     """A cache, as its clients see it.
 
@@ -77,6 +90,9 @@ class Manifest(BaseModel):
     """Days after which entries go; 0 means that they stay."""
     landing_page: bool
     """Whether the bucket has a page for people, ``index.html``."""
+    access_logs: AccessLogs | None = None
+    """Where the storage puts the logs of the bucket's requests: the ``bucket``, and the ``prefix``
+    of their keys, before the time of delivery. Null without logs, and in what is published."""
     is_published: bool = Field(alias="descriptor")
     """Whether the bucket has the readers' part of this manifest, as ``nix-cache.json``."""
 
@@ -86,7 +102,7 @@ class Manifest(BaseModel):
         On MinIO a credential's name is its access key id, and some servers accept writes from
         anyone who knows it. The fields stay, empty, because version 1 has them.
         """
-        return self.model_copy(update=_WITHOUT_CREDENTIALS)
+        return self.model_copy(update={**_WITHOUT_CREDENTIALS, "access_logs": None})
 
     @property
     def users(self) -> tuple[str, ...]:

@@ -180,6 +180,32 @@ def cloudfront_read_policy(bucket: str, distribution_arn: str) -> PolicyDocument
     )
 
 
+def log_delivery_policy(
+    log_bucket: str, prefix: str, bucket: str, account_id: str
+) -> PolicyDocument:
+    """Return a bucket policy with which S3 can deliver the access logs of one bucket, and only it.
+
+    Args:
+        log_bucket: the bucket that takes the logs.
+        prefix: what the keys of the logs begin with.
+        bucket: the bucket whose requests are logged.
+        account_id: the account of both.
+    """
+    return _document(
+        {
+            "Sid": "S3DeliversAccessLogs",
+            "Effect": "Allow",
+            "Principal": {"Service": "logging.s3.amazonaws.com"},
+            "Action": ["s3:PutObject"],
+            "Resource": _object_arn(log_bucket, f"{prefix}*"),
+            "Condition": {
+                "ArnLike": {"aws:SourceArn": f"arn:aws:s3:::{bucket}"},
+                "StringEquals": {"aws:SourceAccount": account_id},
+            },
+        }
+    )
+
+
 def tls_only_policy(bucket: str) -> PolicyDocument:
     """Return a bucket policy that also denies requests without TLS."""
     return _document(

@@ -9,7 +9,7 @@ from nix_cache.backends.resource_types import OWN_TYPES, Holder, resource_types
 from nix_cache.iam.documents import Document, DocumentError, parse
 from nix_cache.iam.lifetimes import Expiry
 from nix_cache.iam.values import is_true, read, read_list
-from nix_cache.policy.model import Resource, UnreadableError
+from nix_cache.policy.model import Context, Resource, UnreadableError
 
 _OWN = "nix-cache:index:"
 
@@ -122,3 +122,16 @@ def is_in(resource: Resource, place: str, bucket: Resource) -> bool:
     if bucket.urn in resource.dependencies.get(place, ()):
         return True
     return bool(resource.read(place) == bucket.read(resource_types().buckets[bucket.type]))
+
+
+def logging_into(bucket: Resource, context: Context) -> Iterator[Resource]:
+    """Yield the resources that put a bucket's access logs into this bucket.
+
+    Raises:
+        NotYetKnownError: where logs go is not known yet.
+    """
+    targets = resource_types().log_targets
+    for resource in context.resources:
+        place = targets.get(resource.type)
+        if place is not None and is_in(resource, place, bucket):
+            yield resource

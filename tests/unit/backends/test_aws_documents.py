@@ -44,6 +44,10 @@ DOCUMENTS: dict[str, PolicyDocument] = {
             BUCKET, "arn:aws:cloudfront::123456789012:distribution/E1ABCDEF"
         ),
     ),
+    "log-delivery": access.merged(
+        access.log_delivery_policy("team-cache-logs", "access-logs/", BUCKET, "123456789012"),
+        access.tls_only_policy("team-cache-logs"),
+    ),
     "github": access.github_trust_policy(PROVIDER, SUBJECT),
     "deployer": json.loads(
         (ROOT / "examples" / "aws-production" / "deployer-policy.json").read_text()

@@ -18,6 +18,19 @@ _Rule = aws.s3.BucketLifecycleConfigurationRuleArgsDict
 UNFINISHED_UPLOAD_DAYS = BACKENDS["aws"].unfinished_upload_days
 """After how many days the parts of an unfinished upload expire. They cost as objects do."""
 
+UNFINISHED_UPLOADS: _Rule = {
+    "id": "unfinished-uploads",
+    "status": "Enabled",
+    "filter": {"prefix": ""},
+    "abort_incomplete_multipart_upload": {"days_after_initiation": UNFINISHED_UPLOAD_DAYS},
+}
+"""Removes them."""
+
+S3_KEYS: aws.s3.BucketServerSideEncryptionConfigurationRuleArgsDict = {
+    "apply_server_side_encryption_by_default": {"sse_algorithm": "AES256"}
+}
+"""Encryption with keys that S3 keeps."""
+
 _COLD_DAYS = {"STANDARD_IA": 30, "INTELLIGENT_TIERING": 0}
 """The least age at which an object may go to a storage class. By S3's own default, those below
 128 KiB stay where they are: they would cost more."""
@@ -28,21 +41,8 @@ OWN_OBJECTS_MAX_AGE_SECONDS = 300
 
 def make_bucket(scope: Scope) -> aws.s3.Bucket:
     """Make the bucket: encrypted, without ACLs, and with versions if they are wanted."""
-    bucket = aws.s3.Bucket(
-        f"{scope.name}-bucket",
-        bucket=scope.bucket,
-        region=scope.region,
-        force_destroy=not scope.cache.protect,
-        tags=scope.tags,
-        opts=scope.options(protect=scope.cache.protect),
-    )
-    aws.s3.BucketOwnershipControls(
-        f"{scope.name}-ownership",
-        bucket=bucket.bucket,
-        region=scope.region,
-        rule={"object_ownership": "BucketOwnerEnforced"},
-        opts=scope.options(),
-    )
+    bucket = protected_bucket(scope, f"{scope.name}-bucket", scope.bucket)
+    disable_acls(scope, f"{scope.name}-ownership", bucket)
     aws.s3.BucketServerSideEncryptionConfiguration(
         f"{scope.name}-encryption",
         bucket=bucket.bucket,
@@ -61,6 +61,54 @@ def make_bucket(scope: Scope) -> aws.s3.Bucket:
     return bucket
 
 
+def protected_bucket(scope: Scope, resource: str, name: str) -> aws.s3.Bucket:
+    """Make a bucket that is deleted, and with what is in it, only if the cache is not protected."""
+    return aws.s3.Bucket(
+        resource,
+        bucket=name,
+        region=scope.region,
+        force_destroy=not scope.cache.protect,
+        tags=scope.tags,
+        opts=scope.options(protect=scope.cache.protect),
+    )
+
+
+def disable_acls(
+    scope: Scope, resource: str, bucket: aws.s3.Bucket
+) -> aws.s3.BucketOwnershipControls:
+    """Let policies alone decide who can do what to a bucket and its objects."""
+    return aws.s3.BucketOwnershipControls(
+        resource,
+        bucket=bucket.bucket,
+        region=scope.region,
+        rule={"object_ownership": "BucketOwnerEnforced"},
+        opts=scope.options(),
+    )
+
+
+def block_public_access(
+    scope: Scope, resource: str, bucket: aws.s3.Bucket, *, but_by_policy: bool = False
+) -> aws.s3.BucketPublicAccessBlock:
+    """Deny public access to a bucket.
+
+    Args:
+        scope: the cache.
+        resource: the name of the resource.
+        bucket: the bucket.
+        but_by_policy: whether the bucket's policy can open it all the same.
+    """
+    return aws.s3.BucketPublicAccessBlock(
+        resource,
+        bucket=bucket.bucket,
+        region=scope.region,
+        block_public_acls=True,
+        ignore_public_acls=True,
+        block_public_policy=not but_by_policy,
+        restrict_public_buckets=not but_by_policy,
+        opts=scope.options(),
+    )
+
+
 def set_access(
     scope: Scope,
     bucket: aws.s3.Bucket,
@@ -76,15 +124,8 @@ def set_access(
         reading: who reads besides users of the account; None for no one.
         open_to_all: whether that includes anonymous requests. ACLs open nothing in any case.
     """
-    block = aws.s3.BucketPublicAccessBlock(
-        f"{scope.name}-public-access-block",
-        bucket=bucket.bucket,
-        region=scope.region,
-        block_public_acls=True,
-        ignore_public_acls=True,
-        block_public_policy=not open_to_all,
-        restrict_public_buckets=not open_to_all,
-        opts=scope.options(),
+    block = block_public_access(
+        scope, f"{scope.name}-public-access-block", bucket, but_by_policy=open_to_all
     )
     tls_only = tls_only_policy(scope.bucket)
     policy = pulumi.Output.from_input(reading).apply(
@@ -102,12 +143,6 @@ def set_access(
 
 def set_lifecycle(scope: Scope, bucket: aws.s3.Bucket, rules: Sequence[ExpiryRule]) -> None:
     """Let objects go by age, unfinished uploads and noncurrent versions too, and NARs get cold."""
-    unfinished: _Rule = {
-        "id": "unfinished-uploads",
-        "status": "Enabled",
-        "filter": {"prefix": ""},
-        "abort_incomplete_multipart_upload": {"days_after_initiation": UNFINISHED_UPLOAD_DAYS},
-    }
     expiring: list[_Rule] = [
         {
             "id": rule.id,
@@ -121,7 +156,7 @@ def set_lifecycle(scope: Scope, bucket: aws.s3.Bucket, rules: Sequence[ExpiryRul
         f"{scope.name}-lifecycle",
         bucket=bucket.bucket,
         region=scope.region,
-        rules=[unfinished, *_cleanup(scope), *_tiering(scope), *expiring],
+        rules=[UNFINISHED_UPLOADS, *_cleanup(scope), *_tiering(scope), *expiring],
         opts=scope.options(),
     )
 
@@ -158,7 +193,7 @@ def _encryption(scope: Scope) -> aws.s3.BucketServerSideEncryptionConfigurationR
             # One call of KMS for many objects: a closure has thousands.
             "bucket_key_enabled": True,
         }
-    return {"apply_server_side_encryption_by_default": {"sse_algorithm": "AES256"}}
+    return S3_KEYS
 
 
 def _cleanup(

@@ -1,4 +1,4 @@
-"""Rules on AWS alone: buckets are encrypted and closed, and roles trust one subject."""
+"""Rules on AWS alone: buckets are encrypted and closed, logs private, roles trust one subject."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -9,7 +9,7 @@ from nix_cache.iam.documents import Statement
 from nix_cache.iam.values import is_true, read, read_list
 from nix_cache.iam.wildcards import is_pattern
 from nix_cache.policy.model import Context, Resource, Rule, RuleScope, UnreadableError
-from nix_cache.policy.storage_types import is_in, policies_of
+from nix_cache.policy.storage_types import is_in, logging_into, policies_of
 
 _ENCRYPTION = (
     "aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration"
@@ -41,6 +41,24 @@ def _bucket(bucket: Resource, context: Context) -> Iterator[str]:
     open_ = [name for name in wanted if not any(is_true(one.read(name)) for one in blocks)]
     if open_:
         yield f"is not closed to the public: {', '.join(open_)} (BucketPublicAccessBlock)"
+
+
+def _log_bucket(bucket: Resource, context: Context) -> Iterator[str]:
+    """Yield how the logs in a bucket could be read by all, or write logs about themselves."""
+    if bucket.type != BUCKET:
+        return
+    logging = list(logging_into(bucket, context))
+    if not logging:
+        return
+    if any(is_in(one, "bucket", bucket) for one in logging):
+        yield "takes its own access logs"
+    if any(map(_is_public, _set_on(bucket, _POLICY, context))):
+        yield "takes access logs, and its policy lets anonymous requests in"
+    blocks = list(_set_on(bucket, _BLOCK, context))
+    closed = (*_AGAINST_ACLS, *_AGAINST_POLICIES)
+    open_ = [name for name in closed if not any(is_true(one.read(name)) for one in blocks)]
+    if open_:
+        yield f"takes access logs and is not closed: {', '.join(open_)} (BucketPublicAccessBlock)"
 
 
 def _set_on(bucket: Resource, type_token: str, context: Context) -> Iterator[Resource]:
@@ -117,5 +135,14 @@ OIDC_TRUST = Rule(
     check=_trust,
 )
 
-RULES = (AWS_BUCKETS, OIDC_TRUST)
+AWS_ACCESS_LOGS = Rule(
+    id="aws-access-logs",
+    holds="A bucket that takes access logs is closed to the public, and is not the logged one.",
+    why="logs have the IP addresses of readers, and a bucket that logs into itself never ends",
+    fix="leave access logs to aws.accessLogs, or let them go to a separate, closed bucket",
+    check=_log_bucket,
+    scope=RuleScope.STACK,
+)
+
+RULES = (AWS_BUCKETS, AWS_ACCESS_LOGS, OIDC_TRUST)
 """The rules."""

@@ -11,7 +11,7 @@ from pulumi.output import Unknown
 
 from nix_cache import docs
 from nix_cache.arguments import CacheSettings
-from nix_cache.backends.aws.settings import AwsSettings
+from nix_cache.backends.aws.settings import AwsSettings, log_bucket_name
 from nix_cache.backends.claimants import bucket_contested, contested
 from nix_cache.backends.granted import granted
 from nix_cache.config.setting import is_output
@@ -61,6 +61,11 @@ def reservations(
     taken = _bucket_taken(settings.bucket, aws_settings, asking)
     reserved = [_reservation(f"{name}-names", settings.bucket, taken, settings, name, parent)]
     among_caches: list[pulumi.Input[str]] = [bucket_contested(settings.bucket, "aws", name)]
+    if aws_settings.access_logs is not None:
+        logs = log_bucket_name(settings.bucket)
+        taken = _bucket_taken(logs, aws_settings, asking)
+        reserved.append(_reservation(f"{name}-names-logs", logs, taken, settings, name, parent))
+        among_caches.append(bucket_contested(logs, "aws", name))
     if _makes_github_provider(settings, aws_settings):
         taken = _github_taken(asking)
         reserved.append(

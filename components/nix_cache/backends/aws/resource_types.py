@@ -38,6 +38,7 @@ TYPES = ResourceTypes(
         ROLE: "managedPolicyArns",
     },
     acls=frozenset({"aws:s3/bucketAcl:BucketAcl"}),
+    log_targets={"aws:s3/bucketLogging:BucketLogging": "targetBucket"},
     expiries={
         "aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration": expiries_of_rules,
         BUCKET: expiries_of_bucket,

@@ -20,6 +20,14 @@ from nix_cache.config.setting import (
 _IAM_NAME_LENGTH = 64
 """The longest name of an IAM user or role."""
 
+_BUCKET_NAME_LENGTH = 63
+"""The longest name of a bucket."""
+
+
+def log_bucket_name(bucket: str) -> str:
+    """Return the name of the bucket that takes the access logs of a cache's bucket."""
+    return f"{bucket}-logs"
+
 
 Email = Annotated[str, item("an address, such as ``ops@example.org``")]
 
@@ -81,6 +89,18 @@ class AwsMonitoringSettings(SettingsModel):
         must_be="a list of up to 10 addresses",
         default=(),
         max_length=10,
+    )
+
+
+class AwsAccessLogsSettings(SettingsModel):
+    """Server access logs of the bucket. ``{}`` is enough to have them."""
+
+    expire_after_days: int = setting(
+        "Days after which logs expire.",
+        must_be="a whole number from 1 to 3650",
+        default=30,
+        ge=1,
+        le=3650,
     )
 
 
@@ -159,6 +179,13 @@ class AwsSettings(BackendSettings):
     monitoring: AwsMonitoringSettings | None = setting(
         "An alarm and a budget.", default=None, default_text="neither"
     )
+    access_logs: AwsAccessLogsSettings | None = setting(
+        "Server access logs of the bucket, for ``nix-cache stats --traffic``. They have the IP "
+        "addresses of readers. A private bucket takes them, named as this one with ``-logs`` at "
+        "the end.",
+        default=None,
+        default_text="no logs",
+    )
 
     def _check_cloudfront(self, cache: CacheSettings) -> Iterator[Problem]:
         cdn = self.cloudfront
@@ -205,6 +232,17 @@ class AwsSettings(BackendSettings):
                     "use a shorter name for the bucket, or for the writer or reader",
                 )
 
+    def _check_log_bucket(self, cache: CacheSettings) -> Iterator[Problem]:
+        name = log_bucket_name(cache.bucket)
+        if self.access_logs is not None and len(name) > _BUCKET_NAME_LENGTH:
+            yield Problem(
+                "bucket",
+                repr(cache.bucket),
+                f"is too long with aws.accessLogs: {name!r}, the bucket of the logs, would have "
+                f"more than {_BUCKET_NAME_LENGTH} characters",
+                "use a shorter name for the bucket, or remove aws.accessLogs",
+            )
+
     def _check_budget(self, _cache: CacheSettings) -> Iterator[Problem]:
         watched = self.monitoring
         if watched and (watched.monthly_budget_usd is None) != (not watched.budget_emails):
@@ -218,5 +256,6 @@ class AwsSettings(BackendSettings):
     checks: ClassVar[tuple[BackendCheck, ...]] = (
         (("public",), _check_cloudfront),
         (("bucket", "writers", "readers", "public"), _check_lengths_of_names),
+        (("bucket",), _check_log_bucket),
         ((), _check_budget),
     )

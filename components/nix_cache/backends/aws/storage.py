@@ -7,11 +7,12 @@ import pulumi_aws as aws
 
 from nix_cache.backends.aws import bucket as bucket_parts
 from nix_cache.backends.aws import identities
+from nix_cache.backends.aws.access_logs import LOGS_PREFIX, keep_access_logs
 from nix_cache.backends.aws.delivery import ERROR_KEY, ERROR_TEXT, deliver
 from nix_cache.backends.aws.monitoring import watch
 from nix_cache.backends.aws.preflight import reservations
 from nix_cache.backends.aws.scope import Scope
-from nix_cache.backends.aws.settings import AwsSettings
+from nix_cache.backends.aws.settings import AwsSettings, log_bucket_name
 from nix_cache.backends.provisioning import (
     AddressingStyle,
     OidcWriter,
@@ -20,6 +21,7 @@ from nix_cache.backends.provisioning import (
     TextObject,
     locate,
 )
+from nix_cache.formats.manifest import AccessLogs
 from nix_cache.iam.access import anonymous_read_policy, cloudfront_read_policy
 from nix_cache.iam.lifecycle import expiry_rules
 
@@ -30,6 +32,10 @@ def provision(request: Request) -> ProvisionedWithOidc:
     granted = reservations(cache, settings, request.name, request.parent)
     scope = Scope(request.name, cache, settings, request.parent, granted)
     bucket = bucket_parts.make_bucket(scope)
+    logs = None
+    if settings.access_logs is not None:
+        logs = AccessLogs(bucket=log_bucket_name(cache.bucket), prefix=LOGS_PREFIX)
+        keep_access_logs(scope, settings.access_logs, bucket)
     location = locate(
         cache,
         endpoint=settings.endpoint or f"https://s3.{scope.region}.amazonaws.com",
@@ -38,6 +44,7 @@ def provision(request: Request) -> ProvisionedWithOidc:
         addressing_style=AddressingStyle.PATH if settings.endpoint else AddressingStyle.VIRTUAL,
         is_default_endpoint=settings.endpoint is None,
         read_url=_open(scope, bucket),
+        access_logs=logs,
     )
     bucket_parts.set_lifecycle(scope, bucket, expiry_rules(cache.expire_after_days))
     for own in request.texts(location):

@@ -4,7 +4,14 @@ from collections.abc import Iterator
 
 from nix_cache.formats.cache_info import INFO_KEY, problems
 from nix_cache.policy.model import Context, Resource, Rule, RuleScope
-from nix_cache.policy.storage_types import CACHE, is_bucket, is_in, object_of, text_of
+from nix_cache.policy.storage_types import (
+    CACHE,
+    is_bucket,
+    is_in,
+    logging_into,
+    object_of,
+    text_of,
+)
 
 
 def _is_valid(resource: Resource, _context: Context) -> Iterator[str]:
@@ -27,7 +34,9 @@ def _is_one(bucket: Resource, context: Context) -> Iterator[str]:
     ]
     if len(infos) > 1:
         yield f"has {INFO_KEY} {len(infos)} times: {', '.join(sorted(infos))}"
-    elif not infos and _is_part_of_cache(bucket, context):
+    elif (
+        not infos and _is_part_of_cache(bucket, context) and not any(logging_into(bucket, context))
+    ):
         yield f"has no {INFO_KEY}"
 
 
