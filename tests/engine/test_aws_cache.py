@@ -15,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nix_cache.iam.lifecycle import NARINFO_TTL_DAYS, NIX32, OWN_KEYS
+from tests.engine.aws_deployer import BUCKET, deployer
 from tests.engine.aws_patient import AwsPatient
 from tests.engine.drift_command import drifted
 from tests.engine.environments import program_environment
@@ -22,13 +23,8 @@ from tests.engine.project import STACK, Project
 from tests.engine.versioned import Versioned
 from tests.fakes.aws_server import AwsServer, Credential
 from tests.fakes.github_token import token
-from tools.bootstrap import ROOT
 from tools.engine import Engine
 
-BUCKET = "example-org-nix-cache"
-"""The bucket for which the deployer's policy is written."""
-
-DEPLOYER = ROOT / "examples" / "aws-production" / "deployer-policy.json"
 DAYS = 90
 NARINFO = f"{NIX32}.narinfo"
 UP_SECONDS = 600.0
@@ -90,22 +86,6 @@ class Cache:
     def run(self, *arguments: str) -> str:
         """Run a command of the engine that has to succeed."""
         return self.project.pulumi(*arguments, "--stack", STACK, timeout=UP_SECONDS)
-
-
-def deployer(aws: AwsServer) -> Credential:
-    """Return a user who may do what the deployer's policy allows, and no more.
-
-    Where moto does not say what an action is about, it may be about anything.
-    """
-    policy = json.loads(DEPLOYER.read_text())
-    for statement in policy["Statement"]:
-        if not statement["Action"][0].startswith("s3:"):
-            statement["Resource"] = ["*"]
-    iam = aws.client("iam", aws.administrator)
-    iam.create_user(UserName="deployer")
-    iam.put_user_policy(UserName="deployer", PolicyName="deploy", PolicyDocument=json.dumps(policy))
-    pair = iam.create_access_key(UserName="deployer")["AccessKey"]
-    return Credential(pair["AccessKeyId"], pair["SecretAccessKey"])
 
 
 @pytest.fixture(scope="module")

@@ -185,6 +185,8 @@ class BackendSpec:
         credential: what is replaced to renew a credential; None if `stack renew` does that.
         list_price: of its storage; None if there is no public one.
         has_trace: whether the server's administrator can follow its requests, as on MinIO.
+        access_logs_setting: the setting with which the service keeps access logs of the bucket;
+            empty if the stack cannot have it do so.
     """
 
     name: str
@@ -215,3 +217,4 @@ class BackendSpec:
     credential: CredentialResource | None = None
     list_price: ListPrice | None = None
     has_trace: bool = False
+    access_logs_setting: str = ""

@@ -2,6 +2,7 @@
 
 from tests.fuzz.target import Target
 from tests.fuzz.targets import (
+    access_logs,
     buckets,
     credentials,
     encodings,
@@ -23,4 +24,5 @@ TARGETS: tuple[Target, ...] = (
     *nix_output.TARGETS,
     *policies.TARGETS,
     *stacks.TARGETS,
+    *access_logs.TARGETS,
 )

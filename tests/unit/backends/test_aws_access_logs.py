@@ -17,12 +17,9 @@ LOGGED: BinaryCacheArgs = {**PUBLIC, "aws": {"region": "eu-central-1", "access_l
 LOG_BUCKET = "team-cache-logs"
 
 
-def with_logs(**settings: Any) -> BinaryCacheArgs:
+def with_logs(**aws: Any) -> BinaryCacheArgs:
     """Return a logged cache with more settings of AWS."""
-    return {
-        **LOGGED,
-        "aws": {"region": "eu-central-1", "access_logs": {}, **settings},
-    }
+    return {**PUBLIC, "aws": {"region": "eu-central-1", "access_logs": {}, **aws}}  # type: ignore[typeddict-item]
 
 
 def test_without_the_setting_nothing_is_logged() -> None:

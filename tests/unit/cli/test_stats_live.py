@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from nix_cache.cli import app
-from nix_cache.cli.stats.traffic import OTHERS, LiveTraffic, traced_request
+from nix_cache.cli.stats.trace_line import traced_request
+from nix_cache.cli.stats.traffic import OTHERS, TrafficSum
 
 
 def line(
@@ -36,9 +37,9 @@ def signed(key: str) -> dict[str, Any]:
     return {"headers": {"Authorization": [value], "Host": ["localhost:9000"]}}
 
 
-def added(*lines: bytes) -> LiveTraffic:
+def added(*lines: bytes) -> TrafficSum:
     """Return what some lines add up to."""
-    traffic = LiveTraffic()
+    traffic = TrafficSum()
     for one in lines:
         if (request := traced_request(one, "demo")) is not None:
             traffic.add(request)
@@ -110,6 +111,20 @@ def test_a_line_that_is_no_trace_is_one_error(content: bytes) -> None:
         (["--live", "--prices", "p.json"], "--prices"),
         (["--live"], "--owner"),
         (["--grace", "3"], "--grace"),
+        (["--live", "--grace", "3"], "--grace"),
+        (["--live", "--prometheus", "p.prom"], "--prometheus"),
+        (["--live", "--traffic"], "exclude"),
+        (["--live", "--since", "2019-11-27"], "--since"),
+        (["--until", "2019-11-27"], "--until"),
+        (["--traffic", "--for", "3"], "--for"),
+        (["--traffic", "--older-than", "3"], "--older-than"),
+        (["--traffic", "--prices", "p.json"], "--prices"),
+        (["--traffic"], "--owner"),
+        (["--traffic", "--since", "yesterday"], "--since 'yesterday' is not a time"),
+        (["--traffic", "--since", "2999-01-01"], "has not come yet"),
+        (["--traffic", "--since", "2019-11-27", "--until", "2019-11-26"], "is not before"),
+        (["--traffic", "--json", "--prometheus", "-"], "standard output"),
+        (["--json", "--prometheus", "-"], "standard output"),
     ],
 )
 def test_options_without_a_meaning_are_refused(

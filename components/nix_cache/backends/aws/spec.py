@@ -45,6 +45,7 @@ SPEC = BackendSpec(
     cdn="CloudFront",
     cdn_flush="aws cloudfront create-invalidation --distribution-id ID --paths '/*'",
     has_oidc_writers=True,
+    access_logs_setting="aws.accessLogs",
     list_price=ListPrice(  # S3 Standard in us-east-1, the first 50 TB
         per_unit_month=0.023,
         unit_bytes=2**30,

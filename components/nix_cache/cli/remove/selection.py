@@ -2,11 +2,12 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Self
 
 from nix_cache.cli.errors import UsageError
 from nix_cache.cli.inventory.contents import Stored
+from nix_cache.cli.machine.times import past_time
 from nix_cache.formats import signing
 from nix_cache.formats.content_address import ContentAddressError
 from nix_cache.formats.narinfo import Narinfo, verify
@@ -94,15 +95,4 @@ def _is_verified(narinfo: Narinfo, public_key: str) -> bool:
 def _time(text: str | None) -> datetime | None:
     if text is None:
         return None
-    try:
-        time = datetime.fromisoformat(text.strip())
-        time = time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
-    except (ValueError, OverflowError):  # in UTC, its year may be 0 or 10000
-        raise UsageError(
-            f"--since {text!r} is not a time", "give one such as 2026-11-27T08:00Z"
-        ) from None
-    if time > datetime.now(UTC):
-        raise UsageError(
-            f"--since {text!r} has not come yet", "give the last time when the key was secret"
-        )
-    return time
+    return past_time("--since", text, "give the last time when the key was secret")

@@ -1,5 +1,6 @@
 """The command `nix-cache stats`: its options. What it does is imported when it runs."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -84,6 +85,34 @@ def stats(
             show_default=False,
         ),
     ] = None,
+    traffic: Annotated[
+        bool,
+        typer.Option(
+            "--traffic",
+            help="Print who read what, by the access logs that AWS S3 keeps with the setting "
+            "aws.accessLogs, and not what the bucket has. With a profile that can list and read "
+            "the log bucket as --owner.",
+        ),
+    ] = False,
+    since: Annotated[
+        str | None,
+        typer.Option(
+            "--since",
+            metavar="TIME",
+            help="With --traffic: requests at this time or later, such as 2026-11-27T08:00Z. "
+            "Default: a day before --until.",
+            show_default=False,
+        ),
+    ] = None,
+    until: Annotated[
+        str | None,
+        typer.Option(
+            "--until",
+            metavar="TIME",
+            help="With --traffic: requests before this time. Default: now.",
+            show_default=False,
+        ),
+    ] = None,
     jobs: Jobs = JOBS,
     same_cache: SameCache = None,
     project: Project = None,
@@ -91,20 +120,34 @@ def stats(
 ) -> None:
     """Print what a cache has: paths, bytes, signing keys, growth, and the cost of the storage.
 
-    Lists the bucket and reads every narinfo. Changes nothing. With --live, prints who reads what
-    instead.
+    Lists the bucket and reads every narinfo. Changes nothing. With --live or --traffic, prints who
+    reads what instead: on MinIO from now on, on AWS S3 by its access logs.
     """
-    if seconds is not None and not live:
-        raise UsageError("--for has no meaning without --live", "add --live, or leave out --for")
+    if live and traffic:
+        raise UsageError("--live and --traffic exclude each other", "leave out one of them")
+    _require("--live", live, {"--for": seconds})
+    _require("--traffic", traffic, {"--since": since, "--until": until})
+    of_contents = {"--prices": prices, "--older-than": older_than, "--grace": grace}
     if live:
-        given = {"--prices": prices, "--prometheus": prometheus, "--older-than": older_than}
-        if wrong := [name for name, value in given.items() if value is not None]:
-            raise UsageError(
-                f"{wrong[0]} has no meaning with --live", f"leave out {wrong[0]} or --live"
-            )
+        _refuse("--live", {**of_contents, "--prometheus": prometheus})
         from nix_cache.cli.stats import live_session
 
         live_session.run(one_cache(cache, same_cache), project, owner, seconds, as_json=as_json)
+        return
+    if traffic:
+        _refuse("--traffic", of_contents)
+        from nix_cache.cli.stats import log_session
+
+        asked = log_session.TrafficRequest(
+            cache=one_cache(cache, same_cache),
+            project=project,
+            owner=owner,
+            since=since,
+            until=until,
+            prometheus=prometheus,
+            jobs=jobs,
+        )
+        log_session.run(asked, as_json=as_json)
         return
     if grace is not None and older_than is None:
         raise UsageError(
@@ -124,3 +167,21 @@ def stats(
         grace_days=GRACE_DAYS if grace is None else grace,
     )
     session.run(request, as_json=as_json)
+
+
+def _require(option: str, is_given: bool, values: Mapping[str, object]) -> None:
+    """Refuse options that need another one, which is not given."""
+    for name, value in values.items():
+        if value is not None and not is_given:
+            raise UsageError(
+                f"{name} has no meaning without {option}", f"add {option}, or leave out {name}"
+            )
+
+
+def _refuse(option: str, values: Mapping[str, object]) -> None:
+    """Refuse options that have no meaning with another one, which is given."""
+    for name, value in values.items():
+        if value is not None:
+            raise UsageError(
+                f"{name} has no meaning with {option}", f"leave out {name} or {option}"
+            )

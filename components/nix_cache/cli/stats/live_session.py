@@ -11,9 +11,10 @@ from nix_cache.cli.errors import ClientError, UsageError
 from nix_cache.cli.machine import console
 from nix_cache.cli.machine.sizes import size
 from nix_cache.cli.s3.trace import Trace
-from nix_cache.cli.stats.traffic import LiveTraffic, TracedRequest, Traffic, traced_request
+from nix_cache.cli.stats.trace_line import traced_request
+from nix_cache.cli.stats.traffic import BucketRequest, TrafficSum
+from nix_cache.cli.stats.traffic_report import document, print_summary
 
-_SHOWN_CLIENTS = 20
 _CLIENT_WIDTH = 24
 _METHOD_WIDTH = 6
 _LONGEST_KEY = 300
@@ -54,9 +55,11 @@ def run(
         raise UsageError(
             f"--live needs a server whose requests can be followed ({able}), and the backend of "
             f"this cache is {manifest.backend}",
-            "leave out --live, and see the traffic in the service's own logs",
+            "use --traffic, which reads access logs"
+            if backend is not None and backend.access_logs_setting
+            else "leave out --live, and see the traffic in the service's own logs",
         )
-    trace, traffic = Trace(manifest, manager.credential, manager.profile), LiveTraffic()
+    trace, traffic = Trace(manifest, manager.credential, manager.profile), TrafficSum()
     ends_at = None if seconds is None else time.monotonic() + seconds
     has_summary = True
     try:
@@ -73,21 +76,17 @@ def run(
         if has_summary and as_json:
             console.document(document(traffic))
         elif has_summary:
-            _print_summary(traffic)
-
-
-def document(traffic: LiveTraffic) -> dict[str, Any]:
-    """Return the summary for programs."""
-    return {
-        **_amounts(traffic.total),
-        "byClient": {name: _amounts(one) for name, one in sorted(traffic.by_client.items())},
-        "unreadableLines": traffic.unreadable,
-    }
+            print_summary(traffic)
+            if traffic.unreadable:
+                console.note(
+                    f"WARNING: {traffic.unreadable:,} lines of the trace cannot be read and are "
+                    "not counted."
+                )
 
 
 def _requests(
-    trace: Trace, bucket: str, traffic: LiveTraffic, ends_at: float | None
-) -> Iterator[TracedRequest]:
+    trace: Trace, bucket: str, traffic: TrafficSum, ends_at: float | None
+) -> Iterator[BucketRequest]:
     """Yield the requests to the bucket, after they were counted."""
     is_started = False
     for line in trace.lines():
@@ -108,7 +107,7 @@ def _requests(
             yield request
 
 
-def _row(request: TracedRequest) -> str:
+def _row(request: BucketRequest) -> str:
     is_upload = request.method in _UPLOADS
     taken = request.received_bytes if is_upload else request.sent_bytes
     clock = request.time.partition("T")[2][:8]
@@ -118,7 +117,7 @@ def _row(request: TracedRequest) -> str:
     )
 
 
-def _event(request: TracedRequest) -> dict[str, Any]:
+def _event(request: BucketRequest) -> dict[str, Any]:
     return {
         "time": request.time,
         "client": request.client,
@@ -128,48 +127,3 @@ def _event(request: TracedRequest) -> dict[str, Any]:
         "sentBytes": request.sent_bytes,
         "receivedBytes": request.received_bytes,
     }
-
-
-def _amounts(traffic: Traffic) -> dict[str, Any]:
-    rate = traffic.hit_rate
-    return {
-        "requests": traffic.requests,
-        "sentBytes": traffic.sent_bytes,
-        "receivedBytes": traffic.received_bytes,
-        "foundNarinfos": traffic.found_narinfos,
-        "absentNarinfos": traffic.absent_narinfos,
-        "hitRate": None if rate is None else round(rate, 4),
-    }
-
-
-def _print_summary(traffic: LiveTraffic) -> None:
-    total = traffic.total
-    requests = "1 request" if total.requests == 1 else f"{total.requests:,} requests"
-    console.out.print(
-        f"{requests}, {size(total.sent_bytes)} sent, {size(total.received_bytes)} received"
-    )
-    if total.hit_rate is not None:
-        asked = total.found_narinfos + total.absent_narinfos
-        console.out.print(
-            f"Narinfos: {total.found_narinfos:,} of {asked:,} found ({total.hit_rate:.1%})"
-        )
-    clients = sorted(traffic.by_client.items(), key=lambda one: -one[1].sent_bytes)
-    rows = [
-        (
-            name,
-            f"{one.requests:,}",
-            size(one.sent_bytes),
-            "" if one.hit_rate is None else f"{one.hit_rate:.1%} of narinfos found",
-        )
-        for name, one in clients[:_SHOWN_CLIENTS]
-    ]
-    if rows:
-        console.out.print("By client")
-        console.columns(rows)
-    if len(clients) > _SHOWN_CLIENTS:
-        console.out.print(f"  and {len(clients) - _SHOWN_CLIENTS} more; --json prints all")
-    if traffic.unreadable:
-        console.note(
-            f"WARNING: {traffic.unreadable:,} lines of the trace cannot be read and are not "
-            "counted."
-        )

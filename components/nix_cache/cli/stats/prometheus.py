@@ -1,10 +1,11 @@
-"""The figures of a cache in the text format of Prometheus. Pure."""
+"""The figures of a cache, and its traffic, in the text format of Prometheus. Pure."""
 
 from collections.abc import Iterable, Iterator, Mapping
 
 from nix_cache.cli.stats.collection import Collectable
 from nix_cache.cli.stats.figures import Figures
 from nix_cache.cli.stats.prices import MonthlyCost
+from nix_cache.cli.stats.traffic import TrafficSum
 
 _Samples = Iterable[tuple[Mapping[str, str], float]]
 _Metric = tuple[str, str, _Samples]
@@ -23,6 +24,61 @@ def text(
         now: seconds since 1970.
     """
     return "".join(_lines(figures, cost, tried, cache, now))
+
+
+def traffic_text(traffic: TrafficSum, cache: str, since: float, until: float, now: float) -> str:
+    """Return the requests of a time, one gauge for each figure. No address is in it.
+
+    Args:
+        traffic: the requests.
+        cache: the name of the bucket, which every sample carries.
+        since: the begin of the time, in seconds since 1970.
+        until: its end, likewise.
+        now: likewise.
+    """
+    total = traffic.total
+    clients = [
+        ({"client": name}, one)
+        for name, one in sorted(traffic.by_client.items())
+        if not one.is_anonymous
+    ]
+    clients.append(({"client": ""}, traffic.anonymous))
+    metrics: tuple[_Metric, ...] = (
+        (
+            "traffic_requests",
+            "Requests by user or role; empty for anonymous ones.",
+            [(labels, one.requests) for labels, one in clients],
+        ),
+        (
+            "traffic_sent_bytes",
+            "Bytes of the answers to these requests.",
+            [(labels, one.sent_bytes) for labels, one in clients],
+        ),
+        (
+            "traffic_narinfos",
+            "Requests for narinfos, by whether there was one.",
+            [
+                ({"result": "found"}, total.found_narinfos),
+                ({"result": "absent"}, total.absent_narinfos),
+            ],
+        ),
+        ("traffic_nar_downloads", "Answers with a NAR.", [({}, total.nar_downloads)]),
+        ("traffic_nar_bytes", "Bytes of these answers.", [({}, total.nar_bytes)]),
+        (
+            "traffic_errors",
+            "Requests that failed, by HTTP status.",
+            [({"status": str(status)}, count) for status, count in sorted(traffic.errors.items())],
+        ),
+        (
+            "traffic_unreadable_lines",
+            "Lines of the logs that cannot be read.",
+            [({}, traffic.unreadable)],
+        ),
+        ("traffic_since_timestamp_seconds", "When the time of the requests begins.", [({}, since)]),
+        ("traffic_until_timestamp_seconds", "When it ends.", [({}, until)]),
+        ("traffic_timestamp_seconds", "When the logs were read.", [({}, now)]),
+    )
+    return "".join(_rendered(metrics, cache))
 
 
 def _lines(
@@ -75,6 +131,10 @@ def _lines(
         ("monthly_cost", "Estimated cost of the storage for a month.", costs),
         ("stats_timestamp_seconds", "When the bucket was read.", [({}, now)]),
     )
+    yield from _rendered(metrics, cache)
+
+
+def _rendered(metrics: Iterable[_Metric], cache: str) -> Iterator[str]:
     for name, meaning, samples in metrics:
         rows = list(samples)
         if rows:

@@ -7,14 +7,13 @@ from pathlib import Path
 from nix_cache.backends.registry import BACKENDS
 from nix_cache.cli.caches.manager import find_manager
 from nix_cache.cli.commands import completing
-from nix_cache.cli.errors import UsageError
 from nix_cache.cli.inventory.bucket import Bucket
 from nix_cache.cli.inventory.contents import is_collectable, is_narinfo
 from nix_cache.cli.inventory.remembered import Remembered
-from nix_cache.cli.machine import console, files
+from nix_cache.cli.machine import console
 from nix_cache.cli.machine.progress import Progress
 from nix_cache.cli.options import GRACE_DAYS
-from nix_cache.cli.stats import prometheus, report
+from nix_cache.cli.stats import metrics_file, prometheus, report
 from nix_cache.cli.stats.collection import Collectable, collectable
 from nix_cache.cli.stats.figures import Adder, Figures
 from nix_cache.cli.stats.prices import Prices
@@ -71,16 +70,7 @@ def run(request: StatsRequest, *, as_json: bool) -> None:
         UsageError: the request makes no sense.
         ClientError: the storage refused or did not answer, or a file cannot be read or written.
     """
-    if as_json and str(request.prometheus) == "-":
-        raise UsageError(
-            "--json and --prometheus - both write to standard output",
-            "name a file after --prometheus, or leave one of them out",
-        )
-    if request.prometheus is not None and not request.prometheus.absolute().parent.is_dir():
-        raise UsageError(
-            f"--prometheus {request.prometheus} is in a folder that does not exist",
-            "make the folder, or name another file",
-        )
+    metrics_file.require_place(request.prometheus, as_json=as_json)
     given = None if request.prices is None else Prices.read(request.prices)
     manager = find_manager(request.cache, request.project, request.owner)
     target = manager.target
@@ -97,10 +87,8 @@ def run(request: StatsRequest, *, as_json: bool) -> None:
     report.print_remarks(figures, manifest.backend, cost, tried)
     if request.prometheus is not None:
         text = prometheus.text(figures, cost, tried, manifest.bucket, time.time())
-        if str(request.prometheus) == "-":
-            console.out.text(text)
+        if metrics_file.write(request.prometheus, text):
             return
-        files.write(request.prometheus.absolute(), text.encode(), files.PUBLIC_FILE)
     if as_json:
         console.document(report.document(figures, cost, tried))
     else:

@@ -1,0 +1,27 @@
+"""The user who deploys a cache on AWS, with the rights that the example gives them."""
+
+import json
+
+from tests.fakes.aws_server import AwsServer, Credential
+from tools.bootstrap import ROOT
+
+BUCKET = "example-org-nix-cache"
+"""The bucket for which the deployer's policy is written."""
+
+DEPLOYER = ROOT / "examples" / "aws-production" / "deployer-policy.json"
+
+
+def deployer(aws: AwsServer) -> Credential:
+    """Return a user who may do what the deployer's policy allows, and no more.
+
+    Where moto does not say what an action is about, it may be about anything.
+    """
+    policy = json.loads(DEPLOYER.read_text())
+    for statement in policy["Statement"]:
+        if not statement["Action"][0].startswith("s3:"):
+            statement["Resource"] = ["*"]
+    iam = aws.client("iam", aws.administrator)
+    iam.create_user(UserName="deployer")
+    iam.put_user_policy(UserName="deployer", PolicyName="deploy", PolicyDocument=json.dumps(policy))
+    pair = iam.create_access_key(UserName="deployer")["AccessKey"]
+    return Credential(pair["AccessKeyId"], pair["SecretAccessKey"])

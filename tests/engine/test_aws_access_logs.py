@@ -1,0 +1,190 @@
+"""Access logs of a cache on AWS: made with the deployer's policy alone, read, and taken away.
+
+Only this module has the second bucket under the engine, and `nix-cache stats --traffic` on logs.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from tests.engine.aws_deployer import BUCKET, deployer
+from tests.engine.command import TIMEOUT_SECONDS, Result
+from tests.engine.drift_command import drifted
+from tests.engine.environments import program_environment
+from tests.engine.project import STACK, Project
+from tests.fakes.aws_server import ACCOUNT, AwsServer, Credential
+from tests.unit.cli.access_log_lines import log_line
+from tools.engine import Engine
+
+LOGS = f"{BUCKET}-logs"
+UP_SECONDS = 600.0
+"""The provider itself waits for a minute until a lifecycle has settled."""
+
+pytestmark = [pytest.mark.aws, pytest.mark.timeout(UP_SECONDS)]
+
+
+@dataclass(frozen=True)
+class LoggedCache:
+    """A cache with access logs that is up, and the AWS that it is on."""
+
+    project: Project
+    aws: AwsServer
+
+    @property
+    def owner(self) -> Any:
+        """An S3 client of a user who may do everything."""
+        return self.aws.client("s3", self.aws.administrator)
+
+    def run(self, *arguments: str) -> str:
+        """Run a command of the engine that has to succeed."""
+        return self.project.pulumi(*arguments, "--stack", STACK, timeout=UP_SECONDS)
+
+    def log(self, **settings: Any) -> None:
+        """Deploy with access logs, or, without settings, without them."""
+        logs = {"accessLogs": settings} if settings else {}
+        self.project.set(aws={"endpoint": self.aws.url, **logs})
+        self.run("up", "--yes", "--skip-preview")
+
+
+@pytest.fixture(scope="module")
+def cache(
+    tmp_path_factory: pytest.TempPathFactory, aws_engine: Engine, aws_server: AwsServer
+) -> Iterator[LoggedCache]:
+    """Provide a private cache with access logs; at the end nothing of it may be left."""
+    project = Project.create(
+        tmp_path_factory.mktemp("aws") / "project", aws_engine, program_environment("aws")
+    )
+    identity = deployer(aws_server)
+    project.config.update(aws_server.config())
+    project.environment.update(
+        {
+            **aws_server.environment(),
+            "AWS_ACCESS_KEY_ID": identity.access_key_id,
+            "AWS_SECRET_ACCESS_KEY": identity.secret_access_key,
+        }
+    )
+    project.set(
+        backend="aws", domain="cache.example.org", bucket=BUCKET, protect=False, janitor=True
+    )
+    made = LoggedCache(project, aws_server)
+    made.log(expireAfterDays=14)
+    yield made
+    made.run("destroy", "--yes", "--skip-preview")
+    assert made.owner.list_buckets()["Buckets"] == []
+
+
+def test_s3_delivers_logs_to_a_closed_bucket_for_some_days(cache: LoggedCache) -> None:
+    s3 = cache.owner
+    assert s3.get_bucket_logging(Bucket=BUCKET)["LoggingEnabled"] == {
+        "TargetBucket": LOGS,
+        "TargetPrefix": "access-logs/",
+    }
+    assert "LoggingEnabled" not in s3.get_bucket_logging(Bucket=LOGS)
+    block = s3.get_public_access_block(Bucket=LOGS)["PublicAccessBlockConfiguration"]
+    assert set(block.values()) == {True}
+    delivery, tls_only = json.loads(s3.get_bucket_policy(Bucket=LOGS)["Policy"])["Statement"]
+    assert delivery["Principal"] == {"Service": "logging.s3.amazonaws.com"}
+    assert delivery["Condition"]["StringEquals"] == {"aws:SourceAccount": ACCOUNT}
+    assert tls_only["Effect"] == "Deny"
+    rules = s3.get_bucket_lifecycle_configuration(Bucket=LOGS)["Rules"]
+    assert [rule["Expiration"]["Days"] for rule in rules if "Expiration" in rule] == [14]
+
+
+def test_a_second_up_finds_nothing_to_do_and_nothing_has_drifted(cache: LoggedCache) -> None:
+    cache.run("up", "--yes", "--refresh", "--skip-preview", "--expect-no-changes")
+    assert drifted(cache.project) == set()
+
+
+@pytest.mark.parametrize("user", ["nixbuilder", "nixreader", "janitor"])
+def test_no_user_of_the_cache_reads_the_logs(cache: LoggedCache, user: str) -> None:
+    cache.owner.put_object(Bucket=LOGS, Key="access-logs/x", Body=b"x")
+    pair = cache.project.outputs(secrets=True)["credentials"][user]
+    client = cache.aws.client("s3", Credential(pair["accessKeyId"], pair["secretAccessKey"]))
+    for call, more in ((client.list_objects_v2, {}), (client.get_object, {"Key": "access-logs/x"})):
+        with pytest.raises(ClientError, match="AccessDenied"):
+            call(Bucket=LOGS, **more)
+
+
+def stats(cache: LoggedCache, home: Path, pair: Credential, *options: str) -> Result:
+    """Run `nix-cache stats --traffic` for a day of 2019 with a key pair, as its user does."""
+    credentials, source = home / "credentials", home / "outputs.json"
+    credentials.write_text(
+        f"[owner]\naws_access_key_id = {pair.access_key_id}\n"
+        f"aws_secret_access_key = {pair.secret_access_key}\n"
+    )
+    source.write_text(json.dumps(cache.project.outputs()))
+    day = ("--since", "2019-11-26T00:00Z", "--until", "2019-11-27T00:00Z")
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "nix_cache.cli", "stats", str(source)),
+            *("--traffic", "--owner", "owner", *day, *options),
+        ],
+        env={
+            "PATH": os.environ["PATH"],
+            "HOME": str(home),
+            "AWS_SHARED_CREDENTIALS_FILE": str(credentials),
+            "NIX_SSL_CERT_FILE": str(cache.aws.authority),
+        },
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT_SECONDS,
+        check=False,
+    )
+    return Result(done.returncode, done.stdout, done.stdout + done.stderr, 0)
+
+
+def test_traffic_is_read_from_the_logs_by_their_owner(cache: LoggedCache, tmp_path: Path) -> None:
+    """In the lines that AWS documents, as moto delivers none of the requests of clients."""
+    reader = "arn:aws:iam::123456789012:user/example-org-nix-cache-nixreader"
+    lines = [
+        log_line("x.narinfo", bucket=BUCKET, requester=reader, sent=612),
+        log_line("nar/x.nar.zst", bucket=BUCKET, requester=reader, sent=1_000_000),
+        log_line("y.narinfo", bucket=BUCKET, status=403, error="AccessDenied"),
+        b"not a line of a log",
+    ]
+    s3 = cache.owner
+    for number, line in enumerate(lines):
+        key = f"access-logs/2019-11-26-09-00-0{number}-0123456789ABCDEF"
+        s3.put_object(Bucket=LOGS, Key=key, Body=line + b"\n")
+
+    done = stats(cache, tmp_path, cache.aws.administrator, "--json")
+
+    assert done.exit_code == 0, done.output
+    found = json.loads(done.stdout)
+    assert (found["requests"], found["hitRate"], found["narBytes"]) == (3, 0.5, 1_000_000)
+    assert found["byClient"][f"{BUCKET}-nixreader"]["requests"] == 2
+    assert (found["anonymous"]["requests"], found["unreadableLines"]) == (1, 1)
+
+
+def test_traffic_is_refused_to_a_user_of_the_cache(cache: LoggedCache, tmp_path: Path) -> None:
+    pair = cache.project.outputs(secrets=True)["credentials"]["janitor"]
+    janitor = Credential(pair["accessKeyId"], pair["secretAccessKey"])
+
+    done = stats(cache, tmp_path, janitor)
+
+    assert done.exit_code == 1
+    assert f"may not list and read access logs in the bucket {LOGS}" in done.output
+    assert "Traceback" not in done.output
+
+
+def test_without_the_setting_the_logs_go_and_the_cache_stays(cache: LoggedCache) -> None:
+    s3 = cache.owner
+    s3.put_object(Bucket=LOGS, Key="access-logs/old", Body=b"x")
+    try:
+        cache.log()
+        assert "LoggingEnabled" not in s3.get_bucket_logging(Bucket=BUCKET)
+        assert [one["Name"] for one in s3.list_buckets()["Buckets"]] == [BUCKET]
+        assert s3.get_object(Bucket=BUCKET, Key="nix-cache-info")
+        assert cache.project.outputs()["manifest"]["accessLogs"] is None
+    finally:
+        cache.log(expireAfterDays=14)
+    assert cache.project.outputs()["manifest"]["accessLogs"]["bucket"] == LOGS
