@@ -3,6 +3,7 @@
 import contextlib
 import io
 import json
+import time
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -111,6 +112,20 @@ def test_fields_at_the_end_and_quotation_marks_of_clients_change_nothing(line: b
 def test_a_line_that_is_not_of_an_access_log_is_one_error(line: bytes, problem: str) -> None:
     with pytest.raises(ValueError, match=problem):
         logged_request(line, BUCKET)
+
+
+@pytest.mark.parametrize("end", ["", "\n", ' "', '" '])
+@pytest.mark.parametrize(
+    "part", ['"', '" 200 - 1 1 1 1 "', '" 200 - 1 1 1 1 ', '" 200 - - - - - "" ', " "]
+)
+def test_a_hostile_line_takes_no_longer_than_another_one(part: str, end: str) -> None:
+    """A client may send whatever looks like the fields after its own."""
+    uri = part * (90_000 // len(part)) + end
+    line = log_line("x", uri=uri).partition(b'" 200 - - - 7')[0]
+    started = time.process_time()
+    with contextlib.suppress(ValueError):
+        logged_request(line, BUCKET)
+    assert time.process_time() - started < 1
 
 
 @pytest.mark.parametrize(

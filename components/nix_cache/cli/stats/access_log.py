@@ -20,7 +20,8 @@ _LINE = re.compile(
     r'(?:"(?P<uri>.*?)"|-) (?P<status>[0-9]{3}|-) (?P<error>[A-Za-z0-9]+|-) '
     r"(?P<sent>[0-9]{1,18}|-) (?P<size>[0-9]{1,18}|-) (?P<total_ms>[0-9]{1,18}|-) "
     r'(?P<turn_around_ms>[0-9]{1,18}|-) (?P<referrer_and_agent>".*"|- -) (?P<version_id>\S+)'
-    r"(?P<more>(?: .*)?)"
+    r"(?P<more>(?: .*)?)",
+    re.DOTALL,  # so that no line end makes it try all the ways to end a field
 )
 _TIME = re.compile(r"([0-9]{2})/([A-Z][a-z]{2})/([0-9]{4}):([0-9]{2}):([0-9]{2}):([0-9]{2}) \+0000")
 _MONTHS = (
