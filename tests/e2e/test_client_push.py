@@ -11,9 +11,10 @@ from tests.e2e import store_paths
 from tests.e2e.cache import WRITER, Cache
 from tests.e2e.conftest import NewCache, NewNix
 from tests.e2e.nix import Nix
-from tests.e2e.refusal import assert_accepted
+from tests.e2e.refusal import assert_accepted, assert_refused
 from tests.e2e.store_paths import Closure
 from tests.e2e.writer import WritingMachine
+from tests.engine.versioned import collected
 
 
 @pytest.fixture
@@ -302,3 +303,28 @@ def test_what_an_upstream_signed_is_left_to_it(nix: Nix, new_cache: NewCache) ->
     asked = machine.push(closure.root, "--check-upstream")
     assert (asked["upstream"], asked["pushed"]) == ({}, [theirs])
     assert machine.push(closure.root, "--all")["skipped"] == sorted(closure.paths)
+
+
+def test_a_pinned_path_survives_a_collection_and_another_one_is_missing(
+    nix: Nix, new_cache: NewCache, new_nix: NewNix
+) -> None:
+    """Both are older than the retention when the janitor collects, by the credential of `use`."""
+    cache = new_cache(janitor=True)
+    machine = WritingMachine(nix, cache)
+    outputs = json.dumps(cache.outputs)
+    used = machine.run("use", "-", "--user", "--yes", "--as", WRITER, "--janitor", input=outputs)
+    assert used.exit_code == 0, used.output
+    pinned, other = (store_paths.build(nix, 2) for _ in range(2))
+    machine.push("--pin", "app", pinned.root)
+    machine.push(other.root)
+
+    collected(machine.environment(), 400)
+
+    left = cache.keys()
+    assert {key for key in left if key.endswith(".narinfo")} == {
+        narinfo_key(path) for path in pinned.paths
+    }
+    reader = new_nix()
+    reader.configure(cache.outputs["nixConf"])
+    assert_accepted(reader, pinned.root)
+    assert_refused(reader, other.root, "no substituter that can build it")

@@ -27,6 +27,7 @@ from nix_cache.cli.inventory.ledger import LEDGER_KEY
 from nix_cache.cli.machine import console
 from nix_cache.cli.s3.answers import Deleted
 from nix_cache.cli.s3.client import S3Client
+from nix_cache.cli.stats import session as stats_session
 from nix_cache.formats import root_record
 from nix_cache.formats.collection_run import RUN_KEY
 from tests.engine.patient import OWNER, Patient, StorePath
@@ -116,6 +117,27 @@ class House:
         ):
             well = session.run(replace(request, **wishes), as_json=True, clock=lambda: now)
         return Done(well, json.loads(out.getvalue()), err.getvalue())
+
+    def foreseen(self, now: datetime) -> dict[str, Any]:
+        """Return what the janitor's `stats --older-than 90` prints of a collection at some time."""
+        request = stats_session.StatsRequest(
+            cache=str(self.patient.source()),
+            project=None,
+            owner=None,
+            prices=None,
+            prometheus=None,
+            jobs=4,
+            older_than_days=90,
+        )
+        out = io.StringIO()
+        with (
+            mock.patch.dict(os.environ, self.patient.environment(), clear=True),
+            contextlib.redirect_stdout(out),
+            contextlib.redirect_stderr(io.StringIO()),
+        ):
+            stats_session.run(request, as_json=True, clock=lambda: now)
+        found: dict[str, Any] = json.loads(out.getvalue())["collection"]
+        return found
 
     def empty(self) -> None:
         """Remove everything but the cache's metadata."""
@@ -482,6 +504,7 @@ def test_the_janitor_collects_everything_with_its_own_credential(house: House) -
     record = root_record.RootRecord(started=later(0), paths=(old.info.key[:32],))
     house.patient.put(root_record.new_key(), record.content)
 
+    foreseen = house.foreseen(later(100))
     first = house.collect(later(100), owner=None)
     last = house.collect(later(140), owner=None)
 
@@ -489,6 +512,13 @@ def test_the_janitor_collects_everything_with_its_own_credential(house: House) -
     assert first.gone("narinfos") == keys(old)
     assert last.gone("nars") == nars(old)
     assert house.objects() == {LEDGER_KEY}
+    assert foreseen["now"] == {
+        "narinfos": 1,
+        "nars": 0,
+        "others": 2,  # the list of files and the root record
+        "bytes": first.result["bytes"],
+    }
+    assert foreseen["later"] == {"narinfos": 0, "nars": 1, "others": 0, "bytes": len(old.nar)}
 
 
 @pytest.mark.parametrize("key", sorted(OWN))

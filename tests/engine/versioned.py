@@ -4,6 +4,7 @@ import contextlib
 import io
 import json
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -55,26 +56,8 @@ class Versioned:
 
     def collect(self, days: float) -> tuple[dict[str, Any], str]:
         """Collect without grace after some days; returns the result, and what is said."""
-        request = session.CollectionRequest(
-            cache=str(self.patient.source()),
-            project=None,
-            owner=self.owner,
-            older_than_days=1,
-            grace_days=0,
-            roots_from=None,
-            dry_run=False,
-            agreed=True,
-            jobs=4,
-        )
-        out, err = io.StringIO(), io.StringIO()
-        now = datetime.now(UTC) + timedelta(days=days)
-        with (
-            mock.patch.dict(os.environ, self.patient.environment(), clear=True),
-            contextlib.redirect_stdout(out),
-            contextlib.redirect_stderr(err),
-        ):
-            session.run(request, as_json=True, clock=lambda: now)
-        return json.loads(out.getvalue()), err.getvalue()
+        source = str(self.patient.source())
+        return collected(self.patient.environment(), days, cache=source, owner=self.owner)
 
     def undo(self, run: str, *options: str) -> tuple[int, dict[str, Any], str]:
         """Run `gc --undo`; returns its exit code, its result and what it says."""
@@ -94,3 +77,43 @@ class Versioned:
         owner = () if self.owner is None else ("--owner", self.owner)
         done = self.patient.command(*arguments, *owner, "--json")
         return done.returncode, json.loads(done.stdout or "{}"), done.stderr
+
+
+def collected(
+    environment: Mapping[str, str],
+    days: float,
+    *,
+    cache: str | None = None,
+    owner: str | None = None,
+) -> tuple[dict[str, Any], str]:
+    """Collect what is older than a day some days from now, without grace.
+
+    Args:
+        environment: that of the machine's user.
+        days: how many days from now.
+        cache: its name or source; None for the one in use on the machine.
+        owner: the profile; None for the cache's janitor.
+
+    Returns:
+        the result for programs, and what is said.
+    """
+    request = session.CollectionRequest(
+        cache=cache,
+        project=None,
+        owner=owner,
+        older_than_days=1,
+        grace_days=0,
+        roots_from=None,
+        dry_run=False,
+        agreed=True,
+        jobs=4,
+    )
+    out, err = io.StringIO(), io.StringIO()
+    now = datetime.now(UTC) + timedelta(days=days)
+    with (
+        mock.patch.dict(os.environ, environment, clear=True),
+        contextlib.redirect_stdout(out),
+        contextlib.redirect_stderr(err),
+    ):
+        session.run(request, as_json=True, clock=lambda: now)
+    return json.loads(out.getvalue()), err.getvalue()

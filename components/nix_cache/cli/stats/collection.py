@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from nix_cache.cli.inventory.bucket import Bucket
 from nix_cache.cli.inventory.contents import Stored, total_bytes
@@ -48,7 +48,7 @@ class Collectable:
 
 
 def collectable(
-    bucket: Bucket, older_than_days: int, grace_days: int, expire_after_days: int
+    bucket: Bucket, older_than_days: int, grace_days: int, expire_after_days: int, now: datetime
 ) -> Collectable:
     """Return what a collection would delete. Nothing is written.
 
@@ -58,13 +58,14 @@ def collectable(
         grace_days: how long a NAR outlives its last narinfo.
         expire_after_days: after so many days rules of the storage expire every path; 0 without
             such rules.
+        now: the time by this machine's clock, which is compared with the storage's.
 
     Raises:
         ClientError: the storage refused or did not answer, or the clocks differ.
     """
     clocks = bucket.clocks()
     require_same_time(clocks, "--older-than cannot be compared with the dates of objects")
-    now = earlier(datetime.now(UTC), clocks)
+    now = earlier(now, clocks)
     terms = Terms(
         now=now,
         older_than=timedelta(days=older_than_days),

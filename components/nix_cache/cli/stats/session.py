@@ -1,7 +1,9 @@
 """One run of `nix-cache stats`: reads the bucket, and prints the figures."""
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 from nix_cache.backends.registry import BACKENDS
@@ -59,12 +61,17 @@ class StatsRequest:
     remembers: bool = True
 
 
-def run(request: StatsRequest, *, as_json: bool) -> None:
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def run(request: StatsRequest, *, as_json: bool, clock: Callable[[], datetime] = _now) -> None:
     """Read a cache, and print its figures.
 
     Args:
         request: what was asked for.
         as_json: whether the result is for programs.
+        clock: the time of the collection that is tried.
 
     Raises:
         UsageError: the request makes no sense.
@@ -81,7 +88,7 @@ def run(request: StatsRequest, *, as_json: bool) -> None:
         bucket.report = progress.tell
         progress.tell(f"waiting for {manifest.endpoint}")
         figures = read(bucket, progress)
-        tried = _tried(bucket, request, manifest.expire_after_days)
+        tried = _tried(bucket, request, manifest.expire_after_days, clock())
     prices = given or _listed(manifest.backend)
     cost = None if prices is None else prices.cost(figures.all_bytes)
     report.print_remarks(figures, manifest.backend, cost, tried)
@@ -115,10 +122,12 @@ def read(bucket: Bucket, progress: Progress) -> Figures:
     return adder.finished()
 
 
-def _tried(bucket: Bucket, request: StatsRequest, expire_after_days: int) -> Collectable | None:
+def _tried(
+    bucket: Bucket, request: StatsRequest, expire_after_days: int, now: datetime
+) -> Collectable | None:
     if request.older_than_days is None:
         return None
-    return collectable(bucket, request.older_than_days, request.grace_days, expire_after_days)
+    return collectable(bucket, request.older_than_days, request.grace_days, expire_after_days, now)
 
 
 def _listed(backend: str) -> Prices | None:
