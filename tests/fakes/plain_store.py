@@ -24,7 +24,7 @@ from nix_cache.cli.nix.held_closure import HeldClosure
 from nix_cache.cli.s3.credentials import Identity
 from nix_cache.cli.s3.retry import retry
 from nix_cache.cli.s3.transport import Transport
-from nix_cache.cli.upload import objects, session
+from nix_cache.cli.upload import objects, presence, session
 from nix_cache.cli.upload.options import UploadOptions
 from nix_cache.cli.upload.report import Result
 from nix_cache.cli.upload.writer import Writer
@@ -142,7 +142,7 @@ class Pusher:
             if times is not None:
                 transport = partial(Transport, times)
                 patches.enter_context(mock.patch.object(session, "Transport", transport))
-                for module in (session, objects):
+                for module in (presence, objects):
                     patches.enter_context(mock.patch.object(module, "retry", impatient))
             yield
 

@@ -30,6 +30,7 @@ from nix_cache.cli.s3.reply import Reply
 from nix_cache.cli.s3.retry import retry
 from nix_cache.cli.upload import objects as upload_objects
 from nix_cache.cli.upload import pinning as upload_pinning
+from nix_cache.cli.upload import presence as upload_presence
 from nix_cache.cli.upload import session as upload_session
 from nix_cache.cli.upload.options import UploadOptions
 from nix_cache.cli.upload.writer import Writer
@@ -212,7 +213,7 @@ class TwoCaches:
             (upload_session, "identify", lambda _: IDENTITY),
             (upload_pinning, "Transport", transport),
             (upload_pinning, "identify", lambda _: IDENTITY),
-            (upload_session, "retry", impatient),
+            (upload_presence, "retry", impatient),
             (upload_objects, "retry", impatient),
             (nars, "retry", impatient),
             (mirror_origin, "retry", impatient),

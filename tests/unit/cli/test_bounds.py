@@ -31,7 +31,7 @@ from nix_cache.cli.s3.content_encoding import EncodingError, decoded
 from nix_cache.cli.s3.listing import checked_pages
 from nix_cache.cli.s3.multipart import MOST_PARTS, PART_BYTES
 from nix_cache.cli.upload.collections import WAIT_SECONDS
-from nix_cache.cli.upload.session import MOST_PATHS
+from nix_cache.cli.upload.presence import MOST_PATHS
 from nix_cache.cli.upload.uploader import LARGE_AT_A_TIME
 
 PAGE = Path(__file__).parents[3] / "docs" / "reference" / "limits.md"

@@ -28,7 +28,8 @@ from nix_cache.cli.s3.messages import Requester
 from nix_cache.cli.s3.transport import Transport
 from nix_cache.cli.upload.options import UploadOptions
 from nix_cache.cli.upload.pinning import Pinning
-from nix_cache.cli.upload.session import MOST_PATHS, Outside, Push
+from nix_cache.cli.upload.presence import MOST_PATHS, Outside
+from nix_cache.cli.upload.session import Push
 from nix_cache.cli.upload.supply import without_dependents
 from nix_cache.cli.upload.upstream import held_by_upstreams
 from nix_cache.cli.upload.writer import Writer, find_writer
@@ -136,7 +137,7 @@ class _Mirror:
         progress, request = self._progress, self._request
         progress.tell(f"waiting for {self._origin.name}")
         self._origin.require_store(self._terms.store_dir)
-        self._push.require_access()
+        self._push.presence.require_access()
         gathered = gather(
             self._origin, self._hashes(), self._terms, request.options.jobs, progress.tell
         )
@@ -207,7 +208,7 @@ class _Mirror:
         self, closure: Sequence[PathInfo], outside: Outside, left_out: dict[str, str]
     ) -> Mirrored:
         closure = self._push.supported(closure, outside)
-        held = self._push.held(closure)
+        held = self._push.presence.held(closure)
         missing = [info for info in closure if info.path not in held]
         left_out |= self._push.left_out
         return Mirrored(

@@ -1,6 +1,11 @@
 """With which credential a push goes."""
 
+import functools
+from pathlib import Path
+
 from nix_cache.cli.errors import ClientError
+from nix_cache.cli.machine import console
+from nix_cache.cli.nix.key_files import exposure_of
 from nix_cache.cli.s3.credentials import Identity, aws_files, find
 from nix_cache.cli.upload.writer import Writer
 
@@ -25,3 +30,14 @@ def identify(writer: Writer) -> Identity:
         f"in {aws_files()[0]}, and none in the environment",
         f"run `{writer.record.use_command('--as', writer.name)}` with the stack's secrets",
     )
+
+
+@functools.cache
+def warn_if_exposed(file: Path | None) -> None:
+    """Report once that others can read a signing key.
+
+    Args:
+        file: with the key; None if there is none.
+    """
+    if file is not None and (fault := exposure_of(file)) is not None:
+        console.note(f"WARNING: {fault.problem}, so other users can sign; {fault.fix}.")

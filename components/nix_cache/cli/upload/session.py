@@ -3,56 +3,46 @@
 The steps and their order are those of ``docs/reference/cache-protocol.md``.
 """
 
-import functools
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
-from pathlib import Path
+from dataclasses import dataclass, replace
 
 from nix_cache.cli.errors import ClientError
-from nix_cache.cli.machine import console, interrupt
+from nix_cache.cli.machine import interrupt
 from nix_cache.cli.machine.parallel import in_parallel
 from nix_cache.cli.machine.progress import Progress
-from nix_cache.cli.machine.sizes import counted, size
+from nix_cache.cli.machine.sizes import size
 from nix_cache.cli.nix.build_log import log_objects
 from nix_cache.cli.nix.closure import roots as roots_of
 from nix_cache.cli.nix.held_closure import HeldClosure, held_closure
-from nix_cache.cli.nix.key_files import exposure_of
 from nix_cache.cli.nix.realisations import realisations_of
 from nix_cache.cli.s3.client import S3Client
 from nix_cache.cli.s3.messages import Requester
 from nix_cache.cli.s3.pace import RateLimit
-from nix_cache.cli.s3.retry import retry
 from nix_cache.cli.s3.transport import Transport
 from nix_cache.cli.upload import collections
 from nix_cache.cli.upload.beside import put_realisation
 from nix_cache.cli.upload.bucket import Bucket
 from nix_cache.cli.upload.held import Held
-from nix_cache.cli.upload.identity import identify
+from nix_cache.cli.upload.identity import identify, warn_if_exposed
 from nix_cache.cli.upload.meter import Meter, Total
 from nix_cache.cli.upload.narinfos import Narinfos
 from nix_cache.cli.upload.objects import Objects
 from nix_cache.cli.upload.options import UploadOptions
+from nix_cache.cli.upload.presence import Outside, Presence
 from nix_cache.cli.upload.report import Result
 from nix_cache.cli.upload.supply import LocalStore, Supply, without_dependents
 from nix_cache.cli.upload.uploader import Uploaded, Uploader
 from nix_cache.cli.upload.upstream import (
-    held_by_upstreams,
     left_references,
-    signed_by_upstreams,
+    left_to_upstreams,
 )
 from nix_cache.cli.upload.writer import Writer
 from nix_cache.formats.cache_object import CacheObject
-from nix_cache.formats.narinfo import narinfo_key
 from nix_cache.formats.path_info import PathInfo
-from nix_cache.formats.root_record import RootRecord
 
 _ROUNDS = 3
 """How often a push uploads what collections deleted meanwhile."""
-
-MOST_PATHS = 500_000
-"""Paths in a root record, so that it can be read again."""
 
 
 def push(writer: Writer, given: Sequence[str], options: UploadOptions) -> Result:
@@ -96,13 +86,6 @@ def push_closure(writer: Writer, closure: HeldClosure, options: UploadOptions) -
                 raise
 
 
-@functools.cache
-def _warn_if_exposed(file: Path | None) -> None:
-    """Report once that others can read a signing key."""
-    if file is not None and (fault := exposure_of(file)) is not None:
-        console.note(f"WARNING: {fault.problem}, so other users can sign; {fault.fix}.")
-
-
 @dataclass
 class _Counted:
     """What was uploaded so far.
@@ -116,19 +99,6 @@ class _Counted:
     uploaded: dict[str, Uploaded]
     nar_bytes: int = 0
     seconds: float = 0.0
-
-
-@dataclass(frozen=True)
-class Outside:
-    """What pushed paths refer to, and what is not among these.
-
-    Attributes:
-        relied: store paths that the cache has to have already.
-        upstream: by the URL of an upstream cache, the hashes of paths that it has.
-    """
-
-    relied: tuple[str, ...] = ()
-    upstream: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 class Push:
@@ -154,7 +124,7 @@ class Push:
         manifest, identity = writer.manifest, identify(writer)
         key = writer.key if signs else None
         if signs:
-            _warn_if_exposed(writer.record.signing_key_file)
+            warn_if_exposed(writer.record.signing_key_file)
         who = Requester(
             writer.name, manifest.endpoint, manifest.bucket, writer.record.name, identity.origin
         )
@@ -165,7 +135,8 @@ class Push:
         self._options = options
         self._progress = progress
         self._supply = supply or LocalStore()
-        self._bucket = Bucket(manifest, client, who, options.jobs, writer.current_keys, key)
+        bucket = Bucket(manifest, client, who, options.jobs, writer.current_keys, key)
+        self.presence = Presence(bucket, writer, progress)
         self.objects = Objects(client, who, options.part_bytes_of(manifest), progress.note)
         self.narinfos = Narinfos(client, who, progress.note)
         self._uploader = Uploader(
@@ -225,26 +196,30 @@ class Push:
             ClientError: nothing, or not all, was pushed, and this says why.
         """
         outside = outside or Outside()
-        left = self._left(closure)
+        upstreams = self._writer.manifest.upstreams
+        left = left_to_upstreams(closure, upstreams, self._options, self._transport, self._progress)
         closure = [info for info in closure if info.path not in left]
         paths = [*(info.path for info in closure), *outside.relied]
-        self.require_access()
-        self._protect(roots, paths, {**left_references(closure, left), **outside.upstream})
-        first = before = self._look()
+        self.presence.require_access()
+        upstream = {**left_references(closure, left), **outside.upstream}
+        self.presence.protect(roots, paths, upstream)
+        first = before = self.presence.collections()
         closure = self.supported(closure, outside)
-        held = self.held(closure)
-        broken = self._broken(set(roots), held, all_nars=before.leaves_doubt)
+        held = self.presence.held(closure)
+        broken = self.presence.broken(
+            set(roots), held, repairs=self._options.repairs, all_nars=before.leaves_doubt
+        )
         skipped = {path: one for path, one in held.items() if path not in broken}
         done = _Counted({})
         missing = [info for info in closure if info.path not in skipped]
         for _ in range(_ROUNDS):
             self._upload(missing, len(closure), done, broken)
             skipped |= self._sign(closure, skipped)
-            now = collections.when_ended(self._look, self._progress.tell)
+            now = collections.when_ended(self.presence.collections, self._progress.tell)
             if not before.may_have_deleted(now):
                 return self._result(done, skipped, left, broken, first)
             before = now
-            self._require_relied(outside)
+            self.presence.require_relied(outside, self.left_out)
             missing = self._lost(closure, done)
             if not missing:
                 return self._result(done, skipped, left, broken, first)
@@ -258,15 +233,6 @@ class Push:
             "let `nix-cache gc` run less often, or give it a larger --older-than",
         )
 
-    def require_access(self) -> None:
-        """Make sure that the writer may read what is always there.
-
-        Raises:
-            ClientError: the storage refused or did not answer, and this says why.
-        """
-        self._progress.tell(f"waiting for {self._writer.manifest.endpoint}")
-        retry(self._bucket.require_access, self._progress.note)
-
     def supported(self, closure: Sequence[PathInfo], outside: Outside) -> list[PathInfo]:
         """Return those paths of which the cache has everything that they rely on.
 
@@ -279,105 +245,9 @@ class Push:
         Raises:
             ClientError: the storage refused or did not answer.
         """
-        for path in self._absent(outside.relied):
+        for path in self.presence.absent_paths(outside.relied):
             self._uploader.left_out[path] = "it is in neither cache, nor in an upstream cache"
         return without_dependents(closure, self._uploader.left_out)
-
-    def _absent(self, paths: Sequence[str]) -> list[str]:
-        keys = {narinfo_key(path): path for path in paths}
-        absent = retry(lambda: self._bucket.absent(sorted(keys)), self._progress.note)
-        return sorted(keys[key] for key in absent)
-
-    def _require_relied(self, outside: Outside) -> None:
-        """Make sure that the cache still has what pushed paths rely on.
-
-        Raises:
-            ClientError: a collection deleted some of it.
-        """
-        gone = set(self._absent(outside.relied)) - self.left_out.keys()
-        if gone:
-            raise ClientError(
-                f"a collection of the cache deleted {counted(len(gone), 'path')} that others rely "
-                f"on, such as {min(gone)}",
-                "push or mirror these first, then run this again",
-            )
-
-    def _left(self, closure: Sequence[PathInfo]) -> dict[str, str]:
-        """Those paths that upstream caches have, with the URL of each."""
-        upstreams, options = self._writer.manifest.upstreams, self._options
-        if not upstreams or not options.leaves_to_upstreams:
-            return {}
-        if not options.asks_upstreams:
-            return signed_by_upstreams(closure, upstreams)
-        self._progress.tell("asking upstream caches which paths they have")
-        return held_by_upstreams(
-            [info.path for info in closure],
-            upstreams,
-            self._transport,
-            options.jobs,
-            self._progress.note,
-        )
-
-    def _protect(
-        self,
-        roots: Sequence[str],
-        paths: Sequence[str],
-        upstream: Mapping[str, tuple[str, ...]],
-    ) -> None:
-        if len(paths) > MOST_PATHS:
-            raise ClientError(
-                f"the closure has {len(paths):,} paths, more than {MOST_PATHS:,}",
-                "push fewer paths at a time",
-            )
-        record = RootRecord(
-            started=datetime.now(UTC).replace(microsecond=0),
-            writer=self._writer.name,
-            roots=tuple(path.rpartition("/")[2] for path in roots),
-            paths=tuple(path.rpartition("/")[2][:32] for path in paths),
-            upstream=upstream,
-        )
-        if not retry(lambda: self._bucket.protect(record), self._progress.note):
-            self._progress.note(
-                f"WARNING: {self._writer.name} may not write root records, so a `nix-cache gc` at "
-                "the same time may delete what this push relies on. Run `pulumi up` on the stack "
-                "with this version of the component."
-            )
-
-    def _look(self) -> collections.Seen:
-        return retry(self._bucket.collections, self._progress.note)
-
-    def held(self, infos: Sequence[PathInfo]) -> dict[str, Held]:
-        """Return those of some paths that the cache has, by store path.
-
-        Raises:
-            ClientError: the storage refused or did not answer.
-        """
-
-        def report(count: int) -> None:
-            self._progress.tell(f"asked the cache for {count} of {len(infos)} paths")
-
-        return retry(lambda: self._bucket.held(infos, report), self._progress.note)
-
-    def _broken(self, roots: set[str], held: Mapping[str, Held], *, all_nars: bool) -> set[str]:
-        """Those paths of the cache that are uploaded again.
-
-        The NAR of each costs a request, so that without ``--repair`` only those of the paths that
-        were named are asked for, unless a collection may have left narinfos without theirs.
-        """
-        repairs = self._options.repairs
-        asked = [one for path, one in held.items() if repairs or all_nars or path in roots]
-
-        def report(count: int) -> None:
-            self._progress.tell(f"asked the cache for {count} of {len(asked)} NARs")
-
-        broken = retry(lambda: self._bucket.without_nar(asked, report), self._progress.note)
-        if repairs:
-            broken |= roots & held.keys()
-            broken |= {path for path, one in held.items() if one.fault and not one.is_signable}
-        if self._writer.manifest.expire_after_days:
-            # A narinfo that is written now would outlive a NAR that was written earlier.
-            broken |= {path for path, one in held.items() if one.is_signable}
-        return broken
 
     def _sign(self, closure: Sequence[PathInfo], skipped: Mapping[str, Held]) -> dict[str, Held]:
         """Sign what lacks a signature, after what it refers to was uploaded."""
@@ -411,7 +281,7 @@ class Push:
         started = time.monotonic()
         for uploaded in self._uploader.upload(missing, meter, broken):
             path = uploaded.held.path
-            retry(functools.partial(self._bucket.require_readable, path), self._progress.note)
+            self.presence.require_readable(path)
             if path not in done.uploaded:
                 done.nar_bytes += sizes[path]
             done.uploaded[path] = uploaded
@@ -419,9 +289,8 @@ class Push:
 
     def _lost(self, closure: Sequence[PathInfo], done: _Counted) -> list[PathInfo]:
         """Those paths whose narinfo, or whose NAR that this push put, is not there any more."""
-        there = self.held(closure)
-        keys = {uploaded.nar_key for uploaded in done.uploaded.values()}
-        gone = retry(lambda: self._bucket.absent(sorted(keys)), self._progress.note)
+        there = self.presence.held(closure)
+        gone = self.presence.absent({uploaded.nar_key for uploaded in done.uploaded.values()})
         without_nar = {path for path, one in done.uploaded.items() if one.nar_key in gone}
         lost = [info for info in closure if info.path not in there or info.path in without_nar]
         return [info for info in lost if info.path not in self.left_out]

@@ -4,15 +4,45 @@ from collections.abc import Callable, Mapping, Sequence
 
 from nix_cache.cli.limits import NARINFO
 from nix_cache.cli.machine.parallel import in_parallel
+from nix_cache.cli.machine.progress import Progress
 from nix_cache.cli.s3.errors import StorageError
 from nix_cache.cli.s3.reply import OversizedError
 from nix_cache.cli.s3.transport import Transport
+from nix_cache.cli.upload.options import UploadOptions
 from nix_cache.formats.narinfo import Narinfo, NarinfoError, narinfo_key, verify
 from nix_cache.formats.path_info import PathInfo
 from nix_cache.formats.upstreams import upstream_of
 
 Upstreams = Mapping[str, tuple[str, ...]]
 _OK = 200
+
+
+def left_to_upstreams(
+    infos: Sequence[PathInfo],
+    upstreams: Upstreams,
+    options: UploadOptions,
+    transport: Transport,
+    progress: Progress,
+) -> dict[str, str]:
+    """Return the paths that a push leaves to upstream caches.
+
+    Args:
+        infos: what the local store holds of the paths.
+        upstreams: by URL, the public keys of each upstream cache.
+        options: whether there are any, and how they are found.
+        transport: the run's connections.
+        progress: reports what is done.
+
+    Returns:
+        by store path, the URL of the upstream cache.
+    """
+    if not upstreams or not options.leaves_to_upstreams:
+        return {}
+    if not options.asks_upstreams:
+        return signed_by_upstreams(infos, upstreams)
+    progress.tell("asking upstream caches which paths they have")
+    paths = [info.path for info in infos]
+    return held_by_upstreams(paths, upstreams, transport, options.jobs, progress.note)
 
 
 def signed_by_upstreams(infos: Sequence[PathInfo], upstreams: Upstreams) -> dict[str, str]:
