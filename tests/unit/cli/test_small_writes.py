@@ -229,6 +229,19 @@ def test_a_command_that_ends_sends_nothing_more() -> None:
         assert len(server.asked) <= 2 * JOBS
 
 
+def test_a_caller_may_send_a_request_between_answers() -> None:
+    """While as many as there may be are under way, which end when the caller goes on."""
+    with storage({}) as server:
+        transport = opened(server)
+        url = f"http://{server.address}"
+        with within(PATIENT.first_byte_seconds):
+            for request, _ in transport.try_all(url, writes(server, range(COUNT)), JOBS):
+                assert finished(transport, server, 500 + request.tag).status == 200
+            for number, _ in transport.read_all(server.reads(), JOBS):
+                assert finished(transport, server, 900 + number).status == 200
+    assert server.asked["/500"] == server.asked["/959"] == 1
+
+
 def test_all_ways_to_send_share_one_limit() -> None:
     """A request under way in a thread leaves one connection fewer to the others."""
     begun, may_end = threading.Event(), threading.Event()

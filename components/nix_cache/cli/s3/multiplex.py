@@ -144,7 +144,6 @@ class Multiplexer(Generic[_Tag]):
             self._selector.close()
             for line in self._lines:
                 if line.request is not None:  # the caller stopped before the answer
-                    self._limit.leave()
                     line.connection.close()
                 else:
                     line.line.settimeout(line.timeout)
@@ -152,14 +151,9 @@ class Multiplexer(Generic[_Tag]):
 
     def _begins(self, requests: Iterator[SmallRequest[_Tag] | None]) -> bool:
         """Send the next request; returns whether there was one, and room for it."""
-        if not self._limit.enter():
+        if not self._limit.has_room(len(self._lines) - len(self._free)):
             return False
-        request = None
-        try:
-            request = next(requests, None)
-        finally:
-            if request is None:
-                self._limit.leave()
+        request = next(requests, None)
         if request is None:
             return False
         self._start(self._free.pop(), request)
@@ -184,7 +178,6 @@ class Multiplexer(Generic[_Tag]):
         method = request.method
         target = wire.target_of(request.url, method, request.headers)
         if not target or not request.url.startswith(f"{self._idle.origin}/"):
-            self._limit.leave()
             self._done.append((request, FailedTry(now, None)))
             self._free.append(line)
             return
@@ -268,7 +261,6 @@ class Multiplexer(Generic[_Tag]):
     ) -> None:
         """Return an answer that is complete, of which so many bytes are wanted."""
         self._host.took(time.monotonic() - line.started)
-        self._limit.leave()
         reply = Reply(request.url, head.status, head.headers, line.content[:wanted])
         if head.status >= 400 and is_busy(head.status, reply.code):
             self.is_suitable = False
@@ -289,7 +281,6 @@ class Multiplexer(Generic[_Tag]):
         assert line.request is not None  # for the type checker
         if reason is None:
             self.is_suitable = False
-        self._limit.leave()
         self._done.append((line.request, FailedTry(line.started, reason)))
         line.request = None
         self._drop(line)

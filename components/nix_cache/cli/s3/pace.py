@@ -39,20 +39,19 @@ class AdaptiveLimit:
         try:
             yield
         finally:
-            self.leave()
+            with self._changed:
+                self._under_way -= 1
+                self._changed.notify()
 
-    def enter(self) -> bool:
-        """Count one more request until ``leave``, if there may be one; returns whether."""
-        with self._changed:
-            is_free = self._under_way < self.allowed
-            self._under_way += is_free
-            return is_free
+    def has_room(self, others: int) -> bool:
+        """Return whether there may be one more request beside those that are counted and others.
 
-    def leave(self) -> None:
-        """Note that a request is over."""
-        with self._changed:
-            self._under_way -= 1
-            self._changed.notify()
+        These others do not make a ``slot`` wait: who takes it may have to act before they end.
+
+        Args:
+            others: how many requests there are that are not counted.
+        """
+        return self._under_way + others < self.allowed
 
     def succeeded(self) -> None:
         """Note an answer that was not one of a busy storage."""
