@@ -9,7 +9,7 @@ import gzip
 import io
 import json
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -326,10 +326,11 @@ def during(monkeypatch: pytest.MonkeyPatch, *happenings: Callable[[Sequence[str]
     """Let something happen before each removal in turn; it is reported what is about to go."""
     original, waiting = gc_bucket.Bucket.remove, iter(happenings)
 
-    def remove(self: gc_bucket.Bucket, doomed: Sequence[str]) -> int:
+    def remove(self: gc_bucket.Bucket, keys: Iterable[str], count: int | None = None) -> int:
+        doomed = list(keys)
         if happening := next(waiting, None):
             happening(doomed)
-        return original(self, doomed)
+        return original(self, doomed, count)
 
     monkeypatch.setattr(gc_bucket.Bucket, "remove", remove)
 

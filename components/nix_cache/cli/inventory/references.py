@@ -46,6 +46,8 @@ class PackedReferences:
     def absent(self, number: int) -> Iterator[str]:
         """Yield the names of what an object refers to and that is not there."""
         if number >= self._first:
+            if not self._absent:
+                return iter(())
             span = self._objects.span
             return (self._absent[other - span] for other in self._all(number) if other >= span)
         return self._absent_again(number)
