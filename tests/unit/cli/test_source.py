@@ -14,6 +14,7 @@ from nix_cache.cli.caches.source import is_stack, load, parse
 from nix_cache.cli.errors import ClientError, UsageError
 from tests.unit.cli import client_caches
 from tests.unit.cli.client_caches import KEY, READER, WRITER, outputs
+from tools.bootstrap import ROOT
 
 
 def test_a_file_gives_manifest_and_secrets(tmp_path: Path) -> None:
@@ -131,5 +132,10 @@ def test_what_the_engine_says_is_passed_on(tmp_path: Path, monkeypatch: pytest.M
     pulumi.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:/bin")
 
-    with pytest.raises(ClientError, match="could not be asked: no stack named 'dev' found;"):
-        load("dev")
+    with pytest.raises(ClientError, match="could not be asked: no stack named 'dev' found; check"):
+        load("dev", project=ROOT)
+    with pytest.raises(ClientError, match="could not be asked: no stack named 'dev' found; check"):
+        load("team/project/dev", project=tmp_path)
+    # There the engine asks for a name with its project, by the name of an option of its own.
+    with pytest.raises(ClientError, match="is not the folder of a Pulumi program; run this in"):
+        load("dev", project=tmp_path)

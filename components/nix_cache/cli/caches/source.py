@@ -258,9 +258,24 @@ def _stack_outputs(stack: str, *, secrets: bool, project: Path | None) -> str:
         ) from None
     if done.returncode != 0:
         said = done.stderr.strip().removeprefix("error: ").splitlines() or ["it did not say why"]
+        place = (project or Path()).absolute()
+        if "/" not in stack and not _is_in_program(place):
+            raise ClientError(
+                f"the stack {stack} could not be asked: {place} is not the folder of a Pulumi "
+                "program",
+                "run this in the folder of the stack's program, or name it with --project",
+            )
         raise ClientError(
             f"the stack {stack} could not be asked: {said[0]}",
-            "check its name; run this in the folder of its program, or name that with --project; "
-            "and see that pulumi is logged in to its backend",
+            "check its name, and that pulumi is logged in to its backend",
         )
     return done.stdout
+
+
+def _is_in_program(folder: Path) -> bool:
+    """Return whether a folder is in that of a Pulumi program, where `pulumi` looks for stacks."""
+    return any(
+        (one / f"Pulumi.{suffix}").is_file()
+        for one in (folder, *folder.parents)
+        for suffix in ("yaml", "yml", "json")
+    )
