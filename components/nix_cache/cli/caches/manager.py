@@ -47,12 +47,14 @@ def find_manager(cache: str | None, project: Path | None, owner: str | None) -> 
 def _janitor_of(target: Target) -> Manager:
     """Return the janitor with the source's credential, or else with this machine's."""
     janitor = target.manifest.janitor
-    name = target.record.name if target.record else target.manifest.bucket
+    used = target.record
+    name = used.name if used else target.manifest.bucket
+    use = used.use_command("--janitor") if used else "nix-cache use STACK --janitor"
     if janitor is None:
         raise UsageError(
             f"the cache {name} has no janitor, or the source does not name it",
             "name a credentials profile with --owner; or set `janitor` to true in the stack, run "
-            "`pulumi up`, and run `nix-cache use STACK --janitor`",
+            f"`pulumi up`, and run `{use}`",
         )
     pair = target.source.credentials.get(janitor)
     if pair is not None and pair.secret_access_key:
@@ -63,6 +65,6 @@ def _janitor_of(target: Target) -> Manager:
     if found is None or profile is None:
         raise UsageError(
             f"this machine has no credential of the janitor of the cache {name}",
-            "name a credentials profile with --owner, or run `nix-cache use STACK --janitor`",
+            f"name a credentials profile with --owner, or run `{use}`",
         )
     return Manager(target, found, profile)
