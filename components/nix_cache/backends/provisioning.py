@@ -4,6 +4,7 @@ The modules of a backend are imported when it is chosen: its provider's package 
 installed, and each one that is imported costs every preview up to a second.
 """
 
+import importlib.util
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -199,12 +200,20 @@ def provision(request: Request) -> Provisioned:
         pulumi.RunError: a package that the backend's extra brings is not installed.
     """
     backend = request.cache.backend
+    package = BACKENDS[backend].package
+    # Resources of our own import it where no error of theirs would name the fix.
+    if importlib.util.find_spec(package) is None:
+        raise _not_installed(backend, package)
     try:
         return BACKENDS[backend].provision(request)
     except ModuleNotFoundError as missing:
         if not is_brought_by(backend, missing.name or ""):
             raise  # a mistake in the code, or an installation that is broken in another way
-        raise pulumi.RunError(
-            f"The backend {backend} needs the package {missing.name}, which is not installed. "
-            f"Install it: pip install 'nix-cache[{backend}]'"
-        ) from None
+        raise _not_installed(backend, str(missing.name)) from None
+
+
+def _not_installed(backend: str, package: str) -> pulumi.RunError:
+    return pulumi.RunError(
+        f"The backend {backend} needs the package {package}, which is not installed. Install it: "
+        f"pip install 'nix-cache[{backend}]', or in a clone: make install BACKEND={backend}"
+    )

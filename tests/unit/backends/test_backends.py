@@ -60,11 +60,12 @@ def test_only_a_package_of_the_extra_is_explained_as_missing(
 ) -> None:
     """Another module is missing by a mistake, whose traceback shows where."""
 
-    def provision(missing: str) -> None:
+    def provision(missing: str, package: str = "b2sdk") -> None:
         def fail(_request: object) -> None:
             raise ModuleNotFoundError(f"No module named {missing!r}", name=missing)
 
-        monkeypatch.setattr(provisioning, "BACKENDS", {"b2": SimpleNamespace(provision=fail)})
+        backend = SimpleNamespace(provision=fail, package=package)
+        monkeypatch.setattr(provisioning, "BACKENDS", {"b2": backend})
         request: Any = SimpleNamespace(cache=SimpleNamespace(backend="b2"))
         provisioning.provision(request)
 
@@ -72,3 +73,6 @@ def test_only_a_package_of_the_extra_is_explained_as_missing(
         provision("b2sdk")
     with pytest.raises(ModuleNotFoundError, match=r"nix_cache\.typo"):
         provision("nix_cache.typo")
+    # Resources that import the package later are not even declared.
+    with pytest.raises(pulumi.RunError, match=r"package gone_sdk.* make install BACKEND=b2"):
+        provision("nix_cache.typo", package="gone_sdk")

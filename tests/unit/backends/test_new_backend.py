@@ -50,8 +50,10 @@ ARGUMENTS: dict[str, Any] = {
 
 
 @pytest.fixture(autouse=True)
-def registered() -> Iterator[None]:
-    """Provide the backend is there during each test, and gone after it."""
+def registered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Provide the backend and its SDK, which are there during each test, and gone after it."""
+    (tmp_path / "shelf_sdk.py").touch()
+    monkeypatch.syspath_prepend(tmp_path)
     BACKENDS.register(shelf.SPEC)
     yield
     BACKENDS.unregister("shelf")

@@ -164,7 +164,8 @@ def test_a_machine_gets_the_janitors_credential_only_by_its_option(
     """Which brings no signing key; `gc` then finds it by the cache's name."""
     assert use(reported=with_janitor()) == 0
     assert not (Path.home() / ".aws").exists()
-    with pytest.raises(UsageError, match=r"no credential of the janitor .* use .* --name demo --janitor`"):
+    missing = r"no credential of the janitor .* use .* --name demo --janitor`"
+    with pytest.raises(UsageError, match=missing):
         find_manager("demo", None, None)
 
     assert "nix-cache gc" not in capsys.readouterr().err
