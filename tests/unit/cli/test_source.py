@@ -136,6 +136,6 @@ def test_what_the_engine_says_is_passed_on(tmp_path: Path, monkeypatch: pytest.M
         load("dev", project=ROOT)
     with pytest.raises(ClientError, match="could not be asked: no stack named 'dev' found; check"):
         load("team/project/dev", project=tmp_path)
-    # There the engine asks for a name with its project, by the name of an option of its own.
+    # The engine names an option there that the user did not give.
     with pytest.raises(ClientError, match="is not the folder of a Pulumi program; run this in"):
         load("dev", project=tmp_path)
