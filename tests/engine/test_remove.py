@@ -109,7 +109,17 @@ def test_old_versions_go_too_and_those_of_other_paths_stay(keeping_versions: Pat
     put(patient, deleted)
     for key in (deleted.info.key, deleted.info.url):
         patient.root.delete_object(Bucket=patient.bucket, Key=key)
+    realisation = f"realisations/sha256:{'0' * 64}!out.doi"
+    for signatures in ([], ["demo-1:AAAA"]):
+        document = {
+            "dependentRealisations": {},
+            "id": f"sha256:{'0' * 64}!out",
+            "outPath": secret.info.base_name,
+            "signatures": signatures,
+        }
+        patient.put(realisation, json.dumps(document).encode())
     keys = {secret.info.key, earlier, again.info.url, deleted.info.key, deleted.info.url}
+    keys.add(realisation)
     assert keys <= versions(patient)
 
     code, result, said = removed(patient, secret.info.store_path, deleted.info.store_path)
@@ -118,4 +128,4 @@ def test_old_versions_go_too_and_those_of_other_paths_stay(keeping_versions: Pat
     assert not keys & versions(patient)
     assert {other.info.key, other.info.url} <= present(patient)
     assert result["versioning"] == "enabled"
-    assert result["versions"] == 6
+    assert result["versions"] == 8

@@ -207,9 +207,29 @@ def test_realisations_that_name_a_removed_path_go(form: Any) -> None:
     assert cache.storage.objects[key].content == other
 
 
-def test_a_realisation_of_an_interrupted_removal_goes_unless_it_names_a_path_that_is_there() -> (
-    None
-):
+def test_a_realisation_of_a_path_that_was_collected_goes() -> None:
+    """The path was asked for; and the realisation stays if the path is pushed meanwhile."""
+    cache = chain()
+    key, content = by_hash(10)
+    cache.storage.put(key, content, age=OLD)
+    done = removed(cache, 10)
+    assert done.well
+    assert done.result["objects"] == [key]
+    assert cache.paths == {1, 2, 3, 4}
+
+    cache.storage.put(key, content, age=OLD)
+
+    def push(_: int) -> None:
+        if RUN_KEY in cache.storage.objects and 10 not in cache.paths:
+            cache.push(10)
+
+    del cache.storage.objects[RUN_KEY]
+    cache.storage.before = push
+    assert removed(cache, 10).result["objects"] == []
+    assert key in cache.storage.objects
+
+
+def test_a_realisation_of_an_interrupted_removal_stays_if_its_path_is_there() -> None:
     cache = chain()
     gone, kept = by_hash(10), by_hash(11)
     cache.storage.put(*gone)

@@ -14,7 +14,7 @@ from nix_cache.cli.s3.client import S3Client
 from nix_cache.cli.s3.content_encoding import EncodingError, decoded
 from nix_cache.cli.s3.errors import AnsweredError
 from nix_cache.cli.s3.reply import ForeignAnswerError, OversizedError
-from nix_cache.formats.realisation import SUFFIX, Realisation, RealisationError
+from nix_cache.formats.realisation import SUFFIX, Realisation
 
 
 class _UnreadableError(Exception):
@@ -93,7 +93,7 @@ class RealisationReader:
             raise _UnreadableError(f"cannot be read: the storage answers {refusal}") from None
         except (EncodingError, TooLargeError, OversizedError, ForeignAnswerError) as mistake:
             raise _UnreadableError(f"cannot be read: {mistake}") from None
-        except RealisationError as mistake:
+        except ValueError as mistake:
             raise _UnreadableError(f"is malformed: {mistake}") from None
 
 

@@ -84,12 +84,12 @@ class PackedRealisations:
             return None
         return self._path(number).decode("ascii")
 
-    def naming(self, paths: Collection[str]) -> Iterator[Stored]:
-        """Yield the realisations that name one of some store paths, by their hashes."""
+    def naming(self, paths: Collection[str]) -> Iterator[tuple[Stored, str]]:
+        """Yield the realisations that name one of some store paths, each with the path's hash."""
         wanted = {path.encode("ascii") for path in paths}
         for number in range(len(self)):
-            if number not in self.faults and self._path(number) in wanted:
-                yield self.objects.stored(number)
+            if number not in self.faults and (path := self._path(number)) in wanted:
+                yield self.objects.stored(number), path.decode("ascii")
 
     def useless(
         self, is_kept: Callable[[str], bool], is_young: Callable[[Stored], bool]

@@ -25,23 +25,24 @@ class Belongings:
 
     Attributes:
         others: the keys of lists of files, build logs and debug info.
-        realisations: by key, those that name one of these paths.
+        realisations: those that name one of these paths, each with the path's hash.
         kept_logs: by key, the logs that stay, and the paths of the same derivation that stay.
     """
 
     others: tuple[str, ...] = ()
-    realisations: Mapping[str, Stored] = field(default_factory=dict)
+    realisations: tuple[tuple[Stored, str], ...] = ()
     kept_logs: Mapping[str, list[str]] = field(default_factory=dict)
 
     @property
     def keys(self) -> tuple[str, ...]:
         """The keys of what goes."""
-        return (*self.others, *self.realisations)
+        return (*self.others, *(stored.key for stored, _ in self.realisations))
 
 
 def belongings(
     bucket: HistoricBucket,
     plan: RemovalPlan,
+    wanted: frozenset[str],
     narinfos: Iterable[Narinfo],
     realisations: PackedRealisations,
 ) -> Belongings:
@@ -50,6 +51,7 @@ def belongings(
     Args:
         bucket: the cache's.
         plan: what goes.
+        wanted: the hashes of the paths that were asked for, also of those that are not there.
         narinfos: of the paths that go, as far as they can be read.
         realisations: those in the bucket.
 
@@ -64,7 +66,7 @@ def belongings(
     debug_info = _debuginfo(bucket, plan.nars)
     return Belongings(
         (*sorted(listings), *sorted(there - kept.keys()), *sorted(debug_info)),
-        {stored.key: stored for stored in realisations.naming(plan.names)},
+        tuple(realisations.naming(plan.names | wanted)),
         kept,
     )
 

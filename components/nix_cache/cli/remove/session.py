@@ -176,7 +176,7 @@ def _planned(
     ]
     names = {narinfo.base_name[:32]: narinfo.store_path for narinfo in parsed}
     realisations = bucket.realisations()
-    also = belongings(bucket, plan, parsed, realisations)
+    also = belongings(bucket, plan, wanted, parsed, realisations)
     still_due = due(left, contents, plan.names, realisations)
     if kept := sorted(left - still_due):
         console.note(

@@ -3,11 +3,11 @@
 The bucket is listed again before each step. What was pushed meanwhile is not removed.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from nix_cache.cli.errors import ClientError
-from nix_cache.cli.inventory.contents import Contents, Entry, Stored
+from nix_cache.cli.inventory.contents import Contents, Entry
 from nix_cache.cli.inventory.history import HistoricBucket
 from nix_cache.cli.remove.belongings import Belongings, versions_of
 from nix_cache.cli.remove.journal import Journal
@@ -42,7 +42,7 @@ class Removal:
     def is_empty(self) -> bool:
         """Whether there is nothing to remove, not even a version."""
         has_versions = self.versioning is not Versioning.NEVER and self.earlier_nars
-        return not (self.plan.names or self.left or has_versions)
+        return not (self.plan.names or self.left or has_versions or self.also.realisations)
 
     @property
     def keys(self) -> tuple[str, ...]:
@@ -93,7 +93,7 @@ def sweep(bucket: HistoricBucket, removal: Removal, journal: Journal) -> Removed
         middle = bucket.contents(start, again.names)
         _require_readable(middle, frozenset())
         going = (*again.nars, *removal.also.keys, *sorted(removal.left))
-        free = _Free(middle, _changed(bucket, removal.also.realisations))
+        free = _Free(middle, _useful(bucket, removal, middle))
         objects = tuple(dict.fromkeys(key for key in going if key in free))
         hidden += bucket.erase(objects)
         versions = _erase_versions(bucket, removal, free)
@@ -123,20 +123,25 @@ def _require_readable(contents: Contents, wanted: frozenset[str]) -> None:
         )
 
 
-def _changed(bucket: HistoricBucket, realisations: Mapping[str, Stored]) -> set[str]:
-    """Return the keys of realisations that were written again since the removal was shown."""
-    if not realisations:
+def _useful(bucket: HistoricBucket, removal: Removal, contents: Contents) -> set[str]:
+    """Return the keys of realisations that were written again, or whose path was pushed again."""
+    shown = removal.also.realisations
+    if not shown:
         return set()
     listed = bucket.listed_realisations().objects
-    now = ((key, listed.get(key.removesuffix(SUFFIX))) for key in realisations)
-    return {key for key, stored in now if stored is not None and stored != realisations[key]}
+    now = ((stored, listed.get(stored.key.removesuffix(SUFFIX)), path) for stored, path in shown)
+    return {
+        stored.key
+        for stored, found, path in now
+        if found is not None and (found != stored or path in contents.narinfos)
+    }
 
 
 class _Free:
-    """The objects that no narinfo needs, and that no push wrote again."""
+    """The objects that no narinfo needs, without realisations that are useful again."""
 
-    def __init__(self, contents: Contents, changed: set[str]) -> None:
-        self._changed = changed
+    def __init__(self, contents: Contents, realisations: set[str]) -> None:
+        self._realisations = realisations
         self._named = contents.narinfos.named()
         self._narinfos = contents.narinfos
 
@@ -146,7 +151,7 @@ class _Free:
             return False  # it was not removed, or was pushed again
         if ending == "ls":
             return name not in self._narinfos
-        return key not in self._named and key not in self._changed
+        return key not in self._named and key not in self._realisations
 
 
 def _erase_versions(bucket: HistoricBucket, removal: Removal, free: _Free) -> int | None:
