@@ -43,14 +43,16 @@ class Ledger(BaseModel):
     orphans: dict[str, AwareDatetime] = {}
 
     @classmethod
-    def of(cls, orphans: Mapping[str, datetime]) -> Self:
+    def of(cls, orphans: Mapping[str, datetime]) -> "Ledger":
         """Return a note of some NARs, by their keys. Of too many, the oldest orphans are noted.
 
         The grace of the others begins when there is room for them.
         """
         entries = ((time, _hashed(key)) for key, time in orphans.items())
         noted = heapq.nsmallest(MOST_NOTED, entries)
-        return cls(orphans={name: time for time, name in sorted(noted, key=lambda one: one[1])})
+        noted.sort(key=lambda one: one[1])
+        # Validation would hold all of them twice.
+        return cls.model_construct(orphans={name: time for time, name in noted})
 
     @classmethod
     def parse(cls, content: bytes) -> Self:
