@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from itertools import chain
 
 from nix_cache.cli.inventory.bucket import Bucket, Doubt
+from nix_cache.cli.inventory.chosen import StoredObjects
 from nix_cache.cli.inventory.contents import (
     Contents,
     Entry,
@@ -17,7 +18,6 @@ from nix_cache.cli.inventory.contents import (
 )
 from nix_cache.cli.inventory.ledger import Ledger
 from nix_cache.cli.inventory.names import PackedNames
-from nix_cache.cli.inventory.objects import StoredObjects
 from nix_cache.cli.inventory.plan import (
     CollectionPlan,
     Orphans,

@@ -13,15 +13,14 @@ from collections.abc import (
     Iterable,
     Iterator,
     Mapping,
-    Sequence,
     ValuesView,
 )
 from datetime import datetime
 from itertools import chain
-from typing import overload
 
+from nix_cache.cli.inventory.entries import Entries, EntryItems, EntryValues
 from nix_cache.cli.inventory.names import Named, PackedNames
-from nix_cache.cli.inventory.objects import PackedObjects, StoredObjects
+from nix_cache.cli.inventory.objects import PackedObjects
 from nix_cache.cli.inventory.references import PackedReferences
 from nix_cache.cli.inventory.stored import Entry
 from nix_cache.formats.nar_url import NamedObjects, NarUrl
@@ -31,49 +30,6 @@ ENDING = ".narinfo"
 _UNREAD = 2**32 - 1
 _ELSEWHERE = 2**32 - 2
 """In the place of a NAR's number: the URL is in ``_urls``, or there is none."""
-
-
-class Entries(Sequence[Entry]):
-    """Narinfos in some order, each made when it is asked for."""
-
-    def __init__(self, narinfos: "PackedNarinfos", numbers: "array[int]") -> None:
-        self._narinfos = narinfos
-        self._numbers = numbers
-
-    def __len__(self) -> int:
-        return len(self._numbers)
-
-    @overload
-    def __getitem__(self, place: int) -> Entry: ...
-    @overload
-    def __getitem__(self, place: slice) -> "Entries": ...
-    def __getitem__(self, place: int | slice) -> "Entry | Entries":
-        if isinstance(place, slice):
-            return Entries(self._narinfos, self._numbers[place])
-        return self._narinfos.entry(self._numbers[place])
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Sequence) and tuple(self) == tuple(other)
-
-    __hash__ = None  # type: ignore[assignment]
-
-    @property
-    def stored(self) -> StoredObjects:
-        """Their objects."""
-        return StoredObjects(self._narinfos.objects, self._numbers)
-
-    @property
-    def names(self) -> PackedNames:
-        """The hashes of their store paths, in no order."""
-        flags = bytearray(self._narinfos.objects.span)
-        for number in self._numbers:
-            flags[number] = 1
-        return PackedNames(self._narinfos.objects, flags)
-
-    @property
-    def total_bytes(self) -> int:
-        """How much room the narinfos take."""
-        return self.stored.total_bytes
 
 
 class PackedNarinfos(Mapping[str, Entry]):
@@ -135,11 +91,11 @@ class PackedNarinfos(Mapping[str, Entry]):
 
     def items(self) -> ItemsView[str, Entry]:
         """Return hashes and narinfos."""
-        return _Items(self)
+        return EntryItems(self)
 
     def values(self) -> ValuesView[Entry]:
         """Return the narinfos."""
-        return _Values(self)
+        return EntryValues(self)
 
     def put(self, name: str, entry: Entry) -> None:
         """Add what a listed narinfo states. It is added once."""
@@ -391,26 +347,3 @@ class PackedNarinfos(Mapping[str, Entry]):
             return self.base._url(number)
         nar = self._nar[number - self._first]
         return NarUrl.parse(self._nars.key(nar)) if nar < _ELSEWHERE else self._urls[number]
-
-
-class _Items(ItemsView[str, Entry]):
-    """Hashes and narinfos, without a search for each."""
-
-    def __init__(self, narinfos: PackedNarinfos) -> None:
-        super().__init__(narinfos)
-        self._narinfos = narinfos
-
-    def __iter__(self) -> Iterator[tuple[str, Entry]]:
-        for number in self._narinfos.objects.numbers():
-            yield self._narinfos.objects.name(number), self._narinfos.entry(number)
-
-
-class _Values(ValuesView[Entry]):
-    """Narinfos, without a search for each."""
-
-    def __init__(self, narinfos: PackedNarinfos) -> None:
-        super().__init__(narinfos)
-        self._narinfos = narinfos
-
-    def __iter__(self) -> Iterator[Entry]:
-        return map(self._narinfos.entry, self._narinfos.objects.numbers())

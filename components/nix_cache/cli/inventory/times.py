@@ -4,7 +4,8 @@ from array import array
 from collections.abc import ItemsView, Iterator, Mapping
 from datetime import datetime
 
-from nix_cache.cli.inventory.objects import NO_TIME, PackedObjects, StoredObjects, as_time
+from nix_cache.cli.inventory.chosen import StoredObjects
+from nix_cache.cli.inventory.objects import NO_TIME, PackedObjects, as_time
 
 
 class NarTimes(Mapping[str, datetime]):

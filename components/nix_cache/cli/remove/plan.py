@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from nix_cache.cli.inventory.contents import Contents, Entry
-from nix_cache.cli.inventory.narinfos import Entries
+from nix_cache.cli.inventory.entries import Entries
 from nix_cache.formats.nar_url import NamedObjects, NarUrl
 
 
