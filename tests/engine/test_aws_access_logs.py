@@ -4,9 +4,7 @@ Only this module has the second bucket under the engine, and `nix-cache stats --
 """
 
 import json
-import os
 import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,12 +14,13 @@ import pytest
 from botocore.exceptions import ClientError
 
 from tests.engine.aws_deployer import BUCKET, deployer
-from tests.engine.command import TIMEOUT_SECONDS, Result
+from tests.engine.aws_patient import AwsPatient
 from tests.engine.drift_command import drifted
 from tests.engine.environments import program_environment
 from tests.engine.project import STACK, Project
 from tests.fakes.aws_server import ACCOUNT, AwsServer, Credential
 from tests.unit.cli.access_log_lines import log_line
+from tools.bootstrap import ROOT
 from tools.engine import Engine
 
 LOGS = f"{BUCKET}-logs"
@@ -103,6 +102,13 @@ def test_a_second_up_finds_nothing_to_do_and_nothing_has_drifted(cache: LoggedCa
     assert drifted(cache.project) == set()
 
 
+def test_the_policies_accept_the_second_bucket(cache: LoggedCache) -> None:
+    reported = cache.run("preview", "--policy-pack", str(ROOT / "policies"))
+    assert "nix-cache@v" in reported, "the pack was not asked"
+    assert "[mandatory]" not in reported
+    assert "aws-access-logs" not in reported
+
+
 @pytest.mark.parametrize("user", ["nixbuilder", "nixreader", "janitor"])
 def test_no_user_of_the_cache_reads_the_logs(cache: LoggedCache, user: str) -> None:
     cache.owner.put_object(Bucket=LOGS, Key="access-logs/x", Body=b"x")
@@ -113,33 +119,19 @@ def test_no_user_of_the_cache_reads_the_logs(cache: LoggedCache, user: str) -> N
             call(Bucket=LOGS, **more)
 
 
-def stats(cache: LoggedCache, home: Path, pair: Credential, *options: str) -> Result:
+def stats(
+    cache: LoggedCache, home: Path, pair: Credential, *options: str
+) -> "subprocess.CompletedProcess[str]":
     """Run `nix-cache stats --traffic` for a day of 2019 with a key pair, as its user does."""
-    credentials, source = home / "credentials", home / "outputs.json"
-    credentials.write_text(
+    server: Any = None  # nothing here asks MinIO
+    patient = AwsPatient(server, cache.project.outputs(), home, aws=cache.aws)
+    (home / ".aws" / "credentials").write_text(
         f"[owner]\naws_access_key_id = {pair.access_key_id}\n"
         f"aws_secret_access_key = {pair.secret_access_key}\n"
     )
-    source.write_text(json.dumps(cache.project.outputs()))
     day = ("--since", "2019-11-26T00:00Z", "--until", "2019-11-27T00:00Z")
-    done = subprocess.run(
-        [
-            *(sys.executable, "-m", "nix_cache.cli", "stats", str(source)),
-            *("--traffic", "--owner", "owner", *day, *options),
-        ],
-        env={
-            "PATH": os.environ["PATH"],
-            "HOME": str(home),
-            "AWS_SHARED_CREDENTIALS_FILE": str(credentials),
-            "NIX_SSL_CERT_FILE": str(cache.aws.authority),
-        },
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=TIMEOUT_SECONDS,
-        check=False,
-    )
-    return Result(done.returncode, done.stdout, done.stdout + done.stderr, 0)
+    source = str(patient.source())
+    return patient.command("stats", source, "--traffic", "--owner", "owner", *day, *options)
 
 
 def test_traffic_is_read_from_the_logs_by_their_owner(cache: LoggedCache, tmp_path: Path) -> None:
@@ -156,9 +148,9 @@ def test_traffic_is_read_from_the_logs_by_their_owner(cache: LoggedCache, tmp_pa
         key = f"access-logs/2019-11-26-09-00-0{number}-0123456789ABCDEF"
         s3.put_object(Bucket=LOGS, Key=key, Body=line + b"\n")
 
-    done = stats(cache, tmp_path, cache.aws.administrator, "--json")
+    done = stats(cache, tmp_path / "home", cache.aws.administrator, "--json")
 
-    assert done.exit_code == 0, done.output
+    assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
     assert (found["requests"], found["hitRate"], found["narBytes"]) == (3, 0.5, 1_000_000)
     assert found["byClient"][f"{BUCKET}-nixreader"]["requests"] == 2
@@ -169,11 +161,11 @@ def test_traffic_is_refused_to_a_user_of_the_cache(cache: LoggedCache, tmp_path:
     pair = cache.project.outputs(secrets=True)["credentials"]["janitor"]
     janitor = Credential(pair["accessKeyId"], pair["secretAccessKey"])
 
-    done = stats(cache, tmp_path, janitor)
+    done = stats(cache, tmp_path / "home", janitor)
 
-    assert done.exit_code == 1
-    assert f"may not list and read access logs in the bucket {LOGS}" in done.output
-    assert "Traceback" not in done.output
+    assert done.returncode == 1
+    assert f"may not list and read access logs in the bucket {LOGS}" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_without_the_setting_the_logs_go_and_the_cache_stays(cache: LoggedCache) -> None:

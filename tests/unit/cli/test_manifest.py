@@ -49,6 +49,8 @@ BAD: dict[str, str] = {
     "C1 control": json.dumps(changed(region="\x9b31m")),
     "bidirectional control": json.dumps(changed(bucket="demo\u202e")),
     "tab in the bucket": json.dumps(changed(bucket="de\tmo")),
+    "log bucket with a path": json.dumps(changed(accessLogs={"bucket": "a/b?c", "prefix": ""})),
+    "access logs without a bucket": json.dumps(changed(accessLogs={"prefix": ""})),
     "number as a signing key": json.dumps({**outputs(), "signingKeys": {WRITER: 5}}),
     "list as signing keys": json.dumps({**outputs(), "signingKeys": [KEY.secret_text]}),
     "list as credentials": json.dumps({**outputs(), "credentials": ["hunter2"]}),

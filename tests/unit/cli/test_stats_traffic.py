@@ -174,6 +174,13 @@ def test_what_is_read_most_is_kept_within_bounds() -> None:
     assert len(used._counts) <= 20
 
 
+def test_what_is_read_often_and_what_is_read_in_bulk_differ() -> None:
+    often = added(FOUND, FOUND, log_line("large.narinfo", sent=90_000))
+    assert [one.key for one in often.narinfos.largest(2)] == ["x.narinfo", "large.narinfo"]
+    bulk = added(NAR, *[log_line("nar/small.nar", sent=10)] * 3)
+    assert [one.key for one in bulk.nars.largest(2)] == ["nar/x.nar.zst", "nar/small.nar"]
+
+
 @pytest.mark.parametrize("size", [1, 7, 1000])
 def test_lines_are_the_same_however_an_object_arrives(size: int) -> None:
     content = b"first\n\nsecond\nwithout an end"

@@ -147,6 +147,8 @@ def _problems(found: Manifest) -> Iterator[tuple[str, str]]:
             urls.parse_http(found.read_url)
     except urls.UrlError as mistake:
         yield "readUrl", f"is not a valid URL: {mistake}"
+    if found.access_logs and not urls.BUCKET_NAME.fullmatch(found.access_logs.bucket):
+        yield "accessLogs", "names a bucket whose name has an invalid format"
     yield from _upstream_problems(found)
 
 

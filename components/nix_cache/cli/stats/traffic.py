@@ -138,10 +138,12 @@ class MostUsed:
 
     Args:
         most_keys: how many keys are never too many.
+        by_requests: whether requests come before bytes in the order.
     """
 
-    def __init__(self, most_keys: int = _MOST_KEYS) -> None:
+    def __init__(self, most_keys: int = _MOST_KEYS, *, by_requests: bool = False) -> None:
         self._most_keys = most_keys
+        self._by_requests = by_requests
         self._counts: dict[str, tuple[int, int]] = {}
 
     def add(self, key: str, sent_bytes: int) -> None:
@@ -153,9 +155,15 @@ class MostUsed:
             self._counts = {one.key: (one.requests, one.sent_bytes) for one in kept}
 
     def largest(self, count: int) -> list[Usage]:
-        """Return the keys of the most bytes, then of the most requests."""
-        ordered = sorted(self._usages(), key=lambda one: (-one.sent_bytes, -one.requests, one.key))
-        return ordered[:count]
+        """Return the keys that are read most, the first one most of all."""
+
+        def rank(one: Usage) -> tuple[int, int, str]:
+            first, second = one.sent_bytes, one.requests
+            if self._by_requests:
+                first, second = second, first
+            return -first, -second, one.key
+
+        return sorted(self._usages(), key=rank)[:count]
 
     def _usages(self) -> Iterator[Usage]:
         for key, (requests, sent_bytes) in self._counts.items():
@@ -181,7 +189,7 @@ class TrafficSum:
     by_client: dict[str, Traffic] = field(default_factory=dict)
     errors: Counter[int] = field(default_factory=Counter)
     nars: MostUsed = field(default_factory=MostUsed)
-    narinfos: MostUsed = field(default_factory=MostUsed)
+    narinfos: MostUsed = field(default_factory=lambda: MostUsed(by_requests=True))
     unreadable: int = 0
     _named: Counter[bool] = field(default_factory=Counter)
 
