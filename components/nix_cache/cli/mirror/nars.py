@@ -59,7 +59,7 @@ class OriginNars:
         del info
         return False
 
-    def packed_in_memory(self, info: PathInfo, progress: Callable[[int], None]) -> SmallNar:
+    def packed_in_memory(self, info: PathInfo) -> SmallNar:
         """No NAR is packed in this way."""
         raise AssertionError(f"{info.path} is not quick")
 

@@ -78,9 +78,10 @@ class Batch:
         """Begin to put a small NAR."""
         if self._uploader.left_out:  # what refers to it may have to be left out
             return None
-        put, file = self._uploader.try_nar(info, self._meter, task)
+        put, file = self._uploader.try_nar(info, task)
 
         def end() -> NarFile:
+            self._meter.read(info.nar_size)
             self._meter.sent(file.file_size)
             return file
 

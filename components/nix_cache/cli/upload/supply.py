@@ -87,12 +87,8 @@ class Supply(Protocol):
         """Return whether ``packed_in_memory`` provides a NAR, without waiting for anything."""
         ...
 
-    def packed_in_memory(self, info: PathInfo, progress: Callable[[int], None]) -> SmallNar:
+    def packed_in_memory(self, info: PathInfo) -> SmallNar:
         """Provide a small NAR. One thread calls this.
-
-        Args:
-            info: the path.
-            progress: called with the number of bytes of the NAR that were read.
 
         Raises:
             ClientError: nothing more can be uploaded.
@@ -133,11 +129,11 @@ class LocalStore:
         """Return whether a NAR is small."""
         return info.nar_size <= SMALL_BYTES
 
-    def packed_in_memory(self, info: PathInfo, progress: Callable[[int], None]) -> SmallNar:
+    def packed_in_memory(self, info: PathInfo) -> SmallNar:
         """Compress the NAR of a small path."""
         pieces: list[bytes] = []
         chunks = nar_chunks(Path(info.path))
-        file = compressed(info, chunks, pieces.append, progress, self._compressor)
+        file = compressed(info, chunks, pieces.append, compressor=self._compressor)
         return SmallNar(file, b"".join(pieces))
 
     @contextlib.contextmanager

@@ -124,13 +124,13 @@ class Uploader:
             not self._has_rate and not self._further.needs_listing and self._supply.is_quick(info)
         )
 
-    def try_nar(self, info: PathInfo, meter: Meter, task: Task) -> tuple[SmallPut[Task], NarFile]:
+    def try_nar(self, info: PathInfo, task: Task) -> tuple[SmallPut[Task], NarFile]:
         """Return the first request for a small NAR.
 
         Raises:
             ClientError: the path cannot be uploaded.
         """
-        nar = self._supply.packed_in_memory(info, meter.read)
+        nar = self._supply.packed_in_memory(info)
         return Objects.small_put(nar.file.key, nar.content, NAR_CONTENT_TYPE, task), nar.file
 
     def put_nar(self, info: PathInfo, meter: Meter) -> NarFile:
