@@ -20,6 +20,7 @@ from botocore.credentials import Credentials
 
 from nix_cache.cli.caches.record import Record
 from nix_cache.cli.limits import TimeLimits
+from nix_cache.cli.nix import closure, held_closure
 from nix_cache.cli.nix.held_closure import HeldClosure
 from nix_cache.cli.s3.credentials import Identity
 from nix_cache.cli.s3.retry import retry
@@ -124,13 +125,25 @@ class Pusher:
 
     @contextlib.contextmanager
     def store_of(self, infos: Sequence[PathInfo]) -> Iterator[None]:
-        """Let the local store have a closure, for every push within this block."""
+        """Let the local store have a closure, for every push within this block.
+
+        A push that is a command imports from Nix's modules what `session` imported before.
+        """
+
+        def named(given: Sequence[str], _: str) -> list[str]:
+            return list(given)
+
+        def held(roots: Sequence[str]) -> contextlib.AbstractContextManager[HeldClosure]:
+            return nullcontext(HeldClosure(roots, lambda: [*infos]))
+
         with contextlib.ExitStack() as patches:
-            for name, replacement in {
-                "roots_of": lambda given, _: list(given),
-                "held_closure": lambda roots: nullcontext(HeldClosure(roots, lambda: [*infos])),
-            }.items():
-                patches.enter_context(mock.patch.object(session, name, replacement))
+            for module, name, replacement in (
+                (session, "roots_of", named),
+                (session, "held_closure", held),
+                (closure, "roots", named),
+                (held_closure, "held_closure", held),
+            ):
+                patches.enter_context(mock.patch.object(module, name, replacement))
             yield
 
     @contextlib.contextmanager
