@@ -195,7 +195,7 @@ class Bucket:
         Raises:
             ClientError: the storage refused or did not answer.
         """
-        pages = (self._listed(prefix, listed_realisations) for prefix in LISTED_PREFIXES)
+        pages = (taken(self._listed(prefix, listed_realisations)) for prefix in LISTED_PREFIXES)
         return PackedRealisations(itertools.chain.from_iterable(pages))
 
     def clocks(self) -> Clocks | None:
