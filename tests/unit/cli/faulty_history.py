@@ -68,7 +68,8 @@ class FaultyScenario:
 
     Attributes:
         references: of each path, the numbers of earlier ones.
-        pushed: the paths that are pushed at first, without a fault.
+        orphans: the paths whose NARs are there at first, as a push left them that was killed.
+        pushed: the paths that are pushed then, without a fault.
         steps: what happens then.
         keeps_versions: whether the bucket does.
         conditions: whether the storage has conditional writes, as of ``S3Double``.
@@ -77,6 +78,7 @@ class FaultyScenario:
     """
 
     references: tuple[frozenset[int], ...]
+    orphans: frozenset[int]
     pushed: frozenset[int]
     steps: tuple[Step, ...]
     keeps_versions: bool = False
@@ -116,6 +118,8 @@ class FaultyHistory:
             page=scenario.page,
         )
         self.is_exact = not scenario.skew_minutes
+        for number in sorted(scenario.orphans):
+            self.world.storage.put(*self.world.store.nar(number), age=timedelta(days=99))
         for number in sorted(scenario.pushed):
             self.step(Step((Act("push", (number, True)),), 0))
 
@@ -341,6 +345,7 @@ def faulty_scenarios(draw: st.DrawFn) -> FaultyScenario:
     step = st.builds(Step, st.one_of(single, double), _DAYS, _TURNS)
     return FaultyScenario(
         references=whole,
+        orphans=frozenset(draw(st.sets(NUMBERS, max_size=3))),
         pushed=frozenset(draw(st.sets(NUMBERS, min_size=1, max_size=4))),
         steps=tuple(draw(st.lists(step, min_size=2, max_size=9))),
         keeps_versions=draw(st.booleans()) or "undo" in kinds,

@@ -82,9 +82,14 @@ _AT = st.one_of(
     st.builds(At, st.just(Among.DELETIONS), st.integers(0, 2)),
     st.builds(At, st.just(Among.RUN), st.integers(0, 6)),
 )
+_AT_DELETIONS = st.tuples(
+    st.builds(At, st.just(Among.DELETIONS), st.integers(0, 1)),
+    st.sampled_from([Fault.IN_PART, Fault.KILLED_AFTER, Fault.UNANSWERED, Fault.LATE]),
+)
+_ANYWHERE = st.tuples(_AT, st.sampled_from([*Fault, *_KILLS]))
 FAULTS: st.SearchStrategy[Faults] = st.one_of(
     st.just(()),
-    st.lists(st.tuples(_AT, st.sampled_from([*Fault, *_KILLS])), min_size=1, max_size=2).map(tuple),
+    st.lists(st.one_of(_ANYWHERE, _AT_DELETIONS), min_size=1, max_size=2).map(tuple),
 )
 
 

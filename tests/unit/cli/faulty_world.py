@@ -39,13 +39,14 @@ from nix_cache.cli.resign import plan as resign_plan
 from nix_cache.cli.resign import session as resign_session
 from nix_cache.cli.s3 import retry
 from nix_cache.cli.s3.credentials import Identity
-from nix_cache.cli.upload import collections, pinning, uploader
+from nix_cache.cli.upload import collections, packing, pinning, uploader
 from nix_cache.cli.upload import session as push_session
 from nix_cache.cli.upload.options import UploadOptions
 from nix_cache.cli.upload.pinning import KeepRules, Pinning
 from nix_cache.cli.upload.writer import Writer
 from nix_cache.formats import signing
 from nix_cache.formats.manifest import Manifest
+from nix_cache.formats.nar_writer import nar_chunks
 from nix_cache.formats.narinfo import fingerprint
 from nix_cache.formats.path_info import PathInfo
 from tests.fakes.plain_store import PlainStore
@@ -109,12 +110,22 @@ class LocalStore:
                 found |= self.references[one]
         return found
 
+    def nar(self, number: int) -> tuple[str, bytes]:
+        """Return the key and the content of a path's NAR, as a push puts it."""
+        return _nar(self.infos[number])
+
     def held(self, paths: Sequence[str]) -> contextlib.AbstractContextManager[HeldClosure]:
         """Return the closures of some paths, each path after its references."""
         numbers = {number for number, info in enumerate(self.infos) if info.path in paths}
         wanted = set[int]().union(*map(self.closure, numbers))
         infos = [self.infos[number] for number in sorted(wanted)]
         return nullcontext(HeldClosure(paths, lambda: infos))
+
+
+@functools.cache
+def _nar(info: PathInfo) -> tuple[str, bytes]:
+    with packing.packed(info, nar_chunks(Path(info.path))) as packed:
+        return packed.file.key, os.pread(packed.descriptor, packed.file.file_size, 0)
 
 
 @dataclass
