@@ -97,8 +97,8 @@ class ClonePlace:
             raise ToolError(
                 f"{self.state} also has the state of the stack {', '.join(others)}, and with it "
                 "its signing keys",
-                f"run `pulumi destroy --stack {others[0]}` and `pulumi stack rm {others[0]}`, or "
-                "move the state to another backend, then run `make down` again",
+                f"run `pulumi destroy --stack {others[0]}` and `pulumi stack rm --preserve-config "
+                f"{others[0]}`, or move the state to another backend, then run `make down` again",
             )
 
     def remove_state(self) -> None:

@@ -55,7 +55,7 @@ def test_the_state_of_another_stack_is_not_removed(tmp_path: Path) -> None:
         place.check_removable()
 
     assert "has the state of the stack prod" in refused.value.problem
-    assert "pulumi stack rm prod" in refused.value.fix
+    assert "pulumi stack rm --preserve-config prod" in refused.value.fix
 
 
 @pytest.fixture(params=[LocalServer, SeaweedServer])
