@@ -5,13 +5,16 @@ is shown in its own modules.
 """
 
 import html
+import re
 from typing import Any
 
 import pytest
 
+from nix_cache.iam.access import JANITOR_IDENTITY
 from tests.engine.backend_cases import BUCKET, INFO, BackendCase
 from tests.engine.backend_cases import case as case
 from tests.engine.clone import assert_plain_error
+from tests.engine.drift_command import on_stack
 from tests.engine.project import STACK
 from tests.engine.secret_search import files_below, found_in, leaks
 
@@ -76,19 +79,38 @@ def test_a_rotated_signing_key_changes_no_credential_and_keeps_the_old_key_trust
 
 
 def test_a_janitor_comes_and_goes_and_leaves_all_other_credentials(running: BackendCase) -> None:
-    """It is one more credential, which nothing of the cache depends on."""
+    """It is one more credential, which nothing of the cache depends on, and is renewed alone."""
     before = running.project.outputs(secrets=True)["credentials"]
 
     running.project.set(janitor=True)
     running.project.up()
     running.project.up("--expect-no-changes")
     during = running.project.outputs(secrets=True)["credentials"]
+    renewed = credentials_after_renewal(running)
     running.project.set(janitor=False)
     running.project.up()
 
-    assert during.pop("janitor")["secretAccessKey"]
-    assert during == before
+    assert during.pop("janitor")["secretAccessKey"] != renewed.pop("janitor")["secretAccessKey"]
+    assert renewed == during == before
     assert running.project.outputs(secrets=True)["credentials"] == before
+
+
+def credentials_after_renewal(running: BackendCase) -> dict[str, Any]:
+    """Renew the janitor's credential, and return all.
+
+    By `nix-cache stack renew` where it can, which takes names of users on the server, or else by
+    the command that it prints.
+    """
+    result = on_stack(running.project, "renew", JANITOR_IDENTITY, "--yes")
+    if "has no users that `renew` can replace" in result.output:
+        [line] = re.findall(r"run `(pulumi up --replace [^`]+)`", result.output)
+        running.project.typed(line)
+    else:
+        on_server = f"{BUCKET}-{JANITOR_IDENTITY}"
+        assert f"name one of: {on_server}, " in result.output
+        on_stack(running.project, "renew", on_server, "--yes").checked("renew")
+    found: dict[str, Any] = running.project.outputs(secrets=True)["credentials"]
+    return found
 
 
 def test_a_writer_whose_name_the_janitor_takes_does_not_hand_over_its_key_pair(
