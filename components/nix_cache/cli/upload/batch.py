@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from nix_cache.cli.upload.uploader import Uploaded, Uploader
 
 
-class Batch:
+class UploadBatch:
     """The steps of one upload, as ``in_order`` takes them.
 
     Args:

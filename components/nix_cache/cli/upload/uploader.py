@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from nix_cache.cli.errors import ClientError
 from nix_cache.cli.s3.client import SmallPut
-from nix_cache.cli.upload.batch import Batch
+from nix_cache.cli.upload.batch import UploadBatch
 from nix_cache.cli.upload.beside import put_debug_info
 from nix_cache.cli.upload.held import Held, judge, states_same
 from nix_cache.cli.upload.meter import Meter
@@ -107,7 +107,7 @@ class Uploader:
             }
             for number, info in enumerate(infos)
         }
-        batch = Batch(self, self._objects, meter, replaced, self._jobs)
+        batch = UploadBatch(self, self._objects, meter, replaced, self._jobs)
 
         def size(info: PathInfo) -> int:
             return info.nar_size if self._supply.largest_first else 0
