@@ -457,6 +457,7 @@ def test_the_structured_output_is_complete_and_holds_no_secret() -> None:
         "readers": ["nixreader"],
         "upstreams": {url: list(keys) for url, keys in NIXOS_CACHE.items()},
         "partSizeMib": 0,
+        "accessLogs": None,
         "expireAfterDays": 90,
         "landingPage": False,
         "descriptor": False,
