@@ -2,10 +2,11 @@
 
 import itertools
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 
 from nix_cache.cli.caches.target import Target
 from nix_cache.cli.errors import ClientError, UsageError
+from nix_cache.cli.machine.times import past_time
 from nix_cache.cli.resign.verdict import TrustTerms
 from nix_cache.cli.upload.writer import read_key
 from nix_cache.formats import signing
@@ -136,15 +137,4 @@ def _time(text: str | None, leaked: Sequence[str]) -> datetime | None:
         return None
     if not leaked:
         raise UsageError("--before means nothing without a leaked key", "name it with --leaked")
-    try:
-        time = datetime.fromisoformat(text.strip())
-        time = time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
-    except (ValueError, OverflowError):  # in UTC, its year may be 0 or 10000
-        raise UsageError(
-            f"--before {text!r} is not a time", "give one such as 2026-11-27T08:00Z"
-        ) from None
-    if time > datetime.now(UTC):
-        raise UsageError(
-            f"--before {text!r} has not come yet", "give the last time when the key was secret"
-        )
-    return time
+    return past_time("--before", text, "give the last time when the key was secret")
