@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nix_cache.cli.errors import ClientError
-from nix_cache.cli.gc import report
+from nix_cache.cli.gc import remarks, report
 from nix_cache.cli.gc.sweep import Swept
 from nix_cache.cli.inventory.contents import (
     YOUNG,
@@ -458,7 +458,7 @@ class TestReport:
         terms = replace(self.TERMS, grace=days(3), roots=tuple(lost))
         plan = plan_collection(bucket({NAMES[0]: torn, NAMES[1]: live}, {}), {}, terms)
 
-        said = "\n".join(report.remarks(plan, terms))
+        said = "\n".join(remarks.remarks(plan, terms))
 
         assert "1 narinfo cannot be read, so what others must keep is not known. Nothing" in said
         assert f"{torn.stored.key}: is malformed: NarHash is missing" in said
@@ -474,7 +474,7 @@ class TestReport:
             replace(bucket({}, {}), foreign=frozenset({"nar/b", "nar/a"})), {}, self.TERMS
         )
 
-        said = list(report.remarks(plan, self.TERMS))
+        said = list(remarks.remarks(plan, self.TERMS))
 
         assert said[0].startswith("2 objects below nar/ without the name of a NAR: never deleted.")
         assert [line.strip() for line in said[1:]] == ["nar/a", "nar/b"]
@@ -482,7 +482,9 @@ class TestReport:
 
     def test_a_healthy_cache_gives_no_remarks(self) -> None:
         """Also if it is empty."""
-        assert not list(report.remarks(plan_collection(bucket({}, {}), {}, self.TERMS), self.TERMS))
+        assert not list(
+            remarks.remarks(plan_collection(bucket({}, {}), {}, self.TERMS), self.TERMS)
+        )
 
     def test_what_was_removed_is_reported_and_what_is_only_hidden(
         self, capsys: pytest.CaptureFixture[str]

@@ -9,7 +9,7 @@ from nix_cache.cli.caches.manager import Manager, find_manager
 from nix_cache.cli.caches.manifest_rules import bucket_url
 from nix_cache.cli.commands import completing
 from nix_cache.cli.errors import UsageError
-from nix_cache.cli.gc import report
+from nix_cache.cli.gc import remarks, report
 from nix_cache.cli.gc.sweep import AGES_MEAN_NOTHING, Swept, require_whole, sweep
 from nix_cache.cli.inventory.bucket import Bucket
 from nix_cache.cli.inventory.ledger import LEDGER_KEY, Ledger
@@ -119,7 +119,7 @@ def _collect(
         plan = _with_confirmed_nars(plan, bucket)
         versioning = bucket.versioning()
     _require_sense(plan, terms)
-    report.print_remarks(plan, terms)
+    remarks.print_remarks(plan, terms)
     if not plan.is_empty:
         report.print_undo(versioning)
     if request.dry_run:
@@ -147,7 +147,7 @@ def _collect(
         console.document(report.document(plan, swept, bucket.run, versioning))
     else:
         report.print_done(plan, swept, bucket.run)
-    report.print_races(swept)
+    remarks.print_races(swept)
     return swept.is_well
 
 
