@@ -13,10 +13,9 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.engine.aws_deployer import BUCKET, deployer
+from tests.engine.aws_deployer import BUCKET, project_of_deployer
 from tests.engine.aws_patient import AwsPatient
 from tests.engine.drift_command import drifted
-from tests.engine.environments import program_environment
 from tests.engine.project import STACK, Project
 from tests.fakes.aws_server import ACCOUNT, AwsServer, Credential
 from tests.unit.cli.access_log_lines import log_line
@@ -58,18 +57,8 @@ def cache(
     tmp_path_factory: pytest.TempPathFactory, aws_engine: Engine, aws_server: AwsServer
 ) -> Iterator[LoggedCache]:
     """Provide a private cache with access logs; at the end nothing of it may be left."""
-    project = Project.create(
-        tmp_path_factory.mktemp("aws") / "project", aws_engine, program_environment("aws")
-    )
-    identity = deployer(aws_server)
-    project.config.update(aws_server.config())
-    project.environment.update(
-        {
-            **aws_server.environment(),
-            "AWS_ACCESS_KEY_ID": identity.access_key_id,
-            "AWS_SECRET_ACCESS_KEY": identity.secret_access_key,
-        }
-    )
+    folder = tmp_path_factory.mktemp("aws") / "project"
+    project = project_of_deployer(folder, aws_engine, aws_server)
     project.set(
         backend="aws", domain="cache.example.org", bucket=BUCKET, protect=False, janitor=True
     )

@@ -15,10 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nix_cache.iam.lifecycle import NARINFO_TTL_DAYS, NIX32, OWN_KEYS
-from tests.engine.aws_deployer import BUCKET, deployer
+from tests.engine.aws_deployer import BUCKET, project_of_deployer
 from tests.engine.aws_patient import AwsPatient
 from tests.engine.drift_command import drifted
-from tests.engine.environments import program_environment
 from tests.engine.project import STACK, Project
 from tests.engine.versioned import Versioned
 from tests.fakes.aws_server import AwsServer, Credential
@@ -95,18 +94,8 @@ def cache(
     aws_server: AwsServer,
 ) -> Iterator[Cache]:
     """Provide a public cache, up; at the end it is removed, and nothing of it may be left."""
-    project = Project.create(
-        tmp_path_factory.mktemp("aws") / "project", aws_engine, program_environment("aws")
-    )
-    identity = deployer(aws_server)
-    project.config.update(aws_server.config())
-    project.environment.update(
-        {
-            **aws_server.environment(),
-            "AWS_ACCESS_KEY_ID": identity.access_key_id,
-            "AWS_SECRET_ACCESS_KEY": identity.secret_access_key,
-        }
-    )
+    folder = tmp_path_factory.mktemp("aws") / "project"
+    project = project_of_deployer(folder, aws_engine, aws_server)
     project.set(**{**SETTINGS, "aws": {**SETTINGS["aws"], "endpoint": aws_server.url}})
     made = Cache(project, aws_server)
     made.run("up", "--yes", "--skip-preview")
