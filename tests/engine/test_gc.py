@@ -23,6 +23,7 @@ from botocore.exceptions import ClientError as S3ClientError
 from nix_cache.cli.errors import ClientError, UsageError
 from nix_cache.cli.gc import session
 from nix_cache.cli.inventory import bucket as gc_bucket
+from nix_cache.cli.inventory import deletions
 from nix_cache.cli.inventory.ledger import LEDGER_KEY
 from nix_cache.cli.machine import console
 from nix_cache.cli.s3.answers import Deleted
@@ -411,7 +412,7 @@ def test_an_interrupted_run_leaves_whole_closures_and_another_goes_on(
     library = house.put("library")
     tool = house.put("tool", library)
     program = house.put("program", tool)
-    monkeypatch.setattr(gc_bucket, "_BATCH", 1)
+    monkeypatch.setattr(deletions, "_BATCH", 1)
     asked: list[Sequence[str]] = []
     delete = S3Client.delete
 

@@ -2,8 +2,8 @@
 
 import heapq
 import itertools
-from collections.abc import Callable, Collection, Container, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, suppress
+from collections.abc import Callable, Collection, Container, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TypeVar
@@ -15,6 +15,7 @@ from nix_cache.cli.inventory.contents import (
     ListedNars,
     is_collectable,
 )
+from nix_cache.cli.inventory.deletions import Deletions
 from nix_cache.cli.inventory.ledger import LEDGER_KEY, Ledger
 from nix_cache.cli.inventory.listing import Listing
 from nix_cache.cli.inventory.narinfo_reader import NarinfoReader, received
@@ -26,11 +27,10 @@ from nix_cache.cli.inventory.realisation_reader import RealisationReader
 from nix_cache.cli.inventory.realisations import PackedRealisations, listed_realisations
 from nix_cache.cli.inventory.remembered import Remembered
 from nix_cache.cli.inventory.roots import Pushed, read_root_record, root_records_among
-from nix_cache.cli.inventory.running import RunNote, RunObject, SeenRun
+from nix_cache.cli.inventory.running import ExplainedRun, RunNote, RunObject
 from nix_cache.cli.inventory.stored import Entry, Stored
 from nix_cache.cli.limits import LEDGER_BYTES
 from nix_cache.cli.machine.parallel import in_parallel
-from nix_cache.cli.machine.sizes import counted
 from nix_cache.cli.s3.client import Answer, S3Client
 from nix_cache.cli.s3.clock import Clocks, http_date
 from nix_cache.cli.s3.credentials import Credential, Identity
@@ -40,7 +40,6 @@ from nix_cache.cli.s3.reply import OversizedError
 from nix_cache.cli.s3.transport import Transport
 from nix_cache.cli.s3.versions import Versioning, versioning
 from nix_cache.formats.cache_info import INFO_KEY
-from nix_cache.formats.collection_run import RUN_KEY, CollectionRun
 from nix_cache.formats.manifest import Manifest
 from nix_cache.formats.narinfo import Narinfo
 from nix_cache.formats.own_objects import PINS_PREFIX, ROOTS_PREFIX
@@ -48,9 +47,6 @@ from nix_cache.formats.realisation import LISTED_PREFIXES
 from nix_cache.iam.lifecycle import NAR_PREFIX
 
 _MISSING = 404
-_BATCH = 1000
-"""The most keys that S3's DeleteObjects takes."""
-
 _MOST_ASKED = 1000
 """How many narinfos that a listing lacks are asked for. A listing with a gap has many."""
 
@@ -107,7 +103,10 @@ class Bucket:
         self._roots = OnceReader(self._client, jobs, read_root_record, "root records")
         self._revisions = OnceReader(self._client, jobs, read_revision, "revisions of pins")
         self._owner = Requester(profile, manifest.endpoint, manifest.bucket)
-        self._run = RunNote(_ExplainedRun(RunObject(self._client), self._explained))
+        self._deletions = Deletions(
+            self._client, profile, manifest.bucket, self._explained, self._before_deletion
+        )
+        self._run = RunNote(ExplainedRun(RunObject(self._client), self._explained))
 
     @property
     def run(self) -> str:
@@ -384,7 +383,7 @@ class Bucket:
         Raises:
             ClientError: the storage refused some.
         """
-        return self._deleted(keys, is_collectable, count)
+        return self._deletions.delete(keys, is_collectable, count)
 
     def versioning(self) -> Versioning:
         """Return whether the bucket keeps deleted and replaced objects.
@@ -395,32 +394,9 @@ class Bucket:
         with self._explained("read whether the bucket keeps versions"):
             return versioning(self._client)
 
-    def _deleted(
-        self,
-        objects: Iterable[str | tuple[str, str]],
-        may_go: Callable[[str], bool],
-        count: int | None = None,
-    ) -> int:
-        if count is None:
-            objects = list(objects)
-            count = len(objects)
-        hidden = 0
-        rest = iter(objects)
-        for start in itertools.count(0, _BATCH):
-            batch = list(itertools.islice(rest, _BATCH))
-            if not batch:
-                return hidden
-            for one in batch:
-                if not may_go(key := one if isinstance(one, str) else one[0]):
-                    raise ValueError(f"{key} is never removed")
-            self._report(f"removed {start} of {count} objects")
-            self._run.require_own()
-            with self._explained("delete"):
-                deleted = self._client.delete(batch)
-            if deleted.refused:
-                raise self._refusal(deleted.refused)
-            hidden += deleted.hidden
-        raise AssertionError("counting has no end")
+    def _before_deletion(self, text: str) -> None:
+        self._report(text)
+        self._run.require_own()
 
     def _outside_folders(self, base: Contents | None) -> tuple[PackedObjects, PackedObjects]:
         """Return the narinfos and the lists of files."""
@@ -450,40 +426,12 @@ class Bucket:
         with self._explained(f"write {key}"):
             self._client.put(key, content, "application/json")
 
-    def _refusal(self, refused: Sequence[tuple[str, str, str]]) -> ClientError:
-        key, code, message = refused[0]
-        return ClientError(
-            f"the storage did not delete {counted(len(refused), 'object')}, such as {key}: "
-            f"{code} {message}".rstrip(),
-            f"see that the profile {self._owner.name} may delete in the bucket "
-            f"{self._manifest.bucket}, and run it again: paths that were not deleted may lack "
-            "others that were",
-        )
-
     @contextmanager
     def _explained(self, what: str) -> Iterator[None]:
         try:
             yield
         except StorageError as failure:
             raise explain(failure, self._owner, what) from None
-
-
-class _ExplainedRun:
-    """The run object, with errors that name the bucket's owner."""
-
-    def __init__(
-        self, run: RunObject, explained: Callable[[str], AbstractContextManager[None]]
-    ) -> None:
-        self._run = run
-        self._explained = explained
-
-    def read(self) -> SeenRun | None:
-        with self._explained(f"read {RUN_KEY}"):
-            return self._run.read()
-
-    def write(self, run: CollectionRun, seen: SeenRun | None) -> bool:
-        with self._explained(f"write {RUN_KEY}"):
-            return self._run.write(run, seen)
 
 
 def _clocks(answer: Answer, header: str) -> Clocks | None:

@@ -28,7 +28,7 @@ class HistoricBucket(Bucket):
         Raises:
             ClientError: the storage refused some.
         """
-        return self._deleted(objects, is_of_paths)
+        return self._deletions.delete(objects, is_of_paths)
 
     def contents_of(self, keys: Iterable[str]) -> Iterator[tuple[str, bytes | None]]:
         """Read small objects, several at a time; None for those that are not there.

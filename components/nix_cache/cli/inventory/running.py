@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -238,3 +239,28 @@ def _overtaken() -> ClientError:
         f"another collection of this cache has written {RUN_KEY}; nothing more was removed",
         "let one collection run at a time, on a machine that does not sleep, and run this again",
     )
+
+
+class ExplainedRun:
+    """The run object, with errors that name the bucket's owner.
+
+    Args:
+        run: the object.
+        explained: given what is done, turns errors of the storage into those of the client.
+    """
+
+    def __init__(
+        self, run: RunObject, explained: Callable[[str], AbstractContextManager[None]]
+    ) -> None:
+        self._run = run
+        self._explained = explained
+
+    def read(self) -> SeenRun | None:
+        """Return the last run; None if there was none."""
+        with self._explained(f"read {RUN_KEY}"):
+            return self._run.read()
+
+    def write(self, run: CollectionRun, seen: SeenRun | None) -> bool:
+        """Write a run over the one that was seen; returns whether that one was still there."""
+        with self._explained(f"write {RUN_KEY}"):
+            return self._run.write(run, seen)
