@@ -16,8 +16,8 @@ from nix_cache.cli.caches.source import Source
 from nix_cache.cli.caches.target import Target
 from nix_cache.cli.gc import session
 from nix_cache.cli.inventory import bucket as gc_bucket
+from nix_cache.cli.inventory import bucket_reader, narinfo_reader, read_once, realisation_reader
 from nix_cache.cli.inventory import listing as gc_listing
-from nix_cache.cli.inventory import narinfo_reader, read_once, realisation_reader
 from nix_cache.cli.inventory.running import RunNote
 from nix_cache.cli.s3.credentials import Credential
 from nix_cache.formats.manifest import Manifest
@@ -159,7 +159,7 @@ class CollectedCache:
             mock.patch.object(
                 gc_bucket, "RunNote", partial(RunNote, clock=lambda: clock().timestamp())
             ),
-            mock.patch.object(gc_bucket, "in_parallel", one_by_one),
+            mock.patch.object(bucket_reader, "in_parallel", one_by_one),
             mock.patch.object(gc_listing, "in_parallel", one_by_one),
             mock.patch.object(narinfo_reader, "in_parallel", one_by_one),
             mock.patch.object(read_once, "in_parallel", one_by_one),

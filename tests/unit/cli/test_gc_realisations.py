@@ -253,12 +253,12 @@ def test_a_second_run_on_a_machine_reads_only_new_realisations(
 
     for key in keys:
         counted(key)
-    first = bucket_of(cache, tmp_path, monkeypatch).realisations()
+    first = bucket_of(cache, tmp_path, monkeypatch).records.realisations()
     assert sorted(reads) == sorted(keys)
 
     reads.clear()
     put(cache, by_hash(8, [9]))
-    second = bucket_of(cache, tmp_path, monkeypatch).realisations()
+    second = bucket_of(cache, tmp_path, monkeypatch).records.realisations()
 
     assert reads == [keys[1]]
     for number, key in enumerate(second.objects):

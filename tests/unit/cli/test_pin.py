@@ -332,7 +332,7 @@ def test_pins_lists_what_is_pinned_and_what_was_unpinned(pinner: Pinner) -> None
     pinner.unpin("gone")
     with mock.patch.object(inventory, "Transport", return_value=pinner.transport):
         reader = inventory.Bucket(manifest(), None, "owner", 1)  # type: ignore[arg-type]
-        found = list(reader.pins(pinner.storage.clock()))
+        found = list(reader.records.pins(pinner.storage.clock()))
 
     header, app, gone = listing.rows(found)
     assert header == ("NAME", "CHANGED", "WRITER", "REVISIONS", "PATH")

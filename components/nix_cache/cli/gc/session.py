@@ -106,14 +106,14 @@ def _collect(
             grace=timedelta(days=request.grace_days),
             roots=roots,
             set_aside=set_aside,
-            pushes=bucket.pushes(),
-            pins=bucket.pins(now),
+            pushes=bucket.records.pushes(),
+            pins=bucket.records.pins(now),
             expire_after_days=manifest.expire_after_days,
         )
         contents = bucket.contents()
         ledger = _ledger(bucket)
         noted = ledger.since(contents.nars)
-        plan = plan_collection(contents, noted, terms, bucket.realisations())
+        plan = plan_collection(contents, noted, terms, bucket.records.realisations())
         if not plan.blocking:
             require_whole(bucket, plan)
         plan = _with_confirmed_nars(plan, bucket)
@@ -159,7 +159,7 @@ def _with_confirmed_nars(plan: CollectionPlan, bucket: Bucket) -> CollectionPlan
 
 
 def _ledger(bucket: Bucket) -> Ledger:
-    found = bucket.ledger()
+    found = bucket.records.ledger()
     if found is None:
         console.note(
             f"WARNING: {LEDGER_KEY} in the bucket cannot be read: all grace periods begin again."

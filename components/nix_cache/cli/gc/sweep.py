@@ -108,16 +108,16 @@ def sweep(bucket: Bucket, shown: CollectionPlan, noted: Orphans, terms: Terms) -
 def _sweep(
     bucket: Bucket, shown: CollectionPlan, noted: Orphans, terms: Terms, doubt: Doubt
 ) -> Swept:
-    bucket.note(Ledger.of(noted))
+    bucket.records.note(Ledger.of(noted))
     require_same_time(bucket.storage_clocks(), AGES_MEAN_NOTHING)
     if shown.is_empty:
         everything = shown.contents.narinfos.all
-        bucket.note(Ledger.of(orphans(shown.contents, everything, noted, terms.now)))
+        bucket.records.note(Ledger.of(orphans(shown.contents, everything, noted, terms.now)))
         if doubt.remains:  # what was shown may be older than the collection that left the doubt
             doubt.remains = _lacks_nars(bucket, bucket.contents(shown.contents))
         return Swept()
     # Pushes write their root record before they look for the note of this collection.
-    terms = replace(terms, pushes=bucket.pushes(), pins=bucket.pins(terms.now))
+    terms = replace(terms, pushes=bucket.records.pushes(), pins=bucket.records.pins(terms.now))
     start = bucket.contents(shown.contents)
     agreed = shown.narinfos.names.within(start.narinfos.objects)
     again = plan_collection(start, noted, terms, also=agreed.others)
@@ -133,13 +133,13 @@ def _sweep(
     orphaned = orphans(middle, middle.narinfos.all, orphaned, terms.now)
     if in_the_way := blocking(middle, terms):
         return Swept(narinfos, hidden=hidden, blocking=in_the_way)
-    bucket.note(Ledger.of(orphaned))
+    bucket.records.note(Ledger.of(orphaned))
     everything = middle.narinfos.all
     listings = _agreed(stray_listings(middle, everything, terms), shown.listings)
     nars = _agreed(due(middle, orphaned, terms), shown.nars)
     records = _agreed_objects(stray_records(middle, everything, terms), shown.records)
     # Pushes that root records do not show put realisations when this collection has ended.
-    known = bucket.realisations() if shown.realisations else PackedRealisations()
+    known = bucket.records.realisations() if shown.realisations else PackedRealisations()
     useless = stray_realisations(known, middle, everything, terms)
     realisations = _agreed_objects(useless, shown.realisations)
     done = Swept(narinfos, listings, nars, hidden, records=records, realisations=realisations)

@@ -1,14 +1,13 @@
 """The bucket as its owner sees it: everything that is in it, and the way to remove some of it."""
 
 import heapq
-import itertools
-from collections.abc import Callable, Collection, Container, Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TypeVar
 
 from nix_cache.cli.errors import ClientError
+from nix_cache.cli.inventory.bucket_reader import BucketReader
 from nix_cache.cli.inventory.contents import (
     Contents,
     ListedNarinfos,
@@ -16,41 +15,25 @@ from nix_cache.cli.inventory.contents import (
     is_collectable,
 )
 from nix_cache.cli.inventory.deletions import Deletions
-from nix_cache.cli.inventory.ledger import LEDGER_KEY, Ledger
-from nix_cache.cli.inventory.listing import Listing
-from nix_cache.cli.inventory.narinfo_reader import NarinfoReader, received
-from nix_cache.cli.inventory.objects import Columns, PackedObjects, joined, taken
-from nix_cache.cli.inventory.parsed import parsed_narinfos
-from nix_cache.cli.inventory.pins import Pin, pins_of, read_revision, revisions_among
-from nix_cache.cli.inventory.read_once import OnceReader
-from nix_cache.cli.inventory.realisation_reader import RealisationReader
-from nix_cache.cli.inventory.realisations import PackedRealisations, listed_realisations
+from nix_cache.cli.inventory.ledger import LEDGER_KEY
+from nix_cache.cli.inventory.narinfo_reader import NarinfoReader
+from nix_cache.cli.inventory.objects import PackedObjects
+from nix_cache.cli.inventory.records import Records
 from nix_cache.cli.inventory.remembered import Remembered
-from nix_cache.cli.inventory.roots import Pushed, read_root_record, root_records_among
 from nix_cache.cli.inventory.running import ExplainedRun, RunNote, RunObject
-from nix_cache.cli.inventory.stored import Entry, Stored
-from nix_cache.cli.limits import LEDGER_BYTES
-from nix_cache.cli.machine.parallel import in_parallel
+from nix_cache.cli.inventory.stored import Entry
 from nix_cache.cli.s3.client import Answer, S3Client
 from nix_cache.cli.s3.clock import Clocks, http_date
 from nix_cache.cli.s3.credentials import Credential, Identity
-from nix_cache.cli.s3.errors import AnsweredError, RefusedError, StorageError
-from nix_cache.cli.s3.messages import Requester, explain
-from nix_cache.cli.s3.reply import OversizedError
+from nix_cache.cli.s3.errors import RefusedError
 from nix_cache.cli.s3.transport import Transport
-from nix_cache.cli.s3.versions import Versioning, versioning
 from nix_cache.formats.cache_info import INFO_KEY
 from nix_cache.formats.manifest import Manifest
-from nix_cache.formats.narinfo import Narinfo
-from nix_cache.formats.own_objects import PINS_PREFIX, ROOTS_PREFIX
-from nix_cache.formats.realisation import LISTED_PREFIXES
 from nix_cache.iam.lifecycle import NAR_PREFIX
 
 _MISSING = 404
 _MOST_ASKED = 1000
 """How many narinfos that a listing lacks are asked for. A listing with a gap has many."""
-
-_Kept = TypeVar("_Kept")
 
 
 @dataclass
@@ -64,7 +47,7 @@ class Doubt:
     remains: bool
 
 
-class Bucket:
+class Bucket(BucketReader):
     """A cache's bucket.
 
     Args:
@@ -73,6 +56,9 @@ class Bucket:
         profile: where that is from, for messages.
         jobs: how many requests there are at a time.
         remembered: what earlier runs read of narinfos and realisations; None to read all.
+
+    Attributes:
+        records: what the bucket records of its paths.
     """
 
     def __init__(
@@ -83,30 +69,25 @@ class Bucket:
         jobs: int,
         remembered: Remembered | None = None,
     ) -> None:
-        self.report: Callable[[str], None] = lambda _: None
-        """Called with what is being done."""
+        client = S3Client.of(manifest, credential, Transport(jobs=jobs))
+        super().__init__(manifest, client, profile, jobs)
         self._manifest = manifest
-        self._jobs = jobs
-        self._client = S3Client.of(manifest, credential, Transport(jobs=jobs))
         remembered = remembered or Remembered(None)
         self._reader = NarinfoReader(
-            self._client,
-            tuple(manifest.public_keys),
+            client, tuple(manifest.public_keys), jobs, lambda: self.has(INFO_KEY), remembered
+        )
+        self.records: Records = Records(
+            client,
             jobs,
-            lambda: self.has(INFO_KEY),
-            remembered,
+            remembered.beside("realisations"),
+            self._listed,
+            self._explained,
+            self._report,
         )
-        self._realisations = RealisationReader(
-            self._client, jobs, remembered.beside("realisations")
-        )
-        self._listing = Listing(self._client, manifest.bucket, jobs)
-        self._roots = OnceReader(self._client, jobs, read_root_record, "root records")
-        self._revisions = OnceReader(self._client, jobs, read_revision, "revisions of pins")
-        self._owner = Requester(profile, manifest.endpoint, manifest.bucket)
         self._deletions = Deletions(
-            self._client, profile, manifest.bucket, self._explained, self._before_deletion
+            client, profile, manifest.bucket, self._explained, self._before_deletion
         )
-        self._run = RunNote(ExplainedRun(RunObject(self._client), self._explained))
+        self._run = RunNote(ExplainedRun(RunObject(client), self._explained))
 
     @property
     def run(self) -> str:
@@ -147,55 +128,6 @@ class Bucket:
                 self._run.end(unchecked=True)
             raise
         self._run.end(unchecked=doubt.remains)
-
-    def pushes(self) -> tuple[Pushed, ...]:
-        """Read the root records.
-
-        Raises:
-            ClientError: one cannot be read, or the storage refused.
-        """
-
-        def listed() -> list[Stored]:
-            return root_records_among(self.objects(ROOTS_PREFIX))
-
-        with self._explained("read root records"):
-            return self._roots.read(listed(), listed, self._report)
-
-    def pins(self, now: datetime) -> tuple[Pin, ...]:
-        """Read the pins.
-
-        Args:
-            now: the time, by the storage's clock.
-
-        Raises:
-            ClientError: one cannot be read, or the storage refused.
-        """
-        listed = list(self.objects(PINS_PREFIX))
-        with self._explained("read pins"):
-            revisions = self._revisions.read(
-                revisions_among(listed), lambda: self.objects(PINS_PREFIX), self._report
-            )
-        return pins_of(revisions, listed, now)
-
-    def realisations(self) -> PackedRealisations:
-        """List and read the realisations. Those that were read already are not read again.
-
-        Raises:
-            ClientError: the storage refused to list, or did not answer.
-        """
-        found = self.listed_realisations()
-        with self._explained("read realisations"):
-            self._realisations.read(found, self._report)
-        return found
-
-    def listed_realisations(self) -> PackedRealisations:
-        """List the realisations.
-
-        Raises:
-            ClientError: the storage refused or did not answer.
-        """
-        pages = (taken(self._listed(prefix, listed_realisations)) for prefix in LISTED_PREFIXES)
-        return PackedRealisations(itertools.chain.from_iterable(pages))
 
     def clocks(self) -> Clocks | None:
         """Compare the clock of what answers with this machine's; None if its answers have no date.
@@ -279,97 +211,6 @@ class Bucket:
             "run it again; if it happens again, the storage or a proxy in front of it is faulty",
         )
 
-    def absent(self, keys: Collection[str]) -> set[str]:
-        """Return those of some objects that are not there.
-
-        Raises:
-            ClientError: the storage refused or did not answer.
-        """
-        answers = in_parallel(self.has, sorted(keys), self._jobs)
-        return {key for key, is_there in answers if not is_there}
-
-    def has(self, key: str) -> bool:
-        """Return whether an object is there.
-
-        Raises:
-            ClientError: the storage refused or did not answer.
-        """
-        with self._explained(f"read {key}"):
-            return self._client.head(key) is not None
-
-    def ledger(self) -> Ledger | None:
-        """Read what earlier runs noted; None if that cannot be read.
-
-        Raises:
-            ClientError: the storage refused, or a newer version wrote it.
-        """
-        with self._explained(f"read {LEDGER_KEY}"):
-            try:
-                answer = received(self._client, LEDGER_KEY, LEDGER_BYTES)
-            except AnsweredError as refusal:
-                if refusal.status == _MISSING:
-                    return Ledger()
-                raise
-            except OversizedError:
-                return None
-        try:
-            return Ledger.parse(answer.body)
-        except ValueError:
-            return None
-
-    def note(self, ledger: Ledger) -> None:
-        """Keep what later runs need to know.
-
-        Raises:
-            ClientError: the storage refused.
-        """
-        self._put(LEDGER_KEY, ledger.content)
-
-    def objects(self, prefix: str = "") -> Iterator[Stored]:
-        """List objects whose keys begin with a prefix; without one, those outside of folders.
-
-        Raises:
-            ClientError: the storage refused, or the list is not whole.
-        """
-        return itertools.chain.from_iterable(self._listed(prefix, list))
-
-    def packed(
-        self, prefix: str, fits: Callable[[str], bool]
-    ) -> tuple[PackedObjects, list[Stored]]:
-        """List objects as ``objects`` does, in little memory.
-
-        Args:
-            prefix: what keys begin with.
-            fits: returns whether an object with a key is among the many.
-
-        Returns:
-            the many, and the others.
-
-        Raises:
-            ClientError: the storage refused, or the list is not whole.
-        """
-        others: list[Stored] = []
-
-        def kept(page: list[Stored]) -> Columns:
-            columns = Columns()
-            for stored in sorted(page, key=lambda one: one.key):
-                if fits(stored.key):
-                    columns.add(stored.key, stored)
-                else:
-                    others.append(stored)
-            return columns
-
-        return PackedObjects(joined(taken(self._listed(prefix, kept))), common=prefix), others
-
-    def parsed(self, listed: Iterable[Stored]) -> Iterator[tuple[Stored, Narinfo | str]]:
-        """Read narinfos with all their fields, as ``parsed_narinfos`` does.
-
-        Raises:
-            ClientError: the storage refused or did not answer.
-        """
-        with self._explained("read narinfos"):
-            yield from parsed_narinfos(self._client, listed, self._jobs)
-
     def remove(self, keys: Iterable[str], count: int | None = None) -> int:
         """Remove objects, in this order.
 
@@ -384,15 +225,6 @@ class Bucket:
             ClientError: the storage refused some.
         """
         return self._deletions.delete(keys, is_collectable, count)
-
-    def versioning(self) -> Versioning:
-        """Return whether the bucket keeps deleted and replaced objects.
-
-        Raises:
-            ClientError: the storage refused or did not answer.
-        """
-        with self._explained("read whether the bucket keeps versions"):
-            return versioning(self._client)
 
     def _before_deletion(self, text: str) -> None:
         self._report(text)
@@ -411,27 +243,9 @@ class Bucket:
             )
         return narinfos, listings
 
-    def _listed(self, prefix: str, keep: Callable[[list[Stored]], _Kept]) -> list[_Kept]:
-        def report(count: int) -> None:
-            self._report(f"listed {count} objects")
-
-        with self._explained("list"):
-            return self._listing.objects(prefix, keep, report)
-
     def _report(self, text: str) -> None:
-        self.report(text)
+        super()._report(text)
         self._run.renew()
-
-    def _put(self, key: str, content: bytes) -> None:
-        with self._explained(f"write {key}"):
-            self._client.put(key, content, "application/json")
-
-    @contextmanager
-    def _explained(self, what: str) -> Iterator[None]:
-        try:
-            yield
-        except StorageError as failure:
-            raise explain(failure, self._owner, what) from None
 
 
 def _clocks(answer: Answer, header: str) -> Clocks | None:

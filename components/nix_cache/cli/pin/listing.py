@@ -35,7 +35,9 @@ def run(cache: str | None, project: Path | None, owner: str | None, *, as_json: 
         progress.tell(f"waiting for {manifest.endpoint}")
         clocks = bucket.clocks()
         skew = clocks.skew if clocks else timedelta()
-        pins = [pin for pin in bucket.pins(datetime.now(UTC) + skew) if pin.last or pin.kept]
+        pins = [
+            pin for pin in bucket.records.pins(datetime.now(UTC) + skew) if pin.last or pin.kept
+        ]
     if as_json:
         console.document({"bucket": manifest.bucket, "pins": [document(pin) for pin in pins]})
     elif pins:

@@ -175,7 +175,7 @@ def _planned(
         if isinstance(narinfo, Narinfo)
     ]
     names = {narinfo.base_name[:32]: narinfo.store_path for narinfo in parsed}
-    realisations = bucket.realisations()
+    realisations = bucket.records.realisations()
     also = belongings(bucket, plan, wanted, parsed, realisations)
     still_due = due(left, contents, plan.names, realisations)
     if kept := sorted(left - still_due):

@@ -128,7 +128,7 @@ def _useful(bucket: HistoricBucket, removal: Removal, contents: Contents) -> set
     shown = removal.also.realisations
     if not shown:
         return set()
-    listed = bucket.listed_realisations().objects
+    listed = bucket.records.listed_realisations().objects
     now = ((stored, listed.get(stored.key.removesuffix(SUFFIX)), path) for stored, path in shown)
     return {
         stored.key

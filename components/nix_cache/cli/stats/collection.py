@@ -70,13 +70,13 @@ def collectable(
         now=now,
         older_than=timedelta(days=older_than_days),
         grace=timedelta(days=grace_days),
-        pushes=bucket.pushes(),
-        pins=bucket.pins(now),
+        pushes=bucket.records.pushes(),
+        pins=bucket.records.pins(now),
         expire_after_days=expire_after_days,
     )
     contents = bucket.contents()
-    noted = (bucket.ledger() or Ledger()).since(contents.nars)
-    plan = plan_collection(contents, noted, terms, bucket.realisations())
+    noted = (bucket.records.ledger() or Ledger()).since(contents.nars)
+    plan = plan_collection(contents, noted, terms, bucket.records.realisations())
     if plan.blocking:
         return Collectable(older_than_days, grace_days, True, Freed(), Freed())
     others: Sequence[Stored] = (*plan.listings, *plan.realisations, *plan.records)
