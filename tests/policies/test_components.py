@@ -1,19 +1,21 @@
 """What the component itself makes is right by every rule, on every backend."""
 
+from dataclasses import replace
 from typing import Any
 
 import pulumi
 import pytest
 from pulumi.runtime.mocks import MockResourceArgs
 
-from nix_cache import BinaryCache, BinaryCacheArgs
+from nix_cache import BinaryCache, BinaryCacheArgs, WriterArgs
 from nix_cache.backends.comparison import EXPIRY_RULES
 from nix_cache.backends.registry import BACKENDS
 from nix_cache.policy.model import Resource, RuleScope
 from nix_cache.policy.rules import all_rules
+from nix_cache.policy.rules.access import WRITERS_ONLY_WRITE
 from nix_cache.policy.storage_types import CACHE, canonical
 from tests.fakes.aws_answers import FREE
-from tests.policies.stacks import found
+from tests.policies.stacks import allow, deny, document, found
 from tests.samples import SAMPLES
 from tests.unit.mocks import Recorder, run
 
@@ -60,6 +62,19 @@ OIDC_WRITERS: BinaryCacheArgs = {
 }
 
 
+CACHE_URN = f"urn:pulumi:prod::team::{CACHE}::c"
+
+CLEANING = document(
+    allow("s3:DeleteObject"), deny("s3:DeleteObject", "arn:aws:s3:::b/nix-cache-info")
+)
+DELETING: dict[str, Any] = {
+    "policy": CLEANING,
+    "inlinePolicies": [{"policy": CLEANING}],
+    "capabilities": ["deleteFiles"],
+}
+"""The properties by which a credential can delete, of every type of resource."""
+
+
 class AnyBackend(Recorder):
     """The mocks, with what each provider computes."""
 
@@ -85,11 +100,11 @@ def made(args: BinaryCacheArgs) -> list[Resource]:
         Resource(
             type=canonical(one.type),
             name=one.name,
-            urn=one.name,
+            urn=CACHE_URN if one.type == CACHE else one.name,
             properties=urls if one.type == CACHE else {**one.inputs, "id": f"{one.name}-id"},
             protect=one.protect,
             secrets=one.secret_inputs,
-            parent=one.parent,
+            parent=CACHE_URN if one.parent == "c" else one.parent,
         )
         for one in recorder.resources
     ]
@@ -189,3 +204,23 @@ def test_a_janitor_takes_no_resource_and_no_user_over(name: str, former: str) ->
     assert len(of_janitor) >= 2
     assert len(of_user) >= 2
     assert not of_user & of_janitor
+
+
+@pytest.mark.parametrize("name", WITH_JANITOR)
+def test_only_the_janitor_of_a_cache_may_delete(name: str) -> None:
+    """Whatever writers and readers are called, of all whom the rule stops without exemptions."""
+    writers: list[WriterArgs] = [{"name": "x-janitor"}, {"name": "janitor-policy"}]
+    if name == "aws":
+        writers.append({**OIDC_WRITERS["writers"][0], "name": "ci-janitor"})
+    args: BinaryCacheArgs = {
+        **WITH_JANITOR[name],
+        "writers": writers,
+        "readers": ["gc-janitor", "x-gc-janitor"],
+    }
+    deleting = [replace(one, properties=DELETING) for one in made(args) if one.type != CACHE]
+
+    stopped = {one.name for one in deleting if found(WRITERS_ONLY_WRITE, one, janitors=[])}
+    exempted = stopped - {one.name for one in deleting if found(WRITERS_ONLY_WRITE, one)}
+    assert exempted <= {"c-gc_janitor", "c-gc_janitor-janitor", "c-janitor-policy"}
+    assert len(exempted) == (0 if name == "spaces" else 1)
+    assert ("c-ci-janitor" in stopped) == (name == "aws")

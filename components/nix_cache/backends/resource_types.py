@@ -40,6 +40,7 @@ class ResourceTypes:
         expiries: by type, what its rules remove of current objects, by age or date. Rules by tag
             are left out: nothing that Nix or the stack puts has a tag.
         deletions: by type, what lets the holder of a key delete, as the rest of a sentence.
+        users: types that a cache names after a writer, a reader or its janitor, and no more.
         canonical: gives a type the name that the tables use.
     """
 
@@ -56,6 +57,7 @@ class ResourceTypes:
     deletions: Mapping[str, Callable[[Mapping[str, Any]], Iterator[str]]] = field(
         default_factory=dict
     )
+    users: frozenset[str] = frozenset()
     canonical: Callable[[str], str] = _same
 
     def __or__(self, other: "ResourceTypes") -> "ResourceTypes":
@@ -70,6 +72,7 @@ class ResourceTypes:
             log_targets={**self.log_targets, **other.log_targets},
             expiries={**self.expiries, **other.expiries},
             deletions={**self.deletions, **other.deletions},
+            users=self.users | other.users,
             canonical=lambda type_token: other.canonical(self.canonical(type_token)),
         )
 

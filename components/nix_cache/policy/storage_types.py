@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from nix_cache.backends.resource_types import OWN_TYPES, Holder, resource_types
+from nix_cache.iam.access import JANITOR_IDENTITY
 from nix_cache.iam.documents import Document, DocumentError, parse
 from nix_cache.iam.lifetimes import Expiry
 from nix_cache.iam.values import is_true, read, read_list
@@ -58,6 +59,22 @@ def _documents_of(resource: Resource) -> Iterator[tuple[str, Any, Holder]]:
         for inline in read_list(resource.properties, inline_place):
             if document := read(inline, "policy"):
                 yield inline_place, document, Holder.USER
+
+
+def is_named_after_a_user(resource: Resource) -> bool:
+    """Return whether a cache names this resource after a writer, a reader or its janitor alone."""
+    return resource.type in resource_types().users and _of_cache(resource) is not None
+
+
+def is_janitor(resource: Resource) -> bool:
+    """Return whether this resource, which is named after a user, is that of the cache's janitor."""
+    return resource.name == f"{_of_cache(resource)}-{JANITOR_IDENTITY}"
+
+
+def _of_cache(resource: Resource) -> str | None:
+    """Return the name of the cache whose component made a resource; None if none did."""
+    types, _, name = resource.parent.rpartition("::")
+    return name if types.endswith((f"::{CACHE}", f"${CACHE}")) else None
 
 
 def text_of(resource: Resource) -> str | None:

@@ -43,6 +43,7 @@ TYPES = ResourceTypes(
         "aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration": expiries_of_rules,
         BUCKET: expiries_of_bucket,
     },
+    users=frozenset({"aws:iam/user:User", ROLE}),
     canonical=_without_v2,
 )
 """The types."""

@@ -9,6 +9,8 @@ from nix_cache.iam.values import read, read_list
 
 _BUCKET = f"{OWN_TYPES}:B2Bucket"
 
+_KEY = f"{OWN_TYPES}:B2Key"
+
 _DELETING = frozenset({"deleteFiles", "deleteBuckets", "writeBuckets"})
 """``writeBuckets`` sets the lifecycle, and so deletes."""
 
@@ -29,6 +31,7 @@ TYPES = ResourceTypes(
     buckets={_BUCKET: "id"},
     objects={f"{OWN_TYPES}:B2TextObject": ("bucket_id", "key")},
     expiries={_BUCKET: _expiries},
-    deletions={f"{OWN_TYPES}:B2Key": _deletions},
+    deletions={_KEY: _deletions},
+    users=frozenset({_KEY}),
 )
 """The types."""

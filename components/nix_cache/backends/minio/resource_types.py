@@ -33,5 +33,6 @@ TYPES = ResourceTypes(
         "minio:index/iamGroupPolicyAttachment:IamGroupPolicyAttachment": "policyName",
     },
     expiries={"minio:index/ilmPolicy:IlmPolicy": _expiries},
+    users=frozenset({"minio:index/iamUser:IamUser"}),
 )
 """The types."""

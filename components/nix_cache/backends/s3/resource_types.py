@@ -10,6 +10,7 @@ from nix_cache.iam.lifetimes import Expiry
 from nix_cache.iam.values import read
 
 _BUCKET = f"{OWN_TYPES}:S3Bucket"
+_USER = f"{OWN_TYPES}:S3User"
 
 
 def _expiries(properties: Mapping[str, Any]) -> Iterator[Expiry]:
@@ -29,8 +30,9 @@ TYPES = ResourceTypes(
     objects={f"{OWN_TYPES}:S3TextObject": ("bucket", "key")},
     documents={
         _BUCKET: {"policy": Holder.BUCKET},
-        f"{OWN_TYPES}:S3User": {"policy": Holder.USER},
+        _USER: {"policy": Holder.USER},
     },
     expiries={_BUCKET: _expiries},
+    users=frozenset({_USER}),
 )
 """The types."""

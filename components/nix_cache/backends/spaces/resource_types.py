@@ -12,5 +12,6 @@ TYPES = ResourceTypes(
     objects={"digitalocean:index/spacesBucketObject:SpacesBucketObject": ("bucket", "key")},
     documents={POLICY: {"policy": Holder.BUCKET}},
     expiries={BUCKET: expiries_of_bucket},
+    users=frozenset({KEY}),
 )
 """The types."""

@@ -15,6 +15,8 @@ from nix_cache.policy.model import Context, Resource, Rule
 from nix_cache.policy.storage_types import (
     has_acl,
     is_bucket,
+    is_janitor,
+    is_named_after_a_user,
     policies_of,
 )
 
@@ -125,8 +127,7 @@ def _ready_made(resource: Resource) -> Iterator[str]:
 
 
 def _writers(resource: Resource, context: Context) -> Iterator[str]:
-    janitors = context.settings.get("janitors", _JANITORS["janitors"]["default"])
-    may_delete = any(fnmatchcase(resource.name, pattern) for pattern in janitors)
+    may_delete = _may_delete(resource, context)
     if deletions := resource_types().deletions.get(resource.type):
         yield from () if may_delete else deletions(resource.properties)
     for statements, _ in policies_of(resource, Holder.BUCKET, Holder.USER):
@@ -135,6 +136,15 @@ def _writers(resource: Resource, context: Context) -> Iterator[str]:
         touching = [a for a in _ON_OBJECTS if _grants(statements, a, INFO_KEY)]
         if touching:
             yield f"allows {', '.join(touching)} on {INFO_KEY}"
+
+
+def _may_delete(resource: Resource, context: Context) -> bool:
+    """Return whether a resource has the rights of a janitor."""
+    janitors = context.settings.get("janitors", _JANITORS["janitors"]["default"])
+    if is_named_after_a_user(resource) and not is_janitor(resource):
+        # A writer can be called `x-janitor`.
+        return resource.name in janitors
+    return any(fnmatchcase(resource.name, pattern) for pattern in janitors)
 
 
 def _deletes(document: Document) -> Iterator[str]:
@@ -153,7 +163,7 @@ _JANITORS: Mapping[str, dict[str, Any]] = {
         "type": "array",
         "items": {"type": "string"},
         "description": "names of the resources with the rights of those who clean up, which may "
-        "delete; * stands for anything",
+        "delete; * stands for anything, but covers no writer or reader of a cache",
         "default": ["*-janitor", "*-janitor-policy", f"*-{JANITOR_IDENTITY}"],
     }
 }
