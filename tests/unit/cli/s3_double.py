@@ -20,6 +20,7 @@ from xml.sax.saxutils import escape
 from urllib3 import BaseHTTPResponse, HTTPHeaderDict, HTTPResponse
 
 from nix_cache.cli.limits import LimitKind
+from nix_cache.cli.machine.waker import Waker
 from nix_cache.cli.s3.body import FilePart
 from nix_cache.cli.s3.hosts import NoAnswerError
 from nix_cache.cli.s3.multiplex import SmallRequest
@@ -305,9 +306,13 @@ class DoubleTransport(Transport):
         )
 
     def try_all(
-        self, url: str, requests: Iterator[SmallRequest[_Tag] | None], jobs: int
+        self,
+        url: str,
+        requests: Iterator[SmallRequest[_Tag] | None],
+        jobs: int,
+        waker: Waker | None = None,
     ) -> Iterator[tuple[SmallRequest[_Tag], Reply | None]]:
-        del url, jobs
+        del url, jobs, waker
         for one in requests:
             if one is None:
                 return

@@ -30,6 +30,7 @@ from nix_cache.cli.caches.record import Record
 from nix_cache.cli.errors import ClientError
 from nix_cache.cli.inventory.ledger import LEDGER_KEY, Ledger
 from nix_cache.cli.limits import LimitKind
+from nix_cache.cli.machine.waker import Waker
 from nix_cache.cli.nix.held_closure import HeldClosure
 from nix_cache.cli.s3.credentials import Identity
 from nix_cache.cli.s3.reply import Reply
@@ -400,8 +401,8 @@ class World:
         """Do a first step, as one request if that is possible and wanted."""
         quick, task = steps.quick, Task(Step.PREPARE, 0, 0)
         if is_quick and quick and quick.is_quick(item) and (begun := quick.prepare(item, task)):
-            [(_, is_done)] = quick.send(iter([begun.put]))
-            if is_done:
+            [answer] = quick.send(iter([begun.put]), Waker())
+            if answer is not None and answer[1]:
                 return begun.end()
         return steps.prepare(item)
 
@@ -410,8 +411,8 @@ class World:
         """Do a second step, likewise."""
         quick, task = steps.quick, Task(Step.FINISH, 0, 0)
         if is_quick and quick and (begun := quick.finish(item, result, task)):
-            [(_, is_done)] = quick.send(iter([begun.put]))
-            if is_done:
+            [answer] = quick.send(iter([begun.put]), Waker())
+            if answer is not None and answer[1]:
                 begun.end()
                 return
         steps.finish(item, result)

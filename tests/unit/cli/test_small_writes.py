@@ -78,7 +78,9 @@ def tried(
     url = f"{server.scheme}://{server.address}"
     while True:
         before = len(found)
-        for request, reply in transport.try_all(url, requests, JOBS):
+        for answered in transport.try_all(url, requests, JOBS):
+            assert answered is not None
+            request, reply = answered
             assert request.tag not in found
             found[request.tag] = reply
         if len(found) == before:
@@ -235,8 +237,10 @@ def test_a_caller_may_send_a_request_between_answers() -> None:
         transport = opened(server)
         url = f"http://{server.address}"
         with within(PATIENT.first_byte_seconds):
-            for request, _ in transport.try_all(url, writes(server, range(COUNT)), JOBS):
-                assert finished(transport, server, 500 + request.tag).status == 200
+            for answered in transport.try_all(url, writes(server, range(COUNT)), JOBS):
+                assert answered is not None
+                number = answered[0].tag
+                assert finished(transport, server, 500 + number).status == 200
             for number, _ in transport.read_all(server.reads(), JOBS):
                 assert finished(transport, server, 900 + number).status == 200
     assert server.asked["/500"] == server.asked["/959"] == 1

@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 
 from nix_cache.cli.errors import ClientError, UsageError
 from nix_cache.cli.machine.progress import Progress
+from nix_cache.cli.machine.waker import Waker
 from nix_cache.cli.s3.client import Answer, SmallPut
 from nix_cache.cli.s3.errors import BusyError
 from nix_cache.cli.s3.multipart import (
@@ -243,8 +244,11 @@ class SomeQuick:
         put = SmallPut(task, str(number), b"", {})
         return Begun(put, lambda: self.finish_by_thread(number, result))
 
-    def send(self, puts: Iterator[SmallPut[Task] | None]) -> Iterator[tuple[SmallPut[Task], bool]]:
+    def send(
+        self, puts: Iterator[SmallPut[Task] | None], waker: Waker
+    ) -> Iterator[tuple[SmallPut[Task], bool] | None]:
         """Send some at a time, in another order; connections are lost now and then."""
+        waker.clear()
         while (choice := next(self._choices)) != 1:
             some = list(itertools.takewhile(lambda one: one is not None, puts_of(puts, choice)))
             if not some:
@@ -252,6 +256,8 @@ class SomeQuick:
             for put in reversed(some):
                 assert put is not None
                 yield put, next(self._choices) != 2
+                if choice == 3:
+                    yield None
 
 
 def puts_of(puts: Iterator[SmallPut[Task] | None], most: int) -> Iterator[SmallPut[Task] | None]:

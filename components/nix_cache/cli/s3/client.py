@@ -12,6 +12,7 @@ from urllib.parse import quote, urlencode, urlsplit
 import urllib3
 
 from nix_cache.cli.limits import body_limit
+from nix_cache.cli.machine.waker import Waker
 from nix_cache.cli.s3.body import FilePart
 from nix_cache.cli.s3.credentials import Credential, Identity
 from nix_cache.cli.s3.errors import (
@@ -229,8 +230,11 @@ class S3Client:
         self.succeeded("PUT", key, headers={"Content-Type": content_type}, body=body)
 
     def try_puts(
-        self, puts: "Iterator[SmallPut[_Tag] | None]", jobs: int
-    ) -> "Iterator[tuple[SmallPut[_Tag], bool]]":
+        self,
+        puts: "Iterator[SmallPut[_Tag] | None]",
+        jobs: int,
+        waker: Waker | None = None,
+    ) -> "Iterator[tuple[SmallPut[_Tag], bool] | None]":
         """Write small objects over connections that are open, in this thread.
 
         It ends when nothing is under way and there is nothing to write, or when there are no such
@@ -239,10 +243,11 @@ class S3Client:
         Args:
             puts: taken one by one; None where there is none before others were written.
             jobs: how many requests there are at a time.
+            waker: asks for the caller's turn while requests are under way.
 
         Yields:
             each object, and whether it was written. If not, the same ``put`` has to follow, and
-            goes on from there.
+            goes on from there. None for the caller's turn, as ``Multiplexer.exchanges`` does.
         """
 
         def requests() -> "Iterator[SmallRequest[SmallPut[_Tag]] | None]":
@@ -253,7 +258,11 @@ class S3Client:
                 url, signed = self._signed("PUT", put.key, "", put.headers, put.content)
                 yield SmallRequest(put, url, signed, body_limit(put.key), "PUT", put.content)
 
-        for request, reply in self._transport.try_all(self.url, requests(), jobs):
+        for found in self._transport.try_all(self.url, requests(), jobs, waker):
+            if found is None:
+                yield None
+                continue
+            request, reply = found
             is_written = reply is not None
             if reply is not None:
                 try:

@@ -16,6 +16,7 @@ from typing import Generic, NamedTuple, TypeVar
 from urllib3.connection import HTTPConnection
 
 from nix_cache.cli.limits import ERROR_BYTES, LimitKind, TimeLimits
+from nix_cache.cli.machine.waker import Waker
 from nix_cache.cli.s3 import wire
 from nix_cache.cli.s3.hosts import Host
 from nix_cache.cli.s3.pace import AdaptiveLimit
@@ -24,6 +25,9 @@ from nix_cache.cli.s3.retry import is_busy
 
 _RECEIVED_BYTES = 1 << 16
 _LATER = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
+_QUIET_SECONDS = 0.5
+"""After which a caller that can be woken gets its turn, although nothing came."""
+
 _READ, _BOTH = selectors.EVENT_READ, selectors.EVENT_READ | selectors.EVENT_WRITE
 
 _Tag = TypeVar("_Tag")
@@ -112,23 +116,29 @@ class Multiplexer(Generic[_Tag]):
         self._free: list[_Line[_Tag]] = []
         self._done: list[tuple[SmallRequest[_Tag], Reply | FailedTry]] = []
         self._selector = selectors.DefaultSelector()
+        self._is_turn = False
         self._first_byte_seconds = min(times.first_byte_seconds, times.stalled_seconds)
         self._checked_at = 0.0
 
     def exchanges(
-        self, requests: Iterator[SmallRequest[_Tag] | None]
-    ) -> Iterator[tuple[SmallRequest[_Tag], Reply | FailedTry]]:
+        self, requests: Iterator[SmallRequest[_Tag] | None], waker: Waker | None = None
+    ) -> Iterator[tuple[SmallRequest[_Tag], Reply | FailedTry] | None]:
         """Send requests and read the answers, until an answer is unusual or connections are lost.
 
         Args:
             requests: taken one by one; None where there is none before further answers. Those that
                 are left have not been sent.
+            waker: asks for the caller's turn while requests are under way.
 
         Yields:
-            each request with its answer, or with how it failed.
+            each request with its answer, or with how it failed; None for the caller's turn: the
+            waker was woken, and ``requests`` was asked for more since then where there is room, or
+            nothing came for half a second.
         """
         try:
             self._take()
+            if waker is not None:
+                self._selector.register(waker, selectors.EVENT_READ)
             least = (len(self._lines) + 1) // 2
             while True:
                 while self._free and self.is_suitable and len(self._lines) >= least:
@@ -136,10 +146,13 @@ class Multiplexer(Generic[_Tag]):
                         break
                 done, self._done = self._done, []
                 yield from done  # the host works on other requests meanwhile
-                if not done:
+                if self._is_turn:
+                    self._is_turn = False
+                    yield None
+                elif not done:
                     if len(self._free) == len(self._lines):
                         return
-                    self._wait()
+                    self._wait(waker)
         finally:
             self._selector.close()
             for line in self._lines:
@@ -201,8 +214,8 @@ class Multiplexer(Generic[_Tag]):
             line.is_waiting = is_waiting
             self._selector.modify(line.line, _BOTH if is_waiting else _READ, line)
 
-    def _wait(self) -> None:
-        """Wait for answers, and end the requests whose time is over."""
+    def _wait(self, waker: Waker | None) -> None:
+        """Wait for answers, or for the caller's turn, and end the requests whose time is over."""
         now = time.monotonic()
         if now >= self._checked_at:
             for line in [one for one in self._lines if one.request and now >= one.ends]:
@@ -212,8 +225,18 @@ class Multiplexer(Generic[_Tag]):
             if not ends:
                 return
             self._checked_at = min(ends)
-        for key, events in self._selector.select(max(0.0, self._checked_at - now)):
+        seconds = max(0.0, self._checked_at - now)
+        if waker is not None:
+            seconds = min(seconds, _QUIET_SECONDS)
+        found = self._selector.select(seconds)
+        self._is_turn = waker is not None and not found
+        for key, events in found:
             line = key.data
+            if line is None:
+                assert waker is not None  # for the type checker
+                waker.clear()
+                self._is_turn = True
+                continue
             if line.request is None:  # the host closed it
                 self._free.remove(line)
                 self._drop(line)

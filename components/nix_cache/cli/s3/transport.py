@@ -20,6 +20,7 @@ import urllib3
 
 from nix_cache.cli.limits import ERROR_BYTES, TIMES, LimitKind, TimeLimits
 from nix_cache.cli.machine.parallel import in_parallel
+from nix_cache.cli.machine.waker import Waker
 from nix_cache.cli.s3 import wire
 from nix_cache.cli.s3.body import FilePart, Reader
 from nix_cache.cli.s3.causes import cause_of
@@ -123,7 +124,9 @@ class Transport:
             yield from self._each(some, jobs)
             lines: Multiplexer[_Tag] = self._lines(some[0][0].url, jobs)
             some = []
-            for read, answer in lines.exchanges(read for read, _ in left):
+            for found in lines.exchanges(read for read, _ in left):
+                assert found is not None  # for the type checker
+                read, answer = found
                 if isinstance(answer, Reply):
                     yield read.tag, answer
                 else:
@@ -149,8 +152,12 @@ class Transport:
             yield read.tag, reply
 
     def try_all(
-        self, url: str, requests: Iterator[SmallRequest[_Tag] | None], jobs: int
-    ) -> Iterator[tuple[SmallRequest[_Tag], Reply | None]]:
+        self,
+        url: str,
+        requests: Iterator[SmallRequest[_Tag] | None],
+        jobs: int,
+        waker: Waker | None = None,
+    ) -> Iterator[tuple[SmallRequest[_Tag], Reply | None] | None]:
         """Send small requests over the connections that are open, each once.
 
         It ends when nothing is under way and there is no request, or none can be sent in this way,
@@ -160,10 +167,12 @@ class Transport:
             url: of the host to which all of them go.
             requests: taken one by one; None where there is none before further answers.
             jobs: how many there are at a time.
+            waker: asks for the caller's turn while requests are under way.
 
         Yields:
             each request with its answer; None if it failed or was refused. Then ``exchange`` has to
-            be called with the same request, and goes on from there: the limits are the same.
+            be called with the same request, and goes on from there: the limits are the same. None
+            alone for the caller's turn, as ``Multiplexer.exchanges`` does.
 
         Raises:
             StoppedError: nothing more is to be sent.
@@ -172,9 +181,13 @@ class Transport:
         if not host.is_plain:
             return
         lines: Multiplexer[_Tag] = self._lines(url, jobs)
-        for request, answer in lines.exchanges(requests):
+        for found in lines.exchanges(requests, waker):
             if self._stopped.is_set():
                 raise StoppedError
+            if found is None:
+                yield None
+                continue
+            request, answer = found
             if isinstance(answer, Reply) and answer.status < 300:
                 yield request, answer
                 continue

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING
 
+from nix_cache.cli.machine.waker import Waker
 from nix_cache.cli.s3.client import SmallPut
 from nix_cache.cli.upload.meter import Meter
 from nix_cache.cli.upload.objects import Objects
@@ -101,6 +102,8 @@ class UploadBatch:
 
         return Begun(put, end)
 
-    def send(self, puts: Iterator[SmallPut[Task] | None]) -> Iterator[tuple[SmallPut[Task], bool]]:
+    def send(
+        self, puts: Iterator[SmallPut[Task] | None], waker: Waker
+    ) -> Iterator[tuple[SmallPut[Task], bool] | None]:
         """Send small requests."""
-        return self._objects.try_puts(puts, self._jobs)
+        return self._objects.try_puts(puts, self._jobs, waker)

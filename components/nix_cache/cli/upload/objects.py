@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import TypeVar
 
 from nix_cache.cli.machine.parallel import in_parallel
+from nix_cache.cli.machine.waker import Waker
 from nix_cache.cli.s3.body import FilePart
 from nix_cache.cli.s3.client import S3Client, SmallPut
 from nix_cache.cli.s3.errors import AnsweredError, StorageError
@@ -56,10 +57,10 @@ class Objects:
         self._tried(lambda: self._client.put(key, content, content_type))
 
     def try_puts(
-        self, puts: Iterator[SmallPut[_Tag] | None], jobs: int
-    ) -> Iterator[tuple[SmallPut[_Tag], bool]]:
+        self, puts: Iterator[SmallPut[_Tag] | None], jobs: int, waker: Waker
+    ) -> Iterator[tuple[SmallPut[_Tag], bool] | None]:
         """Put small objects in this thread, as ``S3Client.try_puts`` does."""
-        return self._client.try_puts(puts, jobs)
+        return self._client.try_puts(puts, jobs, waker)
 
     @staticmethod
     def small_put(key: str, content: bytes, content_type: str, tag: _Tag) -> SmallPut[_Tag]:

@@ -3,13 +3,18 @@
 import heapq
 import queue
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
+from nix_cache.cli.machine.waker import Waker
 from nix_cache.cli.s3.client import SmallPut
+
+_STALLED_SECONDS = 1.0
+"""Without an answer to any small request. Threads do further steps then."""
 
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
@@ -63,8 +68,13 @@ class Quick(Protocol[_Taken, _Prepared]):
     def finish(self, item: _Taken, result: _Prepared, task: Task) -> Begun | None:
         """Begin the second step; None if it takes more."""
 
-    def send(self, puts: Iterator[SmallPut[Task] | None]) -> Iterator[tuple[SmallPut[Task], bool]]:
-        """Send requests; returns each, and whether it was done. If not, a thread does the step."""
+    def send(
+        self, puts: Iterator[SmallPut[Task] | None], waker: Waker
+    ) -> Iterator[tuple[SmallPut[Task], bool] | None]:
+        """Send requests; returns each, and whether it was done. If not, a thread does the step.
+
+        Returns None in between when the waker was woken or nothing was answered for a while.
+        """
 
 
 @dataclass(frozen=True)
@@ -145,6 +155,7 @@ class _Run(Generic[_Item, _Result]):
         self._tasks: queue.PriorityQueue[Task] = queue.PriorityQueue()
         self._results: queue.SimpleQueue[tuple[Task, Any, Exception | None]] = queue.SimpleQueue()
         self._stopped = threading.Event()
+        self._waker = Waker()
         self._handed = self._threads = 0
 
     def all(self) -> Iterator[_Item]:
@@ -157,29 +168,46 @@ class _Run(Generic[_Item, _Result]):
                 self._hand(self._first_step(number))
         self._start_threads()
         while self._finished < len(self._items):
-            for put, is_done in quick.send(self._puts(quick)) if quick is not None else ():
-                end = self._begun.pop(put.tag).end
-                if is_done:
-                    self._done(put.tag, end())
-                else:
-                    self._hand(put.tag)
-                yield from self._drained()
-            self._hand_over()
+            if quick is not None:
+                yield from self._sent(quick)
+            self._hand_over(self._jobs)
             self._start_threads()
             if self._finished < len(self._items):
                 self._take(self._results.get())
             yield from self._drained()
 
+    def _sent(self, quick: Quick[_Item, _Result]) -> Iterator[_Item]:
+        """Do quick steps while there are any and connections are open; yields what is done."""
+        answered = time.monotonic()
+        for answer in quick.send(self._puts(quick), self._waker):
+            now = time.monotonic()
+            if answer is None:
+                self._take_results()
+                if now - answered >= _STALLED_SECONDS:
+                    # These requests may hang for long. What they leave no connection for goes on.
+                    self._hand_over(self._jobs - len(self._begun))
+                    self._start_threads()
+            else:
+                answered = now
+                put, is_done = answer
+                end = self._begun.pop(put.tag).end
+                if is_done:
+                    self._done(put.tag, end())
+                else:
+                    self._hand(put.tag)
+            yield from self._drained()
+        yield from self._drained()
+
     def stop(self) -> None:
         """Let threads end when they have done what they do."""
         self._stopped.set()
+        self._waker.close()
         for _ in range(self._threads):
             self._tasks.put(Task(Step.STOP, 0, 0))
 
     def _drained(self) -> Iterator[_Item]:
         """Take what threads have done; yields what is done."""
-        while not self._results.empty():
-            self._take(self._results.get())
+        self._take_results()
         ended, self._ended = self._ended, []
         yield from ended
 
@@ -187,6 +215,7 @@ class _Run(Generic[_Item, _Result]):
         """Begin quick steps, and yield their requests; None where there is none now."""
         while True:
             self._start_threads()
+            self._take_results()
             task = self._next()
             if task is None:
                 yield None
@@ -216,9 +245,9 @@ class _Run(Generic[_Item, _Result]):
     def _first_step(self, number: int) -> Task:
         return Task(Step.PREPARE, -self._steps.size(self._items[number]), number)
 
-    def _hand_over(self) -> None:
-        """Let threads do steps for which no connection is open, and open some."""
-        for _ in range(self._jobs):
+    def _hand_over(self, most: int) -> None:
+        """Let threads do steps for which no connection is open or free, and open some."""
+        for _ in range(most):
             if (task := self._next()) is not None:
                 self._hand(task)
 
@@ -245,6 +274,12 @@ class _Run(Generic[_Item, _Result]):
             except Exception as failure:
                 self._stopped.set()
                 self._results.put((task, None, failure))
+            self._waker.wake()
+
+    def _take_results(self) -> None:
+        """Take what threads have done since the last time."""
+        while not self._results.empty():
+            self._take(self._results.get())
 
     def _take(self, outcome: tuple[Task, Any, Exception | None]) -> None:
         """Take what a thread has done."""
