@@ -337,3 +337,15 @@ def test_a_narinfo_that_is_deleted_while_it_is_written_is_no_refusal_to_read_it(
     )
 
     assert narinfos_of(storage).change(KEY, added, is_new=True) == b"ours\n"
+
+
+def test_a_narinfo_that_the_storage_holds_back_as_there_is_written_without_conditions() -> None:
+    """Such as one whose latest version is a delete marker. It is missing to each read."""
+    refused = error(412, "PreconditionFailed")
+    storage = S3Double(MANIFEST.bucket, conditional=[refused] * 9)
+    narinfos = narinfos_of(storage)
+
+    assert narinfos.change(KEY, added, is_new=True) == b"ours\n"
+
+    assert storage.objects[KEY].content == b"ours\n"
+    assert narinfos._conditions is Conditions.IGNORED

@@ -9,9 +9,12 @@ import pytest
 import trustme
 
 from nix_cache.cli.limits import TimeLimits
+from nix_cache.cli.s3.client import S3Client
+from nix_cache.cli.s3.messages import Requester
 from nix_cache.cli.s3.multiplex import SmallRequest
 from nix_cache.cli.s3.reply import Reply
 from nix_cache.cli.s3.transport import StoppedError, Transport
+from nix_cache.cli.upload.narinfos import Narinfos
 from tests.unit.cli.misbehaving import answer
 from tests.unit.cli.test_multiplex import (
     COUNT,
@@ -27,6 +30,7 @@ from tests.unit.cli.test_multiplex import (
 )
 from tests.unit.cli.test_transport import QUICK, within
 
+WHO = Requester("nixbuilder", "https://s3.example.org", "bucket", "demo", "the test")
 LONG = 3_000_000
 """More bytes than a connection takes at once."""
 
@@ -171,6 +175,47 @@ def test_a_refusal_is_returned_by_the_ordinary_request_that_follows(status: int)
         assert finished(transport, server, 20).status == status
         assert server.asked["/20"] == 1
         assert finished(transport, server, 20).status == 200  # a later one is sent
+
+
+def test_a_refused_condition_is_not_the_answer_to_a_write_without_it() -> None:
+    """Such as that of a client which has found since that conditions cannot be used."""
+    with storage({"/20": [sends(answer(status="412 Precondition Failed"))]}) as server:
+        transport = opened(server)
+        first = write(server, 20, b"new")
+        conditional = first._replace(headers={**first.headers, "If-None-Match": "*"})
+        assert tried(transport, server, iter([conditional, None])) == {20: None}
+        assert finished(transport, server, 20).status == 200
+        assert server.written["/20"] == body_of(20)
+
+
+def test_a_narinfo_is_written_if_its_first_try_was_the_last_under_a_condition() -> None:
+    """A proxy alters ETags, and another writer put the narinfo: that one's signature stays."""
+    missing = sends(answer(b"<Error><Code>NoSuchKey</Code></Error>", "404 Not Found"))
+    theirs, both = sends(answer(b"theirs\n", ETag='"1"')), sends(answer(b"theirs\nours\n"))
+    refused, done = sends(answer(status="412 Precondition Failed")), sends(answer())
+    with storage({}) as server:
+        client = S3Client(opened(server), f"http://{server.address}", "region")
+        server.odd = {
+            "/first.narinfo": [missing, done, refused],
+            "/altered.narinfo": [*[theirs, refused] * 3, theirs, theirs, done, both],
+            "/20.narinfo": [refused, theirs, theirs, theirs, done, both],
+        }
+        narinfos = Narinfos(client, WHO, lambda _: None)
+        narinfos.change("first.narinfo", added, is_new=True)
+        assert narinfos.is_protected
+        put = narinfos.small_put("20.narinfo", b"ours\n", None)
+        assert list(client.try_puts(iter([put, None]), JOBS)) == [(put, False)]
+        narinfos.change("altered.narinfo", added)
+        assert not narinfos.is_protected
+
+        assert narinfos.change("20.narinfo", added, is_new=True) == b"theirs\nours\n"
+        assert server.odd["/20.narinfo"] == []
+
+
+def added(there: bytes | None) -> bytes:
+    """Return a narinfo with a line of ours."""
+    before = there or b""
+    return before if b"ours\n" in before else before + b"ours\n"
 
 
 def test_the_first_try_counts_among_all_tries() -> None:

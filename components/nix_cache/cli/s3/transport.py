@@ -43,6 +43,8 @@ _SENT_BYTES = 1 << 18
 _THROTTLED = frozenset({429, 503})
 _FAILURES = (urllib3.exceptions.HTTPError, http.client.HTTPException, OSError, UnicodeError)
 
+_OF_SIGNATURE = frozenset({"authorization", "x-amz-date", "x-amz-security-token"})
+
 _Answer = TypeVar("_Answer", "Reply", urllib3.BaseHTTPResponse)
 _Tag = TypeVar("_Tag")
 
@@ -76,7 +78,7 @@ class Transport:
         self._limit = AdaptiveLimit(jobs)
         self._lock = threading.Lock()
         self._hosts: dict[str, _Known] = {}
-        self._first_tries: dict[tuple[str, str], FailedTry] = {}
+        self._first_tries: dict[tuple[str, str], tuple[dict[str, str], FailedTry]] = {}
 
     def exchange(
         self,
@@ -101,7 +103,11 @@ class Transport:
             NoAnswerError: there was none in time.
             OversizedError: the body is larger than its kind may be.
         """
-        first = self._first_tries.pop((method, url), None)
+        first = None
+        if (tried := self._first_tries.pop((method, url), None)) is not None:
+            sent, failed = tried
+            # Another request, such as one with another condition, has to be sent.
+            first = failed if sent == _without_signature(headers) else None
         return self._repeated(method, url, headers, body, kind, first)
 
     def read_all(
@@ -195,7 +201,8 @@ class Transport:
                 answer = FailedTry(time.monotonic(), answer)
             elif answer.reason is None:
                 host.is_plain = False
-            self._first_tries[request.method, request.url] = answer
+            sent = _without_signature(request.headers)
+            self._first_tries[request.method, request.url] = sent, answer
             yield request, None
 
     def _lines(self, url: str, jobs: int) -> "Multiplexer[Any]":
@@ -478,6 +485,11 @@ class _Progress:
 
     at: float
     sent_bytes: int = 0
+
+
+def _without_signature(headers: Mapping[str, str]) -> dict[str, str]:
+    """Return the headers that are the same whenever a request is signed."""
+    return {name: value for name, value in headers.items() if name.lower() not in _OF_SIGNATURE}
 
 
 def _take_back(body: bytes | Reader | None) -> None:

@@ -39,7 +39,8 @@ _ROUNDS = 20
 """How often a narinfo is read again because another client changed it."""
 
 _MOST_UNCHANGED = 3
-"""Refused changes of a narinfo that is still as it was. Conditions cannot be used then."""
+"""Refused changes of a narinfo that is still as it was, or still missing. Conditions cannot be used
+then."""
 
 _DENIED, _MISSING, _CHANGED = 403, 404, 412
 _NEVER = '"00000000000000000000000000000000"'
@@ -191,8 +192,10 @@ class Narinfos:
                 seen,
                 self._readable(key, is_there=is_hidden and hidden >= _MOST_UNCHANGED),
             )
-            unchanged += before is not None and before == seen
-            if unchanged == _MOST_UNCHANGED:  # such as behind a proxy that alters ETags
+            unchanged += before == seen and (before is not None or is_hidden)
+            # A proxy may alter ETags, and a storage may take the delete marker of a version for an
+            # object (rustfs/rustfs#1686).
+            if unchanged == _MOST_UNCHANGED:
                 self._conditions = Conditions.IGNORED
         raise BusyError(f"other clients change {key} all the time", "try again later")
 
