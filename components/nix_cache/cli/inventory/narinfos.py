@@ -325,7 +325,7 @@ class PackedNarinfos(Mapping[str, Entry]):
 
     def _missing(self, names: PackedNames) -> Iterator[tuple[int, str]]:
         """Yield narinfos, each with a reference that is not there."""
-        for number in names.numbers():
+        for number in () if self._references.are_present else names.numbers():
             for name in self._references.absent(number):
                 yield number, name
 

@@ -138,12 +138,13 @@ def plan_collection(
     in_the_way = blocking(contents, terms)
     live = narinfos.all if in_the_way else _live(contents, terms, also)
     before = orphans(contents, narinfos.all, noted, terms.now)
-    after = orphans(contents, live, before, terms.now)
+    going = live.others
+    after = orphans(contents, live, before, terms.now) if going else before
     nars = due(contents, after, terms)
     upstream = left_to_upstream(terms.pushes)
     return CollectionPlan(
         contents=contents,
-        narinfos=narinfos.dependents_first(live.others),
+        narinfos=narinfos.dependents_first(going),
         listings=stray_listings(contents, live, terms),
         nars=nars,
         waiting=_waiting(contents, after, nars, terms),
@@ -251,7 +252,7 @@ def stray_realisations(
         names: the narinfos that stay.
         terms: what is to be collected.
     """
-    if blocking(contents, terms):
+    if not len(realisations) or blocking(contents, terms):
         return ()
     expected = {*terms.roots, *terms.pinned, *_pushed(terms)}
     expected |= contents.narinfos.absent_references(names)
@@ -278,12 +279,12 @@ def stray_records(contents: Contents, names: PackedNames, terms: Terms) -> tuple
     """
     if blocking(contents, terms):
         return ()
-    missing = contents.narinfos.absent_references(names)
     settled = [
         (pushed.stored.written, pushed.stored.key, pushed)
         for pushed in terms.pushes
         if pushed.stored.written is not None and terms.now - pushed.stored.written > YOUNG
     ]
+    missing = contents.narinfos.absent_references(names) if settled else set()
     gone = []
     paths: set[str] = set()
     upstream: set[str] = set()

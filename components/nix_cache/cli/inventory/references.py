@@ -3,6 +3,7 @@
 from array import array
 from collections.abc import Collection, Iterable, Iterator
 from functools import cached_property
+from itertools import compress
 
 from nix_cache.cli.inventory.objects import PackedObjects
 
@@ -52,6 +53,11 @@ class PackedReferences:
             return (self._absent[other - span] for other in self._all(number) if other >= span)
         return self._absent_again(number)
 
+    @property
+    def are_present(self) -> bool:
+        """Whether all that the objects refer to is certainly there."""
+        return self._base is self and not self._absent
+
     def names(self, number: int) -> Iterator[str]:
         """Yield the names of what an object refers to."""
         if number < self._first:
@@ -68,9 +74,10 @@ class PackedReferences:
         """
         flags = bytearray(self._objects.span)
         for root in roots:
-            if flags[root]:
-                continue
             flags[root] = 1
+        if flags == self._objects.flags():
+            return flags
+        for root in compress(range(len(flags)), bytes(flags)):
             waiting = [root]
             while waiting:
                 for other in self.present(waiting.pop()):
