@@ -275,6 +275,61 @@ class TestRemembered:
         assert contents.narinfos[store_hash(0)].references == {store_hash(2)}
         assert reads(storage, look)[0] == 0
 
+    @pytest.mark.parametrize("rows", [1, 4, 100])
+    @pytest.mark.parametrize(
+        ("gone", "changed", "new"),
+        [
+            (set(), set(), set()),
+            (set(), {0}, set()),
+            ({0, 3}, {1, 15, 31}, set()),
+            ({8}, set(), {9}),
+            (set(), {12, 13, 14, 15, 16}, {0, 2, 31}),
+            ({*range(16)}, set(), {16, 20}),
+        ],
+    )
+    def test_of_many_narinfos_only_what_changed_is_read(
+        self,
+        storage: S3Double,
+        look: Look,
+        monkeypatch: pytest.MonkeyPatch,
+        rows: int,
+        gone: set[int],
+        changed: set[int],
+        new: set[int],
+    ) -> None:
+        """Whatever stands beside it on a line of the file, and whatever else is there."""
+        monkeypatch.setattr("nix_cache.cli.inventory.rows.MOST_ROWS", rows)
+        urls = {number: f"elsewhere/{number}" for number in (2, 17)}
+
+        def references(number: int, step: int) -> list[int]:
+            return sorted({number * step % 32, number // 2}) if number % 3 else []
+
+        def put(number: int, step: int, age: timedelta = OLD) -> None:
+            content = narinfo(number, references(number, step), urls.get(number))
+            storage.put(narinfo_key(number), content, age=age)
+            if number % 4:
+                storage.put(nar_key(number), b"nar", age=OLD)
+
+        for number in set(range(32)) - new:
+            put(number, 3)
+        for number in new & {0, 1, 2}:
+            del storage.objects[narinfo_key(number)]
+        look()
+        for number in gone:
+            del storage.objects[narinfo_key(number)]
+        for number in changed | new:
+            put(number, 5, OLD - timedelta(seconds=1))
+
+        count, contents = reads(storage, look)
+
+        assert count == len(changed | new)
+        assert set(contents.narinfos) == {store_hash(one) for one in set(range(32)) - gone}
+        for number in set(range(32)) - gone:
+            entry = contents.narinfos[store_hash(number)]
+            needed = references(number, 5 if number in changed | new else 3)
+            assert entry.references == set(map(store_hash, needed))
+            assert entry.url == NarUrl.parse(urls.get(number) or nar_key(number))
+
     def test_a_listing_without_etags_is_read_again(
         self, storage: S3Double, look: Look, monkeypatch: pytest.MonkeyPatch
     ) -> None:

@@ -22,6 +22,7 @@ from nix_cache.cli.inventory.entries import Entries, EntryItems, EntryValues
 from nix_cache.cli.inventory.names import Named, PackedNames
 from nix_cache.cli.inventory.objects import PackedObjects
 from nix_cache.cli.inventory.references import PackedReferences
+from nix_cache.cli.inventory.rows import Rows
 from nix_cache.cli.inventory.stored import Entry
 from nix_cache.formats.nar_url import NamedObjects, NarUrl
 from nix_cache.iam.lifecycle import NAR_PREFIX
@@ -129,6 +130,22 @@ class PackedNarinfos(Mapping[str, Entry]):
             self._urls[number] = parsed() if parsed else NarUrl.parse(url)
         self._nar[number - self._first] = _ELSEWHERE if nar is None else nar
         self._references.put(number, references)
+
+    def restore(self, first: int, rows: Rows) -> None:
+        """Add what narinfos state that an earlier run read, and whose ETags are their hashes.
+
+        Args:
+            first: the number of the first of them. The others follow it.
+            rows: what they state.
+        """
+        own = slice(first - self._first, first - self._first + len(rows.names))
+        nars = self._nars.find_all(rows.texts)
+        for at, url in enumerate(rows.texts) if None in nars else ():
+            if nars[at] is None:
+                self._urls[first + at] = NarUrl.parse(url)
+        self._nar[own] = array("I", (_ELSEWHERE if nar is None else nar for nar in nars))
+        self._identified[own] = b"\1" * len(rows.names)
+        self._references.restore(first, rows.counts, rows.references)
 
     def entry(self, number: int) -> Entry:
         """Return a narinfo."""

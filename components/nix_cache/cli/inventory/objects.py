@@ -206,6 +206,10 @@ class PackedObjects(Mapping[str, Stored]):
         place = self._text.find(f"\n{name}\n".encode(), begin, end)
         return None if place < 0 else first + self._text.count(_END, begin, place)
 
+    def find_all(self, names: list[str]) -> list[int | None]:
+        """Return the numbers of some objects; None for those that are not among these."""
+        return list(map(self.find if self._numbers is None else self._numbers.get, names))
+
     def name(self, number: int) -> str:
         """Return the name of an object."""
         positions = self._positions
@@ -246,6 +250,23 @@ class PackedObjects(Mapping[str, Stored]):
             columns.sizes[number] == stored.size
             and columns.written[number] == as_number(stored.written)
             and self.etag(number) == stored.etag
+        )
+
+    def are_as(self, first: int, sizes: "array[int]", written: "array[int]", etags: bytes) -> bool:
+        """Return whether objects whose numbers follow each other have some sizes, dates and ETags.
+
+        Args:
+            first: the number of the first of them.
+            sizes: in bytes.
+            written: the dates as ``as_number`` returns them.
+            etags: 16 bytes of each.
+        """
+        columns, after = self._columns, first + len(sizes)
+        return (
+            columns.etags[16 * first : 16 * after] == etags
+            and columns.sizes[first:after] == sizes
+            and columns.written[first:after] == written
+            and columns.other_etags.keys().isdisjoint(range(first, after))
         )
 
     def follows(self, number: int, name: str) -> bool:

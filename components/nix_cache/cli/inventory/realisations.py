@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 
 from nix_cache.cli.inventory.objects import Columns, PackedObjects, joined
 from nix_cache.cli.inventory.references import PackedReferences
+from nix_cache.cli.inventory.rows import Rows
 from nix_cache.cli.inventory.stored import Stored
 from nix_cache.formats.realisation import SUFFIX, is_realisation_key
 
@@ -56,6 +57,18 @@ class PackedRealisations:
         """
         self._paths[_HASH_BYTES * number : _HASH_BYTES * (number + 1)] = path.encode("ascii")
         self._needed.put(number, needed)
+
+    def restore(self, first: int, rows: Rows) -> None:
+        """Add what realisations state that an earlier run read, and whose ETags are their hashes.
+
+        Args:
+            first: the number of the first of them. The others follow it.
+            rows: what they state.
+        """
+        after = first + len(rows.names)
+        self._paths[_HASH_BYTES * first : _HASH_BYTES * after] = "".join(rows.texts).encode("ascii")
+        self._identified[first:after] = b"\1" * len(rows.names)
+        self._needed.restore(first, rows.counts, rows.references)
 
     def identify(self, number: int) -> None:
         """Note that the ETag of a realisation is the hash of what was read."""

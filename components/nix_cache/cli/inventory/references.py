@@ -3,7 +3,8 @@
 from array import array
 from collections.abc import Collection, Iterable, Iterator
 from functools import cached_property
-from itertools import compress
+from itertools import accumulate, compress, islice
+from typing import cast
 
 from nix_cache.cli.inventory.objects import PackedObjects
 
@@ -36,6 +37,22 @@ class PackedReferences:
         self._starts[own] = len(self._numbers)
         self._counts[own] = len(names)
         self._numbers.extend(map(self._number, names))
+
+    def restore(self, first: int, counts: "array[int]", names: list[str]) -> None:
+        """Add what objects refer to whose numbers follow each other.
+
+        Args:
+            first: the number of the first of them.
+            counts: how many references each has.
+            names: the references of all.
+        """
+        own = slice(first - self._first, first - self._first + len(counts))
+        starts = accumulate(counts, initial=len(self._numbers))
+        self._starts[own] = array("I", islice(starts, len(counts)))
+        self._counts[own] = counts
+        found = self._objects.find_all(names)
+        numbers = map(self._number, names) if None in found else cast("list[int]", found)
+        self._numbers += array("I", numbers)
 
     def present(self, number: int) -> Iterator[int]:
         """Yield the numbers of what an object refers to and that is there."""

@@ -9,24 +9,24 @@ import hashlib
 import os
 import stat
 import tempfile
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
 from nix_cache.cli.errors import ClientError
 from nix_cache.cli.inventory.objects import PackedObjects
+from nix_cache.cli.inventory.rows import Row, Rows, lines
 from nix_cache.cli.machine import console
 from nix_cache.cli.machine.files import make_folder
 from nix_cache.cli.machine.places import cache_folder
 from nix_cache.cli.machine.regular import regular_file
 from nix_cache.formats.manifest import Manifest
 
-VERSION = 1
+VERSION = 2
 """Of the file's format. A file of another version is replaced."""
 
 _PRIVATE_FOLDER, _OTHERS_WRITE = 0o700, 0o022
-_BLOCK_BYTES = 1 << 20
-_FIELDS = 6
+_BLOCK_BYTES = 1 << 16
 
 
 class ReadObjects(Protocol):
@@ -40,17 +40,16 @@ class ReadObjects(Protocol):
     objects: PackedObjects
     remembered: int
 
-    def identify(self, number: int) -> None:
-        """Note that the ETag of an object is the hash of what was read."""
-
     def identified(self) -> Iterator[int]:
         """Yield the numbers of those whose ETag is the hash of what was read."""
 
-    def is_read(self, number: int) -> bool:
-        """Return whether an object was added what it states."""
+    def restore(self, first: int, rows: Rows) -> None:
+        """Add what objects state whose ETags are the hashes of what was read.
 
-    def put_read(self, number: int, references: Collection[str], text: str, /) -> None:
-        """Add what an object states."""
+        Args:
+            first: the number of the first of them. The others follow it.
+            rows: what they state.
+        """
 
     def statement(self, number: int) -> tuple[str, list[str]]:
         """Return what an object states: the text, and what it refers to."""
@@ -137,43 +136,35 @@ class Remembered:
         status = os.fstat(file.fileno())
         if status.st_uid != os.geteuid() or stat.S_IMODE(status.st_mode) & _OTHERS_WRITE:
             return "can be written by other users"
-        digest, last = hashlib.blake2b(), b""
+        digest = hashlib.blake2b()
         first = file.readline(_BLOCK_BYTES)
         if not first.startswith(f"nix-cache {self._kind} ".encode()):
             return "is damaged"
         if first != self._header.encode():
             return ""
         digest.update(first)
-        while block := file.read(_BLOCK_BYTES):
-            joined = last + block
-            last = joined[-_TRAILER_BYTES:]
-            digest.update(joined[:-_TRAILER_BYTES])
+        left = status.st_size - len(first) - _TRAILER_BYTES
+        while left > 0 and (block := file.read(min(left, _BLOCK_BYTES))):
+            digest.update(block)
+            left -= len(block)
+        last = file.read(_TRAILER_BYTES + 1)
         return None if last == _trailer(digest.hexdigest()) else "is damaged"
 
     def _add(self, file: BinaryIO, found: ReadObjects) -> None:
         file.seek(len(self._header.encode()))
-        rows = 0
         for line in file:
-            fields = line.decode().rstrip("\n").split("\t")
-            if len(fields) != _FIELDS:
+            if line.startswith(_TRAILER_START):
                 break
-            rows += 1
-            name, size, written, etag, url, references = fields
-            number = found.objects.find(name)
-            if number is None or found.is_read(number):
-                continue
-            if found.objects.state(number) == (int(size), int(written), etag):
-                found.put_read(number, references.split(), url)
-                found.identify(number)
-                found.remembered += 1
-        self._rows = rows
+            rows = Rows.parse(line)
+            self._rows += len(rows.names)
+            _restore(found, rows, found.objects.find_all(rows.names))
 
     def _write(self, path: Path, found: ReadObjects) -> None:
         descriptor, name = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
         try:
             with os.fdopen(descriptor, "wb") as file:
                 digest = hashlib.blake2b()
-                for line in self._lines(found):
+                for line in (self._header.encode(), *lines(_rows(found))):
                     digest.update(line)
                     file.write(line)
                 file.write(_trailer(digest.hexdigest()))
@@ -182,19 +173,41 @@ class Remembered:
             Path(name).unlink(missing_ok=True)
             raise
 
-    def _lines(self, found: ReadObjects) -> Iterator[bytes]:
-        yield self._header.encode()
-        for number in found.identified():
-            url, references = found.statement(number)
-            size, written, etag = found.objects.state(number)
-            fields = (found.objects.name(number), str(size), str(written), etag, url)
-            yield ("\t".join((*fields, " ".join(references))) + "\n").encode()
+
+def _restore(found: ReadObjects, rows: Rows, numbers: list[int | None]) -> None:
+    """Add what objects state that are listed as they were.
+
+    Args:
+        found: the objects.
+        rows: what was remembered of some.
+        numbers: their numbers; None for those that are not listed.
+    """
+    first, count = numbers[0], len(numbers)
+    if (
+        first is not None
+        and numbers == [*range(first, first + count)]
+        and found.objects.are_as(first, rows.sizes, rows.written, rows.etags)
+    ):
+        found.restore(first, rows)
+        found.remembered += count
+    elif count > 1:
+        before, after = rows.halves()
+        middle = len(before.names)
+        _restore(found, before, numbers[:middle])
+        _restore(found, after, numbers[middle:])
+
+
+def _rows(found: ReadObjects) -> Iterator[Row]:
+    for number in found.identified():
+        text, references = found.statement(number)
+        yield Row(found.objects.name(number), found.objects.state(number), text, references)
 
 
 def _trailer(digest: str) -> bytes:
-    return f"end {digest}\n".encode()
+    return b"%s%s\n" % (_TRAILER_START, digest.encode())
 
 
+_TRAILER_START = b"end "
 _TRAILER_BYTES = len(_trailer(hashlib.blake2b().hexdigest()))
 
 
