@@ -397,11 +397,11 @@ class TestOptions:
     def test_other_values_are_refused_by_name(self, name: str, text: str) -> None:
         """With the name of the option or the variable."""
         option = f"--{name.replace('_', '-')}"
-        with pytest.raises(UsageError, match=f"^{option} {text} is not a"):
+        with pytest.raises(UsageError, match=f"^{option} {text!r} is not a"):
             read(**{name: text})
         variable = f"NIX_CACHE_{name.upper()}"
         if text:
-            with pytest.raises(UsageError, match=f"^{variable} {text} is not a"):
+            with pytest.raises(UsageError, match=f"^{variable} {text!r} is not a"):
                 UploadOptions.of(environment={variable: text})
 
     def test_the_cache_chooses_the_size_of_parts_unless_the_user_does(self) -> None:
@@ -568,11 +568,14 @@ class TestMeter:
         with Progress() as progress:
             meter = Meter(Total(2, 4000), progress, has_events=True, clock=lambda: now[0])
             meter.read(1000)
+            meter.packed(1000, 1000)
             meter.sent(500)
             now[0] = 10.0
             meter.sent(500)
             meter.finished()
             meter.read(3000)
+            meter.packed(3000, 3000)
+            meter.sent(3000)
             now[0] = 20.0
             meter.finished()
 
@@ -582,18 +585,52 @@ class TestMeter:
         assert middle["secondsLeft"] == 30
         assert (last["paths"], last["narBytes"], last["secondsLeft"]) == (2, 4000, 0)
 
-    def test_a_large_path_that_is_packed_and_not_sent_has_no_remaining_time(self) -> None:
-        """It would be 0 for as long as the path is sent."""
+    def test_the_remaining_time_counts_what_is_sent_not_what_is_packed(self) -> None:
+        """Packing takes a moment, and sending takes hours on a slow line."""
         now = [0.0]
         with Progress() as progress:
-            meter = Meter(Total(1, 4000), progress, has_events=False, clock=lambda: now[0])
+            meter = Meter(Total(2, 4000), progress, has_events=False, clock=lambda: now[0])
             now[0] = 10.0
-            meter.read(3000)
-            assert meter.state()["secondsLeft"] == 3
-            meter.read(1000)
-            assert meter.state()["secondsLeft"] is None
+            meter.read(4000)
+            assert meter.state()["secondsLeft"] is None  # nothing was sent yet
+            meter.packed(3000, 1500)
+            meter.sent(500)
+            assert meter.state()["secondsLeft"] == 30  # 2000 in all, if the rest compresses so
+            meter.packed(1000, 100)
+            meter.sent(300)
+            assert meter.state()["secondsLeft"] == 10  # 1600 in all
+            meter.sent(800)
+            assert meter.state()["secondsLeft"] is None  # all is sent, and narinfos are left
+            meter.finished()
             meter.finished()
             assert meter.state()["secondsLeft"] == 0
+
+    def test_people_see_what_was_sent_apart_from_what_was_read(
+        self, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """A NAR that is packed is not pushed yet."""
+        now = [0.0]
+        with Progress() as progress:
+            progress._show()
+            meter = Meter(Total(1, 4000), progress, has_events=False, clock=lambda: now[0])
+            now[0] = 10.0
+            meter.packed(4000, 4000)
+            meter.sent(1000)
+        shown = capsys.readouterr().err
+        assert "pushed 0 of 1 paths, 0:30 left, 1.0 kB sent at 100 B/s, 0 B of 4.0 kB read" in shown
+
+    def test_nothing_but_notes_is_printed_between_events(
+        self, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A moving line would be in the middle of a JSON line."""
+        monkeypatch.setattr("nix_cache.cli.machine.progress._QUIET_SECONDS", 0.0)
+        shown = threading.Event()
+        monkeypatch.setattr(Progress, "_show", lambda _: shown.set())
+        with Progress(has_events=True) as progress:
+            progress.tell("asked the cache for 1 of 3 paths")
+            progress.note("WARNING: to be read")
+            assert not shown.wait(0.1)
+        assert capsys.readouterr().err == "WARNING: to be read\n"
 
     def test_what_has_to_be_sent_again_does_not_count(self) -> None:
         """A try that failed is taken back."""

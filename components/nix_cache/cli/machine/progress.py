@@ -14,9 +14,14 @@ class Progress:
     """Reports on standard error what is being done: one moving line on a terminal, else some lines.
 
     What is done within a second is not worth a word.
+
+    Args:
+        has_events: whether standard error has JSON lines for programs: then only notes are printed
+            between them.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, has_events: bool = False) -> None:
+        self._has_events = has_events
         self._status = console.StatusLine(console.err)
         self._text = ""
         self._shown_at = 0.0
@@ -26,7 +31,8 @@ class Progress:
         self._timer.daemon = True
 
     def __enter__(self) -> Self:
-        self._timer.start()
+        if not self._has_events:
+            self._timer.start()
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -86,7 +86,7 @@ def run(request: MirrorRequest, *, as_json: bool) -> bool:
         ClientError: a storage refused or did not answer, or nothing can be copied so.
     """
     writer = find_writer(request.target)
-    with Progress() as progress:
+    with Progress(has_events=as_json) as progress:
         origin, origin_keys = _origin(request, writer.manifest, progress)
         terms = MirrorTerms(
             store_dir=writer.manifest.store_dir,

@@ -129,7 +129,7 @@ def push(
         result = report.Result(writer.record.name, writer.key.name, [], 0, [], 0.0)
     if request and pinned:
         try:
-            result = request.fulfil(writer, pinned, result)
+            result = request.fulfil(writer, pinned, result, has_events=as_json)
         except ClientError as mistake:
             failure = mistake
     if as_json:

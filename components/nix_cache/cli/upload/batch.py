@@ -83,6 +83,7 @@ class UploadBatch:
 
         def end() -> NarFile:
             self._meter.read(info.nar_size)
+            self._meter.packed(info.nar_size, file.file_size)
             self._meter.sent(file.file_size)
             return file
 

@@ -60,6 +60,8 @@ class Meter:
         self._paths = 0
         self._read = 0
         self._sent = 0
+        self._packed_nar_bytes = 0
+        self._packed_file_bytes = 0
 
     @property
     def sent_bytes(self) -> int:
@@ -71,6 +73,12 @@ class Meter:
         with self._lock:
             self._read += count
         self._report()
+
+    def packed(self, nar_bytes: int, file_bytes: int) -> None:
+        """Note how large the file of a NAR is that is to be sent."""
+        with self._lock:
+            self._packed_nar_bytes += nar_bytes
+            self._packed_file_bytes += file_bytes
 
     def sent(self, count: int) -> None:
         """Note that some bytes were sent; that they have to be sent again, if it is negative."""
@@ -101,16 +109,22 @@ class Meter:
 
     def _seconds_left(self, seconds: float) -> int | None:
         """How long it takes if it goes on so; None if that is not known."""
-        if seconds < _SETTLED_SECONDS or not self._read or not self._total.paths:
+        if seconds < _SETTLED_SECONDS or not self._total.paths:
             return None
+        if self._paths == self._total.paths:
+            return 0
         # Small paths take requests, large ones bytes: what is further behind decides.
         shares = [self._paths / self._total.paths]
-        if self._total.nar_bytes:
-            shares.append(self._read / self._total.nar_bytes)
+        if expected := self._expected_bytes():
+            shares.append(self._sent / expected)
         share = min(shares) or max(shares)
-        if share == 1 and self._paths < self._total.paths:
-            return None  # all is packed, and how much of it is to be sent is not counted
-        return round(seconds * (1 - share) / share) if share else None
+        return round(seconds * (1 - share) / share) if 0 < share < 1 else None
+
+    def _expected_bytes(self) -> float:
+        """How many bytes are to be sent, if what is not packed yet compresses as the rest did."""
+        ratio = self._packed_file_bytes / self._packed_nar_bytes if self._packed_nar_bytes else 1.0
+        unpacked = max(0, self._total.nar_bytes - self._packed_nar_bytes)
+        return self._packed_file_bytes + unpacked * ratio
 
     def _report(self, *, always: bool = False) -> None:
         with self._lock:
@@ -129,8 +143,9 @@ def _in_words(done: str, state: dict[str, Any]) -> str:
     left = state["secondsLeft"]
     rest = "" if left is None else f", {_duration(left)} left"
     return (
-        f"{done} {state['paths']} of {state['allPaths']} paths, {size(state['narBytes'])} of "
-        f"{size(state['allNarBytes'])}, {size(state['bytesPerSecond'])}/s{rest}"
+        f"{done} {state['paths']} of {state['allPaths']} paths{rest}, {size(state['sentBytes'])} "
+        f"sent at {size(state['bytesPerSecond'])}/s, {size(state['narBytes'])} of "
+        f"{size(state['allNarBytes'])} read"
     )
 
 

@@ -127,13 +127,16 @@ class PinRequest:
             )
         return paths.pop()
 
-    def fulfil(self, writer: Writer, path: str, result: Result) -> Result:
+    def fulfil(
+        self, writer: Writer, path: str, result: Result, *, has_events: bool = False
+    ) -> Result:
         """Pin a path that was pushed; return the result of the push with that.
 
         Args:
             writer: as whom.
             path: the store path.
             result: of the push.
+            has_events: whether standard error has JSON lines for programs.
 
         Raises:
             ClientError: the path is of no use to readers, or the storage refused.
@@ -144,7 +147,7 @@ class PinRequest:
                 "changed",
                 "repair these paths with `nix-cache push --repair`, then push again",
             )
-        with Progress() as progress:
+        with Progress(has_events=has_events) as progress:
             progress.tell(f"waiting for {writer.manifest.endpoint}")
             Pinning(writer, progress.note, progress.tell).pin_pushed(self.name, path, self.rules)
         if text := expiry_warning(writer.manifest):
@@ -229,7 +232,7 @@ class Pinning:
         if self._tried(lambda: self._bucket.absent([latest_key(name)])):
             raise UsageError(
                 f"the cache {self._writer.record.name} has no pin {name}",
-                "list its pins with `nix-cache pins --owner PROFILE`. If it is among them, the "
+                "list its pins with `nix-cache pins`. If it is among them, the "
                 "command that pinned it was killed: pin it again, then unpin it",
             )
         self._write(name, None, KeepRules(), self._when_ended())

@@ -72,7 +72,7 @@ def push_closure(writer: Writer, closure: HeldClosure, options: UploadOptions) -
     Raises:
         ClientError: nothing, or not all, was pushed, and this says why.
     """
-    with Progress() as progress:
+    with Progress(has_events=options.has_events) as progress:
         session = Push(writer, options, progress)
         with interrupt.cleaning(session.abort):
             try:

@@ -145,6 +145,7 @@ class Uploader:
             if is_large(info):
                 held.enter_context(self._large)
             nar = held.enter_context(self._supply.packed(info, listing, meter.read))
+            meter.packed(info.nar_size, nar.file.file_size)
             self._objects.put_file(nar.file.key, nar, NAR_CONTENT_TYPE, meter.sent)
         for root in listing or ():
             self._put_beside(info, nar.file.key, root)
