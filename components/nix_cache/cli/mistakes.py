@@ -15,6 +15,8 @@ def explained(mistake: Any) -> str:
     context = mistake.ctx
     if context is None:
         return f"{mistake.format_message().rstrip('.')}; see `nix-cache --help`"
+    if refused := _refused_number(mistake):
+        return f"{refused}; see `{context.command_path} --help`"
     options = {name for option in context.command.params for name in option.opts}
     problem, hint = mistake.format_message().rstrip("."), ""
     if hasattr(mistake, "possibilities") and mistake.option_name in _GUESSED_OPTIONS:
@@ -24,6 +26,25 @@ def explained(mistake: Any) -> str:
         is_further = problem.startswith("Got")
         hint = f"{_form(context)}{_named_by(options, context) if is_further else ''}"
     return "; ".join(filter(None, (problem, hint, f"see `{context.command_path} --help`")))
+
+
+def _refused_number(mistake: Any) -> str | None:
+    """Return what is wrong with the number after an option; None for all other mistakes."""
+    found = getattr(mistake.__cause__, "errors", None)
+    if found is None or mistake.param is None:
+        return None
+    (first, *_) = found()
+    kind, limits = first["type"], first.get("ctx", {})
+    given = f"{mistake.param.opts[0]} {str(first['input'])!r}"
+    if kind == "greater_than_equal":
+        return f"{given} is below {limits['ge']:g}; give a number of at least {limits['ge']:g}"
+    if kind == "less_than_equal":
+        return f"{given} is above {limits['le']:g}; give a number of at most {limits['le']:g}"
+    if kind.startswith("int_"):
+        return f"{given} is not a whole number; give digits alone"
+    if kind.startswith("float_"):
+        return f"{given} is not a number; give digits, such as 30 or 0.5"
+    return None
 
 
 def _form(context: Any) -> str:

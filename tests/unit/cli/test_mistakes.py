@@ -53,6 +53,17 @@ def test_the_option_of_the_pushing_commands_is_named_too(
         ("unpin prod app", "[OPTIONS] NAME`, and name the cache with --cache; see"),
         ("gc prod x", "give `nix-cache gc [OPTIONS] [SOURCE]`; see"),
         ("stack repair prod", "[OPTIONS]`, and name the stack with --stack; see"),
+        (
+            "gc --older-than 0",
+            "--older-than '0' is below 1; give a number of at least 1; see `nix-c",
+        ),
+        ("gc --older-than 36501", "'36501' is above 36500; give a number of at most 36500; see"),
+        (
+            "gc --older-than 30d",
+            "'30d' is not a whole number; give digits alone; see `nix-cache gc",
+        ),
+        ("stats --for x", "--for 'x' is not a number; give digits, such as 30 or 0.5; see"),
+        ("push -j 0 x", "--jobs '0' is below 1; give a number of at least 1; see `nix-cache push"),
         ("gc --older-then 3", "Possible options: --older-than); see"),
         ("gc", "--older-than is missing; add --older-than DAYS to collect, or --undo RUN to"),
         ("gc --older-than 3 --undo x", "--undo and --older-than exclude each other; give one"),

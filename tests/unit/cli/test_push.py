@@ -408,6 +408,11 @@ class TestStorePath:
         with pytest.raises(UsageError, match="nix build --no-link --print-out-paths"):
             program.store_path(given, STORE)
 
+    def test_an_empty_path_can_be_seen_in_the_error(self) -> None:
+        """As with an unset variable in a script."""
+        with pytest.raises(UsageError, match=r"^'' is neither a path in /nix/store"):
+            program.store_path("", STORE)
+
 
 def test_a_missing_nix_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """With the version that is needed."""

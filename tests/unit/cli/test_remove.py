@@ -247,6 +247,8 @@ def test_a_path_that_others_need_is_refused_with_their_names() -> None:
     done = removed(cache, 1)
     assert not done.well
     assert done.result["isRefused"]
+    assert not done.result["dryRun"]
+    assert removed(cache, 1, dry_run=True).result["dryRun"]
     assert done.result["dependents"] == sorted(f"/nix/store/{base_name(n)}" for n in (2, 3))
     assert base_name(3) in done.said
     assert not cache.storage.deleted

@@ -181,6 +181,9 @@ def test_the_user_can_replace_the_prices(
         ("{}", "perUnitMonth"),
         ('{"perUnitMonth": -1}', "perUnitMonth"),
         ('{"perUnitMonth": NaN}', "perUnitMonth"),
+        ('{"perUnitMonth": true}', "perUnitMonth: Input should be a number, not true or false"),
+        ('{"perUnitMonth": 1, "includedBytes": false}', "includedBytes"),
+        ('{"perUnitMonth": 1e308}', "perUnitMonth"),
         ('{"perUnitMonth": 1, "unitBytes": 0}', "unitBytes"),
         ('{"perUnitMonth": 1, "egress": 1}', "egress"),
         ("[" * 100_000, "is not JSON"),
@@ -239,6 +242,14 @@ def test_a_folder_for_prometheus_is_never_made(cache: CollectedCache, tmp_path: 
     with served(cache), pytest.raises(UsageError, match="in a folder that does not exist; make"):
         printed(cache, prometheus=wrong / "x.prom")
     assert not wrong.exists()
+    assert not cache.storage.requests
+
+
+def test_a_folder_in_place_of_the_file_for_prometheus_is_refused_at_once(
+    cache: CollectedCache, tmp_path: Path
+) -> None:
+    with served(cache), pytest.raises(UsageError, match="is a folder; name a file in it"):
+        printed(cache, prometheus=tmp_path)
     assert not cache.storage.requests
 
 

@@ -126,12 +126,19 @@ def no_nix() -> ClientError:
     return ClientError("there is no nix on PATH", "install Nix 2.18 or newer, or put it on PATH")
 
 
-def store_path(given: str, store_dir: str) -> str:
+_GIVE_PATHS = (
+    "give store paths or links such as ./result, and a cache with --cache; for anything else "
+    "`nix build --no-link --print-out-paths … | nix-cache push --stdin`"
+)
+
+
+def store_path(given: str, store_dir: str, fix: str = _GIVE_PATHS) -> str:
     """Return the store path that is named, or that is the target of a named link.
 
     Args:
         given: a path, such as ``./result`` or one within a store path.
         store_dir: the store's folder.
+        fix: what to give instead.
 
     Raises:
         UsageError: it leads nowhere into the store.
@@ -142,11 +149,8 @@ def store_path(given: str, store_dir: str) -> str:
             if BASE_NAME.fullmatch(name):
                 return f"{store_dir}/{name}"
             break
-    raise UsageError(
-        f"{given} is neither a path in {store_dir} nor a link to one",
-        "give store paths or links such as ./result, and a cache with --cache; for anything else "
-        "`nix build --no-link --print-out-paths … | nix-cache push --stdin`",
-    )
+    shown = given if given.strip() else repr(given)
+    raise UsageError(f"{shown} is neither a path in {store_dir} nor a link to one", fix)
 
 
 def invalid(paths: Sequence[str], environment: Mapping[str, str] = os.environ) -> list[str]:

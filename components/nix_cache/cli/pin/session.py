@@ -32,7 +32,9 @@ def pin(
     """
     require_pin_name(name, "NAME")
     writer = find_writer(cache)
-    path = store_path(given, writer.manifest.store_dir)
+    path = store_path(
+        given, writer.manifest.store_dir, "give a store path, or a link to one such as ./result"
+    )
     with Progress() as progress:
         progress.tell(f"waiting for {writer.manifest.endpoint}")
         pinning = Pinning(writer, progress.note, progress.tell)

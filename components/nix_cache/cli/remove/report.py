@@ -21,7 +21,7 @@ Names = Mapping[str, str]
 
 
 def document(
-    removal: Removal, names: Names, removed: Removed | None, *, is_refused: bool
+    removal: Removal, names: Names, removed: Removed | None, *, is_refused: bool, dry_run: bool
 ) -> dict[str, Any]:
     """Return the result for programs.
 
@@ -30,10 +30,11 @@ def document(
         names: of the paths.
         removed: what went; None if nothing was to be removed.
         is_refused: whether dependents prevent it.
+        dry_run: whether it was only to be printed.
     """
     plan = removal.plan
     return {
-        "dryRun": removed is None and not is_refused,
+        "dryRun": dry_run,
         "isRefused": is_refused,
         "paths": sorted(_shown(one, names) for one in plan.named),
         "dependents": sorted(_shown(one, names) for one in plan.dependents),

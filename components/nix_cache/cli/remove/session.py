@@ -116,7 +116,9 @@ def _remove(
         report.print_refusal(plan, names)
     if request.dry_run or is_refused:
         if as_json:
-            document = report.document(removal, names, None, is_refused=is_refused)
+            document = report.document(
+                removal, names, None, is_refused=is_refused, dry_run=request.dry_run
+            )
             console.document(document)
         elif not is_refused:
             report.print_plan(removal, names, console.out)
@@ -137,7 +139,7 @@ def _remove(
         bucket.report = progress.tell
         removed = sweep(bucket, removal, journal)
     if as_json:
-        console.document(report.document(removal, names, removed, is_refused=False))
+        console.document(report.document(removal, names, removed, is_refused=False, dry_run=False))
     else:
         report.print_done(removal, removed)
     report.print_aftermath(manifest, removal, removed)
@@ -222,8 +224,9 @@ def _nothing(request: RemovalRequest, removal: Removal, *, as_json: bool) -> boo
             "check the path, and name the right cache with --cache",
         )
     if as_json:
-        removed = Removed()
-        console.document(report.document(removal, {}, removed, is_refused=False))
+        console.document(
+            report.document(removal, {}, Removed(), is_refused=False, dry_run=request.dry_run)
+        )
     else:
         console.out.print("Nothing to remove.")
     return True

@@ -23,6 +23,8 @@ def require_place(file: Path | None, *, as_json: bool) -> None:
             "--json and --prometheus - both write to standard output",
             "name a file after --prometheus, or leave one of them out",
         )
+    if file is not None and file.is_dir():
+        raise UsageError(f"--prometheus {file} is a folder", "name a file in it")
     if file is not None and not file.absolute().parent.is_dir():
         raise UsageError(
             f"--prometheus {file} is in a folder that does not exist",

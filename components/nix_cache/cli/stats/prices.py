@@ -4,10 +4,11 @@ import json
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
+from pydantic_core import PydanticCustomError
 
 from nix_cache.backends.spec import ListPrice
 from nix_cache.cli.errors import ClientError, UsageError
@@ -16,6 +17,16 @@ _FIX = (
     'give an object such as {"currency": "EUR", "perUnitMonth": 0.01, "unitBytes": 1000000000}; '
     "`nix-cache help statistics` lists its fields"
 )
+
+
+def _no_boolean(value: object) -> object:
+    if isinstance(value, bool):
+        raise PydanticCustomError("boolean", "Input should be a number, not true or false")
+    return value
+
+
+_NotBoolean = BeforeValidator(_no_boolean)
+"""Pydantic takes true for 1."""
 
 
 class Prices(BaseModel):
@@ -34,11 +45,13 @@ class Prices(BaseModel):
         alias_generator=to_camel, populate_by_name=True, extra="forbid", frozen=True
     )
 
-    per_unit_month: float = Field(ge=0, allow_inf_nan=False)
+    per_unit_month: Annotated[float, _NotBoolean] = Field(ge=0, le=10**12, allow_inf_nan=False)
     currency: str = Field(default="USD", min_length=1, max_length=10)
-    unit_bytes: int = Field(default=10**9, ge=1)
-    base_month: float = Field(default=0.0, ge=0, allow_inf_nan=False)
-    included_bytes: int = Field(default=0, ge=0)
+    unit_bytes: Annotated[int, _NotBoolean] = Field(default=10**9, ge=1)
+    base_month: Annotated[float, _NotBoolean] = Field(
+        default=0.0, ge=0, le=10**12, allow_inf_nan=False
+    )
+    included_bytes: Annotated[int, _NotBoolean] = Field(default=0, ge=0)
     source: str = ""
 
     @classmethod

@@ -116,7 +116,7 @@ def _part_bytes(given: _Given) -> int | None:
     number = int(given.text) if re.fullmatch("[0-9]{1,6}", given.text) else 0
     if not SMALLEST_PART_MIB <= number <= LARGEST_PART_MIB:
         raise UsageError(
-            f"{given.name} {given.text} is not a size in MiB from {SMALLEST_PART_MIB} to "
+            f"{given.name} {given.text!r} is not a size in MiB from {SMALLEST_PART_MIB} to "
             f"{LARGEST_PART_MIB}",
             "give a whole number, such as 8 behind a proxy that accepts 10 MB",
         )
@@ -130,7 +130,7 @@ def _rate(given: _Given) -> int | None:
     rate = int(found[1]) * _UNITS[found[2].lower()] if found else 0
     if rate < 1000:
         raise UsageError(
-            f"{given.name} {given.text} is not a rate of at least 1k",
-            "give bytes per second, such as 500k or 2M",
+            f"{given.name} {given.text!r} is not a rate of at least 1k",
+            "give whole bytes per second, such as 500k or 2M",
         )
     return rate
