@@ -12,8 +12,8 @@ from urllib3 import HTTPHeaderDict
 
 from nix_cache.cli.limits import LimitKind
 from nix_cache.cli.s3.hosts import NoAnswerError
-from nix_cache.cli.s3.multiplex import SmallRequest
 from nix_cache.cli.s3.reply import Reply
+from nix_cache.cli.s3.small_request import SmallRequest
 from nix_cache.formats.collection_run import RUN_KEY
 from tests.unit.cli.interleaved import Interleaved
 from tests.unit.cli.s3_double import DoubleTransport

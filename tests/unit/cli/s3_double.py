@@ -23,8 +23,8 @@ from nix_cache.cli.limits import LimitKind
 from nix_cache.cli.machine.waker import Waker
 from nix_cache.cli.s3.body import FilePart
 from nix_cache.cli.s3.hosts import NoAnswerError
-from nix_cache.cli.s3.multiplex import SmallRequest
 from nix_cache.cli.s3.reply import OversizedError, Reply
+from nix_cache.cli.s3.small_request import SmallRequest
 from nix_cache.cli.s3.transport import Transport
 
 _ANYTHING = LimitKind("object", 1 << 40)

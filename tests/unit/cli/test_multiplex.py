@@ -18,8 +18,8 @@ from nix_cache.cli.limits import ERROR_BYTES, LimitKind, TimeLimits
 from nix_cache.cli.s3 import multiplex
 from nix_cache.cli.s3.causes import Cause
 from nix_cache.cli.s3.hosts import NoAnswerError
-from nix_cache.cli.s3.multiplex import SmallRequest
 from nix_cache.cli.s3.reply import OversizedError, Reply
+from nix_cache.cli.s3.small_request import SmallRequest
 from nix_cache.cli.s3.transport import Transport
 from tests.unit.cli.misbehaving import answer
 from tests.unit.cli.test_transport import QUICK, within

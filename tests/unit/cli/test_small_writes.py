@@ -11,8 +11,8 @@ import trustme
 from nix_cache.cli.limits import TimeLimits
 from nix_cache.cli.s3.client import S3Client
 from nix_cache.cli.s3.messages import Requester
-from nix_cache.cli.s3.multiplex import SmallRequest
 from nix_cache.cli.s3.reply import Reply
+from nix_cache.cli.s3.small_request import SmallRequest
 from nix_cache.cli.s3.transport import StoppedError, Transport
 from nix_cache.cli.upload.narinfos import Narinfos
 from tests.unit.cli.misbehaving import answer

@@ -24,9 +24,9 @@ from nix_cache.cli.s3.errors import (
     meaning,
 )
 from nix_cache.cli.s3.foreign import require_own
-from nix_cache.cli.s3.multiplex import SmallRequest
 from nix_cache.cli.s3.reply import Reply
 from nix_cache.cli.s3.signature import EMPTY_DIGEST, KeyPair, Secret, Signer, host_of
+from nix_cache.cli.s3.small_request import SmallRequest
 from nix_cache.cli.s3.transport import Transport
 from nix_cache.formats.manifest import Manifest
 from nix_cache.rights.client import error_code

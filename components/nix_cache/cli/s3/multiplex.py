@@ -10,18 +10,19 @@ import selectors
 import socket
 import ssl
 import time
-from collections.abc import Iterator, Mapping
-from typing import Generic, NamedTuple, TypeVar
+from collections.abc import Iterator
+from typing import Generic, TypeVar
 
 from urllib3.connection import HTTPConnection
 
-from nix_cache.cli.limits import ERROR_BYTES, LimitKind, TimeLimits
+from nix_cache.cli.limits import ERROR_BYTES, TimeLimits
 from nix_cache.cli.machine.waker import Waker
 from nix_cache.cli.s3 import wire
 from nix_cache.cli.s3.hosts import Host
 from nix_cache.cli.s3.pace import AdaptiveLimit
 from nix_cache.cli.s3.reply import OversizedError, Reply, oversized
 from nix_cache.cli.s3.retry import is_busy
+from nix_cache.cli.s3.small_request import FailedTry, SmallRequest
 
 _RECEIVED_BYTES = 1 << 16
 _LATER = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
@@ -31,38 +32,6 @@ _QUIET_SECONDS = 0.5
 _READ, _BOTH = selectors.EVENT_READ, selectors.EVENT_READ | selectors.EVENT_WRITE
 
 _Tag = TypeVar("_Tag")
-
-
-class SmallRequest(NamedTuple, Generic[_Tag]):
-    """A request that reads or writes something small.
-
-    Attributes:
-        tag: by which the caller knows it.
-        url: of the object.
-        headers: all that are needed, such as a signature.
-        kind: what is expected, which limits the size of the answer.
-        method: of HTTP.
-        body: what is sent along.
-    """
-
-    tag: _Tag
-    url: str
-    headers: Mapping[str, str]
-    kind: LimitKind
-    method: str = "GET"
-    body: bytes = b""
-
-
-class FailedTry(NamedTuple):
-    """How the first try of a request failed.
-
-    Attributes:
-        started: when it began.
-        reason: why, or the answer of a busy storage; None if it has to be read in another way.
-    """
-
-    started: float
-    reason: Exception | Reply | None
 
 
 class _Line(Generic[_Tag]):

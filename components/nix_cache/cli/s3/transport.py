@@ -8,44 +8,36 @@ import contextlib
 import http.client
 import itertools
 import os
-import socket
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import urllib3
 
-from nix_cache.cli.limits import ERROR_BYTES, TIMES, LimitKind, TimeLimits
+from nix_cache.cli.limits import TIMES, LimitKind, TimeLimits
 from nix_cache.cli.machine.parallel import in_parallel
 from nix_cache.cli.machine.waker import Waker
-from nix_cache.cli.s3 import wire
 from nix_cache.cli.s3.body import FilePart, Reader
-from nix_cache.cli.s3.causes import cause_of
 from nix_cache.cli.s3.connections import connections
 from nix_cache.cli.s3.deadline import Deadline
 from nix_cache.cli.s3.errors import StorageError
+from nix_cache.cli.s3.host_connections import HostConnections, Progress, Request
 from nix_cache.cli.s3.hosts import Host
-from nix_cache.cli.s3.multiplex import FailedTry, Multiplexer, SmallRequest
+from nix_cache.cli.s3.multiplex import Multiplexer
 from nix_cache.cli.s3.pace import AdaptiveLimit, RateLimit
-from nix_cache.cli.s3.reply import OversizedError, Reply, origin_of, oversized
-from nix_cache.cli.s3.retry import is_busy, is_repeatable, wait_seconds
+from nix_cache.cli.s3.reply import OversizedError, Reply, origin_of
+from nix_cache.cli.s3.retry import is_busy, is_repeatable
+from nix_cache.cli.s3.small_request import FailedTry, FirstTries, SmallRequest
+from nix_cache.cli.s3.tries import Tries
 
 JOBS = 25
 """Connections that are kept to each host, by default."""
 
-_CHUNK_BYTES = 1 << 16
 _SENT_BYTES = 1 << 18
 """Of a file, at a time."""
 
-_THROTTLED = frozenset({429, 503})
-_FAILURES = (urllib3.exceptions.HTTPError, http.client.HTTPException, OSError, UnicodeError)
-
-_OF_SIGNATURE = frozenset({"authorization", "x-amz-date", "x-amz-security-token"})
-
-_Answer = TypeVar("_Answer", "Reply", urllib3.BaseHTTPResponse)
 _Tag = TypeVar("_Tag")
 
 
@@ -77,8 +69,9 @@ class Transport:
         self._stopped = threading.Event()
         self._limit = AdaptiveLimit(jobs)
         self._lock = threading.Lock()
-        self._hosts: dict[str, _Known] = {}
-        self._first_tries: dict[tuple[str, str], tuple[dict[str, str], FailedTry]] = {}
+        self._hosts: dict[str, HostConnections] = {}
+        self._tries = Tries(times, self._limit)
+        self._first_tries = FirstTries()
 
     def exchange(
         self,
@@ -103,11 +96,7 @@ class Transport:
             NoAnswerError: there was none in time.
             OversizedError: the body is larger than its kind may be.
         """
-        first = None
-        if (tried := self._first_tries.pop((method, url), None)) is not None:
-            sent, failed = tried
-            # Another request, such as one with another condition, has to be sent.
-            first = failed if sent == _without_signature(headers) else None
+        first = self._first_tries.take(method, url, headers)
         return self._repeated(method, url, headers, body, kind, first)
 
     def read_all(
@@ -201,11 +190,10 @@ class Transport:
                 answer = FailedTry(time.monotonic(), answer)
             elif answer.reason is None:
                 host.is_plain = False
-            sent = _without_signature(request.headers)
-            self._first_tries[request.method, request.url] = sent, answer
+            self._first_tries.keep(request, answer)
             yield request, None
 
-    def _lines(self, url: str, jobs: int) -> "Multiplexer[Any]":
+    def _lines(self, url: str, jobs: int) -> Multiplexer[Any]:
         host = self._host(url)
         most = min(jobs, self._limit.allowed)
         return Multiplexer(host.state, host.idle, self._times, self._limit, most)
@@ -235,7 +223,7 @@ class Transport:
         """
         host = self._host(url)
 
-        def once(deadline: Deadline, progress: _Progress) -> Reply:
+        def once(deadline: Deadline, progress: Progress) -> Reply:
             nonlocal first
             if first is not None and (reason := first.reason) is not None:
                 first = None
@@ -244,8 +232,8 @@ class Transport:
                 raise reason
             reader = self._reader(host.state, deadline, progress, body)
             try:
-                request = _Request(method, url, headers, reader)
-                reply = self._exchanged(host, deadline, progress, request, kind)
+                request = Request(method, url, headers, reader)
+                reply = host.exchanged(deadline, progress, request, kind)
             except BaseException:
                 _take_back(reader)
                 raise
@@ -256,10 +244,10 @@ class Transport:
 
         can_repeat = is_repeatable(method, urlsplit(url).query)
         started = first.started if first is not None and first.reason is not None else None
-        return self._tried(host.state, can_repeat, once, started)
+        return self._tries.run(host.state, can_repeat, once, started)
 
     def _reader(
-        self, host: Host, deadline: Deadline, progress: "_Progress", body: bytes | FilePart | None
+        self, host: Host, deadline: Deadline, progress: Progress, body: bytes | FilePart | None
     ) -> bytes | Reader | None:
         if not isinstance(body, FilePart):
             return body
@@ -288,11 +276,11 @@ class Transport:
         started = time.monotonic()
         kept: list[Deadline] = []
 
-        def once(deadline: Deadline, _: _Progress) -> urllib3.BaseHTTPResponse:
+        def once(deadline: Deadline, _: Progress) -> urllib3.BaseHTTPResponse:
             kept[:] = [deadline]
-            return self._sent(host, deadline, _Request("GET", url, headers, None))
+            return host.opened(deadline, Request("GET", url, headers, None))
 
-        response = self._tried(host.state, True, once)
+        response = self._tries.run(host.state, True, once)
         [deadline] = kept
         deadline.renew(self._times.stalled_seconds, self._times.progress_bytes)
         try:
@@ -303,7 +291,7 @@ class Transport:
         finally:
             response.close()
 
-    def _host(self, url: str) -> "_Known":
+    def _host(self, url: str) -> HostConnections:
         origin = origin_of(url)
         with self._lock:
             if origin not in self._hosts:
@@ -311,203 +299,10 @@ class Transport:
                 manager = connections(
                     url, times.connect_seconds, times.stalled_seconds, self._jobs, self._environment
                 )
-                self._hosts[origin] = _Known(Host(times), manager, wire.Idle(manager, origin))
+                self._hosts[origin] = HostConnections(Host(times), manager, origin)
             return self._hosts[origin]
-
-    def _tried(
-        self,
-        host: Host,
-        can_repeat: bool,
-        once: Callable[[Deadline, "_Progress"], _Answer],
-        started: float | None = None,
-    ) -> _Answer:
-        times, progress = self._times, _Progress(time.monotonic() if started is None else started)
-        deadline = Deadline(0, host.heard)
-        for attempt in range(1, times.tries + 1):
-            wait = wait_seconds(attempt, times.backoff_seconds)
-            host.require_open()
-            try:
-                asked = time.monotonic()
-                with self._limit.slot():
-                    progress.at += time.monotonic() - asked
-                    progress.sent_bytes = 0
-                    deadline.set(min(times.first_byte_seconds, host.left(progress.at)))
-                    answer = once(deadline, progress)
-            except _FAILURES as failure:
-                is_last = attempt == times.tries or not can_repeat or not cause_of(failure).may_pass
-                if is_last or host.left(progress.at) <= wait:
-                    raise host.failed(failure, progress.at, progress.sent_bytes) from failure
-            else:
-                if answer.status in _THROTTLED:
-                    self._limit.throttled()
-                else:
-                    self._limit.succeeded()
-                code = answer.code if isinstance(answer, Reply) and answer.status >= 400 else ""
-                if not is_busy(answer.status, code):
-                    return answer
-                after = answer.headers.get("Retry-After", "")
-                wait = wait_seconds(
-                    attempt, times.backoff_seconds, after, times.retry_after_seconds
-                )
-                if attempt == times.tries or host.left(progress.at) <= wait:
-                    return answer
-                if isinstance(answer, urllib3.BaseHTTPResponse):
-                    answer.close()
-            time.sleep(wait)
-        raise AssertionError("the last try returns or raises")
-
-    def _exchanged(
-        self,
-        host: "_Known",
-        deadline: Deadline,
-        progress: "_Progress",
-        request: "_Request",
-        kind: LimitKind,
-    ) -> Reply:
-        """Send a request over a connection that is open, or over a new one."""
-        connection = host.idle.take() if request.target else None
-        if connection is None:
-            response = self._sent(host, deadline, request)
-            try:
-                return self._read(host, deadline, progress, request, kind, response)
-            finally:
-                response.close()
-        keeps = False
-        try:
-            with deadline.kept():
-                line: socket.socket = connection.sock
-                wire.send(line, request.method, request.target, request.headers, request.body)
-                head = wire.received(line, request.method)
-            host.state.answered()
-            if isinstance(head, bytes):
-                with deadline.kept():
-                    answer, response = wire.other_answer(connection, request.method, head)
-                reply = self._read(host, deadline, progress, request, kind, response)
-                keeps = answer.isclosed() and not answer.will_close
-                response.close()
-                return reply
-            deadline.set(host.state.left(progress.at))
-            with deadline.kept():
-                is_error = head.status >= 300
-                if not is_error and head.length > kind.most_bytes:
-                    raise oversized(request.url, kind)
-                content = wire.rest(line, head, ERROR_BYTES if is_error else kind.most_bytes)
-            keeps = head.keeps and len(content) == head.length
-            return Reply(request.url, head.status, head.headers, content)
-        finally:
-            if not keeps:
-                connection.close()
-            host.idle.give_back(connection)
-
-    def _read(
-        self,
-        host: "_Known",
-        deadline: Deadline,
-        progress: "_Progress",
-        request: "_Request",
-        kind: LimitKind,
-        response: urllib3.BaseHTTPResponse,
-    ) -> Reply:
-        deadline.set(host.state.left(progress.at))
-        with deadline.kept():
-            if request.method == "HEAD":
-                response.drain_conn()
-                content = b""
-            else:
-                content = _body(response, request.url, kind)
-        return Reply(request.url, response.status, response.headers, content)
-
-    def _sent(
-        self, host: "_Known", deadline: Deadline, request: "_Request"
-    ) -> urllib3.BaseHTTPResponse:
-        with deadline.kept():
-            response = host.manager.urlopen(
-                request.method,
-                request.url,
-                body=request.body,
-                headers=request.headers,
-                redirect=False,
-                retries=False,
-                preload_content=False,
-                decode_content=False,
-            )
-        host.state.answered()
-        return response
-
-
-@dataclass
-class _Known:
-    """A host of this run.
-
-    Attributes:
-        state: whether it answers.
-        manager: its connections.
-        idle: those of them that are open and not in use.
-        is_plain: whether all of its answers to ``try_all`` could be read there.
-    """
-
-    state: Host
-    manager: urllib3.PoolManager
-    idle: wire.Idle
-    is_plain: bool = True
-
-
-@dataclass(frozen=True)
-class _Request:
-    """What is sent.
-
-    Attributes:
-        method: of HTTP.
-        url: with its query, encoded.
-        headers: all that are needed.
-        body: what is sent along.
-    """
-
-    method: str
-    url: str
-    headers: Mapping[str, str]
-    body: bytes | Reader | None
-
-    @property
-    def target(self) -> str:
-        """The path and the query; empty if the request needs more than to be written down."""
-        return wire.target_of(self.url, self.method, self.headers)
-
-
-@dataclass
-class _Progress:
-    """How far a request is.
-
-    Attributes:
-        at: when it began, or last sent some of a file.
-        sent_bytes: of a file, in the present try.
-    """
-
-    at: float
-    sent_bytes: int = 0
-
-
-def _without_signature(headers: Mapping[str, str]) -> dict[str, str]:
-    """Return the headers that are the same whenever a request is signed."""
-    return {name: value for name, value in headers.items() if name.lower() not in _OF_SIGNATURE}
 
 
 def _take_back(body: bytes | Reader | None) -> None:
     if isinstance(body, Reader):
         body.take_back()
-
-
-def _body(response: urllib3.BaseHTTPResponse, url: str, kind: LimitKind) -> bytes:
-    """Read at most what the kind allows; of an error, what fits."""
-    is_error = response.status >= 300
-    limit = ERROR_BYTES if is_error else kind.most_bytes
-    stated = response.headers.get("Content-Length", "").lstrip("0")[:20]
-    if not is_error and stated.isdecimal() and int(stated) > limit:
-        raise oversized(url, kind)
-    chunks, size = [], 0
-    while size <= limit and (chunk := response.read(_CHUNK_BYTES)):
-        chunks.append(chunk)
-        size += len(chunk)
-    if size > limit and not is_error:
-        raise oversized(url, kind)
-    return b"".join(chunks)[:limit]
