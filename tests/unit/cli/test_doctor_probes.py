@@ -8,8 +8,9 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from nix_cache.cli.s3.client import Answer, S3Client
+from nix_cache.cli.s3.client import S3Client
 from nix_cache.cli.s3.hosts import NoAnswerError
+from nix_cache.cli.s3.outcome import Answer
 from nix_cache.cli.s3.transport import Transport
 from nix_cache.rights import trials
 from nix_cache.rights.trials import Outcome

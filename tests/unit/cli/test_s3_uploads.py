@@ -162,7 +162,7 @@ class TestAnswers:
 
     def test_a_zone_of_an_address_is_not_signed_with_the_host(self) -> None:
         """The zone means something on this machine alone."""
-        url, headers = client("http://[fe80::1%25eth0]:9000")._signed("GET", "nar/a", "", {}, b"")
+        url, headers = client("http://[fe80::1%25eth0]:9000").signed("nar/a", "")
 
         assert url.startswith("http://[fe80::1%25eth0]:9000/")
         assert headers["Host"] == "[fe80::1]:9000"

@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 from nix_cache.cli.errors import ClientError, UsageError
 from nix_cache.cli.machine.progress import Progress
 from nix_cache.cli.machine.waker import Waker
-from nix_cache.cli.s3.client import Answer, SmallPut
+from nix_cache.cli.s3.client import SmallPut
 from nix_cache.cli.s3.errors import BusyError
 from nix_cache.cli.s3.multipart import (
     LARGEST_PART_BYTES,
@@ -30,6 +30,7 @@ from nix_cache.cli.s3.multipart import (
     SMALLEST_PART_BYTES,
     part_size,
 )
+from nix_cache.cli.s3.outcome import Answer
 from nix_cache.cli.s3.pace import AdaptiveLimit, RateLimit
 from nix_cache.cli.upload.collections import Seen, when_ended
 from nix_cache.cli.upload.meter import Meter, Total

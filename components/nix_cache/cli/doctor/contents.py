@@ -6,7 +6,7 @@ from nix_cache.cli.caches.source import parse
 from nix_cache.cli.doctor.finding import Finding, error, not_checked, ok, warning
 from nix_cache.cli.doctor.subject import Subject
 from nix_cache.cli.errors import ClientError
-from nix_cache.cli.s3.client import Answer
+from nix_cache.cli.s3.outcome import Answer
 from nix_cache.formats import cache_info
 from nix_cache.formats.cache_info import INFO_KEY
 from nix_cache.formats.manifest import MANIFEST_KEY, Manifest

@@ -9,9 +9,10 @@ from nix_cache.cli.doctor.finding import Finding, error, not_checked, ok, warnin
 from nix_cache.cli.doctor.subject import Subject
 from nix_cache.cli.s3.body import FilePart
 from nix_cache.cli.s3.causes import Cause
-from nix_cache.cli.s3.client import Answer, S3Client
+from nix_cache.cli.s3.client import S3Client
 from nix_cache.cli.s3.errors import Meaning, meaning
 from nix_cache.cli.s3.hosts import NoAnswerError
+from nix_cache.cli.s3.outcome import Answer
 from nix_cache.formats.cache_info import INFO_KEY
 from nix_cache.formats.manifest import MANIFEST_KEY, SMALLEST_PART_MIB
 from nix_cache.rights import trials

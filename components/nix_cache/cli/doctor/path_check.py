@@ -16,8 +16,9 @@ from nix_cache.cli.nars.reader import (
     is_redirect,
 )
 from nix_cache.cli.s3 import content_encoding
-from nix_cache.cli.s3.client import Answer, S3Client
+from nix_cache.cli.s3.client import S3Client
 from nix_cache.cli.s3.hosts import NoAnswerError
+from nix_cache.cli.s3.outcome import Answer
 from nix_cache.formats.manifest import Manifest
 from nix_cache.formats.nar_url import ElsewhereError, InvalidUrlError, NarUrl
 from nix_cache.formats.narinfo import COMPRESSIONS, Narinfo, NarinfoError

@@ -7,7 +7,8 @@ from nix_cache.backends.spec import BackendSpec, Right
 from nix_cache.cli.doctor.contents import REPAIR
 from nix_cache.cli.doctor.finding import Finding, error, not_checked, ok, warning
 from nix_cache.cli.doctor.subject import Subject
-from nix_cache.cli.s3.client import Answer, S3Client
+from nix_cache.cli.s3.client import S3Client
+from nix_cache.cli.s3.outcome import Answer
 from nix_cache.formats.cache_info import INFO_KEY
 from nix_cache.iam.lifecycle import OWN_KEYS
 from nix_cache.rights import trials

@@ -22,10 +22,11 @@ from nix_cache.cli.inventory.records import Records
 from nix_cache.cli.inventory.remembered import Remembered
 from nix_cache.cli.inventory.running import ExplainedRun, RunNote, RunObject
 from nix_cache.cli.inventory.stored import Entry
-from nix_cache.cli.s3.client import Answer, S3Client
+from nix_cache.cli.s3.client import S3Client
 from nix_cache.cli.s3.clock import Clocks, http_date
 from nix_cache.cli.s3.credentials import Credential, Identity
 from nix_cache.cli.s3.errors import RefusedError
+from nix_cache.cli.s3.outcome import Answer
 from nix_cache.cli.s3.transport import Transport
 from nix_cache.formats.cache_info import INFO_KEY
 from nix_cache.formats.manifest import Manifest

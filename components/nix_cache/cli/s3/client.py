@@ -4,10 +4,9 @@ import base64
 import contextlib
 import functools
 import hashlib
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Generic, NamedTuple, Self, TypeVar
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import quote, urlencode
 
 import urllib3
 
@@ -16,67 +15,26 @@ from nix_cache.cli.machine.waker import Waker
 from nix_cache.cli.s3.body import FilePart
 from nix_cache.cli.s3.credentials import Credential, Identity
 from nix_cache.cli.s3.errors import (
-    NOT_ACCEPTED,
     AnsweredError,
     MalformedAnswerError,
     StorageError,
-    UnusableKeyError,
-    meaning,
 )
-from nix_cache.cli.s3.foreign import require_own
+from nix_cache.cli.s3.outcome import Answer, successful, whole
 from nix_cache.cli.s3.reply import Reply
-from nix_cache.cli.s3.signature import EMPTY_DIGEST, KeyPair, Secret, Signer, host_of
+from nix_cache.cli.s3.signature import KeyPair
+from nix_cache.cli.s3.signed import BucketRequests
 from nix_cache.cli.s3.small_request import SmallRequest
 from nix_cache.cli.s3.transport import Transport
 from nix_cache.formats.manifest import Manifest
-from nix_cache.rights.client import error_code
 
 if TYPE_CHECKING:
     from botocore.credentials import Credentials
 
     from nix_cache.cli.s3.answers import Deleted, LifecycleRule, Page
 
-_ERROR = re.compile(rb"\s*(?:<\?xml[^>]*>\s*)?<Error[\s>]")
-_DOT_SEGMENT = re.compile(r"(?:^|/)\.{1,2}(?:/|$)")
 _MISSING = 404
-_PAGES = frozenset({"index.html"})
-"""Objects of a cache that are web pages."""
-
-_WITH_BODY = frozenset({"POST", "PUT"})
 
 _Tag = TypeVar("_Tag")
-
-
-class Answer(NamedTuple):
-    """What came back.
-
-    Attributes:
-        status: the HTTP status.
-        headers: by name; any spelling of it.
-        body: what came with it, with its Content-Encoding; of an error, cut off.
-    """
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
-
-    @property
-    def code(self) -> str:
-        """The storage's own word for an error, such as ``AccessDenied``; empty without one."""
-        return error_code(self.body)
-
-    @property
-    def is_stranger(self) -> bool:
-        """Whether the credential itself was not accepted."""
-        return meaning(self.status, self.code) in NOT_ACCEPTED
-
-    @property
-    def is_refusal(self) -> bool:
-        """Whether it is a matter of rights."""
-        return self.status in {401, 403}
-
-    def __str__(self) -> str:
-        return f"{self.status} {self.code}".strip()
 
 
 class SmallPut(NamedTuple, Generic[_Tag]):
@@ -120,10 +78,7 @@ class S3Client:
         self.url = url.rstrip("/")
         self._transport = transport
         self._region = region
-        self._host = host_of(self.url)
-        self._is_whole_host = not urlsplit(self.url).path  # in virtual-hosted style
-        self._signer = Signer(region)
-        self._credentials = _credentials(credential)
+        self._requests = BucketRequests(self.url, region, credential)
 
     @classmethod
     def of(
@@ -166,7 +121,7 @@ class S3Client:
     @contextlib.contextmanager
     def streamed(self, key: str) -> Iterator[urllib3.BaseHTTPResponse]:
         """Open an object to be read in pieces, as it is stored."""
-        url, signed = self._signed("GET", key, "", {}, b"")
+        url, signed = self._requests.signed("GET", key, "", {}, b"")
         with self._transport.opened(url, signed) as response:
             yield response
 
@@ -177,7 +132,7 @@ class S3Client:
             key: what follows the client's URL.
             query: what stands after the question mark, encoded.
         """
-        return self._signed("GET", key, query, {}, b"")
+        return self._requests.signed("GET", key, query, {}, b"")
 
     def get(self, key: str, *, may_be_page: bool = False) -> Answer:
         """Read an object as a whole.
@@ -186,7 +141,7 @@ class S3Client:
             key: the object.
             may_be_page: whether a web page is returned, too.
         """
-        return _whole(self.succeeded("GET", key, may_be_page=may_be_page))
+        return whole(self.succeeded("GET", key, may_be_page=may_be_page))
 
     def get_all(
         self, keys: Iterable[str], jobs: int, *, may_be_page: bool = False
@@ -205,13 +160,13 @@ class S3Client:
 
         def reads() -> Iterator[SmallRequest[str]]:
             for key in keys:
-                url, signed = self._signed("GET", key, "", {}, b"")
+                url, signed = self._requests.signed("GET", key, "", {}, b"")
                 yield SmallRequest(key, url, signed, body_limit(key))
 
         def answer(key: str, reply: Reply | Exception) -> Answer:
             if isinstance(reply, Exception):
                 raise reply
-            return _whole(_successful(reply, "GET", key, may_be_page=may_be_page))
+            return whole(successful(reply, "GET", key, may_be_page=may_be_page))
 
         for key, reply in self._transport.read_all(reads(), jobs):
             yield key, functools.partial(answer, key, reply)
@@ -255,7 +210,7 @@ class S3Client:
                 if put is None:
                     yield None
                     continue
-                url, signed = self._signed("PUT", put.key, "", put.headers, put.content)
+                url, signed = self._requests.signed("PUT", put.key, "", put.headers, put.content)
                 yield SmallRequest(put, url, signed, body_limit(put.key), "PUT", put.content)
 
         for found in self._transport.try_all(self.url, requests(), jobs, waker):
@@ -266,7 +221,7 @@ class S3Client:
             is_written = reply is not None
             if reply is not None:
                 try:
-                    _successful(reply, "PUT", request.tag.key, may_be_page=False)
+                    successful(reply, "PUT", request.tag.key, may_be_page=False)
                 except StorageError:
                     is_written = False
             yield request.tag, is_written
@@ -355,76 +310,15 @@ class S3Client:
     ) -> Answer:
         """Send one request as ``request`` does, and return the answer if it is a success."""
         reply = self._exchanged(method, key, query, headers or {}, body)
-        return _successful(reply, method, key, may_be_page=may_be_page)
+        return successful(reply, method, key, may_be_page=may_be_page)
 
     def _exchanged(
         self, method: str, key: str, query: str, headers: Mapping[str, str], body: bytes | FilePart
     ) -> Reply:
-        url, signed = self._signed(method, key, query, headers, body)
+        url, signed = self._requests.signed(method, key, query, headers, body)
         return self._transport.exchange(method, url, signed, body or None, body_limit(key))
-
-    def _signed(
-        self, method: str, key: str, query: str, headers: Mapping[str, str], body: bytes | FilePart
-    ) -> tuple[str, dict[str, str]]:
-        """Return the URL and the headers of a request.
-
-        Raises:
-            UnusableKeyError: HTTP would change the path of the key.
-        """
-        if _DOT_SEGMENT.search(key):
-            raise UnusableKeyError(key)
-        url = f"{self.url}/{quote(key)}" if key or self._is_whole_host else self.url
-        url = f"{url}?{query}" if query else url
-        sent = {"Host": self._host, **headers}
-        if body or method in _WITH_BODY:
-            sent["Content-Length"] = str(len(body))
-        if self._credentials is None:
-            return url, sent
-        secret = _secret(self._credentials)
-        return url, self._signer.headers(method, url, sent, _digest(body), secret)
-
-
-def _successful(reply: Reply, method: str, key: str, *, may_be_page: bool) -> Answer:
-    """Return an answer if it is a success, and raise the error that it is otherwise."""
-    require_own(reply, method, may_be_page=may_be_page or key in _PAGES)
-    answer = Answer(reply.status, reply.headers, reply.body)
-    if reply.status >= 300:
-        raise AnsweredError(reply.status, answer.code)
-    is_document = not key or method == "POST"
-    if is_document and _ERROR.match(reply.body):  # S3 may begin to answer before it has failed
-        raise AnsweredError(500, answer.code)
-    return answer
-
-
-def _whole(answer: Answer) -> Answer:
-    if not answer.headers.get("Content-Length", "0").isdecimal():
-        raise MalformedAnswerError("Content-Length is not a number")
-    return answer
-
-
-def _digest(body: bytes | FilePart) -> str:
-    if isinstance(body, FilePart):
-        return body.digest()
-    return hashlib.sha256(body).hexdigest() if body else EMPTY_DIGEST
 
 
 def bucket_url(manifest: Manifest) -> str:
     """Return the URL of a cache's bucket at its storage."""
     return f"{manifest.endpoint.rstrip('/')}/{manifest.bucket}"
-
-
-def _credentials(
-    credential: "Credential | Identity | Credentials | KeyPair | None",
-) -> "Credentials | KeyPair | None":
-    if isinstance(credential, Credential):
-        return KeyPair(credential.access_key_id, credential.secret_access_key)
-    return credential.credentials if isinstance(credential, Identity) else credential
-
-
-def _secret(credentials: "Credentials | KeyPair") -> Secret:
-    """Return the parts of a credential as they are now."""
-    if isinstance(credentials, KeyPair):
-        return credentials
-    from nix_cache.cli.s3.aws_session import frozen  # botocore takes long to load
-
-    return frozen(credentials)

@@ -7,10 +7,11 @@ from typing import TypeVar
 from nix_cache.cli.errors import ClientError
 from nix_cache.cli.limits import TooLargeError, body_limit
 from nix_cache.cli.machine.parallel import in_parallel
-from nix_cache.cli.s3.client import Answer, S3Client
+from nix_cache.cli.s3.client import S3Client
 from nix_cache.cli.s3.content_encoding import EncodingError, decoded
 from nix_cache.cli.s3.errors import AnsweredError, Meaning, StorageError
 from nix_cache.cli.s3.messages import Requester, explain
+from nix_cache.cli.s3.outcome import Answer
 from nix_cache.cli.s3.reply import OversizedError
 from nix_cache.cli.upload.collections import Seen
 from nix_cache.cli.upload.held import Held, judge

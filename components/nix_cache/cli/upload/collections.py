@@ -8,9 +8,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from nix_cache.cli.errors import ClientError
-from nix_cache.cli.s3.client import Answer
 from nix_cache.cli.s3.clock import http_date
 from nix_cache.cli.s3.errors import BusyError
+from nix_cache.cli.s3.outcome import Answer
 from nix_cache.formats.collection_run import RUN_ABANDONED_AFTER, CollectionRun
 
 WAIT_SECONDS = 600.0

@@ -18,7 +18,7 @@ from typing import TypeVar
 from nix_cache.cli.errors import ClientError
 from nix_cache.cli.limits import NARINFO_BYTES, TooLargeError
 from nix_cache.cli.s3 import conditional
-from nix_cache.cli.s3.client import Answer, S3Client, SmallPut
+from nix_cache.cli.s3.client import S3Client, SmallPut
 from nix_cache.cli.s3.clock import http_date
 from nix_cache.cli.s3.conditional import LOST
 from nix_cache.cli.s3.content_encoding import EncodingError, decoded
@@ -30,6 +30,7 @@ from nix_cache.cli.s3.errors import (
     UnusableKeyError,
 )
 from nix_cache.cli.s3.messages import Requester, explain
+from nix_cache.cli.s3.outcome import Answer
 from nix_cache.cli.s3.reply import OversizedError
 from nix_cache.cli.s3.retry import retry
 from nix_cache.formats.cache_object import JSON_TYPE

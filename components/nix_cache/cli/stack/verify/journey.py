@@ -5,7 +5,8 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, Protocol
 
-from nix_cache.cli.s3.client import Answer, S3Client
+from nix_cache.cli.s3.client import S3Client
+from nix_cache.cli.s3.outcome import Answer
 from nix_cache.cli.s3.transport import Transport
 from nix_cache.cli.stack.verify import nix, probing, rights
 from nix_cache.cli.stack.verify.backend import Action, Backend, Role

@@ -4,9 +4,10 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from nix_cache.cli.s3.client import Answer, S3Client
+from nix_cache.cli.s3.client import S3Client
 from nix_cache.cli.s3.credentials import Credential
 from nix_cache.cli.s3.errors import AnsweredError
+from nix_cache.cli.s3.outcome import Answer
 from nix_cache.cli.s3.transport import Transport
 from nix_cache.cli.stack.verify.backend import Action, Role
 from nix_cache.formats.cache_info import INFO_KEY
