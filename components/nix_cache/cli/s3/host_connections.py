@@ -17,7 +17,7 @@ _CHUNK_BYTES = 1 << 16
 
 
 @dataclass(frozen=True)
-class Request:
+class HostRequest:
     """What is sent.
 
     Attributes:
@@ -39,7 +39,7 @@ class Request:
 
 
 @dataclass
-class Progress:
+class RequestProgress:
     """How far a request is.
 
     Attributes:
@@ -74,8 +74,8 @@ class HostConnections:
     def exchanged(
         self,
         deadline: Deadline,
-        progress: Progress,
-        request: Request,
+        progress: RequestProgress,
+        request: HostRequest,
         kind: LimitKind,
     ) -> Reply:
         """Send a request over a connection that is open, or over a new one, and read the answer.
@@ -123,7 +123,7 @@ class HostConnections:
                 connection.close()
             self.idle.give_back(connection)
 
-    def opened(self, deadline: Deadline, request: Request) -> urllib3.BaseHTTPResponse:
+    def opened(self, deadline: Deadline, request: HostRequest) -> urllib3.BaseHTTPResponse:
         """Send a request over a connection of the manager's, and return the start of the answer."""
         with deadline.kept():
             response = self._manager.urlopen(
@@ -142,8 +142,8 @@ class HostConnections:
     def _read(
         self,
         deadline: Deadline,
-        progress: Progress,
-        request: Request,
+        progress: RequestProgress,
+        request: HostRequest,
         kind: LimitKind,
         response: urllib3.BaseHTTPResponse,
     ) -> Reply:

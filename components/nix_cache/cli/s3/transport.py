@@ -23,7 +23,7 @@ from nix_cache.cli.s3.body import FilePart, Reader
 from nix_cache.cli.s3.connections import connections
 from nix_cache.cli.s3.deadline import Deadline
 from nix_cache.cli.s3.errors import StorageError
-from nix_cache.cli.s3.host_connections import HostConnections, Progress, Request
+from nix_cache.cli.s3.host_connections import HostConnections, HostRequest, RequestProgress
 from nix_cache.cli.s3.hosts import Host
 from nix_cache.cli.s3.multiplex import Multiplexer
 from nix_cache.cli.s3.pace import AdaptiveLimit, RateLimit
@@ -223,7 +223,7 @@ class Transport:
         """
         host = self._host(url)
 
-        def once(deadline: Deadline, progress: Progress) -> Reply:
+        def once(deadline: Deadline, progress: RequestProgress) -> Reply:
             nonlocal first
             if first is not None and (reason := first.reason) is not None:
                 first = None
@@ -232,7 +232,7 @@ class Transport:
                 raise reason
             reader = self._reader(host.state, deadline, progress, body)
             try:
-                request = Request(method, url, headers, reader)
+                request = HostRequest(method, url, headers, reader)
                 reply = host.exchanged(deadline, progress, request, kind)
             except BaseException:
                 _take_back(reader)
@@ -247,7 +247,11 @@ class Transport:
         return self._tries.run(host.state, can_repeat, once, started)
 
     def _reader(
-        self, host: Host, deadline: Deadline, progress: Progress, body: bytes | FilePart | None
+        self,
+        host: Host,
+        deadline: Deadline,
+        progress: RequestProgress,
+        body: bytes | FilePart | None,
     ) -> bytes | Reader | None:
         if not isinstance(body, FilePart):
             return body
@@ -276,9 +280,9 @@ class Transport:
         started = time.monotonic()
         kept: list[Deadline] = []
 
-        def once(deadline: Deadline, _: Progress) -> urllib3.BaseHTTPResponse:
+        def once(deadline: Deadline, _: RequestProgress) -> urllib3.BaseHTTPResponse:
             kept[:] = [deadline]
-            return host.opened(deadline, Request("GET", url, headers, None))
+            return host.opened(deadline, HostRequest("GET", url, headers, None))
 
         response = self._tries.run(host.state, True, once)
         [deadline] = kept

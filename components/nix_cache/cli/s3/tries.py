@@ -10,7 +10,7 @@ import urllib3
 from nix_cache.cli.limits import TimeLimits
 from nix_cache.cli.s3.causes import cause_of
 from nix_cache.cli.s3.deadline import Deadline
-from nix_cache.cli.s3.host_connections import Progress
+from nix_cache.cli.s3.host_connections import RequestProgress
 from nix_cache.cli.s3.hosts import Host
 from nix_cache.cli.s3.pace import AdaptiveLimit
 from nix_cache.cli.s3.reply import Reply
@@ -38,7 +38,7 @@ class Tries:
         self,
         host: Host,
         can_repeat: bool,
-        once: Callable[[Deadline, Progress], _Answer],
+        once: Callable[[Deadline, RequestProgress], _Answer],
         started: float | None = None,
     ) -> _Answer:
         """Send a request until it succeeds or its limits are reached.
@@ -55,7 +55,10 @@ class Tries:
         Raises:
             NoAnswerError: there was none in time, or the host was given up.
         """
-        times, progress = self._times, Progress(time.monotonic() if started is None else started)
+        times, progress = (
+            self._times,
+            RequestProgress(time.monotonic() if started is None else started),
+        )
         deadline = Deadline(0, host.heard)
         for attempt in range(1, times.tries + 1):
             wait = wait_seconds(attempt, times.backoff_seconds)
