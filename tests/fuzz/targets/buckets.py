@@ -10,7 +10,7 @@ from nix_cache.cli.doctor import expiry
 from nix_cache.cli.errors import ClientError
 from nix_cache.cli.hook.queue import Queue
 from nix_cache.cli.inventory import listing, reading
-from nix_cache.cli.inventory.ledger import Ledger
+from nix_cache.cli.inventory.ledger import Ledger, ledger_content
 from nix_cache.cli.inventory.objects import PackedObjects
 from nix_cache.cli.inventory.stored import Stored
 from nix_cache.cli.nix.store_paths import hashes_in
@@ -28,7 +28,7 @@ from tests.unit.cli.client_caches import KEY, manifest
 
 _FOLDER = tempfile.TemporaryDirectory(prefix="nix-cache-fuzz-")
 _HASH = "w9yy7v61ipb5rx6i35zq1mvc2iqfmps1"
-_NOTED = Ledger.of({"nar/x.nar.xz": datetime(2026, 11, 1, tzinfo=UTC)})
+_NOTED = ledger_content({"nar/x.nar.xz": datetime(2026, 11, 1, tzinfo=UTC)})
 _LIFECYCLE = b"""\
 <?xml version="1.0" encoding="UTF-8"?>
 <LifecycleConfiguration xmlns="http://s3.amazonaws.com/doc/2006-03-01/">
@@ -77,7 +77,7 @@ def _check_ledger(data: bytes) -> bool:
         found = Ledger.parse(data)
     except (ValueError, ClientError):
         return False
-    assert Ledger.parse(found.content) == found
+    assert Ledger.parse(found.model_dump_json().encode()) == found
     found.since(PackedObjects.of({"nar/x.nar.xz": Stored("nar/x.nar.xz", 1, None)}))
     return True
 
@@ -209,7 +209,7 @@ _ELEMENTS = (
 _PATH = f"/nix/store/{_HASH}-hello-2.10".encode()
 
 TARGETS = (
-    Target("ledger", _check_ledger, (_NOTED.content,), Shape.JSON),
+    Target("ledger", _check_ledger, (_NOTED,), Shape.JSON),
     Target("lifecycle", _check_lifecycle, (_LIFECYCLE,), Shape.XML, tokens=_ELEMENTS),
     Target("listing", _check_listing, (_LISTING,), Shape.XML, tokens=_ELEMENTS),
     Target(

@@ -24,7 +24,7 @@ from nix_cache.cli.inventory.contents import (
     ListedNars,
     Stored,
 )
-from nix_cache.cli.inventory.ledger import LEDGER_KEY, MOST_NOTED, Ledger
+from nix_cache.cli.inventory.ledger import LEDGER_KEY, MOST_NOTED, Ledger, ledger_content
 from nix_cache.cli.inventory.objects import PackedObjects
 from nix_cache.cli.inventory.plan import CollectionPlan, Terms, orphans, plan_collection
 from nix_cache.cli.limits import LEDGER_BYTES
@@ -383,7 +383,7 @@ class TestLedger:
     @given(orphan_notes)
     def test_it_comes_back_as_it_was(self, noted: dict[str, datetime]) -> None:
         """For the NARs that are asked for."""
-        read = Ledger.parse(Ledger.of(noted).content)
+        read = Ledger.parse(ledger_content(noted))
 
         assert read.since(nars_of(noted)) == noted
         assert read.since(nars_of([nar_key(20)])) == {}
@@ -395,7 +395,7 @@ class TestLedger:
         oldest = f"nar/{MOST_NOTED + 9}.nar"
         noted[oldest] = time - timedelta(seconds=1)
 
-        content = Ledger.of(noted).content
+        content = ledger_content(noted)
 
         assert len(content) <= LEDGER_BYTES
         read = Ledger.parse(content).since(nars_of(noted))
@@ -404,7 +404,7 @@ class TestLedger:
 
     def test_it_does_not_reveal_what_could_be_downloaded(self) -> None:
         """Any user may read it in a public cache."""
-        assert NIX32[0] * 52 not in Ledger.of({nar_key(0): NOW}).content.decode()
+        assert NIX32[0] * 52 not in ledger_content({nar_key(0): NOW}).decode()
 
     @pytest.mark.parametrize("content", [b"", b"[]", b'{"orphans": {"a": "soon"}}', b"\xff"])
     def test_what_is_none_is_distinguished(self, content: bytes) -> None:

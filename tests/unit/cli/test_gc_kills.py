@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from nix_cache.cli.inventory.ledger import LEDGER_KEY, Ledger
+from nix_cache.cli.inventory.ledger import LEDGER_KEY, ledger_content
 from nix_cache.cli.limits import LimitKind
 from nix_cache.cli.s3.reply import Reply
 from nix_cache.formats.collection_run import RUN_DELETES_WITHIN, RUN_KEY
@@ -91,7 +91,7 @@ class World:
         for number in ORPHANS:
             storage.put(nar_key(number), b"nar", age=OLD)
         noted = {nar_key(number): START - timedelta(days=60) for number in ORPHANS}
-        storage.put(LEDGER_KEY, Ledger.of(noted).content, age=OLD)
+        storage.put(LEDGER_KEY, ledger_content(noted), age=OLD)
         record = RootRecord(started=START, roots=(), paths=(store_hash(5),))
         storage.put(f"{ROOTS_PREFIX}0.json", record.content, age=OLD)
 

@@ -22,7 +22,7 @@ from hypothesis import HealthCheck, Phase, event, given, settings
 from hypothesis import strategies as st
 
 from nix_cache.cli.errors import ClientError
-from nix_cache.cli.inventory.ledger import LEDGER_KEY, Ledger
+from nix_cache.cli.inventory.ledger import LEDGER_KEY, ledger_content
 from nix_cache.formats.cache_info import INFO_KEY
 from tests.unit.cli.collected_cache import (
     CollectedCache,
@@ -300,7 +300,7 @@ class World:
                 storage.put(nar_key(nar), b"nar", age=age)
         now = datetime.now(UTC)
         noted = {nar_key(nar): now - age for nar, age in scenario.noted.items()}
-        storage.put(LEDGER_KEY, Ledger.of(noted).content)
+        storage.put(LEDGER_KEY, ledger_content(noted))
         self.start = dict(storage.objects)
         storage.skew, storage.storage_skew = scenario.skews
         storage.page = scenario.page

@@ -17,7 +17,7 @@ from nacl.signing import SigningKey
 
 from nix_cache.cli.errors import ClientError
 from nix_cache.cli.inventory import bucket as gc_bucket
-from nix_cache.cli.inventory.ledger import LEDGER_KEY, Ledger
+from nix_cache.cli.inventory.ledger import LEDGER_KEY, ledger_content
 from nix_cache.cli.limits import NARINFO_BYTES
 from nix_cache.formats.narinfo import Narinfo
 from tests.unit.cli.client_caches import KEY
@@ -498,8 +498,8 @@ class TestDates:
     ) -> None:
         """A clock was wrong once."""
         del cache.storage.objects[narinfo_key(OTHER)]
-        note = Ledger.of({nar_key(OTHER): datetime(year, 1, 1, tzinfo=UTC)})
-        cache.storage.put(LEDGER_KEY, note.content)
+        note = ledger_content({nar_key(OTHER): datetime(year, 1, 1, tzinfo=UTC)})
+        cache.storage.put(LEDGER_KEY, note)
 
         assert cache.collect(grace_days=30).well
         assert OTHER in cache.nars

@@ -28,7 +28,7 @@ from hypothesis import strategies as st
 
 from nix_cache.cli.caches.record import Record
 from nix_cache.cli.errors import ClientError
-from nix_cache.cli.inventory.ledger import LEDGER_KEY, Ledger
+from nix_cache.cli.inventory.ledger import LEDGER_KEY, ledger_content
 from nix_cache.cli.limits import LimitKind
 from nix_cache.cli.machine.waker import Waker
 from nix_cache.cli.nix.held_closure import HeldClosure
@@ -278,7 +278,7 @@ class World:
         for name in sorted(scenario.realisations):
             found = realisation(store()[name].info).signed(KEY).cache_object()
             self._put(found.key, found.content, 99)
-        self._put(LEDGER_KEY, Ledger.of(noted).content, 1)
+        self._put(LEDGER_KEY, ledger_content(noted), 1)
         for number, (name, age) in enumerate(scenario.records):
             paths = [store()[one].info.path for one in closure([name])]
             hashes = tuple(Path(path).name[:32] for path in paths)

@@ -111,8 +111,7 @@ def _collect(
             expire_after_days=manifest.expire_after_days,
         )
         contents = bucket.contents()
-        ledger = _ledger(bucket)
-        noted = ledger.since(contents.nars)
+        noted = _ledger(bucket).since(contents.nars)
         plan = plan_collection(contents, noted, terms, bucket.records.realisations())
         if not plan.blocking:
             require_whole(bucket, plan)

@@ -16,7 +16,6 @@ from nix_cache.cli.inventory.contents import (
     narinfos_among,
     total_bytes,
 )
-from nix_cache.cli.inventory.ledger import Ledger
 from nix_cache.cli.inventory.names import PackedNames
 from nix_cache.cli.inventory.plan import (
     CollectionPlan,
@@ -108,11 +107,11 @@ def sweep(bucket: Bucket, shown: CollectionPlan, noted: Orphans, terms: Terms) -
 def _sweep(
     bucket: Bucket, shown: CollectionPlan, noted: Orphans, terms: Terms, doubt: Doubt
 ) -> Swept:
-    bucket.records.note(Ledger.of(noted))
+    bucket.records.note(noted)
     require_same_time(bucket.storage_clocks(), AGES_MEAN_NOTHING)
     if shown.is_empty:
         everything = shown.contents.narinfos.all
-        bucket.records.note(Ledger.of(orphans(shown.contents, everything, noted, terms.now)))
+        bucket.records.note(orphans(shown.contents, everything, noted, terms.now))
         if doubt.remains:  # what was shown may be older than the collection that left the doubt
             doubt.remains = _lacks_nars(bucket, bucket.contents(shown.contents))
         return Swept()
@@ -133,7 +132,7 @@ def _sweep(
     orphaned = orphans(middle, middle.narinfos.all, orphaned, terms.now)
     if in_the_way := blocking(middle, terms):
         return Swept(narinfos, hidden=hidden, blocking=in_the_way)
-    bucket.records.note(Ledger.of(orphaned))
+    bucket.records.note(orphaned)
     everything = middle.narinfos.all
     listings = _agreed(stray_listings(middle, everything, terms), shown.listings)
     nars = _agreed(due(middle, orphaned, terms), shown.nars)

@@ -22,6 +22,7 @@ from nix_cache.cli.inventory.records import Records
 from nix_cache.cli.inventory.remembered import Remembered
 from nix_cache.cli.inventory.running import ExplainedRun, RunNote, RunObject
 from nix_cache.cli.inventory.stored import Entry
+from nix_cache.cli.machine.memory import return_freed_memory
 from nix_cache.cli.s3.client import S3Client
 from nix_cache.cli.s3.clock import Clocks, http_date
 from nix_cache.cli.s3.credentials import Credential, Identity
@@ -70,6 +71,7 @@ class Bucket(BucketReader):
         jobs: int,
         remembered: Remembered | None = None,
     ) -> None:
+        return_freed_memory()
         client = S3Client.of(manifest, credential, Transport(jobs=jobs))
         super().__init__(manifest, client, profile, jobs)
         self._manifest = manifest

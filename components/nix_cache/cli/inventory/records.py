@@ -1,12 +1,12 @@
 """Reads what a bucket records of its paths: root records, pins, realisations, and gc's own note."""
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Protocol, TypeVar
 
-from nix_cache.cli.inventory.ledger import LEDGER_KEY, Ledger
+from nix_cache.cli.inventory.ledger import LEDGER_KEY, Ledger, ledger_content
 from nix_cache.cli.inventory.narinfo_reader import received
 from nix_cache.cli.inventory.objects import taken
 from nix_cache.cli.inventory.pins import Pin, pins_of, read_revision, revisions_among
@@ -132,14 +132,17 @@ class Records:
         except ValueError:
             return None
 
-    def note(self, ledger: Ledger) -> None:
+    def note(self, orphans: Mapping[str, datetime]) -> None:
         """Keep what later runs need to know.
+
+        Args:
+            orphans: by the key of each NAR that no narinfo names, since when that is known.
 
         Raises:
             ClientError: the storage refused.
         """
         with self._explained(f"write {LEDGER_KEY}"):
-            self._client.put(LEDGER_KEY, ledger.content, "application/json")
+            self._client.put(LEDGER_KEY, ledger_content(orphans), "application/json")
 
     def _objects(self, prefix: str) -> Iterator[Stored]:
         return itertools.chain.from_iterable(self._listed(prefix, list))
