@@ -52,12 +52,16 @@ def nar_key(number: int) -> str:
 
 
 def narinfo(
-    number: int, references: Iterable[int] = (), url: str | None = None, size: str = "120"
+    number: int,
+    references: Iterable[int] = (),
+    url: str | None = None,
+    size: str = "120",
+    base: str = "",
 ) -> bytes:
-    """Return a narinfo as Nix writes it."""
+    """Return a narinfo as Nix writes it; ``base`` is the last part of another path."""
     names = " ".join(base_name(one) for one in references)
     return (
-        f"StorePath: /nix/store/{base_name(number)}\nURL: {url or nar_key(number)}\n"
+        f"StorePath: /nix/store/{base or base_name(number)}\nURL: {url or nar_key(number)}\n"
         f"Compression: zstd\nFileHash: sha256:{'0' * 52}\nFileSize: 100\n"
         f"NarHash: sha256:{'0' * 52}\nNarSize: {size}\nReferences: {names}\n"
         f"Sig: k-1:{'A' * 86}==\n"

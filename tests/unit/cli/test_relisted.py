@@ -99,7 +99,7 @@ def shown(contents: Contents) -> dict[str, Any]:
         "missing NARs": narinfos.missing_nars(every),
         "unnamed": {nars.key(number) for number in narinfos.named().unnamed()},
         "named": {key for key in keys if key in narinfos.named()},
-        "named keys": set(narinfos.named().keys()),
+        "named keys": set(narinfos.named().present),
         "naming": {key: _hashes(narinfos.naming([key])) for key in keys},
         "needing": {name: _hashes(narinfos.needing([name])) for name in names},
         "withdrawn": {name: _hashes(narinfos.needing([], [name])) for name in names},

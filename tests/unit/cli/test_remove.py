@@ -4,6 +4,7 @@ import contextlib
 import io
 import json
 import sys
+import tracemalloc
 from collections.abc import Iterator
 from datetime import timedelta
 from functools import partial
@@ -19,13 +20,20 @@ from nix_cache.cli.caches.source import Source
 from nix_cache.cli.caches.target import Target
 from nix_cache.cli.errors import ClientError, UsageError
 from nix_cache.cli.inventory import bucket as bucket_module
+from nix_cache.cli.inventory.keys import Keys
 from nix_cache.cli.inventory.running import RunNote
 from nix_cache.cli.machine import console
-from nix_cache.cli.remove import session
+from nix_cache.cli.remove import belongings, report, session
+from nix_cache.cli.remove.belongings import Belongings
 from nix_cache.cli.remove.journal import Journal
+from nix_cache.cli.remove.paths import PackedPaths
+from nix_cache.cli.remove.plan import plan_removal
+from nix_cache.cli.remove.sweep import Removal, Removed
+from nix_cache.cli.s3.versions import Versioning
 from nix_cache.formats import signing
 from nix_cache.formats.collection_run import RUN_DELETES_WITHIN, RUN_KEY, CollectionRun
 from nix_cache.formats.narinfo import Narinfo
+from nix_cache.iam.lifecycle import NIX32
 from tests.engine.patient import signed
 from tests.unit.cli.client_caches import KEY, NEXT_KEY, manifest
 from tests.unit.cli.collected_cache import (
@@ -43,6 +51,9 @@ from tests.unit.cli.collected_cache import (
 )
 from tests.unit.cli.s3_double import DoubleTransport
 from tests.unit.cli.test_gc_realisations import by_derivation, by_hash
+from tests.unit.cli.test_inventory import contents_of
+
+MOST_BYTES_PER_PATH = 300
 
 
 class KilledError(BaseException):
@@ -128,7 +139,12 @@ def is_whole(cache: CollectedCache) -> bool:
     )
 
 
-def test_a_path_goes_with_its_nar_at_once_and_with_what_belongs_to_it() -> None:
+@pytest.mark.parametrize("most_asked", [0, 100])
+def test_a_path_goes_with_its_nar_at_once_and_with_what_belongs_to_it(
+    most_asked: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Build logs of many paths are listed, those of a few are asked for."""
+    monkeypatch.setattr(belongings, "ONE_BY_ONE", most_asked)
     cache = chain()
     drv = f"{store_hash(9)}-path.drv"
     content = narinfo(5) + f"Deriver: {drv}\n".encode()
@@ -576,3 +592,37 @@ def test_what_stands_before_the_storage_is_named(
         assert "CDN" not in done.said
     else:
         assert named in done.said
+
+
+class _Sink(io.TextIOBase):
+    """Counts what is printed, and holds nothing."""
+
+    length = 0
+
+    def write(self, text: str) -> int:
+        self.length += len(text)
+        return len(text)
+
+
+def test_a_removed_path_takes_little_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """400,000 fit into 500 MB beside a cache of a million, as bench/collecting.py measures."""
+    count = 5_000
+    hashes = [f"{NIX32[number % 32]}{number:031}" for number in range(count)]
+    contents = contents_of(hashes)
+    listed = contents.narinfos.objects
+    monkeypatch.setattr("sys.stdout", sink := _Sink())
+    tracemalloc.start()
+    try:
+        plan = plan_removal(contents, hashes)
+        paths = PackedPaths(listed)
+        read = (Narinfo.parse(narinfo(1, base=f"{name}-path")) for name in hashes)
+        assert sum(1 for _ in paths.held(read)) == count
+        removal = Removal(plan, plan.names, Keys(), Belongings(), frozenset(), Versioning.NEVER)
+        Journal(manifest()).note(removal.keys)
+        removed = Removed(plan.narinfos.stored, plan.nars)
+        console.document(report.document(removal, paths, removed, dry_run=False, is_refused=False))
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert sink.length > 150 * count
+    assert peak / count < MOST_BYTES_PER_PATH, peak / count

@@ -1,6 +1,6 @@
 """A bucket with what it had before: old versions of objects, and their removal for good."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 
 from nix_cache.cli.inventory.bucket import Bucket
 from nix_cache.cli.inventory.contents import is_of_paths
@@ -16,11 +16,12 @@ _REPORTED = 1000
 class HistoricBucket(Bucket):
     """A cache's bucket with the versions that it keeps. Arguments are those of ``Bucket``."""
 
-    def erase(self, objects: Sequence[str | tuple[str, str]]) -> int:
+    def erase(self, objects: Iterable[str | tuple[str, str]], count: int | None = None) -> int:
         """Remove objects that belong to store paths, or versions of such, in this order.
 
         Args:
             objects: keys, or keys with the id of a version.
+            count: how many there are, for reports; None if ``objects`` is to be counted.
 
         Returns:
             how many of them the storage only hides, as it keeps old versions.
@@ -28,7 +29,7 @@ class HistoricBucket(Bucket):
         Raises:
             ClientError: the storage refused some.
         """
-        return self._deletions.delete(objects, is_of_paths)
+        return self._deletions.delete(objects, is_of_paths, count)
 
     def contents_of(self, keys: Iterable[str]) -> Iterator[tuple[str, bytes | None]]:
         """Read small objects, several at a time; None for those that are not there.

@@ -1,6 +1,7 @@
-"""Some of the narinfos of a bucket, and the NARs that they name: a byte for each object. Pure."""
+"""Some of the objects of a bucket, and the NARs that narinfos name: a byte for each. Pure."""
 
-from collections.abc import Iterable, Iterator
+import heapq
+from collections.abc import Callable, Iterable, Iterator
 from collections.abc import Set as AbstractSet
 
 from nix_cache.cli.inventory.objects import PackedObjects
@@ -8,10 +9,10 @@ from nix_cache.formats.nar_url import NamedObjects
 
 
 class PackedNames(AbstractSet[str]):
-    """Some of the narinfos of a bucket, by the hash of their store path.
+    """Some of the objects of a bucket by name: of narinfos, the hash of the store path.
 
     Args:
-        objects: the narinfos as they are listed.
+        objects: all of them as they are listed.
         flags: one byte for each number: whether it is among these.
     """
 
@@ -45,9 +46,43 @@ class PackedNames(AbstractSet[str]):
             yield number
             number = self.flags.find(1, number + 1)
 
+    def add(self, key: str) -> None:
+        """Add the object with a key, which is listed."""
+        number = self._objects.find_key(key)
+        assert number is not None
+        self.flags[number] = 1
+
+    def ordered(self) -> Iterator[str]:
+        """Yield them in the order of names. What was listed again has later numbers."""
+        first = self._objects.base.span
+        runs = (range(first), range(first, len(self.flags)))
+        name, flags = self._objects.name, self.flags
+        return heapq.merge(*(map(name, filter(flags.__getitem__, run)) for run in runs))
+
+    def keys(self) -> Iterator[str]:
+        """Yield the keys of the objects."""
+        return map(self._objects.key, self.numbers())
+
+    def has_key(self, key: str) -> bool:
+        """Return whether an object with a key is among these."""
+        number = self._objects.find_key(key)
+        return number is not None and bool(self.flags[number])
+
+    def only(self, fits: Callable[[str], bool]) -> "PackedNames":
+        """Return those whose key fits."""
+        flags = bytearray(len(self.flags))
+        for number in self.numbers():
+            flags[number] = fits(self._objects.key(number))
+        return PackedNames(self._objects, flags)
+
+    def without(self, names: "PackedNames") -> "PackedNames":
+        """Return these without some others of the same listing."""
+        left = int.from_bytes(self.flags) & ~int.from_bytes(names.flags)
+        return PackedNames(self._objects, bytearray(left.to_bytes(len(self.flags))))
+
     @property
     def others(self) -> "PackedNames":
-        """The narinfos that are not among these."""
+        """The objects that are not among these."""
         every = int.from_bytes(self._objects.flags())
         left = every ^ int.from_bytes(self.flags)
         return PackedNames(self._objects, bytearray(left.to_bytes(len(self.flags))))
@@ -56,7 +91,7 @@ class PackedNames(AbstractSet[str]):
         """Return those that are in another listing, too.
 
         Args:
-            objects: the narinfos of that listing.
+            objects: of that listing.
         """
         mine = self._objects
         if mine.base is not objects.base:
@@ -104,11 +139,13 @@ class Named:
     def __contains__(self, key: str) -> bool:
         return any(map(self._flags.__getitem__, self._nars.places(key))) or key in self._others
 
-    def keys(self) -> Iterator[str]:
-        """Yield the keys of the NARs that are there and named."""
-        for number in self._nars.numbers():
-            if self._flags[number] or (self._others and self._nars.key(number) in self._others):
-                yield self._nars.key(number)
+    @property
+    def present(self) -> PackedNames:
+        """The NARs that are there and named."""
+        flags = self._nars.flags()
+        for number in self.unnamed():
+            flags[number] = 0
+        return PackedNames(self._nars, flags)
 
     def unnamed(self) -> Iterator[int]:
         """Yield the numbers of the NARs that are there and not named."""

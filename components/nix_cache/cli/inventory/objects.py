@@ -210,6 +210,11 @@ class PackedObjects(Mapping[str, Stored]):
         """Return the numbers of some objects; None for those that are not among these."""
         return list(map(self.find if self._numbers is None else self._numbers.get, names))
 
+    def find_key(self, key: str) -> int | None:
+        """Return the number of the object with a key; None if it is not among these."""
+        ending = self.base._ending
+        return self.find(key.removesuffix(ending)) if key.endswith(ending) else None
+
     def name(self, number: int) -> str:
         """Return the name of an object."""
         positions = self._positions

@@ -97,12 +97,17 @@ class PackedRealisations:
             return None
         return self._path(number).decode("ascii")
 
-    def naming(self, paths: Collection[str]) -> Iterator[tuple[Stored, str]]:
-        """Yield the realisations that name one of some store paths, each with the path's hash."""
-        wanted = {path.encode("ascii") for path in paths}
+    def naming(self, is_wanted: Callable[[str], bool]) -> Iterator[tuple[Stored, str]]:
+        """Yield the realisations that name one of some store paths, each with the path's hash.
+
+        Args:
+            is_wanted: returns whether a path is one of these, by its hash.
+        """
         for number in range(len(self)):
-            if number not in self.faults and (path := self._path(number)) in wanted:
-                yield self.objects.stored(number), path.decode("ascii")
+            if number not in self.faults and self.is_read(number):
+                path = self._path(number).decode("ascii")
+                if is_wanted(path):
+                    yield self.objects.stored(number), path
 
     def useless(
         self, is_kept: Callable[[str], bool], is_young: Callable[[Stored], bool]

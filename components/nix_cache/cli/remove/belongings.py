@@ -2,21 +2,18 @@
 
 import json
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, field
+from itertools import chain
 
 from nix_cache.cli.inventory.contents import Stored
 from nix_cache.cli.inventory.history import HistoricBucket
+from nix_cache.cli.inventory.keys import Keys
+from nix_cache.cli.inventory.names import PackedNames
 from nix_cache.cli.inventory.realisations import PackedRealisations
 from nix_cache.cli.remove.plan import RemovalPlan
-from nix_cache.cli.s3.answers import ObjectVersion
-from nix_cache.formats.narinfo import Narinfo, NarinfoError
-
-_ONE_BY_ONE = 100
-"""Of more keys, the versions of the whole bucket are listed once."""
-
-History = Mapping[str, list[ObjectVersion]]
-"""By key, the versions of an object, the newest first."""
+from nix_cache.cli.remove.versions import ONE_BY_ONE
+from nix_cache.formats.narinfo import Narinfo
 
 
 @dataclass(frozen=True)
@@ -29,20 +26,20 @@ class Belongings:
         kept_logs: by key, the logs that stay, and the paths of the same derivation that stay.
     """
 
-    others: tuple[str, ...] = ()
+    others: Keys = field(default_factory=Keys)
     realisations: tuple[tuple[Stored, str], ...] = ()
     kept_logs: Mapping[str, list[str]] = field(default_factory=dict)
 
     @property
-    def keys(self) -> tuple[str, ...]:
+    def keys(self) -> Keys:
         """The keys of what goes."""
-        return (*self.others, *(stored.key for stored, _ in self.realisations))
+        return self.others.plus(Keys(others=(stored.key for stored, _ in self.realisations)))
 
 
 def belongings(
     bucket: HistoricBucket,
     plan: RemovalPlan,
-    wanted: frozenset[str],
+    wanted: Set[str],
     narinfos: Iterable[Narinfo],
     realisations: PackedRealisations,
 ) -> Belongings:
@@ -52,28 +49,41 @@ def belongings(
         bucket: the cache's.
         plan: what goes.
         wanted: the hashes of the paths that were asked for, also of those that are not there.
-        narinfos: of the paths that go, as far as they can be read.
+        narinfos: of the paths that go, as far as they can be read. Each is taken once.
         realisations: those in the bucket.
 
     Raises:
         ClientError: the storage refused or did not answer.
     """
-    known = plan.contents.listings
-    listings = [known[name].key for name in plan.names if name in known]
-    logs = {f"log/{one.deriver}" for one in narinfos if one.deriver is not None}
-    there = logs - bucket.absent(logs)
+    listings = plan.contents.listings
+    there = _logs(bucket, narinfos, len(plan.names))
     kept = _shared_logs(bucket, plan, there)
-    debug_info = _debuginfo(bucket, plan.nars)
     return Belongings(
-        (*sorted(listings), *sorted(there - kept.keys()), *sorted(debug_info)),
-        tuple(realisations.naming(plan.names | wanted)),
+        Keys(PackedNames.of(listings, plan.names)).plus(
+            there.only(lambda key: key not in kept), _debuginfo(bucket, plan.nars)
+        ),
+        tuple(realisations.naming(lambda name: name in plan.names or name in wanted)),
         kept,
     )
 
 
-def _shared_logs(
-    bucket: HistoricBucket, plan: RemovalPlan, logs: Collection[str]
-) -> Mapping[str, list[str]]:
+def _logs(bucket: HistoricBucket, narinfos: Iterable[Narinfo], count: int) -> Keys:
+    """Return the build logs of some paths that are in the bucket.
+
+    Args:
+        bucket: the cache's.
+        narinfos: of the paths. All are taken.
+        count: how many there may be.
+    """
+    logs = (f"log/{one.deriver}" for one in narinfos if one.deriver is not None)
+    if count <= ONE_BY_ONE:
+        found = set(logs)
+        return Keys(others=sorted(found - bucket.absent(found)))
+    listed, _ = bucket.packed("log/", _is_plain)
+    return Keys(PackedNames.of(listed, logs))
+
+
+def _shared_logs(bucket: HistoricBucket, plan: RemovalPlan, logs: Keys) -> Mapping[str, list[str]]:
     """Return the logs of derivations of which another output stays, with the paths of these.
 
     The narinfos that stay are read once more: which derivation they are of is not held in memory.
@@ -87,52 +97,25 @@ def _shared_logs(
     return {key: sorted(paths) for key, paths in sorted(found.items())}
 
 
-def versions_of(bucket: HistoricBucket, keys: Collection[str]) -> History:
-    """Return the versions of some objects. Objects without one are left out.
-
-    Raises:
-        ClientError: the storage refused or did not answer.
-    """
-    found: dict[str, list[ObjectVersion]] = {}
-    for prefix in keys if len(keys) <= _ONE_BY_ONE else [""]:
-        for version in bucket.versions(prefix):
-            if version.key == prefix or (not prefix and version.key in keys):
-                found.setdefault(version.key, []).append(version)
-    return found
-
-
-def earlier_nars(bucket: HistoricBucket, names: Iterable[str]) -> frozenset[str]:
-    """Return the keys of the NARs that versions of some narinfos named.
-
-    Args:
-        bucket: the cache's.
-        names: the hashes of their store paths.
-
-    Raises:
-        ClientError: the storage refused or did not answer.
-    """
-    history = versions_of(bucket, {f"{name}.narinfo" for name in names})
-    wanted = [one for versions in history.values() for one in versions if not one.is_marker]
-    urls = (_url(content) for _, content in bucket.version_contents(wanted))
-    return frozenset(url for url in urls if url.startswith("nar/"))
-
-
-def _url(content: bytes | None) -> str:
-    try:
-        return Narinfo.parse(content or b"").url
-    except NarinfoError:
-        return ""
-
-
-def _debuginfo(bucket: HistoricBucket, nars: Collection[str]) -> Iterable[str]:
-    """Yield the keys of the debug info entries that name one of some NARs."""
+def _debuginfo(bucket: HistoricBucket, nars: Keys) -> Keys:
+    """Return the debug info entries that name one of some NARs."""
     if not nars:
-        return
-    entries = (stored.key for stored in bucket.objects("debuginfo/"))
-    for key, content in bucket.contents_of(entries):
-        try:
-            archive = json.loads(content or b"null")["archive"]
-        except (ValueError, TypeError, KeyError, RecursionError):
-            continue
-        if isinstance(archive, str) and archive.removeprefix("../") in nars:
-            yield key
+        return Keys()
+    entries, others = bucket.packed("debuginfo/", _is_plain)
+    keys = chain(entries, (stored.key for stored in others))
+    contents = bucket.contents_of(keys)
+    return Keys.of(entries, (key for key, content in contents if _archive(content) in nars))
+
+
+def _archive(content: bytes | None) -> str:
+    """Return the key that a debug info entry names; empty if it cannot be read."""
+    try:
+        archive = json.loads(content or b"null")["archive"]
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return ""
+    return archive.removeprefix("../") if isinstance(archive, str) else ""
+
+
+def _is_plain(key: str) -> bool:
+    """Return whether a key can be held in a packed listing."""
+    return key.isascii() and key.isprintable()

@@ -5,6 +5,7 @@ itself must not list it: a public bucket would publish the list.
 """
 
 import hashlib
+import io
 import json
 from collections.abc import Collection, Iterable
 from pathlib import Path
@@ -77,7 +78,12 @@ class Journal:
             ClientError: the file cannot be written.
         """
         files.make_folder(self.file.parent, 0o700)
-        files.write(self.file, (json.dumps({"keys": sorted(keys)}) + "\n").encode(), 0o600)
+        content = io.BytesIO()
+        content.write(b'{"keys": [')
+        for place, key in enumerate(keys):
+            content.write((f", {json.dumps(key)}" if place else json.dumps(key)).encode())
+        content.write(b"]}\n")
+        files.write(self.file, content.getvalue(), 0o600)
 
     def clear(self) -> None:
         """Forget it: everything was removed."""

@@ -1,11 +1,14 @@
 """Which objects go with some store paths, and which stay because others need them. Pure."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from nix_cache.cli.inventory.contents import Contents, Entry
 from nix_cache.cli.inventory.entries import Entries
-from nix_cache.formats.nar_url import NamedObjects, NarUrl
+from nix_cache.cli.inventory.keys import Keys
+from nix_cache.cli.inventory.names import PackedNames
+from nix_cache.formats.nar_url import NarUrl
+from nix_cache.iam.lifecycle import NAR_PREFIX
 
 
 @dataclass(frozen=True)
@@ -16,6 +19,7 @@ class RemovalPlan:
         contents: what is in the bucket.
         named: the hashes of the paths that were asked for and are there.
         dependents: the hashes of the paths that are there and need one of these.
+        names: the hashes of both.
         narinfos: the narinfos of both, each before those that it needs.
         nars: the keys of the NARs that go: of these paths, and of no other.
         past: the keys of NARs of these paths and of no other that are not there any more, and of
@@ -26,18 +30,14 @@ class RemovalPlan:
     """
 
     contents: Contents
-    named: frozenset[str]
-    dependents: frozenset[str]
+    named: PackedNames
+    dependents: PackedNames
+    names: PackedNames
     narinfos: Entries
-    nars: tuple[str, ...]
+    nars: Keys
     past: tuple[str, ...]
     shared: Mapping[str, list[str]]
     elsewhere: Mapping[str, str]
-
-    @property
-    def names(self) -> frozenset[str]:
-        """The hashes of all paths that go."""
-        return self.named | self.dependents
 
 
 def plan_removal(
@@ -50,36 +50,46 @@ def plan_removal(
         wanted: the hashes of the paths that were asked for.
         earlier_nars: the keys of further NARs of these paths, as earlier narinfos named them.
     """
-    narinfos = contents.narinfos
-    named = frozenset(name for name in wanted if name in narinfos)
+    narinfos, nars = contents.narinfos, contents.nars
+    named = PackedNames.of(narinfos.objects, wanted)
     going = narinfos.with_dependents(named)
-    kept = narinfos.named(going.others)
+    kept, gone = narinfos.named(going.others), narinfos.named(going)
+    possible, foreign = gone.present, {key for key in contents.foreign if key in gone}
+    past: set[str] = set()
+    for key in map(_certain_key, earlier_nars):
+        if (number := nars.find(key)) is not None:
+            possible.flags[number] = 1
+        elif key in contents.foreign:
+            foreign.add(key)
+        elif key and key not in kept:
+            past.add(key)
+    used = kept.present
+    shared = [*(key for key in possible if key in used), *(key for key in foreign if key in kept)]
     entries = narinfos.dependents_first(going)
-    urls = {entry.store_hash: url for entry in entries if (url := entry.url) is not None}
-    earlier = {url.key: url for url in map(NarUrl.parse, earlier_nars) if url.key is not None}
-    possible = {*narinfos.named(going).keys(), *(key for key in earlier if key in contents.nars)}
-    possible |= _foreign(contents, [*urls.values(), *earlier.values()])
-    shared = {key for key in possible if key in kept}
     return RemovalPlan(
         contents=contents,
         named=named,
-        dependents=frozenset(going - named),
+        dependents=going.without(named),
+        names=going,
         narinfos=entries,
-        nars=tuple(sorted(possible - shared)),
-        past=tuple(sorted(key for key in earlier if key not in kept and key not in possible)),
+        nars=Keys(possible.without(used), others=sorted(foreign.difference(shared))),
+        past=tuple(sorted(past)),
         shared={key: narinfos.users(key, going.others) for key in sorted(shared)},
-        elsewhere={
-            name: url.text
-            for name, url in sorted(urls.items())
-            if url.key is None or not url.key.startswith("nar/")
-        },
+        elsewhere=dict(sorted(_elsewhere(entries))),
     )
 
 
-def _foreign(contents: Contents, urls: Iterable[NarUrl]) -> set[str]:
-    """Return the objects without the name of a NAR that some URLs may name."""
-    of_these = NamedObjects(urls)
-    return {key for key in contents.foreign if key in of_these}
+def _certain_key(url: str) -> str:
+    """Return the key of the object that a URL certainly names; empty if there is none."""
+    return NarUrl.parse(url).key or ""
+
+
+def _elsewhere(entries: Iterable[Entry]) -> Iterator[tuple[str, str]]:
+    """Yield the URLs that are not certain or not below ``nar/``, by the hash of the path."""
+    for entry in entries:
+        url = entry.url
+        if url is not None and (url.key is None or not url.key.startswith(NAR_PREFIX)):
+            yield entry.store_hash, url.text
 
 
 def unreadable_others(contents: Contents, wanted: Collection[str]) -> list[Entry]:

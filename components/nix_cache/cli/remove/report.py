@@ -1,10 +1,12 @@
 """What `nix-cache remove` prints: what goes, what stays, and who may still have it."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
+from itertools import chain, islice
 from typing import Any
 from urllib.parse import urlsplit
 
 from nix_cache.backends.registry import BACKENDS
+from nix_cache.cli.inventory.names import PackedNames
 from nix_cache.cli.machine import console
 from nix_cache.cli.machine.console import Console
 from nix_cache.cli.machine.sizes import counted, size
@@ -36,14 +38,14 @@ def document(
     return {
         "dryRun": dry_run,
         "isRefused": is_refused,
-        "paths": sorted(_shown(one, names) for one in plan.named),
-        "dependents": sorted(_shown(one, names) for one in plan.dependents),
-        "narinfos": [entry.stored.key for entry in plan.narinfos]
+        "paths": _all_shown(plan.named, names),
+        "dependents": _all_shown(plan.dependents, names),
+        "narinfos": plan.narinfos.stored.keys()
         if removed is None
-        else [*removed.narinfos],
-        "objects": [*plan.nars, *removal.also.keys, *sorted(removal.left)]
+        else (stored.key for stored in removed.narinfos),
+        "objects": chain(plan.nars, removal.also.keys, sorted(removal.left))
         if removed is None
-        else [*removed.objects],
+        else iter(removed.objects),
         "bytes": plan_bytes(plan),
         "keptNars": dict(plan.shared),
         "uncertainNars": dict(plan.elsewhere),
@@ -58,15 +60,15 @@ def document(
 def plan_bytes(plan: RemovalPlan) -> int:
     """How much room the narinfos and NARs that go take, without old versions."""
     nars = (plan.contents.nars[key].size for key in plan.nars if key in plan.contents.nars)
-    return sum(entry.stored.size for entry in plan.narinfos) + sum(nars)
+    return plan.narinfos.total_bytes + sum(nars)
 
 
 def print_plan(removal: Removal, names: Names, where: Console) -> None:
     """Print what would go, and what would stay."""
     plan = removal.plan
     rows = [
-        *(("remove", _shown(one, names), "") for one in _some(sorted(plan.named))),
-        *(("remove", _shown(one, names), "depends on it") for one in _some(_sorted(plan))),
+        *(("remove", _shown(one, names), "") for one in _first(plan.named)),
+        *(("remove", _shown(one, names), "depends on it") for one in _first(plan.dependents)),
     ]
     if hidden := len(plan.names) - len(rows):
         rows.append(("remove", f"{counted(hidden, 'further path')}", "--json prints all"))
@@ -104,7 +106,7 @@ def print_refusal(plan: RemovalPlan, names: Names) -> None:
         "WARNING: these paths of the cache would lack what they need "
         f"({len(plan.dependents):,} in all):"
     )
-    for one in _some(_sorted(plan)):
+    for one in _first(plan.dependents):
         console.note(f"  {_shown(one, names)}")
     if len(plan.dependents) > _SHOWN:
         console.note(f"  and {len(plan.dependents) - _SHOWN} more; --json prints all")
@@ -190,12 +192,14 @@ def _flush(manifest: Manifest) -> str:
     return f"For the {spec.cdn}, run `{spec.cdn_flush}`."
 
 
-def _sorted(plan: RemovalPlan) -> list[str]:
-    return sorted(plan.dependents)
+def _first(names: PackedNames) -> Iterator[str]:
+    return islice(names.ordered(), _SHOWN)
 
 
-def _some(names: Sequence[str]) -> Sequence[str]:
-    return names[:_SHOWN]
+def _all_shown(hashes: PackedNames, names: Names) -> Iterator[str]:
+    """Yield what is shown of some paths in order: store paths, then hashes without one."""
+    yield from (names[one] for one in hashes.ordered() if one in names)
+    yield from (one for one in hashes.ordered() if one not in names)
 
 
 def _shown(name: str, names: Names) -> str:

@@ -1,5 +1,6 @@
 """One run of `nix-cache remove`: which paths go, and whether that is agreed to."""
 
+from collections.abc import Set
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,16 +10,20 @@ from nix_cache.cli.commands import completing
 from nix_cache.cli.errors import ClientError, UsageError
 from nix_cache.cli.inventory.contents import Contents
 from nix_cache.cli.inventory.history import HistoricBucket
+from nix_cache.cli.inventory.keys import Keys
+from nix_cache.cli.inventory.names import PackedNames
 from nix_cache.cli.machine import console
 from nix_cache.cli.machine.progress import Progress
 from nix_cache.cli.machine.sizes import counted
 from nix_cache.cli.nix.store_paths import named_hash
 from nix_cache.cli.remove import report
-from nix_cache.cli.remove.belongings import belongings, earlier_nars
+from nix_cache.cli.remove.belongings import belongings
 from nix_cache.cli.remove.journal import Journal, due
+from nix_cache.cli.remove.paths import PackedPaths
 from nix_cache.cli.remove.plan import RemovalPlan, plan_removal, unreadable_others
 from nix_cache.cli.remove.selection import SignedBy
-from nix_cache.cli.remove.sweep import Removal, Removed, sweep
+from nix_cache.cli.remove.sweep import Removal, Removed, narinfo_keys, sweep
+from nix_cache.cli.remove.versions import earlier_nars
 from nix_cache.cli.s3.clock import require_same_time
 from nix_cache.cli.s3.errors import RefusedError
 from nix_cache.cli.s3.versions import Versioning
@@ -83,7 +88,7 @@ def run(request: RemovalRequest, *, as_json: bool) -> bool:
 def _remove(
     request: RemovalRequest,
     manager: Manager,
-    wanted: frozenset[str],
+    wanted: Set[str],
     *,
     as_json: bool,
 ) -> bool:
@@ -148,7 +153,7 @@ def _remove(
 
 
 def _planned(
-    bucket: HistoricBucket, contents: Contents, wanted: frozenset[str], left: frozenset[str]
+    bucket: HistoricBucket, contents: Contents, wanted: Set[str], left: frozenset[str]
 ) -> tuple[Removal, report.Names]:
     """Find out what goes with some paths.
 
@@ -164,21 +169,18 @@ def _planned(
             "remove it",
         )
     versioning = bucket.versioning()
-    earlier: frozenset[str] = frozenset()
+    earlier = Keys()
     if versioning is not Versioning.NEVER:
         try:
-            earlier = earlier_nars(bucket, first.names | wanted)
+            earlier = earlier_nars(bucket, narinfo_keys(first, wanted), contents.nars)
         except RefusedError:
             versioning = Versioning.UNKNOWN
     plan = plan_removal(contents, wanted, earlier)
-    parsed = [
-        narinfo
-        for _, narinfo in bucket.parsed(entry.stored for entry in plan.narinfos)
-        if isinstance(narinfo, Narinfo)
-    ]
-    names = {narinfo.base_name[:32]: narinfo.store_path for narinfo in parsed}
+    names = PackedPaths(contents.narinfos.objects)
+    parsed = (narinfo for _, narinfo in bucket.parsed(plan.narinfos.stored))
+    narinfos = names.held(one for one in parsed if isinstance(one, Narinfo))
     realisations = bucket.records.realisations()
-    also = belongings(bucket, plan, wanted, parsed, realisations)
+    also = belongings(bucket, plan, wanted, narinfos, realisations)
     still_due = due(left, contents, plan.names, realisations)
     if kept := sorted(left - still_due):
         console.note(
@@ -189,7 +191,7 @@ def _planned(
     return Removal(plan, wanted, earlier, also, still_due, versioning), names
 
 
-def _selected(bucket: HistoricBucket, contents: Contents, signed_by: SignedBy) -> frozenset[str]:
+def _selected(bucket: HistoricBucket, contents: Contents, signed_by: SignedBy) -> PackedNames:
     """Return the hashes of the paths that a key signed, without those that are trusted anyway."""
     if signed_by.is_trusted:
         console.note(
@@ -201,20 +203,20 @@ def _selected(bucket: HistoricBucket, contents: Contents, signed_by: SignedBy) -
         console.note(
             f"The name {signed_by.name} is not verified. Give the public key to verify signatures."
         )
-    found: set[str] = set()
+    found = PackedNames.of(contents.narinfos.objects, ())
     vouched = 0
-    for stored, narinfo in bucket.parsed(entry.stored for entry in contents.narinfos.values()):
+    for stored, narinfo in bucket.parsed(contents.narinfos.objects.values()):
         if isinstance(narinfo, Narinfo) and signed_by.selects(stored, narinfo):
             if signed_by.vouched(narinfo):
                 vouched += 1
             else:
-                found.add(stored.key.removesuffix(".narinfo"))
+                found.add(stored.key)
     if vouched:
         console.note(
             f"Kept: {counted(vouched, 'path')} that the key signed, with a signature by another "
             "trusted key, or proved by the content address."
         )
-    return frozenset(found)
+    return found
 
 
 def _nothing(request: RemovalRequest, removal: Removal, *, as_json: bool) -> bool:

@@ -3,16 +3,17 @@
 The bucket is listed again before each step. What was pushed meanwhile is not removed.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Sequence, Set
 from dataclasses import dataclass
 
 from nix_cache.cli.errors import ClientError
-from nix_cache.cli.inventory.contents import Contents, Entry
+from nix_cache.cli.inventory.contents import Contents, Entry, Stored
 from nix_cache.cli.inventory.history import HistoricBucket
-from nix_cache.cli.remove.belongings import Belongings, versions_of
+from nix_cache.cli.inventory.keys import Keys
+from nix_cache.cli.remove.belongings import Belongings
 from nix_cache.cli.remove.journal import Journal
 from nix_cache.cli.remove.plan import RemovalPlan, plan_removal, unreadable_others
-from nix_cache.cli.s3.answers import ObjectVersion
+from nix_cache.cli.remove.versions import HeldVersions, versions_of
 from nix_cache.cli.s3.errors import RefusedError
 from nix_cache.cli.s3.versions import Versioning
 from nix_cache.formats.realisation import SUFFIX
@@ -32,8 +33,8 @@ class Removal:
     """
 
     plan: RemovalPlan
-    wanted: frozenset[str]
-    earlier_nars: frozenset[str]
+    wanted: Set[str]
+    earlier_nars: Keys
     also: Belongings
     left: frozenset[str]
     versioning: Versioning
@@ -45,10 +46,11 @@ class Removal:
         return not (self.plan.names or self.left or has_versions or self.also.realisations)
 
     @property
-    def keys(self) -> tuple[str, ...]:
+    def keys(self) -> Keys:
         """The keys of all objects that go, also of those that only have versions."""
-        narinfos = {*(entry.stored.key for entry in self.plan.narinfos), *map(_key, self.wanted)}
-        return (*sorted(narinfos), *self.plan.nars, *self.plan.past, *self.also.keys, *self.left)
+        narinfos = narinfo_keys(self.plan, self.wanted)
+        others = Keys(others=(*self.plan.past, *self.left))
+        return narinfos.plus(self.plan.nars, self.also.keys, others)
 
 
 @dataclass(frozen=True)
@@ -56,15 +58,15 @@ class Removed:
     """What was removed.
 
     Attributes:
-        narinfos: the keys of those that went.
+        narinfos: those that went.
         objects: the keys of the other objects that went.
         versions: how many old versions went; None if they could not be listed.
         hidden: how many objects the storage keeps as versions.
         lost: the narinfos that were pushed meanwhile and lack a path or a NAR that went.
     """
 
-    narinfos: tuple[str, ...] = ()
-    objects: tuple[str, ...] = ()
+    narinfos: Sequence[Stored] = ()
+    objects: Collection[str] = ()
     versions: int | None = 0
     hidden: int = 0
     lost: tuple[Entry, ...] = ()
@@ -88,24 +90,24 @@ def sweep(bucket: HistoricBucket, removal: Removal, journal: Journal) -> Removed
         again = plan_removal(start, removal.plan.names, removal.earlier_nars)
         _require_same(removal.plan, again)
         journal.note(removal.keys)
-        narinfos = tuple(entry.stored.key for entry in again.narinfos)
-        hidden = bucket.erase(narinfos)
+        narinfos = again.narinfos.stored
+        hidden = bucket.erase(narinfos.keys(), len(narinfos))
         middle = bucket.contents(start, again.names)
         _require_readable(middle, frozenset())
-        going = (*again.nars, *removal.also.keys, *sorted(removal.left))
+        going = again.nars.plus(removal.also.keys, Keys(others=sorted(removal.left)))
         free = _Free(middle, _useful(bucket, removal, middle))
-        objects = tuple(dict.fromkeys(key for key in going if key in free))
-        hidden += bucket.erase(objects)
+        objects = going.only(free.__contains__)
+        hidden += bucket.erase(objects, len(objects))
         versions = _erase_versions(bucket, removal, free)
         left = bucket.contents(middle)
-        lost = _lost(bucket, left, frozenset(objects), again.names)
+        lost = _lost(bucket, left, objects, again.names)
         doubt.remains = doubt.remains or bool(lost)
     journal.clear()
     return Removed(narinfos, objects, versions, hidden if versions is None else 0, lost)
 
 
 def _require_same(shown: RemovalPlan, again: RemovalPlan) -> None:
-    if further := sorted(again.names - shown.names):
+    if further := sorted(name for name in again.names if name not in shown.names):
         raise ClientError(
             f"{further[0]} was pushed meanwhile and needs a path that was to be removed; nothing "
             "was removed",
@@ -114,7 +116,7 @@ def _require_same(shown: RemovalPlan, again: RemovalPlan) -> None:
     _require_readable(again.contents, again.names)
 
 
-def _require_readable(contents: Contents, wanted: frozenset[str]) -> None:
+def _require_readable(contents: Contents, wanted: Collection[str]) -> None:
     if others := unreadable_others(contents, wanted):
         raise ClientError(
             f"{others[0].stored.key} {others[0].fault}, so what it needs is not known; nothing "
@@ -157,25 +159,23 @@ class _Free:
 def _erase_versions(bucket: HistoricBucket, removal: Removal, free: _Free) -> int | None:
     if removal.versioning is Versioning.NEVER:
         return 0
-    keys = {key for key in removal.keys if key.endswith(".narinfo") or key in free}
+    keys = removal.keys.only(lambda key: key.endswith(".narinfo") or key in free)
+    contents, markers = HeldVersions(), HeldVersions()
     try:
-        history = versions_of(bucket, keys)
+        for version in versions_of(bucket, keys):
+            if version.is_marker:
+                markers.add(version)
+            elif not version.is_latest:  # of what was pushed again, the newest version stays
+                contents.add(version)
     except RefusedError:
         return None
-    # Of what was pushed again, the newest version stays. A marker goes after what it hides.
-    old = [one for one in _all(history.values()) if one.is_marker or not one.is_latest]
-    contents = [(one.key, one.version) for one in old if not one.is_marker]
-    bucket.erase(contents)
-    bucket.erase([(one.key, one.version) for one in old if one.is_marker])
+    bucket.erase(contents, len(contents))
+    bucket.erase(markers, len(markers))  # after what they hide
     return len(contents)
 
 
-def _all(histories: Iterable[list[ObjectVersion]]) -> Iterable[ObjectVersion]:
-    return (version for history in histories for version in history)
-
-
 def _lost(
-    bucket: HistoricBucket, left: Contents, objects: frozenset[str], names: frozenset[str]
+    bucket: HistoricBucket, left: Contents, objects: Collection[str], names: Collection[str]
 ) -> tuple[Entry, ...]:
     """Return the narinfos that were pushed meanwhile and lack what went."""
     named = left.narinfos.named()
@@ -185,5 +185,7 @@ def _lost(
     return tuple(found[name] for name in sorted(found))
 
 
-def _key(name: str) -> str:
-    return f"{name}.narinfo"
+def narinfo_keys(plan: RemovalPlan, wanted: Set[str]) -> Keys:
+    """Return the keys of the narinfos that go, and of those that were asked for and are absent."""
+    absent = sorted(name for name in wanted if name not in plan.names)
+    return Keys(plan.names, others=(f"{name}.narinfo" for name in absent))
