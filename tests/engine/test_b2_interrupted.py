@@ -7,6 +7,7 @@ request again. That an `up` during an outage costs no state is shown in `test_ea
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import psutil
 import pytest
@@ -14,6 +15,7 @@ import pytest
 from tests.engine.b2_project import BUCKET
 from tests.engine.b2_project import b2 as b2
 from tests.engine.b2_project import cache as cache
+from tests.engine.drift_command import on_stack
 from tests.engine.project import STACK, Project
 from tests.fakes.b2_server import B2Server, Fault
 from tests.fakes.killing_proxy import kill_tree
@@ -108,3 +110,37 @@ def test_an_outage_during_a_refresh_costs_no_state(b2: B2Server, cache: Project)
     b2.start()
     assert set(cache.resources()) == resources
     cache.up("--refresh", "--expect-no-changes")
+
+
+@pytest.mark.parametrize(
+    ("request_name", "interrupted", "wanted"),
+    [
+        ("b2_update_bucket", {"public": False}, {"public": True}),
+        ("b2_delete_key", {"writers": ["nixbuilder", "ci-robot"]}, {"writers": ["nixbuilder"]}),
+    ],
+    ids=["an update that is no longer wanted", "a deletion, and then another"],
+)
+def test_a_repair_finds_out_what_became_of_a_pending_operation(
+    b2: B2Server,
+    cache: Project,
+    request_name: str,
+    interrupted: dict[str, Any],
+    wanted: dict[str, Any],
+) -> None:
+    """The service has done it. State and service are then as the program has them."""
+    cache.set(writers=["nixbuilder", "ci-robot", "ops-team"])
+    cache.up()
+    cache.set(**interrupted)
+    with up_until(b2, cache, request_name):
+        assert cache.run("cancel", "--yes", STACK).exit_code == 0
+    assert "pending_operations" in cache.pulumi("stack", "export", "--stack", STACK)
+    cache.set(**wanted)
+    cache.write_config()
+
+    result = on_stack(cache, "repair", "--yes")
+
+    assert result.exit_code == 0, result.output
+    assert "pending_operations" not in cache.pulumi("stack", "export", "--stack", STACK)
+    cache.up("--refresh", "--expect-no-changes")
+    assert b2.service.keys().keys() == set(cache.config["nix-cache:writers"])
+    assert b2.service.bucket(BUCKET).bucket_type == "allPublic"

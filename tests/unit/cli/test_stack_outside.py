@@ -77,6 +77,14 @@ def test_the_update_is_limited_to_the_cache() -> None:
     assert plan(checked({"resources": ALONE}), STACK).targets == limited
 
 
+def test_what_a_pattern_covers_is_not_named_besides() -> None:
+    """The engine fails over a target that a refresh finds deleted and the program not declared."""
+    of_cache = {**USER, "urn": f"{BELOW}/iamUser:IamUser::cache-ci"}
+    limited = targets(found := caches([CACHE, of_cache, USER]), found)
+
+    assert set(limited) == {f"{URN}{CACHE_TYPE}$**::cache-**", CACHE["urn"], USER["urn"]}
+
+
 def test_a_pattern_never_covers_another_cache() -> None:
     """The names of whose resources can begin in the same way."""
     found = [Cache(f"{URN}{CACHE_TYPE}::{name}", ()) for name in ("team", "team-b", "other")]
@@ -92,7 +100,7 @@ def test_a_pattern_never_covers_a_resource_of_another_cache() -> None:
     team_b = Cache(f"{URN}{CACHE_TYPE}::team-b", ())
 
     assert targets([team_b], [team, team_b]) == [team_b.urn]
-    assert len(targets([team, team_b], [team, team_b])) == 5
+    assert len(targets([team, team_b], [team, team_b])) == 4
 
 
 class Losing:

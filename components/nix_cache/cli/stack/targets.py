@@ -9,19 +9,31 @@ from nix_cache.backends.stack_state import Cache, Resource, dependents
 def targets(chosen: Sequence[Cache], found: Iterable[Cache]) -> list[str]:
     """Return the URNs, and patterns of these, of all that belongs to some caches.
 
-    Patterns cover what the program declares but the state does not have.
+    Patterns cover what the program declares but the state does not have. They also take the place
+    of the URNs that they cover: the engine fails if something with such a URN is found deleted by
+    the refresh and is not declared, as after a deletion that was interrupted.
 
     Args:
         chosen: the caches.
         found: all caches of the stack.
     """
-    urns = {urn for cache in chosen for urn in (cache.urn, *cache.all_urns)}
     without = {cache.urn for cache in without_pattern(chosen, found)}
+    names: set[str] = set()
     for cache in chosen:
-        kind, _, name = cache.urn.rpartition("::")
-        if cache.urn not in without:
-            urns.add(f"{kind}$**::{name}-**")
-    return sorted(urns)
+        has_pattern = cache.urn not in without
+        names.add(cache.urn)
+        names.update(urn for urn in cache.all_urns if not (has_pattern and _is_covered(urn, cache)))
+        if has_pattern:
+            kind, _, name = cache.urn.rpartition("::")
+            names.add(f"{kind}$**::{name}-**")
+    return sorted(names)
+
+
+def _is_covered(urn: str, cache: Cache) -> bool:
+    """Return whether the pattern of a cache covers a URN."""
+    kind, _, name = cache.urn.rpartition("::")
+    # The names of a cache's resources begin with the cache's own name.
+    return urn.startswith(f"{kind}$") and f"::{name}-" in urn.removeprefix(f"{kind}$")
 
 
 def without_pattern(chosen: Sequence[Cache], found: Iterable[Cache]) -> list[Cache]:
@@ -36,13 +48,9 @@ def without_pattern(chosen: Sequence[Cache], found: Iterable[Cache]) -> list[Cac
 
     def covers_others(cache: Cache) -> bool:
         kind, _, name = cache.urn.rpartition("::")
-        # The names of a cache's resources begin with the cache's own name.
         return any(
             other.urn.startswith(f"{kind}::{name}-")
-            or any(
-                urn.startswith(f"{kind}$") and f"::{name}-" in urn.removeprefix(f"{kind}$")
-                for urn in other.all_urns
-            )
+            or any(_is_covered(urn, cache) for urn in other.all_urns)
             for other in rest
         )
 
