@@ -18,6 +18,7 @@ from tests.engine.aws_patient import AwsPatient
 from tests.engine.drift_command import drifted
 from tests.engine.project import STACK, Project
 from tests.fakes.aws_server import ACCOUNT, AwsServer, Credential
+from tests.pages import commands
 from tests.unit.cli.access_log_lines import log_line
 from tools.bootstrap import ROOT
 from tools.engine import Engine
@@ -157,15 +158,107 @@ def test_traffic_is_refused_to_a_user_of_the_cache(cache: LoggedCache, tmp_path:
     assert "Traceback" not in done.stderr
 
 
-def test_without_the_setting_the_logs_go_and_the_cache_stays(cache: LoggedCache) -> None:
+def refused(cache: LoggedCache, *options: str) -> str:
+    """Return what an update prints that has to fail."""
+    result = cache.project.run("up", "--yes", *options, "--stack", STACK, timeout=UP_SECONDS)
+    assert result.exit_code == 1, result.output
+    return result.output
+
+
+def is_closed_and_expires(s3: Any) -> bool:
+    """Return whether the log bucket still has its rules; it is an error if it does not exist."""
+    try:
+        block = s3.get_public_access_block(Bucket=LOGS)["PublicAccessBlockConfiguration"]
+        rules = s3.get_bucket_lifecycle_configuration(Bucket=LOGS)["Rules"]
+        s3.get_bucket_policy(Bucket=LOGS)
+    except ClientError as missing:
+        if missing.response["Error"]["Code"] == "NoSuchBucket":
+            raise
+        return False
+    return all(block.values()) and any("Expiration" in rule for rule in rules)
+
+
+def test_in_a_protected_cache_logging_does_not_end_and_no_log_is_lost(cache: LoggedCache) -> None:
+    """Also without a preview, and after the command that the engine proposes."""
+    s3 = cache.owner
+    cache.project.set(protect=True)
+    cache.log(expireAfterDays=14)
+    s3.put_object(Bucket=LOGS, Key="access-logs/old", Body=b"x")
+    before = cache.project.resources()
+    without = {"endpoint": cache.aws.url}
+    try:
+        cache.project.set(aws=without)
+        for options in ([], ["--skip-preview"]):
+            said = refused(cache, *options)
+            assert "nix-cache-logging" in said
+            assert "because it is protected" in said
+        assert cache.project.resources().keys() == before.keys()
+        assert is_closed_and_expires(s3)
+        assert "LoggingEnabled" in s3.get_bucket_logging(Bucket=BUCKET)
+
+        for name in ("nix-cache-logging", "nix-cache-log-bucket"):
+            cache.run("state", "unprotect", before[name]["urn"], "--yes")
+        assert "BucketNotEmpty" in refused(cache, "--skip-preview")
+        assert s3.get_object(Bucket=LOGS, Key="access-logs/old")
+        assert is_closed_and_expires(s3)
+    finally:
+        cache.project.set(protect=False)
+        cache.log(expireAfterDays=14)
+    assert cache.project.resources().keys() == before.keys()
+    assert is_closed_and_expires(s3)
+    assert "LoggingEnabled" in s3.get_bucket_logging(Bucket=BUCKET)
+
+
+def test_the_logs_go_in_two_steps_and_the_cache_stays_protected(cache: LoggedCache) -> None:
+    """By the page: without protection first, as here; then with it and without the setting."""
     s3 = cache.owner
     s3.put_object(Bucket=LOGS, Key="access-logs/old", Body=b"x")
-    try:
-        cache.log()
-        assert "LoggingEnabled" not in s3.get_bucket_logging(Bucket=BUCKET)
-        assert [one["Name"] for one in s3.list_buckets()["Buckets"]] == [BUCKET]
-        assert s3.get_object(Bucket=BUCKET, Key="nix-cache-info")
-        assert cache.project.outputs()["manifest"]["accessLogs"] is None
-    finally:
-        cache.log(expireAfterDays=14)
+
+    cache.project.set(protect=True)
+    cache.log()
+
+    assert "LoggingEnabled" not in s3.get_bucket_logging(Bucket=BUCKET)
+    assert [one["Name"] for one in s3.list_buckets()["Buckets"]] == [BUCKET]
+    assert s3.get_object(Bucket=BUCKET, Key="nix-cache-info")
+    assert cache.project.outputs()["manifest"]["accessLogs"] is None
+    assert cache.project.resources()["nix-cache-bucket"]["protect"]
+
+
+def test_a_log_bucket_that_exists_is_refused_and_then_adopted_with_its_logs(
+    cache: LoggedCache,
+) -> None:
+    """Such as one that an earlier stack left, by the commands of the page on adoption."""
+    s3 = cache.owner
+    cache.project.set(protect=False)
+    cache.log()
+    s3.create_bucket(Bucket=LOGS)
+    s3.put_object(Bucket=LOGS, Key="access-logs/old", Body=b"x")
+    before = cache.project.resources()
+
+    cache.project.set(aws={"endpoint": cache.aws.url, "accessLogs": {}})
+
+    said = refused(cache)
+    assert "Nothing was changed." in said
+    for output in (said, refused(cache, "--skip-preview")):
+        assert f"the bucket '{LOGS}' exists already in this account" in output
+    assert cache.project.resources().keys() == before.keys()
+    assert "LoggingEnabled" not in s3.get_bucket_logging(Bucket=BUCKET)
+    assert not is_closed_and_expires(s3)
+
+    enable, begin = commands("docs/operations/adoption.md", "Write the import file")
+    *adopt, end = commands("docs/operations/adoption.md", "Import the resources")
+    cache.run("stack", "select")
+    cache.project.typed(enable)
+    cache.project.typed(begin)
+    file = cache.project.folder / "import.json"
+    written = json.loads(file.read_text())
+    entries = [one for one in written["resources"] if one["name"] == "nix-cache-log-bucket"]
+    file.write_text(json.dumps({**written, "resources": [{**entries[0], "id": LOGS}]}))
+    for line in [*adopt, end]:
+        cache.project.typed(line, timeout=UP_SECONDS)
+
+    assert s3.get_object(Bucket=LOGS, Key="access-logs/old")
+    assert is_closed_and_expires(s3)
+    assert "LoggingEnabled" in s3.get_bucket_logging(Bucket=BUCKET)
     assert cache.project.outputs()["manifest"]["accessLogs"]["bucket"] == LOGS
+    cache.run("preview", "--expect-no-changes")

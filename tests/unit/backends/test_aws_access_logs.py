@@ -56,7 +56,13 @@ def test_logs_go_to_another_bucket_once_s3_can_deliver_them() -> None:
         "targetBucket": LOG_BUCKET,
         "targetPrefix": "access-logs/",
     }
-    assert {"c-log-bucket-policy", "c-names-logs"} <= logging.depends_on
+    assert {
+        "c-log-bucket-encryption",
+        "c-log-bucket-lifecycle",
+        "c-log-bucket-ownership",
+        "c-log-bucket-policy",
+        "c-names-logs",
+    } <= logging.depends_on
 
 
 def test_the_log_bucket_of_a_public_cache_is_closed() -> None:
@@ -117,9 +123,12 @@ def test_logs_expire_and_so_do_unfinished_uploads() -> None:
 
 @pytest.mark.parametrize("protect", [True, False])
 def test_logs_are_protected_as_the_cache_is(protect: bool) -> None:
-    bucket = made({**LOGGED, "protect": protect}).one(":Bucket", "c-log-bucket")
+    """So is their delivery, which is ended before anything else of the log bucket is deleted."""
+    recorder = made({**LOGGED, "protect": protect})
+    bucket = recorder.one(":Bucket", "c-log-bucket")
 
     assert (bucket.protect, bucket.inputs["forceDestroy"]) == (protect, not protect)
+    assert recorder.one(":BucketLogging", "c-logging").protect == protect
 
 
 def test_the_manifest_names_the_logs_and_what_is_published_does_not() -> None:

@@ -27,6 +27,10 @@ LOGS_PREFIX = "access-logs/"
 def keep_access_logs(scope: Scope, settings: AwsAccessLogsSettings, logged: aws.s3.Bucket) -> None:
     """Make a closed bucket, and let S3 deliver the logs of the cache's bucket to it.
 
+    Delivery begins last and ends first. If the cache is protected, the engine therefore refuses to
+    end it before it changes anything else, and whenever the bucket itself cannot be deleted, such
+    as for the logs in it, the bucket stays closed and its logs go on to expire.
+
     Args:
         scope: the cache.
         settings: of the logs.
@@ -34,17 +38,19 @@ def keep_access_logs(scope: Scope, settings: AwsAccessLogsSettings, logged: aws.
     """
     name, prefix = log_bucket_name(scope.bucket), f"{scope.name}-log-bucket"
     bucket = protected_bucket(scope, prefix, name)
-    ownership = disable_acls(scope, f"{prefix}-ownership", bucket)
-    block = block_public_access(scope, f"{prefix}-public-access-block", bucket)
-    aws.s3.BucketServerSideEncryptionConfiguration(
+    ownership = disable_acls(scope, f"{prefix}-ownership", bucket, deleted_with_it=True)
+    block = block_public_access(
+        scope, f"{prefix}-public-access-block", bucket, deleted_with_it=True
+    )
+    encryption = aws.s3.BucketServerSideEncryptionConfiguration(
         f"{prefix}-encryption",
         bucket=bucket.bucket,
         region=scope.region,
         # S3 delivers no logs to a bucket that another key encrypts.
         rules=[S3_KEYS],
-        opts=scope.options(),
+        opts=scope.options(deleted_with=bucket),
     )
-    aws.s3.BucketLifecycleConfiguration(
+    lifecycle = aws.s3.BucketLifecycleConfiguration(
         f"{prefix}-lifecycle",
         bucket=bucket.bucket,
         region=scope.region,
@@ -57,7 +63,7 @@ def keep_access_logs(scope: Scope, settings: AwsAccessLogsSettings, logged: aws.
                 "expiration": {"days": settings.expire_after_days},
             },
         ],
-        opts=scope.options(),
+        opts=scope.options(deleted_with=bucket),
     )
     delivery = aws.s3.BucketPolicy(
         f"{prefix}-policy",
@@ -71,7 +77,7 @@ def keep_access_logs(scope: Scope, settings: AwsAccessLogsSettings, logged: aws.
                 )
             )
         ),
-        opts=scope.options(block),
+        opts=scope.options(block, deleted_with=bucket),
     )
     aws.s3.BucketLogging(
         f"{scope.name}-logging",
@@ -80,7 +86,9 @@ def keep_access_logs(scope: Scope, settings: AwsAccessLogsSettings, logged: aws.
         target_bucket=bucket.bucket,
         target_prefix=LOGS_PREFIX,
         # S3 refuses a target to which it cannot deliver.
-        opts=scope.options(delivery, ownership),
+        opts=scope.options(
+            *(delivery, ownership, encryption, lifecycle), protect=scope.cache.protect
+        ),
     )
 
 

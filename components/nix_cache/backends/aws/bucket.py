@@ -74,7 +74,7 @@ def protected_bucket(scope: Scope, resource: str, name: str) -> aws.s3.Bucket:
 
 
 def disable_acls(
-    scope: Scope, resource: str, bucket: aws.s3.Bucket
+    scope: Scope, resource: str, bucket: aws.s3.Bucket, *, deleted_with_it: bool = False
 ) -> aws.s3.BucketOwnershipControls:
     """Let policies alone decide who can do what to a bucket and its objects."""
     return aws.s3.BucketOwnershipControls(
@@ -82,12 +82,17 @@ def disable_acls(
         bucket=bucket.bucket,
         region=scope.region,
         rule={"object_ownership": "BucketOwnerEnforced"},
-        opts=scope.options(),
+        opts=scope.options(deleted_with=bucket if deleted_with_it else None),
     )
 
 
 def block_public_access(
-    scope: Scope, resource: str, bucket: aws.s3.Bucket, *, but_by_policy: bool = False
+    scope: Scope,
+    resource: str,
+    bucket: aws.s3.Bucket,
+    *,
+    but_by_policy: bool = False,
+    deleted_with_it: bool = False,
 ) -> aws.s3.BucketPublicAccessBlock:
     """Deny public access to a bucket.
 
@@ -96,6 +101,7 @@ def block_public_access(
         resource: the name of the resource.
         bucket: the bucket.
         but_by_policy: whether the bucket's policy can open it all the same.
+        deleted_with_it: whether a bucket that cannot be deleted stays closed.
     """
     return aws.s3.BucketPublicAccessBlock(
         resource,
@@ -105,7 +111,7 @@ def block_public_access(
         ignore_public_acls=True,
         block_public_policy=not but_by_policy,
         restrict_public_buckets=not but_by_policy,
-        opts=scope.options(),
+        opts=scope.options(deleted_with=bucket if deleted_with_it else None),
     )
 
 

@@ -49,11 +49,23 @@ class Scope:
         """Return a user's name in IAM, where names belong to the whole account."""
         return f"{self.bucket}-{user}"
 
-    def options(self, *after: pulumi.Resource, protect: bool = False) -> pulumi.ResourceOptions:
-        """Return the options of a resource that waits for others and for the reservations."""
+    def options(
+        self,
+        *after: pulumi.Resource,
+        protect: bool = False,
+        deleted_with: pulumi.Resource | None = None,
+    ) -> pulumi.ResourceOptions:
+        """Return the options of a resource that waits for others and for the reservations.
+
+        Args:
+            after: the others.
+            protect: whether the engine refuses to delete it.
+            deleted_with: what it goes with: while that is to be deleted, it is left alone.
+        """
         options = pulumi.ResourceOptions(
             parent=self.parent,
             protect=protect or None,
+            deleted_with=deleted_with,
             depends_on=self.reservations,
         )
         if not after:
