@@ -159,6 +159,29 @@ def all_settings() -> tuple[Group, ...]:
     return tuple(groups)
 
 
+def places_of(name: str, *, in_backends: bool) -> list[str]:
+    """Return where a setting of a name is, such as ``aws.accessLogs`` or ``writers[0].name``.
+
+    Args:
+        name: the name in camelCase.
+        in_backends: whether to look within backends and other groups; else beside them.
+    """
+    cache, *groups = all_settings()
+    if not in_backends:
+        return [one.name for one in cache.present if one.name == name]
+    by_name = {group.name: group for group in groups}
+
+    def within(kind: SettingKind, place: str) -> Iterator[str]:
+        if kind.items is not None and kind.items.is_group:
+            yield from within(kind.items, f"{place}[0]")
+        for one in by_name[kind.name].present if kind.is_group else ():
+            if one.name == name:
+                yield f"{place}.{name}"
+            yield from within(one.kind, f"{place}.{one.name}")
+
+    return [place for one in cache.present for place in within(one.kind, one.name)]
+
+
 def choices_of(groups: Iterable[Group]) -> list[Choice]:
     """Return the choices among settings, in their order."""
     return [setting.choice for group in groups for setting in group.settings if setting.choice]

@@ -120,9 +120,9 @@ def _problem(
     kind: str = entry["type"]
     key = _spell([within, *place.path] if within else place.path)
     if kind == "extra_forbidden":
+        name = str(place.path[-1])
         siblings = [*place.siblings, *(beside if len(place.path) == 1 else ())]
-        close = difflib.get_close_matches(str(place.path[-1]), siblings, n=1)
-        guess = f"did you mean {close[0]}?" if close else f"use one of {', '.join(siblings)}"
+        guess = _guess(name, siblings, within)
         # Its value is not shown: it may be a secret that was meant for another setting.
         return Problem(key, "", "is an unknown setting", guess)
     if kind != "missing" and is_output(entry["input"]):
@@ -130,6 +130,29 @@ def _problem(
     value = "" if kind == "missing" else "(secret)" if place.secret else _show(entry["input"])
     mistake = _WORDING.get(kind, "is wrong: {msg}").format(msg=entry["msg"], **entry.get("ctx", {}))
     return Problem(key, value, mistake, f"set it to {place.allowed}")
+
+
+def _guess(name: str, siblings: Sequence[str], within: str) -> str:
+    """Return what to do about an unknown setting, as an imperative or a question.
+
+    Args:
+        name: its name.
+        siblings: the settings beside it.
+        within: the setting that has the whole group; empty at the top.
+    """
+    if _is_path(name):
+        return "remove it, and set it again by the option --path of `pulumi config set`"
+    from nix_cache.config.catalogue import places_of  # it lists what this is imported by
+
+    elsewhere = places_of(name, in_backends=not within)
+    if meant := elsewhere or difflib.get_close_matches(name, siblings, n=1):
+        return f"did you mean {' or '.join(meant)}?"
+    return f"use one of {', '.join(siblings)}"
+
+
+def _is_path(name: str) -> bool:
+    """Return whether a name is a path, which `pulumi config set` reads only with ``--path``."""
+    return "." in name or "[" in name
 
 
 @dataclass
@@ -155,7 +178,7 @@ def _look_up(model: type[BaseModel], path: Sequence[str | int]) -> _Place:
     for step in path:
         holder = _unwrapped(current)
         if isinstance(holder, type) and issubclass(holder, BaseModel):
-            name = to_camel(str(step))
+            name = str(step) if _is_path(str(step)) else to_camel(str(step))
             fields = {field.alias or name: field for name, field in holder.model_fields.items()}
             place.path.append(name)
             place.siblings = list(fields)
@@ -218,6 +241,8 @@ def shown_unless_output(value: object) -> str:
 
 
 def _show(value: object) -> str:
+    if value is None:
+        return "null"
     if isinstance(value, dict):
         return f"(an object with {', '.join(map(str, value)) or 'nothing in it'})"
     if isinstance(value, list | tuple):

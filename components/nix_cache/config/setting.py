@@ -26,7 +26,7 @@ from pydantic import (
 from pydantic.alias_generators import to_camel
 from pydantic.config import JsonDict
 from pydantic.fields import FieldInfo
-from pydantic_core import PydanticUndefined
+from pydantic_core import PydanticKnownError, PydanticUndefined
 
 from nix_cache.formats import signing
 
@@ -74,6 +74,8 @@ class SettingsModel(BaseModel):
         The values of an object may be Outputs, but the object itself is not one.
         """
         field = cls.model_fields[str(info.field_name)]
+        if _is_whole_number(field):
+            value = _not_boolean(value)
         is_container = get_origin(field.annotation) in (dict, tuple)
         if accepts_outputs(field) and not is_container:
             return _output_or_checked(value, check)
@@ -200,6 +202,17 @@ def _fact(field: FieldInfo, name: str) -> object:
     return extra.get(name, "") if isinstance(extra, dict) else ""
 
 
+def _is_whole_number(field: FieldInfo) -> bool:
+    return field.annotation in (int, int | None)
+
+
+def _not_boolean(value: object) -> object:
+    """Refuse true and false where a number is expected: they would count as 1 and 0."""
+    if isinstance(value, bool):
+        raise PydanticKnownError("int_type")
+    return value
+
+
 def _is_boolean(field: FieldInfo) -> bool:
     return field.annotation in (bool, bool | None)
 
@@ -243,7 +256,7 @@ Name = Annotated[str, item(NAME_RULE, pattern=NAME_PATTERN)]
 
 GENERATION_RULE = "a whole number from 1 to 9999"
 
-Generation = Annotated[int, item(GENERATION_RULE, ge=1, le=9999)]
+Generation = Annotated[int, item(GENERATION_RULE, ge=1, le=9999), BeforeValidator(_not_boolean)]
 """Of a writer's key."""
 
 if TYPE_CHECKING:

@@ -65,6 +65,13 @@ def _decoded(value: str) -> Any:
     if not value.startswith(("[", "{")):
         return value
     try:
-        return json.loads(value)
+        return _with_empty_groups(json.loads(value))
     except ValueError:
         return value
+
+
+def _with_empty_groups(value: Any) -> Any:
+    """Read ``{}`` below the top, which `pulumi config set --path` keeps as text."""
+    if isinstance(value, dict):
+        return {key: _with_empty_groups(part) for key, part in value.items()}
+    return {} if value == "{}" else value

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from nix_cache.backends.aws.settings import AwsSettings
 from nix_cache.backends.minio.connection import Connection
 from nix_cache.backends.minio.settings import MinioSettings
 from nix_cache.config.check import check
@@ -45,6 +46,21 @@ def test_lists_and_objects_come_as_json_and_scalars_as_text() -> None:
     assert [(w.name, w.generation) for w in settings.writers] == [("ci-x", 1), ("ops", 2)]
     assert settings.public is True
     assert provider is None
+
+
+def test_an_empty_group_within_a_backend_comes_as_text() -> None:
+    """As `pulumi config set --path nix-cache:aws.accessLogs '{}'` writes it."""
+    settings, _ = checked_settings(
+        {
+            "nix-cache:domain": "cache.example.org",
+            "nix-cache:backend": "aws",
+            "nix-cache:aws": '{"accessLogs": "{}", "region": "eu-central-1"}',
+        }
+    )
+
+    logs = settings.own(AwsSettings).access_logs
+    assert logs is not None
+    assert logs.expire_after_days == 30
 
 
 def test_the_endpoint_is_the_providers_server_unless_another_is_given() -> None:

@@ -428,6 +428,78 @@ def test_no_message_shows_a_secret(settings: dict[str, Any]) -> None:
     assert KEY.secret_text.partition(":")[2][:20] not in str(refusal.value)
 
 
+@pytest.mark.parametrize(
+    ("settings", "key", "fix"),
+    [
+        ({"accessLogs": "true"}, "accessLogs", "did you mean aws.accessLogs?"),
+        (
+            {"domainName": "cache.example.org"},
+            "domainName",
+            "did you mean aws.cloudfront.domainName or spaces.cdn.domainName?",
+        ),
+        ({"signingKey": "x"}, "signingKey", "did you mean writers[0].signingKey?"),
+        (
+            {"minio": {"endpoint": "https://m", "janitor": "true"}},
+            "minio.janitor",
+            "did you mean janitor?",
+        ),
+        (
+            {"aws.accessLogs": "true"},
+            "aws.accessLogs",
+            "remove it, and set it again by the option --path of `pulumi config set`",
+        ),
+        (
+            {"writers[1]": "ci-robot"},
+            "writers[1]",
+            "remove it, and set it again by the option --path of `pulumi config set`",
+        ),
+    ],
+)
+def test_a_setting_in_the_wrong_place_is_reported_with_the_right_one(
+    settings: dict[str, Any], key: str, fix: str
+) -> None:
+    """As `pulumi config set KEY true` writes it, where a setting of that name is elsewhere."""
+    with pytest.raises(SettingsError) as refusal:
+        check({**LEAST, **settings})
+
+    assert [(one.key, one.fix) for one in refusal.value.problems] == [(key, fix)]
+
+
+@pytest.mark.parametrize(
+    ("settings", "key"),
+    [
+        ({"expireAfterDays": True}, "expireAfterDays"),
+        ({"writers": [{"name": "ci-robot", "generation": True}]}, "writers[0].generation"),
+        (
+            {"writers": [{"name": "ci-robot", "generation": 2, "trustedGenerations": [True]}]},
+            "writers[0].trustedGenerations[0]",
+        ),
+        (
+            {
+                "backend": "aws",
+                "minio": None,
+                "aws": {"region": "eu-central-1", "accessLogs": {"expireAfterDays": True}},
+            },
+            "aws.accessLogs.expireAfterDays",
+        ),
+    ],
+)
+def test_true_is_not_a_number(settings: dict[str, Any], key: str) -> None:
+    """It would count as 1: everything would expire after one day."""
+    with pytest.raises(SettingsError) as refusal:
+        check({**LEAST, **settings})
+
+    [problem] = refusal.value.problems
+    assert (problem.key, problem.value) == (key, "True")
+    assert problem.mistake == "is not a whole number"
+
+
+def test_a_gap_in_a_list_is_reported_as_null() -> None:
+    """`pulumi config set --path 'nix-cache:writers[1]'` leaves one where the default is meant."""
+    with pytest.raises(SettingsError, match=r"writers\[0\] = null is not an object"):
+        check({**LEAST, "writers": [None, "ci-robot"]})
+
+
 def test_the_value_of_an_unknown_setting_is_not_shown() -> None:
     """It may be a password that was meant for the provider."""
     with pytest.raises(SettingsError) as refusal:
