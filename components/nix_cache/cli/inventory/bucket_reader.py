@@ -1,6 +1,7 @@
 """Lists a cache's bucket, and reads what is in it."""
 
 import itertools
+from array import array
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
@@ -63,6 +64,15 @@ class BucketReader:
             ClientError: the storage refused, or the list is not whole.
         """
         return itertools.chain.from_iterable(self._listed(prefix, list))
+
+    def sizes(self, prefix: str) -> Iterator[int]:
+        """List objects as ``objects`` does, and yield their sizes in bytes.
+
+        Raises:
+            ClientError: the storage refused, or the list is not whole.
+        """
+        pages = self._listed(prefix, lambda page: array("Q", (stored.size for stored in page)))
+        return itertools.chain.from_iterable(pages)
 
     def packed(
         self, prefix: str, fits: Callable[[str], bool]

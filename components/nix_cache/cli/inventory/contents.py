@@ -173,6 +173,11 @@ def is_narinfo(key: str) -> bool:
     return found is not None and found[2] == "narinfo"
 
 
+def is_metadata(key: str) -> bool:
+    """Return whether an object with this key is the narinfo or the list of files of a path."""
+    return _METADATA_KEY.fullmatch(key) is not None
+
+
 def is_of_paths(key: str) -> bool:
     """Return whether an object with this key belongs to store paths, in whatever way."""
     return is_collectable(key) or key.startswith(_FOLDERS_OF_PATHS)

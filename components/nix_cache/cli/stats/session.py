@@ -1,6 +1,7 @@
 """One run of `nix-cache stats`: reads the bucket, and prints the figures."""
 
 import time
+from array import array
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -10,7 +11,8 @@ from nix_cache.backends.registry import BACKENDS
 from nix_cache.cli.caches.manager import find_manager
 from nix_cache.cli.commands import completing
 from nix_cache.cli.inventory.bucket import Bucket
-from nix_cache.cli.inventory.contents import is_collectable, is_narinfo
+from nix_cache.cli.inventory.chosen import StoredObjects
+from nix_cache.cli.inventory.contents import is_collectable, is_metadata, is_narinfo
 from nix_cache.cli.inventory.remembered import Remembered
 from nix_cache.cli.machine import console
 from nix_cache.cli.machine.progress import Progress
@@ -110,13 +112,18 @@ def read(bucket: Bucket, progress: Progress) -> Figures:
     """
     nars, odd = bucket.packed(NAR_PREFIX, is_collectable)
     adder = Adder(nars, {stored.key: stored.size for stored in odd})
-    narinfos, others = bucket.packed("", is_narinfo)
-    adder.count("narinfo", map(narinfos.size, narinfos.numbers()))
+    metadata, others = bucket.packed("", is_metadata)
+    kinds: dict[bool, array[int]] = {True: array("I"), False: array("I")}
+    for number in metadata.numbers():
+        kinds[is_narinfo(metadata.key(number))].append(number)
+    narinfos, listings = StoredObjects(metadata, kinds[True]), StoredObjects(metadata, kinds[False])
+    adder.count("narinfo", map(metadata.size, narinfos.numbers))
+    adder.count("listing", map(metadata.size, listings.numbers))
     for stored in others:
         adder.count("listing" if stored.key.endswith(".ls") else "other", [stored.size])
     for folder, kind in _FOLDERS.items():
-        adder.count(kind, (stored.size for stored in bucket.objects(folder)))
-    for count, (stored, narinfo) in enumerate(bucket.parsed(narinfos.values()), start=1):
+        adder.count(kind, bucket.sizes(folder))
+    for count, (stored, narinfo) in enumerate(bucket.parsed(narinfos), start=1):
         adder.add(stored, narinfo)
         progress.tell(f"read {count:,} of {len(narinfos):,} narinfos")
     return adder.finished()
