@@ -4,10 +4,12 @@ import itertools
 from array import array
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
+from operator import attrgetter
 from typing import TypeVar
 
+from nix_cache.cli.inventory.columns import Columns, joined, taken
 from nix_cache.cli.inventory.listing import Listing
-from nix_cache.cli.inventory.objects import Columns, PackedObjects, joined, taken
+from nix_cache.cli.inventory.objects import PackedObjects
 from nix_cache.cli.inventory.parsed import parsed_narinfos
 from nix_cache.cli.inventory.stored import Stored
 from nix_cache.cli.machine.parallel import in_parallel
@@ -92,13 +94,9 @@ class BucketReader:
         others: list[Stored] = []
 
         def kept(page: list[Stored]) -> Columns:
-            columns = Columns()
-            for stored in sorted(page, key=lambda one: one.key):
-                if fits(stored.key):
-                    columns.add(stored.key, stored)
-                else:
-                    others.append(stored)
-            return columns
+            page = sorted(page, key=attrgetter("key"))
+            others.extend(stored for stored in page if not fits(stored.key))
+            return Columns.of([(stored.key, stored) for stored in page if fits(stored.key)])
 
         return PackedObjects(joined(taken(self._listed(prefix, kept))), common=prefix), others
 

@@ -4,10 +4,12 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from operator import attrgetter
 from typing import Self
 
+from nix_cache.cli.inventory.columns import Columns, joined, taken
 from nix_cache.cli.inventory.narinfos import ENDING, PackedNarinfos
-from nix_cache.cli.inventory.objects import Columns, PackedObjects, joined, taken
+from nix_cache.cli.inventory.objects import PackedObjects
 from nix_cache.cli.inventory.relisted import Recognition
 from nix_cache.cli.inventory.stored import Entry, Stored
 from nix_cache.formats.cache_info import INFO_KEY
@@ -29,6 +31,7 @@ _NAR_KEY = re.compile(rf"{NAR_PREFIX}[0-9A-Za-z_-]+\.nar(\.[0-9a-z]+)?")
 or with the hash of the store path before them."""
 
 _LISTING = ".ls"
+_Named = tuple[str, Stored]
 _FOLDERS_OF_PATHS = (NAR_PREFIX, "log/", "debuginfo/", *REALISATION_PREFIXES)
 
 
@@ -95,14 +98,13 @@ class ListedNars:
 
     def kept(self, page: Iterable[Stored]) -> "tuple[Columns, list[str]]":
         """Return what can be collected of a page of the listing, and the keys of the rest."""
-        columns, foreign = Columns(), list[str]()
-        add = self._known.adder(columns) if self._known else columns.add
-        for stored in sorted(page, key=_key):
+        nars, foreign = list[_Named](), list[str]()
+        for stored in sorted(page, key=attrgetter("key")):
             if _NAR_KEY.fullmatch(stored.key):
-                add(stored.key, stored)
+                nars.append((stored.key, stored))
             else:
                 foreign.append(stored.key)
-        return columns, foreign
+        return _changed(nars, self._known), foreign
 
     def joined(
         self, pages: "list[tuple[Columns, list[str]]]"
@@ -128,16 +130,14 @@ class ListedNarinfos:
 
     def kept(self, page: Iterable[Stored]) -> tuple[Columns, Columns, bool]:
         """Return the narinfos and lists of files of a page, and whether it has nix-cache-info."""
-        narinfos, listings, has_info = Columns(), Columns(), False
-        add_narinfo = self._narinfos.adder(narinfos) if self._narinfos else narinfos.add
-        add_listing = self._listings.adder(listings) if self._listings else listings.add
-        for stored in sorted(page, key=_key):
+        narinfos, listings, has_info = list[_Named](), list[_Named](), False
+        for stored in sorted(page, key=attrgetter("key")):
             if match := _METADATA_KEY.fullmatch(stored.key):
-                add = add_narinfo if match[2] == "narinfo" else add_listing
-                add(match[1], stored)
+                kind = narinfos if match[2] == "narinfo" else listings
+                kind.append((match[1], stored))
             elif stored.key == INFO_KEY:
                 has_info = True
-        return narinfos, listings, has_info
+        return _changed(narinfos, self._narinfos), _changed(listings, self._listings), has_info
 
     def joined(
         self, pages: list[tuple[Columns, Columns, bool]]
@@ -203,5 +203,6 @@ def _metadata(objects: Iterable[Stored], ending: str) -> dict[str, Stored]:
     return {match[1]: stored for match, stored in found if match and match[2] == ending}
 
 
-def _key(stored: Stored) -> str:
-    return stored.key
+def _changed(named: list[_Named], known: Recognition | None) -> Columns:
+    """Return those of some objects that are new or have changed."""
+    return Columns.of(known.changed(named) if known else named)

@@ -17,7 +17,8 @@ from typing import Self
 from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 
 from nix_cache.cli.errors import ClientError
-from nix_cache.cli.inventory.objects import NO_TIME, PackedObjects, as_number, as_time
+from nix_cache.cli.inventory.columns import NO_TIME, as_number, as_time
+from nix_cache.cli.inventory.objects import PackedObjects
 from nix_cache.cli.inventory.times import NarTimes
 from nix_cache.cli.limits import LEDGER_BYTES
 from nix_cache.cli.s3.clock import usable

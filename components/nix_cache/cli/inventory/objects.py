@@ -4,7 +4,7 @@ A million objects as Python objects take 400 MB, in these columns 70 to 100 MB. 
 one sorted text. Groups of names with the same beginning are searched by ``bytes.find``.
 """
 
-import re
+import operator
 from array import array
 from collections.abc import (
     ItemsView,
@@ -13,78 +13,19 @@ from collections.abc import (
     Mapping,
     ValuesView,
 )
-from datetime import UTC, datetime, timedelta
-from typing import TypeVar
+from datetime import datetime
+from itertools import islice
 
 from nix_cache.cli.inventory.chosen import NumberedItems, NumberedValues
+from nix_cache.cli.inventory.columns import NO_TIME, Columns, as_number, as_time
 from nix_cache.cli.inventory.stored import Stored
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
-NO_TIME = -(2**63)
-"""In the place of a time: there is none."""
-
-_ETAG = re.compile(r'"([0-9a-f]{32})"')
-_NO_ETAG = bytes(16)
 _GROUPED_CHARACTERS = 3
 _SEARCHED_NAMES = 64
 """Names of one group that are searched at once. A million hashes have 30 in each group."""
 
 _MOST_IN_DICT = 2**14
 """Of so many names, a dictionary has the numbers: it takes 3 MB, and a tenth of the time."""
-
-_END = b"\n"
-_Part = TypeVar("_Part")
-
-
-class Columns:
-    """Objects in the order of their names, as they are listed."""
-
-    def __init__(self) -> None:
-        self.names: bytes | bytearray = bytearray(_END)
-        self.positions = array("Q")
-        self.sizes = array("Q")
-        self.written = array("q")
-        self.etags = bytearray()
-        self.other_etags: dict[int, str] = {}
-
-    def __len__(self) -> int:
-        return len(self.sizes)
-
-    def add(self, name: str, stored: Stored) -> None:
-        """Add an object.
-
-        Args:
-            name: of it, in ASCII and without line ends; greater than all names so far.
-            stored: the object.
-        """
-        if found := _ETAG.fullmatch(stored.etag):
-            self.etags += bytes.fromhex(found[1])
-        else:
-            self.etags += _NO_ETAG
-            self.other_etags[len(self)] = stored.etag
-        self.positions.append(len(self.names) - 1)
-        self.names += name.encode("ascii") + _END
-        self.sizes.append(stored.size)
-        self.written.append(as_number(stored.written))
-
-    def extend(self, later: "Columns") -> None:
-        """Add the objects of other columns, whose names are greater."""
-        shift, count = len(self.names) - 1, len(self)
-        self.other_etags |= {count + at: etag for at, etag in later.other_etags.items()}
-        self.positions.extend(position + shift for position in later.positions)
-        self.names += memoryview(later.names)[1:]
-        self.sizes.extend(later.sizes)
-        self.written.extend(later.written)
-        self.etags += later.etags
-
-    def fit(self) -> None:
-        """Give back the memory that was kept for further objects. None may be added then."""
-        self.positions.append(len(self.names) - 1)
-        self.names = bytes(self.names)
-        self.positions = self.positions[:]
-        self.sizes = self.sizes[:]
-        self.written = self.written[:]
 
 
 class PackedObjects(Mapping[str, Stored]):
@@ -97,7 +38,7 @@ class PackedObjects(Mapping[str, Stored]):
     """
 
     def __init__(self, columns: Columns, ending: str = "", common: str = "") -> None:
-        columns.fit()
+        columns.complete()
         self._columns = columns
         self._ending = ending
         self._group = slice(len(common), len(common) + _GROUPED_CHARACTERS)
@@ -113,10 +54,8 @@ class PackedObjects(Mapping[str, Stored]):
         cls, objects: Mapping[str, Stored], ending: str = "", common: str = ""
     ) -> "PackedObjects":
         """Return some objects by name."""
-        columns = Columns()
-        for name in sorted(objects):
-            columns.add(name, objects[name])
-        return cls(columns, ending, common)
+        named = [(name, objects[name]) for name in sorted(objects)]
+        return cls(Columns.of(named), ending, common)
 
     def __len__(self) -> int:
         return len(self._columns)
@@ -204,7 +143,7 @@ class PackedObjects(Mapping[str, Stored]):
                 after = middle
         begin, end = self._positions[first], self._positions[after] + 1
         place = self._text.find(f"\n{name}\n".encode(), begin, end)
-        return None if place < 0 else first + self._text.count(_END, begin, place)
+        return None if place < 0 else first + self._text.count(b"\n", begin, place)
 
     def find_all(self, names: list[str]) -> list[int | None]:
         """Return the numbers of some objects; None for those that are not among these."""
@@ -286,47 +225,20 @@ class PackedObjects(Mapping[str, Stored]):
         return Stored(self.key(number), self.size(number), self.written(number), self.etag(number))
 
     def _index(self) -> None:
+        if self._numbers is not None:
+            names = self._text[1:-1].decode("ascii").split("\n") if self.span else []
+            if not all(map(operator.lt, names, islice(names, 1, None))):
+                raise ValueError("the names are not in their order")
+            self._numbers.update(zip(names, range(self.span), strict=True))
+            return
         last = ""
         for number in range(self.span):
             name = self.name(number)
-            if number and name <= last:
+            if name <= last:
                 raise ValueError(f"{name} is not in the order of names")
             last = name
-            if self._numbers is not None:
-                self._numbers[name] = number
-                continue
             group = name[self._group]
             if group not in self._groups:
                 self._groups[group] = len(self._starts)
                 self._starts.append(number)
         self._starts.append(self.span)
-
-
-def taken(parts: list[_Part]) -> Iterator[_Part]:
-    """Yield the parts of a list, which is emptied, so that none is held any longer."""
-    parts.reverse()
-    while parts:
-        yield parts.pop()
-
-
-def joined(parts: Iterable[Columns]) -> Columns:
-    """Return columns of all objects of some parts, each of which has greater names."""
-    found = Columns()
-    for part in parts:
-        found.extend(part)
-    return found
-
-
-def as_number(time: datetime | None) -> int:
-    """Return a time in microseconds, or what stands for none."""
-    return NO_TIME if time is None else (time - _EPOCH) // _MICROSECOND
-
-
-def as_span(span: timedelta) -> int:
-    """Return a span of time in the unit of ``as_number``."""
-    return span // _MICROSECOND
-
-
-def as_time(number: int) -> datetime | None:
-    """Return the time of a number that ``as_number`` returned."""
-    return None if number == NO_TIME else _EPOCH + timedelta(microseconds=number)

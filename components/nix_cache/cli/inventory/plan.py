@@ -12,10 +12,10 @@ from datetime import datetime, timedelta
 from itertools import chain
 
 from nix_cache.cli.inventory.chosen import StoredObjects
+from nix_cache.cli.inventory.columns import NO_TIME, as_number, as_span
 from nix_cache.cli.inventory.contents import YOUNG, Contents, Entry, Stored
 from nix_cache.cli.inventory.entries import Entries
 from nix_cache.cli.inventory.names import PackedNames
-from nix_cache.cli.inventory.objects import NO_TIME, as_number, as_span
 from nix_cache.cli.inventory.pins import Pin
 from nix_cache.cli.inventory.realisations import PackedRealisations
 from nix_cache.cli.inventory.roots import Pushed, left_to_upstream, paths_of

@@ -4,8 +4,10 @@ A realisation takes 170 to 190 bytes. What cannot be read is kept, and never cou
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator
+from operator import attrgetter
 
-from nix_cache.cli.inventory.objects import Columns, PackedObjects, joined
+from nix_cache.cli.inventory.columns import Columns, joined
+from nix_cache.cli.inventory.objects import PackedObjects
 from nix_cache.cli.inventory.references import PackedReferences
 from nix_cache.cli.inventory.rows import Rows
 from nix_cache.cli.inventory.stored import Stored
@@ -17,11 +19,13 @@ _UNREAD = bytes(_HASH_BYTES)
 
 def listed_realisations(page: Iterable[Stored]) -> Columns:
     """Return the realisations on a page of the listing."""
-    found = Columns()
-    for stored in sorted(page, key=lambda one: one.key):
-        if is_realisation_key(stored.key):
-            found.add(stored.key.removesuffix(SUFFIX), stored)
-    return found
+    return Columns.of(
+        [
+            (stored.key.removesuffix(SUFFIX), stored)
+            for stored in sorted(page, key=attrgetter("key"))
+            if is_realisation_key(stored.key)
+        ]
+    )
 
 
 class PackedRealisations:

@@ -6,9 +6,9 @@ from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Protocol, TypeVar
 
+from nix_cache.cli.inventory.columns import taken
 from nix_cache.cli.inventory.ledger import LEDGER_KEY, Ledger, ledger_content
 from nix_cache.cli.inventory.narinfo_reader import received
-from nix_cache.cli.inventory.objects import taken
 from nix_cache.cli.inventory.pins import Pin, pins_of, read_revision, revisions_among
 from nix_cache.cli.inventory.read_once import OnceReader
 from nix_cache.cli.inventory.realisation_reader import RealisationReader

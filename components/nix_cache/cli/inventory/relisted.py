@@ -4,11 +4,11 @@ An object that is as it was keeps its number. What is new or has changed gets nu
 the first listing.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from itertools import chain, compress
 
-from nix_cache.cli.inventory.objects import Columns, PackedObjects
+from nix_cache.cli.inventory.objects import PackedObjects
 from nix_cache.cli.inventory.stored import Stored
 
 
@@ -25,27 +25,23 @@ class Recognition:
         self._is_settled = is_settled
         self._there = bytearray(base.span)
 
-    def adder(self, columns: Columns) -> Callable[[str, Stored], None]:
-        """Return what adds the objects of one page; to columns what is new or has changed.
+    def changed(self, page: Iterable[tuple[str, Stored]]) -> list[tuple[str, Stored]]:
+        """Note which objects on a page are as they were, and return the others.
 
         Args:
-            columns: for new and changed objects.
+            page: names and objects.
         """
-        base, last = self._base, -1
-
-        def add(name: str, stored: Stored) -> None:
-            nonlocal last
-            number: int | None = last + 1
-            if number is None or not base.follows(number, name):
-                number = base.find(name)
+        base, last, changed = self._base, -1, []
+        for name, stored in page:
+            following = last + 1
+            number = following if base.follows(following, name) else base.find(name)
             if number is not None:
                 last = number
                 if base.is_as(number, stored) and self._is_settled(number):
                     self._there[number] = 1
-                    return
-            columns.add(name, stored)
-
-        return add
+                    continue
+            changed.append((name, stored))
+        return changed
 
     def finished(self, later: PackedObjects) -> "RelistedObjects":
         """Return the objects of the whole listing.

@@ -5,7 +5,8 @@ from collections.abc import ItemsView, Iterator, Mapping
 from datetime import datetime
 
 from nix_cache.cli.inventory.chosen import StoredObjects
-from nix_cache.cli.inventory.objects import NO_TIME, PackedObjects, as_time
+from nix_cache.cli.inventory.columns import NO_TIME, as_time
+from nix_cache.cli.inventory.objects import PackedObjects
 
 
 class NarTimes(Mapping[str, datetime]):
