@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from nix_cache.cli.errors import ClientError
 from nix_cache.cli.inventory import listing
 from nix_cache.cli.inventory.bucket import Bucket
+from nix_cache.cli.inventory.columns import Columns
 from nix_cache.cli.inventory.contents import Contents, ListedNarinfos, ListedNars
 from nix_cache.cli.inventory.listing import Listing, ranges
 from nix_cache.cli.inventory.narinfos import PackedNarinfos
@@ -149,6 +150,27 @@ class TestObjects:
         assert (other in found) == (other in wanted)
         assert found.total_bytes == sum(one.size for one in wanted.values())
         assert set(found.undated) == {o.key for o in wanted.values() if o.written is None}
+
+    @pytest.mark.parametrize(
+        "etags",
+        [
+            (f'"{"a" * 32}', '"'),
+            (f'"{"a" * 32}""{"b" * 32}"', ""),
+            (f'"{"a" * 32}"', f'"{"B" * 32}"'),
+            (f'"{"a" * 32}"', f'"{"a" * 30}  "'),
+        ],
+    )
+    def test_an_etag_is_never_taken_for_a_part_of_another(self, etags: tuple[str, str]) -> None:
+        """Also where all of them together look like those of other objects."""
+        named = {f"{at}": Stored(f"{at}", 1, NOW, etag) for at, etag in enumerate(etags)}
+        assert dict(PackedObjects.of(named)) == named
+
+    @pytest.mark.parametrize("names", [["a\nb"], ["b", "a"], ["a", "a"]])
+    def test_names_that_columns_cannot_hold_are_refused(self, names: list[str]) -> None:
+        """Objects would take each other's place."""
+        columns = Columns.of([(name, Stored(name, 1, NOW)) for name in names])
+        with pytest.raises(ValueError, match=r"line end|order"):
+            PackedObjects(columns)
 
     def test_a_narinfo_takes_little_memory(self) -> None:
         """A million fit into 500 MB, as bench/collecting.py measures."""
