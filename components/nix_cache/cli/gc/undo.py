@@ -142,7 +142,9 @@ def _require_ended(found: Sequence[tuple[ObjectVersion, CollectionRun]]) -> None
 def _plan(bucket: HistoricBucket, found: UndoneRun) -> Restoration:
     history: dict[str, list[ObjectVersion]] = {}
     for version in bucket.versions():
-        history.setdefault(version.key, []).append(version)
+        known = history.setdefault(version.key, [])
+        if not known or known[-1].is_marker:  # what is older than the latest content stays hidden
+            known.append(version)
     hidden = hidden_by(found, history)
     wanted = [one.version for key, one in hidden.items() if key.endswith(".narinfo")]
     contents = bucket.version_contents(wanted)
