@@ -9,7 +9,7 @@ from pulumi.output import Unknown
 from pydantic import ValidationError
 
 from nix_cache.arguments import CacheSettings
-from nix_cache.config.problems import Problem, fix_of, problems_of
+from nix_cache.config.problems import Problem, fix_of, problems_of, shown_unless_output
 from nix_cache.config.setting import SettingsModel, is_output, is_published
 
 
@@ -71,9 +71,12 @@ class _Reference:
         if isinstance(value, Unknown):
             return []
         model = type(self.settings)
+        fix = fix_of(model, (self.name, *([] if self.key is None else [self.key])))
         if value is None:
-            fix = fix_of(model, (self.name, *([] if self.key is None else [self.key])))
             return [Problem(self._place, "", "has no value", fix)]
+        if isinstance(value, int | float):
+            # Only a plain value becomes text. Resources get this one as it is.
+            return [Problem(self._place, shown_unless_output(value), "is not text", fix)]
         settings: dict[str, Any] = {
             name: getattr(self.settings, name) for name in model.model_fields
         }

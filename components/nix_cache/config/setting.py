@@ -61,7 +61,12 @@ class SettingsModel(BaseModel):
     """A group of settings: under camelCase or snake_case keys, and no others."""
 
     model_config = ConfigDict(
-        alias_generator=to_camel, populate_by_name=True, extra="forbid", frozen=True
+        alias_generator=to_camel,
+        populate_by_name=True,
+        extra="forbid",
+        frozen=True,
+        # `pulumi config set --path` writes the digits of a text, such as an account, as a number.
+        coerce_numbers_to_str=True,
     )
 
     @field_validator("*", mode="wrap")

@@ -63,6 +63,17 @@ def test_an_empty_group_within_a_backend_comes_as_text() -> None:
     assert logs.expire_after_days == 30
 
 
+def test_digits_come_as_a_number_where_a_text_is_meant() -> None:
+    """As `pulumi config set --path nix-cache:aws.accountId 123456789012` writes them."""
+    own = '{"accountId": 123456789012, "region": "eu-central-1", "tags": {"team": 5}}'
+    settings, _ = checked_settings(
+        {"nix-cache:domain": "cache.example.org", "nix-cache:backend": "aws", "nix-cache:aws": own}
+    )
+
+    aws = settings.own(AwsSettings)
+    assert (aws.account_id, aws.tags) == ("123456789012", {"team": "5"})
+
+
 def test_the_endpoint_is_the_providers_server_unless_another_is_given() -> None:
     """No user has to write the address twice."""
     provider = {"minio:minioServer": "minio.example.org:9000", "minio:minioSsl": "true"}

@@ -133,7 +133,7 @@ def test_both_spellings_of_a_key_mean_the_same() -> None:
         ({"domain": None}, "domain", "is required"),
         ({"domain": ""}, "domain", "has an invalid format"),
         ({"domain": "two words"}, "domain", "has an invalid format"),
-        ({"domain": 7}, "domain", "is not text"),
+        ({"domain": True}, "domain", "is not text"),
         ({"backend": "floppy"}, "backend", "is not a known backend"),
         ({"bucket": "my..cache"}, "bucket", "has an invalid format"),
         ({"bucket": ".cache"}, "bucket", "has an invalid format"),
