@@ -267,7 +267,7 @@ class FaultyWorld:
         self._pinning().unpin(name)
 
     def _pinning(self) -> Pinning:
-        return Pinning(self._writer(is_rotated=True), lambda _: None, lambda _: None)
+        return Pinning(self._writer(is_rotated=True), lambda _: None)
 
     def _writer(self, *, is_rotated: bool) -> Writer:
         record = Record(name="demo", manifest=self.manifest, writer=WRITER)

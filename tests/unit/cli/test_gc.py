@@ -496,13 +496,14 @@ class TestReport:
         )
         swept = Swept(narinfos=(plan.narinfos[0].stored,), hidden=1)
 
-        report.print_done(plan, swept)
+        report.print_done(plan, swept, "nix-cache gc demo --undo 12ab")
 
         reported = capsys.readouterr()
         assert reported.out == (
             "Deleted 1 narinfo (100 B). 1 NAR (100 B) without a narinfo: deleted by a run after "
             "2026-12-21.\n"
         )
+        assert "Restore what this run deleted with `nix-cache gc demo --undo 12ab`" in reported.err
         assert "1 deleted object will take up space until" in reported.err
         console.document(report.document(plan, swept))
         assert json.loads(capsys.readouterr().out)["waiting"] == {

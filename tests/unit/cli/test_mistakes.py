@@ -66,6 +66,12 @@ def test_the_option_of_the_pushing_commands_is_named_too(
         ("push -j 0 x", "--jobs '0' is below 1; give a number of at least 1; see `nix-cache push"),
         ("gc --older-then 3", "Possible options: --older-than); see"),
         ("gc", "--older-than is missing; add --older-than DAYS to collect, or --undo RUN to"),
+        ("gc --undo x --roots-from y", "--roots-from has no meaning with --undo; leave out"),
+        (
+            "gc --undo x --grace 3",
+            "--grace has no meaning with --undo; leave out --grace or --undo",
+        ),
+        ("gc --undo x --set-aside y", "--set-aside has no meaning with --undo; leave out"),
         ("gc --older-than 3 --undo x", "--undo and --older-than exclude each other; give one"),
         ("remove", "no paths to remove; name store paths, or a key with --signed-by"),
         ("remove a --signed-by k", "paths and --signed-by exclude each other; give one of them"),

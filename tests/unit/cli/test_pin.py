@@ -88,7 +88,7 @@ class Pinner:
         return run
 
     def _pinning(self) -> Pinning:
-        return Pinning(self.writer, lambda _: None, lambda _: None)
+        return Pinning(self.writer, lambda _: None)
 
 
 @pytest.fixture

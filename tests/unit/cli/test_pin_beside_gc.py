@@ -62,7 +62,7 @@ class PinningWorld(World):
         writer = Writer(WRITER, Record(name="demo", manifest=self.manifest, writer=WRITER), KEY)
         path = store()[PINNED].info.path
         try:
-            Pinning(writer, lambda _: None, lambda _: None).pin("app", path, KeepRules())
+            Pinning(writer, lambda _: None).pin("app", path, KeepRules())
         except ClientError as failure:
             self.failure = failure
 

@@ -491,9 +491,16 @@ class TestCollections:
         """And for no longer than ten minutes."""
         looks = iter([Seen(self.RUN, True), Seen(self.RUN, True), Seen(self.RUN.ended)])
         waits: list[float] = []
+        notes: list[str] = []
 
-        assert when_ended(lambda: next(looks), print, sleep=waits.append) == Seen(self.RUN.ended)
+        ended = when_ended(lambda: next(looks), notes.append, sleep=waits.append)
+        assert ended == Seen(self.RUN.ended)
         assert len(waits) == 2
+        assert self.RUN.started is not None
+        assert notes == [
+            f"A collection of the cache goes on since {self.RUN.started:%Y-%m-%d %H:%M} UTC, or "
+            "was killed; waiting at most 10 minutes for its end."
+        ]
         with pytest.raises(BusyError, match="goes on for more than 10 minutes"):
             when_ended(lambda: Seen(self.RUN, True), lambda _: None, sleep=waits.append)
         assert 600 <= sum(waits) < 620

@@ -82,8 +82,14 @@ def print_undo(versioning: Versioning) -> None:
     console.note(_UNDO[versioning])
 
 
-def print_done(plan: CollectionPlan, swept: Swept, run: str = "") -> None:
-    """Print what went, and how to restore it where the bucket keeps versions."""
+def print_done(plan: CollectionPlan, swept: Swept, undo: str = "") -> None:
+    """Print what went, and how to restore it where the bucket keeps versions.
+
+    Args:
+        plan: what was to go.
+        swept: what went.
+        undo: the command that restores it.
+    """
     if plan.is_empty:
         console.out.print(f"Nothing to delete.{_waits(plan)}")
         return
@@ -98,7 +104,7 @@ def print_done(plan: CollectionPlan, swept: Swept, run: str = "") -> None:
     gone = ", ".join(counted(len(objects), kind) for kind, objects in kinds if objects)
     console.out.print(f"Deleted {gone or 'nothing'} ({size(swept.freed_bytes)}).{_waits(plan)}")
     if swept.hidden:
-        console.note(f"Run {run}. Restore what it deleted with `nix-cache gc --undo {run}`.")
+        console.note(f"Restore what this run deleted with `{undo}`.")
         console.note(
             f"The bucket keeps versions. {counted(swept.hidden, 'deleted object')} will take up "
             "space until the lifecycle rules delete old versions."

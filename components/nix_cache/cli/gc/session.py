@@ -1,5 +1,6 @@
 """One run of `nix-cache gc`: what is there, what may go, and whether that is agreed to."""
 
+import shlex
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -145,9 +146,17 @@ def _collect(
     if as_json:
         console.document(report.document(plan, swept, bucket.run, versioning))
     else:
-        report.print_done(plan, swept, bucket.run)
+        report.print_done(plan, swept, _undo_command(request, bucket.run))
     remarks.print_races(swept)
     return swept.is_well
+
+
+def _undo_command(request: CollectionRequest, run: str) -> str:
+    """Return the command that restores what a run deleted from the same cache, as the same user."""
+    source = [request.cache] if request.cache else []
+    project = ["--project", str(request.project)] if request.project else []
+    owner = ["--owner", request.owner] if request.owner else []
+    return shlex.join(["nix-cache", "gc", *source, "--undo", run, *owner, *project])
 
 
 def _with_confirmed_nars(plan: CollectionPlan, bucket: Bucket) -> CollectionPlan:

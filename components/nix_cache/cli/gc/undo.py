@@ -82,9 +82,12 @@ def run(request: UndoRequest, *, as_json: bool) -> bool:
             plan = _plan(bucket, found)
         _print_left(plan)
         if request.dry_run or not (plan.narinfos or plan.others):
-            _print(plan, found, restored=False, as_json=as_json, where=console.out)
+            if as_json:
+                console.document(_document(plan, found, dry_run=request.dry_run))
+            else:
+                _print(plan, found, restored=False, where=console.out)
             return not plan.left
-        _print(plan, found, restored=False, as_json=False, where=console.err)
+        _print(plan, found, restored=False, where=console.err)
         question = f"Restore this in {bucket_url(target.manifest)}?"
         if not console.agreed(question, "nothing was restored", beforehand=request.agreed):
             console.note("Nothing was restored.")
@@ -92,7 +95,10 @@ def run(request: UndoRequest, *, as_json: bool) -> bool:
         with Progress() as progress:
             bucket.report = progress.tell
             _restore(bucket, plan)
-        _print(plan, found, restored=True, as_json=as_json, where=console.out)
+        if as_json:
+            console.document(_document(plan, found, dry_run=False))
+        else:
+            _print(plan, found, restored=True, where=console.out)
         console.note(
             "Restored paths have their old dates, so the next collection deletes them again. Pin "
             "them, push them again, or keep them with --roots-from."
@@ -121,7 +127,7 @@ def _find(bucket: HistoricBucket, name: str) -> UndoneRun:
             return one
     listed = ", ".join(f"{one.name} ({one.start:%Y-%m-%d %H:%M})" for one in known[:3])
     raise ClientError(
-        f"the bucket has no history of a collection {name}",
+        f"the bucket has no history of a collection {name!r}",
         f"give the id that the collection printed; the latest are {listed}"
         if listed
         else "its versions were removed, or it was another bucket",
@@ -181,9 +187,9 @@ def _parsed(content: bytes | None) -> Narinfo | None:
         return None
 
 
-def _document(plan: Restoration, found: UndoneRun, *, restored: bool) -> dict[str, Any]:
+def _document(plan: Restoration, found: UndoneRun, *, dry_run: bool) -> dict[str, Any]:
     return {
-        "dryRun": not restored,
+        "dryRun": dry_run,
         "run": found.name,
         "started": found.start.isoformat(),
         "narinfos": [one.key for one in plan.narinfos],
@@ -193,12 +199,7 @@ def _document(plan: Restoration, found: UndoneRun, *, restored: bool) -> dict[st
     }
 
 
-def _print(
-    plan: Restoration, found: UndoneRun, *, restored: bool, as_json: bool, where: console.Console
-) -> None:
-    if as_json:
-        console.document(_document(plan, found, restored=restored))
-        return
+def _print(plan: Restoration, found: UndoneRun, *, restored: bool, where: console.Console) -> None:
     of = f"of the collection of {found.start:%Y-%m-%d %H:%M} UTC"
     if not (plan.narinfos or plan.others):
         where.print(f"Nothing to restore {of}.")

@@ -255,7 +255,7 @@ class _Mirror:
             copied = objects.copy(TargetContents(names, nars), jobs, self._progress.tell)
             pins = copy_pins(
                 pins_at(self._origin),
-                Pinning(self._writer, self._progress.note, self._progress.tell),
+                Pinning(self._writer, self._progress.note),
                 self._push.narinfos,
                 {one.path for one in there},
                 self._progress.tell,

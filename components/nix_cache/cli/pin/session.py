@@ -37,7 +37,7 @@ def pin(
     )
     with Progress() as progress:
         progress.tell(f"waiting for {writer.manifest.endpoint}")
-        pinning = Pinning(writer, progress.note, progress.tell)
+        pinning = Pinning(writer, progress.note)
         pinning.pin(name, path, KeepRules(keep_revisions, keep_days))
     if text := expiry_warning(writer.manifest):
         console.note(text)
@@ -63,7 +63,7 @@ def unpin(cache: str | None, name: str, *, as_json: bool) -> None:
     writer = find_writer(cache)
     with Progress() as progress:
         progress.tell(f"waiting for {writer.manifest.endpoint}")
-        Pinning(writer, progress.note, progress.tell).unpin(name)
+        Pinning(writer, progress.note).unpin(name)
     if as_json:
         console.document({"cache": writer.record.name, "pin": name, "path": None})
     else:

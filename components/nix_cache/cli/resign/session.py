@@ -85,7 +85,7 @@ def run(request: SigningRequest, *, as_json: bool) -> bool:
                 bucket.clocks(),
                 "--before cannot be compared with the dates of objects; nothing was signed",
             )
-        collections.when_ended(bucket.collections, progress.tell)
+        collections.when_ended(bucket.collections, progress.note)
         plan = make_plan(bucket, terms, progress.tell)
     for line in report.remarks(terms, target.manifest):
         console.note(line)

@@ -60,7 +60,7 @@ class Seen:
 
 def when_ended(
     look: Callable[[], Seen],
-    progress: Callable[[str], None],
+    report: Callable[[str], None],
     *,
     wait_seconds: float = WAIT_SECONDS,
     sleep: Callable[[float], None] = time.sleep,
@@ -69,7 +69,7 @@ def when_ended(
 
     Args:
         look: looks whether one goes on.
-        progress: called with what is waited for.
+        report: called once, if there is something to wait for.
         wait_seconds: the longest wait.
         sleep: waits some seconds.
 
@@ -83,11 +83,21 @@ def when_ended(
     while now.goes_on:
         if waited >= wait_seconds:
             raise _still_going_on()
-        progress("waiting for the end of a collection of the cache")
+        if not waited:
+            report(_going_on(now, wait_seconds))
         sleep(_POLL_SECONDS)
         waited += _POLL_SECONDS
         now = look()
     return now
+
+
+def _going_on(seen: Seen, wait_seconds: float) -> str:
+    started = seen.run.started if seen.run else None
+    since = f" since {started:%Y-%m-%d %H:%M} UTC" if started else ""
+    return (
+        f"A collection of the cache goes on{since}, or was killed; waiting at most "
+        f"{wait_seconds / 60:.0f} minutes for its end."
+    )
 
 
 def _still_going_on() -> ClientError:

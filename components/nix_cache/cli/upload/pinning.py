@@ -149,7 +149,7 @@ class PinRequest:
             )
         with Progress(has_events=has_events) as progress:
             progress.tell(f"waiting for {writer.manifest.endpoint}")
-            Pinning(writer, progress.note, progress.tell).pin_pushed(self.name, path, self.rules)
+            Pinning(writer, progress.note).pin_pushed(self.name, path, self.rules)
         if text := expiry_warning(writer.manifest):
             console.note(text)
         return replace(result, pin=self.name)
@@ -161,16 +161,12 @@ class Pinning:
     Args:
         writer: as whom.
         report: called with what stays to be read.
-        progress: called with what is being done.
     """
 
-    def __init__(
-        self, writer: Writer, report: Callable[[str], None], progress: Callable[[str], None]
-    ) -> None:
+    def __init__(self, writer: Writer, report: Callable[[str], None]) -> None:
         manifest, identity = writer.manifest, identify(writer)
         self._writer = writer
         self._report = report
-        self._progress = progress
         self._who = Requester(
             writer.name, manifest.endpoint, manifest.bucket, writer.record.name, identity.origin
         )
@@ -260,7 +256,7 @@ class Pinning:
             before = now
 
     def _when_ended(self) -> Seen:
-        return collections.when_ended(lambda: self._tried(self._bucket.collections), self._progress)
+        return collections.when_ended(lambda: self._tried(self._bucket.collections), self._report)
 
     def _put(self, key: str, content: bytes, content_type: str, max_age: int | None = None) -> None:
         headers = {"Content-Type": content_type}

@@ -215,7 +215,7 @@ class Push:
         for _ in range(_ROUNDS):
             self._upload(missing, len(closure), done, broken)
             skipped |= self._sign(closure, skipped)
-            now = collections.when_ended(self.presence.collections, self._progress.tell)
+            now = collections.when_ended(self.presence.collections, self._progress.note)
             if not before.may_have_deleted(now):
                 return self._result(done, skipped, left, broken, first)
             before = now
