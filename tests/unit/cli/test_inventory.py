@@ -273,6 +273,24 @@ def memory_file(folder: Path) -> Path:
 class TestRemembered:
     """Narinfos that earlier runs read."""
 
+    def test_the_file_is_never_held_as_a_whole(self, folder: Path) -> None:
+        """That of a million narinfos has 320 MB."""
+        names = [f"{NIX32[number % 32]}{number:031}" for number in range(5_000)]
+        narinfos = contents_of(sorted(names)).narinfos
+        for number in narinfos.later:
+            narinfos.identify(number)
+        again = contents_of([]).narinfos
+        remembered = Remembered.of(MANIFEST, {"XDG_CACHE_HOME": str(folder)})
+        tracemalloc.start()
+        try:
+            remembered.save(narinfos)
+            remembered.load(again)
+            _, most_bytes = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+        assert memory_file(folder).stat().st_size > 1_500_000
+        assert most_bytes < 500_000
+
     def test_a_second_run_reads_none(self, storage: S3Double, look: Look, folder: Path) -> None:
         """And has the same contents. The file is the user's alone."""
         first, before = reads(storage, look)

@@ -10,6 +10,7 @@ import os
 import stat
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
+from itertools import chain
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
@@ -164,7 +165,7 @@ class Remembered:
         try:
             with os.fdopen(descriptor, "wb") as file:
                 digest = hashlib.blake2b()
-                for line in (self._header.encode(), *lines(_rows(found))):
+                for line in chain([self._header.encode()], lines(_rows(found))):
                     digest.update(line)
                     file.write(line)
                 file.write(_trailer(digest.hexdigest()))
