@@ -51,6 +51,7 @@ def test_a_run_is_undone_and_later_pushes_and_deletions_stay(cache: Versioned) -
         assert program.info.key not in cache.present()
         code, result, said = cache.undo(collected["run"])
         assert code == 0, said
+        assert (shown["dryRun"], result["dryRun"]) == (True, False)
         assert shown["narinfos"] == result["narinfos"]
         assert result["narinfos"].index(library.info.key) < result["narinfos"].index(
             program.info.key
@@ -62,7 +63,7 @@ def test_a_run_is_undone_and_later_pushes_and_deletions_stay(cache: Versioned) -
         assert body["Body"].read() == program.nar
 
         code, result, said = cache.undo(collected["run"])
-        assert (code, result["narinfos"]) == (0, [])
+        assert (code, result["narinfos"], result["dryRun"]) == (0, [], False)
         source = str(cache.patient.source())
         done = cache.patient.command("gc", source, "--undo", collected["run"])
         assert done.returncode == 0, done.stderr
