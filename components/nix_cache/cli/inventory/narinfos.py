@@ -253,7 +253,7 @@ class PackedNarinfos(Mapping[str, Entry]):
         needed_first = array("I")
         left = bytearray(names.flags)
         for start in names.numbers():
-            waiting = [2 * start]
+            waiting = array("Q", [2 * start])  # it may hold most references
             while waiting:
                 number, is_done = divmod(waiting.pop(), 2)
                 if is_done:
@@ -261,9 +261,9 @@ class PackedNarinfos(Mapping[str, Entry]):
                 elif left[number]:
                     left[number] = 0
                     waiting.append(2 * number + 1)
-                    waiting += [
+                    waiting.extend(
                         2 * other for other in self._references.present(number) if left[other]
-                    ]
+                    )
         needed_first.reverse()
         return Entries(self, needed_first)
 

@@ -95,7 +95,7 @@ class PackedReferences:
         if flags == self._objects.flags():
             return flags
         for root in compress(range(len(flags)), bytes(flags)):
-            waiting = [root]
+            waiting = array("I", [root])
             while waiting:
                 for other in self.present(waiting.pop()):
                     if not flags[other]:
