@@ -50,6 +50,7 @@ from tests.unit.cli.collected_cache import (
     store_hash,
 )
 from tests.unit.cli.s3_double import DoubleTransport
+from tests.unit.cli.test_gc_pins import pin
 from tests.unit.cli.test_gc_realisations import by_derivation, by_hash
 from tests.unit.cli.test_inventory import contents_of
 
@@ -318,6 +319,30 @@ def test_a_path_that_is_not_there_is_an_error() -> None:
         removed(chain(), 7)
 
 
+def test_a_pin_that_names_what_goes_is_named() -> None:
+    cache = chain()
+    for name, number in (("app", 4), ("other", 1)):
+        pin(cache, number, age=timedelta(), name=name)
+
+    done = removed(cache, 4)
+
+    assert done.well
+    assert done.result["pins"] == {"app": [f"/nix/store/{base_name(4)}"]}
+    assert "run `nix-cache unpin app`" in done.said
+    assert "unpin other" not in done.said
+
+
+def test_a_pin_that_cannot_be_read_does_not_prevent_a_removal() -> None:
+    cache = chain()
+    cache.storage.put(pin(cache, 4, age=timedelta()), b"no revision")
+
+    done = removed(cache, 4)
+
+    assert done.well
+    assert narinfo_key(4) in cache.storage.deleted
+    assert "whether a pin names what goes is not known" in done.said
+
+
 def test_a_narinfo_that_cannot_be_read_stops_it_unless_it_is_named_too() -> None:
     cache = chain()
     cache.storage.put(narinfo_key(6), b"<html>")
@@ -572,6 +597,7 @@ def test_a_key_that_signed_nothing_leaves_nothing_to_do(leaked: CollectedCache) 
     assert done.well
     assert done.result["narinfos"] == []
     assert not leaked.storage.deleted
+    assert "No path of the cache has a signature of stranger-1." in done.said
 
 
 @pytest.mark.parametrize(
@@ -617,7 +643,7 @@ def test_a_removed_path_takes_little_memory(monkeypatch: pytest.MonkeyPatch) -> 
         paths = PackedPaths(listed)
         read = (Narinfo.parse(narinfo(1, base=f"{name}-path")) for name in hashes)
         assert sum(1 for _ in paths.held(read)) == count
-        removal = Removal(plan, plan.names, Keys(), Belongings(), frozenset(), Versioning.NEVER)
+        removal = Removal(plan, plan.names, Keys(), Belongings(), frozenset(), Versioning.NEVER, {})
         Journal(manifest()).note(removal.keys)
         removed = Removed(plan.narinfos.stored, plan.nars)
         console.document(report.document(removal, paths, removed, dry_run=False, is_refused=False))

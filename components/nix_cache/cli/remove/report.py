@@ -50,6 +50,7 @@ def document(
         "keptNars": dict(plan.shared),
         "uncertainNars": dict(plan.elsewhere),
         "keptLogs": dict(removal.also.kept_logs),
+        "pins": {name: list(paths) for name, paths in removal.pinned.items()},
         "absent": sorted(removal.wanted - plan.named),
         "versioning": removal.versioning.value,
         "versions": 0 if removed is None else removed.versions,
@@ -113,14 +114,19 @@ def print_refusal(plan: RemovalPlan, names: Names) -> None:
 
 
 def print_remarks(removal: Removal, names: Names) -> None:
-    """Print what stays, although it was asked for."""
+    """Print what stays, although it was asked for, and which pins name what goes."""
     for line in remarks(removal, names):
         console.note(line)
 
 
 def remarks(removal: Removal, names: Names) -> Iterator[str]:
-    """Yield what stays, although it was asked for."""
+    """Yield what stays, although it was asked for, and which pins name what goes."""
     plan = removal.plan
+    for name, paths in [*removal.pinned.items()][:_SHOWN]:
+        yield (
+            f"WARNING: the pin {name} still names {', '.join(paths[:3])}. Afterwards, pin another "
+            f"path under this name, or run `nix-cache unpin {name}`."
+        )
     for key, users in [*plan.shared.items()][:_SHOWN]:
         yield (
             f"WARNING: {key} is kept: {', '.join(users[:3])} has the same contents. Name "

@@ -2,6 +2,7 @@
 
 from collections.abc import Set
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 from nix_cache.cli.caches.manager import Manager, find_manager
@@ -188,7 +189,26 @@ def _planned(
             f"noted are kept ({len(kept)}), as a path of that removal is in the cache: "
             f"{', '.join(kept[:_SHOWN])}"
         )
-    return Removal(plan, wanted, earlier, also, still_due, versioning), names
+    pinned = _pinned(bucket, plan.names)
+    return Removal(plan, wanted, earlier, also, still_due, versioning, pinned), names
+
+
+def _pinned(bucket: HistoricBucket, names: PackedNames) -> dict[str, list[str]]:
+    """Return the pins that keep some paths, each with those paths.
+
+    A pin that cannot be read does not prevent a removal.
+    """
+    try:
+        pins = bucket.records.pins(datetime.now(UTC))
+    except ClientError as failure:
+        console.note(f"WARNING: whether a pin names what goes is not known: {failure}")
+        return {}
+    kept = {pin.name: [one.revision for one in pin.kept] for pin in pins}
+    named = {
+        name: [one.path for one in revisions if one.path and one.store_hash in names]
+        for name, revisions in kept.items()
+    }
+    return {name: paths for name, paths in named.items() if paths}
 
 
 def _selected(bucket: HistoricBucket, contents: Contents, signed_by: SignedBy) -> PackedNames:
@@ -215,6 +235,12 @@ def _selected(bucket: HistoricBucket, contents: Contents, signed_by: SignedBy) -
         console.note(
             f"Kept: {counted(vouched, 'path')} that the key signed, with a signature by another "
             "trusted key, or proved by the content address."
+        )
+    elif not found:
+        since = f" since {signed_by.since:%Y-%m-%dT%H:%MZ}" if signed_by.since else ""
+        console.note(
+            f"No path of the cache has a signature of {signed_by.name}{since}. `nix-cache stats` "
+            "prints the names of the keys that signed paths."
         )
     return found
 

@@ -3,7 +3,7 @@
 The bucket is listed again before each step. What was pushed meanwhile is not removed.
 """
 
-from collections.abc import Collection, Sequence, Set
+from collections.abc import Collection, Mapping, Sequence, Set
 from dataclasses import dataclass
 
 from nix_cache.cli.errors import ClientError
@@ -30,6 +30,7 @@ class Removal:
         also: what else belongs to these paths.
         left: the keys that an interrupted removal left.
         versioning: whether the bucket keeps versions.
+        pinned: by the name of a pin, the store paths among these that it keeps.
     """
 
     plan: RemovalPlan
@@ -38,6 +39,7 @@ class Removal:
     also: Belongings
     left: frozenset[str]
     versioning: Versioning
+    pinned: Mapping[str, Sequence[str]]
 
     @property
     def is_empty(self) -> bool:
