@@ -287,7 +287,7 @@ def test_a_realisation_takes_little_memory() -> None:
             listed_realisations(Stored(key, 300, written, f'"{"0" * 32}"') for key in keys)
         )
     found = PackedRealisations(pages)
-    del pages
+    del keys, pages
     for number in range(count):
         needed = [found.objects.name((number + at) % count) for at in range(1, 6)]
         found.put_read(number, needed, store_hash(number % 32))

@@ -40,7 +40,7 @@ class Columns:
         self.positions = array("Q")
         self.sizes = array("Q")
         self.written = array("q")
-        self.etags = bytearray()
+        self.etags: bytes | bytearray = bytearray()
         self.other_etags: dict[int, str] = {}
 
     @classmethod
@@ -83,6 +83,7 @@ class Columns:
         self.positions = self.positions[:]
         self.sizes = self.sizes[:]
         self.written = self.written[:]
+        self.etags = bytes(self.etags)
         if len(self.positions) != len(self) + 1:
             raise ValueError("a name has a line end")
 
