@@ -6,6 +6,7 @@ each kind of output does in each setting is shown in `tests/unit/backends/test_r
 """
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -72,7 +73,9 @@ def test_a_python_program_computes_an_endpoint_from_another_resource(
     project.set(scheme="ftp")
     refused = project.run("up", "--yes", "--skip-preview", "--stack", STACK)
     assert refused.exit_code != 0
-    assert f"minio.endpoint = 'ftp://localhost:{port}' is not a full URL" in refused.output
+    # Either cache can be the first to fail, and the value of the hidden one is not shown.
+    value = re.escape(f" = 'ftp://localhost:{port}'")
+    assert re.search(rf"minio\.endpoint({value})? is not a full URL", refused.output)
     assert "fix: set it to a URL of scheme, host and port" in refused.output
     assert "Traceback" not in refused.output
     of_caches = {
