@@ -7,8 +7,9 @@ from datetime import UTC, datetime, timedelta
 from bench.retention.bucket import SimulatedBucket, WrittenObject
 from bench.retention.team import Closure, StorePath
 from nix_cache.cli.inventory.contents import Contents, Entry, Stored
-from nix_cache.cli.inventory.plan import Orphans, Terms, orphans, plan_collection
+from nix_cache.cli.inventory.plan import Orphans, orphans, plan_collection
 from nix_cache.cli.inventory.roots import Pushed
+from nix_cache.cli.inventory.terms import Terms
 from nix_cache.formats.nar_url import NarUrl
 from nix_cache.formats.own_objects import ROOTS_PREFIX
 from nix_cache.iam.lifecycle import NARINFO_TTL_DAYS

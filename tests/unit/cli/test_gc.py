@@ -26,7 +26,8 @@ from nix_cache.cli.inventory.contents import (
 )
 from nix_cache.cli.inventory.ledger import LEDGER_KEY, MOST_NOTED, Ledger, ledger_content
 from nix_cache.cli.inventory.objects import PackedObjects
-from nix_cache.cli.inventory.plan import CollectionPlan, Terms, orphans, plan_collection
+from nix_cache.cli.inventory.plan import CollectionPlan, orphans, plan_collection
+from nix_cache.cli.inventory.terms import Terms
 from nix_cache.cli.limits import LEDGER_BYTES
 from nix_cache.cli.machine import console
 from nix_cache.cli.options import GRACE_DAYS

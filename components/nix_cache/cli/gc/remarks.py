@@ -5,7 +5,8 @@ from datetime import timedelta
 
 from nix_cache.cli.gc.sweep import Swept
 from nix_cache.cli.inventory.contents import Entry
-from nix_cache.cli.inventory.plan import CollectionPlan, Terms
+from nix_cache.cli.inventory.plan import CollectionPlan
+from nix_cache.cli.inventory.terms import Terms
 from nix_cache.cli.machine import console
 from nix_cache.cli.machine.sizes import counted
 from nix_cache.iam.lifecycle import NAR_PREFIX, NARINFO_TTL_DAYS

@@ -6,7 +6,8 @@ from typing import Any
 
 from nix_cache.cli.gc.sweep import Swept
 from nix_cache.cli.inventory.contents import Entry, Stored, total_bytes
-from nix_cache.cli.inventory.plan import CollectionPlan, Terms
+from nix_cache.cli.inventory.plan import CollectionPlan
+from nix_cache.cli.inventory.terms import Terms
 from nix_cache.cli.machine import console
 from nix_cache.cli.machine.console import Console
 from nix_cache.cli.machine.sizes import counted, size

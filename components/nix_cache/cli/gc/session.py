@@ -14,8 +14,9 @@ from nix_cache.cli.gc import remarks, report
 from nix_cache.cli.gc.sweep import AGES_MEAN_NOTHING, Swept, require_whole, sweep
 from nix_cache.cli.inventory.bucket import Bucket
 from nix_cache.cli.inventory.ledger import LEDGER_KEY, Ledger
-from nix_cache.cli.inventory.plan import CollectionPlan, Terms, plan_collection
+from nix_cache.cli.inventory.plan import CollectionPlan, plan_collection
 from nix_cache.cli.inventory.remembered import Remembered
+from nix_cache.cli.inventory.terms import Terms
 from nix_cache.cli.machine import console
 from nix_cache.cli.machine.progress import Progress
 from nix_cache.cli.nix.store_paths import hashes_in, named_hash

@@ -17,19 +17,10 @@ from nix_cache.cli.inventory.contents import (
     total_bytes,
 )
 from nix_cache.cli.inventory.names import PackedNames
-from nix_cache.cli.inventory.plan import (
-    CollectionPlan,
-    Orphans,
-    Terms,
-    blocking,
-    due,
-    orphans,
-    plan_collection,
-    stray_listings,
-    stray_realisations,
-    stray_records,
-)
+from nix_cache.cli.inventory.plan import CollectionPlan, Orphans, due, orphans, plan_collection
 from nix_cache.cli.inventory.realisations import PackedRealisations
+from nix_cache.cli.inventory.strays import stray_listings, stray_realisations, stray_records
+from nix_cache.cli.inventory.terms import Terms, blocking
 from nix_cache.cli.s3.clock import require_same_time
 
 AGES_MEAN_NOTHING = "the ages of objects mean nothing; nothing was removed"

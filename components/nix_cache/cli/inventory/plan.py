@@ -8,7 +8,7 @@ needs is not known.
 from array import array
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from itertools import chain
 
 from nix_cache.cli.inventory.chosen import StoredObjects
@@ -16,50 +16,14 @@ from nix_cache.cli.inventory.columns import NO_TIME, as_number, as_span
 from nix_cache.cli.inventory.contents import YOUNG, Contents, Entry, Stored
 from nix_cache.cli.inventory.entries import Entries
 from nix_cache.cli.inventory.names import PackedNames
-from nix_cache.cli.inventory.pins import Pin
 from nix_cache.cli.inventory.realisations import PackedRealisations
-from nix_cache.cli.inventory.roots import Pushed, left_to_upstream, paths_of
+from nix_cache.cli.inventory.roots import left_to_upstream
+from nix_cache.cli.inventory.strays import stray_listings, stray_realisations, stray_records
+from nix_cache.cli.inventory.terms import Terms, blocking
 from nix_cache.cli.inventory.times import NarTimes
 
 Orphans = Mapping[str, datetime]
 """By the key of each NAR that no narinfo names, since when that is known."""
-
-
-@dataclass(frozen=True)
-class Terms:
-    """What is to be collected.
-
-    Attributes:
-        now: the time of this run.
-        older_than: what was written within this time before is a root.
-        grace: how long a NAR outlives its last narinfo.
-        roots: the hashes of further roots.
-        set_aside: the hashes of narinfos that may be unreadable. They stay, and what they need is
-            not protected. One that can be read counts as any other.
-        pushes: what root records describe. Those that are as young as roots by age are roots.
-        pins: what they keep is a root at any age.
-        expire_after_days: after so many days rules of the storage expire every path, whatever is
-            kept here; 0 without such rules.
-    """
-
-    now: datetime
-    older_than: timedelta
-    grace: timedelta
-    roots: tuple[str, ...] = ()
-    set_aside: frozenset[str] = frozenset()
-    pushes: tuple[Pushed, ...] = ()
-    pins: tuple[Pin, ...] = ()
-    expire_after_days: int = 0
-
-    @property
-    def pinned(self) -> dict[str, str]:
-        """The names of pins, by the hash of each store path that they keep."""
-        return {
-            one.revision.store_hash: pin.name
-            for pin in self.pins
-            for one in pin.kept
-            if one.revision.store_hash is not None
-        }
 
 
 @dataclass(frozen=True)
@@ -166,11 +130,6 @@ def plan_collection(
     )
 
 
-def blocking(contents: Contents, terms: Terms) -> tuple[Entry, ...]:
-    """Return the unreadable narinfos that were not set aside. With one of them, nothing goes."""
-    return tuple(entry for entry in contents.unreadable if entry.store_hash not in terms.set_aside)
-
-
 def orphans(contents: Contents, names: PackedNames, noted: Orphans, now: datetime) -> NarTimes:
     """Return the NARs that none of some narinfos may name, and since when that is known.
 
@@ -225,89 +184,6 @@ def _waiting(
     return NarTimes(nars, times)
 
 
-def stray_listings(contents: Contents, names: PackedNames, terms: Terms) -> StoredObjects:
-    """Return the file lists that belong to no narinfo; none while one cannot be read."""
-    listings, found = contents.listings, array("I")
-    if len(listings) and not blocking(contents, terms):
-        named = contents.narinfos.named(names)
-        for number in listings.numbers():
-            is_needed = listings.name(number) in names or listings.key(number) in named
-            if not is_needed and not _is_young(listings.written(number), terms.now):
-                found.append(number)
-    return StoredObjects(listings, found)
-
-
-def stray_realisations(
-    realisations: PackedRealisations, contents: Contents, names: PackedNames, terms: Terms
-) -> tuple[Stored, ...]:
-    """Return the realisations of no more use; none while a narinfo cannot be read.
-
-    One stays while its path does, and also if its path is not in the cache, but a push left it to
-    an upstream cache, a path that stays refers to it, or a root record, a pin or an option names
-    it: it may come back. So do those that it needs.
-
-    Args:
-        realisations: those that are there.
-        contents: what else is there.
-        names: the narinfos that stay.
-        terms: what is to be collected.
-    """
-    if not len(realisations) or blocking(contents, terms):
-        return ()
-    expected = {*terms.roots, *terms.pinned, *_pushed(terms)}
-    expected |= contents.narinfos.absent_references(names)
-    expected |= left_to_upstream(terms.pushes)
-    return realisations.useless(
-        lambda name: name in names or name in expected,
-        lambda stored: _is_young(stored.written, terms.now),
-    )
-
-
-def stray_records(contents: Contents, names: PackedNames, terms: Terms) -> tuple[Stored, ...]:
-    """Return root records and objects of pins that keep nothing any more.
-
-    There are none while a narinfo cannot be read.
-
-    A record that is too old goes, and so does one all of whose paths are in later records. These
-    are older than ``YOUNG`` too, so that every collection under way has listed them. A record that
-    alone has a reference which was left to an upstream cache stays while a path has the reference.
-
-    Args:
-        contents: what is there.
-        names: the narinfos that stay.
-        terms: what is to be collected.
-    """
-    if blocking(contents, terms):
-        return ()
-    settled = [
-        (pushed.stored.written, pushed.stored.key, pushed)
-        for pushed in terms.pushes
-        if pushed.stored.written is not None and terms.now - pushed.stored.written > YOUNG
-    ]
-    missing = contents.narinfos.absent_references(names) if settled else set()
-    gone = []
-    paths: set[str] = set()
-    upstream: set[str] = set()
-    for *_, pushed in sorted(settled, key=lambda one: one[:2], reverse=True):
-        keeps_paths = _is_root(pushed, terms) and not pushed.paths <= paths
-        if keeps_paths or pushed.upstream & (missing - upstream):
-            paths |= pushed.paths
-            upstream |= pushed.upstream
-        else:
-            gone.append(pushed.stored)
-    return (*gone, *(stored for pin in terms.pins for stored in pin.useless))
-
-
-def _pushed(terms: Terms) -> frozenset[str]:
-    """Return what young root records keep. A push under way may not have put its narinfos yet."""
-    return paths_of(pushed for pushed in terms.pushes if _is_root(pushed, terms))
-
-
-def _is_root(pushed: Pushed, terms: Terms) -> bool:
-    written = pushed.stored.written
-    return written is None or terms.now - written <= max(terms.older_than, YOUNG)
-
-
 def _live(contents: Contents, terms: Terms, also: PackedNames | None) -> PackedNames:
     """Return what stays: roots, and what they need.
 
@@ -315,14 +191,10 @@ def _live(contents: Contents, terms: Terms, also: PackedNames | None) -> PackedN
     """
     recent = contents.narinfos.recent(terms.now - terms.older_than)
     numbers = chain(recent, also.numbers() if also else ())
-    return contents.narinfos.closure([*terms.roots, *terms.pinned, *_pushed(terms)], numbers)
+    return contents.narinfos.closure([*terms.roots, *terms.pinned, *terms.pushed], numbers)
 
 
 def _missing_nars(contents: Contents, names: PackedNames) -> dict[str, str]:
     """Only NARs below ``nar/`` were listed. Of others nothing is known."""
     missing = contents.narinfos.missing_nars(names)
     return {name: key for name, key in missing.items() if key not in contents.foreign}
-
-
-def _is_young(written: datetime | None, now: datetime) -> bool:
-    return written is None or now - written < YOUNG

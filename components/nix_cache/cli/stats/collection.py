@@ -7,7 +7,8 @@ from datetime import datetime, timedelta
 from nix_cache.cli.inventory.bucket import Bucket
 from nix_cache.cli.inventory.contents import Stored, total_bytes
 from nix_cache.cli.inventory.ledger import Ledger
-from nix_cache.cli.inventory.plan import Terms, plan_collection
+from nix_cache.cli.inventory.plan import plan_collection
+from nix_cache.cli.inventory.terms import Terms
 from nix_cache.cli.s3.clock import earlier, require_same_time
 
 
