@@ -4,7 +4,6 @@ A narinfo takes some 100 bytes: references and NARs are numbers of other objects
 are made on request. Narinfos that were listed again as they were are not held twice.
 """
 
-from array import array
 from collections.abc import (
     Callable,
     Collection,
@@ -20,17 +19,14 @@ from itertools import chain
 
 from nix_cache.cli.inventory.entries import Entries, EntryItems, EntryValues
 from nix_cache.cli.inventory.names import Named, PackedNames
+from nix_cache.cli.inventory.nar_urls import NarUrls
 from nix_cache.cli.inventory.objects import PackedObjects
 from nix_cache.cli.inventory.references import PackedReferences
 from nix_cache.cli.inventory.rows import Rows
 from nix_cache.cli.inventory.stored import Entry
-from nix_cache.formats.nar_url import NamedObjects, NarUrl
-from nix_cache.iam.lifecycle import NAR_PREFIX
+from nix_cache.formats.nar_url import NarUrl
 
 ENDING = ".narinfo"
-_UNREAD = 2**32 - 1
-_ELSEWHERE = 2**32 - 2
-"""In the place of a NAR's number: the URL is in ``_urls``, or there is none."""
 
 
 class PackedNarinfos(Mapping[str, Entry]):
@@ -59,11 +55,9 @@ class PackedNarinfos(Mapping[str, Entry]):
         self.base: PackedNarinfos = self if base is None else base
         self.remembered = 0
         self._first = objects.span - own
-        self._nars = nars
         self._identified = bytearray(own)
-        self._nar = array("I", [_UNREAD]) * own
-        self._urls: dict[int, NarUrl] = {}
         self._faults: dict[int, str] = {}
+        self._urls: NarUrls = NarUrls(objects, nars, None if base is None else base._urls)
         before = None if base is None else base._references
         self._references: PackedReferences = PackedReferences(objects, before)
 
@@ -104,7 +98,7 @@ class PackedNarinfos(Mapping[str, Entry]):
         assert number is not None
         assert entry.stored == self.objects.stored(number)
         if entry.fault is not None or entry.url is None:
-            self._nar[number - self._first] = _ELSEWHERE
+            self._urls.put_none(number)
             self._faults[number] = entry.fault or "is not read"
             return
         url = entry.url
@@ -125,10 +119,7 @@ class PackedNarinfos(Mapping[str, Entry]):
             url: of its NAR.
             parsed: returns the same, parsed; None if it is still to be parsed.
         """
-        nar = self._nars.find(url)
-        if nar is None:
-            self._urls[number] = parsed() if parsed else NarUrl.parse(url)
-        self._nar[number - self._first] = _ELSEWHERE if nar is None else nar
+        self._urls.put(number, url, parsed)
         self._references.put(number, references)
 
     def restore(self, first: int, rows: Rows) -> None:
@@ -139,12 +130,8 @@ class PackedNarinfos(Mapping[str, Entry]):
             rows: what they state.
         """
         own = slice(first - self._first, first - self._first + len(rows.names))
-        nars = self._nars.find_all(rows.texts)
-        for at, url in enumerate(rows.texts) if None in nars else ():
-            if nars[at] is None:
-                self._urls[first + at] = NarUrl.parse(url)
-        self._nar[own] = array("I", (_ELSEWHERE if nar is None else nar for nar in nars))
         self._identified[own] = b"\1" * len(rows.names)
+        self._urls.restore(first, rows.texts)
         self._references.restore(first, rows.counts, rows.references)
 
     def entry(self, number: int) -> Entry:
@@ -152,11 +139,11 @@ class PackedNarinfos(Mapping[str, Entry]):
         stored = self.objects.stored(number)
         if (fault := self._faults.get(number)) is not None:
             return Entry.unreadable(stored, fault)
-        return Entry(stored, frozenset(self._references.names(number)), self._url(number))
+        return Entry(stored, frozenset(self._references.names(number)), self._urls.url(number))
 
     def is_read(self, number: int) -> bool:
         """Return whether it was added what a narinfo states, even if it cannot be read."""
-        return number < self._first or self._nar[number - self._first] != _UNREAD
+        return self._urls.is_read(number)
 
     def is_readable(self, number: int) -> bool:
         """Return whether a narinfo could be read."""
@@ -171,7 +158,7 @@ class PackedNarinfos(Mapping[str, Entry]):
 
     def statement(self, number: int) -> tuple[str, list[str]]:
         """Return the URL and the references of a narinfo that could be read."""
-        return self._url(number).text, list(self._references.names(number))
+        return self._urls.url(number).text, list(self._references.names(number))
 
     @property
     def later(self) -> range:
@@ -235,14 +222,14 @@ class PackedNarinfos(Mapping[str, Entry]):
             tolerated: references that do not count.
         """
         missing: dict[str, list[str]] = {}
-        for number, name in self._missing(names):
+        for number, name in self._references.missing(names.numbers()):
             if name not in tolerated:
                 missing.setdefault(self.objects.name(number), []).append(name)
         return {name: sorted(others) for name, others in missing.items()}
 
     def absent_references(self, names: PackedNames) -> set[str]:
         """Return the hashes of what some narinfos refer to and is not there."""
-        return {name for _, name in self._missing(names)}
+        return {name for _, name in self._references.missing(names.numbers())}
 
     def dependents_first(self, names: PackedNames) -> Entries:
         """Return some narinfos in an order in which each comes before those that it needs.
@@ -250,48 +237,16 @@ class PackedNarinfos(Mapping[str, Entry]):
         A removal in this order leaves no path without its references, wherever it stops.
         A circle, which Nix does not make, is cut somewhere.
         """
-        needed_first = array("I")
-        left = bytearray(names.flags)
-        for start in names.numbers():
-            waiting = array("Q", [2 * start])  # it may hold most references
-            while waiting:
-                number, is_done = divmod(waiting.pop(), 2)
-                if is_done:
-                    needed_first.append(number)
-                elif left[number]:
-                    left[number] = 0
-                    waiting.append(2 * number + 1)
-                    waiting.extend(
-                        2 * other for other in self._references.present(number) if left[other]
-                    )
-        needed_first.reverse()
-        return Entries(self, needed_first)
+        return Entries(self, self._references.dependents_first(names.flags))
 
     def with_dependents(self, names: Iterable[str]) -> PackedNames:
         """Return those of some names that are there, with all that need them."""
-        found = PackedNames.of(self.objects, names).flags
-        is_complete = False
-        while not is_complete:
-            is_complete = True
-            for number in self.objects.numbers():
-                if not found[number] and any(
-                    found[one] for one in self._references.present(number)
-                ):
-                    found[number], is_complete = 1, False
-        return PackedNames(self.objects, found)
+        found = PackedNames.of(self.objects, names)
+        return PackedNames(self.objects, self._references.with_dependents(found.flags))
 
     def named(self, names: PackedNames | None = None) -> Named:
         """Return what some narinfos may name as their NARs; all of them if None."""
-        names = self.all if names is None else names
-        flags = bytearray(self._nars.span)
-        for number in names.numbers():
-            if (nar := self._nar_of(number)) < _ELSEWHERE:
-                flags[nar] = 1
-        # What was put again has another number.
-        for nar in range(self._nars.base.span, self._nars.span):
-            flags[nar] = any(map(flags.__getitem__, self._nars.places(self._nars.name(nar))))
-        others = NamedObjects(url for number, url in self._other_urls() if names.flags[number])
-        return Named(self._nars, flags, others)
+        return self._urls.named(self.all if names is None else names)
 
     def missing_nars(self, names: PackedNames) -> dict[str, str]:
         """Return the keys of NARs below ``nar/`` that some narinfos name and that are not listed.
@@ -299,24 +254,11 @@ class PackedNarinfos(Mapping[str, Entry]):
         Returns:
             the key by the hash of the narinfo's path.
         """
-        keys = ((number, url.key) for number, url in self._other_urls() if names.flags[number])
-        missing = {number: key for number, key in keys if key and key.startswith(NAR_PREFIX)}
-        if self._nars.base is not self._nars:
-            for number in names.numbers():
-                nar = self._nar_of(number)
-                if nar < _ELSEWHERE and not self._nars.is_there(nar):
-                    missing[number] = self._nars.key(nar)
-        absent = ((number, key) for number, key in sorted(missing.items()) if key not in self._nars)
-        return {self.objects.name(number): key for number, key in absent}
+        return self._urls.missing(names)
 
     def naming(self, keys: Collection[str]) -> Iterator[Entry]:
-        """Yield the narinfos whose NAR certainly or perhaps is one of some objects."""
-        wanted = set[int]().union(*map(self._nars.places, keys))
-        urls = dict(self._other_urls())
-        for number in self.objects.numbers() if keys else ():
-            url = urls.get(number)
-            if self._nar_of(number) in wanted or (url and any(map(url.may_name, keys))):
-                yield self.entry(number)
+        """Return the narinfos whose NAR certainly or perhaps is one of some objects."""
+        return map(self.entry, self._urls.naming(keys))
 
     def needing(self, gone: Container[str], withdrawn: Iterable[str] = ()) -> Iterator[Entry]:
         """Yield the narinfos that refer to a path which is not there any more.
@@ -326,7 +268,11 @@ class PackedNarinfos(Mapping[str, Entry]):
             withdrawn: the hashes of paths that went after the listing.
         """
         going = PackedNames.of(self.objects, withdrawn)
-        found = {number for number, name in self._missing(going.others) if name in gone}
+        found = {
+            number
+            for number, name in self._references.missing(going.others.numbers())
+            if name in gone
+        }
         if going:
             found.update(
                 number
@@ -339,28 +285,3 @@ class PackedNarinfos(Mapping[str, Entry]):
         """Return the hashes of those of some paths whose NAR certainly or perhaps is an object."""
         found = (entry.store_hash for entry in self.naming([key]))
         return sorted(name for name in found if name in names)
-
-    def _missing(self, names: PackedNames) -> Iterator[tuple[int, str]]:
-        """Yield narinfos, each with a reference that is not there."""
-        for number in () if self._references.are_present else names.numbers():
-            for name in self._references.absent(number):
-                yield number, name
-
-    def _nar_of(self, number: int) -> int:
-        if number < self._first:
-            return self.base._nar_of(number)
-        return self._nar[number - self._first]
-
-    def _other_urls(self) -> Iterator[tuple[int, NarUrl]]:
-        """Yield the URLs of NARs that were not listed, by the number of the narinfo."""
-        if self._first:
-            for number, url in self.base._other_urls():
-                if self.objects.is_there(number):
-                    yield number, url
-        yield from self._urls.items()
-
-    def _url(self, number: int) -> NarUrl:
-        if number < self._first:
-            return self.base._url(number)
-        nar = self._nar[number - self._first]
-        return NarUrl.parse(self._nars.key(nar)) if nar < _ELSEWHERE else self._urls[number]

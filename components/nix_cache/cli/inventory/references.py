@@ -70,11 +70,6 @@ class PackedReferences:
             return (self._absent[other - span] for other in self._all(number) if other >= span)
         return self._absent_again(number)
 
-    @property
-    def are_present(self) -> bool:
-        """Whether all that the objects refer to is certainly there."""
-        return self._base is self and not self._absent
-
     def names(self, number: int) -> Iterator[str]:
         """Yield the names of what an object refers to."""
         if number < self._first:
@@ -102,6 +97,57 @@ class PackedReferences:
                         flags[other] = 1
                         waiting.append(other)
         return flags
+
+    def dependents_first(self, flags: bytes | bytearray) -> "array[int]":
+        """Return the numbers of some objects, each before those that it refers to.
+
+        A circle, which Nix does not make, is cut somewhere.
+
+        Args:
+            flags: one byte for each number: whether it is among these.
+        """
+        needed_first = array("I")
+        left = bytearray(flags)
+        for start in compress(range(len(flags)), bytes(flags)):
+            waiting = array("Q", [2 * start])  # it may hold most references
+            while waiting:
+                number, is_done = divmod(waiting.pop(), 2)
+                if is_done:
+                    needed_first.append(number)
+                elif left[number]:
+                    left[number] = 0
+                    waiting.append(2 * number + 1)
+                    waiting.extend(2 * other for other in self.present(number) if left[other])
+        needed_first.reverse()
+        return needed_first
+
+    def with_dependents(self, flags: bytes | bytearray) -> bytearray:
+        """Return one byte for each number: whether it is among some objects, or refers to one.
+
+        It may do so through others.
+
+        Args:
+            flags: the same of the objects alone.
+        """
+        found = bytearray(flags)
+        is_complete = False
+        while not is_complete:
+            is_complete = True
+            for number in self._objects.numbers():
+                if not found[number] and any(found[one] for one in self.present(number)):
+                    found[number], is_complete = 1, False
+        return found
+
+    def missing(self, numbers: Iterable[int]) -> Iterator[tuple[int, str]]:
+        """Yield the numbers of some objects, each with the name of what is not there."""
+        for number in () if self._are_present else numbers:
+            for name in self.absent(number):
+                yield number, name
+
+    @property
+    def _are_present(self) -> bool:
+        """Whether all that the objects refer to is certainly there."""
+        return self._base is self and not self._absent
 
     def _number(self, name: str) -> int:
         """Return the number of an object, also of one that is not there."""
