@@ -1,5 +1,6 @@
 """What the command lines of several commands share: options, and the form of `--help`."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -160,6 +161,23 @@ Project = Annotated[
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 """Whether the result is for programs."""
+
+
+def refuse_with(option: str, values: Mapping[str, object]) -> None:
+    """Refuse options that have no meaning with another one.
+
+    Args:
+        option: the other one, which is given.
+        values: by name, the value of each option; None if it is not given.
+
+    Raises:
+        UsageError: one of them is given.
+    """
+    for name, value in values.items():
+        if value is not None:
+            raise UsageError(
+                f"{name} has no meaning with {option}", f"leave out {name} or {option}"
+            )
 
 
 class Command(TyperCommand):

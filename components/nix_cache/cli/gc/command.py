@@ -18,6 +18,7 @@ from nix_cache.cli.options import (
     Yes,
     one_cache,
     owner_option,
+    refuse_with,
 )
 
 
@@ -97,15 +98,14 @@ def gc(
     """
     if undo is not None and older_than is not None:
         raise UsageError("--undo and --older-than exclude each other", "give one of them")
-    of_collecting = {
-        "--roots-from": roots_from is not None,
-        "--set-aside": bool(set_aside),
-        "--grace": grace != GRACE_DAYS,
-    }
-    if undo is not None and (useless := [name for name, given in of_collecting.items() if given]):
-        raise UsageError(
-            f"{useless[0]} has no meaning with --undo", f"leave out {useless[0]} or --undo"
-        )
+    if undo is not None:
+        changed_grace = None if grace == GRACE_DAYS else grace
+        of_collecting = {
+            "--roots-from": roots_from,
+            "--set-aside": set_aside or None,
+            "--grace": changed_grace,
+        }
+        refuse_with("--undo", of_collecting)
     if undo is None and older_than is None:
         raise UsageError(
             "--older-than is missing",

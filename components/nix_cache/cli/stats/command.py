@@ -18,6 +18,7 @@ from nix_cache.cli.options import (
     SameCache,
     one_cache,
     owner_option,
+    refuse_with,
 )
 
 
@@ -129,13 +130,13 @@ def stats(
     _require("--traffic", traffic, {"--since": since, "--until": until})
     of_contents = {"--prices": prices, "--older-than": older_than, "--grace": grace}
     if live:
-        _refuse("--live", {**of_contents, "--prometheus": prometheus})
+        refuse_with("--live", {**of_contents, "--prometheus": prometheus})
         from nix_cache.cli.stats import live_session
 
         live_session.run(one_cache(cache, same_cache), project, owner, seconds, as_json=as_json)
         return
     if traffic:
-        _refuse("--traffic", of_contents)
+        refuse_with("--traffic", of_contents)
         from nix_cache.cli.stats import log_session
 
         asked = log_session.TrafficRequest(
@@ -175,13 +176,4 @@ def _require(option: str, is_given: bool, values: Mapping[str, object]) -> None:
         if value is not None and not is_given:
             raise UsageError(
                 f"{name} has no meaning without {option}", f"add {option}, or leave out {name}"
-            )
-
-
-def _refuse(option: str, values: Mapping[str, object]) -> None:
-    """Refuse options that have no meaning with another one, which is given."""
-    for name, value in values.items():
-        if value is not None:
-            raise UsageError(
-                f"{name} has no meaning with {option}", f"leave out {name} or {option}"
             )
