@@ -17,7 +17,8 @@ from typing import Any
 import pytest
 
 from nix_cache.backends.minio.drift.comparison import compare
-from nix_cache.backends.minio.drift.declared import Declared, declared
+from nix_cache.backends.minio.drift.declared import Declared
+from nix_cache.backends.minio.drift.declared_by_state import declared
 from nix_cache.backends.minio.drift.server import Administration
 from tests.engine import damages
 from tests.engine.clone import Clone, admin_client, assert_plain_error, cloned

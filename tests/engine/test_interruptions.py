@@ -16,7 +16,7 @@ import psutil
 import pytest
 
 from nix_cache.backends.minio.drift.comparison import compare
-from nix_cache.backends.minio.drift.declared import declared
+from nix_cache.backends.minio.drift.declared_by_state import declared
 from nix_cache.backends.minio.drift.server import Administration
 from tests.engine.clone import Clone, cloned
 from tests.fakes.killing_proxy import KillingProxy, kill_tree

@@ -16,8 +16,8 @@ from nix_cache.backends.minio.drift.declared import (
     DeclaredRule,
     Policy,
     User,
-    declared,
 )
+from nix_cache.backends.minio.drift.declared_by_state import declared
 from nix_cache.backends.minio.drift.seen import Seen, SeenBucket, SeenObject, SeenUser
 from nix_cache.backends.stack_state import in_clear
 from nix_cache.cli.stack import refreshed, report

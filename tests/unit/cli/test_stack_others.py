@@ -9,14 +9,8 @@ import pytest
 from nix_cache.backends.drift import LEFT_TO_OTHERS, Act, Repair
 from nix_cache.backends.minio.drift.acts import ActKind
 from nix_cache.backends.minio.drift.comparison import compare, renewal
-from nix_cache.backends.minio.drift.declared import (
-    Declared,
-    DeclaredBucket,
-    DeclaredRule,
-    User,
-    declared,
-    is_on_server,
-)
+from nix_cache.backends.minio.drift.declared import Declared, DeclaredBucket, DeclaredRule, User
+from nix_cache.backends.minio.drift.declared_by_state import declared, is_on_server
 from nix_cache.backends.minio.drift.seen import Seen, SeenBucket, SeenUser
 from nix_cache.backends.stack_state import caches, provider_of
 from nix_cache.iam.access import anonymous_read_policy

@@ -10,7 +10,8 @@ from nix_cache.backends.drift import Act, Repair
 from nix_cache.backends.minio.connection import MinioServerError
 from nix_cache.backends.minio.drift.acts import ActKind
 from nix_cache.backends.minio.drift.administrator import connection_of
-from nix_cache.backends.minio.drift.declared import Declared, DeclaredBucket, User, declared
+from nix_cache.backends.minio.drift.declared import Declared, DeclaredBucket, User
+from nix_cache.backends.minio.drift.declared_by_state import declared
 from nix_cache.backends.minio.drift.service import CacheOnServer
 from nix_cache.backends.stack_state import (
     CACHE_TYPE,

@@ -10,7 +10,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from nix_cache.backends.drift import Act, Deployed, Finding, Repair
 from nix_cache.backends.minio.drift.administrator import PACKAGE, connection_of
 from nix_cache.backends.minio.drift.comparison import compare, renewal
-from nix_cache.backends.minio.drift.declared import Declared, declared
+from nix_cache.backends.minio.drift.declared import Declared
+from nix_cache.backends.minio.drift.declared_by_state import declared
 from nix_cache.backends.minio.drift.server import Administration
 from nix_cache.backends.stack_state import provider_of
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from nix_cache.backends.drift import Deployed, Service, ServiceDrift
 from nix_cache.backends.minio.drift.administrator import PACKAGE
-from nix_cache.backends.minio.drift.declared import reserves_names
+from nix_cache.backends.minio.drift.declared_by_state import reserves_names
 
 
 def _concerns(resources: Sequence[Mapping[str, Any]]) -> bool:
