@@ -8,7 +8,7 @@ import pulumi
 from pydantic.alias_generators import to_camel
 
 from nix_cache.argument_types import BinaryCacheArgs
-from nix_cache.arguments import CacheSettings, WriterSettings
+from nix_cache.arguments import CacheSettings
 from nix_cache.backends.provisioning import (
     Location,
     Provisioned,
@@ -28,6 +28,7 @@ from nix_cache.iam.lifecycle import LANDING_PAGE_KEY
 from nix_cache.render import github_actions, nix_conf
 from nix_cache.resource_traces import untraced
 from nix_cache.sdk_messages import withhold_secrets
+from nix_cache.writer_arguments import WriterSettings
 
 
 class BinaryCache(pulumi.ComponentResource):

@@ -12,12 +12,13 @@ from typing import TypedDict
 
 import pulumi
 
-from nix_cache.arguments import CacheSettings, WriterSettings
+from nix_cache.arguments import CacheSettings
 from nix_cache.backends.registry import BACKENDS
 from nix_cache.config.setting import normal_endpoint
 from nix_cache.extras import is_brought_by
 from nix_cache.formats.manifest import AccessLogs
 from nix_cache.render import nix_conf
+from nix_cache.writer_arguments import WriterSettings
 
 
 class Credential(TypedDict):

@@ -5,7 +5,6 @@ import json
 import pulumi
 import pulumi_aws as aws
 
-from nix_cache.arguments import WriterSettings
 from nix_cache.backends.aws.scope import Scope
 from nix_cache.backends.provisioning import Credential, OidcWriter
 from nix_cache.iam.access import (
@@ -20,6 +19,7 @@ from nix_cache.iam.access import (
     policy_for,
     read_secret_policy,
 )
+from nix_cache.writer_arguments import WriterSettings
 
 SECRET_RECOVERY_DAYS = 7
 """For how long a deleted signing key can be had back, where the cache is protected."""
