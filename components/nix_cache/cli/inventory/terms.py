@@ -1,4 +1,4 @@
-"""What a collection is to keep, and whether it can tell. Pure."""
+"""What a collection is to keep, and which narinfos prevent it. Pure."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
