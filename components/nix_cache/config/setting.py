@@ -81,6 +81,8 @@ class SettingsModel(BaseModel):
         field = cls.model_fields[str(info.field_name)]
         if _is_whole_number(field):
             value = _not_boolean(value)
+        if _has_text(field.annotation):
+            _require_no_fraction(value)
         is_container = get_origin(field.annotation) in (dict, tuple)
         if accepts_outputs(field) and not is_container:
             return _output_or_checked(value, check)
@@ -216,6 +218,26 @@ def _not_boolean(value: object) -> object:
     if isinstance(value, bool):
         raise PydanticKnownError("int_type")
     return value
+
+
+def _has_text(annotation: object) -> bool:
+    """Return whether values of a type are text, or have text in them."""
+    parts = get_args(annotation)
+    if get_origin(annotation) is Annotated:
+        parts = parts[:1]
+    return annotation is str or any(map(_has_text, parts))
+
+
+def _require_no_fraction(value: object) -> None:
+    """Refuse a number with a fraction where text is expected.
+
+    A YAML file that has the branch 1.10 without quotes means another one, 1.1.
+    """
+    if isinstance(value, float):
+        raise PydanticKnownError("string_type")
+    if isinstance(value, dict | list | tuple):
+        for part in value.values() if isinstance(value, dict) else value:
+            _require_no_fraction(part)
 
 
 def _is_boolean(field: FieldInfo) -> bool:

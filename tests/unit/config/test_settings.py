@@ -494,6 +494,30 @@ def test_true_is_not_a_number(settings: dict[str, Any], key: str) -> None:
     assert problem.mistake == "is not a whole number"
 
 
+@pytest.mark.parametrize(
+    ("settings", "key"),
+    [
+        ({"domain": 1.1}, "domain"),
+        (
+            {"writers": [{"name": "ci-robot", "githubRepository": "o/r", "githubBranch": 1.1}]},
+            "writers[0].githubBranch",
+        ),
+        ({"readers": [1.1]}, "readers"),
+        (
+            {"backend": "aws", "minio": None, "aws": {"region": "eu-west-1", "tags": {"v": 1.1}}},
+            "aws.tags",
+        ),
+    ],
+)
+def test_a_number_with_a_fraction_is_not_text(settings: dict[str, Any], key: str) -> None:
+    """A branch 1.10 without quotes in a YAML file comes as 1.1, which is another branch."""
+    with pytest.raises(SettingsError) as refusal:
+        check({**LEAST, **settings})
+
+    [problem] = [one for one in refusal.value.problems if one.key == key]
+    assert problem.mistake == "is not text"
+
+
 def test_a_gap_in_a_list_is_reported_as_null() -> None:
     """`pulumi config set --path 'nix-cache:writers[1]'` leaves one where the default is meant."""
     with pytest.raises(SettingsError, match=r"writers\[0\] = null is not an object"):
